@@ -1,0 +1,1 @@
+//! Pipes on Linux and who is on each end.

@@ -1,0 +1,2 @@
+//! The `lspipe` command.
+fn main() {}
