@@ -1,0 +1,68 @@
+//! Why there is no report: the errors that end the command with status 2. What a scan could not read is no error but data,
+//! a [`Gap`](crate::model::Gap).
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// An error that ends the command. Its text is one line, and says what to do where that is not plain.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The proc root cannot be opened.
+    #[error("{}: cannot open the proc root: {source}", path.display())]
+    OpenRoot {
+        /// The directory that was asked for.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The proc root holds no process.
+    #[error("{}: no proc file system, nor a tree like one: it has no directory named by a PID", .0.display())]
+    NotProc(PathBuf),
+    /// No pipe could be made to learn the device of pipefs from.
+    #[error("cannot make a pipe, to learn which device pipes are on: {0}")]
+    Pipefs(io::Error),
+    /// A path given as PIPE cannot be looked up.
+    #[error("{}: {source}; a PIPE is pipe:[INODE], fifo:[MAJ:MIN:INODE], an inode number, the path of a FIFO, or /proc/PID/fd/N", path.escape_debug())]
+    LookUp {
+        /// The path, as far as it is text.
+        path: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A path given as PIPE leads to something else.
+    #[error("{}: this is {what}, not a pipe or FIFO{hint}", path.escape_debug())]
+    NotAPipe {
+        /// The path, as far as it is text.
+        path: String,
+        /// What it is, with its article.
+        what: &'static str,
+        /// What to do instead.
+        hint: &'static str,
+    },
+    /// The whole fd table of a process was asked for and could not be read.
+    #[error("the fd table of process {pid} cannot be read ({error}): {advice}")]
+    Unreadable {
+        /// The process.
+        pid: crate::model::Pid,
+        /// The name of the errno.
+        error: String,
+        /// What to do.
+        advice: &'static str,
+    },
+    /// No user of that name.
+    #[error("no user named {0:?}: give a name that `getent passwd` knows, or a number")]
+    NoSuchUser(String),
+    /// The report cannot be written.
+    #[error("cannot write the report: {0}")]
+    Write(#[from] io::Error),
+}
+
+impl Error {
+    /// Whether the reader of our output went away, which ends the command quietly.
+    #[must_use]
+    pub fn is_broken_pipe(&self) -> bool {
+        matches!(self, Self::Write(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+}

@@ -1,0 +1,44 @@
+//! From the ends that a scan saw to the pipes that they are ends of. Pure.
+
+use std::collections::BTreeMap;
+
+use crate::model::{Pipe, PipeGraph};
+use crate::scan::{SeenEnd, Snapshot};
+
+/// Joins the ends of a snapshot: each stands in exactly one pipe, and the order of the input does not matter.
+///
+/// An end that was seen twice counts once. Where the two sightings differ (the descriptor was closed and its number used again
+/// while the scan went on) the one with the greater pipe ID stands, so that the answer does not depend on the order either.
+#[must_use]
+pub fn join(snapshot: Snapshot) -> PipeGraph {
+    let Snapshot { host, taken_at, coverage, pipefs, parents, processes, mut ends, mut descriptors } = snapshot;
+    ends.sort_by_key(|seen| (seen.end.key(), std::cmp::Reverse(seen.pipe)));
+    ends.dedup_by_key(|seen| seen.end.key());
+    // Stable: the ends of one pipe stay in the order of their keys.
+    ends.sort_by_key(|seen| seen.pipe);
+    descriptors.sort_by_key(|descriptor| (descriptor.pid, descriptor.tid, descriptor.fd));
+    descriptors.dedup_by_key(|descriptor| (descriptor.pid, descriptor.tid, descriptor.fd));
+    PipeGraph {
+        host,
+        taken_at,
+        coverage,
+        pipefs,
+        parents,
+        processes: processes.into_iter().map(|process| (process.pid, process)).collect::<BTreeMap<_, _>>(),
+        pipes: ends.chunk_by(|a, b| a.pipe == b.pipe).filter_map(pipe).collect(),
+        descriptors,
+    }
+}
+
+/// Makes one pipe of its ends.
+fn pipe(seen: &[SeenEnd]) -> Option<Pipe> {
+    let paths = || seen.iter().filter_map(|seen| seen.path.as_ref());
+    // A name that was removed while another hard link lives reads so too: prefer one that does not.
+    let path = paths().find(|path| !path.ends_with(b" (deleted)")).or_else(|| paths().next());
+    Some(Pipe {
+        id: seen.first()?.pipe,
+        path: path.cloned(),
+        deleted: seen.iter().any(|seen| seen.deleted),
+        ends: seen.iter().map(|seen| seen.end).collect(),
+    })
+}

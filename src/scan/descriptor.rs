@@ -1,0 +1,181 @@
+//! One descriptor: which pipe it is an end of, if it is one, and how it is open.
+//!
+//! In a real proc, nothing here can block on a dead mount: no call goes through the path of a file, statx(2) is asked not to
+//! synchronise, and no pipe or FIFO is ever opened. In a tree of plain files, where links dangle, their text is the identity.
+
+use rustix::fs::{AtFlags, FileType as Type, Statx, StatxFlags};
+use rustix::io::Errno;
+use rustix::path::DecInt;
+
+use super::fd_table::Walk;
+use super::gap::errno_of;
+use super::parse::{self, FdInfo};
+use super::root::{Real, device, read_small};
+use super::work::{FifoName, Found};
+use crate::model::{AccessMode, Descriptor, Endpoint, Fd, FileType, OpenFlags, PipeId};
+
+/// How often a descriptor that changes while we look at it is looked at again.
+const ATTEMPTS: u32 = 4;
+
+/// `S_IRUSR` and `S_IWUSR`: the mode of a link in /proc/PID/fd tells how the descriptor is open.
+const LINK_READ: u32 = 0o400;
+const LINK_WRITE: u32 = 0o200;
+
+impl Walk<'_, '_> {
+    /// The end that a descriptor is, or none if it is something else, or open with `O_PATH`.
+    pub(super) fn look(&self, fd: Fd) -> Result<Option<Found>, Errno> {
+        match &self.context.scanner.root.real {
+            Some(real) => self.look_in_proc(real, fd),
+            None => self.look_in_tree(fd),
+        }
+    }
+
+    fn look_in_proc(&self, real: &Real, fd: Fd) -> Result<Option<Found>, Errno> {
+        for _ in 0..ATTEMPTS {
+            let Some(pipe) = self.identify(real, fd)? else { return Ok(None) };
+            let (access, flags) = if self.context.scanner.want.flags {
+                let flags = self.fdinfo(fd)?.flags.ok_or(Errno::INVAL)?;
+                (flags.access(), Some(flags))
+            } else {
+                (self.link_mode(fd)?, None)
+            };
+            // The number may have been closed and used again between the two calls: then the mode is another file's.
+            if self.identify(real, fd)? == Some(pipe) {
+                return Ok(self.end(fd, pipe, access, flags));
+            }
+        }
+        // It changes faster than we can look, so there is no one thing that it is.
+        Err(Errno::NOENT)
+    }
+
+    /// Which pipe, by (device, inode); none for any other file.
+    fn identify(&self, real: &Real, fd: Fd) -> Result<Option<PipeId>, Errno> {
+        let stat = self.statx(fd, StatxFlags::TYPE | StatxFlags::INO)?;
+        Ok(pipe_of(&stat, Some(real)))
+    }
+
+    /// In a tree of plain files the text of the link comes first: `pipe:[18913]` leads nowhere, and is exact.
+    fn look_in_tree(&self, fd: Fd) -> Result<Option<Found>, Errno> {
+        let link = self.link(fd)?;
+        let pipe = parse::anonymous_pipe(&link).or_else(|| {
+            // A name that leads nowhere here names no pipe that we could tell.
+            self.statx(fd, StatxFlags::TYPE | StatxFlags::INO).ok().and_then(|stat| pipe_of(&stat, None))
+        });
+        let Some(pipe) = pipe else { return Ok(None) };
+        let flags = self.fdinfo(fd)?.flags.ok_or(Errno::INVAL)?;
+        Ok(self.end(fd, pipe, flags.access(), Some(flags)))
+    }
+
+    /// An anonymous pipe where the link may not be read: known by the mount of pipefs and the inode, both in fdinfo.
+    pub(super) fn from_fdinfo(&self, fd: Fd, info: FdInfo) -> Option<Found> {
+        let pipefs = self.context.scanner.root.real.as_ref()?.pipefs_mnt_id?;
+        let flags = info.flags.filter(|_| info.mnt_id == Some(pipefs))?;
+        self.end(fd, PipeId::Anonymous { inode: info.ino? }, flags.access(), Some(flags))
+    }
+
+    fn end(&self, fd: Fd, pipe: PipeId, access: Option<AccessMode>, flags: Option<OpenFlags>) -> Option<Found> {
+        let end = Endpoint { pid: self.table.pid(), tid: self.table.tid, fd, access: access?, flags };
+        let name = matches!(pipe, PipeId::Fifo { .. }).then(|| Box::new(self.fifo_name(fd)));
+        Some(Found { pipe, end, name })
+    }
+
+    fn fifo_name(&self, fd: Fd) -> FifoName {
+        let link_count = self.statx(fd, StatxFlags::NLINK).ok();
+        let link_count = link_count.filter(|stat| stat.stx_mask & StatxFlags::NLINK.bits() != 0);
+        let deleted = link_count.is_some_and(|stat| stat.stx_nlink == 0);
+        let path = self.link(fd).ok().map(|path| match path.strip_suffix(b" (deleted)") {
+            // Only with no link left is this the kernel's word: a file may really be called so.
+            Some(name) if deleted => name.to_vec(),
+            _ => path,
+        });
+        FifoName { path, deleted }
+    }
+
+    /// Everything about a descriptor of any type, for a person to read. What cannot be read stays unknown.
+    pub(super) fn describe(&self, fd: Fd) -> Descriptor {
+        let real = self.context.scanner.root.real.as_ref();
+        let stat = self.statx(fd, StatxFlags::TYPE | StatxFlags::INO).ok();
+        let flags = self.fdinfo(fd).ok().and_then(|info| info.flags);
+        let target = self.link(fd).ok();
+        let by_name = target.as_deref().and_then(file_type_by_name);
+        let access = match flags {
+            Some(flags) => flags.access(),
+            None => real.and_then(|_| self.link_mode(fd).ok().flatten()),
+        };
+        let pipe = stat.as_ref().and_then(|stat| pipe_of(stat, real));
+        Descriptor {
+            pid: self.table.pid(),
+            tid: self.table.tid,
+            fd,
+            access,
+            flags,
+            file_type: by_name.or_else(|| stat.as_ref().and_then(file_type)),
+            pipe: pipe.or_else(|| target.as_deref().and_then(parse::anonymous_pipe)),
+            target,
+        }
+    }
+
+    fn statx(&self, fd: Fd, mask: StatxFlags) -> rustix::io::Result<Statx> {
+        let flags = AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT;
+        rustix::fs::statx(self.listing, DecInt::new(fd.0), flags, mask)
+    }
+
+    /// How it is open, by the mode of the link, which a real proc takes from the open file; none for `O_PATH`.
+    pub(super) fn link_mode(&self, fd: Fd) -> rustix::io::Result<Option<AccessMode>> {
+        let mode = rustix::fs::statat(self.listing, DecInt::new(fd.0), AtFlags::SYMLINK_NOFOLLOW)?.st_mode;
+        Ok(match (mode & LINK_READ != 0, mode & LINK_WRITE != 0) {
+            (true, true) => Some(AccessMode::ReadWrite),
+            (true, false) => Some(AccessMode::Read),
+            (false, true) => Some(AccessMode::Write),
+            (false, false) => None,
+        })
+    }
+
+    fn link(&self, fd: Fd) -> rustix::io::Result<Vec<u8>> {
+        rustix::fs::readlinkat(self.listing, DecInt::new(fd.0), Vec::new()).map(std::ffi::CString::into_bytes)
+    }
+
+    pub(super) fn fdinfo(&self, fd: Fd) -> Result<FdInfo, Errno> {
+        let path = self.table.path(&format!("fdinfo/{fd}"));
+        let text = read_small(self.table.process.dir(), path).map_err(|error| errno_of(&error))?;
+        Ok(parse::fdinfo(&text))
+    }
+}
+
+/// The pipe that an answer of statx(2) is about. In a tree of plain files whatever can be followed is a FIFO.
+pub(super) fn pipe_of(stat: &Statx, real: Option<&Real>) -> Option<PipeId> {
+    if Type::from_raw_mode(stat.stx_mode.into()) != Type::Fifo {
+        return None;
+    }
+    let (device, inode) = (device(stat), stat.stx_ino);
+    Some(if real.is_some_and(|real| real.pipefs == device) {
+        PipeId::Anonymous { inode }
+    } else {
+        PipeId::Fifo { device, inode }
+    })
+}
+
+/// What the text of a link says by itself: names that no path can have, and those that a saved tree cannot follow.
+fn file_type_by_name(target: &[u8]) -> Option<FileType> {
+    let known: [(&[u8], FileType); 5] = [
+        (b"anon_inode:", FileType::AnonymousInode),
+        (b"pipe:[", FileType::Fifo),
+        (b"socket:[", FileType::Socket),
+        (b"/dev/pts/", FileType::CharacterDevice),
+        (b"/dev/tty", FileType::CharacterDevice),
+    ];
+    known.into_iter().find(|(prefix, _)| target.starts_with(prefix)).map(|(_, file_type)| file_type)
+}
+
+fn file_type(stat: &Statx) -> Option<FileType> {
+    match Type::from_raw_mode(stat.stx_mode.into()) {
+        Type::RegularFile => Some(FileType::Regular),
+        Type::Directory => Some(FileType::Directory),
+        Type::Symlink => Some(FileType::Symlink),
+        Type::Fifo => Some(FileType::Fifo),
+        Type::Socket => Some(FileType::Socket),
+        Type::CharacterDevice => Some(FileType::CharacterDevice),
+        Type::BlockDevice => Some(FileType::BlockDevice),
+        Type::Unknown => None,
+    }
+}

@@ -1,0 +1,250 @@
+//! The walk of one fd table: the inner loop of the program, one statx(2) for each descriptor and more for pipes only.
+//!
+//! Lists the table and keeps the account of what it could not see. What a single descriptor is, `descriptor` tells.
+
+use std::mem::MaybeUninit;
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use rustix::fs::{RawDir, SeekFrom};
+use rustix::io::Errno;
+
+use super::gap::{gap, is_refusal};
+use super::process::ProcessDir;
+use super::root::{number_name, numbers_in, open_listing};
+use super::watch::{Step, Watch};
+use super::work::{Part, Queue, Skip, Work};
+use super::{Scanner, mounts};
+use crate::model::{AccessMode, Fd, Gap, MayHold, Pid, Tid, Unread};
+
+/// A table with more descriptors than this in one buffer of its directory is huge: the rest goes to another thread.
+const HUGE: usize = 512;
+
+/// The fd table of a process, or of one of its threads.
+pub(super) struct Table {
+    pub(super) process: Arc<ProcessDir>,
+    /// Set where a thread has a table that it does not share with its process.
+    pub(super) tid: Option<Tid>,
+}
+
+impl Table {
+    /// The path of one of its directories, `fd` or `fdinfo`, below the process.
+    pub(super) fn path(&self, leaf: &str) -> String {
+        match self.tid {
+            Some(tid) => format!("task/{tid}/{leaf}"),
+            None => leaf.to_owned(),
+        }
+    }
+
+    pub(super) fn pid(&self) -> Pid {
+        self.process.pid
+    }
+}
+
+/// What a job has at hand while it walks.
+pub(super) struct Context<'a> {
+    pub(super) scanner: &'a Scanner,
+    pub(super) watch: &'a Watch,
+    pub(super) skip: &'a Skip,
+    pub(super) queue: &'a dyn Queue,
+    pub(super) part: &'a mut Part,
+}
+
+/// Walks a table, from the beginning or from a position of its directory, and adds what it finds to the part.
+pub(super) fn walk(table: &Arc<Table>, from: Option<u64>, context: &mut Context<'_>) {
+    match open_listing(table.process.dir(), table.path("fd")) {
+        Ok(listing) => Walk { table, listing: &listing, context, refused: None }.run(from),
+        Err(errno) if context.scanner.root.is_vanished(errno) => context.part.vanished |= table.tid.is_none(),
+        Err(errno) => without_listing(table, errno, context),
+    }
+}
+
+/// With CAP_SYS_PTRACE alone, fd may not be opened, but fdinfo may: it tells all but the targets.
+fn without_listing(table: &Arc<Table>, errno: Errno, context: &mut Context<'_>) {
+    let numbers = open_listing(table.process.dir(), table.path("fdinfo")).and_then(numbers_in);
+    if let Ok(numbers) = numbers
+        && is_refusal(errno)
+        && context.scanner.root.real.is_some()
+        && let Ok(listing) = super::root::open_dir(table.process.dir(), table.path("fdinfo"))
+    {
+        let mut walk = Walk { table, listing: &listing, context, refused: None };
+        for fd in numbers {
+            walk.without_link(Fd(fd), errno);
+        }
+        return walk.settle();
+    }
+    let fds = table_size(table, context.scanner);
+    if fds == Some(0) {
+        return;
+    }
+    let unread = gap(table.pid(), Unread::FdTable, errno, MayHold::ANYTHING);
+    let unread = table.process.sign(context.scanner, Gap { fds, ..unread });
+    context.part.gaps.push(unread);
+}
+
+/// The number of descriptors in a table, to be had even where the table may not be read; none before Linux 6.2.
+pub(super) fn table_size(table: &Table, scanner: &Scanner) -> Option<u64> {
+    if !scanner.root.real.as_ref()?.sized {
+        return None;
+    }
+    let stat = rustix::fs::statat(table.process.dir(), table.path("fd"), rustix::fs::AtFlags::empty()).ok()?;
+    u64::try_from(stat.st_size).ok()
+}
+
+/// The state of a walk.
+pub(super) struct Walk<'a, 'b> {
+    pub(super) table: &'a Arc<Table>,
+    /// The fd directory; descriptors are looked up relative to it.
+    pub(super) listing: &'a OwnedFd,
+    pub(super) context: &'a mut Context<'b>,
+    refused: Option<Refused>,
+}
+
+/// The account of descriptors whose links may not be read.
+struct Refused {
+    errno: Errno,
+    fds: u64,
+    may_hold: MayHold,
+    /// Whether fdinfo may be read at least; tried once.
+    fdinfo: bool,
+}
+
+impl Walk<'_, '_> {
+    fn run(mut self, from: Option<u64>) {
+        let walked = match from {
+            Some(position) => rustix::fs::seek(self.listing, SeekFrom::Start(position)).and_then(|_| self.all()),
+            None => self.all(),
+        };
+        match walked {
+            Err(errno) if self.context.scanner.root.is_vanished(errno) => {}
+            Err(errno) => self.gap(Unread::FdTable, errno, MayHold::ANYTHING),
+            Ok(()) => {}
+        }
+        self.settle();
+    }
+
+    /// Lists and looks, one buffer of the directory at a time.
+    fn all(&mut self) -> rustix::io::Result<()> {
+        let mut buffer = [MaybeUninit::uninit(); 32 * 1024];
+        let mut entries = RawDir::new(self.listing, &mut buffer);
+        let mut fds = Vec::new();
+        while let Some(entry) = entries.next() {
+            let entry = entry?;
+            fds.extend(number_name(entry.file_name().to_bytes()).map(Fd));
+            let position = entry.next_entry_cookie();
+            if !entries.is_buffer_empty() {
+                continue;
+            }
+            let handed_on = fds.len() > HUGE && self.hand_on(position);
+            for fd in fds.drain(..) {
+                self.visit(fd);
+            }
+            if handed_on {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Leaves the rest of the table to whoever is free. Only in a real proc does a position hold for another descriptor of
+    /// the directory (there it is the fd number plus 2, in proc_readfd_common of fs/proc/fd.c). A later attempt leaves
+    /// nothing: the first one has done so.
+    fn hand_on(&self, position: u64) -> bool {
+        if self.context.scanner.root.real.is_none() {
+            return false;
+        }
+        if self.context.skip.is_empty() {
+            self.context.queue.push(Work::Rest(Arc::clone(self.table), position));
+        }
+        true
+    }
+
+    fn visit(&mut self, fd: Fd) {
+        self.context.watch.doing(Step::Fd(self.table.tid, fd));
+        if self.context.skip.fds.contains(&(self.table.tid, fd)) {
+            self.context.scanner.dead_mounts.add(self.fdinfo(fd).ok().and_then(|info| info.mnt_id));
+            return self.without_answer(fd);
+        }
+        if self.is_on_dead_mount(fd) {
+            return self.without_answer(fd);
+        }
+        match self.look(fd) {
+            Ok(found) => self.context.part.found.extend(found),
+            Err(errno) if self.context.scanner.root.is_vanished(errno) => self.context.part.vanished_fds += 1,
+            Err(errno) if is_refusal(errno) && self.context.scanner.root.real.is_some() => self.without_link(fd, errno),
+            Err(errno) => self.gap(Unread::Fd(fd), errno, MayHold::ANYTHING),
+        }
+        if self.context.scanner.want.tables.contains(&self.table.pid()) {
+            let descriptor = self.describe(fd);
+            self.context.part.descriptors.push(descriptor);
+        }
+    }
+
+    /// Asked only after some mount gave no answer, since fdinfo costs twice what the rest does.
+    fn is_on_dead_mount(&self, fd: Fd) -> bool {
+        let dead = &self.context.scanner.dead_mounts;
+        !dead.is_empty() && self.fdinfo(fd).is_ok_and(|info| dead.contains(info.mnt_id))
+    }
+
+    /// What can be said of a descriptor whose file system does not answer: its link and fdinfo do not ask it.
+    fn without_answer(&mut self, fd: Fd) {
+        let info = self.fdinfo(fd).unwrap_or_default();
+        let access = info.flags.map(|flags| flags.access());
+        let may_hold = match access {
+            Some(None) => MayHold::NOTHING,
+            Some(Some(access)) => holds(access, false),
+            None => MayHold { anonymous: false, ..MayHold::ANYTHING },
+        };
+        let mount = info.mnt_id.and_then(|id| mounts::mount_point(&self.table.process, id));
+        let unread = gap(self.table.pid(), Unread::Fd(fd), Errno::TIMEDOUT, may_hold);
+        let unread = self.table.process.sign(self.context.scanner, Gap { mount, ..unread });
+        self.context.part.gaps.push(unread);
+    }
+
+    /// What can be said of a descriptor whose link may not be followed: what fdinfo or at least the mode of the link tells.
+    fn without_link(&mut self, fd: Fd, errno: Errno) {
+        let tried_in_vain = self.refused.as_ref().is_some_and(|refused| !refused.fdinfo);
+        let info = if tried_in_vain { None } else { self.fdinfo(fd).ok() };
+        if let Some(found) = info.and_then(|info| self.from_fdinfo(fd, info)) {
+            self.context.part.found.push(found);
+            return;
+        }
+        let access = match info {
+            Some(info) => info.flags.and_then(|flags| flags.access()),
+            // Where not even this can be read, it is gone.
+            None => self.link_mode(fd).ok().flatten(),
+        };
+        let refused = self.refused.get_or_insert(Refused {
+            errno,
+            fds: 0,
+            may_hold: MayHold { read: false, write: false, anonymous: info.is_none() },
+            fdinfo: info.is_some(),
+        });
+        refused.fds += 1;
+        if let Some(access) = access {
+            let more = holds(access, true);
+            refused.may_hold.read |= more.read;
+            refused.may_hold.write |= more.write;
+        }
+    }
+
+    /// Tells what was refused.
+    fn settle(mut self) {
+        if let Some(refused) = self.refused.take() {
+            let unread = gap(self.table.pid(), Unread::FdLinks, refused.errno, refused.may_hold);
+            let unread = self.table.process.sign(self.context.scanner, Gap { fds: Some(refused.fds), ..unread });
+            self.context.part.gaps.push(unread);
+        }
+    }
+
+    fn gap(&mut self, what: Unread, errno: Errno, may_hold: MayHold) {
+        let unread = gap(self.table.pid(), what, errno, may_hold);
+        self.context.part.gaps.push(self.table.process.sign(self.context.scanner, unread));
+    }
+}
+
+/// The ends that a descriptor open in this way may be.
+fn holds(access: AccessMode, anonymous: bool) -> MayHold {
+    use crate::model::Side;
+    MayHold { read: access.is_on(Side::Read), write: access.is_on(Side::Write), anonymous }
+}

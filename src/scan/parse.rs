@@ -1,0 +1,187 @@
+//! The formats of /proc, from bytes to values. Pure: no file is opened here, and no input can make it panic.
+//!
+//! A field that is missing, cut short or out of range is none; the rest of the text still counts. This is why `stat` and
+//! `status` are read here and not by the procfs crate, which wants every field to be there, and a command to be UTF-8.
+
+use std::str::FromStr;
+
+use procfs::{FromRead as _, ProcessCGroups};
+
+use crate::model::{OpenFlags, PipeId, Uid};
+
+/// The numbers that user space may read off the left of a line such as `Uid:\t1000\t1000\t1000\t1000`.
+fn numbers<T: FromStr>(text: &[u8]) -> impl Iterator<Item = T> {
+    text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).map_while(number)
+}
+
+fn number<T: FromStr>(word: &[u8]) -> Option<T> {
+    std::str::from_utf8(word).ok()?.parse().ok()
+}
+
+/// The pipe that a link of /proc/PID/fd names: `pipe:[18913]`. A path never begins so, since it begins with `/`.
+pub(super) fn anonymous_pipe(link: &[u8]) -> Option<PipeId> {
+    let id = std::str::from_utf8(link).ok()?.parse().ok()?;
+    matches!(id, PipeId::Anonymous { .. }).then_some(id)
+}
+
+/// What /proc/PID/fdinfo/FD says of any descriptor; see proc_pid_fdinfo(5).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct FdInfo {
+    /// `flags:\t02000000`, in octal.
+    pub(super) flags: Option<OpenFlags>,
+    /// `mnt_id:\t16`
+    pub(super) mnt_id: Option<u64>,
+    /// `ino:\t18913`, since Linux 5.14.
+    pub(super) ino: Option<u64>,
+}
+
+pub(super) fn fdinfo(text: &[u8]) -> FdInfo {
+    let mut info = FdInfo::default();
+    for line in text.split(|byte| *byte == b'\n') {
+        if let Some(rest) = line.strip_prefix(b"flags:") {
+            let octal = std::str::from_utf8(rest.trim_ascii()).ok();
+            info.flags = octal.and_then(|text| u32::from_str_radix(text, 8).ok()).map(OpenFlags);
+        } else if let Some(rest) = line.strip_prefix(b"mnt_id:") {
+            info.mnt_id = number(rest.trim_ascii());
+        } else if let Some(rest) = line.strip_prefix(b"ino:") {
+            info.ino = number(rest.trim_ascii());
+        }
+    }
+    info
+}
+
+/// Fields of /proc/PID/stat, for example `252 (grep) S 251 251 60 …`; see proc_pid_stat(5).
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Stat {
+    /// Between the first `(` and the last `)`: the command may hold either.
+    pub(super) command: Vec<u8>,
+    pub(super) state: Option<char>,
+    pub(super) ppid: Option<u32>,
+    pub(super) pgid: Option<u32>,
+    pub(super) sid: Option<u32>,
+    /// `PF_*` of include/linux/sched.h.
+    pub(super) flags: Option<u32>,
+    /// Clock ticks after boot.
+    pub(super) start_time: Option<u64>,
+}
+
+pub(super) fn stat(text: &[u8]) -> Stat {
+    let open = text.iter().position(|byte| *byte == b'(');
+    let close = text.iter().rposition(|byte| *byte == b')');
+    let (Some(open), Some(close)) = (open, close) else { return Stat::default() };
+    let Some(command) = text.get(open + 1..close) else { return Stat::default() };
+    let rest = text.get(close + 1..).unwrap_or_default().trim_ascii();
+    let mut fields = rest.split(|byte| *byte == b' ');
+    Stat {
+        command: command.to_vec(),
+        state: fields.next().and_then(|word| word.first()).filter(|byte| byte.is_ascii_alphabetic()).map(|b| char::from(*b)),
+        ppid: fields.next().and_then(number),
+        pgid: fields.next().and_then(number),
+        sid: fields.next().and_then(number),
+        // Two fields in between: tty_nr and tpgid.
+        flags: fields.nth(2).and_then(number),
+        // Field 22 of the page; twelve lie between.
+        start_time: fields.nth(12).and_then(number),
+    }
+}
+
+/// Fields of /proc/PID/status; see proc_pid_status(5).
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Status {
+    /// The second number of `Uid:\t1000\t1000\t1000\t1000`: the effective one, as ps and lsof show.
+    pub(super) uid: Option<Uid>,
+    /// The last number of `NSpid:\t1058\t11\t1`, where there is more than one.
+    pub(super) ns_pid: Option<u32>,
+}
+
+pub(super) fn status(text: &[u8]) -> Status {
+    let mut status = Status::default();
+    for line in text.split(|byte| *byte == b'\n') {
+        if let Some(rest) = line.strip_prefix(b"Uid:") {
+            status.uid = numbers(rest).nth(1).map(Uid);
+        } else if let Some(rest) = line.strip_prefix(b"NSpid:") {
+            status.ns_pid = numbers(rest).skip(1).last();
+        }
+    }
+    status
+}
+
+/// The arguments in /proc/PID/cmdline, each ended by a NUL. A process may overwrite it, and then the last NUL may be missing.
+pub(super) fn cmdline(text: &[u8]) -> Vec<Vec<u8>> {
+    if text.is_empty() {
+        return Vec::new();
+    }
+    let text = text.strip_suffix(b"\0").unwrap_or(text);
+    text.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect()
+}
+
+/// The text of a file that holds one line, such as comm or sys/kernel/hostname, without its newline.
+pub(super) fn line(text: &[u8]) -> &[u8] {
+    text.strip_suffix(b"\n").unwrap_or(text)
+}
+
+/// The seconds in the line `btime 1763829000` of /proc/stat: when the machine was booted.
+pub(super) fn boot_time(text: &[u8]) -> Option<i64> {
+    let line = text.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"btime "))?;
+    number(line)
+}
+
+/// What runs a process, by its control group.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Group {
+    /// The container.
+    pub(super) container: Option<String>,
+    /// The innermost systemd unit.
+    pub(super) unit: Option<String>,
+}
+
+/// Reads /proc/PID/cgroup: `0::/system.slice/docker-<64 hex>.scope`, and several such lines with control groups version 1.
+pub(super) fn cgroup(text: &[u8]) -> Group {
+    let Ok(ProcessCGroups(groups)) = ProcessCGroups::from_read(text) else { return Group::default() };
+    let paths = || groups.iter().map(|group| group.pathname.as_str());
+    // Version 1 has the units in the hierarchy that systemd named after itself.
+    let systemd = groups.iter().find(|group| group.controllers.iter().any(|name| name == "name=systemd"));
+    let unit_path = systemd.map_or_else(|| paths().next(), |group| Some(group.pathname.as_str()));
+    Group {
+        container: paths().find_map(container),
+        unit: unit_path.and_then(|path| path.rsplit('/').find(|name| is_unit(name))).map(str::to_owned),
+    }
+}
+
+/// Kinds of units that hold processes; see systemd.unit(5).
+fn is_unit(name: &str) -> bool {
+    [".service", ".scope", ".socket", ".mount", ".swap"].iter().any(|suffix| name.ends_with(suffix))
+}
+
+/// The innermost container that a path of control groups names.
+fn container(path: &str) -> Option<String> {
+    path.rsplit('/').find_map(|name| {
+        let scope = name.strip_suffix(".scope").unwrap_or(name);
+        // The monitor beside a container is named after it, but runs outside it.
+        if scope.starts_with("crio-conmon-") || scope.starts_with("libpod-conmon-") {
+            return None;
+        }
+        // docker-ID, cri-containerd-ID, crio-ID, libpod-ID, or the bare ID of docker/ID and kubepods/podUID/ID.
+        let id = scope.rsplit_once('-').map_or(scope, |(_, id)| id);
+        if is_hex(id, 64) {
+            return Some(id.to_owned());
+        }
+        // Amazon ECS: TASK-NUMBER.
+        if let Some((task, serial)) = scope.split_once('-')
+            && is_hex(task, 32)
+            && !serial.is_empty()
+            && serial.bytes().all(|byte| byte.is_ascii_digit())
+        {
+            return Some(scope.to_owned());
+        }
+        if let Some(name) = name.strip_prefix("lxc.payload.") {
+            return Some(name.to_owned());
+        }
+        // A machine of systemd-machined(8), its name escaped as in systemd-escape(1).
+        name.strip_prefix("machine-")?.strip_suffix(".scope").map(|name| name.replace("\\x2d", "-"))
+    })
+}
+
+fn is_hex(text: &str, digits: usize) -> bool {
+    text.len() == digits && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+}

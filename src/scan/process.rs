@@ -1,0 +1,149 @@
+//! One process under scan: the descriptor that everything is looked up by, and the facts read of those that hold an end.
+
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::gap::{errno_of, gap};
+use super::root::{read_small, read_up_to};
+use super::watch::{Step, Watch};
+use super::work::Part;
+use super::{Facts, Scanner, parse};
+use crate::model::{Gap, MayHold, Pid, Process, Tid, Uid, Unread};
+
+/// The longest command line that is read. The kernel allows 6 MiB (`_STK_LIM / 4 * 3` in fs/exec.c), for all practical ones
+/// this is enough.
+const CMDLINE: u64 = 2 * 1024 * 1024;
+
+/// A process directory, held open so that a PID used again cannot lead to another process.
+pub(super) struct ProcessDir {
+    pub(super) pid: Pid,
+    dir: OwnedFd,
+    /// Whether somebody reads the facts already: a huge fd table is walked by several threads.
+    facts_taken: AtomicBool,
+}
+
+impl ProcessDir {
+    pub(super) fn open(scanner: &Scanner, pid: Pid) -> rustix::io::Result<Self> {
+        Ok(Self { pid, dir: scanner.root.process_dir(pid)?, facts_taken: AtomicBool::new(false) })
+    }
+
+    /// The descriptor, good for looking things up only.
+    pub(super) fn dir(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.dir.as_fd()
+    }
+
+    /// A small file of the process; empty where it cannot be read.
+    pub(super) fn text(&self, name: &str) -> Vec<u8> {
+        // Whatever the cause, the answer is the same: its facts stay unknown.
+        read_small(&self.dir, name).unwrap_or_default()
+    }
+
+    /// Reads the facts into `part`, once for a process.
+    pub(super) fn facts(&self, scanner: &Scanner, tid: Option<Tid>, watch: &Watch, cmdline: bool, part: &mut Part) {
+        if self.facts_taken.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        if scanner.want.facts == Facts::Command {
+            part.process = Some(Process { command: self.command(), ..unknown(self.pid) });
+            return;
+        }
+        let stat = parse::stat(&self.text("stat"));
+        let status = parse::status(&self.text("status"));
+        let group = parse::cgroup(&self.text("cgroup"));
+        let mut process = Process {
+            ppid: stat.ppid,
+            pgid: stat.pgid,
+            sid: stat.sid,
+            uid: status.uid,
+            state: stat.state,
+            started_at: stat.start_time.and_then(|ticks| scanner.clock.at(ticks)),
+            ns_pid: status.ns_pid,
+            container: group.container,
+            unit: group.unit,
+            ..unknown(self.pid)
+        };
+        process.command = if stat.command.is_empty() { self.command() } else { stat.command };
+        if cmdline {
+            watch.doing(Step::Cmdline);
+            match self.cmdline(tid) {
+                Ok(arguments) => process.cmdline = Some(arguments),
+                Err(error) if scanner.root.is_vanished(errno_of(&error)) => {}
+                Err(error) => part.gaps.push(self.cmdline_gap(errno_of(&error))),
+            }
+        } else {
+            part.gaps.push(self.cmdline_gap(rustix::io::Errno::TIMEDOUT));
+        }
+        part.process = Some(process);
+    }
+
+    /// Lets the facts be read again, after an attempt that got no answer.
+    pub(super) fn release_facts(&self) {
+        self.facts_taken.store(false, Ordering::Relaxed);
+    }
+
+    /// Completes a gap with whose it is.
+    pub(super) fn sign(&self, scanner: &Scanner, gap: Gap) -> Gap {
+        Gap { command: self.command(), uid: self.uid(scanner), ..gap }
+    }
+
+    fn cmdline_gap(&self, errno: rustix::io::Errno) -> Gap {
+        gap(self.pid, Unread::Cmdline, errno, MayHold::NOTHING)
+    }
+
+    fn command(&self) -> Vec<u8> {
+        let comm = self.text("comm");
+        if comm.is_empty() { parse::stat(&self.text("stat")).command } else { parse::line(&comm).to_vec() }
+    }
+
+    fn uid(&self, scanner: &Scanner) -> Option<Uid> {
+        (scanner.want.facts == Facts::All).then(|| parse::status(&self.text("status")).uid)?
+    }
+
+    /// The command line. That of a process whose leader has exited is to be had from its live threads only.
+    fn cmdline(&self, tid: Option<Tid>) -> std::io::Result<Vec<Vec<u8>>> {
+        let text = match tid {
+            Some(tid) => read_up_to(&self.dir, format!("task/{tid}/cmdline"), CMDLINE),
+            None => read_up_to(&self.dir, c"cmdline", CMDLINE),
+        };
+        text.map(|text| parse::cmdline(&text))
+    }
+}
+
+/// A process of which nothing but the PID is known.
+pub(super) fn unknown(pid: Pid) -> Process {
+    Process {
+        pid,
+        ppid: None,
+        pgid: None,
+        sid: None,
+        uid: None,
+        command: Vec::new(),
+        cmdline: None,
+        state: None,
+        started_at: None,
+        ns_pid: None,
+        container: None,
+        unit: None,
+    }
+}
+
+/// Turns the start times of processes, in clock ticks after boot, into dates.
+pub(super) struct Clock {
+    boot_time: Option<Timestamp>,
+    ticks_per_second: u64,
+}
+
+impl Clock {
+    /// `boot_time` in seconds of Unix time.
+    pub(super) fn new(boot_time: Option<i64>) -> Self {
+        let boot_time = boot_time.and_then(|seconds| Timestamp::from_second(seconds).ok());
+        Self { boot_time, ticks_per_second: procfs::ticks_per_second().max(1) }
+    }
+
+    fn at(&self, ticks: u64) -> Option<Timestamp> {
+        let millis = ticks.checked_mul(1000)? / self.ticks_per_second;
+        self.boot_time?.checked_add(SignedDuration::from_millis(i64::try_from(millis).ok()?)).ok()
+    }
+}

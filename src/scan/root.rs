@@ -1,0 +1,192 @@
+//! The proc root: a real proc file system or a directory tree like one, and what it says of the whole machine.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, PROC_SUPER_MAGIC, RawDir, StatxFlags};
+use rustix::io::Errno;
+use rustix::path::Arg;
+
+use super::parse;
+use crate::error::Error;
+use crate::model::{Device, Fd, Host, Outside, Pid};
+
+/// `PF_KTHREAD` of include/linux/sched.h.
+const PF_KTHREAD: u32 = 0x0020_0000;
+
+/// How much of a small file is read. The longest real one, a cgroup file, stays far below; a file of a fixture may be huge.
+const SMALL: u64 = 64 * 1024;
+
+/// An open proc root.
+pub(super) struct ProcRoot {
+    path: PathBuf,
+    dir: OwnedFd,
+    /// What only a real proc file system can give, and none for a tree of plain files.
+    pub(super) real: Option<Real>,
+}
+
+/// Facts of a real proc file system.
+pub(super) struct Real {
+    /// The device of pipefs, where all anonymous pipes live.
+    pub(super) pipefs: Device,
+    /// The mount ID of pipefs as fdinfo shows it; none where our own fdinfo is not to be seen in this proc.
+    pub(super) pipefs_mnt_id: Option<u64>,
+    /// Whether `st_size` of an fd directory is the number of descriptors: since Linux 6.2, before it was always 0.
+    pub(super) sized: bool,
+    /// Whether its PIDs are those of our own PID namespace, so that a system call may use them.
+    pub(super) own_pids: bool,
+}
+
+impl ProcRoot {
+    /// Opens `path`.
+    pub(super) fn open(path: &Path) -> Result<Self, Error> {
+        let failed = |errno: Errno| Error::OpenRoot { path: path.to_owned(), source: errno.into() };
+        let dir = open_dir(CWD, path).map_err(failed)?;
+        let kind = rustix::fs::fstatfs(&dir).map_err(failed)?.f_type;
+        let mut root = Self { path: path.to_owned(), dir, real: None };
+        if kind == PROC_SUPER_MAGIC {
+            root.real = Some(root.learn().map_err(Error::Pipefs)?);
+        }
+        Ok(root)
+    }
+
+    /// Makes a pipe of our own, the only one that we may touch, and looks at it through this proc. It is closed on return.
+    fn learn(&self) -> io::Result<Real> {
+        let (read_end, _write_end) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+        let stat = rustix::fs::statx(&read_end, c"", AtFlags::EMPTY_PATH, StatxFlags::TYPE | StatxFlags::INO)?;
+        // "self" and never getpid(2): the proc of another PID namespace numbers us differently, or not at all.
+        let own = rustix::fs::readlinkat(&self.dir, c"self", Vec::new()).ok();
+        let info = self.read(&format!("self/fdinfo/{}", Fd::of(&read_end))).map(|text| parse::fdinfo(&text));
+        let table = rustix::fs::statat(&self.dir, c"self/fd", AtFlags::empty());
+        Ok(Real {
+            pipefs: device(&stat),
+            pipefs_mnt_id: info.ok().and_then(|info| info.mnt_id),
+            sized: table.is_ok_and(|table| table.st_size > 0),
+            own_pids: own.is_some_and(|own| own.to_bytes() == std::process::id().to_string().as_bytes()),
+        })
+    }
+
+    /// The path it was opened by.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Every process, in ascending order. What is not named by a number in the range of PIDs is no process.
+    pub(super) fn pids(&self) -> Result<Vec<Pid>, Error> {
+        let failed = |errno: Errno| Error::OpenRoot { path: self.path.clone(), source: errno.into() };
+        let listing = open_listing(&self.dir, c".").map_err(failed)?;
+        let mut pids: Vec<Pid> = numbers_in(listing).map_err(failed)?.into_iter().map(Pid).collect();
+        pids.retain(|pid| *pid > Pid(0) && *pid <= Pid::MAX);
+        if pids.is_empty() && self.real.is_none() {
+            return Err(Error::NotProc(self.path.clone()));
+        }
+        pids.sort_unstable();
+        Ok(pids)
+    }
+
+    /// A directory of a process, as an `O_PATH` descriptor: all else is looked up relative to it, so that a PID that is
+    /// used again in the meantime cannot mix two processes up.
+    pub(super) fn process_dir(&self, pid: Pid) -> rustix::io::Result<OwnedFd> {
+        open_dir(&self.dir, rustix::path::DecInt::new(pid.0))
+    }
+
+    /// Whether an error means that a process or descriptor went away. In a tree of plain files nothing goes away.
+    pub(super) fn is_vanished(&self, errno: Errno) -> bool {
+        self.real.is_some() && matches!(errno, Errno::NOENT | Errno::SRCH)
+    }
+
+    /// Names the machine.
+    pub(super) fn host(&self) -> Host {
+        let line = |path| {
+            let text = self.read(path).ok()?;
+            Some(String::from_utf8_lossy(parse::line(&text)).into_owned())
+        };
+        Host {
+            hostname: line("sys/kernel/hostname"),
+            kernel: line("sys/kernel/osrelease"),
+            boot_id: line("sys/kernel/random/boot_id"),
+        }
+    }
+
+    /// When the machine was booted, in seconds of Unix time.
+    pub(super) fn boot_time(&self) -> Option<i64> {
+        parse::boot_time(&self.read("stat").ok()?)
+    }
+
+    /// Why there may be processes that `pids` does not show.
+    pub(super) fn outside(&self, pids: &[Pid]) -> Option<Outside> {
+        self.real.as_ref()?;
+        // Every PID namespace has a process 1 for as long as it lives.
+        if pids.first() != Some(&Pid(1)) {
+            return Some(Outside::Hidepid);
+        }
+        // Kernel threads live in the initial namespace only, and the first of them, kthreadd, has PID 2 there.
+        let kthreadd = self.read("2/stat").ok().and_then(|text| parse::stat(&text).flags);
+        let initial = kthreadd.is_some_and(|flags| flags & PF_KTHREAD != 0);
+        (!initial).then_some(Outside::PidNamespace)
+    }
+
+    fn read(&self, path: &str) -> io::Result<Vec<u8>> {
+        read_small(&self.dir, path)
+    }
+}
+
+impl Fd {
+    /// The number of one of our own descriptors.
+    fn of(fd: &OwnedFd) -> Self {
+        use std::os::fd::AsRawFd as _;
+        // A descriptor that is open has a number from 0 up.
+        Self(fd.as_raw_fd().cast_unsigned())
+    }
+}
+
+/// The device in an answer of statx(2).
+pub(super) fn device(stat: &rustix::fs::Statx) -> Device {
+    Device { major: stat.stx_dev_major, minor: stat.stx_dev_minor }
+}
+
+/// Opens a directory only to look things up below it.
+pub(super) fn open_dir(dir: impl AsFd, path: impl Arg) -> rustix::io::Result<OwnedFd> {
+    rustix::fs::openat(dir, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+}
+
+/// Opens a directory to list it.
+pub(super) fn open_listing(dir: impl AsFd, path: impl Arg) -> rustix::io::Result<OwnedFd> {
+    rustix::fs::openat(dir, path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+}
+
+/// The names in a directory that are plain numbers, in the order of the directory.
+pub(super) fn numbers_in(listing: OwnedFd) -> rustix::io::Result<Vec<u32>> {
+    let mut buffer = [MaybeUninit::uninit(); 32 * 1024];
+    let mut entries = RawDir::new(listing, &mut buffer);
+    let mut numbers = Vec::new();
+    while let Some(entry) = entries.next() {
+        numbers.extend(number_name(entry?.file_name().to_bytes()));
+    }
+    Ok(numbers)
+}
+
+/// The number that a name in /proc stands for: only as the kernel writes it, so that no two names are one number.
+pub(super) fn number_name(name: &[u8]) -> Option<u32> {
+    let canonical = name == b"0" || name.first().is_some_and(|first| (b'1'..=b'9').contains(first));
+    let digits = std::str::from_utf8(name).ok().filter(|_| canonical)?;
+    digits.parse().ok()
+}
+
+/// Reads a small file whole, or the first part of a huge one.
+pub(super) fn read_small(dir: impl AsFd, path: impl Arg) -> io::Result<Vec<u8>> {
+    read_up_to(dir, path, SMALL)
+}
+
+/// Reads a file up to a limit in bytes.
+pub(super) fn read_up_to(dir: impl AsFd, path: impl Arg, limit: u64) -> io::Result<Vec<u8>> {
+    // O_NONBLOCK: in a tree of plain files somebody may have put a FIFO where a file belongs.
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = File::from(rustix::fs::openat(dir, path, flags, Mode::empty())?);
+    let mut text = Vec::new();
+    file.take(limit).read_to_end(&mut text)?;
+    Ok(text)
+}

@@ -1,0 +1,289 @@
+//! The threads of a scan: who looks at which process, and what happens when a call gives no answer.
+//!
+//! The threads share a cursor over the PIDs. A huge fd table is handed on buffer by buffer, so that it does not leave one of
+//! them alone with the work. A thread whose call hangs is left behind and never joined (hence no `std::thread::scope`, which
+//! joins all): what it was at is done again by a new one, without that call. Knows nothing of what is done at a process.
+
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::Scanner;
+use super::fd_table::Table;
+use super::watch::{Step, Watch};
+use crate::model::{Descriptor, Endpoint, Fd, Gap, Pid, PipeId, Process, Tid};
+
+/// How often the waiting thread looks after the others.
+const TICK: Duration = Duration::from_millis(200);
+
+/// After so many looks without a step, about a second, a call counts as hung. Looks and not seconds: while we are stopped
+/// by ^Z, time passes and nobody gets on.
+const PATIENCE: u32 = 5;
+
+/// More threads than this would only wait for each other's locks in the kernel.
+const MOST_THREADS: usize = 8;
+
+/// An end as the scan saw it.
+pub(super) struct Found {
+    pub(super) pipe: PipeId,
+    pub(super) end: Endpoint,
+    /// For a FIFO, the text of the link and whether its last name is gone.
+    pub(super) name: Option<Box<FifoName>>,
+}
+
+/// How a FIFO was called by the holder of an end.
+pub(super) struct FifoName {
+    pub(super) path: Option<Vec<u8>>,
+    pub(super) deleted: bool,
+}
+
+/// What a job found out about a process.
+pub(super) struct Part {
+    pub(super) pid: Pid,
+    /// The process was gone before anything could be read.
+    pub(super) vanished: bool,
+    /// Descriptors that were listed, and gone when they were looked at.
+    pub(super) vanished_fds: usize,
+    pub(super) parent: Option<Pid>,
+    pub(super) process: Option<Process>,
+    pub(super) found: Vec<Found>,
+    pub(super) descriptors: Vec<Descriptor>,
+    pub(super) gaps: Vec<Gap>,
+}
+
+impl Part {
+    pub(super) fn new(pid: Pid) -> Self {
+        Self {
+            pid,
+            vanished: false,
+            vanished_fds: 0,
+            parent: None,
+            process: None,
+            found: Vec::new(),
+            descriptors: Vec::new(),
+            gaps: Vec::new(),
+        }
+    }
+}
+
+/// Something to do for one thread.
+#[derive(Clone)]
+pub(super) struct Job {
+    pub(super) work: Work,
+    pub(super) skip: Skip,
+}
+
+#[derive(Clone)]
+pub(super) enum Work {
+    /// A process, from the beginning.
+    Process(Pid),
+    /// The rest of a huge fd table, from this position of its directory on.
+    Rest(Arc<Table>, u64),
+}
+
+impl Work {
+    fn pid(&self) -> Pid {
+        match self {
+            Self::Process(pid) => *pid,
+            Self::Rest(table, _) => table.process.pid,
+        }
+    }
+}
+
+/// The calls that gave no answer at an earlier attempt at the same job.
+#[derive(Clone, Default)]
+pub(super) struct Skip {
+    pub(super) fds: Vec<(Option<Tid>, Fd)>,
+    pub(super) cmdline: bool,
+    /// Not even the table could be opened or listed.
+    pub(super) table: bool,
+}
+
+impl Skip {
+    /// Whether this is the first attempt.
+    pub(super) fn is_empty(&self) -> bool {
+        self.fds.is_empty() && !self.cmdline && !self.table
+    }
+}
+
+/// Where a job may leave more work.
+pub(super) trait Queue {
+    /// Adds a job that any thread may take.
+    fn push(&self, work: Work);
+}
+
+/// Scans the processes and returns what was found, in no particular order.
+pub(super) fn run(scanner: &Arc<Scanner>, pids: Vec<Pid>) -> Vec<Part> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS).min(pids.len());
+    let state = State { outstanding: pids.len(), pids: pids.into_iter(), ..State::default() };
+    let crew = Arc::new(Crew { scanner: Arc::clone(scanner), state: Mutex::new(state), changed: Condvar::new() });
+    for _ in 0..threads {
+        crew.enlist();
+    }
+    crew.wait()
+}
+
+/// All threads of a scan, and what they share.
+struct Crew {
+    scanner: Arc<Scanner>,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    pids: std::vec::IntoIter<Pid>,
+    queue: Vec<Job>,
+    /// Jobs that are not finished, whether somebody is at them or not.
+    outstanding: usize,
+    parts: Vec<Part>,
+    workers: Vec<Worker>,
+}
+
+struct Worker {
+    watch: Arc<Watch>,
+    /// What it is at; none when it is idle, and when it was left behind.
+    job: Option<Job>,
+    left_behind: bool,
+    last_beat: u64,
+    looks_without_step: u32,
+}
+
+impl Crew {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // A thread that panicked left the state whole: each change of it is a single one.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts one more thread.
+    fn enlist(self: &Arc<Self>) {
+        let watch = Arc::new(Watch::default());
+        let number = {
+            let mut state = self.lock();
+            let worker =
+                Worker { watch: Arc::clone(&watch), job: None, left_behind: false, last_beat: 0, looks_without_step: 0 };
+            state.workers.push(worker);
+            state.workers.len() - 1
+        };
+        let crew = Arc::clone(self);
+        std::thread::spawn(move || crew.work(number, &watch));
+    }
+
+    /// The life of a thread.
+    fn work(&self, number: usize, watch: &Watch) {
+        watch.begin();
+        while let Some(job) = self.next_job(number) {
+            watch.doing(Step::Table);
+            let part = self.scanner.perform(&job, watch, self);
+            watch.doing(Step::Idle);
+            self.finish(number, part);
+        }
+    }
+
+    /// The next job, waiting for one as long as another thread may leave more; none when this thread is to end.
+    fn next_job(&self, number: usize) -> Option<Job> {
+        let mut state = self.lock();
+        loop {
+            if state.workers.get(number)?.left_behind || state.outstanding == 0 {
+                return None;
+            }
+            if let Some(job) = state.take() {
+                state.workers.get_mut(number)?.job = Some(job.clone());
+                return Some(job);
+            }
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn finish(&self, number: usize, part: Part) {
+        let mut state = self.lock();
+        let Some(worker) = state.workers.get_mut(number) else { return };
+        // Too late: somebody else does this job now.
+        if worker.left_behind {
+            return;
+        }
+        worker.job = None;
+        state.parts.push(part);
+        state.outstanding -= 1;
+        if state.outstanding == 0 {
+            self.changed.notify_all();
+        }
+    }
+
+    /// Waits until all is done, and looks after the threads meanwhile.
+    fn wait(self: Arc<Self>) -> Vec<Part> {
+        let mut state = self.lock();
+        while state.outstanding > 0 {
+            let (guard, timeout) = self.changed.wait_timeout(state, TICK).unwrap_or_else(PoisonError::into_inner);
+            state = guard;
+            if timeout.timed_out() {
+                let replacements = state.leave_the_hung_behind();
+                drop(state);
+                for _ in 0..replacements {
+                    self.enlist();
+                }
+                self.changed.notify_all();
+                state = self.lock();
+            }
+        }
+        std::mem::take(&mut state.parts)
+    }
+}
+
+impl Queue for Crew {
+    fn push(&self, work: Work) {
+        let mut state = self.lock();
+        state.queue.push(Job { work, skip: Skip::default() });
+        state.outstanding += 1;
+        drop(state);
+        self.changed.notify_all();
+    }
+}
+
+impl State {
+    /// Parts of huge tables first: they are what takes longest.
+    fn take(&mut self) -> Option<Job> {
+        let first_attempt = |pid| Job { work: Work::Process(pid), skip: Skip::default() };
+        self.queue.pop().or_else(|| self.pids.next().map(first_attempt))
+    }
+
+    /// Puts the jobs of hung threads back, and returns how many threads that were.
+    fn leave_the_hung_behind(&mut self) -> usize {
+        let mut hung = 0;
+        for worker in self.workers.iter_mut().filter(|worker| !worker.left_behind) {
+            let beat = worker.watch.beat();
+            if worker.job.is_none() || beat != worker.last_beat {
+                (worker.last_beat, worker.looks_without_step) = (beat, 0);
+                continue;
+            }
+            worker.looks_without_step += 1;
+            if worker.looks_without_step < PATIENCE || !worker.watch.sleeps() {
+                continue;
+            }
+            worker.left_behind = true;
+            let Some(mut job) = worker.job.take() else { continue };
+            job.skip_over(worker.watch.step());
+            self.queue.push(job);
+            hung += 1;
+        }
+        hung
+    }
+}
+
+impl Job {
+    /// Makes sure that the next attempt gets past the call that this one hung in.
+    fn skip_over(&mut self, step: Step) {
+        match step {
+            Step::Fd(tid, fd) => self.skip.fds.push((tid, fd)),
+            Step::Cmdline => self.skip.cmdline = true,
+            Step::Table | Step::Idle => self.skip.table = true,
+        }
+        if let Work::Rest(table, _) = &self.work {
+            table.process.release_facts();
+        }
+    }
+
+    /// The process it is about.
+    pub(super) fn pid(&self) -> Pid {
+        self.work.pid()
+    }
+}

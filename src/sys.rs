@@ -1,0 +1,32 @@
+//! The two system calls that neither std nor rustix wraps, behind safe functions. All `unsafe` of the crate is here.
+
+#![allow(unsafe_code, reason = "kcmp(2) and signal(2) have no safe wrapper")]
+
+use std::io;
+
+use crate::model::Tid;
+
+/// `KCMP_FILES` of linux/kcmp.h: compare the fd tables of two threads.
+const KCMP_FILES: libc::c_long = 2;
+
+/// Whether two threads share one fd table, as kcmp(2) tells. Both IDs are of the caller's PID namespace.
+///
+/// # Errors
+///
+/// `ESRCH` if a thread is gone, `EPERM` without the right to read both, `ENOSYS` if the kernel was built without it.
+pub(crate) fn same_fd_table(a: Tid, b: Tid) -> io::Result<bool> {
+    let zero: libc::c_long = 0;
+    // SAFETY: kcmp takes five integers and touches no memory of ours.
+    let order = unsafe {
+        libc::syscall(libc::SYS_kcmp, libc::c_long::from(a.0), libc::c_long::from(b.0), KCMP_FILES, zero, zero)
+    };
+    if order < 0 { Err(io::Error::last_os_error()) } else { Ok(order == 0) }
+}
+
+/// Lets a write to a closed pipe end the process, as it ends `cat`; Rust's runtime ignores SIGPIPE.
+pub fn die_of_sigpipe() {
+    // SAFETY: SIG_DFL installs no handler, so nothing of ours runs in signal context.
+    unsafe {
+        libc::signal(libc::SIGPIPE, libc::SIG_DFL);
+    }
+}

@@ -1,0 +1,293 @@
+//! The JSON contract as strict types of the tests' own: an unknown, missing or mistyped field fails the test on purpose.
+//!
+//! They are written from the documented contract, and apart from the types that lspipe writes with.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer};
+
+/// A field that may be null but must be there: serde takes an absent one for null unless told how to read it.
+fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
+    Option::deserialize(from)
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Report {
+    pub(crate) schema_version: u32,
+    pub(crate) host: Host,
+    pub(crate) taken_at: Timestamp,
+    pub(crate) scan: Scan,
+    pub(crate) unreadable: Vec<Unreadable>,
+    pub(crate) processes: Vec<Process>,
+    pub(crate) pipes: Vec<Pipe>,
+}
+
+/// One line of `--ndjson`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Line {
+    pub(crate) schema_version: u32,
+    pub(crate) host: Host,
+    pub(crate) taken_at: Timestamp,
+    pub(crate) scan: Scan,
+    pub(crate) pipe: Pipe,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Host {
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) hostname: Option<String>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) kernel: Option<String>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) boot_id: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Scan {
+    pub(crate) proc: String,
+    pub(crate) complete: bool,
+    pub(crate) processes: usize,
+    pub(crate) unreadable: usize,
+    pub(crate) vanished: usize,
+    #[serde(default)]
+    pub(crate) outside: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Unreadable {
+    pub(crate) pid: u32,
+    pub(crate) command: String,
+    #[serde(default)]
+    pub(crate) command_bytes: Option<String>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) uid: Option<u32>,
+    pub(crate) what: String,
+    pub(crate) error: String,
+    #[serde(default)]
+    pub(crate) fd: Option<u32>,
+    #[serde(default)]
+    pub(crate) fds: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Process {
+    pub(crate) pid: u32,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) ppid: Option<u32>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) pgid: Option<u32>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) sid: Option<u32>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) uid: Option<u32>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) user: Option<String>,
+    #[serde(default)]
+    pub(crate) user_bytes: Option<String>,
+    pub(crate) command: String,
+    #[serde(default)]
+    pub(crate) command_bytes: Option<String>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) cmdline: Option<Vec<String>>,
+    #[serde(default)]
+    pub(crate) cmdline_bytes: Option<Vec<String>>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) state: Option<String>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) started_at: Option<Timestamp>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) ns_pid: Option<u32>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) container: Option<String>,
+    #[serde(default)]
+    pub(crate) container_bytes: Option<String>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) unit: Option<String>,
+    #[serde(default)]
+    pub(crate) unit_bytes: Option<String>,
+}
+
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Pipe {
+    pub(crate) id: String,
+    pub(crate) kind: String,
+    pub(crate) inode: u64,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) device: Option<String>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) path: Option<String>,
+    #[serde(default)]
+    pub(crate) path_bytes: Option<String>,
+    pub(crate) deleted: bool,
+    pub(crate) readers: Vec<End>,
+    pub(crate) writers: Vec<End>,
+    pub(crate) openers: Vec<Opener>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) queued: Option<u64>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) capacity: Option<u64>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) hidden_readers: Option<bool>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) hidden_writers: Option<bool>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct End {
+    pub(crate) pid: u32,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) tid: Option<u32>,
+    pub(crate) fd: u32,
+    pub(crate) access: String,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) flags: Option<Vec<String>>,
+    pub(crate) command: String,
+    #[serde(default)]
+    pub(crate) command_bytes: Option<String>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) uid: Option<u32>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) user: Option<String>,
+    #[serde(default)]
+    pub(crate) user_bytes: Option<String>,
+}
+
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Opener {
+    pub(crate) pid: u32,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) tid: Option<u32>,
+    pub(crate) access: String,
+    pub(crate) command: String,
+    #[serde(default)]
+    pub(crate) command_bytes: Option<String>,
+}
+
+/// A name as the kernel has it: from its text or, where that is lossy, from the base64 beside it.
+#[track_caller]
+pub(crate) fn exact(text: &str, bytes: Option<&str>) -> Vec<u8> {
+    let Some(bytes) = bytes else {
+        return text.as_bytes().to_vec();
+    };
+    let exact = STANDARD.decode(bytes).expect("base64");
+    assert!(std::str::from_utf8(&exact).is_err(), "{text:?} is given in bytes although it is UTF-8");
+    assert_eq!(String::from_utf8_lossy(&exact), text, "the text is the lossy form of the bytes");
+    exact
+}
+
+impl End {
+    pub(crate) fn key(&self) -> (u32, Option<u32>, u32) {
+        (self.pid, self.tid, self.fd)
+    }
+}
+
+impl Pipe {
+    pub(crate) fn ends(&self) -> impl Iterator<Item = &End> {
+        // A read-write end stands on both sides: count it once.
+        self.readers.iter().chain(self.writers.iter().filter(|end| end.access == "w"))
+    }
+
+    /// Every process on it.
+    pub(crate) fn pids(&self) -> BTreeSet<u32> {
+        self.ends().map(|end| end.pid).chain(self.openers.iter().map(|opener| opener.pid)).collect()
+    }
+
+    pub(crate) fn path(&self) -> Option<Vec<u8>> {
+        self.path.as_deref().map(|path| exact(path, self.path_bytes.as_deref()))
+    }
+
+    #[track_caller]
+    pub(crate) fn check(&self) {
+        let id = match (self.kind.as_str(), &self.device) {
+            ("anonymous", _) => format!("pipe:[{}]", self.inode),
+            ("fifo", Some(device)) => format!("fifo:[{device}:{}]", self.inode),
+            _ => panic!("kind and device of {self:?}"),
+        };
+        assert_eq!(self.id, id);
+        assert_eq!(self.path.is_some(), self.kind == "fifo", "a FIFO has a path, a pipe has none: {self:?}");
+        assert!(!self.deleted || self.kind == "fifo", "{self:?}");
+        assert!(!self.readers.is_empty() || !self.writers.is_empty() || !self.openers.is_empty(), "nobody on {id}");
+        for (side, ends) in [("r", &self.readers), ("w", &self.writers)] {
+            assert_ascending(ends.iter().map(End::key), "ends");
+            assert!(ends.iter().all(|end| end.access == side || end.access == "rw"), "{side} side of {id}: {ends:?}");
+        }
+        let both = |ends: &[End]| ends.iter().filter(|end| end.access == "rw").cloned().collect::<Vec<_>>();
+        assert_eq!(both(&self.readers), both(&self.writers), "an rw end stands on both sides of {id}");
+        for end in self.ends() {
+            assert_ascending(end.flags.iter().flatten(), "flags");
+            exact(&end.command, end.command_bytes.as_deref());
+        }
+    }
+}
+
+impl Report {
+    /// Reads a report, and checks every promise that holds for any.
+    #[track_caller]
+    pub(crate) fn parse(json: &[u8]) -> Self {
+        let report: Self = serde_json::from_slice(json).unwrap_or_else(|error| {
+            panic!("not the JSON of the contract: {error}\n{}", String::from_utf8_lossy(json));
+        });
+        report.check();
+        report
+    }
+
+    #[track_caller]
+    fn check(&self) {
+        assert_eq!(self.schema_version, 1);
+        // Anonymous pipes first, then by device and inode: not by the text of the id, in which 10 is before 9.
+        let numbers = |device: &str| device.split(':').map(|part| part.parse().expect("number")).collect::<Vec<u32>>();
+        assert_ascending(
+            self.pipes.iter().map(|pipe| match (&*pipe.kind, &pipe.device) {
+                ("fifo", Some(device)) => (Some(numbers(device)), pipe.inode),
+                _ => (None, pipe.inode),
+            }),
+            "pipes",
+        );
+        self.pipes.iter().for_each(Pipe::check);
+
+        assert_ascending(self.processes.iter().map(|process| process.pid), "processes");
+        let holders: BTreeSet<u32> = self.pipes.iter().flat_map(Pipe::pids).collect();
+        let listed: BTreeMap<u32, &Process> = self.processes.iter().map(|process| (process.pid, process)).collect();
+        assert_eq!(listed.keys().copied().collect::<BTreeSet<_>>(), holders, "processes are those on the pipes");
+        for end in self.pipes.iter().flat_map(Pipe::ends) {
+            let process = listed[&end.pid];
+            assert_eq!((&end.command, &end.command_bytes), (&process.command, &process.command_bytes));
+            assert_eq!((end.uid, &end.user), (process.uid, &process.user));
+        }
+
+        let unreadable: BTreeSet<u32> = self.unreadable.iter().map(|gap| gap.pid).collect();
+        assert_eq!(self.scan.unreadable, unreadable.len());
+        assert_eq!(self.scan.complete, unreadable.is_empty() && self.scan.outside.is_none(), "{:?}", self.scan);
+        assert!(self.unreadable.is_sorted_by_key(|gap| gap.pid));
+        assert!(self.scan.processes >= holders.len());
+    }
+
+    pub(crate) fn pipe(&self, id: &str) -> Option<&Pipe> {
+        self.pipes.iter().find(|pipe| pipe.id == id)
+    }
+
+    /// The pipes that any of these processes is on.
+    pub(crate) fn pipes_of(&self, pids: &BTreeSet<u32>) -> BTreeSet<&str> {
+        self.pipes.iter().filter(|pipe| !pipe.pids().is_disjoint(pids)).map(|pipe| pipe.id.as_str()).collect()
+    }
+}
+
+/// Sorted, and nothing twice.
+#[track_caller]
+pub(crate) fn assert_ascending<T: PartialOrd + Debug>(items: impl Iterator<Item = T>, what: &str) {
+    let items: Vec<T> = items.collect();
+    assert!(items.is_sorted_by(|a, b| a < b), "{what} are not in ascending order: {items:?}");
+}

@@ -1,0 +1,191 @@
+//! Running lspipe: as this user or that, in a mount namespace or here, and never for longer than a limit.
+
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use super::need::program;
+use super::report::Report;
+use super::user::{User, is_public};
+
+/// Long enough for a busy machine; a report that takes longer hangs.
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// What a run left behind.
+#[derive(Debug)]
+pub(crate) struct Output {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: String,
+    pub(crate) took: Duration,
+}
+
+impl Output {
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.stdout).expect("output is UTF-8")
+    }
+
+    pub(crate) fn code(&self) -> Option<i32> {
+        self.status.code()
+    }
+
+    /// Asserts that the run ended with this status, and shows all of it if not.
+    #[track_caller]
+    pub(crate) fn expect(self, code: i32) -> Self {
+        assert_eq!(self.code(), Some(code), "stdout: {}\nstderr: {}", String::from_utf8_lossy(&self.stdout), self.stderr);
+        self
+    }
+}
+
+/// A run of lspipe to be.
+#[must_use]
+pub(crate) struct Lspipe {
+    args: Vec<OsString>,
+    user: User,
+    limit: Duration,
+    mounts_of: Option<u32>,
+    stdout: Option<Stdio>,
+}
+
+/// `lspipe` with these arguments.
+pub(crate) fn lspipe<I: IntoIterator<Item: AsRef<OsStr>>>(args: I) -> Lspipe {
+    let args = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
+    Lspipe { args, user: User::Me, limit: LIMIT, mounts_of: None, stdout: None }
+}
+
+impl Lspipe {
+    pub(crate) fn user(mut self, user: User) -> Self {
+        self.user = user;
+        self
+    }
+
+    pub(crate) fn limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
+    /// Runs it in the mount namespace of that process.
+    pub(crate) fn mounts_of(mut self, pid: u32) -> Self {
+        self.mounts_of = Some(pid);
+        self
+    }
+
+    /// Sends its output there instead of into [`Output::stdout`].
+    pub(crate) fn stdout(mut self, stdout: Stdio) -> Self {
+        self.stdout = Some(stdout);
+        self
+    }
+
+    /// Runs it to its end, which must come within the limit.
+    #[track_caller]
+    pub(crate) fn run(self) -> Output {
+        let limit = self.limit;
+        let started = Instant::now();
+        let mut running = self.spawn();
+        let stdout = running.child.stdout.take().map(collect);
+        let stderr = running.child.stderr.take().map(collect).expect("stderr is captured");
+        let status = running.wait(limit);
+        let took = started.elapsed();
+        let stdout = stdout.map(|thread| thread.join().expect("read stdout")).unwrap_or_default();
+        let stderr = String::from_utf8(stderr.join().expect("read stderr")).expect("stderr is UTF-8");
+        assert!(!stderr.contains("panicked"), "lspipe panicked: {stderr}");
+        Output { status, stdout, stderr, took }
+    }
+
+    /// Starts it and leaves it running.
+    pub(crate) fn spawn(mut self) -> Running {
+        let (binary, _home) = binary_for(self.user);
+        let mut command = match self.mounts_of {
+            Some(pid) => {
+                let mut nsenter = Command::new(program("nsenter").expect("nsenter"));
+                nsenter.arg("--mount").arg(format!("--target={pid}")).arg("--").arg(binary);
+                nsenter
+            }
+            None => Command::new(binary),
+        };
+        self.user.apply(&mut command);
+        let stdout = self.stdout.take().unwrap_or_else(Stdio::piped);
+        command
+            .args(&self.args)
+            .env_clear()
+            .env("LC_ALL", "C.UTF-8")
+            .current_dir("/")
+            .stdin(Stdio::null())
+            .stdout(stdout)
+            .stderr(Stdio::piped());
+        Running { child: command.spawn().expect("start lspipe"), _home }
+    }
+
+    /// `--json` added: the report, after checking that it keeps every promise that holds for any report.
+    #[track_caller]
+    pub(crate) fn report(mut self) -> Report {
+        self.args.push("--json".into());
+        Report::parse(&self.run().expect(0).stdout)
+    }
+}
+
+/// A run that has not ended. It is killed when dropped.
+pub(crate) struct Running {
+    pub(crate) child: Child,
+    _home: Option<TempDir>,
+}
+
+impl Running {
+    #[track_caller]
+    pub(crate) fn wait(&mut self, limit: Duration) -> ExitStatus {
+        let end = Instant::now() + limit;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("wait for lspipe") {
+                return status;
+            }
+            assert!(Instant::now() < end, "lspipe did not end within {limit:?}");
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // An error means that it is gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn collect(mut from: impl Read + Send + 'static) -> thread::JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        from.read_to_end(&mut bytes).expect("read output");
+        bytes
+    })
+}
+
+/// The binary where this user may run it: a copy, where the build folder is not open to all.
+fn binary_for(user: User) -> (PathBuf, Option<TempDir>) {
+    let built = Path::new(env!("CARGO_BIN_EXE_lspipe"));
+    if user == User::Me || is_public(built) {
+        return (built.to_owned(), None);
+    }
+    let home = public_dir(user);
+    let copy = home.path().join("lspipe");
+    // By another process: a file open for writing here could be inherited by what another test just forks, and a program
+    // that somebody has open for writing cannot be run.
+    let status = Command::new("cp").arg(built).arg(&copy).status().expect("run cp");
+    assert!(status.success(), "copy lspipe");
+    (copy, Some(home))
+}
+
+/// A new directory that belongs to this user and that everybody may read.
+pub(crate) fn public_dir(user: User) -> TempDir {
+    let dir = tempfile::Builder::new().prefix("lspipe-test-").tempdir().expect("temporary directory");
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("chmod");
+    user.own(dir.path());
+    dir
+}

@@ -1,0 +1,47 @@
+"""A FIFO under many names, and what deleting a name does and does not mean."""
+
+import os
+import scene
+
+
+def build():
+    def make(name):
+        os.mkfifo(name)
+        path = os.path.realpath(name)
+        return path, os.open(path, os.O_RDWR)
+
+    path, fd = make("hard")
+    second = path + "-link"
+    os.link(path, second)
+    scene.label("hard_link", fd, path, second)
+    os.open(second, os.O_RDONLY)
+
+    path, fd = make("gone")
+    scene.label("deleted", fd, path, deleted=True)
+    os.unlink(path)
+
+    # Its real name looks like what the kernel appends to the name of a deleted file.
+    path, fd = make("x (deleted)")
+    scene.label("looks_deleted", fd, path)
+
+    path, fd = make("y (deleted)")
+    scene.label("deleted_twice", fd, path, deleted=True)
+    os.unlink(path)
+
+    # The name it was opened by is gone, another is alive: the FIFO is not deleted.
+    path, fd = make("first")
+    os.link(path, path + "-alive")
+    scene.label("one_name_left", fd, path)
+    os.unlink(path)
+
+    # A file name that is written like an anonymous pipe.
+    path, fd = make("pipe:[1]")
+    scene.label("like_anonymous", fd, path)
+
+    # Renamed while open: the kernel follows.
+    path, fd = make("before")
+    os.rename("before", "after")
+    scene.label("renamed", fd, os.path.realpath("after"))
+
+
+scene.run(build)

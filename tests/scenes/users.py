@@ -1,0 +1,23 @@
+"""A process of root's and one of nobody's with pipes between them: whoever is not root sees one side."""
+
+import os
+import scene
+
+NOBODY = 65534
+
+
+def build():
+    to_root = scene.pipe("to_root")
+    to_nobody = scene.pipe("to_nobody")
+    own = scene.pipe("own")
+
+    def nobody():
+        scene.close(to_root[0], to_nobody[1])
+        scene.become(NOBODY)
+
+    pid = scene.child(nobody)
+    scene.close(to_root[1], to_nobody[0], *own)
+    return {"nobody": pid, "root": os.getpid()}
+
+
+scene.run(build)
