@@ -16,8 +16,8 @@ pub fn join(snapshot: Snapshot) -> PipeGraph {
     ends.dedup_by_key(|seen| seen.end.key());
     // Stable: the ends of one pipe stay in the order of their keys.
     ends.sort_by_key(|seen| seen.pipe);
-    descriptors.sort_by_key(|descriptor| (descriptor.pid, descriptor.tid, descriptor.fd));
-    descriptors.dedup_by_key(|descriptor| (descriptor.pid, descriptor.tid, descriptor.fd));
+    descriptors.sort_by_key(crate::model::Descriptor::key);
+    descriptors.dedup_by_key(|descriptor| descriptor.key());
     PipeGraph {
         host,
         taken_at,

@@ -1,9 +1,27 @@
-//! Pipes on Linux and who is on each end.
+//! Which pipes and FIFOs there are on a Linux machine, and which processes are on each end.
+//!
+//! Data flows one way:
+//!
+//! ```text
+//! argv ─ cli ─▶ Options ─▶ scan ─▶ Snapshot ─▶ join ─▶ PipeGraph ─▶ select ─▶ PipeGraph ─▶ render ─▶ bytes
+//! ```
+//!
+//! [`scan`] looks at a proc root and drops nothing silently, [`join`] makes pipes of ends, [`select`] keeps whole pipes, and
+//! [`render`] draws what is left. [`run()`] is their order. All words are in [`model`].
 
+pub mod cli;
 pub mod error;
+pub mod generate;
 pub mod join;
 pub mod model;
+mod notes;
+pub mod options;
+pub mod render;
+mod run;
 pub mod scan;
+pub mod select;
 mod sys;
+pub mod users;
 
+pub use run::{Exit, run};
 pub use sys::die_of_sigpipe;

@@ -1,8 +1,79 @@
-//! The `lspipe` command.
-#![allow(missing_docs, clippy::print_stdout)]
-fn main() {
-    let want = lspipe::scan::Want { proc_root: std::env::args().nth(1).unwrap_or("/proc".into()).into(), flags: true, facts: lspipe::scan::Facts::All, parents: false, tables: vec![] };
-    let g = lspipe::join::join(lspipe::scan::scan(&want).unwrap());
-    for p in &g.pipes { println!("{} {:?}", p.id, p.ends.iter().map(|e| format!("{} {:?} {}{}", e.pid, e.tid, e.fd, e.access.as_str())).collect::<Vec<_>>()); }
-    println!("{:#?}", g.coverage); println!("{:#?}", g.processes.values().next());
+//! The `lspipe` command: parse, run, exit status. Alone in printing to stderr and in ending the process.
+
+use std::io::{self, BufWriter, IsTerminal as _, Write as _};
+use std::process::ExitCode;
+
+use anstream::{AutoStream, ColorChoice};
+use clap::Parser as _;
+use lspipe::cli::Cli;
+use lspipe::error::Error;
+use lspipe::options::Color;
+use lspipe::render::Style;
+use lspipe::{Exit, generate, run};
+
+/// The exit status of a usage error and of a report that could not be made.
+const FAILED: u8 = 2;
+
+/// The width of a terminal that does not tell it.
+const USUAL_WIDTH: u16 = 80;
+
+fn main() -> ExitCode {
+    lspipe::die_of_sigpipe();
+    let status = match Cli::try_parse() {
+        Ok(cli) => match answer(cli) {
+            Ok(exit) => exit.into(),
+            Err(error) if error.is_broken_pipe() => FAILED,
+            Err(error) => {
+                say(&error.to_string());
+                FAILED
+            }
+        },
+        Err(error) => usage(&error),
+    };
+    ExitCode::from(status)
+}
+
+fn answer(cli: Cli) -> Result<Exit, Error> {
+    let stdout = io::stdout();
+    let terminal = stdout.is_terminal();
+    let automatic = AutoStream::choice(&stdout) != ColorChoice::Never;
+    let mut out = BufWriter::new(stdout.lock());
+    if let Some(kind) = cli.generate {
+        generate::generate(kind, &mut out)?;
+    } else if cli.lists_columns() {
+        generate::list_columns(&mut out)?;
+    } else {
+        let options = cli.into_options();
+        let color = match options.color {
+            Color::Auto => terminal && automatic,
+            Color::Always => true,
+            Color::Never => false,
+        };
+        let style = Style { width: terminal.then(width), color };
+        return run(&options, &style, &mut out, &mut say);
+    }
+    out.flush()?;
+    Ok(Exit::Reported)
+}
+
+fn width() -> u16 {
+    terminal_size::terminal_size_of(io::stdout()).map_or(USUAL_WIDTH, |(width, _)| width.0)
+}
+
+/// Prints help and version as they are, and an error as one line.
+fn usage(error: &clap::Error) -> u8 {
+    if !error.use_stderr() {
+        return if error.print().is_ok() { 0 } else { FAILED };
+    }
+    let text = error.render().to_string();
+    let paragraphs = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
+    let words: Vec<&str> = paragraphs.filter(|line| !line.is_empty() && !line.starts_with("For more")).collect();
+    let message = words.join(" ");
+    say(message.strip_prefix("error: ").unwrap_or(&message));
+    FAILED
+}
+
+/// Says one line on stderr. Where that cannot be written to, there is nobody to tell.
+fn say(message: &str) {
+    let _ = writeln!(io::stderr(), "lspipe: {message}");
 }

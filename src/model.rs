@@ -349,6 +349,14 @@ pub struct Descriptor {
     pub pipe: Option<PipeId>,
 }
 
+impl Descriptor {
+    /// What tells one descriptor from another, as [`Endpoint::key`].
+    #[must_use]
+    pub const fn key(&self) -> (Pid, Option<Tid>, Fd) {
+        (self.pid, self.tid, self.fd)
+    }
+}
+
 /// The type of an open file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FileType {
@@ -518,6 +526,8 @@ pub struct Coverage {
     pub gaps: Vec<Gap>,
     /// Why there may be more processes than were listed.
     pub outside: Option<Outside>,
+    /// Whether the scan was made as root.
+    pub as_root: bool,
 }
 
 impl Coverage {

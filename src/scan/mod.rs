@@ -152,8 +152,14 @@ fn snapshot(
     outside: Option<crate::model::Outside>,
     parts: Vec<Part>,
 ) -> Snapshot {
-    let mut coverage =
-        Coverage { proc_root: scanner.root.path().to_owned(), processes: 0, vanished: 0, gaps: Vec::new(), outside };
+    let mut coverage = Coverage {
+        proc_root: scanner.root.path().to_owned(),
+        processes: 0,
+        vanished: 0,
+        gaps: Vec::new(),
+        outside,
+        as_root: rustix::process::geteuid().is_root(),
+    };
     let mut snapshot = Snapshot {
         host,
         taken_at,

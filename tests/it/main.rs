@@ -1,1 +1,5 @@
 //! The integration tests.
+
+mod differential;
+mod live;
+mod support;

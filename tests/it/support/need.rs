@@ -15,6 +15,9 @@ pub(crate) enum Need {
 }
 
 impl Need {
+    /// What every scene is written in.
+    pub(crate) const PYTHON: Self = Self::Program("python3");
+
     fn lack(self) -> Option<String> {
         match self {
             Self::Root => (!is_root()).then(|| "root".to_owned()),

@@ -15,16 +15,32 @@ fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<O
     Option::deserialize(from)
 }
 
+/// A time stamp of RFC 3339.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+pub(crate) struct Time(Timestamp);
+
+impl TryFrom<String> for Time {
+    type Error = jiff::Error;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse().map(Self)
+    }
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Report {
     pub(crate) schema_version: u32,
     pub(crate) host: Host,
-    pub(crate) taken_at: Timestamp,
+    pub(crate) taken_at: Time,
     pub(crate) scan: Scan,
     pub(crate) unreadable: Vec<Unreadable>,
     pub(crate) processes: Vec<Process>,
     pub(crate) pipes: Vec<Pipe>,
+    /// Whole fd tables, of `lspipe fds` only.
+    #[serde(default)]
+    pub(crate) descriptors: Vec<Descriptor>,
 }
 
 /// One line of `--ndjson`.
@@ -33,7 +49,7 @@ pub(crate) struct Report {
 pub(crate) struct Line {
     pub(crate) schema_version: u32,
     pub(crate) host: Host,
-    pub(crate) taken_at: Timestamp,
+    pub(crate) taken_at: Time,
     pub(crate) scan: Scan,
     pub(crate) pipe: Pipe,
 }
@@ -76,6 +92,8 @@ pub(crate) struct Unreadable {
     pub(crate) fd: Option<u32>,
     #[serde(default)]
     pub(crate) fds: Option<u64>,
+    #[serde(default)]
+    pub(crate) mount: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -104,7 +122,7 @@ pub(crate) struct Process {
     #[serde(deserialize_with = "nullable")]
     pub(crate) state: Option<String>,
     #[serde(deserialize_with = "nullable")]
-    pub(crate) started_at: Option<Timestamp>,
+    pub(crate) started_at: Option<Time>,
     #[serde(deserialize_with = "nullable")]
     pub(crate) ns_pid: Option<u32>,
     #[serde(deserialize_with = "nullable")]
@@ -174,6 +192,27 @@ pub(crate) struct Opener {
     pub(crate) command: String,
     #[serde(default)]
     pub(crate) command_bytes: Option<String>,
+}
+
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Descriptor {
+    pub(crate) pid: u32,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) tid: Option<u32>,
+    pub(crate) fd: u32,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) access: Option<String>,
+    #[serde(rename = "type", deserialize_with = "nullable")]
+    pub(crate) file_type: Option<String>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) flags: Option<Vec<String>>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) target: Option<String>,
+    #[serde(default)]
+    pub(crate) target_bytes: Option<String>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) pipe: Option<String>,
 }
 
 /// A name as the kernel has it: from its text or, where that is lossy, from the base64 beside it.
@@ -259,7 +298,8 @@ impl Report {
         self.pipes.iter().for_each(Pipe::check);
 
         assert_ascending(self.processes.iter().map(|process| process.pid), "processes");
-        let holders: BTreeSet<u32> = self.pipes.iter().flat_map(Pipe::pids).collect();
+        let tables = self.descriptors.iter().map(|descriptor| descriptor.pid);
+        let holders: BTreeSet<u32> = self.pipes.iter().flat_map(Pipe::pids).chain(tables).collect();
         let listed: BTreeMap<u32, &Process> = self.processes.iter().map(|process| (process.pid, process)).collect();
         assert_eq!(listed.keys().copied().collect::<BTreeSet<_>>(), holders, "processes are those on the pipes");
         for end in self.pipes.iter().flat_map(Pipe::ends) {

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::report::{End, Pipe, Report, exact};
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Truth {
     processes: Vec<TrueProcess>,
@@ -19,7 +19,7 @@ pub(crate) struct Truth {
     pub(crate) more: Value,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TrueProcess {
     pid: u32,
@@ -43,7 +43,7 @@ struct TrueEnd {
     pipe: String,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct TruePipe {
     kind: String,
@@ -119,11 +119,19 @@ impl Truth {
     }
 
     /// What is left of the truth for somebody who may look into these processes only.
-    pub(crate) fn seen_in(mut self, pids: &[u32]) -> Self {
-        self.ends.retain(|end| pids.contains(&end.pid));
-        let ends = &self.ends;
-        self.pipes.retain(|name, _| ends.iter().any(|end| end.pipe == *name));
-        self
+    pub(crate) fn seen_in(&self, pids: &[u32]) -> Self {
+        let mut told = self.clone();
+        told.ends.retain(|end| pids.contains(&end.pid));
+        let ends = &told.ends;
+        told.pipes.retain(|name, _| ends.iter().any(|end| end.pipe == *name));
+        told
+    }
+
+    /// The truth with a table told under another of the threads that share it.
+    pub(crate) fn with_tid(&self, from: u32, to: u32) -> Self {
+        let mut told = self.clone();
+        told.ends.iter_mut().filter(|end| end.tid == Some(from)).for_each(|end| end.tid = Some(to));
+        told
     }
 
     fn expected(&self, name: &str) -> Facts {

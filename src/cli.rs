@@ -1,0 +1,369 @@
+//! The command line: clap's types, and their way to [`Options`]. No I/O.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser as _};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
+use regex_lite::Regex;
+
+use crate::model::{Pid, PipeKind, Side};
+use crate::options::{Color, Options, PipeName, Question, Wanted};
+use crate::render::columns::{Column, Subject};
+use crate::render::{Format, TableFormat};
+use crate::select::CommandPattern;
+
+/// The columns of the default table.
+const PIPE_COLUMNS: [Column; 5] = [Column::Pipe, Column::Kind, Column::Readers, Column::Writers, Column::Name];
+
+/// The columns of `--endpoints`.
+const END_COLUMNS: [Column; 11] = [
+    Column::Pid,
+    Column::Tid,
+    Column::User,
+    Column::Command,
+    Column::Fd,
+    Column::Mode,
+    Column::Flags,
+    Column::Pipe,
+    Column::Kind,
+    Column::Ends,
+    Column::Name,
+];
+
+const SELECTION: &str = "Selection";
+const OUTPUT: &str = "Output";
+const SOURCE: &str = "Source";
+
+/// How similar an unknown column must be to a known one to be suggested.
+const SIMILAR: f64 = 0.7;
+
+/// List pipes and FIFOs, and the processes on both their ends.
+///
+/// Each row is a pipe, with its readers and writers as PID,COMMAND,FDmode: `252,grep,0r` is descriptor 0 of process 252,
+/// open for reading. `-` means that there is surely no such end, `?` that a process which could not be read may hold one.
+#[derive(Debug, Parser)]
+#[command(name = "lspipe", version, max_term_width = 100, disable_help_subcommand = true, after_help = AFTER_HELP, after_long_help = AFTER_LONG_HELP)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+
+    /// Show only these pipes
+    ///
+    /// A PIPE is pipe:[INODE], fifo:[MAJ:MIN:INODE], a bare inode number, the path of a FIFO (any of its names), or
+    /// /proc/PID/fd/N.
+    #[arg(value_name = "PIPE", value_hint = ValueHint::FilePath)]
+    pipes: Vec<OsString>,
+
+    #[command(flatten)]
+    selection: SelectionArgs,
+
+    #[command(flatten)]
+    output: OutputArgs,
+
+    #[command(flatten)]
+    shared: SharedArgs,
+
+    /// Print a man page, a shell completion or the JSON schema
+    #[arg(long, value_name = "KIND", exclusive = true)]
+    pub generate: Option<Generate>,
+}
+
+const AFTER_HELP: &str = "Different selections narrow, several values of one widen. More: lspipe --help, man lspipe.";
+
+const AFTER_LONG_HELP: &str = "\
+Examples:
+  lspipe                        every pipe, and who is on each end
+  lspipe -p 252                 the pipes of process 252, with the processes on their other ends
+  lspipe -c grep -c sort        the pipes of these commands
+  lspipe --no-writer            pipes whose readers get end of file
+  lspipe /run/my.fifo           who has this FIFO open
+  lspipe -t --writers PIPE      the PIDs that keep a reader of PIPE from end of file
+  lspipe -e | grep O_NONBLOCK   one line for each end
+  lspipe -J | jq '.pipes[]'     everything, for machines
+  lspipe fds 252                what `ls -l /proc/252/fd` should have been
+
+Exit status:
+  0  the report was written
+  1  a selection was given, and nothing matched
+  2  usage error, or the report could not be made or written; with --require-complete also an incomplete scan";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Show the whole fd table of processes, pipes with their other ends
+    #[command(max_term_width = 100)]
+    Fds {
+        /// The processes
+        #[arg(value_name = "PID", required = true, value_parser = pid)]
+        pids: Vec<Pid>,
+    },
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = SELECTION)]
+struct SelectionArgs {
+    /// Pipes that one of these processes has an end of
+    #[arg(short, long, value_name = "PID", value_delimiter = ',', value_parser = pid, action = ArgAction::Append)]
+    pid: Vec<Pid>,
+
+    /// With --pid: its children, their children and so on too
+    #[arg(long, requires = "pid")]
+    descendants: bool,
+
+    /// Pipes that such a command has an end of: its name, or a /REGEX/
+    #[arg(short, long, value_name = "NAME", value_parser = commands, action = ArgAction::Append)]
+    command: Vec<Commands>,
+
+    /// Pipes that a process of this user, a name or number, has an end of
+    #[arg(short, long, value_name = "USER", value_delimiter = ',', value_hint = ValueHint::Username, action = ArgAction::Append)]
+    user: Vec<String>,
+
+    /// Pipes of this kind
+    #[arg(short, long, value_name = "KIND", value_delimiter = ',', value_parser = kinds(), action = ArgAction::Append)]
+    kind: Vec<PipeKind>,
+
+    /// Pipes without a reader: the next write gets SIGPIPE
+    #[arg(long)]
+    no_reader: bool,
+
+    /// Pipes without a writer: the next read gets end of file
+    #[arg(long)]
+    no_writer: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = OUTPUT)]
+struct OutputArgs {
+    /// A row for each end, made for grep and awk
+    #[arg(short, long, conflicts_with_all = ["json", "ndjson", "terse"])]
+    endpoints: bool,
+
+    /// These columns, or with a + these more; see --list-columns
+    #[arg(short, long, value_name = "COLUMNS", value_parser = columns, allow_hyphen_values = true, action = ArgAction::Append, conflicts_with_all = ["json", "ndjson", "terse"])]
+    output: Vec<Columns>,
+
+    /// List the columns that --output knows
+    #[arg(short = 'H', long)]
+    list_columns: bool,
+
+    /// One line of JSON for each pipe, complete in itself
+    #[arg(long, conflicts_with_all = ["json", "terse"])]
+    ndjson: bool,
+
+    /// PIDs only, one a line: of all that hold an end
+    #[arg(short, long, conflicts_with = "json")]
+    terse: bool,
+
+    /// With --terse: only those that read
+    #[arg(long, requires = "terse")]
+    readers: bool,
+
+    /// With --terse: only those that write
+    #[arg(long, requires = "terse")]
+    writers: bool,
+
+    /// Report again and again, with this pause
+    #[arg(short, long, value_name = "SECONDS", value_parser = seconds)]
+    repeat: Option<Duration>,
+}
+
+#[derive(Debug, Args)]
+#[command(next_help_heading = OUTPUT)]
+struct SharedArgs {
+    /// One JSON object
+    #[arg(short = 'J', long, global = true)]
+    json: bool,
+
+    /// No headings
+    #[arg(short, long, global = true)]
+    noheadings: bool,
+
+    /// When to colour
+    #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
+    color: When,
+
+    /// Show users as numbers: to look up their names can block
+    #[arg(short = 'l', long, global = true)]
+    numeric_uid: bool,
+
+    /// No notes on stderr
+    #[arg(short, long, global = true)]
+    quiet: bool,
+
+    /// Fail with status 2 if anything could not be read
+    #[arg(long, global = true)]
+    require_complete: bool,
+
+    /// Read another proc file system, or a directory tree like one
+    #[arg(long, value_name = "DIR", default_value = "/proc", value_hint = ValueHint::DirPath, global = true, help_heading = SOURCE)]
+    proc: PathBuf,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum When {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Even into a pipe or file
+    Always,
+    /// Not at all
+    Never,
+}
+
+/// What `--generate` makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Generate {
+    /// The man page, in roff
+    Man,
+    /// Completions for bash
+    CompleteBash,
+    /// Completions for zsh
+    CompleteZsh,
+    /// Completions for fish
+    CompleteFish,
+    /// The JSON Schema of --json
+    Schema,
+}
+
+/// The value of one `--command`.
+#[derive(Debug, Clone)]
+struct Commands(Vec<CommandPattern>);
+
+/// The value of one `--output`.
+#[derive(Debug, Clone)]
+struct Columns {
+    append: bool,
+    columns: Vec<Column>,
+}
+
+impl Cli {
+    /// Whether only the columns are to be listed.
+    #[must_use]
+    pub fn lists_columns(&self) -> bool {
+        self.output.list_columns
+    }
+
+    /// What was asked for.
+    #[must_use]
+    pub fn into_options(self) -> Options {
+        let Self { command, pipes, selection, output, shared, .. } = self;
+        let (question, format) = match command {
+            Some(Command::Fds { pids }) => {
+                let format = if shared.json { Format::Json } else { Format::Tables { headings: !shared.noheadings } };
+                (Question::Tables(pids), format)
+            }
+            None => {
+                let format = format(&output, &shared);
+                (Question::Pipes(selection.wanted(&pipes)), format)
+            }
+        };
+        Options {
+            proc_root: shared.proc,
+            question,
+            format,
+            color: match shared.color {
+                When::Auto => Color::Auto,
+                When::Always => Color::Always,
+                When::Never => Color::Never,
+            },
+            repeat: output.repeat,
+            numeric_uid: shared.numeric_uid,
+            quiet: shared.quiet,
+            require_complete: shared.require_complete,
+        }
+    }
+}
+
+impl SelectionArgs {
+    fn wanted(self, pipes: &[OsString]) -> Wanted {
+        Wanted {
+            pids: self.pid,
+            descendants: self.descendants,
+            commands: self.command.into_iter().flat_map(|commands| commands.0).collect(),
+            users: self.user,
+            kinds: self.kind,
+            no_reader: self.no_reader,
+            no_writer: self.no_writer,
+            pipes: pipes.iter().map(|pipe| PipeName::from(pipe.as_os_str())).collect(),
+        }
+    }
+}
+
+fn format(output: &OutputArgs, shared: &SharedArgs) -> Format {
+    if shared.json {
+        return Format::Json;
+    }
+    if output.ndjson {
+        return Format::Ndjson;
+    }
+    if output.terse {
+        let both = output.readers == output.writers;
+        let sides = [(Side::Read, output.readers || both), (Side::Write, output.writers || both)];
+        return Format::Terse(sides.into_iter().filter(|(_, wanted)| *wanted).map(|(side, _)| side).collect());
+    }
+    // A column of an end needs a row for each end, also where nobody said so.
+    let named = || output.output.iter().flat_map(|columns| &columns.columns);
+    let of_ends = output.endpoints || named().any(|column| column.subject() == Subject::End);
+    let mut columns: Vec<Column> = if output.output.iter().any(|columns| !columns.append) {
+        Vec::new()
+    } else if of_ends {
+        END_COLUMNS.to_vec()
+    } else {
+        PIPE_COLUMNS.to_vec()
+    };
+    columns.extend(named());
+    let table = TableFormat { columns, headings: !shared.noheadings };
+    if of_ends { Format::Ends(table) } else { Format::Pipes(table) }
+}
+
+fn pid(text: &str) -> Result<Pid, String> {
+    let pid = text.parse().map_err(|_| "a PID is a number".to_owned())?;
+    if (1..=Pid::MAX.0).contains(&pid) { Ok(Pid(pid)) } else { Err(format!("a PID is from 1 to {}", Pid::MAX)) }
+}
+
+/// `NAME,NAME` or `/REGEX/`, in which a comma has its own meaning.
+fn commands(text: &str) -> Result<Commands, String> {
+    if let Some(pattern) = text.strip_prefix('/').and_then(|rest| rest.strip_suffix('/')) {
+        let regex = Regex::new(pattern).map_err(|error| format!("no regular expression: {error}"))?;
+        return Ok(Commands(vec![CommandPattern::Regex(regex)]));
+    }
+    if text.is_empty() {
+        return Err("give a name or a /REGEX/".to_owned());
+    }
+    Ok(Commands(text.split(',').map(|name| CommandPattern::Name(name.into())).collect()))
+}
+
+fn kinds() -> impl clap::builder::TypedValueParser<Value = PipeKind> {
+    let kinds = [PipeKind::Anonymous, PipeKind::Fifo];
+    PossibleValuesParser::new(kinds.map(PipeKind::as_str)).map(move |name| {
+        // The parser lets no other name through.
+        kinds.into_iter().find(|kind| kind.as_str() == name).unwrap_or(PipeKind::Anonymous)
+    })
+}
+
+fn columns(text: &str) -> Result<Columns, String> {
+    let (append, names) = text.strip_prefix('+').map_or((false, text), |names| (true, names));
+    let columns = names.split(',').map(column).collect::<Result<_, _>>()?;
+    Ok(Columns { append, columns })
+}
+
+fn column(name: &str) -> Result<Column, String> {
+    // PID,+USER means the same as two options.
+    let wanted = name.trim().trim_start_matches('+').to_uppercase();
+    let known = || Column::ALL.iter().copied().filter(|column| column.is_selectable());
+    if let Some(column) = known().find(|column| column.heading() == wanted) {
+        return Ok(column);
+    }
+    let similarity = |column: &Column| strsim::jaro_winkler(column.heading(), &wanted);
+    let nearest = known().max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
+    match nearest.filter(|column| similarity(column) >= SIMILAR) {
+        Some(column) => Err(format!("there is no column {name:?}, but {}", column.heading())),
+        None => Err(format!("there is no column {name:?}; --list-columns shows them")),
+    }
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let wrong = || "give a number of seconds above 0, such as 2 or 0.5".to_owned();
+    let duration = Duration::try_from_secs_f64(text.parse().map_err(|_| wrong())?).map_err(|_| wrong())?;
+    if duration.is_zero() { Err(wrong()) } else { Ok(duration) }
+}

@@ -1,0 +1,108 @@
+//! What is said beside the report, on stderr: what was not found, and what could not be seen, each with what to do. Pure.
+
+use std::path::Path;
+
+use crate::model::{Gap, Outside, Pid, PipeGraph, Unread};
+use crate::options::PipeName;
+use crate::render::readable;
+use crate::select::{PipeMatch, Selection};
+
+/// What grants sight, with its place in the documentation.
+const GRANT: &str =
+    "run it as root, or give it the capabilities cap_sys_ptrace and cap_dac_read_search (PERMISSIONS in lspipe(1))";
+
+/// Says which of the processes that were asked for are not there.
+pub(crate) fn no_process(pids: &[Pid], graph: &PipeGraph) -> Vec<String> {
+    let missing = pids.iter().filter(|pid| !graph.parents.contains_key(pid));
+    let root = graph.coverage.proc_root.display();
+    missing.map(|pid| format!("no process {pid} in {root}")).collect()
+}
+
+/// Says which of the pipes that were asked for nobody was seen to hold.
+pub(crate) fn no_pipe(names: &[PipeName], wanted: &[PipeMatch], graph: &PipeGraph) -> Vec<String> {
+    let missing = |(name, wanted): (&PipeName, &PipeMatch)| {
+        if graph.pipes.iter().any(|pipe| wanted.matches(pipe.id)) {
+            return None;
+        }
+        Some(match name {
+            PipeName::Id(id) => format!("no process was seen to have {id} open"),
+            PipeName::Path(path) => format!("no process was seen to have {} open", readable_path(path)),
+            PipeName::Inode(number) => match living(*number, graph) {
+                Some(pid) => format!("no open pipe has inode {number}; for those of process {pid}: lspipe -p {pid}"),
+                None => format!("no open pipe has inode {number}"),
+            },
+        })
+    };
+    names.iter().zip(wanted).filter_map(missing).collect()
+}
+
+fn living(number: u64, graph: &PipeGraph) -> Option<Pid> {
+    let pid = Pid(u32::try_from(number).ok()?);
+    graph.parents.contains_key(&pid).then_some(pid)
+}
+
+/// Says that a selection left nothing.
+pub(crate) fn nothing_matched(selection: &Selection) -> String {
+    match selection.pids.as_slice() {
+        [pid] if !selection.narrows_beyond_pids() && !selection.descendants => {
+            format!("process {pid} was not seen to hold an end of any pipe")
+        }
+        _ => "no pipe matches".to_owned(),
+    }
+}
+
+/// Says what the scan could not see.
+pub(crate) fn coverage(graph: &PipeGraph) -> Vec<String> {
+    let coverage = &graph.coverage;
+    let mut notes: Vec<String> = coverage.gaps.iter().filter(|gap| is_hung(gap)).map(hung).collect();
+    if coverage.gaps.iter().any(|gap| !is_hung(gap)) {
+        let count = coverage.unreadable();
+        let who = match coverage.gaps.as_slice() {
+            [gap] => format!(" ({}, {})", gap.pid, readable(&gap.command)),
+            _ => String::new(),
+        };
+        let advice = advice(graph);
+        notes.push(format!(
+            "{count} of {} processes{who} could not be read whole, and may hold an end where ? stands: {advice}",
+            coverage.processes
+        ));
+    }
+    notes.extend(coverage.outside.map(|outside| {
+        match outside {
+            Outside::PidNamespace => "this proc shows one PID namespace only, so an end held outside it is not seen and ? stands for it: run lspipe on the host",
+            Outside::Hidepid => "this proc is mounted with hidepid, so processes of others are not seen and ? stands for their ends: run lspipe as root",
+        }
+        .to_owned()
+    }));
+    notes
+}
+
+/// What to do about processes that could not be read.
+pub(crate) fn advice(graph: &PipeGraph) -> &'static str {
+    if graph.pipefs.is_none() {
+        "the files are missing from this tree, or may not be read"
+    } else if graph.coverage.as_root {
+        "refused even to root, as by a security module or without CAP_SYS_PTRACE"
+    } else {
+        GRANT
+    }
+}
+
+fn is_hung(gap: &Gap) -> bool {
+    gap.error == "ETIMEDOUT"
+}
+
+fn hung(gap: &Gap) -> String {
+    let what = match gap.what {
+        Unread::Fd(fd) => format!("descriptor {fd}"),
+        Unread::Cmdline => "the command line".to_owned(),
+        Unread::FdTable | Unread::FdLinks | Unread::Tasks => "the fd table".to_owned(),
+    };
+    let mount = gap.mount.as_deref().map_or_else(String::new, |mount| format!(" on {}", readable_path(mount)));
+    format!("process {} ({}): {what}{mount} gave no answer and is left out; its file system may be dead", gap.pid, readable(&gap.command))
+}
+
+fn readable_path(path: &Path) -> String {
+    use std::os::unix::ffi::OsStrExt as _;
+    readable(path.as_os_str().as_bytes())
+}

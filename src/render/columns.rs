@@ -1,0 +1,280 @@
+//! The columns: their names, what they mean, and what stands in each for a row. No layout here.
+
+use super::text::{Ink, Place, push_name};
+use super::{Sheet, Style};
+use crate::model::{Descriptor, Endpoint, Pipe, Process, Side, Uid};
+
+use std::fmt::Write as _;
+
+/// How many other ends the ENDS column names. With all of them the output would grow with the square of the ends.
+const MOST_ENDS: usize = 32;
+
+/// Defines the columns, so that the list that `--list-columns` prints cannot miss one.
+macro_rules! columns {
+    ($($name:ident, $heading:literal, $of:ident, $help:literal;)*) => {
+        /// A column of a table.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Column {
+            $(#[doc = $help] $name,)*
+        }
+
+        impl Column {
+            /// All columns, in the order of `--list-columns`.
+            pub const ALL: &'static [Self] = &[$(Self::$name),*];
+
+            /// The heading, which is the name on the command line too.
+            #[must_use]
+            pub const fn heading(self) -> &'static str {
+                match self { $(Self::$name => $heading,)* }
+            }
+
+            /// What it shows, in a line.
+            #[must_use]
+            pub const fn help(self) -> &'static str {
+                match self { $(Self::$name => $help,)* }
+            }
+
+            /// What it is a fact of.
+            #[must_use]
+            pub const fn subject(self) -> Subject {
+                match self { $(Self::$name => Subject::$of,)* }
+            }
+        }
+    };
+}
+
+/// What a column is a fact of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// The pipe: may stand in any row.
+    Pipe,
+    /// An end, or the process that holds it: makes a row for each end.
+    End,
+    /// Any descriptor: for the whole fd table of a process only.
+    Descriptor,
+}
+
+columns! {
+    Pipe, "PIPE", Pipe, "the pipe: pipe:[INODE] or fifo:[MAJ:MIN:INODE]";
+    Kind, "KIND", Pipe, "anonymous or fifo";
+    Readers, "READERS", Pipe, "the read ends, each PID,COMMAND,FDmode";
+    Writers, "WRITERS", Pipe, "the write ends, each PID,COMMAND,FDmode";
+    Name, "NAME", Pipe, "the path of a FIFO, as its first holder opened it";
+    Inode, "INODE", Pipe, "the inode number";
+    Dev, "DEV", Pipe, "the device, MAJ:MIN";
+    Deleted, "DELETED", Pipe, "yes if the FIFO has no name left in its file system";
+    Pid, "PID", End, "the process that holds the end";
+    Tid, "TID", End, "its thread, where that has an fd table of its own";
+    User, "USER", End, "the effective user";
+    Uid, "UID", End, "the effective user ID";
+    Command, "COMMAND", End, "the command name";
+    Cmdline, "CMDLINE", End, "the command line";
+    Fd, "FD", End, "the file descriptor";
+    Mode, "MODE", End, "the access mode: r, w or rw";
+    Flags, "FLAGS", End, "the flags it is open with, by their names in fcntl.h";
+    Ends, "ENDS", End, "the other ends, those of the other side first; at most 32, then how many more";
+    Ppid, "PPID", End, "the parent of the process";
+    Pgid, "PGID", End, "its process group";
+    Sid, "SID", End, "its session";
+    State, "STATE", End, "its state letter, as in ps";
+    Started, "STARTED", End, "when it was started, in UTC";
+    Nspid, "NSPID", End, "its PID in its own PID namespace, where that is another";
+    Container, "CONTAINER", End, "its container, by its control group";
+    Unit, "UNIT", End, "its systemd unit, by its control group";
+    Type, "TYPE", Descriptor, "the type of the file, as in lsof";
+    Target, "TARGET", Descriptor, "what it leads to";
+}
+
+impl Column {
+    /// Whether `--output` takes it.
+    #[must_use]
+    pub fn is_selectable(self) -> bool {
+        self.subject() != Subject::Descriptor
+    }
+
+    /// Whether it shows more of a process than its command.
+    #[must_use]
+    pub(super) fn needs_facts(self) -> bool {
+        let cheap = [Self::Pid, Self::Tid, Self::Command, Self::Fd, Self::Mode, Self::Flags, Self::Ends];
+        self.subject() == Subject::End && !cheap.contains(&self)
+    }
+
+    /// The width below which it is not wrapped on a terminal: an ID is for copying, a heading for reading.
+    pub(super) fn least_width(self) -> Option<u16> {
+        match self {
+            Self::Readers | Self::Writers | Self::Ends | Self::Name | Self::Cmdline | Self::Target => Some(10),
+            Self::Pipe => Some(14),
+            _ => u16::try_from(self.heading().len() + 2).ok(),
+        }
+    }
+}
+
+/// What a row is about.
+#[derive(Clone, Copy)]
+pub(super) struct Row<'a> {
+    pub(super) pipe: Option<&'a Pipe>,
+    pub(super) end: Option<&'a Endpoint>,
+    pub(super) descriptor: Option<&'a Descriptor>,
+}
+
+impl Sheet<'_> {
+    /// Writes the cell of a column; `-` where there is nothing.
+    pub(super) fn cell(&self, column: Column, row: &Row<'_>, style: &Style, text: &mut String) {
+        let start = text.len();
+        self.fill(column, row, style, text);
+        if text.len() == start {
+            faint(style, text);
+        }
+    }
+
+    fn fill(&self, column: Column, row: &Row<'_>, style: &Style, text: &mut String) {
+        match column.subject() {
+            Subject::Pipe => {
+                if let Some(pipe) = row.pipe {
+                    self.fill_of_pipe(column, pipe, style, text);
+                }
+            }
+            Subject::End | Subject::Descriptor => self.fill_of_end(column, row, style, text),
+        }
+    }
+
+    fn fill_of_pipe(&self, column: Column, pipe: &Pipe, style: &Style, text: &mut String) {
+        match column {
+            Column::Pipe => show(text, Some(pipe.id)),
+            Column::Kind => text.push_str(pipe.id.kind().as_str()),
+            Column::Readers => self.side(pipe, Side::Read, style, text),
+            Column::Writers => self.side(pipe, Side::Write, style, text),
+            Column::Name => {
+                if let Some(path) = &pipe.path {
+                    push_name(text, path, style.place());
+                }
+            }
+            Column::Inode => show(text, Some(pipe.id.inode())),
+            Column::Dev => show(text, self.graph.device(pipe.id)),
+            Column::Deleted if pipe.deleted => text.push_str("yes"),
+            _ => {}
+        }
+    }
+
+    fn fill_of_end(&self, column: Column, row: &Row<'_>, style: &Style, text: &mut String) {
+        let Some((pid, tid, fd)) = row.end.map(Endpoint::key).or(row.descriptor.map(Descriptor::key)) else { return };
+        let access = row.end.map(|end| end.access).or(row.descriptor.and_then(|descriptor| descriptor.access));
+        let flags = row.end.map_or_else(|| row.descriptor.and_then(|descriptor| descriptor.flags), |end| end.flags);
+        match column {
+            Column::Pid => show(text, Some(pid)),
+            Column::Tid => show(text, tid),
+            Column::Fd => show(text, Some(fd)),
+            Column::Mode => show(text, access.map(crate::model::AccessMode::as_str)),
+            Column::Flags => push_list(text, flags.into_iter().flat_map(crate::model::OpenFlags::names), ","),
+            Column::Ends => {
+                if let Some(pipe) = row.pipe {
+                    self.other_ends(pipe, (pid, tid, fd), style, text);
+                }
+            }
+            Column::Type => show(text, row.descriptor.and_then(|it| it.file_type).map(crate::model::FileType::as_str)),
+            Column::Target => match row.descriptor.and_then(|descriptor| descriptor.target.as_ref()) {
+                Some(target) => push_name(text, target, style.place()),
+                None => unsure(style, text),
+            },
+            _ => {
+                if let Some(process) = self.graph.processes.get(&pid) {
+                    self.fill_of_process(column, process, style, text);
+                }
+            }
+        }
+    }
+
+    fn fill_of_process(&self, column: Column, process: &Process, style: &Style, text: &mut String) {
+        match column {
+            Column::User => self.user(process.uid, text),
+            Column::Uid => show(text, process.uid),
+            Column::Command => push_name(text, &process.command, style.place()),
+            Column::Cmdline => {
+                let separator = if style.width.is_some() { " " } else { "\\x20" };
+                for (index, argument) in process.cmdline.iter().flatten().enumerate() {
+                    text.push_str(if index == 0 { "" } else { separator });
+                    push_name(text, argument, style.place());
+                }
+            }
+            Column::Ppid => show(text, process.ppid),
+            Column::Pgid => show(text, process.pgid),
+            Column::Sid => show(text, process.sid),
+            Column::State => show(text, process.state),
+            Column::Started => show(text, process.started_at.map(|time| format!("{time:.0}"))),
+            Column::Nspid => show(text, process.ns_pid),
+            Column::Container => push_name(text, process.container.as_deref().unwrap_or("").as_bytes(), style.place()),
+            Column::Unit => push_name(text, process.unit.as_deref().unwrap_or("").as_bytes(), style.place()),
+            _ => {}
+        }
+    }
+
+    /// The ends of a side; `?` where there may be one that was not seen, `-` where there is surely none.
+    fn side(&self, pipe: &Pipe, side: Side, style: &Style, text: &mut String) {
+        let mut ends = pipe.side(side).peekable();
+        if ends.peek().is_none() && self.graph.coverage.may_hide(pipe.id.kind(), side) {
+            return unsure(style, text);
+        }
+        for (index, end) in ends.enumerate() {
+            text.push_str(if index == 0 { "" } else { style.separator() });
+            self.end(end, text);
+        }
+    }
+
+    fn other_ends(&self, pipe: &Pipe, key: (crate::model::Pid, Option<crate::model::Tid>, crate::model::Fd), style: &Style, text: &mut String) {
+        let access = pipe.ends.iter().find(|end| end.key() == key).map(|end| end.access);
+        let others = || pipe.ends.iter().filter(|end| end.key() != key);
+        let across = |end: &&Endpoint| access != Some(end.access);
+        let ordered = others().filter(across).chain(others().filter(|end| !across(end)));
+        for (index, end) in ordered.take(MOST_ENDS).enumerate() {
+            text.push_str(if index == 0 { "" } else { style.separator() });
+            self.end(end, text);
+        }
+        let more = others().count().saturating_sub(MOST_ENDS);
+        if more > 0 {
+            let _ = write!(text, "{}+{more}", style.separator());
+        }
+    }
+
+    /// `252,grep,0r`, as lsof and lsfd write it. A thread that has the end for itself stands in place of nothing: lspipe adds
+    /// it to the PID, `252/260,grep,0r`.
+    fn end(&self, end: &Endpoint, text: &mut String) {
+        let _ = write!(text, "{}", end.pid);
+        if let Some(tid) = end.tid {
+            let _ = write!(text, "/{tid}");
+        }
+        text.push(',');
+        if let Some(process) = self.graph.processes.get(&end.pid) {
+            push_name(text, &process.command, Place::Item);
+        }
+        let _ = write!(text, ",{}{}", end.fd, end.access.as_str());
+    }
+
+    fn user(&self, uid: Option<Uid>, text: &mut String) {
+        match uid.and_then(|uid| self.users.name(uid)) {
+            Some(name) => push_name(text, name.as_bytes(), Place::Word),
+            None => show(text, uid),
+        }
+    }
+}
+
+/// Appends a value if there is one. Writing to a String cannot fail.
+fn show(text: &mut String, value: Option<impl std::fmt::Display>) {
+    if let Some(value) = value {
+        let _ = write!(text, "{value}");
+    }
+}
+
+fn push_list<'a>(text: &mut String, words: impl Iterator<Item = &'a str>, separator: &str) {
+    for (index, word) in words.enumerate() {
+        text.push_str(if index == 0 { "" } else { separator });
+        text.push_str(word);
+    }
+}
+
+fn faint(style: &Style, text: &mut String) {
+    if style.color { Ink::Faint.push(text, "-") } else { text.push('-') }
+}
+
+fn unsure(style: &Style, text: &mut String) {
+    if style.color { Ink::Warning.push(text, "?") } else { text.push('?') }
+}

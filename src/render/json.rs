@@ -1,0 +1,28 @@
+//! Writes the JSON forms, and holds their schema.
+
+use std::io::{self, Write};
+
+use super::Sheet;
+
+/// The JSON Schema of `--json`; the definition `Line` in it is that of a line of `--ndjson`.
+pub const SCHEMA: &str = include_str!("../../schema/lspipe.schema.json");
+
+/// One object: indented for a person, on one line for a machine, since indenting doubles it.
+pub(super) fn write_report(sheet: &Sheet<'_>, indent: bool, out: &mut dyn Write) -> io::Result<()> {
+    let report = sheet.report();
+    if indent {
+        serde_json::to_writer_pretty(&mut *out, &report)?;
+    } else {
+        serde_json::to_writer(&mut *out, &report)?;
+    }
+    out.write_all(b"\n")
+}
+
+/// An object for each pipe, one a line.
+pub(super) fn write_lines(sheet: &Sheet<'_>, out: &mut dyn Write) -> io::Result<()> {
+    for pipe in &sheet.graph.pipes {
+        serde_json::to_writer(&mut *out, &sheet.line(pipe))?;
+        out.write_all(b"\n")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,168 @@
+//! From a report to bytes. Everything drawn is drawn from the same [`PipeGraph`]; nothing is looked up or decided here.
+
+pub mod columns;
+mod json;
+mod table;
+mod text;
+mod view;
+
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+
+use self::columns::{Column, Row};
+use self::table::Frame;
+use self::text::Place;
+use crate::model::{Descriptor, Pid, Pipe, PipeGraph, Side};
+use crate::users::Users;
+
+pub use self::json::SCHEMA;
+
+/// How the output looks, depending on where it goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Style {
+    /// The width of the terminal; none if the output goes elsewhere.
+    pub width: Option<u16>,
+    /// Whether to colour.
+    pub color: bool,
+}
+
+impl Style {
+    fn place(&self) -> Place {
+        if self.width.is_some() { Place::Line } else { Place::Word }
+    }
+
+    /// What stands between two ends of a cell: on a terminal the place to wrap at, elsewhere no white space, so that a cell
+    /// stays one field to awk.
+    const fn separator(&self) -> &'static str {
+        if self.width.is_some() { " " } else { ";" }
+    }
+}
+
+/// A report in one of its forms.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Format {
+    /// A row for each pipe.
+    Pipes(TableFormat),
+    /// A row for each end.
+    Ends(TableFormat),
+    /// A row for each descriptor of the fd tables that were read.
+    Tables {
+        /// Whether to print headings.
+        headings: bool,
+    },
+    /// One JSON object.
+    Json,
+    /// A JSON object for each pipe, one a line.
+    Ndjson,
+    /// PIDs only, of the holders of these sides.
+    Terse(Vec<Side>),
+}
+
+impl Format {
+    /// Whether it shows the flags of ends, which cost more to read than the rest of them.
+    #[must_use]
+    pub fn needs_flags(&self) -> bool {
+        match self {
+            Self::Json | Self::Ndjson => true,
+            Self::Ends(table) => table.columns.contains(&Column::Flags),
+            Self::Pipes(_) | Self::Tables { .. } | Self::Terse(_) => false,
+        }
+    }
+
+    /// Whether it shows more of a process than its command.
+    #[must_use]
+    pub fn needs_facts(&self) -> bool {
+        match self {
+            Self::Json | Self::Ndjson => true,
+            Self::Ends(table) => table.columns.iter().any(|column| column.needs_facts()),
+            Self::Pipes(_) | Self::Tables { .. } | Self::Terse(_) => false,
+        }
+    }
+
+    /// Whether it shows names of users.
+    #[must_use]
+    pub fn needs_users(&self) -> bool {
+        match self {
+            Self::Json | Self::Ndjson => true,
+            Self::Ends(table) => table.columns.contains(&Column::User),
+            Self::Pipes(_) | Self::Tables { .. } | Self::Terse(_) => false,
+        }
+    }
+}
+
+/// The columns of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableFormat {
+    /// Which, in which order.
+    pub columns: Vec<Column>,
+    /// Whether to print headings.
+    pub headings: bool,
+}
+
+/// Writes a report.
+///
+/// # Errors
+///
+/// Those of the writer.
+pub fn render(graph: &PipeGraph, users: &Users, format: &Format, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    let sheet = Sheet { graph, users };
+    match format {
+        Format::Pipes(table) => {
+            let frame = Frame { columns: &table.columns, headings: table.headings };
+            sheet.table(&frame, || Box::new(graph.pipes.iter().map(Row::of_pipe)), style, out)
+        }
+        Format::Ends(table) => {
+            let frame = Frame { columns: &table.columns, headings: table.headings };
+            sheet.table(&frame, || Box::new(graph.pipes.iter().flat_map(Row::of_ends)), style, out)
+        }
+        Format::Tables { headings } => sheet.tables(*headings, style, out),
+        Format::Json => json::write_report(&sheet, style.width.is_some(), out),
+        Format::Ndjson => json::write_lines(&sheet, out),
+        Format::Terse(sides) => {
+            let ends = graph.pipes.iter().flat_map(|pipe| sides.iter().flat_map(|side| pipe.side(*side)));
+            let pids: BTreeSet<Pid> = ends.map(|end| end.pid).collect();
+            pids.into_iter().try_for_each(|pid| writeln!(out, "{pid}"))
+        }
+    }
+}
+
+/// A name of a process or file, safe to show in a line of text.
+pub(crate) fn readable(name: &[u8]) -> String {
+    let mut text = String::new();
+    text::push_name(&mut text, name, Place::Line);
+    text
+}
+
+/// The report that is drawn.
+struct Sheet<'a> {
+    graph: &'a PipeGraph,
+    users: &'a Users,
+}
+
+impl Sheet<'_> {
+    /// Whole fd tables. PID and TID are columns only where they tell anything.
+    fn tables(&self, headings: bool, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+        let descriptors = &self.graph.descriptors;
+        let several = descriptors.windows(2).any(|pair| matches!(pair, [a, b] if a.pid != b.pid));
+        let mut columns = Vec::new();
+        columns.extend(several.then_some(Column::Pid));
+        columns.extend(descriptors.iter().any(|descriptor| descriptor.tid.is_some()).then_some(Column::Tid));
+        columns.extend([Column::Fd, Column::Mode, Column::Type, Column::Flags, Column::Target, Column::Ends]);
+        let frame = Frame { columns: &columns, headings };
+        self.table(&frame, || Box::new(descriptors.iter().map(|it| Row::of_descriptor(self.graph, it))), style, out)
+    }
+}
+
+impl<'a> Row<'a> {
+    fn of_pipe(pipe: &'a Pipe) -> Self {
+        Self { pipe: Some(pipe), end: None, descriptor: None }
+    }
+
+    fn of_ends(pipe: &'a Pipe) -> impl Iterator<Item = Self> + 'a {
+        pipe.ends.iter().map(move |end| Self { pipe: Some(pipe), end: Some(end), descriptor: None })
+    }
+
+    fn of_descriptor(graph: &'a PipeGraph, descriptor: &'a Descriptor) -> Self {
+        Self { pipe: descriptor.pipe.and_then(|id| graph.pipe(id)), end: None, descriptor: Some(descriptor) }
+    }
+}

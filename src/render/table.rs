@@ -1,0 +1,127 @@
+//! The layout of tables: fitted to a terminal, or a line a row for grep and awk.
+
+use std::io::{self, Write};
+
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
+
+use super::columns::{Column, Row};
+use super::text::{Ink, paint, width};
+use super::{Sheet, Style};
+
+/// Off a terminal, a cell longer than this shifts the rest of its row, rather than every row of the table.
+const WIDEST_PADDING: usize = 36;
+
+/// What stands between two columns.
+const GAP: &str = "  ";
+
+/// A table: which columns, with or without headings.
+pub(super) struct Frame<'a> {
+    pub(super) columns: &'a [Column],
+    pub(super) headings: bool,
+}
+
+impl Sheet<'_> {
+    /// Writes a table of the rows. They are asked for twice, so that none of it is held in memory off a terminal.
+    pub(super) fn table<'a, R>(&self, frame: &Frame<'_>, rows: R, style: &Style, out: &mut dyn Write) -> io::Result<()>
+    where
+        R: Fn() -> Box<dyn Iterator<Item = Row<'a>> + 'a>,
+    {
+        match style.width {
+            Some(width) => self.fitted(frame, rows(), width, style, out),
+            None => self.aligned(frame, rows, style, out),
+        }
+    }
+
+    /// Wraps cells, so that the table fits the width and all of it is there.
+    fn fitted<'a>(
+        &self,
+        frame: &Frame<'_>,
+        rows: impl Iterator<Item = Row<'a>>,
+        width: u16,
+        style: &Style,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        let mut table = Table::new();
+        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+        if frame.headings {
+            table.set_header(frame.columns.iter().map(|column| heading(*column, style)));
+        }
+        for row in rows {
+            table.add_row(frame.columns.iter().map(|column| {
+                let mut text = String::new();
+                self.cell(*column, &row, style, &mut text);
+                text
+            }));
+        }
+        for (column, shape) in frame.columns.iter().zip(table.column_iter_mut()) {
+            shape.set_padding((0, 2));
+            if let Some(least) = column.least_width() {
+                shape.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(least)));
+            }
+        }
+        for line in table.lines() {
+            writeln!(out, "{}", paint(line.trim_end(), style.color))?;
+        }
+        Ok(())
+    }
+
+    /// One line a row, nothing cut, columns aligned as far as that costs little.
+    fn aligned<'a, R>(&self, frame: &Frame<'_>, rows: R, style: &Style, out: &mut dyn Write) -> io::Result<()>
+    where
+        R: Fn() -> Box<dyn Iterator<Item = Row<'a>> + 'a>,
+    {
+        let mut widths: Vec<usize> = frame.columns.iter().map(|column| column.heading().len()).collect();
+        if !frame.headings {
+            widths.fill(0);
+        }
+        let mut text = String::new();
+        for row in rows() {
+            for (column, widest) in frame.columns.iter().zip(&mut widths) {
+                text.clear();
+                self.cell(*column, &row, style, &mut text);
+                *widest = width(&text).min(WIDEST_PADDING).max(*widest);
+            }
+        }
+        let headings = frame.headings.then(|| frame.columns.iter().map(|column| heading(*column, style)));
+        if let Some(headings) = headings {
+            write_line(headings, &widths, style, out)?;
+        }
+        for row in rows() {
+            let cells = frame.columns.iter().map(|column| {
+                let mut text = String::new();
+                self.cell(*column, &row, style, &mut text);
+                text
+            });
+            write_line(cells, &widths, style, out)?;
+        }
+        Ok(())
+    }
+}
+
+fn heading(column: Column, style: &Style) -> String {
+    let mut text = String::new();
+    if style.color {
+        Ink::Heading.push(&mut text, column.heading());
+    } else {
+        text.push_str(column.heading());
+    }
+    text
+}
+
+fn write_line(cells: impl Iterator<Item = String>, widths: &[usize], style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    let mut line = String::new();
+    let last = widths.len().saturating_sub(1);
+    for (index, (cell, widest)) in cells.zip(widths).enumerate() {
+        line.push_str(&cell);
+        if index < last {
+            let missing = widest.saturating_sub(width(&cell));
+            line.extend(std::iter::repeat_n(' ', missing));
+            line.push_str(GAP);
+        }
+    }
+    if style.color {
+        line = paint(&line, true);
+    }
+    line.push('\n');
+    out.write_all(line.as_bytes())
+}

@@ -1,0 +1,131 @@
+//! Names for people: bytes that others chose, made safe and readable on a terminal and in a file.
+//!
+//! A command and a path may hold escape sequences, newlines, characters that reverse the direction of text, and bytes that are no
+//! text at all. Each is written as an escape (`\x1b`, `\n`, `\u{202e}`, `\xff`) and a backslash as two, so that the original
+//! can be told from what is shown. Machines get the exact bytes in JSON.
+
+use std::fmt::Write as _;
+
+use unicode_width::UnicodeWidthChar as _;
+
+/// Where a name is to stand, and so what else would mislead in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In a column of its own on a terminal.
+    Line,
+    /// In a column that ends at white space.
+    Word,
+    /// In an end, `PID,COMMAND,FDmode`, one of several.
+    Item,
+}
+
+/// Appends a name.
+pub(super) fn push_name(text: &mut String, name: &[u8], place: Place) {
+    for chunk in name.utf8_chunks() {
+        for character in chunk.valid().chars() {
+            push_char(text, character, place);
+        }
+        for byte in chunk.invalid() {
+            push_hex(text, *byte);
+        }
+    }
+}
+
+fn push_char(text: &mut String, character: char, place: Place) {
+    match character {
+        '\\' => text.push_str("\\\\"),
+        '\n' => text.push_str("\\n"),
+        '\r' => text.push_str("\\r"),
+        '\t' => text.push_str("\\t"),
+        ' ' if place != Place::Line => text.push_str("\\x20"),
+        ',' if place == Place::Item => text.push_str("\\x2c"),
+        ';' if place == Place::Item => text.push_str("\\x3b"),
+        '\0'..='\x1f' | '\x7f' => push_hex(text, character as u8),
+        _ if misleads(character) || (character.is_whitespace() && character != ' ') => {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "\\u{{{:x}}}", u32::from(character));
+        }
+        _ => text.push(character),
+    }
+}
+
+fn push_hex(text: &mut String, byte: u8) {
+    // Writing to a String cannot fail.
+    let _ = write!(text, "\\x{byte:02x}");
+}
+
+/// Characters that are not seen, or change how others are seen: C1 controls, direction marks (UAX #9), zero-width characters
+/// and tags.
+fn misleads(character: char) -> bool {
+    matches!(character,
+        '\u{80}'..='\u{9f}' | '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// The columns that a text takes on a terminal.
+pub(super) fn width(text: &str) -> usize {
+    text.chars().map(|character| character.width().unwrap_or(0)).sum()
+}
+
+/// How a piece of text is to look.
+///
+/// Marked with characters of no width, which no name can hold since they are escaped, and made colour or nothing only when
+/// a line is written: so the layout never sees an escape sequence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ink {
+    /// A heading.
+    Heading,
+    /// That there is nothing.
+    Faint,
+    /// That something is not known.
+    Warning,
+}
+
+const INK_END: char = '\u{2064}';
+
+impl Ink {
+    const ALL: [Self; 3] = [Self::Heading, Self::Faint, Self::Warning];
+
+    const fn mark(self) -> char {
+        match self {
+            Self::Heading => '\u{2061}',
+            Self::Faint => '\u{2062}',
+            Self::Warning => '\u{2063}',
+        }
+    }
+
+    const fn style(self) -> anstyle::Style {
+        match self {
+            Self::Heading => anstyle::Style::new().bold(),
+            Self::Faint => anstyle::Style::new().dimmed(),
+            Self::Warning => anstyle::AnsiColor::Yellow.on_default(),
+        }
+    }
+
+    /// Appends a text that is to look so.
+    pub(super) fn push(self, text: &mut String, words: &str) {
+        text.push(self.mark());
+        text.push_str(words);
+        text.push(INK_END);
+    }
+}
+
+/// Turns the marks of a line into escape sequences, or removes them.
+pub(super) fn paint(line: &str, color: bool) -> String {
+    let mut painted = String::with_capacity(line.len());
+    for character in line.chars() {
+        if let Some(ink) = Ink::ALL.into_iter().find(|ink| ink.mark() == character) {
+            if color {
+                // Writing to a String cannot fail.
+                let _ = write!(painted, "{}", ink.style().render());
+            }
+        } else if character == INK_END {
+            if color {
+                let _ = write!(painted, "{}", anstyle::Reset.render());
+            }
+        } else {
+            painted.push(character);
+        }
+    }
+    painted
+}

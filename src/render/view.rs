@@ -1,0 +1,378 @@
+//! The shapes of the JSON output, schema version 1. They exist to be serialised only: they borrow from the model, and reading a
+//! report back is left out on purpose.
+//!
+//! A name that is no UTF-8 is given lossily in its field, and exactly, in base64, in a field with `_bytes` added.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Serialize, Serializer};
+
+use super::Sheet;
+use crate::model::{Descriptor, Endpoint, Gap, OpenFlags, Pipe, Process, Side, Unread};
+
+/// The version of the schema. Adding a field keeps it.
+pub(super) const SCHEMA_VERSION: u32 = 1;
+
+/// A whole report.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(title = "lspipe report"))]
+pub(super) struct Report<'a> {
+    /// 1; adding a field keeps it.
+    schema_version: u32,
+    host: Host<'a>,
+    /// When the scan began: RFC 3339, UTC, to the millisecond.
+    taken_at: String,
+    scan: Scan,
+    /// What could not be read, by PID.
+    unreadable: Vec<Unreadable<'a>>,
+    /// The processes that hold an end of a listed pipe, by PID.
+    processes: Vec<ProcessView<'a>>,
+    /// The pipes, by ID.
+    #[cfg_attr(test, schemars(with = "Vec<PipeView>"))]
+    pipes: Pipes<'a>,
+    /// The whole fd tables that were asked for; only from `lspipe fds`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    descriptors: Option<Vec<DescriptorView<'a>>>,
+}
+
+/// One line of `--ndjson`: a pipe, complete in itself.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct Line<'a> {
+    schema_version: u32,
+    host: Host<'a>,
+    taken_at: String,
+    scan: Scan,
+    pipe: PipeView<'a>,
+}
+
+/// The machine; a field is null where the proc tree does not say.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct Host<'a> {
+    hostname: Option<&'a str>,
+    /// The release of the kernel.
+    kernel: Option<&'a str>,
+    boot_id: Option<&'a str>,
+}
+
+/// How much of the machine was seen.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct Scan {
+    /// The proc root.
+    proc: String,
+    /// Whether everything was seen. If not, a pipe may have ends that are not listed.
+    complete: bool,
+    /// How many processes there were.
+    processes: usize,
+    /// How many of them could not be read whole.
+    unreadable: usize,
+    /// How many processes and descriptors went away while the scan looked at them.
+    vanished: usize,
+    /// Why there may be processes that were not even listed: `pid-namespace` or `hidepid`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outside: Option<&'static str>,
+}
+
+/// Something that could not be read.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct Unreadable<'a> {
+    pid: u32,
+    #[serde(flatten)]
+    command: Command<'a>,
+    /// The effective user ID.
+    uid: Option<u32>,
+    /// What of the process: `fd_table`, `fd_links`, `tasks`, `fd` or `cmdline`.
+    what: &'static str,
+    /// The name of an errno; `ETIMEDOUT` for a call that gave no answer.
+    error: &'a str,
+    /// The descriptor, where it is a single one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fd: Option<u32>,
+    /// How many descriptors are concerned, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fds: Option<u64>,
+    /// Where the mount is that gave no answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mount: Option<String>,
+}
+
+/// A process.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct ProcessView<'a> {
+    pid: u32,
+    ppid: Option<u32>,
+    pgid: Option<u32>,
+    sid: Option<u32>,
+    /// The effective user ID.
+    uid: Option<u32>,
+    user: Option<&'a str>,
+    #[serde(flatten)]
+    command: Command<'a>,
+    cmdline: Option<Vec<String>>,
+    /// Every argument in base64, if any of them is no UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cmdline_bytes: Option<Vec<String>>,
+    /// The state letter of proc_pid_stat(5).
+    state: Option<char>,
+    /// RFC 3339, UTC.
+    started_at: Option<String>,
+    /// Its PID in its own PID namespace, where that is another than the scanned one.
+    ns_pid: Option<u32>,
+    container: Option<&'a str>,
+    /// The systemd unit.
+    unit: Option<&'a str>,
+}
+
+/// A pipe or FIFO.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(super) struct PipeView<'a> {
+    /// `pipe:[INODE]` or `fifo:[MAJ:MIN:INODE]`.
+    id: String,
+    /// `anonymous` or `fifo`.
+    kind: &'static str,
+    inode: u64,
+    /// `MAJ:MIN`; null for an anonymous pipe in a tree of plain files.
+    device: Option<String>,
+    /// The name a FIFO was opened by.
+    path: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_bytes: Option<String>,
+    /// Whether the FIFO has no name left in its file system.
+    deleted: bool,
+    /// By PID, thread and descriptor. An end that is open for both stands in both lists.
+    #[cfg_attr(test, schemars(with = "Vec<End>"))]
+    readers: Ends<'a>,
+    #[cfg_attr(test, schemars(with = "Vec<End>"))]
+    writers: Ends<'a>,
+    /// Processes that are blocked in opening this FIFO.
+    openers: Vec<Opener>,
+    /// Bytes in the pipe.
+    queued: Option<u64>,
+    /// Bytes that fit into the pipe.
+    capacity: Option<u64>,
+    /// Whether there is a read end that no fd table shows.
+    hidden_readers: Option<bool>,
+    /// Whether there is a write end that no fd table shows.
+    hidden_writers: Option<bool>,
+}
+
+/// An end of a pipe.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct End<'a> {
+    pid: u32,
+    /// The thread, where the descriptor is in a table that it does not share with its process.
+    tid: Option<u32>,
+    fd: u32,
+    /// `r`, `w` or `rw`.
+    access: &'static str,
+    /// Names of fcntl.h; null where they could not be read.
+    flags: Option<Vec<&'static str>>,
+    #[serde(flatten)]
+    command: Command<'a>,
+    /// The effective user ID.
+    uid: Option<u32>,
+    user: Option<&'a str>,
+}
+
+/// A process that waits for the other side of a FIFO.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct Opener {
+    pid: u32,
+    tid: u32,
+    access: &'static str,
+    command: String,
+}
+
+/// A descriptor of any type.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct DescriptorView<'a> {
+    pid: u32,
+    tid: Option<u32>,
+    fd: u32,
+    /// `r`, `w` or `rw`; null for `O_PATH`.
+    access: Option<&'static str>,
+    /// The type of the file as lsof writes it.
+    #[serde(rename = "type")]
+    file_type: Option<&'static str>,
+    flags: Option<Vec<&'static str>>,
+    target: Option<std::borrow::Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    target_bytes: Option<String>,
+    /// The ID of the pipe, if it is one: `pipes` tells its ends.
+    pipe: Option<String>,
+}
+
+/// A command name.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct Command<'a> {
+    command: std::borrow::Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    command_bytes: Option<String>,
+}
+
+/// The pipes of a report, made one by one while they are written.
+struct Pipes<'a>(&'a Sheet<'a>);
+
+impl Serialize for Pipes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.graph.pipes.iter().map(|pipe| self.0.pipe_view(pipe)))
+    }
+}
+
+/// The ends of a side, likewise.
+struct Ends<'a>(&'a Sheet<'a>, &'a Pipe, Side);
+
+impl Serialize for Ends<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.1.side(self.2).map(|end| self.0.end_view(end)))
+    }
+}
+
+impl<'a> Sheet<'a> {
+    pub(super) fn report(&'a self) -> Report<'a> {
+        let graph = self.graph;
+        let descriptors = || graph.descriptors.iter().map(descriptor_view).collect();
+        Report {
+            schema_version: SCHEMA_VERSION,
+            host: self.host(),
+            taken_at: self.taken_at(),
+            scan: self.scan(),
+            unreadable: graph.coverage.gaps.iter().map(unreadable).collect(),
+            processes: graph.processes.values().map(|process| self.process_view(process)).collect(),
+            pipes: Pipes(self),
+            descriptors: (!graph.descriptors.is_empty()).then(descriptors),
+        }
+    }
+
+    pub(super) fn line(&'a self, pipe: &'a Pipe) -> Line<'a> {
+        Line {
+            schema_version: SCHEMA_VERSION,
+            host: self.host(),
+            taken_at: self.taken_at(),
+            scan: self.scan(),
+            pipe: self.pipe_view(pipe),
+        }
+    }
+
+    fn host(&self) -> Host<'a> {
+        let host = &self.graph.host;
+        Host { hostname: host.hostname.as_deref(), kernel: host.kernel.as_deref(), boot_id: host.boot_id.as_deref() }
+    }
+
+    fn taken_at(&self) -> String {
+        format!("{:.3}", self.graph.taken_at)
+    }
+
+    fn scan(&self) -> Scan {
+        let coverage = &self.graph.coverage;
+        Scan {
+            proc: coverage.proc_root.to_string_lossy().into_owned(),
+            complete: coverage.is_complete(),
+            processes: coverage.processes,
+            unreadable: coverage.unreadable(),
+            vanished: coverage.vanished,
+            outside: coverage.outside.map(crate::model::Outside::as_str),
+        }
+    }
+
+    fn process_view(&self, process: &'a Process) -> ProcessView<'a> {
+        let arguments = process.cmdline.as_ref();
+        let lossy = |argument: &Vec<u8>| String::from_utf8_lossy(argument).into_owned();
+        let inexact = arguments.filter(|arguments| arguments.iter().any(|argument| std::str::from_utf8(argument).is_err()));
+        ProcessView {
+            pid: process.pid.0,
+            ppid: process.ppid,
+            pgid: process.pgid,
+            sid: process.sid,
+            uid: process.uid.map(|uid| uid.0),
+            user: process.uid.and_then(|uid| self.users.name(uid)),
+            command: command(&process.command),
+            cmdline: arguments.map(|arguments| arguments.iter().map(lossy).collect()),
+            cmdline_bytes: inexact.map(|arguments| arguments.iter().map(|argument| STANDARD.encode(argument)).collect()),
+            state: process.state,
+            started_at: process.started_at.map(|time| format!("{time:.3}")),
+            ns_pid: process.ns_pid,
+            container: process.container.as_deref(),
+            unit: process.unit.as_deref(),
+        }
+    }
+
+    fn pipe_view(&'a self, pipe: &'a Pipe) -> PipeView<'a> {
+        PipeView {
+            id: pipe.id.to_string(),
+            kind: pipe.id.kind().as_str(),
+            inode: pipe.id.inode(),
+            device: self.graph.device(pipe.id).map(|device| device.to_string()),
+            path: pipe.path.as_ref().map(|path| String::from_utf8_lossy(path).into_owned()),
+            path_bytes: pipe.path.as_deref().and_then(exact),
+            deleted: pipe.deleted,
+            readers: Ends(self, pipe, Side::Read),
+            writers: Ends(self, pipe, Side::Write),
+            openers: Vec::new(),
+            queued: None,
+            capacity: None,
+            hidden_readers: None,
+            hidden_writers: None,
+        }
+    }
+
+    fn end_view(&self, end: &Endpoint) -> End<'a> {
+        let process = self.graph.processes.get(&end.pid);
+        let uid = process.and_then(|process| process.uid);
+        End {
+            pid: end.pid.0,
+            tid: end.tid.map(|tid| tid.0),
+            fd: end.fd.0,
+            access: end.access.as_str(),
+            flags: end.flags.map(|flags| flags.names().collect()),
+            command: command(process.map_or(&[], |process| &process.command)),
+            uid: uid.map(|uid| uid.0),
+            user: uid.and_then(|uid| self.users.name(uid)),
+        }
+    }
+}
+
+fn unreadable(gap: &Gap) -> Unreadable<'_> {
+    Unreadable {
+        pid: gap.pid.0,
+        command: command(&gap.command),
+        uid: gap.uid.map(|uid| uid.0),
+        what: gap.what.as_str(),
+        error: &gap.error,
+        fd: if let Unread::Fd(fd) = gap.what { Some(fd.0) } else { None },
+        fds: gap.fds,
+        mount: gap.mount.as_ref().map(|mount| mount.to_string_lossy().into_owned()),
+    }
+}
+
+fn descriptor_view(descriptor: &Descriptor) -> DescriptorView<'_> {
+    DescriptorView {
+        pid: descriptor.pid.0,
+        tid: descriptor.tid.map(|tid| tid.0),
+        fd: descriptor.fd.0,
+        access: descriptor.access.map(crate::model::AccessMode::as_str),
+        file_type: descriptor.file_type.map(crate::model::FileType::as_str),
+        flags: descriptor.flags.map(|flags| OpenFlags::names(flags).collect()),
+        target: descriptor.target.as_ref().map(|target| String::from_utf8_lossy(target)),
+        target_bytes: descriptor.target.as_deref().and_then(exact),
+        pipe: descriptor.pipe.map(|pipe| pipe.to_string()),
+    }
+}
+
+fn command(name: &[u8]) -> Command<'_> {
+    Command { command: String::from_utf8_lossy(name), command_bytes: exact(name) }
+}
+
+/// The bytes of a name in base64, where its text cannot give them.
+fn exact(name: &[u8]) -> Option<String> {
+    std::str::from_utf8(name).is_err().then(|| STANDARD.encode(name))
+}

@@ -1,0 +1,143 @@
+//! One run, from options to a written report and an exit status: the order of the steps, nothing of how each is done.
+
+use std::io::Write;
+
+use crate::error::Error;
+use crate::join::join;
+use crate::model::{Gap, Pid, PipeGraph, Unread};
+use crate::notes;
+use crate::options::{Options, PipeName, Question, Wanted};
+use crate::render::{Format, Style, render};
+use crate::scan::{self, Facts, Want};
+use crate::select::{PipeMatch, Selection, select, select_tables};
+use crate::users::{self, Users};
+
+/// How a run ended, where it made a report.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// The report was written.
+    Reported,
+    /// A selection was given and nothing matched.
+    NothingMatched,
+    /// The report was written, but must not have gaps and has some.
+    Incomplete,
+}
+
+/// The exit status of the command.
+impl From<Exit> for u8 {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Reported => 0,
+            Exit::NothingMatched => 1,
+            Exit::Incomplete => 2,
+        }
+    }
+}
+
+/// What is to be shown, and what is to be said about it.
+struct Answer {
+    graph: PipeGraph,
+    notes: Vec<String>,
+    nothing_matched: bool,
+}
+
+/// Makes the report, once or again and again, and passes notes to `notify`, each a line without its end.
+///
+/// # Errors
+///
+/// If the report cannot be made or written.
+pub fn run(options: &Options, style: &Style, out: &mut dyn Write, notify: &mut dyn FnMut(&str)) -> Result<Exit, Error> {
+    loop {
+        let answer = match &options.question {
+            Question::Pipes(wanted) => pipes(options, wanted)?,
+            Question::Tables(pids) => tables(options, pids)?,
+        };
+        write(options, &answer, style, out)?;
+        if !options.quiet {
+            answer.notes.iter().for_each(|note| notify(note));
+        }
+        match options.repeat {
+            Some(pause) => std::thread::sleep(pause),
+            None if options.require_complete && !answer.graph.coverage.is_complete() => return Ok(Exit::Incomplete),
+            None if answer.nothing_matched => return Ok(Exit::NothingMatched),
+            None => return Ok(Exit::Reported),
+        }
+    }
+}
+
+fn pipes(options: &Options, wanted: &Wanted) -> Result<Answer, Error> {
+    let selection = resolve(options, wanted)?;
+    let graph = join(scan::scan(&Want {
+        proc_root: options.proc_root.clone(),
+        flags: options.format.needs_flags(),
+        facts: facts(options.format.needs_facts() || !selection.users.is_empty()),
+        parents: selection.descendants,
+        tables: Vec::new(),
+    })?);
+    let mut notes = notes::no_process(&selection.pids, &graph);
+    notes.extend(notes::no_pipe(&wanted.pipes, &selection.pipes, &graph));
+    let graph = select(graph, &selection);
+    let nothing_matched = graph.pipes.is_empty() && !selection.is_everything();
+    if nothing_matched && notes.is_empty() {
+        notes.push(notes::nothing_matched(&selection));
+    }
+    notes.extend(notes::coverage(&graph));
+    Ok(Answer { graph, notes, nothing_matched })
+}
+
+fn tables(options: &Options, pids: &[Pid]) -> Result<Answer, Error> {
+    let graph = join(scan::scan(&Want {
+        proc_root: options.proc_root.clone(),
+        flags: options.format.needs_flags(),
+        facts: facts(options.format.needs_facts()),
+        parents: false,
+        tables: pids.to_vec(),
+    })?);
+    let unread = |gap: &&Gap| gap.what == Unread::FdTable && pids.contains(&gap.pid);
+    if let Some(gap) = graph.coverage.gaps.iter().find(unread) {
+        return Err(Error::Unreadable { pid: gap.pid, error: gap.error.clone(), advice: notes::advice(&graph) });
+    }
+    let mut notes = notes::no_process(pids, &graph);
+    let nothing_matched = pids.iter().all(|pid| !graph.parents.contains_key(pid));
+    let graph = select_tables(graph);
+    notes.extend(notes::coverage(&graph));
+    Ok(Answer { graph, notes, nothing_matched })
+}
+
+fn write(options: &Options, answer: &Answer, style: &Style, out: &mut dyn Write) -> Result<(), Error> {
+    let Answer { graph, nothing_matched, .. } = answer;
+    let is_json = matches!(options.format, Format::Json | Format::Ndjson);
+    if options.repeat.is_some() && !is_json {
+        writeln!(out, "=== {:.3} ===", graph.taken_at)?;
+    }
+    // Headings over nothing would only be in the way; JSON says by itself that there is nothing.
+    if is_json || !nothing_matched {
+        let users = if options.format.needs_users() && !options.numeric_uid { Users::of(graph) } else { Users::default() };
+        render(graph, &users, &options.format, style, out)?;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+/// Looks up what the selection names: users, and the pipes that paths lead to.
+fn resolve(options: &Options, wanted: &Wanted) -> Result<Selection, Error> {
+    let pipe = |name: &PipeName| match name {
+        PipeName::Id(id) => Ok(PipeMatch::Id(*id)),
+        PipeName::Inode(inode) => Ok(PipeMatch::Inode(*inode)),
+        PipeName::Path(path) => scan::pipe_at(&options.proc_root, path).map(PipeMatch::Id),
+    };
+    Ok(Selection {
+        pids: wanted.pids.clone(),
+        descendants: wanted.descendants,
+        commands: wanted.commands.clone(),
+        users: wanted.users.iter().map(|name| users::user(name)).collect::<Result<_, _>>()?,
+        kinds: wanted.kinds.clone(),
+        no_reader: wanted.no_reader,
+        no_writer: wanted.no_writer,
+        pipes: wanted.pipes.iter().map(pipe).collect::<Result<_, _>>()?,
+    })
+}
+
+const fn facts(all: bool) -> Facts {
+    if all { Facts::All } else { Facts::Command }
+}

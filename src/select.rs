@@ -1,0 +1,156 @@
+//! What to show: keeps whole pipes, so that a filter never makes an end look absent. Pure, and after the join.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use regex_lite::Regex;
+
+use crate::model::{Endpoint, Pid, Pipe, PipeGraph, PipeId, PipeKind, Process, Side, Uid};
+
+/// The longest command name that the kernel keeps (`TASK_COMM_LEN` less its NUL).
+const COMMAND_LENGTH: usize = 15;
+
+/// Which commands.
+#[derive(Debug, Clone)]
+pub enum CommandPattern {
+    /// This one. A name longer than the kernel keeps matches what the kernel kept of it.
+    Name(Vec<u8>),
+    /// Those that hold a match.
+    Regex(Regex),
+}
+
+impl CommandPattern {
+    fn matches(&self, command: &[u8]) -> bool {
+        match self {
+            Self::Name(name) => command == name.get(..COMMAND_LENGTH).unwrap_or(name),
+            Self::Regex(regex) => regex.is_match(&String::from_utf8_lossy(command)),
+        }
+    }
+}
+
+/// Which pipe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PipeMatch {
+    /// The one of that ID.
+    Id(PipeId),
+    /// Any of that inode number, whatever its device.
+    Inode(u64),
+}
+
+impl PipeMatch {
+    /// Whether that pipe is meant.
+    pub(crate) fn matches(self, id: PipeId) -> bool {
+        match self {
+            Self::Id(wanted) => wanted == id,
+            Self::Inode(inode) => inode == id.inode(),
+        }
+    }
+}
+
+/// A selection. Its parts narrow, the values of each part widen; an empty part selects everything.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    /// Pipes with an end held by one of these processes.
+    pub pids: Vec<Pid>,
+    /// Whether `pids` means their descendants too.
+    pub descendants: bool,
+    /// Pipes with an end held by such a command.
+    pub commands: Vec<CommandPattern>,
+    /// Pipes with an end held by one of these users.
+    pub users: Vec<Uid>,
+    /// Pipes of one of these kinds.
+    pub kinds: Vec<PipeKind>,
+    /// Pipes of which no read end was seen.
+    pub no_reader: bool,
+    /// Pipes of which no write end was seen.
+    pub no_writer: bool,
+    /// These pipes.
+    pub pipes: Vec<PipeMatch>,
+}
+
+impl Selection {
+    /// Whether it selects everything.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        self.pids.is_empty() && !self.narrows_beyond_pids()
+    }
+
+    /// Whether anything else than `pids` narrows it.
+    pub(crate) fn narrows_beyond_pids(&self) -> bool {
+        !(self.commands.is_empty()
+            && self.users.is_empty()
+            && self.kinds.is_empty()
+            && !self.no_reader
+            && !self.no_writer
+            && self.pipes.is_empty())
+    }
+
+    fn selects_any_holder(&self) -> bool {
+        self.pids.is_empty() && self.commands.is_empty() && self.users.is_empty()
+    }
+}
+
+/// Keeps the selected pipes, and the processes that hold an end of one of them.
+#[must_use]
+pub fn select(mut graph: PipeGraph, selection: &Selection) -> PipeGraph {
+    let pids = if selection.descendants {
+        descendants(&selection.pids, &graph.parents)
+    } else {
+        selection.pids.iter().copied().collect()
+    };
+    let processes = &graph.processes;
+    graph.pipes.retain(|pipe| keeps(selection, &pids, pipe, processes));
+    let holders = holders(&graph.pipes);
+    graph.processes.retain(|pid, _| holders.contains(pid));
+    graph
+}
+
+/// Keeps the whole fd tables that were read, the pipes in them, and the processes of both.
+#[must_use]
+pub fn select_tables(mut graph: PipeGraph) -> PipeGraph {
+    let wanted: BTreeSet<PipeId> = graph.descriptors.iter().filter_map(|descriptor| descriptor.pipe).collect();
+    graph.pipes.retain(|pipe| wanted.contains(&pipe.id));
+    let mut holders = holders(&graph.pipes);
+    holders.extend(graph.descriptors.iter().map(|descriptor| descriptor.pid));
+    graph.processes.retain(|pid, _| holders.contains(pid));
+    graph
+}
+
+fn holders(pipes: &[Pipe]) -> BTreeSet<Pid> {
+    pipes.iter().flat_map(|pipe| &pipe.ends).map(|end| end.pid).collect()
+}
+
+fn keeps(selection: &Selection, pids: &BTreeSet<Pid>, pipe: &Pipe, processes: &BTreeMap<Pid, Process>) -> bool {
+    let Selection { commands, users, kinds, no_reader, no_writer, pipes, .. } = selection;
+    let holds = |end: &Endpoint| {
+        let process = processes.get(&end.pid);
+        let command = || process.is_some_and(|process| commands.iter().any(|it| it.matches(&process.command)));
+        let user = || process.and_then(|process| process.uid).is_some_and(|uid| users.contains(&uid));
+        (selection.pids.is_empty() || pids.contains(&end.pid))
+            && (commands.is_empty() || command())
+            && (users.is_empty() || user())
+    };
+    (kinds.is_empty() || kinds.contains(&pipe.id.kind()))
+        && (pipes.is_empty() || pipes.iter().any(|wanted| wanted.matches(pipe.id)))
+        && !(*no_reader && pipe.side(Side::Read).next().is_some())
+        && !(*no_writer && pipe.side(Side::Write).next().is_some())
+        && (selection.selects_any_holder() || pipe.ends.iter().any(holds))
+}
+
+/// The processes and all that descend from them.
+fn descendants(roots: &[Pid], parents: &BTreeMap<Pid, Option<Pid>>) -> BTreeSet<Pid> {
+    let mut children: BTreeMap<Pid, Vec<Pid>> = BTreeMap::new();
+    for (pid, parent) in parents {
+        if let Some(parent) = parent {
+            children.entry(*parent).or_default().push(*pid);
+        }
+    }
+    let mut family = BTreeSet::new();
+    let mut next = roots.to_vec();
+    while let Some(pid) = next.pop() {
+        // A saved tree may hold a circle of parents.
+        if family.insert(pid) {
+            next.extend(children.get(&pid).into_iter().flatten());
+        }
+    }
+    family
+}

@@ -1,0 +1,1 @@
+//! lspipe against lsof and lsfd on everything that is alive.

@@ -1,0 +1,26 @@
+//! Processes and pipes that come and go while the scan looks.
+
+use std::time::Duration;
+
+use super::PLAIN;
+use crate::support::need::{Need, need};
+use crate::support::run::lspipe;
+use crate::support::scene::Scene;
+use crate::support::user::User;
+
+#[test]
+fn thirty_scans_in_a_fork_storm() {
+    need!(Need::PYTHON);
+    for &user in User::all() {
+        let scene = Scene::start("storm", user);
+        for _ in 0..30 / User::all().len() {
+            let report = lspipe(PLAIN).user(user).limit(Duration::from_secs(20)).report();
+            scene.truth.assert_pipe("stable", &report);
+        }
+        // What vanished is normal, and nothing to speak of.
+        for args in [&["-q"][..], &["-q", "-e"], &["-q", "--ndjson"]] {
+            let output = lspipe(args).user(user).run().expect(0);
+            assert_eq!(output.stderr, "");
+        }
+    }
+}
