@@ -15,7 +15,13 @@ use crate::render::{Format, TableFormat};
 use crate::select::CommandPattern;
 
 /// The columns of the default table.
-const PIPE_COLUMNS: [Column; 5] = [Column::Pipe, Column::Kind, Column::Readers, Column::Writers, Column::Name];
+const PIPE_COLUMNS: [Column; 5] = [
+    Column::Pipe,
+    Column::Kind,
+    Column::Readers,
+    Column::Writers,
+    Column::Name,
+];
 
 /// The columns of `--endpoints`.
 const END_COLUMNS: [Column; 11] = [
@@ -70,7 +76,8 @@ pub struct Cli {
     pub generate: Option<Generate>,
 }
 
-const AFTER_HELP: &str = "Different selections narrow, several values of one widen. More: lspipe --help, man lspipe.";
+const AFTER_HELP: &str =
+    "Different selections narrow, several values of one widen. More: lspipe --help, man lspipe.";
 
 const AFTER_LONG_HELP: &str = "\
 Examples:
@@ -202,7 +209,7 @@ struct SharedArgs {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum When {
-    /// On a terminal, unless NO_COLOR is set
+    /// On a terminal, unless `NO_COLOR` is set
     Auto,
     /// Even into a pipe or file
     Always,
@@ -246,10 +253,23 @@ impl Cli {
     /// What was asked for.
     #[must_use]
     pub fn into_options(self) -> Options {
-        let Self { command, pipes, selection, output, shared, .. } = self;
+        let Self {
+            command,
+            pipes,
+            selection,
+            output,
+            shared,
+            ..
+        } = self;
         let (question, format) = match command {
             Some(Command::Fds { pids }) => {
-                let format = if shared.json { Format::Json } else { Format::Tables { headings: !shared.noheadings } };
+                let format = if shared.json {
+                    Format::Json
+                } else {
+                    Format::Tables {
+                        headings: !shared.noheadings,
+                    }
+                };
                 (Question::Tables(pids), format)
             }
             None => {
@@ -279,12 +299,19 @@ impl SelectionArgs {
         Wanted {
             pids: self.pid,
             descendants: self.descendants,
-            commands: self.command.into_iter().flat_map(|commands| commands.0).collect(),
+            commands: self
+                .command
+                .into_iter()
+                .flat_map(|commands| commands.0)
+                .collect(),
             users: self.user,
             kinds: self.kind,
             no_reader: self.no_reader,
             no_writer: self.no_writer,
-            pipes: pipes.iter().map(|pipe| PipeName::from(pipe.as_os_str())).collect(),
+            pipes: pipes
+                .iter()
+                .map(|pipe| PipeName::from(pipe.as_os_str()))
+                .collect(),
         }
     }
 }
@@ -298,8 +325,17 @@ fn format(output: &OutputArgs, shared: &SharedArgs) -> Format {
     }
     if output.terse {
         let both = output.readers == output.writers;
-        let sides = [(Side::Read, output.readers || both), (Side::Write, output.writers || both)];
-        return Format::Terse(sides.into_iter().filter(|(_, wanted)| *wanted).map(|(side, _)| side).collect());
+        let sides = [
+            (Side::Read, output.readers || both),
+            (Side::Write, output.writers || both),
+        ];
+        return Format::Terse(
+            sides
+                .into_iter()
+                .filter(|(_, wanted)| *wanted)
+                .map(|(side, _)| side)
+                .collect(),
+        );
     }
     // A column of an end needs a row for each end, also where nobody said so.
     let named = || output.output.iter().flat_map(|columns| &columns.columns);
@@ -312,37 +348,61 @@ fn format(output: &OutputArgs, shared: &SharedArgs) -> Format {
         PIPE_COLUMNS.to_vec()
     };
     columns.extend(named());
-    let table = TableFormat { columns, headings: !shared.noheadings };
-    if of_ends { Format::Ends(table) } else { Format::Pipes(table) }
+    let table = TableFormat {
+        columns,
+        headings: !shared.noheadings,
+    };
+    if of_ends {
+        Format::Ends(table)
+    } else {
+        Format::Pipes(table)
+    }
 }
 
 fn pid(text: &str) -> Result<Pid, String> {
     let pid = text.parse().map_err(|_| "a PID is a number".to_owned())?;
-    if (1..=Pid::MAX.0).contains(&pid) { Ok(Pid(pid)) } else { Err(format!("a PID is from 1 to {}", Pid::MAX)) }
+    if (1..=Pid::MAX.0).contains(&pid) {
+        Ok(Pid(pid))
+    } else {
+        Err(format!("a PID is from 1 to {}", Pid::MAX))
+    }
 }
 
 /// `NAME,NAME` or `/REGEX/`, in which a comma has its own meaning.
 fn commands(text: &str) -> Result<Commands, String> {
-    if let Some(pattern) = text.strip_prefix('/').and_then(|rest| rest.strip_suffix('/')) {
-        let regex = Regex::new(pattern).map_err(|error| format!("no regular expression: {error}"))?;
+    if let Some(pattern) = text
+        .strip_prefix('/')
+        .and_then(|rest| rest.strip_suffix('/'))
+    {
+        let regex =
+            Regex::new(pattern).map_err(|error| format!("no regular expression: {error}"))?;
         return Ok(Commands(vec![CommandPattern::Regex(regex)]));
     }
     if text.is_empty() {
         return Err("give a name or a /REGEX/".to_owned());
     }
-    Ok(Commands(text.split(',').map(|name| CommandPattern::Name(name.into())).collect()))
+    Ok(Commands(
+        text.split(',')
+            .map(|name| CommandPattern::Name(name.into()))
+            .collect(),
+    ))
 }
 
 fn kinds() -> impl clap::builder::TypedValueParser<Value = PipeKind> {
     let kinds = [PipeKind::Anonymous, PipeKind::Fifo];
     PossibleValuesParser::new(kinds.map(PipeKind::as_str)).map(move |name| {
         // The parser lets no other name through.
-        kinds.into_iter().find(|kind| kind.as_str() == name).unwrap_or(PipeKind::Anonymous)
+        kinds
+            .into_iter()
+            .find(|kind| kind.as_str() == name)
+            .unwrap_or(PipeKind::Anonymous)
     })
 }
 
 fn columns(text: &str) -> Result<Columns, String> {
-    let (append, names) = text.strip_prefix('+').map_or((false, text), |names| (true, names));
+    let (append, names) = text
+        .strip_prefix('+')
+        .map_or((false, text), |names| (true, names));
     let columns = names.split(',').map(column).collect::<Result<_, _>>()?;
     Ok(Columns { append, columns })
 }
@@ -350,20 +410,35 @@ fn columns(text: &str) -> Result<Columns, String> {
 fn column(name: &str) -> Result<Column, String> {
     // PID,+USER means the same as two options.
     let wanted = name.trim().trim_start_matches('+').to_uppercase();
-    let known = || Column::ALL.iter().copied().filter(|column| column.is_selectable());
+    let known = || {
+        Column::ALL
+            .iter()
+            .copied()
+            .filter(|column| column.is_selectable())
+    };
     if let Some(column) = known().find(|column| column.heading() == wanted) {
         return Ok(column);
     }
     let similarity = |column: &Column| strsim::jaro_winkler(column.heading(), &wanted);
     let nearest = known().max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
     match nearest.filter(|column| similarity(column) >= SIMILAR) {
-        Some(column) => Err(format!("there is no column {name:?}, but {}", column.heading())),
-        None => Err(format!("there is no column {name:?}; --list-columns shows them")),
+        Some(column) => Err(format!(
+            "there is no column {name:?}, but {}",
+            column.heading()
+        )),
+        None => Err(format!(
+            "there is no column {name:?}; --list-columns shows them"
+        )),
     }
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {
     let wrong = || "give a number of seconds above 0, such as 2 or 0.5".to_owned();
-    let duration = Duration::try_from_secs_f64(text.parse().map_err(|_| wrong())?).map_err(|_| wrong())?;
-    if duration.is_zero() { Err(wrong()) } else { Ok(duration) }
+    let duration =
+        Duration::try_from_secs_f64(text.parse().map_err(|_| wrong())?).map_err(|_| wrong())?;
+    if duration.is_zero() {
+        Err(wrong())
+    } else {
+        Ok(duration)
+    }
 }

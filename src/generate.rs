@@ -47,7 +47,8 @@ fn complete(shell: Shell, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn man(out: &mut dyn Write) -> io::Result<()> {
-    let page = clap_mangen::Man::new(Cli::command()).source(concat!("lspipe ", env!("CARGO_PKG_VERSION")));
+    let page =
+        clap_mangen::Man::new(Cli::command()).source(concat!("lspipe ", env!("CARGO_PKG_VERSION")));
     page.render_title(out)?;
     page.render_name_section(out)?;
     page.render_synopsis_section(out)?;

@@ -49,7 +49,10 @@ fn answer(cli: Cli) -> Result<Exit, Error> {
             Color::Always => true,
             Color::Never => false,
         };
-        let style = Style { width: terminal.then(width), color };
+        let style = Style {
+            width: terminal.then(width),
+            color,
+        };
         return run(&options, &style, &mut out, &mut say);
     }
     out.flush()?;
@@ -66,11 +69,18 @@ fn usage(error: &clap::Error) -> u8 {
         return if error.print().is_ok() { 0 } else { FAILED };
     }
     let text = error.render().to_string();
-    let paragraphs = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
-    let words: Vec<&str> = paragraphs.filter(|line| !line.is_empty() && !line.starts_with("For more")).collect();
-    let message = words.join(" ");
+    let lines = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
+    let message = lines.filter(|line| !line.is_empty() && !line.starts_with("For more")).fold(String::new(), join_lines);
     say(message.strip_prefix("error: ").unwrap_or(&message));
     FAILED
+}
+
+fn join_lines(before: String, line: &str) -> String {
+    match () {
+        () if before.is_empty() => line.to_owned(),
+        () if before.ends_with(':') || line.starts_with('[') => before + " " + line,
+        () => before + "; " + line,
+    }
 }
 
 /// Says one line on stderr. Where that cannot be written to, there is nobody to tell.

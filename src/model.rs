@@ -67,7 +67,10 @@ impl FromStr for Device {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (major, minor) = text.split_once(':').ok_or(NotAPipeId)?;
-        Ok(Self { major: decimal(major)?, minor: decimal(minor)? })
+        Ok(Self {
+            major: decimal(major)?,
+            minor: decimal(minor)?,
+        })
     }
 }
 
@@ -150,10 +153,17 @@ impl FromStr for PipeId {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let inside = |prefix| text.strip_prefix(prefix)?.strip_suffix(']');
         if let Some(inode) = inside("pipe:[") {
-            return Ok(Self::Anonymous { inode: decimal(inode)? });
+            return Ok(Self::Anonymous {
+                inode: decimal(inode)?,
+            });
         }
-        let (device, inode) = inside("fifo:[").and_then(|id| id.rsplit_once(':')).ok_or(NotAPipeId)?;
-        Ok(Self::Fifo { device: device.parse()?, inode: decimal(inode)? })
+        let (device, inode) = inside("fifo:[")
+            .and_then(|id| id.rsplit_once(':'))
+            .ok_or(NotAPipeId)?;
+        Ok(Self::Fifo {
+            device: device.parse()?,
+            inode: decimal(inode)?,
+        })
     }
 }
 
@@ -199,7 +209,10 @@ impl AccessMode {
     /// Whether a descriptor of this mode is an end on that side.
     #[must_use]
     pub const fn is_on(self, side: Side) -> bool {
-        !matches!((self, side), (Self::Read, Side::Write) | (Self::Write, Side::Read))
+        !matches!(
+            (self, side),
+            (Self::Read, Side::Write) | (Self::Write, Side::Read)
+        )
     }
 }
 
@@ -248,7 +261,10 @@ impl OpenFlags {
 
     /// The names of the flags that are set, in alphabetical order.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
-        FLAG_NAMES.into_iter().filter(move |(flag, _)| self.has(*flag)).map(|(_, name)| name)
+        FLAG_NAMES
+            .into_iter()
+            .filter(move |(flag, _)| self.has(*flag))
+            .map(|(_, name)| name)
     }
 
     fn has(self, flag: i32) -> bool {
@@ -316,7 +332,7 @@ pub struct Process {
     pub command: Vec<u8>,
     /// The command line; empty for a kernel thread or a zombie.
     pub cmdline: Option<Vec<Vec<u8>>>,
-    /// The state letter of proc_pid_stat(5), for example `S`.
+    /// The state letter of `proc_pid_stat(5)`, for example `S`.
     pub state: Option<char>,
     /// When it was started.
     pub started_at: Option<Timestamp>,
@@ -448,9 +464,17 @@ pub struct MayHold {
 
 impl MayHold {
     /// Any end at all.
-    pub const ANYTHING: Self = Self { read: true, write: true, anonymous: true };
+    pub const ANYTHING: Self = Self {
+        read: true,
+        write: true,
+        anonymous: true,
+    };
     /// No end: what is missing is something else.
-    pub const NOTHING: Self = Self { read: false, write: false, anonymous: false };
+    pub const NOTHING: Self = Self {
+        read: false,
+        write: false,
+        anonymous: false,
+    };
 
     /// Both together.
     #[must_use]

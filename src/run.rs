@@ -46,7 +46,12 @@ struct Answer {
 /// # Errors
 ///
 /// If the report cannot be made or written.
-pub fn run(options: &Options, style: &Style, out: &mut dyn Write, notify: &mut dyn FnMut(&str)) -> Result<Exit, Error> {
+pub fn run(
+    options: &Options,
+    style: &Style,
+    out: &mut dyn Write,
+    notify: &mut dyn FnMut(&str),
+) -> Result<Exit, Error> {
     loop {
         let answer = match &options.question {
             Question::Pipes(wanted) => pipes(options, wanted)?,
@@ -58,7 +63,9 @@ pub fn run(options: &Options, style: &Style, out: &mut dyn Write, notify: &mut d
         }
         match options.repeat {
             Some(pause) => std::thread::sleep(pause),
-            None if options.require_complete && !answer.graph.coverage.is_complete() => return Ok(Exit::Incomplete),
+            None if options.require_complete && !answer.graph.coverage.is_complete() => {
+                return Ok(Exit::Incomplete);
+            }
             None if answer.nothing_matched => return Ok(Exit::NothingMatched),
             None => return Ok(Exit::Reported),
         }
@@ -82,7 +89,11 @@ fn pipes(options: &Options, wanted: &Wanted) -> Result<Answer, Error> {
         notes.push(notes::nothing_matched(&selection));
     }
     notes.extend(notes::coverage(&graph));
-    Ok(Answer { graph, notes, nothing_matched })
+    Ok(Answer {
+        graph,
+        notes,
+        nothing_matched,
+    })
 }
 
 fn tables(options: &Options, pids: &[Pid]) -> Result<Answer, Error> {
@@ -95,24 +106,45 @@ fn tables(options: &Options, pids: &[Pid]) -> Result<Answer, Error> {
     })?);
     let unread = |gap: &&Gap| gap.what == Unread::FdTable && pids.contains(&gap.pid);
     if let Some(gap) = graph.coverage.gaps.iter().find(unread) {
-        return Err(Error::Unreadable { pid: gap.pid, error: gap.error.clone(), advice: notes::advice(&graph) });
+        return Err(Error::Unreadable {
+            pid: gap.pid,
+            error: gap.error.clone(),
+            advice: notes::advice(&graph),
+        });
     }
     let mut notes = notes::no_process(pids, &graph);
     let nothing_matched = pids.iter().all(|pid| !graph.parents.contains_key(pid));
     let graph = select_tables(graph);
     notes.extend(notes::coverage(&graph));
-    Ok(Answer { graph, notes, nothing_matched })
+    Ok(Answer {
+        graph,
+        notes,
+        nothing_matched,
+    })
 }
 
-fn write(options: &Options, answer: &Answer, style: &Style, out: &mut dyn Write) -> Result<(), Error> {
-    let Answer { graph, nothing_matched, .. } = answer;
+fn write(
+    options: &Options,
+    answer: &Answer,
+    style: &Style,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
+    let Answer {
+        graph,
+        nothing_matched,
+        ..
+    } = answer;
     let is_json = matches!(options.format, Format::Json | Format::Ndjson);
     if options.repeat.is_some() && !is_json {
         writeln!(out, "=== {:.3} ===", graph.taken_at)?;
     }
     // Headings over nothing would only be in the way; JSON says by itself that there is nothing.
     if is_json || !nothing_matched {
-        let users = if options.format.needs_users() && !options.numeric_uid { Users::of(graph) } else { Users::default() };
+        let users = if options.format.needs_users() && !options.numeric_uid {
+            Users::of(graph)
+        } else {
+            Users::default()
+        };
         render(graph, &users, &options.format, style, out)?;
     }
     out.flush()?;
@@ -130,7 +162,11 @@ fn resolve(options: &Options, wanted: &Wanted) -> Result<Selection, Error> {
         pids: wanted.pids.clone(),
         descendants: wanted.descendants,
         commands: wanted.commands.clone(),
-        users: wanted.users.iter().map(|name| users::user(name)).collect::<Result<_, _>>()?,
+        users: wanted
+            .users
+            .iter()
+            .map(|name| users::user(name))
+            .collect::<Result<_, _>>()?,
         kinds: wanted.kinds.clone(),
         no_reader: wanted.no_reader,
         no_writer: wanted.no_writer,

@@ -95,14 +95,27 @@ impl Column {
     /// Whether it shows more of a process than its command.
     #[must_use]
     pub(super) fn needs_facts(self) -> bool {
-        let cheap = [Self::Pid, Self::Tid, Self::Command, Self::Fd, Self::Mode, Self::Flags, Self::Ends];
+        let cheap = [
+            Self::Pid,
+            Self::Tid,
+            Self::Command,
+            Self::Fd,
+            Self::Mode,
+            Self::Flags,
+            Self::Ends,
+        ];
         self.subject() == Subject::End && !cheap.contains(&self)
     }
 
     /// The width below which it is not wrapped on a terminal: an ID is for copying, a heading for reading.
     pub(super) fn least_width(self) -> Option<u16> {
         match self {
-            Self::Readers | Self::Writers | Self::Ends | Self::Name | Self::Cmdline | Self::Target => Some(10),
+            Self::Readers
+            | Self::Writers
+            | Self::Ends
+            | Self::Name
+            | Self::Cmdline
+            | Self::Target => Some(10),
             Self::Pipe => Some(14),
             _ => u16::try_from(self.heading().len() + 2).ok(),
         }
@@ -157,22 +170,46 @@ impl Sheet<'_> {
     }
 
     fn fill_of_end(&self, column: Column, row: &Row<'_>, style: &Style, text: &mut String) {
-        let Some((pid, tid, fd)) = row.end.map(Endpoint::key).or(row.descriptor.map(Descriptor::key)) else { return };
-        let access = row.end.map(|end| end.access).or(row.descriptor.and_then(|descriptor| descriptor.access));
-        let flags = row.end.map_or_else(|| row.descriptor.and_then(|descriptor| descriptor.flags), |end| end.flags);
+        let Some((pid, tid, fd)) = row
+            .end
+            .map(Endpoint::key)
+            .or(row.descriptor.map(Descriptor::key))
+        else {
+            return;
+        };
+        let access = row
+            .end
+            .map(|end| end.access)
+            .or(row.descriptor.and_then(|descriptor| descriptor.access));
+        let flags = row.end.map_or_else(
+            || row.descriptor.and_then(|descriptor| descriptor.flags),
+            |end| end.flags,
+        );
         match column {
             Column::Pid => show(text, Some(pid)),
             Column::Tid => show(text, tid),
             Column::Fd => show(text, Some(fd)),
             Column::Mode => show(text, access.map(crate::model::AccessMode::as_str)),
-            Column::Flags => push_list(text, flags.into_iter().flat_map(crate::model::OpenFlags::names), ","),
+            Column::Flags => push_list(
+                text,
+                flags.into_iter().flat_map(crate::model::OpenFlags::names),
+                ",",
+            ),
             Column::Ends => {
                 if let Some(pipe) = row.pipe {
                     self.other_ends(pipe, (pid, tid, fd), style, text);
                 }
             }
-            Column::Type => show(text, row.descriptor.and_then(|it| it.file_type).map(crate::model::FileType::as_str)),
-            Column::Target => match row.descriptor.and_then(|descriptor| descriptor.target.as_ref()) {
+            Column::Type => show(
+                text,
+                row.descriptor
+                    .and_then(|it| it.file_type)
+                    .map(crate::model::FileType::as_str),
+            ),
+            Column::Target => match row
+                .descriptor
+                .and_then(|descriptor| descriptor.target.as_ref())
+            {
                 Some(target) => push_name(text, target, style.place()),
                 None => unsure(style, text),
             },
@@ -202,8 +239,16 @@ impl Sheet<'_> {
             Column::State => show(text, process.state),
             Column::Started => show(text, process.started_at.map(|time| format!("{time:.0}"))),
             Column::Nspid => show(text, process.ns_pid),
-            Column::Container => push_name(text, process.container.as_deref().unwrap_or("").as_bytes(), style.place()),
-            Column::Unit => push_name(text, process.unit.as_deref().unwrap_or("").as_bytes(), style.place()),
+            Column::Container => push_name(
+                text,
+                process.container.as_deref().unwrap_or("").as_bytes(),
+                style.place(),
+            ),
+            Column::Unit => push_name(
+                text,
+                process.unit.as_deref().unwrap_or("").as_bytes(),
+                style.place(),
+            ),
             _ => {}
         }
     }
@@ -220,11 +265,27 @@ impl Sheet<'_> {
         }
     }
 
-    fn other_ends(&self, pipe: &Pipe, key: (crate::model::Pid, Option<crate::model::Tid>, crate::model::Fd), style: &Style, text: &mut String) {
-        let access = pipe.ends.iter().find(|end| end.key() == key).map(|end| end.access);
+    fn other_ends(
+        &self,
+        pipe: &Pipe,
+        key: (
+            crate::model::Pid,
+            Option<crate::model::Tid>,
+            crate::model::Fd,
+        ),
+        style: &Style,
+        text: &mut String,
+    ) {
+        let access = pipe
+            .ends
+            .iter()
+            .find(|end| end.key() == key)
+            .map(|end| end.access);
         let others = || pipe.ends.iter().filter(|end| end.key() != key);
         let across = |end: &&Endpoint| access != Some(end.access);
-        let ordered = others().filter(across).chain(others().filter(|end| !across(end)));
+        let ordered = others()
+            .filter(across)
+            .chain(others().filter(|end| !across(end)));
         for (index, end) in ordered.take(MOST_ENDS).enumerate() {
             text.push_str(if index == 0 { "" } else { style.separator() });
             self.end(end, text);
@@ -272,9 +333,17 @@ fn push_list<'a>(text: &mut String, words: impl Iterator<Item = &'a str>, separa
 }
 
 fn faint(style: &Style, text: &mut String) {
-    if style.color { Ink::Faint.push(text, "-") } else { text.push('-') }
+    if style.color {
+        Ink::Faint.push(text, "-");
+    } else {
+        text.push('-');
+    }
 }
 
 fn unsure(style: &Style, text: &mut String) {
-    if style.color { Ink::Warning.push(text, "?") } else { text.push('?') }
+    if style.color {
+        Ink::Warning.push(text, "?");
+    } else {
+        text.push('?');
+    }
 }

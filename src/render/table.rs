@@ -22,7 +22,13 @@ pub(super) struct Frame<'a> {
 
 impl Sheet<'_> {
     /// Writes a table of the rows. They are asked for twice, so that none of it is held in memory off a terminal.
-    pub(super) fn table<'a, R>(&self, frame: &Frame<'_>, rows: R, style: &Style, out: &mut dyn Write) -> io::Result<()>
+    pub(super) fn table<'a, R>(
+        &self,
+        frame: &Frame<'_>,
+        rows: R,
+        style: &Style,
+        out: &mut dyn Write,
+    ) -> io::Result<()>
     where
         R: Fn() -> Box<dyn Iterator<Item = Row<'a>> + 'a>,
     {
@@ -42,7 +48,10 @@ impl Sheet<'_> {
         out: &mut dyn Write,
     ) -> io::Result<()> {
         let mut table = Table::new();
-        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
+        table
+            .load_style(presets::NOTHING)
+            .set_content_arrangement(ContentArrangement::Dynamic)
+            .set_width(width);
         if frame.headings {
             table.set_header(frame.columns.iter().map(|column| heading(*column, style)));
         }
@@ -66,11 +75,21 @@ impl Sheet<'_> {
     }
 
     /// One line a row, nothing cut, columns aligned as far as that costs little.
-    fn aligned<'a, R>(&self, frame: &Frame<'_>, rows: R, style: &Style, out: &mut dyn Write) -> io::Result<()>
+    fn aligned<'a, R>(
+        &self,
+        frame: &Frame<'_>,
+        rows: R,
+        style: &Style,
+        out: &mut dyn Write,
+    ) -> io::Result<()>
     where
         R: Fn() -> Box<dyn Iterator<Item = Row<'a>> + 'a>,
     {
-        let mut widths: Vec<usize> = frame.columns.iter().map(|column| column.heading().len()).collect();
+        let mut widths: Vec<usize> = frame
+            .columns
+            .iter()
+            .map(|column| column.heading().len())
+            .collect();
         if !frame.headings {
             widths.fill(0);
         }
@@ -82,7 +101,9 @@ impl Sheet<'_> {
                 *widest = width(&text).min(WIDEST_PADDING).max(*widest);
             }
         }
-        let headings = frame.headings.then(|| frame.columns.iter().map(|column| heading(*column, style)));
+        let headings = frame
+            .headings
+            .then(|| frame.columns.iter().map(|column| heading(*column, style)));
         if let Some(headings) = headings {
             write_line(headings, &widths, style, out)?;
         }
@@ -108,7 +129,12 @@ fn heading(column: Column, style: &Style) -> String {
     text
 }
 
-fn write_line(cells: impl Iterator<Item = String>, widths: &[usize], style: &Style, out: &mut dyn Write) -> io::Result<()> {
+fn write_line(
+    cells: impl Iterator<Item = String>,
+    widths: &[usize],
+    style: &Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let mut line = String::new();
     let last = widths.len().saturating_sub(1);
     for (index, (cell, widest)) in cells.zip(widths).enumerate() {

@@ -53,13 +53,21 @@ pub(super) struct Context<'a> {
 /// Walks a table, from the beginning or from a position of its directory, and adds what it finds to the part.
 pub(super) fn walk(table: &Arc<Table>, from: Option<u64>, context: &mut Context<'_>) {
     match open_listing(table.process.dir(), table.path("fd")) {
-        Ok(listing) => Walk { table, listing: &listing, context, refused: None }.run(from),
-        Err(errno) if context.scanner.root.is_vanished(errno) => context.part.vanished |= table.tid.is_none(),
+        Ok(listing) => Walk {
+            table,
+            listing: &listing,
+            context,
+            refused: None,
+        }
+        .run(from),
+        Err(errno) if context.scanner.root.is_vanished(errno) => {
+            context.part.vanished |= table.tid.is_none();
+        }
         Err(errno) => without_listing(table, errno, context),
     }
 }
 
-/// With CAP_SYS_PTRACE alone, fd may not be opened, but fdinfo may: it tells all but the targets.
+/// With `CAP_SYS_PTRACE` alone, fd may not be opened, but fdinfo may: it tells all but the targets.
 fn without_listing(table: &Arc<Table>, errno: Errno, context: &mut Context<'_>) {
     let numbers = open_listing(table.process.dir(), table.path("fdinfo")).and_then(numbers_in);
     if let Ok(numbers) = numbers
@@ -67,7 +75,12 @@ fn without_listing(table: &Arc<Table>, errno: Errno, context: &mut Context<'_>) 
         && context.scanner.root.real.is_some()
         && let Ok(listing) = super::root::open_dir(table.process.dir(), table.path("fdinfo"))
     {
-        let mut walk = Walk { table, listing: &listing, context, refused: None };
+        let mut walk = Walk {
+            table,
+            listing: &listing,
+            context,
+            refused: None,
+        };
         for fd in numbers {
             walk.without_link(Fd(fd), errno);
         }
@@ -87,7 +100,12 @@ pub(super) fn table_size(table: &Table, scanner: &Scanner) -> Option<u64> {
     if !scanner.root.real.as_ref()?.sized {
         return None;
     }
-    let stat = rustix::fs::statat(table.process.dir(), table.path("fd"), rustix::fs::AtFlags::empty()).ok()?;
+    let stat = rustix::fs::statat(
+        table.process.dir(),
+        table.path("fd"),
+        rustix::fs::AtFlags::empty(),
+    )
+    .ok()?;
     u64::try_from(stat.st_size).ok()
 }
 
@@ -112,7 +130,9 @@ struct Refused {
 impl Walk<'_, '_> {
     fn run(mut self, from: Option<u64>) {
         let walked = match from {
-            Some(position) => rustix::fs::seek(self.listing, SeekFrom::Start(position)).and_then(|_| self.all()),
+            Some(position) => {
+                rustix::fs::seek(self.listing, SeekFrom::Start(position)).and_then(|_| self.all())
+            }
             None => self.all(),
         };
         match walked {
@@ -147,14 +167,16 @@ impl Walk<'_, '_> {
     }
 
     /// Leaves the rest of the table to whoever is free. Only in a real proc does a position hold for another descriptor of
-    /// the directory (there it is the fd number plus 2, in proc_readfd_common of fs/proc/fd.c). A later attempt leaves
+    /// the directory (there it is the fd number plus 2, in `proc_readfd_common` of fs/proc/fd.c). A later attempt leaves
     /// nothing: the first one has done so.
     fn hand_on(&self, position: u64) -> bool {
         if self.context.scanner.root.real.is_none() {
             return false;
         }
         if self.context.skip.is_empty() {
-            self.context.queue.push(Work::Rest(Arc::clone(self.table), position));
+            self.context
+                .queue
+                .push(Work::Rest(Arc::clone(self.table), position));
         }
         true
     }
@@ -162,7 +184,10 @@ impl Walk<'_, '_> {
     fn visit(&mut self, fd: Fd) {
         self.context.watch.doing(Step::Fd(self.table.tid, fd));
         if self.context.skip.fds.contains(&(self.table.tid, fd)) {
-            self.context.scanner.dead_mounts.add(self.fdinfo(fd).ok().and_then(|info| info.mnt_id));
+            self.context
+                .scanner
+                .dead_mounts
+                .add(self.fdinfo(fd).ok().and_then(|info| info.mnt_id));
             return self.without_answer(fd);
         }
         if self.is_on_dead_mount(fd) {
@@ -170,8 +195,12 @@ impl Walk<'_, '_> {
         }
         match self.look(fd) {
             Ok(found) => self.context.part.found.extend(found),
-            Err(errno) if self.context.scanner.root.is_vanished(errno) => self.context.part.vanished_fds += 1,
-            Err(errno) if is_refusal(errno) && self.context.scanner.root.real.is_some() => self.without_link(fd, errno),
+            Err(errno) if self.context.scanner.root.is_vanished(errno) => {
+                self.context.part.vanished_fds += 1;
+            }
+            Err(errno) if is_refusal(errno) && self.context.scanner.root.real.is_some() => {
+                self.without_link(fd, errno);
+            }
             Err(errno) => self.gap(Unread::Fd(fd), errno, MayHold::ANYTHING),
         }
         if self.context.scanner.want.tables.contains(&self.table.pid()) {
@@ -193,19 +222,31 @@ impl Walk<'_, '_> {
         let may_hold = match access {
             Some(None) => MayHold::NOTHING,
             Some(Some(access)) => holds(access, false),
-            None => MayHold { anonymous: false, ..MayHold::ANYTHING },
+            None => MayHold {
+                anonymous: false,
+                ..MayHold::ANYTHING
+            },
         };
-        let mount = info.mnt_id.and_then(|id| mounts::mount_point(&self.table.process, id));
+        let mount = info
+            .mnt_id
+            .and_then(|id| mounts::mount_point(&self.table.process, id));
         let unread = gap(self.table.pid(), Unread::Fd(fd), Errno::TIMEDOUT, may_hold);
-        let unread = self.table.process.sign(self.context.scanner, Gap { mount, ..unread });
+        let unread = self
+            .table
+            .process
+            .sign(self.context.scanner, Gap { mount, ..unread });
         self.context.part.gaps.push(unread);
     }
 
     /// What can be said of a descriptor whose link may not be followed: what fdinfo or at least the mode of the link tells.
     fn without_link(&mut self, fd: Fd, errno: Errno) {
         let tried_in_vain = self.refused.as_ref().is_some_and(|refused| !refused.fdinfo);
-        let info = if tried_in_vain { None } else { self.fdinfo(fd).ok() };
-        if let Some(found) = info.and_then(|info| self.from_fdinfo(fd, info)) {
+        let info = if tried_in_vain {
+            None
+        } else {
+            self.fdinfo(fd).ok()
+        };
+        if let Some(found) = info.and_then(|info| self.known_by_fdinfo(fd, info)) {
             self.context.part.found.push(found);
             return;
         }
@@ -217,7 +258,11 @@ impl Walk<'_, '_> {
         let refused = self.refused.get_or_insert(Refused {
             errno,
             fds: 0,
-            may_hold: MayHold { read: false, write: false, anonymous: info.is_none() },
+            may_hold: MayHold {
+                read: false,
+                write: false,
+                anonymous: info.is_none(),
+            },
             fdinfo: info.is_some(),
         });
         refused.fds += 1;
@@ -231,20 +276,38 @@ impl Walk<'_, '_> {
     /// Tells what was refused.
     fn settle(mut self) {
         if let Some(refused) = self.refused.take() {
-            let unread = gap(self.table.pid(), Unread::FdLinks, refused.errno, refused.may_hold);
-            let unread = self.table.process.sign(self.context.scanner, Gap { fds: Some(refused.fds), ..unread });
+            let unread = gap(
+                self.table.pid(),
+                Unread::FdLinks,
+                refused.errno,
+                refused.may_hold,
+            );
+            let unread = self.table.process.sign(
+                self.context.scanner,
+                Gap {
+                    fds: Some(refused.fds),
+                    ..unread
+                },
+            );
             self.context.part.gaps.push(unread);
         }
     }
 
     fn gap(&mut self, what: Unread, errno: Errno, may_hold: MayHold) {
         let unread = gap(self.table.pid(), what, errno, may_hold);
-        self.context.part.gaps.push(self.table.process.sign(self.context.scanner, unread));
+        self.context
+            .part
+            .gaps
+            .push(self.table.process.sign(self.context.scanner, unread));
     }
 }
 
 /// The ends that a descriptor open in this way may be.
 fn holds(access: AccessMode, anonymous: bool) -> MayHold {
     use crate::model::Side;
-    MayHold { read: access.is_on(Side::Read), write: access.is_on(Side::Write), anonymous }
+    MayHold {
+        read: access.is_on(Side::Read),
+        write: access.is_on(Side::Write),
+        anonymous,
+    }
 }

@@ -24,7 +24,10 @@ pub fn pipe_at(proc_root: &Path, path: &Path) -> Result<PipeId, Error> {
         Ok(below) => proc_root.join(below),
         Err(_) => path.to_owned(),
     };
-    let failed = |errno: Errno| Error::LookUp { path: path.to_string_lossy().into_owned(), source: errno.into() };
+    let failed = |errno: Errno| Error::LookUp {
+        path: path.to_string_lossy().into_owned(),
+        source: errno.into(),
+    };
     let flags = AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT;
     let stat = match rustix::fs::statx(CWD, &place, flags, StatxFlags::TYPE | StatxFlags::INO) {
         Ok(stat) => stat,
@@ -32,7 +35,11 @@ pub fn pipe_at(proc_root: &Path, path: &Path) -> Result<PipeId, Error> {
     };
     pipe_of(&stat, root.real.as_ref()).ok_or_else(|| {
         let (what, hint) = name_type(Type::from_raw_mode(stat.stx_mode.into()));
-        Error::NotAPipe { path: path.to_string_lossy().into_owned(), what, hint }
+        Error::NotAPipe {
+            path: path.to_string_lossy().into_owned(),
+            what,
+            hint,
+        }
     })
 }
 
@@ -44,7 +51,10 @@ fn saved_link(place: &Path) -> Option<PipeId> {
 
 fn name_type(file_type: Type) -> (&'static str, &'static str) {
     match file_type {
-        Type::RegularFile => ("a plain file", "; `lsof FILE` or `fuser -v FILE` tell who has it open"),
+        Type::RegularFile => (
+            "a plain file",
+            "; `lsof FILE` or `fuser -v FILE` tell who has it open",
+        ),
         Type::Directory => ("a directory", ""),
         Type::Socket => ("a socket", "; `ss -xp` shows both its ends"),
         Type::CharacterDevice | Type::BlockDevice => ("a device", ""),

@@ -21,9 +21,9 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-pub use self::lookup::pipe_at;
 use self::fd_table::{Context, Table};
 use self::gap::gap;
+pub use self::lookup::pipe_at;
 use self::mounts::DeadMounts;
 use self::process::{Clock, ProcessDir};
 use self::root::ProcRoot;
@@ -32,7 +32,8 @@ use self::watch::Watch;
 use self::work::{Found, Job, Part, Queue, Work};
 use crate::error::Error;
 use crate::model::{
-    Coverage, Descriptor, Device, Endpoint, Gap, Host, MayHold, Pid, PipeId, Process, Side, Tid, Unread,
+    Coverage, Descriptor, Device, Endpoint, Gap, Host, MayHold, Pid, PipeId, Process, Side, Tid,
+    Unread,
 };
 
 /// How often the scan looks again when something moved while it looked.
@@ -104,10 +105,18 @@ pub struct SeenEnd {
 pub fn scan(want: &Want) -> Result<Snapshot, Error> {
     let taken_at = Timestamp::now();
     let root = ProcRoot::open(&want.proc_root)?;
-    let boot_time = if want.facts == Facts::All { root.boot_time() } else { None };
+    let boot_time = if want.facts == Facts::All {
+        root.boot_time()
+    } else {
+        None
+    };
     let host = root.host();
-    let scanner =
-        Arc::new(Scanner { root, want: want.clone(), clock: Clock::new(boot_time), dead_mounts: DeadMounts::default() });
+    let scanner = Arc::new(Scanner {
+        root,
+        want: want.clone(),
+        clock: Clock::new(boot_time),
+        dead_mounts: DeadMounts::default(),
+    });
     let mut pids = scanner.root.pids()?;
     let outside = scanner.root.outside(&pids);
     let mut parts = work::run(&scanner, pids.clone());
@@ -119,9 +128,16 @@ pub fn scan(want: &Want) -> Result<Snapshot, Error> {
             break;
         }
         let now = scanner.root.pids()?;
-        let moved: BTreeSet<Pid> = parts.iter().filter(|part| part.vanished_fds > 0).map(|part| part.pid).collect();
-        let again: Vec<Pid> =
-            now.iter().copied().filter(|pid| moved.contains(pid) || pids.binary_search(pid).is_err()).collect();
+        let moved: BTreeSet<Pid> = parts
+            .iter()
+            .filter(|part| part.vanished_fds > 0)
+            .map(|part| part.pid)
+            .collect();
+        let again: Vec<Pid> = now
+            .iter()
+            .copied()
+            .filter(|pid| moved.contains(pid) || pids.binary_search(pid).is_err())
+            .collect();
         if again.is_empty() {
             break;
         }
@@ -180,8 +196,15 @@ fn snapshot(
         snapshot.processes.extend(part.process);
         snapshot.descriptors.extend(part.descriptors);
         snapshot.ends.extend(part.found.into_iter().map(|found| {
-            let (path, deleted) = found.name.map_or((None, false), |name| (name.path, name.deleted));
-            SeenEnd { pipe: found.pipe, end: found.end, path, deleted }
+            let (path, deleted) = found
+                .name
+                .map_or((None, false), |name| (name.path, name.deleted));
+            SeenEnd {
+                pipe: found.pipe,
+                end: found.end,
+                path,
+                deleted,
+            }
         }));
     }
     coverage.processes = snapshot.parents.len();
@@ -216,7 +239,13 @@ impl Scanner {
     /// Does one job.
     fn perform(&self, job: &Job, watch: &Watch, queue: &dyn Queue) -> Part {
         let mut part = Part::new(job.pid());
-        let mut context = Context { scanner: self, watch, skip: &job.skip, queue, part: &mut part };
+        let mut context = Context {
+            scanner: self,
+            watch,
+            skip: &job.skip,
+            queue,
+            part: &mut part,
+        };
         match &job.work {
             Work::Process(pid) => self.process(*pid, &mut context),
             Work::Rest(table, from) => {
@@ -236,7 +265,10 @@ impl Scanner {
                 if self.root.is_vanished(errno) {
                     context.part.vanished = true;
                 } else {
-                    context.part.gaps.push(gap(pid, Unread::FdTable, errno, MayHold::ANYTHING));
+                    context
+                        .part
+                        .gaps
+                        .push(gap(pid, Unread::FdTable, errno, MayHold::ANYTHING));
                 }
                 return;
             }
@@ -245,11 +277,19 @@ impl Scanner {
             context.part.parent = parse::stat(&process.text("stat")).ppid.map(Pid);
         }
         if context.skip.table {
-            let unread = gap(pid, Unread::FdTable, rustix::io::Errno::TIMEDOUT, MayHold::ANYTHING);
+            let unread = gap(
+                pid,
+                Unread::FdTable,
+                rustix::io::Errno::TIMEDOUT,
+                MayHold::ANYTHING,
+            );
             context.part.gaps.push(process.sign(self, unread));
             return;
         }
-        let table = Arc::new(Table { process: Arc::clone(&process), tid: None });
+        let table = Arc::new(Table {
+            process: Arc::clone(&process),
+            tid: None,
+        });
         // Kernel threads and zombies have no table; to ask costs a quarter of opening and listing it.
         if fd_table::table_size(&table, self) != Some(0) {
             fd_table::walk(&table, None, context);
@@ -264,7 +304,12 @@ impl Scanner {
 
     /// Walks the tables that threads have for themselves.
     fn threads(&self, process: &Arc<ProcessDir>, context: &mut Context<'_>) {
-        let table_of = |tid: Tid| Arc::new(Table { process: Arc::clone(process), tid: Some(tid) });
+        let table_of = |tid: Tid| {
+            Arc::new(Table {
+                process: Arc::clone(process),
+                tid: Some(tid),
+            })
+        };
         match task::tables(self, process) {
             Ok(Tables::Shared) => {}
             Ok(Tables::Private(owners)) => {
@@ -289,8 +334,24 @@ impl Scanner {
     /// Walks a thread's table, and drops it where it shows the same ends as one before: then it is most likely the same.
     fn unless_known(&self, table: &Arc<Table>, context: &mut Context<'_>) {
         let mut own = Part::new(table.pid());
-        let Context { scanner, watch, skip, queue, .. } = *context;
-        fd_table::walk(table, None, &mut Context { scanner, watch, skip, queue, part: &mut own });
+        let Context {
+            scanner,
+            watch,
+            skip,
+            queue,
+            ..
+        } = *context;
+        fd_table::walk(
+            table,
+            None,
+            &mut Context {
+                scanner,
+                watch,
+                skip,
+                queue,
+                part: &mut own,
+            },
+        );
         let ends = |found: &Found| (found.pipe, found.end.fd, found.end.access);
         let known = context.part.found.chunk_by(|a, b| a.end.tid == b.end.tid);
         let mut known = known.map(|table| table.iter().map(ends).collect::<Vec<_>>());
@@ -305,7 +366,13 @@ impl Scanner {
     /// Reads the facts of a process that holds an end, or whose table is wanted.
     fn facts(&self, process: &ProcessDir, tid: Option<Tid>, context: &mut Context<'_>) {
         if !context.part.found.is_empty() || self.want.tables.contains(&process.pid) {
-            process.facts(self, tid, context.watch, !context.skip.cmdline, context.part);
+            process.facts(
+                self,
+                tid,
+                context.watch,
+                !context.skip.cmdline,
+                context.part,
+            );
         }
     }
 }

@@ -11,7 +11,9 @@ use crate::model::{OpenFlags, PipeId, Uid};
 
 /// The numbers that user space may read off the left of a line such as `Uid:\t1000\t1000\t1000\t1000`.
 fn numbers<T: FromStr>(text: &[u8]) -> impl Iterator<Item = T> {
-    text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).map_while(number)
+    text.split(u8::is_ascii_whitespace)
+        .filter(|word| !word.is_empty())
+        .map_while(number)
 }
 
 fn number<T: FromStr>(word: &[u8]) -> Option<T> {
@@ -24,7 +26,7 @@ pub(super) fn anonymous_pipe(link: &[u8]) -> Option<PipeId> {
     matches!(id, PipeId::Anonymous { .. }).then_some(id)
 }
 
-/// What /proc/PID/fdinfo/FD says of any descriptor; see proc_pid_fdinfo(5).
+/// What /proc/PID/fdinfo/FD says of any descriptor; see `proc_pid_fdinfo(5)`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct FdInfo {
     /// `flags:\t02000000`, in octal.
@@ -40,7 +42,9 @@ pub(super) fn fdinfo(text: &[u8]) -> FdInfo {
     for line in text.split(|byte| *byte == b'\n') {
         if let Some(rest) = line.strip_prefix(b"flags:") {
             let octal = std::str::from_utf8(rest.trim_ascii()).ok();
-            info.flags = octal.and_then(|text| u32::from_str_radix(text, 8).ok()).map(OpenFlags);
+            info.flags = octal
+                .and_then(|text| u32::from_str_radix(text, 8).ok())
+                .map(OpenFlags);
         } else if let Some(rest) = line.strip_prefix(b"mnt_id:") {
             info.mnt_id = number(rest.trim_ascii());
         } else if let Some(rest) = line.strip_prefix(b"ino:") {
@@ -50,7 +54,7 @@ pub(super) fn fdinfo(text: &[u8]) -> FdInfo {
     info
 }
 
-/// Fields of /proc/PID/stat, for example `252 (grep) S 251 251 60 …`; see proc_pid_stat(5).
+/// Fields of /proc/PID/stat, for example `252 (grep) S 251 251 60 …`; see `proc_pid_stat(5)`.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Stat {
     /// Between the first `(` and the last `)`: the command may hold either.
@@ -68,13 +72,21 @@ pub(super) struct Stat {
 pub(super) fn stat(text: &[u8]) -> Stat {
     let open = text.iter().position(|byte| *byte == b'(');
     let close = text.iter().rposition(|byte| *byte == b')');
-    let (Some(open), Some(close)) = (open, close) else { return Stat::default() };
-    let Some(command) = text.get(open + 1..close) else { return Stat::default() };
+    let (Some(open), Some(close)) = (open, close) else {
+        return Stat::default();
+    };
+    let Some(command) = text.get(open + 1..close) else {
+        return Stat::default();
+    };
     let rest = text.get(close + 1..).unwrap_or_default().trim_ascii();
     let mut fields = rest.split(|byte| *byte == b' ');
     Stat {
         command: command.to_vec(),
-        state: fields.next().and_then(|word| word.first()).filter(|byte| byte.is_ascii_alphabetic()).map(|b| char::from(*b)),
+        state: fields
+            .next()
+            .and_then(|word| word.first())
+            .filter(|byte| byte.is_ascii_alphabetic())
+            .map(|b| char::from(*b)),
         ppid: fields.next().and_then(number),
         pgid: fields.next().and_then(number),
         sid: fields.next().and_then(number),
@@ -85,7 +97,7 @@ pub(super) fn stat(text: &[u8]) -> Stat {
     }
 }
 
-/// Fields of /proc/PID/status; see proc_pid_status(5).
+/// Fields of /proc/PID/status; see `proc_pid_status(5)`.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Status {
     /// The second number of `Uid:\t1000\t1000\t1000\t1000`: the effective one, as ps and lsof show.
@@ -122,7 +134,9 @@ pub(super) fn line(text: &[u8]) -> &[u8] {
 
 /// The seconds in the line `btime 1763829000` of /proc/stat: when the machine was booted.
 pub(super) fn boot_time(text: &[u8]) -> Option<i64> {
-    let line = text.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"btime "))?;
+    let line = text
+        .split(|byte| *byte == b'\n')
+        .find_map(|line| line.strip_prefix(b"btime "))?;
     number(line)
 }
 
@@ -137,20 +151,28 @@ pub(super) struct Group {
 
 /// Reads /proc/PID/cgroup: `0::/system.slice/docker-<64 hex>.scope`, and several such lines with control groups version 1.
 pub(super) fn cgroup(text: &[u8]) -> Group {
-    let Ok(ProcessCGroups(groups)) = ProcessCGroups::from_read(text) else { return Group::default() };
+    let Ok(ProcessCGroups(groups)) = ProcessCGroups::from_read(text) else {
+        return Group::default();
+    };
     let paths = || groups.iter().map(|group| group.pathname.as_str());
     // Version 1 has the units in the hierarchy that systemd named after itself.
-    let systemd = groups.iter().find(|group| group.controllers.iter().any(|name| name == "name=systemd"));
+    let systemd = groups
+        .iter()
+        .find(|group| group.controllers.iter().any(|name| name == "name=systemd"));
     let unit_path = systemd.map_or_else(|| paths().next(), |group| Some(group.pathname.as_str()));
     Group {
         container: paths().find_map(container),
-        unit: unit_path.and_then(|path| path.rsplit('/').find(|name| is_unit(name))).map(str::to_owned),
+        unit: unit_path
+            .and_then(|path| path.rsplit('/').find(|name| is_unit(name)))
+            .map(str::to_owned),
     }
 }
 
 /// Kinds of units that hold processes; see systemd.unit(5).
 fn is_unit(name: &str) -> bool {
-    [".service", ".scope", ".socket", ".mount", ".swap"].iter().any(|suffix| name.ends_with(suffix))
+    [".service", ".scope", ".socket", ".mount", ".swap"]
+        .iter()
+        .any(|suffix| name.ends_with(suffix))
 }
 
 /// The innermost container that a path of control groups names.
@@ -178,10 +200,15 @@ fn container(path: &str) -> Option<String> {
             return Some(name.to_owned());
         }
         // A machine of systemd-machined(8), its name escaped as in systemd-escape(1).
-        name.strip_prefix("machine-")?.strip_suffix(".scope").map(|name| name.replace("\\x2d", "-"))
+        name.strip_prefix("machine-")?
+            .strip_suffix(".scope")
+            .map(|name| name.replace("\\x2d", "-"))
     })
 }
 
 fn is_hex(text: &str, digits: usize) -> bool {
-    text.len() == digits && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    text.len() == digits
+        && text
+            .bytes()
+            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }

@@ -1,6 +1,7 @@
 //! lspipe on live processes: each test has a scene built, which knows what it made, and compares the whole answer with it.
 
 mod anonymous;
+mod fd_tables;
 mod fifos;
 mod fuse;
 mod hostile;
@@ -34,9 +35,6 @@ fn assert_scene(name: &str, also: impl Fn(&Scene, &Report)) {
         also(&scene, &report);
     }
 }
-
-/// For a scene about which there is no more to say.
-fn nothing_else(_: &Scene, _: &Report) {}
 
 /// The ids of all pipes in a report.
 fn ids(report: &Report) -> BTreeSet<String> {

@@ -1,1 +1,125 @@
-//! The tables against the truth.
+//! The tables against the truth: every row, every cell.
+
+use std::collections::BTreeSet;
+
+use crate::support::need::{Need, need};
+use crate::support::report::Report;
+use crate::support::run::lspipe;
+use crate::support::scene::Scene;
+use crate::support::table::Table;
+use crate::support::user::User;
+
+/// Scenes without white space in their names, so that cells part at white space.
+const SCENES: [&str; 5] = ["anonymous", "duplicates", "fifos", "threads", "leader"];
+
+/// The report of a scene as JSON, which is compared with the truth, and a table, which is compared with that.
+fn views(name: &str, user: User, form: &[&str]) -> (Scene, Report, Table) {
+    let scene = Scene::start(name, user);
+    let root = scene.pid().to_string();
+    let selection = ["-p", &root, "--descendants"];
+    let report = lspipe(selection).user(user).report();
+    if name != "threads" {
+        // Which of two threads names their table is for the test of threads.
+        scene.truth.assert_whole(&report);
+    }
+    let output = lspipe([&selection[..], form].concat()).user(user).run().expect(0);
+    (scene, report, Table::parse(output.text()))
+}
+
+#[test]
+fn a_row_for_each_pipe() {
+    need!(Need::PYTHON);
+    for &user in User::all() {
+        for scene in SCENES {
+            let (_scene, report, table) = views(scene, user, &[]);
+            assert_eq!(table.header(), ["PIPE", "KIND", "READERS", "WRITERS", "NAME"]);
+            let ids: Vec<&str> = table.rows().iter().filter_map(|row| row.split_whitespace().next()).collect();
+            assert_eq!(ids, report.pipes.iter().map(|pipe| pipe.id.as_str()).collect::<Vec<_>>(), "rows in order");
+            for pipe in &report.pipes {
+                let missing = if report.scan.complete { "-" } else { "?" };
+                let cell = |ends: &[_]| match ends {
+                    [] => missing.to_owned(),
+                    ends => ends.iter().map(end).collect::<Vec<_>>().join(";"),
+                };
+                let path = pipe.path.as_deref().unwrap_or("-");
+                let expected = [&pipe.id, &pipe.kind, &cell(&pipe.readers), &cell(&pipe.writers), path];
+                assert_eq!(table.row(&pipe.id), expected);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_row_for_each_end() {
+    need!(Need::PYTHON);
+    for &user in User::all() {
+        for scene in SCENES {
+            let (_scene, report, table) = views(scene, user, &["-e"]);
+            let columns = "PID TID USER COMMAND FD MODE FLAGS PIPE KIND ENDS NAME";
+            assert_eq!(table.header().join(" "), columns);
+            let rows: BTreeSet<Vec<String>> = table.rows().iter().map(|row| cells(row)).collect();
+            assert_eq!(rows.len(), table.rows().len(), "no row twice");
+            let or_dash = |text: String| if text.is_empty() { "-".to_owned() } else { text };
+            let mut expected = BTreeSet::new();
+            for pipe in &report.pipes {
+                for this in pipe.ends() {
+                    // The other side is told first, then those on the same.
+                    let (same, other): (Vec<_>, Vec<_>) =
+                        pipe.ends().filter(|end| end.key() != this.key()).partition(|end| end.access == this.access);
+                    let sorted = |mut ends: Vec<&crate::support::report::End>| {
+                        ends.sort_by_key(|end| end.key());
+                        ends.into_iter().map(end).collect::<Vec<_>>()
+                    };
+                    let ends = [sorted(other), sorted(same)].concat().join(";");
+                    let user = this.user.clone().or(this.uid.map(|uid| uid.to_string()));
+                    expected.insert(vec![
+                        this.pid.to_string(),
+                        or_dash(this.tid.map(|tid| tid.to_string()).unwrap_or_default()),
+                        user.expect("a user"),
+                        this.command.clone(),
+                        this.fd.to_string(),
+                        this.access.clone(),
+                        or_dash(this.flags.as_ref().expect("flags").join(",")),
+                        pipe.id.clone(),
+                        pipe.kind.clone(),
+                        or_dash(ends),
+                        or_dash(pipe.path.clone().unwrap_or_default()),
+                    ]);
+                }
+            }
+            assert_eq!(rows, expected);
+        }
+    }
+}
+
+/// All sharers stand in the row of their pipe; the row of each end names some of the others and counts the rest, so that
+/// the output grows with the number of ends and not with its square.
+#[test]
+fn three_hundred_ends_in_a_cell() {
+    need!(Need::PYTHON);
+    let (_scene, report, table) = views("sharers", User::Me, &[]);
+    let shared = &report.pipes[0];
+    assert_eq!((shared.readers.len(), shared.writers.len()), (300, 301));
+    for (column, ends) in [("READERS", &shared.readers), ("WRITERS", &shared.writers)] {
+        let expected: Vec<String> = ends.iter().map(end).collect();
+        assert_eq!(table.cell(&shared.id, column), expected.join(";"));
+    }
+    drop((table, _scene));
+    let (_scene, _, table) = views("sharers", User::Me, &["-e"]);
+    assert_eq!(table.rows().len(), 601);
+    for row in table.rows() {
+        let cells = cells(row);
+        let (rest, named) = cells[9].split(';').collect::<Vec<_>>().split_last().map(|(a, b)| (a.to_string(), b.len())).expect("ends");
+        assert_eq!(rest, format!("+{}", 600 - named), "{row}");
+    }
+}
+
+/// `PID,COMMAND,FDmode`, and the thread after the PID where the table is a thread's.
+fn end(end: &crate::support::report::End) -> String {
+    let tid = end.tid.map(|tid| format!("/{tid}")).unwrap_or_default();
+    format!("{}{tid},{},{}{}", end.pid, end.command, end.fd, end.access)
+}
+
+fn cells(row: &str) -> Vec<String> {
+    row.split_whitespace().map(str::to_owned).collect()
+}

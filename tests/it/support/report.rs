@@ -11,7 +11,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 
 /// A field that may be null but must be there: serde takes an absent one for null unless told how to read it.
-fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
+fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
+    from: D,
+) -> Result<Option<T>, D::Error> {
     Option::deserialize(from)
 }
 
@@ -222,8 +224,15 @@ pub(crate) fn exact(text: &str, bytes: Option<&str>) -> Vec<u8> {
         return text.as_bytes().to_vec();
     };
     let exact = STANDARD.decode(bytes).expect("base64");
-    assert!(std::str::from_utf8(&exact).is_err(), "{text:?} is given in bytes although it is UTF-8");
-    assert_eq!(String::from_utf8_lossy(&exact), text, "the text is the lossy form of the bytes");
+    assert!(
+        std::str::from_utf8(&exact).is_err(),
+        "{text:?} is given in bytes although it is UTF-8"
+    );
+    assert_eq!(
+        String::from_utf8_lossy(&exact),
+        text,
+        "the text is the lossy form of the bytes"
+    );
     exact
 }
 
@@ -236,16 +245,23 @@ impl End {
 impl Pipe {
     pub(crate) fn ends(&self) -> impl Iterator<Item = &End> {
         // A read-write end stands on both sides: count it once.
-        self.readers.iter().chain(self.writers.iter().filter(|end| end.access == "w"))
+        self.readers
+            .iter()
+            .chain(self.writers.iter().filter(|end| end.access == "w"))
     }
 
     /// Every process on it.
     pub(crate) fn pids(&self) -> BTreeSet<u32> {
-        self.ends().map(|end| end.pid).chain(self.openers.iter().map(|opener| opener.pid)).collect()
+        self.ends()
+            .map(|end| end.pid)
+            .chain(self.openers.iter().map(|opener| opener.pid))
+            .collect()
     }
 
     pub(crate) fn path(&self) -> Option<Vec<u8>> {
-        self.path.as_deref().map(|path| exact(path, self.path_bytes.as_deref()))
+        self.path
+            .as_deref()
+            .map(|path| exact(path, self.path_bytes.as_deref()))
     }
 
     #[track_caller]
@@ -256,15 +272,35 @@ impl Pipe {
             _ => panic!("kind and device of {self:?}"),
         };
         assert_eq!(self.id, id);
-        assert_eq!(self.path.is_some(), self.kind == "fifo", "a FIFO has a path, a pipe has none: {self:?}");
+        assert_eq!(
+            self.path.is_some(),
+            self.kind == "fifo",
+            "a FIFO has a path, a pipe has none: {self:?}"
+        );
         assert!(!self.deleted || self.kind == "fifo", "{self:?}");
-        assert!(!self.readers.is_empty() || !self.writers.is_empty() || !self.openers.is_empty(), "nobody on {id}");
+        assert!(
+            !self.readers.is_empty() || !self.writers.is_empty() || !self.openers.is_empty(),
+            "nobody on {id}"
+        );
         for (side, ends) in [("r", &self.readers), ("w", &self.writers)] {
             assert_ascending(ends.iter().map(End::key), "ends");
-            assert!(ends.iter().all(|end| end.access == side || end.access == "rw"), "{side} side of {id}: {ends:?}");
+            assert!(
+                ends.iter()
+                    .all(|end| end.access == side || end.access == "rw"),
+                "{side} side of {id}: {ends:?}"
+            );
         }
-        let both = |ends: &[End]| ends.iter().filter(|end| end.access == "rw").cloned().collect::<Vec<_>>();
-        assert_eq!(both(&self.readers), both(&self.writers), "an rw end stands on both sides of {id}");
+        let both = |ends: &[End]| {
+            ends.iter()
+                .filter(|end| end.access == "rw")
+                .cloned()
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            both(&self.readers),
+            both(&self.writers),
+            "an rw end stands on both sides of {id}"
+        );
         for end in self.ends() {
             assert_ascending(end.flags.iter().flatten(), "flags");
             exact(&end.command, end.command_bytes.as_deref());
@@ -277,7 +313,10 @@ impl Report {
     #[track_caller]
     pub(crate) fn parse(json: &[u8]) -> Self {
         let report: Self = serde_json::from_slice(json).unwrap_or_else(|error| {
-            panic!("not the JSON of the contract: {error}\n{}", String::from_utf8_lossy(json));
+            panic!(
+                "not the JSON of the contract: {error}\n{}",
+                String::from_utf8_lossy(json)
+            );
         });
         report.check();
         report
@@ -287,30 +326,61 @@ impl Report {
     fn check(&self) {
         assert_eq!(self.schema_version, 1);
         // Anonymous pipes first, then by device and inode: not by the text of the id, in which 10 is before 9.
-        let numbers = |device: &str| device.split(':').map(|part| part.parse().expect("number")).collect::<Vec<u32>>();
+        let numbers = |device: &str| {
+            device
+                .split(':')
+                .map(|part| part.parse().expect("number"))
+                .collect::<Vec<u32>>()
+        };
         assert_ascending(
-            self.pipes.iter().map(|pipe| match (&*pipe.kind, &pipe.device) {
-                ("fifo", Some(device)) => (Some(numbers(device)), pipe.inode),
-                _ => (None, pipe.inode),
-            }),
+            self.pipes
+                .iter()
+                .map(|pipe| match (&*pipe.kind, &pipe.device) {
+                    ("fifo", Some(device)) => (Some(numbers(device)), pipe.inode),
+                    _ => (None, pipe.inode),
+                }),
             "pipes",
         );
         self.pipes.iter().for_each(Pipe::check);
 
-        assert_ascending(self.processes.iter().map(|process| process.pid), "processes");
+        assert_ascending(
+            self.processes.iter().map(|process| process.pid),
+            "processes",
+        );
         let tables = self.descriptors.iter().map(|descriptor| descriptor.pid);
-        let holders: BTreeSet<u32> = self.pipes.iter().flat_map(Pipe::pids).chain(tables).collect();
-        let listed: BTreeMap<u32, &Process> = self.processes.iter().map(|process| (process.pid, process)).collect();
-        assert_eq!(listed.keys().copied().collect::<BTreeSet<_>>(), holders, "processes are those on the pipes");
+        let holders: BTreeSet<u32> = self
+            .pipes
+            .iter()
+            .flat_map(Pipe::pids)
+            .chain(tables)
+            .collect();
+        let listed: BTreeMap<u32, &Process> = self
+            .processes
+            .iter()
+            .map(|process| (process.pid, process))
+            .collect();
+        assert_eq!(
+            listed.keys().copied().collect::<BTreeSet<_>>(),
+            holders,
+            "processes are those on the pipes"
+        );
         for end in self.pipes.iter().flat_map(Pipe::ends) {
             let process = listed[&end.pid];
-            assert_eq!((&end.command, &end.command_bytes), (&process.command, &process.command_bytes));
+            assert_eq!(
+                (&end.command, &end.command_bytes),
+                (&process.command, &process.command_bytes)
+            );
             assert_eq!((end.uid, &end.user), (process.uid, &process.user));
         }
 
         let unreadable: BTreeSet<u32> = self.unreadable.iter().map(|gap| gap.pid).collect();
         assert_eq!(self.scan.unreadable, unreadable.len());
-        assert_eq!(self.scan.complete, unreadable.is_empty() && self.scan.outside.is_none(), "{:?}", self.scan);
+        assert_eq!(
+            self.scan.complete,
+            unreadable.is_empty() && self.scan.outside.is_none(),
+            "{:?}",
+            self.scan
+        );
         assert!(self.unreadable.is_sorted_by_key(|gap| gap.pid));
         assert!(self.scan.processes >= holders.len());
     }
@@ -321,7 +391,11 @@ impl Report {
 
     /// The pipes that any of these processes is on.
     pub(crate) fn pipes_of(&self, pids: &BTreeSet<u32>) -> BTreeSet<&str> {
-        self.pipes.iter().filter(|pipe| !pipe.pids().is_disjoint(pids)).map(|pipe| pipe.id.as_str()).collect()
+        self.pipes
+            .iter()
+            .filter(|pipe| !pipe.pids().is_disjoint(pids))
+            .map(|pipe| pipe.id.as_str())
+            .collect()
     }
 }
 
@@ -329,5 +403,8 @@ impl Report {
 #[track_caller]
 pub(crate) fn assert_ascending<T: PartialOrd + Debug>(items: impl Iterator<Item = T>, what: &str) {
     let items: Vec<T> = items.collect();
-    assert!(items.is_sorted_by(|a, b| a < b), "{what} are not in ascending order: {items:?}");
+    assert!(
+        items.is_sorted_by(|a, b| a < b),
+        "{what} are not in ascending order: {items:?}"
+    );
 }

@@ -39,7 +39,13 @@ impl Output {
     /// Asserts that the run ended with this status, and shows all of it if not.
     #[track_caller]
     pub(crate) fn expect(self, code: i32) -> Self {
-        assert_eq!(self.code(), Some(code), "stdout: {}\nstderr: {}", String::from_utf8_lossy(&self.stdout), self.stderr);
+        assert_eq!(
+            self.code(),
+            Some(code),
+            "stdout: {}\nstderr: {}",
+            String::from_utf8_lossy(&self.stdout),
+            self.stderr
+        );
         self
     }
 }
@@ -56,8 +62,17 @@ pub(crate) struct Lspipe {
 
 /// `lspipe` with these arguments.
 pub(crate) fn lspipe<I: IntoIterator<Item: AsRef<OsStr>>>(args: I) -> Lspipe {
-    let args = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
-    Lspipe { args, user: User::Me, limit: LIMIT, mounts_of: None, stdout: None }
+    let args = args
+        .into_iter()
+        .map(|arg| arg.as_ref().to_owned())
+        .collect();
+    Lspipe {
+        args,
+        user: User::Me,
+        limit: LIMIT,
+        mounts_of: None,
+        stdout: None,
+    }
 }
 
 impl Lspipe {
@@ -90,13 +105,26 @@ impl Lspipe {
         let started = Instant::now();
         let mut running = self.spawn();
         let stdout = running.child.stdout.take().map(collect);
-        let stderr = running.child.stderr.take().map(collect).expect("stderr is captured");
+        let stderr = running
+            .child
+            .stderr
+            .take()
+            .map(collect)
+            .expect("stderr is captured");
         let status = running.wait(limit);
         let took = started.elapsed();
-        let stdout = stdout.map(|thread| thread.join().expect("read stdout")).unwrap_or_default();
-        let stderr = String::from_utf8(stderr.join().expect("read stderr")).expect("stderr is UTF-8");
+        let stdout = stdout
+            .map(|thread| thread.join().expect("read stdout"))
+            .unwrap_or_default();
+        let stderr =
+            String::from_utf8(stderr.join().expect("read stderr")).expect("stderr is UTF-8");
         assert!(!stderr.contains("panicked"), "lspipe panicked: {stderr}");
-        Output { status, stdout, stderr, took }
+        Output {
+            status,
+            stdout,
+            stderr,
+            took,
+        }
     }
 
     /// Starts it and leaves it running.
@@ -105,7 +133,11 @@ impl Lspipe {
         let mut command = match self.mounts_of {
             Some(pid) => {
                 let mut nsenter = Command::new(program("nsenter").expect("nsenter"));
-                nsenter.arg("--mount").arg(format!("--target={pid}")).arg("--").arg(binary);
+                nsenter
+                    .arg("--mount")
+                    .arg(format!("--target={pid}"))
+                    .arg("--")
+                    .arg(binary);
                 nsenter
             }
             None => Command::new(binary),
@@ -120,7 +152,10 @@ impl Lspipe {
             .stdin(Stdio::null())
             .stdout(stdout)
             .stderr(Stdio::piped());
-        Running { child: command.spawn().expect("start lspipe"), _home }
+        Running {
+            child: command.spawn().expect("start lspipe"),
+            _home,
+        }
     }
 
     /// `--json` added: the report, after checking that it keeps every promise that holds for any report.
@@ -177,14 +212,21 @@ fn binary_for(user: User) -> (PathBuf, Option<TempDir>) {
     let copy = home.path().join("lspipe");
     // By another process: a file open for writing here could be inherited by what another test just forks, and a program
     // that somebody has open for writing cannot be run.
-    let status = Command::new("cp").arg(built).arg(&copy).status().expect("run cp");
+    let status = Command::new("cp")
+        .arg(built)
+        .arg(&copy)
+        .status()
+        .expect("run cp");
     assert!(status.success(), "copy lspipe");
     (copy, Some(home))
 }
 
 /// A new directory that belongs to this user and that everybody may read.
 pub(crate) fn public_dir(user: User) -> TempDir {
-    let dir = tempfile::Builder::new().prefix("lspipe-test-").tempdir().expect("temporary directory");
+    let dir = tempfile::Builder::new()
+        .prefix("lspipe-test-")
+        .tempdir()
+        .expect("temporary directory");
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("chmod");
     user.own(dir.path());
     dir

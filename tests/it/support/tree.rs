@@ -13,12 +13,18 @@ impl ProcTree {
     /// An empty tree there, with what every /proc has.
     pub(crate) fn new(root: &Path) -> Self {
         fs::create_dir_all(root.join("sys/kernel/random")).expect("create the tree");
-        let write = |name: &str, text: &str| fs::write(root.join(name), text).expect("write into the tree");
+        let write =
+            |name: &str, text: &str| fs::write(root.join(name), text).expect("write into the tree");
         write("stat", "cpu  0 0 0 0 0 0 0 0 0 0\nbtime 1700000000\n");
         write("sys/kernel/hostname", "fixture\n");
         write("sys/kernel/osrelease", "6.1.0\n");
-        write("sys/kernel/random/boot_id", "11111111-2222-3333-4444-555555555555\n");
-        Self { root: root.to_owned() }
+        write(
+            "sys/kernel/random/boot_id",
+            "11111111-2222-3333-4444-555555555555\n",
+        );
+        Self {
+            root: root.to_owned(),
+        }
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -31,10 +37,22 @@ impl ProcTree {
         for folder in ["fd", "fdinfo", &format!("task/{pid}")] {
             fs::create_dir_all(dir.join(folder)).expect("create a process");
         }
-        let write = |name: &str, text: String| fs::write(dir.join(name), text).expect("write into a process");
+        let write = |name: &str, text: String| {
+            fs::write(dir.join(name), text).expect("write into a process")
+        };
         let zeros = "0 ".repeat(30);
-        write("stat", format!("{pid} ({command}) S 1 {pid} {pid} 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 100 {zeros}\n"));
-        write("status", format!("Name:\t{command}\nPid:\t{pid}\nUid:\t0\t0\t0\t0\nNSpid:\t{pid}\nThreads:\t1\n"));
+        write(
+            "stat",
+            format!(
+                "{pid} ({command}) S 1 {pid} {pid} 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 100 {zeros}\n"
+            ),
+        );
+        write(
+            "status",
+            format!(
+                "Name:\t{command}\nPid:\t{pid}\nUid:\t0\t0\t0\t0\nNSpid:\t{pid}\nThreads:\t1\n"
+            ),
+        );
         write("comm", format!("{command}\n"));
         write("cmdline", format!("{command}\0"));
         write("cgroup", "0::/\n".to_owned());
