@@ -26,3 +26,20 @@ pub(super) fn write_lines(sheet: &Sheet<'_>, out: &mut dyn Write) -> io::Result<
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use schemars::generate::SchemaSettings;
+
+    use super::super::view::{Line, Report};
+
+    /// `SNAPSHOTS=overwrite cargo test` writes the file anew after a change of the shapes.
+    #[test]
+    fn committed_schema_is_that_of_the_shapes() {
+        let mut generator = SchemaSettings::default().for_serialize().into_generator();
+        generator.subschema_for::<Line<'_>>();
+        let schema = generator.into_root_schema_for::<Report<'_>>();
+        let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
+        snapbox::assert_data_eq!(text, snapbox::file!["../../schema/lspipe.schema.json"].raw());
+    }
+}

@@ -18,6 +18,7 @@ pub(super) const SCHEMA_VERSION: u32 = 1;
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(title = "lspipe report"))]
 pub(super) struct Report<'a> {
     /// 1; adding a field keeps it.
+    #[cfg_attr(test, schemars(extend("const" = 1)))]
     schema_version: u32,
     host: Host<'a>,
     /// When the scan began: RFC 3339, UTC, to the millisecond.
@@ -39,6 +40,7 @@ pub(super) struct Report<'a> {
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Line<'a> {
+    #[cfg_attr(test, schemars(extend("const" = 1)))]
     schema_version: u32,
     host: Host<'a>,
     taken_at: String,
@@ -101,7 +103,7 @@ struct Unreadable<'a> {
 
 /// A process.
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Process"))]
 struct ProcessView<'a> {
     pid: u32,
     ppid: Option<u32>,
@@ -129,11 +131,12 @@ struct ProcessView<'a> {
 
 /// A pipe or FIFO.
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Pipe"))]
 pub(super) struct PipeView<'a> {
     /// `pipe:[INODE]` or `fifo:[MAJ:MIN:INODE]`.
     id: String,
     /// `anonymous` or `fifo`.
+    #[cfg_attr(test, schemars(extend("enum" = ["anonymous", "fifo"])))]
     kind: &'static str,
     inode: u64,
     /// `MAJ:MIN`; null for an anonymous pipe in a tree of plain files.
@@ -170,6 +173,7 @@ struct End<'a> {
     tid: Option<u32>,
     fd: u32,
     /// `r`, `w` or `rw`.
+    #[cfg_attr(test, schemars(extend("enum" = ["r", "w", "rw"])))]
     access: &'static str,
     /// Names of fcntl.h; null where they could not be read.
     flags: Option<Vec<&'static str>>,
@@ -186,13 +190,14 @@ struct End<'a> {
 struct Opener {
     pid: u32,
     tid: u32,
+    #[cfg_attr(test, schemars(extend("enum" = ["r", "w", "rw"])))]
     access: &'static str,
     command: String,
 }
 
 /// A descriptor of any type.
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Descriptor"))]
 struct DescriptorView<'a> {
     pid: u32,
     tid: Option<u32>,

@@ -15,7 +15,7 @@ use super::root::{number_name, numbers_in, open_listing};
 use super::watch::{Step, Watch};
 use super::work::{Part, Queue, Skip, Work};
 use super::{Scanner, mounts};
-use crate::model::{AccessMode, Fd, Gap, MayHold, Pid, Tid, Unread};
+use crate::model::{AccessMode, Fd, Gap, MayHold, OpenFlags, Pid, Tid, Unread};
 
 /// A table with more descriptors than this in one buffer of its directory is huge: the rest goes to another thread.
 const HUGE: usize = 512;
@@ -193,7 +193,11 @@ impl Walk<'_, '_> {
         if self.is_on_dead_mount(fd) {
             return self.without_answer(fd);
         }
-        match self.look(fd) {
+        let looked = match &self.refused {
+            Some(refused) => Err(refused.errno),
+            None => self.look(fd),
+        };
+        match looked {
             Ok(found) => self.context.part.found.extend(found),
             Err(errno) if self.context.scanner.root.is_vanished(errno) => {
                 self.context.part.vanished_fds += 1;
@@ -240,36 +244,29 @@ impl Walk<'_, '_> {
 
     /// What can be said of a descriptor whose link may not be followed: what fdinfo or at least the mode of the link tells.
     fn without_link(&mut self, fd: Fd, errno: Errno) {
-        let tried_in_vain = self.refused.as_ref().is_some_and(|refused| !refused.fdinfo);
-        let info = if tried_in_vain {
-            None
-        } else {
-            self.fdinfo(fd).ok()
-        };
+        // What is refused once is refused for the whole table, so it is tried once only.
+        let info = if self.refused.as_ref().is_none_or(|refused| refused.fdinfo) { self.fdinfo(fd).ok() } else { None };
         if let Some(found) = info.and_then(|info| self.known_by_fdinfo(fd, info)) {
             self.context.part.found.push(found);
             return;
         }
-        let access = match info {
-            Some(info) => info.flags.and_then(|flags| flags.access()),
-            // Where not even this can be read, it is gone.
-            None => self.link_mode(fd).ok().flatten(),
-        };
         let refused = self.refused.get_or_insert(Refused {
             errno,
             fds: 0,
-            may_hold: MayHold {
-                read: false,
-                write: false,
-                anonymous: info.is_none(),
-            },
+            may_hold: MayHold { anonymous: info.is_none(), ..MayHold::NOTHING },
             fdinfo: info.is_some(),
         });
         refused.fds += 1;
-        if let Some(access) = access {
-            let more = holds(access, true);
-            refused.may_hold.read |= more.read;
-            refused.may_hold.write |= more.write;
+        if refused.may_hold.read && refused.may_hold.write {
+            return;
+        }
+        let access = match info {
+            Some(info) => info.flags.and_then(OpenFlags::access),
+            // Where not even this can be read, it is gone.
+            None => self.link_mode(fd).ok().flatten(),
+        };
+        if let (Some(refused), Some(access)) = (&mut self.refused, access) {
+            refused.may_hold = refused.may_hold.or(holds(access, false));
         }
     }
 

@@ -4,9 +4,8 @@
 //!
 //! - lsof and lsfd list descriptors that are open with `O_PATH`. Such a descriptor can neither read nor write, and keeps no
 //!   pipe alive; lsof even shows it as `u`, read and write. lspipe does not list it.
-//! - With tasks, lsof lists a table once for each thread that shares it, lsfd a table once for each thread that does not
+//! - lsof lists a table once for each thread that shares it, lsfd, asked for threads, once for each thread that does not
 //!   share it with the leader. lspipe lists each table once.
-//! - Without tasks, neither knows the tables of threads; so they are asked with.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -135,7 +134,7 @@ fn output_of(name: &str, args: &[&str]) -> String {
 fn by_lsof() -> Tables {
     /// `O_PATH` of asm-generic/fcntl.h, as `G` gives the flags.
     const O_PATH: u64 = 0o10_000_000;
-    let text = output_of("lsof", &["-nPw", "-K", "+fg", "-F", "pKftaGDi"]);
+    let text = output_of("lsof", &["-nPw", "+fg", "-F", "pKftaGDi"]);
     let mut tables = Tables::new();
     let (mut pid, mut tid) = (0, None);
     let mut file: BTreeMap<char, &str> = BTreeMap::new();

@@ -28,10 +28,11 @@ def build():
     scene.label("deleted_twice", fd, path, deleted=True)
     os.unlink(path)
 
-    # The name it was opened by is gone, another is alive: the FIFO is not deleted.
+    # The name it was opened by is gone, another is alive: the FIFO is not deleted. The kernel then gives a name that it
+    # would give for a living file of the second name here, too, and only looking the path up could tell which.
     path, fd = make("first")
     os.link(path, path + "-alive")
-    scene.label("one_name_left", fd, path)
+    scene.label("one_name_left", fd, path, path + " (deleted)")
     os.unlink(path)
 
     # A file name that is written like an anonymous pipe.

@@ -254,7 +254,9 @@ def end_all(limit=10):
 def run(build, *after):
     """The whole life of a scene: `build`, tell, hold, end. What `build` returns is told along, for the test to use."""
     call("prctl", PR_SET_CHILD_SUBREAPER, 1)
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    # Whoever started the tests may have left descriptors open to us.
+    os.closerange(3, soft)
     resource.setrlimit(resource.RLIMIT_NOFILE, (TABLE, hard))
     try:
         more = build() or {}

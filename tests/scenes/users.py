@@ -12,11 +12,11 @@ def build():
     own = scene.pipe("own")
 
     def nobody():
-        scene.close(to_root[0], to_nobody[1])
+        scene.close(to_root[0], to_nobody[1], *own)
         scene.become(NOBODY)
 
     pid = scene.child(nobody)
-    scene.close(to_root[1], to_nobody[0], *own)
+    scene.close(to_root[1], to_nobody[0])
     return {"nobody": pid, "root": os.getpid()}
 
 

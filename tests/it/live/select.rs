@@ -80,7 +80,7 @@ impl Choice {
             output
                 .stderr
                 .lines()
-                .any(|line| line.starts_with("lspipe: no pipe")),
+                .any(|line| line.starts_with("lspipe: ") && (line.contains("no pipe") || line.contains("not seen"))),
             "{}",
             output.stderr
         );

@@ -62,8 +62,10 @@ impl ProcTree {
     /// Adds a descriptor: where its link leads, and its open flags as fdinfo has them, in octal.
     pub(crate) fn fd(&self, pid: u32, fd: u32, target: impl AsRef<Path>, flags: &str) -> &Self {
         let dir = self.root.join(pid.to_string());
-        symlink(target, dir.join("fd").join(fd.to_string())).expect("link a descriptor");
-        let info = format!("pos:\t0\nflags:\t{flags}\nmnt_id:\t15\n");
+        symlink(&target, dir.join("fd").join(fd.to_string())).expect("link a descriptor");
+        // Pipes are on a mount of their own.
+        let mount = if target.as_ref().to_string_lossy().starts_with("pipe:[") { 15 } else { 25 };
+        let info = format!("pos:\t0\nflags:\t{flags}\nmnt_id:\t{mount}\n");
         fs::write(dir.join("fdinfo").join(fd.to_string()), info).expect("write fdinfo");
         self
     }
