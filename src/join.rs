@@ -59,3 +59,6 @@ fn pipe(seen: &[SeenEnd]) -> Option<Pipe> {
         ends: seen.iter().map(|seen| seen.end).collect(),
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -183,3 +183,6 @@ fn descendants(roots: &[Pid], parents: &BTreeMap<Pid, Option<Pid>>) -> BTreeSet<
     }
     family
 }
+
+#[cfg(test)]
+mod tests;

@@ -131,3 +131,6 @@ pub(super) fn paint(line: &str, color: bool) -> String {
     }
     painted
 }
+
+#[cfg(test)]
+mod tests;

@@ -245,7 +245,11 @@ impl Walk<'_, '_> {
     /// What can be said of a descriptor whose link may not be followed: what fdinfo or at least the mode of the link tells.
     fn without_link(&mut self, fd: Fd, errno: Errno) {
         // What is refused once is refused for the whole table, so it is tried once only.
-        let info = if self.refused.as_ref().is_none_or(|refused| refused.fdinfo) { self.fdinfo(fd).ok() } else { None };
+        let info = if self.refused.as_ref().is_none_or(|refused| refused.fdinfo) {
+            self.fdinfo(fd).ok()
+        } else {
+            None
+        };
         if let Some(found) = info.and_then(|info| self.known_by_fdinfo(fd, info)) {
             self.context.part.found.push(found);
             return;
@@ -253,7 +257,10 @@ impl Walk<'_, '_> {
         let refused = self.refused.get_or_insert(Refused {
             errno,
             fds: 0,
-            may_hold: MayHold { anonymous: info.is_none(), ..MayHold::NOTHING },
+            may_hold: MayHold {
+                anonymous: info.is_none(),
+                ..MayHold::NOTHING
+            },
             fdinfo: info.is_some(),
         });
         refused.fds += 1;

@@ -212,3 +212,6 @@ fn is_hex(text: &str, digits: usize) -> bool {
             .bytes()
             .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
+
+#[cfg(test)]
+mod tests;

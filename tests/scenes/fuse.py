@@ -58,8 +58,7 @@ def serve(device):
 def build():
     os.mkdir("mnt")
     mnt = os.path.realpath("mnt")
-    scene.call("unshare", scene.CLONE_NEWNS)
-    scene.call("mount", b"none", b"/", None, scene.MS_REC | scene.MS_PRIVATE, None)
+    scene.private_mounts()
     device = os.open("/dev/fuse", os.O_RDWR)
     server = os.fork()
     if server == 0:
@@ -70,7 +69,7 @@ def build():
         finally:
             os._exit(1)
     options = f"fd={device},rootmode=40000,user_id=0,group_id=0,allow_other".encode()
-    scene.call("mount", b"fuse", os.fsencode(mnt), b"fuse", scene.MS_NOSUID_NODEV, options)
+    scene.mount("fuse", mnt, b"fuse", scene.MS_NOSUID_NODEV, options)
     os.close(device)
     cleanup.extend([(os.kill, server, signal.SIGKILL),
                     (scene.libc.umount2, os.fsencode(mnt), scene.MNT_DETACH)])

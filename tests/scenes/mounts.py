@@ -4,15 +4,6 @@ import os
 import scene
 
 
-def private_mounts():
-    scene.call("unshare", scene.CLONE_NEWNS)
-    scene.call("mount", b"none", b"/", None, scene.MS_REC | scene.MS_PRIVATE, None)
-
-
-def mount(source, target, kind, flags):
-    scene.call("mount", os.fsencode(source), os.fsencode(target), kind, flags, None)
-
-
 def build():
     for name in ("here", "there", "tmp"):
         os.mkdir(name)
@@ -22,14 +13,14 @@ def build():
     inherited = [end["fd"] for end in scene.table()]
 
     def bound():
-        private_mounts()
-        mount(here, there, None, scene.MS_BIND)
+        scene.private_mounts()
+        scene.mount(here, there, None, scene.MS_BIND)
         scene.close(*inherited)
         os.open(there + "/one", os.O_RDWR)
 
     def twin(label):
-        private_mounts()
-        mount("tmpfs", tmp, b"tmpfs", scene.MS_NOSUID_NODEV)
+        scene.private_mounts()
+        scene.mount("tmpfs", tmp, b"tmpfs", scene.MS_NOSUID_NODEV)
         scene.close(*inherited)
         os.mkfifo(tmp + "/fifo")
         fd = os.open(tmp + "/fifo", os.O_RDWR)

@@ -13,12 +13,12 @@ def build():
     scene.label("shared", ours)
     readers = [subprocess.Popen(["cat"], stdin=first.stdout, stdout=subprocess.DEVNULL) for _ in range(2)]
 
-    scene.program(first.pid, "cat", (1, "w", ours))
+    scene.program(first.pid, "cat", ["cat"], (1, "w", ours))
     for reader in readers:
-        scene.program(reader.pid, "cat", (0, "r", ours))
+        scene.program(reader.pid, "cat", ["cat"], (0, "r", ours))
     for process in [first, *readers]:
         scene.wait_for(lambda: scene.comm_of(process.pid) == b"cat", "cat to start")
-    scene._frames.extend([first, readers, other])
+    scene.keep(first, readers, other)
     return {"first": first.pid, "readers": [reader.pid for reader in readers]}
 
 

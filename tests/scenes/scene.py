@@ -31,7 +31,7 @@ FLAGS = ["O_NONBLOCK", "O_DIRECT", "O_APPEND", "O_ASYNC", "O_NOATIME"]
 
 libc = ctypes.CDLL(None, use_errno=True)
 
-_processes, _ends, _labels, _frames = [], [], {}, []
+_processes, _ends, _labels, _kept = [], [], {}, []
 
 
 def call(name, *args):
@@ -114,7 +114,8 @@ def table(tid=None):
 
 
 def _me():
-    return {"pid": None, "inner": os.getpid(), "uid": os.getuid(), "command": b64(get_name())}
+    return {"pid": None, "inner": os.getpid(), "uid": os.getuid(), "command": b64(get_name()), "alive_at": time.time(),
+            "cmdline": [b64(word) for word in sys.orig_argv]}
 
 
 def adopt(report, pid):
@@ -139,12 +140,12 @@ def report(ends=None):
     return {"processes": _processes + [_me()], "ends": _ends + mine, "labels": _labels}
 
 
-def program(pid, command, *ends):
-    """A process that cannot speak for itself. `ends`: (fd, access, a descriptor of ours on that pipe or its fstat)."""
+def program(pid, command, cmdline, *ends):
+    """A process that cannot speak for itself. `ends`: (fd, access, a descriptor of ours on that pipe)."""
     _processes.append({"pid": pid, "uid": os.getuid(), "command": b64(command), "ppid": None, "pgid": None,
-                       "sid": None, "ns_pid": None})
+                       "sid": None, "ns_pid": None, "alive_at": time.time(), "cmdline": [b64(word) for word in cmdline]})
     for fd, access, like in ends:
-        status = os.fstat(like) if isinstance(like, int) else like
+        status = os.fstat(like)
         _ends.append({"pid": pid, "tid": None, "fd": fd, "access": access, "flags": [], "key": _key(status)})
 
 
@@ -188,9 +189,24 @@ def child(work, *args):
     return pid
 
 
+def private_mounts():
+    """A mount namespace of the caller's own, from which nothing gets out."""
+    call("unshare", CLONE_NEWNS)
+    call("mount", b"none", b"/", None, MS_REC | MS_PRIVATE, None)
+
+
+def mount(source, target, kind, flags, options=None):
+    call("mount", os.fsencode(source), os.fsencode(target), kind, flags, options)
+
+
 def close(*fds):
     for fd in fds:
         os.close(fd)
+
+
+def keep(*things):
+    """Holds on to objects whose end would close a descriptor."""
+    _kept.extend(things)
 
 
 def wait_for(condition, what, limit=20):

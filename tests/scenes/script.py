@@ -22,7 +22,7 @@ def build():
     answer = json.loads(script.stdout.readline())
     assert answer["heard"] == "hello"
     scene.adopt(answer["report"], script.pid)
-    scene._frames.append(script)
+    scene.keep(script)
     return {"child": script.pid}
 
 

@@ -1,4 +1,7 @@
-"""A process of root's and one of nobody's with pipes between them: whoever is not root sees one side."""
+"""A process of root's and one of nobody's with pipes between them: whoever is not root sees one side.
+
+In the scene's mount namespace, `proc` is a /proc that does not even list other people's processes.
+"""
 
 import os
 import scene
@@ -7,6 +10,10 @@ NOBODY = 65534
 
 
 def build():
+    os.mkdir("proc")
+    proc = os.path.realpath("proc")
+    scene.private_mounts()
+    scene.mount("proc", proc, b"proc", scene.MS_NOSUID_NODEV, b"hidepid=2")
     to_root = scene.pipe("to_root")
     to_nobody = scene.pipe("to_nobody")
     own = scene.pipe("own")
@@ -17,7 +24,7 @@ def build():
 
     pid = scene.child(nobody)
     scene.close(to_root[1], to_nobody[0])
-    return {"nobody": pid, "root": os.getpid()}
+    return {"nobody": pid, "root": os.getpid(), "proc": proc}
 
 
 scene.run(build)

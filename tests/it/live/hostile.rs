@@ -55,7 +55,12 @@ fn harmless_in_tables() {
         }
         // One line a pipe there, too, and a newline in a name is no newline. JSON itself forbids no more than C0.
         let lines = lspipe(["--ndjson", "-p", &pids]).user(user).run().expect(0);
-        assert!(!lines.text().bytes().any(|byte| byte < 0x20 && byte != b'\n'));
+        assert!(
+            !lines
+                .text()
+                .bytes()
+                .any(|byte| byte < 0x20 && byte != b'\n')
+        );
         assert_eq!(lines.text().lines().count(), PIPES + FIFOS);
         for pid in scene.truth.pids() {
             assert_harmless(

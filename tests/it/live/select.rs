@@ -80,7 +80,8 @@ impl Choice {
             output
                 .stderr
                 .lines()
-                .any(|line| line.starts_with("lspipe: ") && (line.contains("no pipe") || line.contains("not seen"))),
+                .any(|line| line.starts_with("lspipe: ")
+                    && (line.contains("no pipe") || line.contains("not seen"))),
             "{}",
             output.stderr
         );

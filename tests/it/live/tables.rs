@@ -22,7 +22,10 @@ fn views(name: &str, user: User, form: &[&str]) -> (Scene, Report, Table) {
         // Which of two threads names their table is for the test of threads.
         scene.truth.assert_whole(&report);
     }
-    let output = lspipe([&selection[..], form].concat()).user(user).run().expect(0);
+    let output = lspipe([&selection[..], form].concat())
+        .user(user)
+        .run()
+        .expect(0);
     (scene, report, Table::parse(output.text()))
 }
 
@@ -32,9 +35,24 @@ fn a_row_for_each_pipe() {
     for &user in User::all() {
         for scene in SCENES {
             let (_scene, report, table) = views(scene, user, &[]);
-            assert_eq!(table.header(), ["PIPE", "KIND", "READERS", "WRITERS", "NAME"]);
-            let ids: Vec<&str> = table.rows().iter().filter_map(|row| row.split_whitespace().next()).collect();
-            assert_eq!(ids, report.pipes.iter().map(|pipe| pipe.id.as_str()).collect::<Vec<_>>(), "rows in order");
+            assert_eq!(
+                table.header(),
+                ["PIPE", "KIND", "READERS", "WRITERS", "NAME"]
+            );
+            let ids: Vec<&str> = table
+                .rows()
+                .iter()
+                .filter_map(|row| row.split_whitespace().next())
+                .collect();
+            assert_eq!(
+                ids,
+                report
+                    .pipes
+                    .iter()
+                    .map(|pipe| pipe.id.as_str())
+                    .collect::<Vec<_>>(),
+                "rows in order"
+            );
             for pipe in &report.pipes {
                 let missing = if report.scan.complete { "-" } else { "?" };
                 let cell = |ends: &[_]| match ends {
@@ -42,7 +60,13 @@ fn a_row_for_each_pipe() {
                     ends => ends.iter().map(end).collect::<Vec<_>>().join(";"),
                 };
                 let path = pipe.path.as_deref().unwrap_or("-");
-                let expected = [&pipe.id, &pipe.kind, &cell(&pipe.readers), &cell(&pipe.writers), path];
+                let expected = [
+                    &pipe.id,
+                    &pipe.kind,
+                    &cell(&pipe.readers),
+                    &cell(&pipe.writers),
+                    path,
+                ];
                 assert_eq!(table.row(&pipe.id), expected);
             }
         }
@@ -59,13 +83,21 @@ fn a_row_for_each_end() {
             assert_eq!(table.header().join(" "), columns);
             let rows: BTreeSet<Vec<String>> = table.rows().iter().map(|row| cells(row)).collect();
             assert_eq!(rows.len(), table.rows().len(), "no row twice");
-            let or_dash = |text: String| if text.is_empty() { "-".to_owned() } else { text };
+            let or_dash = |text: String| {
+                if text.is_empty() {
+                    "-".to_owned()
+                } else {
+                    text
+                }
+            };
             let mut expected = BTreeSet::new();
             for pipe in &report.pipes {
                 for this in pipe.ends() {
                     // The other side is told first, then those on the same.
-                    let (same, other): (Vec<_>, Vec<_>) =
-                        pipe.ends().filter(|end| end.key() != this.key()).partition(|end| end.access == this.access);
+                    let (same, other): (Vec<_>, Vec<_>) = pipe
+                        .ends()
+                        .filter(|end| end.key() != this.key())
+                        .partition(|end| end.access == this.access);
                     let sorted = |mut ends: Vec<&crate::support::report::End>| {
                         ends.sort_by_key(|end| end.key());
                         ends.into_iter().map(end).collect::<Vec<_>>()
@@ -109,7 +141,12 @@ fn three_hundred_ends_in_a_cell() {
     assert_eq!(table.rows().len(), 601);
     for row in table.rows() {
         let cells = cells(row);
-        let (rest, named) = cells[9].split(';').collect::<Vec<_>>().split_last().map(|(a, b)| (a.to_string(), b.len())).expect("ends");
+        let (rest, named) = cells[9]
+            .split(';')
+            .collect::<Vec<_>>()
+            .split_last()
+            .map(|(a, b)| (a.to_string(), b.len()))
+            .expect("ends");
         assert_eq!(rest, format!("+{}", 600 - named), "{row}");
     }
 }

@@ -22,6 +22,13 @@ fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 #[serde(try_from = "String")]
 pub(crate) struct Time(Timestamp);
 
+impl Time {
+    /// Seconds since 1970.
+    pub(crate) fn seconds(self) -> f64 {
+        self.0.as_duration().as_secs_f64()
+    }
+}
+
 impl TryFrom<String> for Time {
     type Error = jiff::Error;
 
@@ -234,6 +241,23 @@ pub(crate) fn exact(text: &str, bytes: Option<&str>) -> Vec<u8> {
         "the text is the lossy form of the bytes"
     );
     exact
+}
+
+impl Process {
+    /// The command line; empty where it could not be read.
+    pub(crate) fn cmdline(&self) -> Vec<Vec<u8>> {
+        match (&self.cmdline, &self.cmdline_bytes) {
+            (_, Some(bytes)) => bytes
+                .iter()
+                .map(|word| STANDARD.decode(word).expect("base64"))
+                .collect(),
+            (words, None) => words
+                .iter()
+                .flatten()
+                .map(|word| word.as_bytes().to_vec())
+                .collect(),
+        }
+    }
 }
 
 impl End {

@@ -64,7 +64,11 @@ impl ProcTree {
         let dir = self.root.join(pid.to_string());
         symlink(&target, dir.join("fd").join(fd.to_string())).expect("link a descriptor");
         // Pipes are on a mount of their own.
-        let mount = if target.as_ref().to_string_lossy().starts_with("pipe:[") { 15 } else { 25 };
+        let mount = if target.as_ref().to_string_lossy().starts_with("pipe:[") {
+            15
+        } else {
+            25
+        };
         let info = format!("pos:\t0\nflags:\t{flags}\nmnt_id:\t{mount}\n");
         fs::write(dir.join("fdinfo").join(fd.to_string()), info).expect("write fdinfo");
         self

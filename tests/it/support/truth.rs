@@ -29,7 +29,10 @@ struct TrueProcess {
     uid: u32,
     /// In base64, as every name that a scene tells.
     command: String,
+    cmdline: Vec<String>,
     ns_pid: Option<u32>,
+    /// A time at which it was running, in seconds since 1970.
+    alive_at: f64,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -257,7 +260,17 @@ impl Truth {
                 decode(&known.command),
                 "{found:?}"
             );
+            let cmdline: Vec<Vec<u8>> = known.cmdline.iter().map(|word| decode(word)).collect();
+            assert_eq!(found.cmdline(), cmdline, "{found:?}");
             assert_eq!(found.uid, Some(known.uid), "{found:?}");
+            // Scenes live for seconds, and the kernel counts a process's start in hundredths of one.
+            let age = known.alive_at - found.started_at.expect("a start time").seconds();
+            assert!(
+                (-1.0..120.0).contains(&age),
+                "started {age} s before it said so: {found:?}"
+            );
+            let state = found.state.as_deref().unwrap_or_default();
+            assert!(["R", "S", "D", "T", "Z"].contains(&state), "{found:?}");
             assert_eq!(found.ns_pid, known.ns_pid, "{found:?}");
             for (found, known) in [
                 (found.ppid, known.ppid),

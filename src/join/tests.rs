@@ -1,0 +1,143 @@
+//! That joining loses nothing, doubles nothing, and does not depend on the order of what was seen.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::{AccessMode, Coverage, Device, Endpoint, Fd, Host, Pid, PipeId, Tid};
+
+fn snapshot(ends: Vec<SeenEnd>) -> Snapshot {
+    let coverage = Coverage {
+        proc_root: "/proc".into(),
+        processes: 0,
+        vanished: 0,
+        gaps: vec![],
+        outside: None,
+        as_root: false,
+    };
+    Snapshot {
+        host: Host::default(),
+        taken_at: Timestamp::UNIX_EPOCH,
+        coverage,
+        pipefs: None,
+        parents: BTreeMap::new(),
+        processes: vec![],
+        ends,
+        descriptors: vec![],
+    }
+}
+
+fn pipe_id() -> impl Strategy<Value = PipeId> {
+    // Few numbers, so that FIFOs of two devices and anonymous pipes share them.
+    (0..3_u32, 0..4_u64).prop_map(|(device, inode)| match device {
+        0 => PipeId::Anonymous { inode },
+        minor => PipeId::Fifo {
+            device: Device { major: 0, minor },
+            inode,
+        },
+    })
+}
+
+fn seen_end() -> impl Strategy<Value = SeenEnd> {
+    let access = prop_oneof![
+        Just(AccessMode::Read),
+        Just(AccessMode::Write),
+        Just(AccessMode::ReadWrite)
+    ];
+    (
+        pipe_id(),
+        1..6_u32,
+        proptest::option::of(1..3_u32),
+        0..6_u32,
+        access,
+    )
+        .prop_map(|(pipe, pid, tid, fd, access)| {
+            let end = Endpoint {
+                pid: Pid(pid),
+                tid: tid.map(Tid),
+                fd: Fd(fd),
+                access,
+                flags: None,
+            };
+            SeenEnd {
+                pipe,
+                end,
+                path: None,
+                deleted: false,
+            }
+        })
+}
+
+/// Sightings of which no two are of one descriptor.
+fn distinct_ends() -> impl Strategy<Value = Vec<SeenEnd>> {
+    proptest::collection::vec(seen_end(), 0..40).prop_map(|mut ends| {
+        let mut known = BTreeSet::new();
+        ends.retain(|seen| known.insert(seen.end.key()));
+        ends
+    })
+}
+
+#[test]
+fn a_name_that_still_leads_to_the_fifo_is_preferred() {
+    let pipe = PipeId::Fifo {
+        device: Device {
+            major: 0,
+            minor: 26,
+        },
+        inode: 7,
+    };
+    let seen = |pid, path: &str| SeenEnd {
+        pipe,
+        end: Endpoint {
+            pid: Pid(pid),
+            tid: None,
+            fd: Fd(3),
+            access: AccessMode::Read,
+            flags: None,
+        },
+        path: Some(path.into()),
+        deleted: false,
+    };
+    let graph = join(snapshot(vec![
+        seen(1, "/run/old (deleted)"),
+        seen(2, "/run/new"),
+    ]));
+    assert_eq!(graph.pipes[0].path.as_deref(), Some(b"/run/new".as_slice()));
+    let graph = join(snapshot(vec![seen(1, "/run/only (deleted)")]));
+    assert_eq!(
+        graph.pipes[0].path.as_deref(),
+        Some(b"/run/only (deleted)".as_slice())
+    );
+}
+
+proptest! {
+    #[test]
+    fn every_end_is_in_its_pipe_and_in_no_other(ends in distinct_ends()) {
+        let graph = join(snapshot(ends.clone()));
+        for seen in &ends {
+            for pipe in &graph.pipes {
+                prop_assert_eq!(pipe.ends.contains(&seen.end), pipe.id == seen.pipe);
+            }
+        }
+        prop_assert_eq!(graph.pipes.iter().map(|pipe| pipe.ends.len()).sum::<usize>(), ends.len());
+        prop_assert!(graph.pipes.is_sorted_by(|a, b| a.id < b.id));
+        prop_assert!(graph.pipes.iter().all(|pipe| pipe.ends.is_sorted_by(|a, b| a.key() < b.key())));
+    }
+
+    #[test]
+    fn order_and_repetition_do_not_matter(ends in proptest::collection::vec(seen_end(), 0..30).prop_shuffle(), seed in any::<u64>()) {
+        // One descriptor may be sighted twice with two accesses of one pipe only if it changed: keep what the kernel can show.
+        let mut accesses = BTreeMap::new();
+        let ends: Vec<SeenEnd> = ends.into_iter().map(|mut seen| {
+            seen.end.access = *accesses.entry((seen.end.key(), seen.pipe)).or_insert(seen.end.access);
+            seen
+        }).collect();
+        let mut other: Vec<SeenEnd> = ends.iter().chain(&ends).cloned().collect();
+        let length = other.len().max(1);
+        other.rotate_left(usize::try_from(seed % 1000).unwrap() % length);
+        other.reverse();
+        prop_assert_eq!(join(snapshot(ends)), join(snapshot(other)));
+    }
+}

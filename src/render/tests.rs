@@ -1,0 +1,306 @@
+//! What every form of output promises for any names at all: rows stay rows, terminals stay safe, JSON reads back.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::*;
+use crate::model::{
+    AccessMode, Coverage, Device, Endpoint, Fd, Gap, Host, MayHold, OpenFlags, PipeId, Process,
+    Tid, Uid, Unread,
+};
+
+fn name() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        proptest::collection::vec(any::<u8>(), 0..16),
+        any::<String>().prop_map(String::into_bytes),
+        Just(b"tmux: server".to_vec()),
+        Just(b"\x1b]0;owned\x07\n".to_vec()),
+    ]
+}
+
+fn process(pid: u32) -> impl Strategy<Value = Process> {
+    let arguments = proptest::option::of(proptest::collection::vec(name(), 0..4));
+    (
+        name(),
+        arguments,
+        any::<Option<u32>>(),
+        proptest::option::of("[a-z:]{0,9}"),
+    )
+        .prop_map(move |(command, cmdline, uid, unit)| Process {
+            pid: Pid(pid),
+            ppid: uid,
+            pgid: Some(pid),
+            sid: None,
+            uid: uid.map(Uid),
+            command,
+            cmdline,
+            state: Some('S'),
+            started_at: Some(Timestamp::UNIX_EPOCH),
+            ns_pid: None,
+            container: None,
+            unit,
+        })
+}
+
+fn end() -> impl Strategy<Value = Endpoint> {
+    let access = prop_oneof![
+        Just(AccessMode::Read),
+        Just(AccessMode::Write),
+        Just(AccessMode::ReadWrite)
+    ];
+    let flags = any::<Option<u32>>().prop_map(|flags| flags.map(OpenFlags));
+    (
+        1..5_u32,
+        proptest::option::of(9..11_u32),
+        0..9_u32,
+        access,
+        flags,
+    )
+        .prop_map(|(pid, tid, fd, access, flags)| Endpoint {
+            pid: Pid(pid),
+            tid: tid.map(Tid),
+            fd: Fd(fd),
+            access,
+            flags,
+        })
+}
+
+fn pipe() -> impl Strategy<Value = Pipe> {
+    let id = prop_oneof![
+        any::<u64>().prop_map(|inode| PipeId::Anonymous { inode }),
+        (any::<u32>(), any::<u32>(), any::<u64>()).prop_map(|(major, minor, inode)| PipeId::Fifo {
+            device: Device { major, minor },
+            inode
+        }),
+    ];
+    let ends = proptest::collection::btree_map(any::<u8>(), end(), 1..60);
+    (id, proptest::option::of(name()), any::<bool>(), ends).prop_map(|(id, path, deleted, ends)| {
+        let mut ends: Vec<Endpoint> = ends.into_values().collect();
+        ends.sort_by_key(Endpoint::key);
+        ends.dedup_by_key(|end| end.key());
+        Pipe {
+            id,
+            path,
+            deleted,
+            ends,
+        }
+    })
+}
+
+fn graph() -> impl Strategy<Value = PipeGraph> {
+    let gap = (name(), any::<bool>()).prop_map(|(command, read)| Gap {
+        pid: Pid(77),
+        command,
+        uid: None,
+        what: Unread::FdLinks,
+        error: "EACCES".to_owned(),
+        fds: Some(3),
+        mount: None,
+        may_hold: MayHold {
+            read,
+            write: !read,
+            anonymous: true,
+        },
+    });
+    let processes = (process(1), process(2), process(3));
+    (
+        proptest::collection::vec(pipe(), 0..5),
+        processes,
+        proptest::option::of(gap),
+    )
+        .prop_map(|(mut pipes, (a, b, c), gap)| {
+            pipes.sort_by_key(|pipe| pipe.id);
+            pipes.dedup_by_key(|pipe| pipe.id);
+            PipeGraph {
+                host: Host {
+                    hostname: Some("web\"1".to_owned()),
+                    kernel: None,
+                    boot_id: None,
+                },
+                taken_at: Timestamp::UNIX_EPOCH,
+                coverage: Coverage {
+                    proc_root: "/proc".into(),
+                    processes: 4,
+                    vanished: 0,
+                    gaps: gap.into_iter().collect(),
+                    outside: None,
+                    as_root: false,
+                },
+                pipefs: Some(Device {
+                    major: 0,
+                    minor: 15,
+                }),
+                parents: std::collections::BTreeMap::new(),
+                // Process 4 is not there: its facts could not be read.
+                processes: [a, b, c]
+                    .into_iter()
+                    .map(|process| (process.pid, process))
+                    .collect(),
+                pipes,
+                descriptors: Vec::new(),
+            }
+        })
+}
+
+fn drawn(graph: &PipeGraph, format: &Format, width: Option<u16>) -> String {
+    let mut bytes = Vec::new();
+    render(
+        graph,
+        &Users::default(),
+        format,
+        &Style {
+            width,
+            color: false,
+        },
+        &mut bytes,
+    )
+    .unwrap();
+    String::from_utf8(bytes).unwrap()
+}
+
+fn table(level: columns::Subject) -> TableFormat {
+    let fits =
+        |column: &Column| column.subject() == columns::Subject::Pipe || column.subject() == level;
+    TableFormat {
+        columns: Column::ALL.iter().copied().filter(fits).collect(),
+        headings: true,
+    }
+}
+
+/// The exact bytes of a name in a JSON object.
+fn bytes_of(object: &Value, field: &str) -> Option<Vec<u8>> {
+    match &object[format!("{field}_bytes")] {
+        Value::String(base64) => Some(STANDARD.decode(base64).unwrap()),
+        _ => object[field].as_str().map(|text| text.as_bytes().to_vec()),
+    }
+}
+
+/// The ends of a pipe as JSON tells them: PID, thread, descriptor, access, flags and command.
+type ReadBack = (
+    u64,
+    Option<u64>,
+    u64,
+    String,
+    Option<Vec<String>>,
+    Option<Vec<u8>>,
+);
+
+fn read_back(end: &Value) -> ReadBack {
+    let strings =
+        |value: &Value| serde_json::from_value::<Option<Vec<String>>>(value.clone()).unwrap();
+    (
+        end["pid"].as_u64().unwrap(),
+        end["tid"].as_u64(),
+        end["fd"].as_u64().unwrap(),
+        end["access"].as_str().unwrap().to_owned(),
+        strings(&end["flags"]),
+        bytes_of(end, "command"),
+    )
+}
+
+fn expected(graph: &PipeGraph, end: &Endpoint) -> ReadBack {
+    let command = graph
+        .processes
+        .get(&end.pid)
+        .map_or_else(Vec::new, |process| process.command.clone());
+    (
+        end.pid.0.into(),
+        end.tid.map(|tid| tid.0.into()),
+        end.fd.0.into(),
+        end.access.as_str().to_owned(),
+        end.flags
+            .map(|flags| flags.names().map(str::to_owned).collect()),
+        Some(command),
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn off_a_terminal_a_row_is_a_line_and_a_cell_is_a_field(graph in graph()) {
+        let ends: usize = graph.pipes.iter().map(|pipe| pipe.ends.len()).sum();
+        let pipes = (Format::Pipes(table(columns::Subject::Pipe)), graph.pipes.len());
+        let ends = (Format::Ends(table(columns::Subject::End)), ends);
+        for (format, rows) in [pipes, ends] {
+            let text = drawn(&graph, &format, None);
+            prop_assert!(!text.chars().any(|c| c != '\n' && c.is_control()), "{:?}", text);
+            let fields: Vec<usize> = text.lines().map(|line| line.split_whitespace().count()).collect();
+            prop_assert_eq!(fields.len(), rows + 1);
+            prop_assert!(fields.windows(2).all(|pair| pair[0] == pair[1]), "{}", text);
+        }
+    }
+
+    #[test]
+    fn on_a_terminal_nothing_is_wider_and_no_end_is_missing(graph in graph(), width in 60..200_u16) {
+        let columns = vec![Column::Pipe, Column::Readers, Column::Writers];
+        let text = drawn(&graph, &Format::Pipes(TableFormat { columns, headings: true }), Some(width));
+        prop_assert!(!text.chars().any(|c| c != '\n' && c.is_control()), "{:?}", text);
+        for line in text.lines() {
+            prop_assert!(text::width(line) <= usize::from(width), "{} > {width}: {line}", text::width(line));
+        }
+        // Every end closes with its descriptor and access, wherever the cell was wrapped.
+        let commas = text.matches(',').count();
+        let sides = [Side::Read, Side::Write];
+        let ends: usize = graph.pipes.iter().flat_map(|pipe| sides.map(|side| pipe.side(side).count())).sum();
+        prop_assert_eq!(commas, 2 * ends);
+    }
+
+    #[test]
+    fn json_reads_back_to_the_same_report(graph in graph()) {
+        let report: Value = serde_json::from_str(&drawn(&graph, &Format::Json, None)).unwrap();
+        prop_assert_eq!(report["pipes"].as_array().unwrap().len(), graph.pipes.len());
+        for (pipe, json) in graph.pipes.iter().zip(report["pipes"].as_array().unwrap()) {
+            prop_assert_eq!(json["id"].as_str().unwrap().parse::<PipeId>(), Ok(pipe.id));
+            prop_assert_eq!(json["deleted"].as_bool(), Some(pipe.deleted));
+            prop_assert_eq!(bytes_of(json, "path"), pipe.path.clone());
+            for (field, side) in [("readers", Side::Read), ("writers", Side::Write)] {
+                let read: Vec<ReadBack> = json[field].as_array().unwrap().iter().map(read_back).collect();
+                let ends: Vec<ReadBack> = pipe.side(side).map(|end| expected(&graph, end)).collect();
+                prop_assert_eq!(read, ends);
+            }
+        }
+        for (process, json) in graph.processes.values().zip(report["processes"].as_array().unwrap()) {
+            prop_assert_eq!(bytes_of(json, "command"), Some(process.command.clone()));
+            let exact = |arguments: &Value| -> Option<Vec<Vec<u8>>> {
+                Some(arguments.as_array()?.iter().map(|it| STANDARD.decode(it.as_str().unwrap()).unwrap()).collect())
+            };
+            let plain = |arguments: &Value| -> Option<Vec<Vec<u8>>> {
+                Some(arguments.as_array()?.iter().map(|it| it.as_str().unwrap().as_bytes().to_vec()).collect())
+            };
+            let cmdline = exact(&json["cmdline_bytes"]).or_else(|| plain(&json["cmdline"]));
+            prop_assert_eq!(&cmdline, &process.cmdline);
+        }
+        prop_assert_eq!(report["scan"]["complete"].as_bool(), Some(graph.coverage.gaps.is_empty()));
+    }
+
+    #[test]
+    fn a_line_of_ndjson_is_the_pipe_of_the_report(graph in graph()) {
+        let report: Value = serde_json::from_str(&drawn(&graph, &Format::Json, None)).unwrap();
+        let lines: Vec<Value> =
+            drawn(&graph, &Format::Ndjson, None).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let pipes: Vec<Value> = lines.iter().map(|line| line["pipe"].clone()).collect();
+        prop_assert_eq!(&Value::Array(pipes), &report["pipes"]);
+        prop_assert!(lines.iter().all(|line| line["host"] == report["host"] && line["taken_at"] == report["taken_at"]));
+    }
+
+    #[test]
+    fn an_absent_end_is_a_dash_only_if_it_is_surely_absent(graph in graph()) {
+        let columns = vec![Column::Readers, Column::Writers];
+        let text = drawn(&graph, &Format::Pipes(TableFormat { columns, headings: false }), None);
+        for (pipe, line) in graph.pipes.iter().zip(text.lines()) {
+            for (cell, side) in line.split_whitespace().zip([Side::Read, Side::Write]) {
+                let absent = pipe.side(side).next().is_none();
+                let hidden = graph.coverage.gaps.iter().any(|gap| match side {
+                    Side::Read => gap.may_hold.read,
+                    Side::Write => gap.may_hold.write,
+                });
+                prop_assert_eq!(cell == "-", absent && !hidden);
+                prop_assert_eq!(cell == "?", absent && hidden);
+            }
+        }
+    }
+}

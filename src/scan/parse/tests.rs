@@ -1,0 +1,239 @@
+//! Parsers against lines of real machines, and against anything at all.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+fn group(text: &str) -> (Option<String>, Option<String>) {
+    let Group { container, unit } = cgroup(text.as_bytes());
+    (container, unit)
+}
+
+#[test]
+fn cgroup_names_containers_and_units() {
+    let id = Some(ID.to_owned());
+    let unit = |name: &str| Some(name.to_owned());
+    let scope = |prefix: &str| format!("{prefix}-{ID}.scope");
+    let cases = [
+        (
+            format!("0::/system.slice/docker-{ID}.scope\n"),
+            id.clone(),
+            Some(scope("docker")),
+        ),
+        (format!("0::/docker/{ID}\n"), id.clone(), None),
+        (
+            format!("12:pids:/docker/{ID}\n1:name=systemd:/docker/{ID}\n0::/\n"),
+            id.clone(),
+            None,
+        ),
+        (
+            format!("0::/kubepods.slice/kubepods-burstable.slice/cri-containerd-{ID}.scope"),
+            id.clone(),
+            Some(scope("cri-containerd")),
+        ),
+        (
+            format!("0::/kubepods/besteffort/pod7e1f/{ID}"),
+            id.clone(),
+            None,
+        ),
+        (
+            format!("0::/machine.slice/libpod-{ID}.scope/container"),
+            id.clone(),
+            Some(scope("libpod")),
+        ),
+        (
+            format!("0::/machine.slice/libpod-conmon-{ID}.scope"),
+            None,
+            Some(scope("libpod-conmon")),
+        ),
+        (
+            format!("0::/system.slice/crio-conmon-{ID}.scope"),
+            None,
+            Some(scope("crio-conmon")),
+        ),
+        (
+            format!("0::/../../system.slice/crio-{ID}.scope"),
+            id,
+            Some(scope("crio")),
+        ),
+        (
+            "0::/ecs/a1b2/0123456789abcdef0123456789abcdef-42".to_owned(),
+            unit("0123456789abcdef0123456789abcdef-42"),
+            None,
+        ),
+        (
+            "0::/lxc.payload.web/system.slice/nginx.service".to_owned(),
+            unit("web"),
+            unit("nginx.service"),
+        ),
+        (
+            "0::/machine.slice/machine-deb\\x2d12.scope".to_owned(),
+            unit("deb-12"),
+            unit("machine-deb\\x2d12.scope"),
+        ),
+        (
+            "0::/user.slice/user-1000.slice/user@1000.service/app.slice/mako.service".to_owned(),
+            None,
+            unit("mako.service"),
+        ),
+        (
+            "0::/user.slice/user-1000.slice/session-3.scope".to_owned(),
+            None,
+            unit("session-3.scope"),
+        ),
+        // The hierarchy that systemd named comes before the others, whatever their order.
+        (
+            "4:memory:/other.service\n1:name=systemd:/system.slice/cron.service\n".to_owned(),
+            None,
+            unit("cron.service"),
+        ),
+        ("0::/\n".to_owned(), None, None),
+        (String::new(), None, None),
+    ];
+    for (text, container, unit) in cases {
+        assert_eq!(group(&text), (container, unit), "{text}");
+    }
+}
+
+#[test]
+fn stat_takes_a_command_with_parentheses_and_spaces() {
+    let text =
+        b"1058 (a) S (b\n) R 7 8 9 34816 1058 4194304 105 0 0 0 3 4 0 0 20 0 2 0 98765 8192 \n";
+    let expected = Stat {
+        command: b"a) S (b\n".to_vec(),
+        state: Some('R'),
+        ppid: Some(7),
+        pgid: Some(8),
+        sid: Some(9),
+        flags: Some(4_194_304),
+        start_time: Some(98765),
+    };
+    assert_eq!(stat(text), expected);
+}
+
+#[test]
+fn what_is_cut_short_still_counts() {
+    let expected = Stat {
+        command: b"ls".to_vec(),
+        state: Some('S'),
+        ppid: Some(60),
+        ..Stat::default()
+    };
+    assert_eq!(stat(b"251 (ls) S 60"), expected);
+    assert_eq!(stat(b"251 (ls"), Stat::default());
+    assert_eq!(stat(b")("), Stat::default());
+    assert_eq!(status(b"Name:\tls\nUid:\t1000"), Status::default());
+    assert_eq!(
+        fdinfo(b"pos:\t0\nflags:\t01\nmnt"),
+        FdInfo {
+            flags: Some(OpenFlags(1)),
+            mnt_id: None,
+            ino: None
+        }
+    );
+}
+
+#[test]
+fn status_gives_the_effective_user_and_the_innermost_pid() {
+    let text = b"Name:\tx\nUid:\t1000\t1001\t1002\t1003\nNSpid:\t1058\t11\t1\n";
+    assert_eq!(
+        status(text),
+        Status {
+            uid: Some(Uid(1001)),
+            ns_pid: Some(1)
+        }
+    );
+    // In one namespace only, there is no other number.
+    assert_eq!(status(b"NSpid:\t1058\n").ns_pid, None);
+}
+
+#[test]
+fn cmdline_keeps_empty_arguments_and_needs_no_last_nul() {
+    assert_eq!(cmdline(b""), Vec::<Vec<u8>>::new());
+    assert_eq!(
+        cmdline(b"grep\0\0x\0"),
+        vec![b"grep".to_vec(), Vec::new(), b"x".to_vec()]
+    );
+    assert_eq!(
+        cmdline(b"nginx: worker process"),
+        vec![b"nginx: worker process".to_vec()]
+    );
+}
+
+#[test]
+fn flags_are_octal_and_in_range() {
+    assert_eq!(
+        fdinfo(b"flags:\t02000001\n").flags,
+        Some(OpenFlags(0o2_000_001))
+    );
+    for wrong in [
+        "flags:\t9",
+        "flags:\t777777777777777777",
+        "flags:",
+        "flags:\t-1",
+    ] {
+        assert_eq!(fdinfo(wrong.as_bytes()).flags, None, "{wrong}");
+    }
+}
+
+#[test]
+fn only_the_kernels_own_text_names_an_anonymous_pipe() {
+    assert_eq!(
+        anonymous_pipe(b"pipe:[18913]"),
+        Some(PipeId::Anonymous { inode: 18913 })
+    );
+    for other in [
+        "/tmp/pipe:[1]",
+        "pipe:[]",
+        "pipe:[+1]",
+        "pipe:[1] ",
+        "pipe:[1",
+        "fifo:[0:1:2]",
+        "pipe:[18446744073709551616]",
+    ] {
+        assert_eq!(anonymous_pipe(other.as_bytes()), None, "{other}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_a_parser_panic(text in proptest::collection::vec(any::<u8>(), 0..300)) {
+        let _ = (fdinfo(&text), stat(&text), status(&text), cmdline(&text), cgroup(&text), boot_time(&text));
+        let _ = anonymous_pipe(&text);
+    }
+
+    /// Random bytes rarely get past the first field, so these keep the keywords and break the rest.
+    #[test]
+    fn no_broken_line_makes_a_parser_panic(
+        text in "(flags:|mnt_id:|ino:|Uid:|NSpid:|btime |[0-9]{1,4} \\(|0::/|1:name=systemd:)?[\\t \n()0-9a-f:/.-]{0,80}"
+    ) {
+        let text = text.as_bytes();
+        let _ = (fdinfo(text), stat(text), status(text), cgroup(text), boot_time(text));
+    }
+
+    #[test]
+    fn fdinfo_reads_back(flags in any::<u32>(), mnt_id in any::<u64>(), ino in any::<u64>()) {
+        let text = format!("pos:\t0\nflags:\t0{flags:o}\nmnt_id:\t{mnt_id}\nino:\t{ino}\n");
+        let expected = FdInfo { flags: Some(OpenFlags(flags)), mnt_id: Some(mnt_id), ino: Some(ino) };
+        prop_assert_eq!(fdinfo(text.as_bytes()), expected);
+    }
+
+    #[test]
+    fn stat_reads_back(command in proptest::collection::vec(any::<u8>(), 0..15), ppid in any::<u32>(), start in any::<u64>()) {
+        let mut text = b"42 (".to_vec();
+        text.extend(&command);
+        text.extend(format!(") S {ppid} 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 {start} 20\n").bytes());
+        let parsed = stat(&text);
+        prop_assert_eq!(parsed.command, command);
+        prop_assert_eq!(parsed.ppid, Some(ppid));
+        prop_assert_eq!(parsed.start_time, Some(start));
+    }
+
+    #[test]
+    fn cmdline_reads_back(arguments in proptest::collection::vec(proptest::collection::vec(1_u8.., 0..9), 1..6)) {
+        let text: Vec<u8> = arguments.iter().flat_map(|argument| argument.iter().copied().chain([0])).collect();
+        prop_assert_eq!(cmdline(&text), arguments);
+    }
+}
