@@ -107,18 +107,18 @@ impl Column {
         self.subject() == Subject::End && !cheap.contains(&self)
     }
 
-    /// The width below which it is not wrapped on a terminal: an ID is for copying, a heading for reading.
-    pub(super) fn least_width(self) -> Option<u16> {
-        match self {
-            Self::Readers
-            | Self::Writers
-            | Self::Ends
-            | Self::Name
-            | Self::Cmdline
-            | Self::Target => Some(10),
-            Self::Pipe => Some(14),
-            _ => u16::try_from(self.heading().len() + 2).ok(),
-        }
+    /// Whether it may be of any length, so that on a terminal it wraps before the others do.
+    pub(super) fn is_long(self) -> bool {
+        let long = [
+            Self::Readers,
+            Self::Writers,
+            Self::Ends,
+            Self::Name,
+            Self::Cmdline,
+            Self::Flags,
+            Self::Target,
+        ];
+        long.contains(&self)
     }
 }
 

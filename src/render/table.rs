@@ -14,6 +14,12 @@ const WIDEST_PADDING: usize = 36;
 /// What stands between two columns.
 const GAP: &str = "  ";
 
+/// The same on a terminal, as a number of columns.
+const PADDING: u16 = 2;
+
+/// The width that a list or a path keeps on a narrow terminal, if it is that long.
+const LEAST_LONG: u16 = 8;
+
 /// A table: which columns, with or without headings.
 pub(super) struct Frame<'a> {
     pub(super) columns: &'a [Column],
@@ -62,9 +68,25 @@ impl Sheet<'_> {
                 text
             }));
         }
-        for (column, shape) in frame.columns.iter().zip(table.column_iter_mut()) {
-            shape.set_padding((0, 2));
-            if let Some(least) = column.least_width() {
+        // What is short stays whole, so that it can be copied, unless that leaves the lists no room.
+        let contents = table.column_max_content_widths();
+        let short = |column: &Column| {
+            if column.is_long() {
+                LEAST_LONG
+            } else {
+                width / 3
+            }
+        };
+        let least = frame
+            .columns
+            .iter()
+            .zip(contents)
+            .map(|(column, content)| content.min(short(column)) + PADDING);
+        let least: Vec<u16> = least.collect();
+        let fits = least.iter().sum::<u16>() <= width;
+        for (shape, least) in table.column_iter_mut().zip(least) {
+            shape.set_padding((0, PADDING));
+            if fits {
                 shape.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(least)));
             }
         }

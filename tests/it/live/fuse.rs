@@ -72,6 +72,37 @@ fn other_views_of_a_stopped_file_system() {
     }
 }
 
+/// A FIFO there, named on the command line by its path: to look that up would wait for the server.
+#[test]
+fn path_on_a_stopped_file_system() {
+    need!(
+        Need::Root,
+        Need::PYTHON,
+        Need::Fuse,
+        Need::Program("nsenter")
+    );
+    let _turn = turn::take();
+    let scene = Scene::start("fuse", User::Me);
+    let path = format!("{}/fifo", scene.truth.text("/mnt"));
+    let output = lspipe(["--json", &path])
+        .mounts_of(scene.pid())
+        .limit(Duration::from_secs(10))
+        .run();
+    match output.code() {
+        Some(0) => scene
+            .truth
+            .assert_pipe("fifo", &Report::parse(&output.stdout)),
+        code => {
+            assert_eq!(code, Some(2), "{}", output.stderr);
+            assert!(
+                output.stderr.starts_with("lspipe: ") && output.stderr.contains(&path),
+                "{}",
+                output.stderr
+            );
+        }
+    }
+}
+
 /// In a tree of plain files the links are paths, and a path into the dead file system does block. The scan leaves that
 /// descriptor behind, names it, and reports the rest.
 #[test]

@@ -1,9 +1,12 @@
 //! Namespaces: other PIDs, other mounts, the same pipes.
 
+use std::collections::BTreeSet;
+
 use super::PLAIN;
 use crate::support::need::{Need, need};
 use crate::support::run::lspipe;
 use crate::support::scene::Scene;
+use crate::support::table::Table;
 use crate::support::user::User;
 
 #[test]
@@ -41,4 +44,47 @@ fn two_mount_namespaces() {
         "two FIFOs of one inode number"
     );
     assert_ne!(scene.truth.id("twin_a"), scene.truth.id("twin_b"));
+}
+
+/// The /proc of a PID namespace, looked at from outside and so by the numbers of inside: what is outside it is not listed,
+/// and lspipe knows that it is not.
+#[test]
+fn proc_of_a_pid_namespace() {
+    need!(Need::Root, Need::PYTHON, Need::Program("nsenter"));
+    let scene = Scene::start("pidns", User::Me);
+    let proc = scene.truth.text("/proc");
+    let report = lspipe(["--proc", proc]).mounts_of(scene.pid()).report();
+    assert_eq!(report.scan.outside.as_deref(), Some("pid-namespace"));
+    assert!(!report.scan.complete);
+    assert_eq!(report.scan.processes, 2);
+    let inner = |pid: u32| scene.truth.number(&format!("/inner/{pid}"));
+    for name in ["between", "out"] {
+        let pipe = report.pipe(&scene.truth.id(name)).expect("listed");
+        let told: BTreeSet<_> = pipe
+            .ends()
+            .map(|end| (end.pid, end.tid, end.fd, end.access.as_str()))
+            .collect();
+        let known = scene
+            .truth
+            .ends_of(name)
+            .into_iter()
+            .filter(|end| end.0 != scene.pid());
+        assert_eq!(
+            told,
+            known
+                .map(|(pid, tid, fd, access)| (inner(pid), tid, fd, access))
+                .collect()
+        );
+    }
+    assert_eq!(report.pipes.len(), 2);
+    let table = lspipe(["-q", "--proc", proc])
+        .mounts_of(scene.pid())
+        .run()
+        .expect(0);
+    let table = Table::parse(table.text());
+    assert_eq!(
+        table.cell(&scene.truth.id("out"), "READERS"),
+        "?",
+        "the reader is outside"
+    );
 }

@@ -7,6 +7,9 @@ use crate::support::scene::Scene;
 use crate::support::table::Table;
 use crate::support::user::{NOBODY, User};
 
+/// Options of setpriv(1).
+const AS_NOBODY: &[&str] = &["--reuid=65534", "--regid=65534", "--clear-groups"];
+
 #[test]
 fn other_side_of_the_fence() {
     need!(Need::Root, Need::PYTHON);
@@ -119,4 +122,109 @@ fn user_names_and_numbers() {
     );
     scene.truth.assert_whole(&numeric);
     assert_eq!(User::Nobody.uid(), NOBODY);
+}
+
+/// Who may read `fdinfo` but not the links still learns which anonymous pipes there are, for `fdinfo` tells their inode.
+#[test]
+fn with_the_capability_to_trace_alone() {
+    need!(Need::Root, Need::PYTHON, Need::Program("setpriv"));
+    const ONE: &[&str] = &["--inh-caps=+sys_ptrace", "--ambient-caps=+sys_ptrace"];
+    let fifos = Scene::start("fifos", User::Me);
+    let pipes = Scene::start("anonymous", User::Me);
+    let report = lspipe(PLAIN).setpriv(&[AS_NOBODY, ONE].concat()).report();
+    pipes.truth.assert_whole(&report);
+    // Which device a FIFO is on, only its link tells.
+    assert!(report.pipes_of(&fifos.truth.pids()).is_empty());
+    for pid in [fifos.pid(), pipes.pid()] {
+        let gap = report
+            .unreadable
+            .iter()
+            .find(|gap| gap.pid == pid)
+            .expect("its links are unreadable");
+        assert_eq!(gap.error, "EACCES", "{gap:?}");
+    }
+    assert!(!report.scan.complete);
+}
+
+#[test]
+fn with_the_two_capabilities() {
+    need!(Need::Root, Need::PYTHON, Need::Program("setpriv"));
+    const TWO: &[&str] = &[
+        "--inh-caps=+sys_ptrace,+dac_read_search",
+        "--ambient-caps=+sys_ptrace,+dac_read_search",
+    ];
+    for name in ["anonymous", "fifos", "leader", "users"] {
+        let scene = Scene::start(name, User::Me);
+        let report = lspipe(PLAIN).setpriv(&[AS_NOBODY, TWO].concat()).report();
+        scene.truth.assert_whole(&report);
+        let pids = scene.truth.pids();
+        assert!(
+            !report.unreadable.iter().any(|gap| pids.contains(&gap.pid)),
+            "{:?}",
+            report.unreadable
+        );
+    }
+}
+
+/// Root that has lost its power over others sees the numbers of their descriptors, and not what they lead to.
+#[test]
+fn root_without_the_capability_to_trace() {
+    need!(Need::Root, Need::PYTHON, Need::Program("setpriv"));
+    let scene = Scene::start("anonymous", User::Me);
+    let report = lspipe(PLAIN)
+        .setpriv(&["--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace"])
+        .report();
+    assert!(
+        report.pipes_of(&scene.truth.pids()).is_empty(),
+        "no link can be read"
+    );
+    for pid in scene.truth.pids() {
+        let gap = report
+            .unreadable
+            .iter()
+            .find(|gap| gap.pid == pid)
+            .expect("named");
+        let count = std::fs::read_dir(format!("/proc/{pid}/fd"))
+            .expect("list fd")
+            .count() as u64;
+        assert_eq!(
+            (gap.what.as_str(), gap.error.as_str(), gap.fds),
+            ("fd_links", "EACCES", Some(count))
+        );
+        assert_eq!(
+            (gap.command.as_str(), gap.command_bytes.as_deref()),
+            ("python3", None)
+        );
+    }
+}
+
+/// Whoever is not even told of other people's processes knows that there may be some.
+#[test]
+fn hidden_processes() {
+    need!(
+        Need::Root,
+        Need::PYTHON,
+        Need::Program("nsenter"),
+        Need::Program("setpriv")
+    );
+    let scene = Scene::start("users", User::Me);
+    let (nobody, proc) = (scene.truth.number("/nobody"), scene.truth.text("/proc"));
+    let run = |args: &[&str]| lspipe(args).mounts_of(scene.pid()).setpriv(AS_NOBODY);
+    let report = run(&["--proc", proc]).report();
+    assert_eq!(report.scan.outside.as_deref(), Some("hidepid"));
+    assert!(!report.scan.complete);
+    assert_eq!(report.scan.proc, proc);
+    scene.truth.seen_in(&[nobody]).assert_whole(&report);
+    let table = run(&["-q", "--proc", proc]).run().expect(0);
+    assert_eq!(
+        Table::parse(table.text()).cell(&scene.truth.id("to_root"), "READERS"),
+        "?"
+    );
+    run(&["-q", "--proc", proc, "--require-complete"])
+        .run()
+        .expect(2);
+    // Root is exempt.
+    let report = lspipe(["--proc", proc]).mounts_of(scene.pid()).report();
+    assert_eq!(report.scan.outside, None);
+    scene.truth.assert_whole(&report);
 }

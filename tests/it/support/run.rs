@@ -57,6 +57,7 @@ pub(crate) struct Lspipe {
     user: User,
     limit: Duration,
     mounts_of: Option<u32>,
+    setpriv: Vec<&'static str>,
     stdout: Option<Stdio>,
 }
 
@@ -71,6 +72,7 @@ pub(crate) fn lspipe<I: IntoIterator<Item: AsRef<OsStr>>>(args: I) -> Lspipe {
         user: User::Me,
         limit: LIMIT,
         mounts_of: None,
+        setpriv: Vec::new(),
         stdout: None,
     }
 }
@@ -89,6 +91,12 @@ impl Lspipe {
     /// Runs it in the mount namespace of that process.
     pub(crate) fn mounts_of(mut self, pid: u32) -> Self {
         self.mounts_of = Some(pid);
+        self
+    }
+
+    /// Runs it as setpriv(1) with these options makes it, which needs root.
+    pub(crate) fn setpriv(mut self, options: &[&'static str]) -> Self {
+        self.setpriv = options.to_vec();
         self
     }
 
@@ -129,19 +137,28 @@ impl Lspipe {
 
     /// Starts it and leaves it running.
     pub(crate) fn spawn(mut self) -> Running {
-        let (binary, _home) = binary_for(self.user);
-        let mut command = match self.mounts_of {
-            Some(pid) => {
-                let mut nsenter = Command::new(program("nsenter").expect("nsenter"));
-                nsenter
-                    .arg("--mount")
-                    .arg(format!("--target={pid}"))
-                    .arg("--")
-                    .arg(binary);
-                nsenter
-            }
-            None => Command::new(binary),
+        let user = if self.setpriv.is_empty() {
+            self.user
+        } else {
+            User::Nobody
         };
+        let (binary, _home) = binary_for(user);
+        let tool = |name: &str| program(name).expect("checked by need").into_os_string();
+        let mut words: Vec<OsString> = Vec::new();
+        if let Some(pid) = self.mounts_of {
+            words.extend([
+                tool("nsenter"),
+                "--mount".into(),
+                format!("--target={pid}").into(),
+            ]);
+        }
+        if !self.setpriv.is_empty() {
+            words.push(tool("setpriv"));
+            words.extend(self.setpriv.iter().map(OsString::from));
+        }
+        words.push(binary.into_os_string());
+        let mut command = Command::new(&words[0]);
+        command.args(&words[1..]);
         self.user.apply(&mut command);
         let stdout = self.stdout.take().unwrap_or_else(Stdio::piped);
         command

@@ -27,10 +27,6 @@ impl User {
         }
     }
 
-    pub(crate) fn is_privileged(self) -> bool {
-        self == Self::Me && is_root()
-    }
-
     pub(crate) fn uid(self) -> u32 {
         match self {
             Self::Me => rustix::process::geteuid().as_raw(),
