@@ -5,7 +5,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser as _};
-use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum, ValueHint};
+use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{
+    ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
+    ValueHint,
+};
 use regex_lite::Regex;
 
 use crate::model::{Pid, PipeKind, Side};
@@ -62,6 +67,10 @@ pub struct Cli {
     #[arg(value_name = "PIPE", value_hint = ValueHint::FilePath)]
     pipes: Vec<OsString>,
 
+    /// Print a man page, a shell completion or the JSON schema
+    #[arg(long, value_name = "KIND", exclusive = true)]
+    pub generate: Option<Generate>,
+
     #[command(flatten)]
     selection: SelectionArgs,
 
@@ -70,10 +79,6 @@ pub struct Cli {
 
     #[command(flatten)]
     shared: SharedArgs,
-
-    /// Print a man page, a shell completion or the JSON schema
-    #[arg(long, value_name = "KIND", exclusive = true)]
-    pub generate: Option<Generate>,
 }
 
 const AFTER_HELP: &str =
@@ -169,10 +174,6 @@ struct OutputArgs {
     /// With --terse: only those that write
     #[arg(long, requires = "terse")]
     writers: bool,
-
-    /// Report again and again, with this pause
-    #[arg(short, long, value_name = "SECONDS", value_parser = seconds)]
-    repeat: Option<Duration>,
 }
 
 #[derive(Debug, Args)]
@@ -189,6 +190,10 @@ struct SharedArgs {
     /// When to colour
     #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
     color: When,
+
+    /// Report again and again, with this pause
+    #[arg(short, long, value_name = "SECONDS", value_parser = seconds, global = true)]
+    repeat: Option<Duration>,
 
     /// Show users as numbers: to look up their names can block
     #[arg(short = 'l', long, global = true)]
@@ -244,6 +249,31 @@ struct Columns {
 }
 
 impl Cli {
+    /// Reads the command line of this process.
+    ///
+    /// # Errors
+    ///
+    /// For help and version too: it is clap's way to say what to print.
+    pub fn from_command_line() -> Result<Self, clap::Error> {
+        let mut command = Self::command();
+        let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+        let given = |arg: &&clap::Arg| {
+            matches.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine)
+        };
+        let own = command
+            .get_arguments()
+            .filter(|arg| !arg.is_global_set())
+            .find(given)
+            .map(ToString::to_string);
+        match (matches.subcommand_name(), own) {
+            (Some(name), Some(arg)) => {
+                let message = format!("the argument '{arg}' cannot be used with '{name}'\n");
+                Err(command.error(ErrorKind::ArgumentConflict, message))
+            }
+            _ => Self::from_arg_matches(&matches),
+        }
+    }
+
     /// Whether only the columns are to be listed.
     #[must_use]
     pub fn lists_columns(&self) -> bool {
@@ -286,7 +316,7 @@ impl Cli {
                 When::Always => Color::Always,
                 When::Never => Color::Never,
             },
-            repeat: output.repeat,
+            repeat: shared.repeat,
             numeric_uid: shared.numeric_uid,
             quiet: shared.quiet,
             require_complete: shared.require_complete,

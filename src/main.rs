@@ -4,7 +4,6 @@ use std::io::{self, BufWriter, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use anstream::{AutoStream, ColorChoice};
-use clap::Parser as _;
 use lspipe::cli::Cli;
 use lspipe::error::Error;
 use lspipe::options::Color;
@@ -19,7 +18,7 @@ const USUAL_WIDTH: u16 = 80;
 
 fn main() -> ExitCode {
     lspipe::die_of_sigpipe();
-    let status = match Cli::try_parse() {
+    let status = match Cli::from_command_line() {
         Ok(cli) => match answer(cli) {
             Ok(exit) => exit.into(),
             Err(error) if error.is_broken_pipe() => FAILED,

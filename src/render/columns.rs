@@ -282,6 +282,10 @@ impl Sheet<'_> {
             .find(|end| end.key() == key)
             .map(|end| end.access);
         let others = || pipe.ends.iter().filter(|end| end.key() != key);
+        let may_hide = |side| self.graph.coverage.may_hide(pipe.id.kind(), side);
+        if others().next().is_none() && (may_hide(Side::Read) || may_hide(Side::Write)) {
+            return unsure(style, text);
+        }
         let across = |end: &&Endpoint| access != Some(end.access);
         let ordered = others()
             .filter(across)
