@@ -53,7 +53,7 @@ const SIMILAR: f64 = 0.7;
 /// List pipes and FIFOs, and the processes on both their ends.
 ///
 /// Each row is a pipe, with its readers and writers as PID,COMMAND,FDmode: `252,grep,0r` is descriptor 0 of process 252,
-/// open for reading. `-` means that there is surely no such end, `?` that a process which could not be read may hold one.
+/// open for reading. `-` means that no process has such an end, `?` that a process which could not be read may have one.
 #[derive(Debug, Parser)]
 #[command(name = "lspipe", version, max_term_width = 100, disable_help_subcommand = true, after_help = AFTER_HELP, after_long_help = AFTER_LONG_HELP)]
 pub struct Cli {

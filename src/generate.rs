@@ -9,8 +9,20 @@ use crate::cli::{Cli, Generate};
 use crate::render::SCHEMA;
 use crate::render::columns::Column;
 
+/// The date of this version, in the foot of the man page.
+const RELEASED: &str = "2026-11-22";
+
+/// A line a form of the command: clap_mangen would list every option instead.
+const SYNOPSIS: &str = r".SH SYNOPSIS
+.B lspipe
+.RI [ OPTIONS ]\ [ PIPE .\|.\|.]
+.br
+.B lspipe fds
+.RI [ OPTIONS ]\ PID .\|.\|.
+";
+
 /// What no option's text can tell: output, limits, examples. Follows the generated sections.
-const MAN_SECTIONS: &str = include_str!("man_sections.roff");
+const SECTIONS: &str = include_str!("../man/sections.roff");
 
 /// Writes one of them.
 ///
@@ -47,17 +59,25 @@ fn complete(shell: Shell, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn man(out: &mut dyn Write) -> io::Result<()> {
-    let page =
-        clap_mangen::Man::new(Cli::command()).source(concat!("lspipe ", env!("CARGO_PKG_VERSION")));
-    page.render_title(out)?;
-    page.render_name_section(out)?;
-    page.render_synopsis_section(out)?;
-    page.render_description_section(out)?;
-    page.render_options_section(out)?;
-    page.render_subcommands_section(out)?;
-    writeln!(out, ".SH COLUMNS")?;
+    let page = clap_mangen::Man::new(Cli::command())
+        .date(RELEASED)
+        .source(concat!("lspipe ", env!("CARGO_PKG_VERSION")))
+        .manual("User Commands");
+    let mut text = Vec::new();
+    page.render_title(&mut text)?;
+    page.render_name_section(&mut text)?;
+    text.write_all(SYNOPSIS.as_bytes())?;
+    page.render_description_section(&mut text)?;
+    page.render_options_section(&mut text)?;
+    writeln!(text, ".SH COLUMNS")?;
     for column in Column::ALL.iter().filter(|column| column.is_selectable()) {
-        writeln!(out, ".TP\n.B {}\n{}", column.heading(), column.help())?;
+        writeln!(text, ".TP\n.B {}\n{}", column.heading(), column.help())?;
     }
-    out.write_all(MAN_SECTIONS.as_bytes())
+    // clap_mangen sets a blank line apart with two line breaks, of which mandoc(1) warns.
+    out.write_all(
+        String::from_utf8_lossy(&text)
+            .replace("\n.br\n\n.br\n", "\n.sp\n")
+            .as_bytes(),
+    )?;
+    out.write_all(SECTIONS.as_bytes())
 }
