@@ -1,23 +1,23 @@
 //! The command line: clap's types, and their way to [`Options`]. No I/O.
 
+mod value;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser as _};
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
 use clap::{
     ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
     ValueHint,
 };
-use regex_lite::Regex;
 
+use self::value::{Columns, Commands};
 use crate::model::{Pid, PipeKind, Side};
 use crate::options::{Color, Options, PipeName, Question, Wanted};
 use crate::render::columns::{Column, Subject};
 use crate::render::{Format, TableFormat};
-use crate::select::CommandPattern;
 
 /// The columns of the default table.
 const PIPE_COLUMNS: [Column; 5] = [
@@ -46,9 +46,6 @@ const END_COLUMNS: [Column; 11] = [
 const SELECTION: &str = "Selection";
 const OUTPUT: &str = "Output";
 const SOURCE: &str = "Source";
-
-/// How similar an unknown column must be to a known one to be suggested.
-const SIMILAR: f64 = 0.7;
 
 /// List pipes and FIFOs, and the processes on both their ends.
 ///
@@ -107,7 +104,7 @@ enum Command {
     #[command(max_term_width = 100)]
     Fds {
         /// The processes
-        #[arg(value_name = "PID", required = true, value_parser = pid)]
+        #[arg(value_name = "PID", required = true, value_parser = value::pid)]
         pids: Vec<Pid>,
     },
 }
@@ -116,7 +113,7 @@ enum Command {
 #[command(next_help_heading = SELECTION)]
 struct SelectionArgs {
     /// Pipes that one of these processes has an end of
-    #[arg(short, long, value_name = "PID", value_delimiter = ',', value_parser = pid, action = ArgAction::Append)]
+    #[arg(short, long, value_name = "PID", value_delimiter = ',', value_parser = value::pid, action = ArgAction::Append)]
     pid: Vec<Pid>,
 
     /// With --pid: its children, their children and so on too
@@ -124,7 +121,7 @@ struct SelectionArgs {
     descendants: bool,
 
     /// Pipes that such a command has an end of: its name, or a /REGEX/
-    #[arg(short, long, value_name = "NAME", value_parser = commands, action = ArgAction::Append)]
+    #[arg(short, long, value_name = "NAME", value_parser = value::commands, action = ArgAction::Append)]
     command: Vec<Commands>,
 
     /// Pipes that a process of this user, a name or number, has an end of
@@ -132,7 +129,7 @@ struct SelectionArgs {
     user: Vec<String>,
 
     /// Pipes of this kind
-    #[arg(short, long, value_name = "KIND", value_delimiter = ',', value_parser = kinds(), action = ArgAction::Append)]
+    #[arg(short, long, value_name = "KIND", value_delimiter = ',', value_parser = value::kinds(), action = ArgAction::Append)]
     kind: Vec<PipeKind>,
 
     /// Pipes without a reader: the next write gets SIGPIPE
@@ -152,7 +149,7 @@ struct OutputArgs {
     endpoints: bool,
 
     /// These columns, or with a + these more; see --list-columns
-    #[arg(short, long, value_name = "COLUMNS", value_parser = columns, allow_hyphen_values = true, action = ArgAction::Append, conflicts_with_all = ["json", "ndjson", "terse"])]
+    #[arg(short, long, value_name = "COLUMNS", value_parser = value::columns, allow_hyphen_values = true, action = ArgAction::Append, conflicts_with_all = ["json", "ndjson", "terse"])]
     output: Vec<Columns>,
 
     /// List the columns that --output knows
@@ -192,7 +189,7 @@ struct SharedArgs {
     color: When,
 
     /// Report again and again, with this pause
-    #[arg(short, long, value_name = "SECONDS", value_parser = seconds, global = true)]
+    #[arg(short, long, value_name = "SECONDS", value_parser = value::seconds, global = true)]
     repeat: Option<Duration>,
 
     /// Show users as numbers: to look up their names can block
@@ -235,17 +232,6 @@ pub enum Generate {
     CompleteFish,
     /// The JSON Schema of --json
     Schema,
-}
-
-/// The value of one `--command`.
-#[derive(Debug, Clone)]
-struct Commands(Vec<CommandPattern>);
-
-/// The value of one `--output`.
-#[derive(Debug, Clone)]
-struct Columns {
-    append: bool,
-    columns: Vec<Column>,
 }
 
 impl Cli {
@@ -386,89 +372,5 @@ fn format(output: &OutputArgs, shared: &SharedArgs) -> Format {
         Format::Ends(table)
     } else {
         Format::Pipes(table)
-    }
-}
-
-fn pid(text: &str) -> Result<Pid, String> {
-    let pid = text.parse().map_err(|_| "a PID is a number".to_owned())?;
-    if (1..=Pid::MAX.0).contains(&pid) {
-        Ok(Pid(pid))
-    } else {
-        Err(format!("a PID is from 1 to {}", Pid::MAX))
-    }
-}
-
-/// `NAME,NAME` or `/REGEX/`, in which a comma has its own meaning.
-fn commands(text: &str) -> Result<Commands, String> {
-    if let Some(pattern) = text
-        .strip_prefix('/')
-        .and_then(|rest| rest.strip_suffix('/'))
-    {
-        let regex =
-            Regex::new(pattern).map_err(|error| format!("no regular expression: {error}"))?;
-        return Ok(Commands(vec![CommandPattern::Regex(regex)]));
-    }
-    if text.is_empty() {
-        return Err("give a name or a /REGEX/".to_owned());
-    }
-    Ok(Commands(
-        text.split(',')
-            .map(|name| CommandPattern::Name(name.into()))
-            .collect(),
-    ))
-}
-
-fn kinds() -> impl clap::builder::TypedValueParser<Value = PipeKind> {
-    let kinds = [PipeKind::Anonymous, PipeKind::Fifo];
-    PossibleValuesParser::new(kinds.map(PipeKind::as_str)).map(move |name| {
-        // The parser lets no other name through.
-        kinds
-            .into_iter()
-            .find(|kind| kind.as_str() == name)
-            .unwrap_or(PipeKind::Anonymous)
-    })
-}
-
-fn columns(text: &str) -> Result<Columns, String> {
-    let (append, names) = text
-        .strip_prefix('+')
-        .map_or((false, text), |names| (true, names));
-    let columns = names.split(',').map(column).collect::<Result<_, _>>()?;
-    Ok(Columns { append, columns })
-}
-
-fn column(name: &str) -> Result<Column, String> {
-    // PID,+USER means the same as two options.
-    let wanted = name.trim().trim_start_matches('+').to_uppercase();
-    let known = || {
-        Column::ALL
-            .iter()
-            .copied()
-            .filter(|column| column.is_selectable())
-    };
-    if let Some(column) = known().find(|column| column.heading() == wanted) {
-        return Ok(column);
-    }
-    let similarity = |column: &Column| strsim::jaro_winkler(column.heading(), &wanted);
-    let nearest = known().max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
-    match nearest.filter(|column| similarity(column) >= SIMILAR) {
-        Some(column) => Err(format!(
-            "there is no column {name:?}, but {}",
-            column.heading()
-        )),
-        None => Err(format!(
-            "there is no column {name:?}; --list-columns shows them"
-        )),
-    }
-}
-
-fn seconds(text: &str) -> Result<Duration, String> {
-    let wrong = || "give a number of seconds above 0, such as 2 or 0.5".to_owned();
-    let duration =
-        Duration::try_from_secs_f64(text.parse().map_err(|_| wrong())?).map_err(|_| wrong())?;
-    if duration.is_zero() {
-        Err(wrong())
-    } else {
-        Ok(duration)
     }
 }

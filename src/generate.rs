@@ -12,7 +12,7 @@ use crate::render::columns::Column;
 /// The date of this version, in the foot of the man page.
 const RELEASED: &str = "2026-11-22";
 
-/// A line a form of the command: clap_mangen would list every option instead.
+/// A line a form of the command: `clap_mangen` would list every option instead.
 const SYNOPSIS: &str = r".SH SYNOPSIS
 .B lspipe
 .RI [ OPTIONS ]\ [ PIPE .\|.\|.]

@@ -15,7 +15,7 @@ macro_rules! columns {
         /// A column of a table.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum Column {
-            $(#[doc = $help] $name,)*
+            $(#[doc = concat!("`", $heading, "`: see [`Self::help`].")] $name,)*
         }
 
         impl Column {

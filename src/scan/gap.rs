@@ -16,7 +16,7 @@ pub(super) fn errno_of(error: &io::Error) -> Errno {
     Errno::from_io_error(error).unwrap_or(Errno::IO)
 }
 
-/// A gap of which nothing but the cause is known yet: who it is follows from [`super::facts`].
+/// A gap of which nothing but the cause is known yet: who it is, the process directory tells.
 pub(super) fn gap(pid: Pid, what: Unread, errno: Errno, may_hold: MayHold) -> Gap {
     Gap {
         pid,

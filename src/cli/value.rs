@@ -1,0 +1,108 @@
+//! The values of options: from text to types, and for each wrong one what would be right.
+
+use std::time::Duration;
+
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use regex_lite::Regex;
+
+use crate::model::{Pid, PipeKind};
+use crate::render::columns::Column;
+use crate::select::CommandPattern;
+
+/// How similar an unknown column must be to a known one to be suggested.
+const SIMILAR: f64 = 0.7;
+
+/// The value of one `--command`.
+#[derive(Debug, Clone)]
+pub(super) struct Commands(pub(super) Vec<CommandPattern>);
+
+/// The value of one `--output`.
+#[derive(Debug, Clone)]
+pub(super) struct Columns {
+    pub(super) append: bool,
+    pub(super) columns: Vec<Column>,
+}
+
+pub(super) fn pid(text: &str) -> Result<Pid, String> {
+    let pid = text.parse().map_err(|_| "a PID is a number".to_owned())?;
+    if (1..=Pid::MAX.0).contains(&pid) {
+        Ok(Pid(pid))
+    } else {
+        Err(format!("a PID is from 1 to {}", Pid::MAX))
+    }
+}
+
+/// `NAME,NAME` or `/REGEX/`, in which a comma has its own meaning.
+pub(super) fn commands(text: &str) -> Result<Commands, String> {
+    if let Some(pattern) = text
+        .strip_prefix('/')
+        .and_then(|rest| rest.strip_suffix('/'))
+    {
+        let regex =
+            Regex::new(pattern).map_err(|error| format!("no regular expression: {error}"))?;
+        return Ok(Commands(vec![CommandPattern::Regex(regex)]));
+    }
+    if text.is_empty() {
+        return Err("give a name or a /REGEX/".to_owned());
+    }
+    Ok(Commands(
+        text.split(',')
+            .map(|name| CommandPattern::Name(name.into()))
+            .collect(),
+    ))
+}
+
+pub(super) fn kinds() -> impl TypedValueParser<Value = PipeKind> {
+    let kinds = [PipeKind::Anonymous, PipeKind::Fifo];
+    PossibleValuesParser::new(kinds.map(PipeKind::as_str)).map(move |name| {
+        // The parser lets no other name through.
+        kinds
+            .into_iter()
+            .find(|kind| kind.as_str() == name)
+            .unwrap_or(PipeKind::Anonymous)
+    })
+}
+
+pub(super) fn columns(text: &str) -> Result<Columns, String> {
+    let (append, names) = text
+        .strip_prefix('+')
+        .map_or((false, text), |names| (true, names));
+    let columns = names.split(',').map(column).collect::<Result<_, _>>()?;
+    Ok(Columns { append, columns })
+}
+
+fn column(name: &str) -> Result<Column, String> {
+    // PID,+USER means the same as two options.
+    let wanted = name.trim().trim_start_matches('+').to_uppercase();
+    let known = || {
+        Column::ALL
+            .iter()
+            .copied()
+            .filter(|column| column.is_selectable())
+    };
+    if let Some(column) = known().find(|column| column.heading() == wanted) {
+        return Ok(column);
+    }
+    let similarity = |column: &Column| strsim::jaro_winkler(column.heading(), &wanted);
+    let nearest = known().max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
+    match nearest.filter(|column| similarity(column) >= SIMILAR) {
+        Some(column) => Err(format!(
+            "there is no column {name:?}, but {}",
+            column.heading()
+        )),
+        None => Err(format!(
+            "there is no column {name:?}; --list-columns shows them"
+        )),
+    }
+}
+
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
+    let wrong = || "give a number of seconds above 0, such as 2 or 0.5".to_owned();
+    let duration =
+        Duration::try_from_secs_f64(text.parse().map_err(|_| wrong())?).map_err(|_| wrong())?;
+    if duration.is_zero() {
+        Err(wrong())
+    } else {
+        Ok(duration)
+    }
+}

@@ -1,0 +1,157 @@
+//! How much of the machine a scan saw, and what that means for an end that it did not see.
+
+use std::path::PathBuf;
+
+use super::{Fd, Pid, PipeKind, Side, Uid};
+
+/// What of a process could not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Unread {
+    /// Its fd table: not even the descriptor numbers are known.
+    FdTable,
+    /// The targets of its descriptors: their numbers are known, not what they lead to.
+    FdLinks,
+    /// The list of its threads, some of which may have an fd table of their own.
+    Tasks,
+    /// A single descriptor.
+    Fd(Fd),
+    /// Its command line.
+    Cmdline,
+}
+
+impl Unread {
+    /// The word for it in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::FdTable => "fd_table",
+            Self::FdLinks => "fd_links",
+            Self::Tasks => "tasks",
+            Self::Fd(_) => "fd",
+            Self::Cmdline => "cmdline",
+        }
+    }
+}
+
+/// Which ends may stand in what could not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MayHold {
+    /// A read end.
+    pub read: bool,
+    /// A write end.
+    pub write: bool,
+    /// An end of an anonymous pipe; false where all of those were identified in another way.
+    pub anonymous: bool,
+}
+
+impl MayHold {
+    /// Any end at all.
+    pub const ANYTHING: Self = Self {
+        read: true,
+        write: true,
+        anonymous: true,
+    };
+    /// No end: what is missing is something else.
+    pub const NOTHING: Self = Self {
+        read: false,
+        write: false,
+        anonymous: false,
+    };
+
+    /// Both together.
+    #[must_use]
+    pub const fn or(self, other: Self) -> Self {
+        Self {
+            read: self.read || other.read,
+            write: self.write || other.write,
+            anonymous: self.anonymous || other.anonymous,
+        }
+    }
+
+    fn covers(self, kind: PipeKind, side: Side) -> bool {
+        let kind_fits = kind == PipeKind::Fifo || self.anonymous;
+        kind_fits
+            && match side {
+                Side::Read => self.read,
+                Side::Write => self.write,
+            }
+    }
+}
+
+/// Something that the scan could not read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Gap {
+    /// The process.
+    pub pid: Pid,
+    /// Its command, empty if even that could not be read.
+    pub command: Vec<u8>,
+    /// Its effective user ID.
+    pub uid: Option<Uid>,
+    /// What of it.
+    pub what: Unread,
+    /// Why: the name of an errno, for example `EACCES`. `ETIMEDOUT` stands for a call that gave no answer.
+    pub error: String,
+    /// How many descriptors are concerned, where that is known.
+    pub fds: Option<u64>,
+    /// The mount that did not answer, where a call gave no answer.
+    pub mount: Option<PathBuf>,
+    /// The ends that may be there all the same.
+    pub may_hold: MayHold,
+}
+
+/// Why there may be processes that the scan was not even told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outside {
+    /// The proc file system is that of a PID namespace: processes outside it are not listed.
+    PidNamespace,
+    /// The proc file system is mounted with `hidepid`, and we are not exempt.
+    Hidepid,
+}
+
+impl Outside {
+    /// The word for it in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::PidNamespace => "pid-namespace",
+            Self::Hidepid => "hidepid",
+        }
+    }
+}
+
+/// How much of the machine the scan saw.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Coverage {
+    /// The proc root that was scanned.
+    pub proc_root: PathBuf,
+    /// How many processes there were.
+    pub processes: usize,
+    /// How many processes and descriptors went away while the scan looked at them.
+    pub vanished: usize,
+    /// What could not be read, ordered by PID.
+    pub gaps: Vec<Gap>,
+    /// Why there may be more processes than were listed.
+    pub outside: Option<Outside>,
+    /// Whether the scan was made as root.
+    pub as_root: bool,
+}
+
+impl Coverage {
+    /// Whether everything was seen.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.gaps.is_empty() && self.outside.is_none()
+    }
+
+    /// Whether a pipe of this kind may have an end on this side that was not seen: then its absence is not certain.
+    #[must_use]
+    pub fn may_hide(&self, kind: PipeKind, side: Side) -> bool {
+        self.outside.is_some() || self.gaps.iter().any(|gap| gap.may_hold.covers(kind, side))
+    }
+
+    /// How many processes could not be read whole. `gaps` may have several entries for one.
+    #[must_use]
+    pub fn unreadable(&self) -> usize {
+        self.gaps.chunk_by(|a, b| a.pid == b.pid).count()
+    }
+}

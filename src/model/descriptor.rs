@@ -1,0 +1,181 @@
+//! A descriptor in an fd table: an end of a pipe, or any other.
+
+use super::{Fd, Pid, PipeId, Side, Tid};
+
+/// How a descriptor was opened: the `O_ACCMODE` part of its flags.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum AccessMode {
+    /// `O_RDONLY`
+    Read,
+    /// `O_WRONLY`
+    Write,
+    /// `O_RDWR`: one descriptor that is both ends.
+    ReadWrite,
+}
+
+impl AccessMode {
+    /// `r`, `w` or `rw`, as lsfd writes it.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "r",
+            Self::Write => "w",
+            Self::ReadWrite => "rw",
+        }
+    }
+
+    /// Whether a descriptor of this mode is an end on that side.
+    #[must_use]
+    pub const fn is_on(self, side: Side) -> bool {
+        !matches!(
+            (self, side),
+            (Self::Read, Side::Write) | (Self::Write, Side::Read)
+        )
+    }
+}
+
+/// The flags of an open descriptor, as the octal number in the `flags` line of /proc/PID/fdinfo/FD.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenFlags(pub u32);
+
+/// The flags worth a name, as fcntl.h of the machine we run on numbers them. Left out: the access mode, which has a field of
+/// its own, and `O_LARGEFILE`, which the kernel sets by itself.
+const FLAG_NAMES: [(i32, &str); 11] = [
+    (libc::O_APPEND, "O_APPEND"),
+    (libc::O_ASYNC, "O_ASYNC"),
+    (libc::O_CLOEXEC, "O_CLOEXEC"),
+    (libc::O_DIRECT, "O_DIRECT"),
+    (libc::O_DIRECTORY, "O_DIRECTORY"),
+    (libc::O_DSYNC, "O_DSYNC"),
+    (libc::O_NOATIME, "O_NOATIME"),
+    (libc::O_NOFOLLOW, "O_NOFOLLOW"),
+    (libc::O_NONBLOCK, "O_NONBLOCK"),
+    (libc::O_PATH, "O_PATH"),
+    // The bit that O_SYNC has beyond O_DSYNC.
+    (libc::O_SYNC & !libc::O_DSYNC, "O_SYNC"),
+];
+
+impl OpenFlags {
+    /// Whether the descriptor was opened with `O_PATH`: a reference to a file, and no end of a pipe.
+    #[must_use]
+    pub fn is_path(self) -> bool {
+        self.has(libc::O_PATH)
+    }
+
+    /// The access mode, or none for an `O_PATH` descriptor, which has none.
+    #[must_use]
+    pub fn access(self) -> Option<AccessMode> {
+        // O_PATH first: its access mode bits read 0, which would mean O_RDONLY.
+        if self.is_path() {
+            return None;
+        }
+        match self.0 & libc::O_ACCMODE.cast_unsigned() {
+            0 => Some(AccessMode::Read),
+            1 => Some(AccessMode::Write),
+            2 => Some(AccessMode::ReadWrite),
+            _ => None,
+        }
+    }
+
+    /// The names of the flags that are set, in alphabetical order.
+    pub fn names(self) -> impl Iterator<Item = &'static str> {
+        FLAG_NAMES
+            .into_iter()
+            .filter(move |(flag, _)| self.has(*flag))
+            .map(|(_, name)| name)
+    }
+
+    fn has(self, flag: i32) -> bool {
+        self.0 & flag.cast_unsigned() != 0
+    }
+}
+
+/// One end of a pipe: a descriptor in a process's fd table. Never an `O_PATH` descriptor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The process.
+    pub pid: Pid,
+    /// The thread, where the descriptor is in an fd table that the thread does not share with its process.
+    pub tid: Option<Tid>,
+    /// The descriptor number.
+    pub fd: Fd,
+    /// How it is open.
+    pub access: AccessMode,
+    /// Its flags, where they were asked for and could be read.
+    pub flags: Option<OpenFlags>,
+}
+
+impl Endpoint {
+    /// What tells one end from another, and the order of ends in every output.
+    #[must_use]
+    pub const fn key(&self) -> (Pid, Option<Tid>, Fd) {
+        (self.pid, self.tid, self.fd)
+    }
+}
+
+/// A descriptor of any type, for the whole fd table of a process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Descriptor {
+    /// The process.
+    pub pid: Pid,
+    /// The thread, as in [`Endpoint::tid`].
+    pub tid: Option<Tid>,
+    /// The descriptor number.
+    pub fd: Fd,
+    /// How it is open; none for `O_PATH`, and where it could not be read.
+    pub access: Option<AccessMode>,
+    /// Its flags, where they could be read.
+    pub flags: Option<OpenFlags>,
+    /// The type of the file, where it could be told.
+    pub file_type: Option<FileType>,
+    /// The text of the link in /proc/PID/fd, where it could be read.
+    pub target: Option<Vec<u8>>,
+    /// The pipe, where it is one.
+    pub pipe: Option<PipeId>,
+}
+
+impl Descriptor {
+    /// What tells one descriptor from another, as [`Endpoint::key`].
+    #[must_use]
+    pub const fn key(&self) -> (Pid, Option<Tid>, Fd) {
+        (self.pid, self.tid, self.fd)
+    }
+}
+
+/// The type of an open file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FileType {
+    /// A regular file.
+    Regular,
+    /// A directory.
+    Directory,
+    /// A character device.
+    CharacterDevice,
+    /// A block device.
+    BlockDevice,
+    /// A pipe or FIFO.
+    Fifo,
+    /// A socket.
+    Socket,
+    /// A symbolic link, which only `O_PATH` can hold open.
+    Symlink,
+    /// An inode without a name or type, such as an epoll or an eventfd.
+    AnonymousInode,
+}
+
+impl FileType {
+    /// The name in the TYPE column of lsof(8).
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Regular => "REG",
+            Self::Directory => "DIR",
+            Self::CharacterDevice => "CHR",
+            Self::BlockDevice => "BLK",
+            Self::Fifo => "FIFO",
+            Self::Socket => "SOCK",
+            Self::Symlink => "LINK",
+            Self::AnonymousInode => "a_inode",
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! The words of the program as types: what a pipe, an end and a process are, and what a scan could not see.
+//!
+//! Knows nothing of /proc, of options or of output, and imports nothing of the crate. Names of processes and files are
+//! bytes, since the kernel promises no encoding for them.
+
+mod coverage;
+mod descriptor;
+mod number;
+mod pipe;
+mod process;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+pub use self::coverage::{Coverage, Gap, MayHold, Outside, Unread};
+pub use self::descriptor::{AccessMode, Descriptor, Endpoint, FileType, OpenFlags};
+pub use self::number::{Device, Fd, NotAPipeId, Pid, Tid, Uid};
+pub use self::pipe::{Pipe, PipeId, PipeKind, Side};
+pub use self::process::Process;
+
+/// The machine that was scanned; a field is none where the proc tree does not say.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Host {
+    /// The name of the host.
+    pub hostname: Option<String>,
+    /// The release of the kernel.
+    pub kernel: Option<String>,
+    /// The random ID of this boot.
+    pub boot_id: Option<String>,
+}
+
+/// All pipes of a machine with all their ends, at one time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PipeGraph {
+    /// The machine.
+    pub host: Host,
+    /// When the scan began.
+    pub taken_at: Timestamp,
+    /// How much of it was seen.
+    pub coverage: Coverage,
+    /// The device of all anonymous pipes; none in a proc tree of plain files.
+    pub pipefs: Option<Device>,
+    /// Every process there was, with its parent if parents were wanted.
+    pub parents: BTreeMap<Pid, Option<Pid>>,
+    /// Every process that holds an end, by PID.
+    pub processes: BTreeMap<Pid, Process>,
+    /// Every pipe that has an end, ordered by ID.
+    pub pipes: Vec<Pipe>,
+    /// The whole fd tables that were asked for, ordered by PID, thread and number.
+    pub descriptors: Vec<Descriptor>,
+}
+
+impl PipeGraph {
+    /// The device that a pipe is on.
+    #[must_use]
+    pub fn device(&self, id: PipeId) -> Option<Device> {
+        match id {
+            PipeId::Anonymous { .. } => self.pipefs,
+            PipeId::Fifo { device, .. } => Some(device),
+        }
+    }
+
+    /// The pipe of that ID.
+    #[must_use]
+    pub fn pipe(&self, id: PipeId) -> Option<&Pipe> {
+        let index = self.pipes.binary_search_by_key(&id, |pipe| pipe.id).ok()?;
+        self.pipes.get(index)
+    }
+}

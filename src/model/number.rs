@@ -1,0 +1,80 @@
+//! The kernel's numbers, each a type of its own.
+
+use std::fmt;
+use std::str::FromStr;
+
+/// Defines an identifier that is a number to the kernel and a type to us, so that a PID never stands in an fd's place.
+macro_rules! number {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub u32);
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
+number! {
+    /// A process ID, as the scanned proc file system numbers it.
+    Pid
+}
+number! {
+    /// A thread ID.
+    Tid
+}
+number! {
+    /// A file descriptor number.
+    Fd
+}
+number! {
+    /// A user ID.
+    Uid
+}
+
+impl Pid {
+    /// The largest PID that a kernel can hand out: `PID_MAX_LIMIT`, 2²², in include/linux/threads.h.
+    pub const MAX: Self = Self(4 * 1024 * 1024);
+}
+
+/// A device number, shown as `major:minor` in decimal, as in /proc/PID/mountinfo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Device {
+    /// The major number.
+    pub major: u32,
+    /// The minor number.
+    pub minor: u32,
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.major, self.minor)
+    }
+}
+
+impl FromStr for Device {
+    type Err = NotAPipeId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (major, minor) = text.split_once(':').ok_or(NotAPipeId)?;
+        Ok(Self {
+            major: decimal(major)?,
+            minor: decimal(minor)?,
+        })
+    }
+}
+
+/// The text is not the name of a pipe in either form of [`PipeId`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NotAPipeId;
+
+/// A number in plain digits; `parse` alone would take `+5` too, which the kernel never writes.
+pub(super) fn decimal<T: FromStr>(text: &str) -> Result<T, NotAPipeId> {
+    if !text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(NotAPipeId);
+    }
+    text.parse().map_err(|_| NotAPipeId)
+}

@@ -1,0 +1,125 @@
+//! A pipe, and what tells one from another.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::number::decimal;
+use super::{Device, Endpoint, NotAPipeId};
+
+/// What sort of pipe it is; see pipe(7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PipeKind {
+    /// Made by pipe(2); lives in pipefs and has no name.
+    Anonymous,
+    /// A FIFO special file; see fifo(7).
+    Fifo,
+}
+
+impl PipeKind {
+    /// The word for this kind in every output.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Anonymous => "anonymous",
+            Self::Fifo => "fifo",
+        }
+    }
+}
+
+/// Which pipe: its device and inode together, since FIFOs of two file systems may share an inode number.
+///
+/// All anonymous pipes of a kernel are on one device, pipefs, so they are known by their inode alone, and the device is a
+/// fact of the [`PipeGraph`]. Ordered with anonymous pipes first, then by device and inode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PipeId {
+    /// A pipe of pipefs.
+    Anonymous {
+        /// Its inode number, as in `pipe:[18913]`.
+        inode: u64,
+    },
+    /// A FIFO of any other file system.
+    Fifo {
+        /// The device of that file system.
+        device: Device,
+        /// Its inode number on that device.
+        inode: u64,
+    },
+}
+
+impl PipeId {
+    /// Anonymous or FIFO.
+    #[must_use]
+    pub const fn kind(self) -> PipeKind {
+        match self {
+            Self::Anonymous { .. } => PipeKind::Anonymous,
+            Self::Fifo { .. } => PipeKind::Fifo,
+        }
+    }
+
+    /// The inode number.
+    #[must_use]
+    pub const fn inode(self) -> u64 {
+        match self {
+            Self::Anonymous { inode } | Self::Fifo { inode, .. } => inode,
+        }
+    }
+}
+
+/// `pipe:[18913]`, as the kernel writes it in /proc/PID/fd, or `fifo:[0:26:18913]`.
+impl fmt::Display for PipeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Anonymous { inode } => write!(f, "pipe:[{inode}]"),
+            Self::Fifo { device, inode } => write!(f, "fifo:[{device}:{inode}]"),
+        }
+    }
+}
+
+impl FromStr for PipeId {
+    type Err = NotAPipeId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let inside = |prefix| text.strip_prefix(prefix)?.strip_suffix(']');
+        if let Some(inode) = inside("pipe:[") {
+            return Ok(Self::Anonymous {
+                inode: decimal(inode)?,
+            });
+        }
+        let (device, inode) = inside("fifo:[")
+            .and_then(|id| id.rsplit_once(':'))
+            .ok_or(NotAPipeId)?;
+        Ok(Self::Fifo {
+            device: device.parse()?,
+            inode: decimal(inode)?,
+        })
+    }
+}
+
+/// One of the two directions of a pipe.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The read end, held by readers.
+    Read,
+    /// The write end, held by writers.
+    Write,
+}
+
+/// A pipe and all its ends that were seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pipe {
+    /// Which pipe.
+    pub id: PipeId,
+    /// A FIFO's name as its first holder opened it, in that holder's mount namespace.
+    pub path: Option<Vec<u8>>,
+    /// Whether the FIFO has no name left in its file system (link count 0).
+    pub deleted: bool,
+    /// The ends, ordered by [`Endpoint::key`]. A read-write end stands here once.
+    pub ends: Vec<Endpoint>,
+}
+
+impl Pipe {
+    /// The ends on one side; a read-write end is on both.
+    pub fn side(&self, side: Side) -> impl Iterator<Item = &Endpoint> {
+        self.ends.iter().filter(move |end| end.access.is_on(side))
+    }
+}
