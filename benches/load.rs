@@ -6,6 +6,7 @@
 
 use std::convert::Infallible;
 use std::env;
+use std::error::Error;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, PipeReader, PipeWriter};
@@ -100,8 +101,8 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// Returns when all processes are ready. A load that this machine cannot bear is made smaller, and this is said.
-    pub(crate) fn build(plan: &Plan) -> io::Result<Self> {
+    /// Returns when all processes are ready. If so many descriptors are not to be had, there are fewer, and this is said.
+    pub(crate) fn build(plan: &Plan) -> Result<Self, Box<dyn Error>> {
         let limit = raise_descriptor_limit()?;
         let scale = Scale::fit(plan, limit);
         // What the benchmark was itself started with must not stand in each process: a pipe with thousands of ends.
@@ -112,17 +113,14 @@ impl Load {
             descriptors: scale.files + 2 * (scale.pipes + plan.shared),
         };
         for _ in 0..plan.processes {
-            match scale.spawn() {
-                Ok(child) => load.holders.push(child),
-                Err(error) if load.holders.is_empty() => return Err(error),
-                Err(error) => {
-                    println!(
-                        "notice: no more than {} processes: {error}",
-                        load.holders.len()
-                    );
-                    break;
-                }
-            }
+            let child = scale.spawn().map_err(|error| {
+                let (got, wanted) = (load.holders.len(), plan.processes);
+                format!(
+                    "{}: no more than {got} processes of {wanted}: {error}",
+                    plan.name
+                )
+            })?;
+            load.holders.push(child);
         }
         drop(shared);
         load.holders.iter().try_for_each(await_ready)?;

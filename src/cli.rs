@@ -59,9 +59,8 @@ pub struct Cli {
 
     /// Show only these pipes
     ///
-    /// A PIPE is pipe:[INODE], fifo:[MAJ:MIN:INODE], a bare inode number, the path of a FIFO (any of its names), or
-    /// /proc/PID/fd/N.
-    #[arg(value_name = "PIPE", value_hint = ValueHint::FilePath)]
+    /// In one of the forms that [`PIPE_FORMS`] lists.
+    #[arg(value_name = "PIPE", long_help = PIPE_FORMS, value_hint = ValueHint::FilePath)]
     pipes: Vec<OsString>,
 
     /// Print a man page, a shell completion or the JSON schema
@@ -77,6 +76,11 @@ pub struct Cli {
     #[command(flatten)]
     shared: SharedArgs,
 }
+
+const PIPE_FORMS: &str = "\
+Show only these pipes
+
+A PIPE is pipe:[INODE], fifo:[MAJ:MIN:INODE], a bare inode number, the path of a FIFO (any of its names), or /proc/PID/fd/N.";
 
 const AFTER_HELP: &str =
     "Different selections narrow, several values of one widen. More: lspipe --help, man lspipe.";

@@ -67,7 +67,7 @@ impl FromStr for Device {
     }
 }
 
-/// The text is not the name of a pipe in either form of [`PipeId`].
+/// The text is not the name of a pipe in either form of [`PipeId`](super::PipeId).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotAPipeId;
 

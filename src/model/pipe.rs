@@ -29,7 +29,7 @@ impl PipeKind {
 /// Which pipe: its device and inode together, since FIFOs of two file systems may share an inode number.
 ///
 /// All anonymous pipes of a kernel are on one device, pipefs, so they are known by their inode alone, and the device is a
-/// fact of the [`PipeGraph`]. Ordered with anonymous pipes first, then by device and inode.
+/// fact of the [`PipeGraph`](super::PipeGraph). Ordered with anonymous pipes first, then by device and inode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PipeId {
     /// A pipe of pipefs.

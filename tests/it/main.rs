@@ -1,5 +1,6 @@
 //! The integration tests.
 
 mod differential;
+mod fixtures;
 mod live;
 mod support;

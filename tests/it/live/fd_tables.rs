@@ -37,7 +37,7 @@ fn links(pid: u32) -> BTreeMap<u32, String> {
 #[test]
 fn whole_tables() {
     need!(Need::PYTHON);
-    for name in ["duplicates", "fifos", "names"] {
+    for name in ["duplicates", "fifos", "huge", "names"] {
         assert_scene(name, |scene, _| {
             let pid = scene.pid();
             let links = links(pid);

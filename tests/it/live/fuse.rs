@@ -116,15 +116,17 @@ fn fixture_that_leads_into_a_stopped_file_system() {
     let _turn = turn::take();
     let scene = Scene::start("fuse", User::Me);
     let tree = ProcTree::new(&scene.dir().join("tree"));
-    tree.process(4242, "stuck").fd(
-        4242,
-        3,
-        format!("{}/file", scene.truth.text("/mnt")),
-        "0100000",
-    );
-    tree.fd(4242, 4, "pipe:[123]", "01")
-        .fd(4242, 5, "pipe:[124]", "02000000");
+    let mnt = scene.truth.text("/mnt");
+    let file = format!("{mnt}/file");
+    tree.process(4242, "stuck").mount(4242, mnt);
+    tree.fd(4242, 3, &file, "0100000")
+        .fd(4242, 4, "pipe:[123]", "01");
+    tree.fd(4242, 5, "pipe:[124]", "02000000")
+        .fd(4242, 6, &file, "0100000");
     tree.process(4243, "fine").fd(4243, 0, "pipe:[123]", "00");
+    tree.process(4244, "stuck too")
+        .mount(4244, mnt)
+        .fd(4244, 9, &file, "0100000");
 
     let root = tree.root().to_str().expect("UTF-8");
     let args = ["--json", "--proc", root];
@@ -142,9 +144,11 @@ fn fixture_that_leads_into_a_stopped_file_system() {
     let gaps: Vec<_> = report
         .unreadable
         .iter()
-        .map(|gap| (gap.pid, gap.fd, gap.error.as_str()))
+        .map(|gap| (gap.pid, gap.fd, gap.error.as_str(), gap.mount.as_deref()))
         .collect();
-    assert_eq!(gaps, [(4242, Some(3), "ETIMEDOUT")]);
+    let gap = |pid, fd| (pid, Some(fd), "ETIMEDOUT", Some(mnt));
+    // One wait for them all: the first to hang gives the mount away.
+    assert_eq!(gaps, [gap(4242, 3), gap(4242, 6), gap(4244, 9)]);
     assert!(!report.scan.complete);
     let ends = |id: &str| {
         let pipe = report.pipe(id).expect("listed");

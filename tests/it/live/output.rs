@@ -8,7 +8,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::support::need::{Need, need};
-use crate::support::report::{Line, Report};
+use crate::support::report::Line;
 use crate::support::run::lspipe;
 use crate::support::scene::Scene;
 use crate::support::user::User;
@@ -191,23 +191,4 @@ fn repeat_goes_on_until_it_is_stopped() {
         "each has its own time"
     );
     assert!(lines.iter().all(|line| line.pipe.id == ab));
-}
-
-/// Two runs on processes that hold still say the same, byte for byte, but for the time.
-#[test]
-fn output_is_deterministic() {
-    need!(Need::PYTHON);
-    let scene = Scene::start("sharers", User::Me);
-    let root = scene.pid().to_string();
-    let run = |form: &[&str]| {
-        lspipe([form, &["-p", &root, "--descendants"]].concat())
-            .run()
-            .expect(0)
-            .stdout
-    };
-    for form in [&[][..], &["-e"], &["-t"]] {
-        assert_eq!(run(form), run(form), "{form:?}");
-    }
-    let pipes = || Report::parse(&run(&["--json"])).pipes;
-    assert_eq!(pipes(), pipes());
 }

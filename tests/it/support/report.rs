@@ -107,6 +107,10 @@ pub(crate) struct Unreadable {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+#[allow(
+    dead_code,
+    reason = "every field of the contract is here, so that it is read strictly"
+)]
 pub(crate) struct Process {
     pub(crate) pid: u32,
     #[serde(deserialize_with = "nullable")]

@@ -4,6 +4,9 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
+/// The mount that everything but anonymous pipes is on.
+const FILES: u32 = 25;
+
 /// A proc tree under construction.
 pub(crate) struct ProcTree {
     root: PathBuf,
@@ -31,8 +34,13 @@ impl ProcTree {
         &self.root
     }
 
-    /// Adds a process without descriptors.
+    /// Adds a process without descriptors, a child of process 1 that belongs to root.
     pub(crate) fn process(&self, pid: u32, command: &str) -> &Self {
+        self.child(pid, 1, 0, command)
+    }
+
+    /// The same with its parent and its user.
+    pub(crate) fn child(&self, pid: u32, parent: u32, uid: u32, command: &str) -> &Self {
         let dir = self.root.join(pid.to_string());
         for folder in ["fd", "fdinfo", &format!("task/{pid}")] {
             fs::create_dir_all(dir.join(folder)).expect("create a process");
@@ -44,13 +52,13 @@ impl ProcTree {
         write(
             "stat",
             format!(
-                "{pid} ({command}) S 1 {pid} {pid} 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 100 {zeros}\n"
+                "{pid} ({command}) S {parent} {pid} {pid} 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 100 {zeros}\n"
             ),
         );
         write(
             "status",
             format!(
-                "Name:\t{command}\nPid:\t{pid}\nUid:\t0\t0\t0\t0\nNSpid:\t{pid}\nThreads:\t1\n"
+                "Name:\t{command}\nPid:\t{pid}\nUid:\t{uid}\t{uid}\t{uid}\t{uid}\nNSpid:\t{pid}\nThreads:\t1\n"
             ),
         );
         write("comm", format!("{command}\n"));
@@ -59,18 +67,48 @@ impl ProcTree {
         self
     }
 
+    /// Says where the process has the file system mounted that its files are on.
+    pub(crate) fn mount(&self, pid: u32, point: &str) -> &Self {
+        let info = format!("{FILES} 1 0:99 / {point} rw - fuse fuse rw\n");
+        fs::write(self.root.join(pid.to_string()).join("mountinfo"), info)
+            .expect("write mountinfo");
+        self
+    }
+
     /// Adds a descriptor: where its link leads, and its open flags as fdinfo has them, in octal.
     pub(crate) fn fd(&self, pid: u32, fd: u32, target: impl AsRef<Path>, flags: &str) -> &Self {
-        let dir = self.root.join(pid.to_string());
-        symlink(&target, dir.join("fd").join(fd.to_string())).expect("link a descriptor");
+        self.descriptor(&pid.to_string(), fd, target.as_ref(), flags)
+    }
+
+    /// Adds a descriptor to the table of a thread.
+    pub(crate) fn thread_fd(
+        &self,
+        pid: u32,
+        tid: u32,
+        fd: u32,
+        target: impl AsRef<Path>,
+        flags: &str,
+    ) -> &Self {
+        self.descriptor(&format!("{pid}/task/{tid}"), fd, target.as_ref(), flags)
+    }
+
+    fn descriptor(&self, owner: &str, fd: u32, target: &Path, flags: &str) -> &Self {
+        let (links, infos) = (
+            self.root.join(owner).join("fd"),
+            self.root.join(owner).join("fdinfo"),
+        );
+        for folder in [&links, &infos] {
+            fs::create_dir_all(folder).expect("create an fd table");
+        }
+        symlink(target, links.join(fd.to_string())).expect("link a descriptor");
         // Pipes are on a mount of their own.
-        let mount = if target.as_ref().to_string_lossy().starts_with("pipe:[") {
+        let mount = if target.to_string_lossy().starts_with("pipe:[") {
             15
         } else {
-            25
+            FILES
         };
         let info = format!("pos:\t0\nflags:\t{flags}\nmnt_id:\t{mount}\n");
-        fs::write(dir.join("fdinfo").join(fd.to_string()), info).expect("write fdinfo");
+        fs::write(infos.join(fd.to_string()), info).expect("write fdinfo");
         self
     }
 }
