@@ -8,7 +8,6 @@ use rustix::io::Errno;
 use rustix::path::DecInt;
 
 use super::fd_table::Walk;
-use super::gap::errno_of;
 use super::parse::{self, FdInfo};
 use super::root::{Real, device, read_small};
 use super::work::{FifoName, Found};
@@ -35,14 +34,19 @@ impl Walk<'_, '_> {
             let Some(pipe) = self.identify(real, fd)? else {
                 return Ok(None);
             };
-            let (access, flags) = if self.context.scanner.want.flags {
-                let flags = self.fdinfo(fd)?.flags.ok_or(Errno::INVAL)?;
-                (flags.access(), Some(flags))
+            let (access, flags, proved) = if self.context.scanner.want.flags {
+                let info = self.fdinfo(fd)?;
+                let flags = info.flags.ok_or(Errno::INVAL)?;
+                (
+                    flags.access(),
+                    Some(flags),
+                    real.anonymous_pipe(info) == Some(pipe),
+                )
             } else {
-                (self.link_mode(fd)?, None)
+                (self.link_mode(fd)?, None, false)
             };
             // The number may have been closed and used again between the two calls: then the mode is another file's.
-            if self.identify(real, fd)? == Some(pipe) {
+            if proved || self.identify(real, fd)? == Some(pipe) {
                 return Ok(self.end(fd, pipe, access, flags));
             }
         }
@@ -163,8 +167,7 @@ impl Walk<'_, '_> {
 
     pub(super) fn fdinfo(&self, fd: Fd) -> Result<FdInfo, Errno> {
         let path = self.table.path(&format!("fdinfo/{fd}"));
-        let text = read_small(self.table.process.dir(), path).map_err(|error| errno_of(&error))?;
-        Ok(parse::fdinfo(&text))
+        read_small(self.table.process.dir(), path).map(|text| parse::fdinfo(&text))
     }
 }
 

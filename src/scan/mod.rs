@@ -304,6 +304,14 @@ impl Scanner {
 
     /// Walks the tables that threads have for themselves.
     fn threads(&self, process: &Arc<ProcessDir>, context: &mut Context<'_>) {
+        // What its leader refuses, its other threads refuse too, and may hold anything.
+        let refused = |gap: &&mut Gap| matches!(gap.what, Unread::FdTable | Unread::FdLinks);
+        if let Some(gap) = context.part.gaps.iter_mut().find(refused) {
+            if task::count(self, process) > 1 {
+                gap.may_hold = MayHold::ANYTHING;
+            }
+            return;
+        }
         let table_of = |tid: Tid| {
             Arc::new(Table {
                 process: Arc::clone(process),

@@ -45,7 +45,8 @@ impl DeadMounts {
 
 /// Where a process has the mount of that ID, by /proc/PID/mountinfo, which asks no file system.
 pub(super) fn mount_point(process: &ProcessDir, id: u64) -> Option<PathBuf> {
-    let MountInfos(mounts) = MountInfos::from_read(process.text("mountinfo").as_slice()).ok()?;
+    let MountInfos(mounts) =
+        MountInfos::from_read(process.long_text("mountinfo").as_slice()).ok()?;
     mounts
         .into_iter()
         .find(|mount| u64::try_from(mount.mnt_id) == Ok(id))

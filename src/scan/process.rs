@@ -12,9 +12,8 @@ use super::work::Part;
 use super::{Facts, Scanner, parse};
 use crate::model::{Gap, MayHold, Pid, Process, Tid, Uid, Unread};
 
-/// The longest command line that is read. The kernel allows 6 MiB (`_STK_LIM / 4 * 3` in fs/exec.c), for all practical ones
-/// this is enough.
-const CMDLINE: u64 = 2 * 1024 * 1024;
+/// How much of a long file is read. A command line may have 6 MiB (`_STK_LIM / 4 * 3` in fs/exec.c), but hardly does.
+const LONG: u64 = 2 * 1024 * 1024;
 
 /// A process directory, held open so that a PID used again cannot lead to another process.
 pub(super) struct ProcessDir {
@@ -42,6 +41,11 @@ impl ProcessDir {
     pub(super) fn text(&self, name: &str) -> Vec<u8> {
         // Whatever the cause, the answer is the same: its facts stay unknown.
         read_small(&self.dir, name).unwrap_or_default()
+    }
+
+    /// The same of a file that the kernel makes record by record, so that any read may be short.
+    pub(super) fn long_text(&self, name: &str) -> Vec<u8> {
+        read_up_to(&self.dir, name, LONG).unwrap_or_default()
     }
 
     /// Reads the facts into `part`, once for a process.
@@ -131,8 +135,8 @@ impl ProcessDir {
     /// The command line. That of a process whose leader has exited is to be had from its live threads only.
     fn cmdline(&self, tid: Option<Tid>) -> std::io::Result<Vec<Vec<u8>>> {
         let text = match tid {
-            Some(tid) => read_up_to(&self.dir, format!("task/{tid}/cmdline"), CMDLINE),
-            None => read_up_to(&self.dir, c"cmdline", CMDLINE),
+            Some(tid) => read_up_to(&self.dir, format!("task/{tid}/cmdline"), LONG),
+            None => read_up_to(&self.dir, c"cmdline", LONG),
         };
         text.map(|text| parse::cmdline(&text))
     }

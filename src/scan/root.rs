@@ -6,19 +6,20 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use rustix::buffer::spare_capacity;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, PROC_SUPER_MAGIC, RawDir, StatxFlags};
 use rustix::io::Errno;
 use rustix::path::Arg;
 
-use super::parse;
+use super::parse::{self, FdInfo};
 use crate::error::Error;
-use crate::model::{Device, Fd, Host, Outside, Pid};
+use crate::model::{Device, Fd, Host, Outside, Pid, PipeId};
 
 /// `PF_KTHREAD` of include/linux/sched.h.
 const PF_KTHREAD: u32 = 0x0020_0000;
 
 /// How much of a small file is read. The longest real one, a cgroup file, stays far below; a file of a fixture may be huge.
-const SMALL: u64 = 64 * 1024;
+const SMALL: usize = 64 * 1024;
 
 /// An open proc root.
 pub(super) struct ProcRoot {
@@ -38,6 +39,16 @@ pub(super) struct Real {
     pub(super) sized: bool,
     /// Whether its PIDs are those of our own PID namespace, so that a system call may use them.
     pub(super) own_pids: bool,
+}
+
+impl Real {
+    /// The anonymous pipe that an fdinfo is about, by the mount of pipefs and the inode.
+    pub(super) fn anonymous_pipe(&self, info: FdInfo) -> Option<PipeId> {
+        let inode = info
+            .ino
+            .filter(|_| info.mnt_id.is_some() && info.mnt_id == self.pipefs_mnt_id)?;
+        Some(PipeId::Anonymous { inode })
+    }
 }
 
 impl ProcRoot {
@@ -154,7 +165,7 @@ impl ProcRoot {
         (!initial).then_some(Outside::PidNamespace)
     }
 
-    fn read(&self, path: &str) -> io::Result<Vec<u8>> {
+    fn read(&self, path: &str) -> rustix::io::Result<Vec<u8>> {
         read_small(&self.dir, path)
     }
 }
@@ -217,17 +228,32 @@ pub(super) fn number_name(name: &[u8]) -> Option<u32> {
     digits.parse().ok()
 }
 
-/// Reads a small file whole, or the first part of a huge one.
-pub(super) fn read_small(dir: impl AsFd, path: impl Arg) -> io::Result<Vec<u8>> {
-    read_up_to(dir, path, SMALL)
+/// Reads a file that the kernel makes in one piece, such as fdinfo, stat or status: a read that leaves room is the last, which
+/// saves the one that would only find the end.
+pub(super) fn read_small(dir: impl AsFd, path: impl Arg) -> rustix::io::Result<Vec<u8>> {
+    let file = open_file(dir, path)?;
+    let mut text = Vec::with_capacity(1024);
+    while text.len() < SMALL {
+        text.reserve(1);
+        let room = text.capacity() - text.len();
+        if rustix::io::read(&file, spare_capacity(&mut text))? < room {
+            break;
+        }
+    }
+    Ok(text)
 }
 
-/// Reads a file up to a limit in bytes.
+/// Reads a file of any kind, up to a limit in bytes.
 pub(super) fn read_up_to(dir: impl AsFd, path: impl Arg, limit: u64) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    File::from(open_file(dir, path)?)
+        .take(limit)
+        .read_to_end(&mut text)?;
+    Ok(text)
+}
+
+fn open_file(dir: impl AsFd, path: impl Arg) -> rustix::io::Result<OwnedFd> {
     // O_NONBLOCK: in a tree of plain files somebody may have put a FIFO where a file belongs.
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = File::from(rustix::fs::openat(dir, path, flags, Mode::empty())?);
-    let mut text = Vec::new();
-    file.take(limit).read_to_end(&mut text)?;
-    Ok(text)
+    rustix::fs::openat(dir, path, flags, Mode::empty())
 }
