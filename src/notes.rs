@@ -91,8 +91,8 @@ pub(crate) fn coverage(graph: &PipeGraph) -> Vec<String> {
 pub(crate) fn advice(graph: &PipeGraph) -> &'static str {
     if graph.pipefs.is_none() {
         "the files are missing from this tree, or may not be read"
-    } else if graph.coverage.as_root {
-        "refused even to root, as by a security module or without CAP_SYS_PTRACE"
+    } else if graph.coverage.privileged {
+        "refused even with all capabilities that help, as a security module may"
     } else {
         GRANT
     }

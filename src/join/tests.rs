@@ -15,7 +15,7 @@ fn snapshot(ends: Vec<SeenEnd>) -> Snapshot {
         vanished: 0,
         gaps: vec![],
         outside: None,
-        as_root: false,
+        privileged: false,
     };
     Snapshot {
         host: Host::default(),

@@ -132,8 +132,8 @@ pub struct Coverage {
     pub gaps: Vec<Gap>,
     /// Why there may be more processes than were listed.
     pub outside: Option<Outside>,
-    /// Whether the scan was made as root.
-    pub as_root: bool,
+    /// Whether the scan had both capabilities that open every process, so that more rights would not help.
+    pub privileged: bool,
 }
 
 impl Coverage {

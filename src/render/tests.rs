@@ -127,7 +127,7 @@ fn graph() -> impl Strategy<Value = PipeGraph> {
                     vanished: 0,
                     gaps: gap.into_iter().collect(),
                     outside: None,
-                    as_root: false,
+                    privileged: false,
                 },
                 pipefs: Some(Device {
                     major: 0,

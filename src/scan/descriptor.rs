@@ -3,6 +3,8 @@
 //! In a real proc, nothing here can block on a dead mount: no call goes through the path of a file, statx(2) is asked not to
 //! synchronise, and no pipe or FIFO is ever opened. In a tree of plain files, where links dangle, their text is the identity.
 
+use std::os::fd::OwnedFd;
+
 use rustix::fs::{AtFlags, FileType as Type, Statx, StatxFlags};
 use rustix::io::Errno;
 use rustix::path::DecInt;
@@ -123,7 +125,8 @@ impl Walk<'_, '_> {
     pub(super) fn describe(&self, fd: Fd) -> Descriptor {
         let real = self.context.scanner.root.real.as_ref();
         let stat = self.statx(fd, StatxFlags::TYPE | StatxFlags::INO).ok();
-        let flags = self.fdinfo(fd).ok().and_then(|info| info.flags);
+        let info = self.fdinfo(fd).ok();
+        let flags = info.and_then(|info| info.flags);
         let target = self.link(fd).ok();
         let by_name = target.as_deref().and_then(file_type_by_name);
         let access = match flags {
@@ -138,20 +141,30 @@ impl Walk<'_, '_> {
             access,
             flags,
             file_type: by_name.or_else(|| stat.as_ref().and_then(file_type)),
-            pipe: pipe.or_else(|| target.as_deref().and_then(parse::anonymous_pipe)),
+            pipe: pipe
+                .or_else(|| target.as_deref().and_then(parse::anonymous_pipe))
+                .or_else(|| real?.anonymous_pipe(info?)),
             target,
         }
     }
 
+    fn listing(&self) -> Result<&OwnedFd, Errno> {
+        self.listing.ok_or(Errno::ACCESS)
+    }
+
     fn statx(&self, fd: Fd, mask: StatxFlags) -> rustix::io::Result<Statx> {
         let flags = AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT;
-        rustix::fs::statx(self.listing, DecInt::new(fd.0), flags, mask)
+        rustix::fs::statx(self.listing()?, DecInt::new(fd.0), flags, mask)
     }
 
     /// How it is open, by the mode of the link, which a real proc takes from the open file; none for `O_PATH`.
     pub(super) fn link_mode(&self, fd: Fd) -> rustix::io::Result<Option<AccessMode>> {
-        let mode =
-            rustix::fs::statat(self.listing, DecInt::new(fd.0), AtFlags::SYMLINK_NOFOLLOW)?.st_mode;
+        let mode = rustix::fs::statat(
+            self.listing()?,
+            DecInt::new(fd.0),
+            AtFlags::SYMLINK_NOFOLLOW,
+        )?
+        .st_mode;
         Ok(match (mode & LINK_READ != 0, mode & LINK_WRITE != 0) {
             (true, true) => Some(AccessMode::ReadWrite),
             (true, false) => Some(AccessMode::Read),
@@ -161,7 +174,7 @@ impl Walk<'_, '_> {
     }
 
     fn link(&self, fd: Fd) -> rustix::io::Result<Vec<u8>> {
-        rustix::fs::readlinkat(self.listing, DecInt::new(fd.0), Vec::new())
+        rustix::fs::readlinkat(self.listing()?, DecInt::new(fd.0), Vec::new())
             .map(std::ffi::CString::into_bytes)
     }
 

@@ -55,11 +55,11 @@ pub(super) fn walk(table: &Arc<Table>, from: Option<u64>, context: &mut Context<
     match open_listing(table.process.dir(), table.path("fd")) {
         Ok(listing) => Walk {
             table,
-            listing: &listing,
+            listing: Some(&listing),
             context,
             refused: None,
         }
-        .run(from),
+        .run(&listing, from),
         Err(errno) if context.scanner.root.is_vanished(errno) => {
             context.part.vanished |= table.tid.is_none();
         }
@@ -73,16 +73,21 @@ fn without_listing(table: &Arc<Table>, errno: Errno, context: &mut Context<'_>) 
     if let Ok(numbers) = numbers
         && is_refusal(errno)
         && context.scanner.root.real.is_some()
-        && let Ok(listing) = super::root::open_dir(table.process.dir(), table.path("fdinfo"))
     {
+        let refused = Refused {
+            errno,
+            fds: 0,
+            may_hold: MayHold::NOTHING,
+            fdinfo: true,
+        };
         let mut walk = Walk {
             table,
-            listing: &listing,
+            listing: None,
             context,
-            refused: None,
+            refused: Some(refused),
         };
         for fd in numbers {
-            walk.without_link(Fd(fd), errno);
+            walk.visit(Fd(fd));
         }
         return walk.settle();
     }
@@ -112,8 +117,8 @@ pub(super) fn table_size(table: &Table, scanner: &Scanner) -> Option<u64> {
 /// The state of a walk.
 pub(super) struct Walk<'a, 'b> {
     pub(super) table: &'a Arc<Table>,
-    /// The fd directory; descriptors are looked up relative to it.
-    pub(super) listing: &'a OwnedFd,
+    /// The fd directory, relative to which descriptors are looked up; none where it may not be opened.
+    pub(super) listing: Option<&'a OwnedFd>,
     pub(super) context: &'a mut Context<'b>,
     refused: Option<Refused>,
 }
@@ -128,12 +133,12 @@ struct Refused {
 }
 
 impl Walk<'_, '_> {
-    fn run(mut self, from: Option<u64>) {
+    fn run(mut self, listing: &OwnedFd, from: Option<u64>) {
         let walked = match from {
             Some(position) => {
-                rustix::fs::seek(self.listing, SeekFrom::Start(position)).and_then(|_| self.all())
+                rustix::fs::seek(listing, SeekFrom::Start(position)).and_then(|_| self.all(listing))
             }
-            None => self.all(),
+            None => self.all(listing),
         };
         match walked {
             Err(errno) if self.context.scanner.root.is_vanished(errno) => {}
@@ -144,9 +149,9 @@ impl Walk<'_, '_> {
     }
 
     /// Lists and looks, one buffer of the directory at a time.
-    fn all(&mut self) -> rustix::io::Result<()> {
+    fn all(&mut self, listing: &OwnedFd) -> rustix::io::Result<()> {
         let mut buffer = [MaybeUninit::uninit(); 32 * 1024];
-        let mut entries = RawDir::new(self.listing, &mut buffer);
+        let mut entries = RawDir::new(listing, &mut buffer);
         let mut fds = Vec::new();
         while let Some(entry) = entries.next() {
             let entry = entry?;
@@ -279,7 +284,7 @@ impl Walk<'_, '_> {
 
     /// Tells what was refused.
     fn settle(mut self) {
-        if let Some(refused) = self.refused.take() {
+        if let Some(refused) = self.refused.take().filter(|refused| refused.fds > 0) {
             let unread = gap(
                 self.table.pid(),
                 Unread::FdLinks,

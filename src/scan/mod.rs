@@ -174,7 +174,7 @@ fn snapshot(
         vanished: 0,
         gaps: Vec::new(),
         outside,
-        as_root: rustix::process::geteuid().is_root(),
+        privileged: privileged(),
     };
     let mut snapshot = Snapshot {
         host,
@@ -211,6 +211,16 @@ fn snapshot(
     coverage.gaps = merge(coverage.gaps);
     snapshot.coverage = coverage;
     snapshot
+}
+
+/// Whether we have what a look at any process takes; see ptrace(2), "Ptrace access mode checking", and path_resolution(7).
+fn privileged() -> bool {
+    use rustix::thread::CapabilitySet;
+    let needed = CapabilitySet::SYS_PTRACE | CapabilitySet::DAC_READ_SEARCH;
+    // CAP_DAC_OVERRIDE allows what CAP_DAC_READ_SEARCH does, and root in a container often has but the former.
+    let instead = CapabilitySet::SYS_PTRACE | CapabilitySet::DAC_OVERRIDE;
+    rustix::thread::capabilities(None)
+        .is_ok_and(|it| it.effective.contains(needed) || it.effective.contains(instead))
 }
 
 /// Sorts the gaps, and makes one of those that say the same of several parts of one fd table.

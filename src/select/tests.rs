@@ -51,7 +51,7 @@ fn graph() -> PipeGraph {
             vanished: 0,
             gaps: vec![],
             outside: None,
-            as_root: false,
+            privileged: false,
         },
         pipefs: None,
         parents: parents
