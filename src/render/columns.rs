@@ -206,12 +206,10 @@ impl Sheet<'_> {
                     .and_then(|it| it.file_type)
                     .map(crate::model::FileType::as_str),
             ),
-            Column::Target => match row
-                .descriptor
-                .and_then(|descriptor| descriptor.target.as_ref())
-            {
-                Some(target) => push_name(text, target, style.place()),
-                None => unsure(style, text),
+            Column::Target => match row.descriptor.map(|it| (&it.target, it.pipe)) {
+                Some((Some(target), _)) => push_name(text, target, style.place()),
+                Some((None, Some(pipe))) => show(text, Some(pipe)),
+                _ => unsure(style, text),
             },
             _ => {
                 if let Some(process) = self.graph.processes.get(&pid) {

@@ -134,17 +134,18 @@ impl Walk<'_, '_> {
             None => real.and_then(|_| self.link_mode(fd).ok().flatten()),
         };
         let pipe = stat.as_ref().and_then(|stat| pipe_of(stat, real));
+        let pipe = pipe.or_else(|| target.as_deref().and_then(parse::anonymous_pipe));
+        let pipe = pipe.or_else(|| real?.anonymous_pipe(info?));
+        let by_stat = stat.as_ref().and_then(file_type);
         Descriptor {
             pid: self.table.pid(),
             tid: self.table.tid,
             fd,
             access,
             flags,
-            file_type: by_name.or_else(|| stat.as_ref().and_then(file_type)),
-            pipe: pipe
-                .or_else(|| target.as_deref().and_then(parse::anonymous_pipe))
-                .or_else(|| real?.anonymous_pipe(info?)),
+            file_type: by_name.or(by_stat).or(pipe.map(|_| FileType::Fifo)),
             target,
+            pipe,
         }
     }
 

@@ -213,7 +213,7 @@ fn snapshot(
     snapshot
 }
 
-/// Whether we have what a look at any process takes; see ptrace(2), "Ptrace access mode checking", and path_resolution(7).
+/// Whether we have what a look at any process takes; see ptrace(2), "Ptrace access mode checking".
 fn privileged() -> bool {
     use rustix::thread::CapabilitySet;
     let needed = CapabilitySet::SYS_PTRACE | CapabilitySet::DAC_READ_SEARCH;

@@ -3,4 +3,5 @@
 mod differential;
 mod fixtures;
 mod live;
+mod malformed;
 mod support;
