@@ -20,6 +20,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use rustix::io::Errno;
 
 use self::fd_table::{Context, Table};
 use self::gap::gap;
@@ -258,10 +259,9 @@ impl Scanner {
         };
         match &job.work {
             Work::Process(pid) => self.process(*pid, &mut context),
+            Work::Rest(table, _) if job.skip.table => self.unanswered(&table.process, &mut context),
             Work::Rest(table, from) => {
-                if !job.skip.table {
-                    fd_table::walk(table, Some(*from), &mut context);
-                }
+                fd_table::walk(table, Some(*from), &mut context);
                 self.facts(&table.process, table.tid, &mut context);
             }
         }
@@ -287,14 +287,7 @@ impl Scanner {
             context.part.parent = parse::stat(&process.text("stat")).ppid.map(Pid);
         }
         if context.skip.table {
-            let unread = gap(
-                pid,
-                Unread::FdTable,
-                rustix::io::Errno::TIMEDOUT,
-                MayHold::ANYTHING,
-            );
-            context.part.gaps.push(process.sign(self, unread));
-            return;
+            return self.unanswered(&process, context);
         }
         let table = Arc::new(Table {
             process: Arc::clone(&process),
@@ -310,6 +303,17 @@ impl Scanner {
         self.threads(&process, context);
         let tid = context.part.found.first().and_then(|found| found.end.tid);
         self.facts(&process, tid, context);
+    }
+
+    /// Tells that a table could not even be listed, since some call gave no answer.
+    fn unanswered(&self, process: &ProcessDir, context: &mut Context<'_>) {
+        let unread = gap(
+            process.pid,
+            Unread::FdTable,
+            Errno::TIMEDOUT,
+            MayHold::ANYTHING,
+        );
+        context.part.gaps.push(process.sign(self, unread));
     }
 
     /// Walks the tables that threads have for themselves.
@@ -341,7 +345,7 @@ impl Scanner {
                 }
             }
             // A saved tree need not have the threads.
-            Err(errno) if errno == rustix::io::Errno::NOENT || self.root.is_vanished(errno) => {}
+            Err(errno) if errno == Errno::NOENT || self.root.is_vanished(errno) => {}
             Err(errno) => {
                 let unread = gap(process.pid, Unread::Tasks, errno, MayHold::ANYTHING);
                 context.part.gaps.push(process.sign(self, unread));
