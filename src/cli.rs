@@ -108,7 +108,7 @@ enum Command {
     #[command(max_term_width = 100)]
     Fds {
         /// The processes
-        #[arg(value_name = "PID", required = true, value_parser = value::pid)]
+        #[arg(value_name = "PID", required = true, value_parser = value::pid, allow_negative_numbers = true)]
         pids: Vec<Pid>,
     },
 }
@@ -117,7 +117,7 @@ enum Command {
 #[command(next_help_heading = SELECTION)]
 struct SelectionArgs {
     /// Pipes that one of these processes has an end of
-    #[arg(short, long, value_name = "PID", value_delimiter = ',', value_parser = value::pid, action = ArgAction::Append)]
+    #[arg(short, long, value_name = "PID", value_delimiter = ',', value_parser = value::pid, allow_negative_numbers = true, action = ArgAction::Append)]
     pid: Vec<Pid>,
 
     /// With --pid: its children, their children and so on too
@@ -193,7 +193,7 @@ struct SharedArgs {
     color: When,
 
     /// Report again and again, with this pause
-    #[arg(short, long, value_name = "SECONDS", value_parser = value::seconds, global = true)]
+    #[arg(short, long, value_name = "SECONDS", value_parser = value::seconds, allow_negative_numbers = true, global = true)]
     repeat: Option<Duration>,
 
     /// Show users as numbers: to look up their names can block

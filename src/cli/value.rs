@@ -24,12 +24,12 @@ pub(super) struct Columns {
 }
 
 pub(super) fn pid(text: &str) -> Result<Pid, String> {
-    let pid = text.parse().map_err(|_| "a PID is a number".to_owned())?;
-    if (1..=Pid::MAX.0).contains(&pid) {
-        Ok(Pid(pid))
-    } else {
-        Err(format!("a PID is from 1 to {}", Pid::MAX))
-    }
+    let pid = text
+        .parse()
+        .ok()
+        .map(Pid)
+        .filter(|pid| (Pid(1)..=Pid::MAX).contains(pid));
+    pid.ok_or_else(|| format!("a PID is a number from 1 to {}", Pid::MAX))
 }
 
 /// `NAME,NAME` or `/REGEX/`, in which a comma has its own meaning.
@@ -42,8 +42,8 @@ pub(super) fn commands(text: &str) -> Result<Commands, String> {
             Regex::new(pattern).map_err(|error| format!("no regular expression: {error}"))?;
         return Ok(Commands(vec![CommandPattern::Regex(regex)]));
     }
-    if text.is_empty() {
-        return Err("give a name or a /REGEX/".to_owned());
+    if text.split(',').any(str::is_empty) {
+        return Err("give a name, several with commas between them, or a /REGEX/".to_owned());
     }
     Ok(Commands(
         text.split(',')

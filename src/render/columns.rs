@@ -189,23 +189,25 @@ impl Sheet<'_> {
             Column::Pid => show(text, Some(pid)),
             Column::Tid => show(text, tid),
             Column::Fd => show(text, Some(fd)),
-            Column::Mode => show(text, access.map(crate::model::AccessMode::as_str)),
-            Column::Flags => push_list(
-                text,
-                flags.into_iter().flat_map(crate::model::OpenFlags::names),
-                ",",
-            ),
+            Column::Mode => match (access, flags) {
+                (Some(access), _) => text.push_str(access.as_str()),
+                // O_PATH has none.
+                (None, Some(_)) => {}
+                (None, None) => unsure(style, text),
+            },
+            Column::Flags => match flags {
+                Some(flags) => push_list(text, flags.names(), ","),
+                None => unsure(style, text),
+            },
             Column::Ends => {
                 if let Some(pipe) = row.pipe {
                     self.other_ends(pipe, (pid, tid, fd), style, text);
                 }
             }
-            Column::Type => show(
-                text,
-                row.descriptor
-                    .and_then(|it| it.file_type)
-                    .map(crate::model::FileType::as_str),
-            ),
+            Column::Type => match row.descriptor.and_then(|descriptor| descriptor.file_type) {
+                Some(file_type) => text.push_str(file_type.as_str()),
+                None => unsure(style, text),
+            },
             Column::Target => match row.descriptor.map(|it| (&it.target, it.pipe)) {
                 Some((Some(target), _)) => push_name(text, target, style.place()),
                 Some((None, Some(pipe))) => show(text, Some(pipe)),

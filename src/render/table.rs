@@ -68,26 +68,31 @@ impl Sheet<'_> {
                 text
             }));
         }
-        // What is short stays whole, so that it can be copied, unless that leaves the lists no room.
+        // What is short stays whole, so that it can be copied; on a very narrow terminal only what is very short.
         let contents = table.column_max_content_widths();
-        let short = |column: &Column| {
-            if column.is_long() {
-                LEAST_LONG
-            } else {
-                width / 3
-            }
+        let least = |most: u16| -> Vec<u16> {
+            let most = |column: &Column| {
+                if column.is_long() {
+                    most.min(LEAST_LONG)
+                } else {
+                    most
+                }
+            };
+            frame
+                .columns
+                .iter()
+                .zip(&contents)
+                .map(|(column, content)| PADDING + *content.min(&most(column)))
+                .collect()
         };
-        let least = frame
-            .columns
-            .iter()
-            .zip(contents)
-            .map(|(column, content)| content.min(short(column)) + PADDING);
-        let least: Vec<u16> = least.collect();
-        let fits = least.iter().sum::<u16>() <= width;
-        for (shape, least) in table.column_iter_mut().zip(least) {
+        let fitting = [width, width / 3]
+            .into_iter()
+            .map(least)
+            .find(|least| least.iter().sum::<u16>() <= width);
+        for (index, shape) in table.column_iter_mut().enumerate() {
             shape.set_padding((0, PADDING));
-            if fits {
-                shape.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(least)));
+            if let Some(least) = fitting.as_ref().and_then(|least| least.get(index)) {
+                shape.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(*least)));
             }
         }
         for line in table.lines() {

@@ -112,22 +112,28 @@ impl Ink {
     }
 }
 
-/// Turns the marks of a line into escape sequences, or removes them.
+/// Turns the marks of a line into escape sequences, or removes them. What a wrapped cell leaves open ends with the line.
 pub(super) fn paint(line: &str, color: bool) -> String {
     let mut painted = String::with_capacity(line.len());
+    let mut open = false;
+    // Writing to a String cannot fail.
     for character in line.chars() {
         if let Some(ink) = Ink::ALL.into_iter().find(|ink| ink.mark() == character) {
             if color {
-                // Writing to a String cannot fail.
                 let _ = write!(painted, "{}", ink.style().render());
             }
+            open = true;
         } else if character == INK_END {
-            if color {
+            if color && open {
                 let _ = write!(painted, "{}", anstyle::Reset.render());
             }
+            open = false;
         } else {
             painted.push(character);
         }
+    }
+    if color && open {
+        let _ = write!(painted, "{}", anstyle::Reset.render());
     }
     painted
 }

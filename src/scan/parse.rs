@@ -70,12 +70,15 @@ pub(super) struct Stat {
 }
 
 pub(super) fn stat(text: &[u8]) -> Stat {
-    let open = text.iter().position(|byte| *byte == b'(');
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let close = text.iter().rposition(|byte| *byte == b')');
-    let (Some(open), Some(close)) = (open, close) else {
+    let open = text
+        .get(digits..)
+        .is_some_and(|rest| digits > 0 && rest.starts_with(b" ("));
+    let (true, Some(close)) = (open, close) else {
         return Stat::default();
     };
-    let Some(command) = text.get(open + 1..close) else {
+    let Some(command) = text.get(digits + 2..close) else {
         return Stat::default();
     };
     let rest = text.get(close + 1..).unwrap_or_default().trim_ascii();
