@@ -30,12 +30,13 @@ pub fn pipe_at(proc_root: &Path, path: &Path) -> Result<PipeId, Error> {
         Err(_) => path.to_owned(),
     };
     let name = path.to_string_lossy().into_owned();
-    let kind = match follow(place.clone()) {
-        Ok(stat) => match pipe_of(&stat, root.real.as_ref()) {
+    let kind = match in_time(move || seen_at(&place)) {
+        Ok(Seen::Link(pipe)) => return Ok(pipe),
+        Ok(Seen::File(stat)) => match pipe_of(&stat, root.real.as_ref()) {
             Some(pipe) => return Ok(pipe),
             None => Type::from_raw_mode(stat.stx_mode.into()),
         },
-        Err(source) => return saved_link(&place).ok_or(Error::LookUp { path: name, source }),
+        Err(source) => return Err(Error::LookUp { path: name, source }),
     };
     let (what, hint) = name_type(kind);
     Err(Error::NotAPipe {
@@ -45,18 +46,32 @@ pub fn pipe_at(proc_root: &Path, path: &Path) -> Result<PipeId, Error> {
     })
 }
 
-/// Looks at what a path leads to, in a thread of its own: on a dead mount that gives no answer, and nothing can end it.
-fn follow(place: PathBuf) -> io::Result<Statx> {
+/// What is at a path.
+enum Seen {
+    /// What the path leads to.
+    File(Statx),
+    /// In a tree of plain files, the link of an anonymous pipe: it leads nowhere, but names it.
+    Link(PipeId),
+}
+
+fn seen_at(place: &Path) -> io::Result<Seen> {
+    let flags = AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT;
+    rustix::fs::statx(CWD, place, flags, StatxFlags::TYPE | StatxFlags::INO)
+        .map(Seen::File)
+        .or_else(|errno| {
+            let link = rustix::fs::readlinkat(CWD, place, Vec::new()).ok();
+            link.and_then(|link| parse::anonymous_pipe(link.as_bytes()))
+                .map(Seen::Link)
+                .ok_or(errno.into())
+        })
+}
+
+/// Looks in a thread of its own: on a dead mount there is no answer, and nothing ends the call.
+fn in_time(look: impl FnOnce() -> io::Result<Seen> + Send + 'static) -> io::Result<Seen> {
     let (sender, answer) = mpsc::channel();
     std::thread::spawn(move || {
-        let flags = AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT;
         // If nobody waits any more, nobody wants to know.
-        let _ = sender.send(rustix::fs::statx(
-            CWD,
-            &place,
-            flags,
-            StatxFlags::TYPE | StatxFlags::INO,
-        ));
+        let _ = sender.send(look());
     });
     let no_answer = |_| {
         io::Error::new(
@@ -64,16 +79,7 @@ fn follow(place: PathBuf) -> io::Result<Statx> {
             "no answer, its file system may be dead",
         )
     };
-    answer
-        .recv_timeout(PATIENCE)
-        .map_err(no_answer)?
-        .map_err(io::Error::from)
-}
-
-/// In a tree of plain files the link of an anonymous pipe leads nowhere, but names it.
-fn saved_link(place: &Path) -> Option<PipeId> {
-    let link = rustix::fs::readlinkat(CWD, place, Vec::new()).ok()?;
-    parse::anonymous_pipe(link.as_bytes())
+    answer.recv_timeout(PATIENCE).map_err(no_answer)?
 }
 
 fn name_type(file_type: Type) -> (&'static str, &'static str) {
