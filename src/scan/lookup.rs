@@ -1,7 +1,7 @@
 //! Which pipe a path leads to, for a PIPE on the command line.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ pub fn pipe_at(proc_root: &Path, path: &Path) -> Result<PipeId, Error> {
 /// What is at a path.
 enum Seen {
     /// What the path leads to.
-    File(Statx),
+    File(Box<Statx>),
     /// In a tree of plain files, the link of an anonymous pipe: it leads nowhere, but names it.
     Link(PipeId),
 }
@@ -57,7 +57,7 @@ enum Seen {
 fn seen_at(place: &Path) -> io::Result<Seen> {
     let flags = AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT;
     rustix::fs::statx(CWD, place, flags, StatxFlags::TYPE | StatxFlags::INO)
-        .map(Seen::File)
+        .map(|stat| Seen::File(Box::new(stat)))
         .or_else(|errno| {
             let link = rustix::fs::readlinkat(CWD, place, Vec::new()).ok();
             link.and_then(|link| parse::anonymous_pipe(link.as_bytes()))

@@ -1,7 +1,10 @@
 //! The integration tests.
 
+mod cli;
 mod differential;
 mod fixtures;
+mod generated;
 mod live;
 mod malformed;
+mod readme;
 mod support;

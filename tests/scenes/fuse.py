@@ -10,6 +10,7 @@ import os
 import signal
 import stat
 import struct
+import time
 import scene
 
 NODES = {1: ("", stat.S_IFDIR | 0o755), 2: ("file", stat.S_IFREG | 0o644), 3: ("dir", stat.S_IFDIR | 0o755),
@@ -47,12 +48,28 @@ def answer(opcode, node, body):
 
 def serve(device):
     while True:
-        request = os.read(device, 1 << 17)
+        try:
+            request = os.read(device, 1 << 17)
+        except PermissionError:
+            # Not mounted yet.
+            time.sleep(0.005)
+            continue
         _, opcode, unique, node, *_ = IN_HEADER.unpack_from(request)
         reply = answer(opcode, node, request[IN_HEADER.size:])
         if reply is not None:
             body, error = (b"", -reply) if isinstance(reply, int) else (reply, 0)
             os.write(device, OUT_HEADER.pack(OUT_HEADER.size + len(body), error, unique) + body)
+
+
+cleanup = []
+
+
+def clean():
+    for function, *args in cleanup:
+        try:
+            function(*args)
+        except OSError:
+            pass
 
 
 def build():
@@ -63,13 +80,13 @@ def build():
     server = os.fork()
     if server == 0:
         scene.call("prctl", scene.PR_SET_PDEATHSIG, signal.SIGKILL)
-        # Held no longer than the server lives: with it the mount dies, and whoever waits for it is let go.
         try:
-            serve_after_mount(device)
+            serve(device)
         finally:
             os._exit(1)
     options = f"fd={device},rootmode=40000,user_id=0,group_id=0,allow_other".encode()
     scene.mount("fuse", mnt, b"fuse", scene.MS_NOSUID_NODEV, options)
+    # The server alone has it now: when that is killed the mount dies, and whoever waits for an answer is let go.
     os.close(device)
     cleanup.extend([(os.kill, server, signal.SIGKILL),
                     (scene.libc.umount2, os.fsencode(mnt), scene.MNT_DETACH)])
@@ -85,27 +102,7 @@ def build():
     pid = scene.child(holder)
     os.kill(server, signal.SIGSTOP)
     scene.wait_for(lambda: scene.state_of(server) == "T", "the server to stop")
-    return {"holder": pid, "server": server, "mnt": mnt, "scene": os.getpid()}
-
-
-def serve_after_mount(device):
-    # Reading a /dev/fuse that is not yet mounted fails with EPERM.
-    while True:
-        try:
-            serve(device)
-        except PermissionError:
-            scene.time.sleep(0.005)
-
-
-cleanup = []
-
-
-def clean():
-    for function, *args in cleanup:
-        try:
-            function(*args)
-        except OSError:
-            pass
+    return {"holder": pid, "mnt": mnt}
 
 
 scene.run(build, clean)

@@ -1,28 +1,31 @@
 """Processes whose main thread has exited while another thread, and with it the fd table, lives on."""
 
+import json
 import os
 import platform
+import signal
+import socket
 import threading
 import scene
 
-SYS_EXIT = {"x86_64": 60, "aarch64": 93}.get(platform.machine())
+# 93 is what all architectures since aarch64 have.
+SYS_EXIT = {"x86_64": 60}.get(platform.machine(), 93)
 
 
 def leave_a_thread(work):
     """A child whose leader exits once another thread did `work`; the parent learns the child's pid and its ends."""
-    ours, theirs = scene.socket.socketpair()
+    ours, theirs = socket.socketpair()
     pid = os.fork()
     if pid == 0:
         ours.close()
-        scene._processes.clear()
-        scene._ends.clear()
-        scene.call("prctl", scene.PR_SET_PDEATHSIG, scene.signal.SIGKILL)
+        scene.forget()
+        scene.call("prctl", scene.PR_SET_PDEATHSIG, signal.SIGKILL)
 
         def body():
             tid = threading.get_native_id()
             work()
-            theirs.sendall(scene.json.dumps(scene.report(scene.table(tid))).encode())
-            theirs.shutdown(scene.socket.SHUT_RDWR)
+            theirs.sendall(json.dumps(scene.report(scene.table(tid))).encode())
+            theirs.shutdown(socket.SHUT_RDWR)
             threading.Event().wait()
 
         threading.Thread(target=body).start()
@@ -30,7 +33,7 @@ def leave_a_thread(work):
         scene.libc.syscall(SYS_EXIT, 0)
     theirs.close()
     said = ours.makefile("rb").read()
-    scene.adopt(scene.json.loads(said), pid)
+    scene.adopt(json.loads(said), pid)
     scene.wait_for(lambda: scene.state_of(pid) == "Z", "the leader to exit")
     return pid
 

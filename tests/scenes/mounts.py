@@ -29,7 +29,7 @@ def build():
     scene.child(bound)
     scene.child(twin, "twin_a")
     scene.child(twin, "twin_b")
-    twins = [scene._labels[name] for name in ("twin_a", "twin_b")]
+    twins = [scene.labelled(name) for name in ("twin_a", "twin_b")]
     assert twins[0]["inode"] == twins[1]["inode"] and twins[0]["device"] != twins[1]["device"], twins
 
 

@@ -113,6 +113,21 @@ def table(tid=None):
     return ends
 
 
+def also(ends):
+    """Adds ends that `table` said in a thread."""
+    _ends.extend(ends)
+
+
+def forget():
+    """What the parent knew of itself and of its other children is not for its child to tell."""
+    for known in (_processes, _ends, _labels):
+        known.clear()
+
+
+def labelled(name):
+    return _labels[name]
+
+
 def _me():
     return {"pid": None, "inner": os.getpid(), "uid": os.getuid(), "command": b64(get_name()), "alive_at": time.time(),
             "cmdline": [b64(word) for word in sys.orig_argv]}
@@ -169,8 +184,7 @@ def child(work, *args):
             os.dup2(null, 0)
             os.dup2(null, 1)
             os.close(null)
-            for known in (_processes, _ends, _labels):
-                known.clear()
+            forget()
             ends = work(*args)
             theirs.sendall(json.dumps(report(ends)).encode() + b"\n")
             theirs.close()

@@ -4,9 +4,6 @@ import os
 import threading
 import scene
 
-ALONE, PAIR = 30, 40
-
-
 def start(work):
     """Starts a thread that does `work` and lives on; answers with what `work` answered."""
     done, answer = threading.Event(), []
@@ -45,7 +42,7 @@ def build():
 
     threads["alone"], alone_ends = start(alone)
     *threads["pair"], pair_ends = start(pair)
-    scene._ends.extend(alone_ends + pair_ends)
+    scene.also(alone_ends + pair_ends)
     # The process's own table keeps half of each, so that the other half is in a thread's table only.
     scene.close(split_w, private_r, private_w, pair_r)
     return {"pid": os.getpid(), "threads": threads}

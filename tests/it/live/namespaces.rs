@@ -44,6 +44,18 @@ fn two_mount_namespaces() {
         "two FIFOs of one inode number"
     );
     assert_ne!(scene.truth.id("twin_a"), scene.truth.id("twin_b"));
+
+    // Named by their holder's descriptor, wherever that is mounted, or by their id, they are told apart; by the bare inode
+    // number they are not.
+    let ids = |arg: &str| super::ids(&lspipe([arg]).report());
+    for name in ["one", "twin_a", "twin_b"] {
+        let (pid, _, fd, _) = scene.truth.ends_of(name)[0];
+        let expected = BTreeSet::from([scene.truth.id(name)]);
+        assert_eq!(ids(&format!("/proc/{pid}/fd/{fd}")), expected);
+        assert_eq!(ids(&scene.truth.id(name)), expected);
+    }
+    let twins = ids(&scene.truth.inode("twin_a").to_string());
+    assert!(twins.contains(&scene.truth.id("twin_a")) && twins.contains(&scene.truth.id("twin_b")));
 }
 
 /// The /proc of a PID namespace, looked at from outside and so by the numbers of inside: what is outside it is not listed,

@@ -8,7 +8,7 @@ use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use crate::support::need::{Need, need};
-use crate::support::report::Line;
+use crate::support::report::{End, Line, Report};
 use crate::support::run::lspipe;
 use crate::support::scene::Scene;
 use crate::support::user::User;
@@ -191,4 +191,30 @@ fn repeat_goes_on_until_it_is_stopped() {
         "each has its own time"
     );
     assert!(lines.iter().all(|line| line.pipe.id == ab));
+}
+
+/// It is a process like any other: it lists its own ends, those that it was given, and none that it made to do its work.
+#[test]
+fn lspipe_sees_itself() {
+    let output = lspipe(["--json"]).run().expect(0);
+    let report = Report::parse(&output.stdout);
+    let mut own = Vec::new();
+    for pipe in &report.pipes {
+        for end in pipe.ends().filter(|end| end.pid == output.pid) {
+            assert_eq!((end.command.as_str(), end.tid), ("lspipe", None));
+            // Whoever started the tests may have left descriptors open, to us and so to lspipe.
+            let is_ours = |ours: &End| {
+                (ours.pid, ours.fd, &ours.access) == (std::process::id(), end.fd, &end.access)
+            };
+            if !pipe.ends().any(is_ours) {
+                assert!(
+                    pipe.readers.iter().any(|end| end.pid == std::process::id()),
+                    "{pipe:?}"
+                );
+                own.push((end.fd, end.access.as_str()));
+            }
+        }
+    }
+    own.sort_unstable();
+    assert_eq!(own, [(1, "w"), (2, "w")]);
 }

@@ -176,6 +176,8 @@ fn together() {
             &["-p", &alpha, "-c", choice.command("alpha")],
             &["ab", "deaf", "fifo"],
         );
+        // One and the same end must be of that process and of that command.
+        choice.assert_selects(&["-p", &alpha, "-c", choice.command("beta")], &[]);
         choice.assert_selects(&["-p", &alpha, "--no-writer"], &["deaf"]);
         choice.assert_selects(&["-p", &alpha, "--no-reader"], &[]);
         choice.assert_selects(

@@ -1,5 +1,6 @@
 //! Running lspipe: as this user or that, in a mount namespace or here, and never for longer than a limit.
 
+use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::Read;
@@ -21,6 +22,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 /// What a run left behind.
 #[derive(Debug)]
 pub(crate) struct Output {
+    pub(crate) pid: u32,
     pub(crate) status: ExitStatus,
     pub(crate) stdout: Vec<u8>,
     pub(crate) stderr: String,
@@ -128,6 +130,7 @@ impl Lspipe {
             String::from_utf8(stderr.join().expect("read stderr")).expect("stderr is UTF-8");
         assert!(!stderr.contains("panicked"), "lspipe panicked: {stderr}");
         Output {
+            pid: running.child.id(),
             status,
             stdout,
             stderr,
@@ -240,9 +243,16 @@ fn binary_for(user: User) -> (PathBuf, Option<TempDir>) {
 
 /// A new directory that belongs to this user and that everybody may read.
 pub(crate) fn public_dir(user: User) -> TempDir {
+    // The folder for temporary files may be one of our own, where nobody else gets in.
+    let usual = env::temp_dir();
+    let parent = if is_public(&usual) {
+        usual
+    } else {
+        PathBuf::from("/tmp")
+    };
     let dir = tempfile::Builder::new()
         .prefix("lspipe-test-")
-        .tempdir()
+        .tempdir_in(parent)
         .expect("temporary directory");
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("chmod");
     user.own(dir.path());

@@ -46,7 +46,7 @@ impl ProcTree {
             fs::create_dir_all(dir.join(folder)).expect("create a process");
         }
         let write = |name: &str, text: String| {
-            fs::write(dir.join(name), text).expect("write into a process")
+            fs::write(dir.join(name), text).expect("write into a process");
         };
         let zeros = "0 ".repeat(30);
         write(
