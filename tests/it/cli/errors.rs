@@ -1,0 +1,205 @@
+//! Wrong values: status 2, nothing on stdout, and one line on stderr that says what would be right.
+
+use super::Stage;
+use crate::support::run::{Output, lspipe};
+
+/// Each of these command lines is refused, in a line that has these words. All that are not are told at once.
+#[track_caller]
+fn check(stage: &Stage, cases: &[(&[&str], &[&str])]) {
+    let wrong: Vec<String> = cases
+        .iter()
+        .filter_map(|(args, words)| {
+            accepted(&stage.run(args), words).map(|what| format!("{args:?}: {what}"))
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What is not as it should be where a run must be refused.
+fn accepted(output: &Output, words: &[&str]) -> Option<String> {
+    let (stderr, code) = (&output.stderr, output.code());
+    if code != Some(2) || !output.stdout.is_empty() {
+        return Some(format!(
+            "status {code:?}, stdout {:?}, stderr {stderr:?}",
+            output.text()
+        ));
+    }
+    let line = stderr.strip_suffix('\n').unwrap_or_default();
+    if !line.starts_with("lspipe: ") || line.contains(['\n', '\x1b']) || line.contains("error:") {
+        return Some(format!("not one line of ours: {stderr:?}"));
+    }
+    let missing: Vec<_> = words.iter().filter(|word| !line.contains(**word)).collect();
+    (!missing.is_empty()).then(|| format!("{missing:?} not in {line:?}"))
+}
+
+#[test]
+fn no_pipe() {
+    let stage = Stage::new();
+    let plain_file = stage.plain_file();
+    let plain_file = plain_file.to_str().expect("UTF-8");
+    let folder = stage.folder().to_str().expect("UTF-8");
+    let missing = &format!("{folder}/missing");
+    let forms = [
+        "pipe:[INODE]",
+        "fifo:[MAJ:MIN:INODE]",
+        "path of a FIFO",
+        "/proc/PID/fd/N",
+    ];
+    let unknown = |name| [&[name][..], &forms].concat();
+    check(
+        &stage,
+        &[
+            (&[plain_file], &[plain_file, "plain file", "lsof"]),
+            (&[folder], &[folder, "directory"]),
+            (&["/dev/null"], &["/dev/null", "device"]),
+            (&[missing], &unknown(&format!("{missing}: No such file"))),
+            (&["pipe:[abc]"], &unknown("pipe:[abc]")),
+            (&["pipe:[12"], &unknown("pipe:[12")),
+            (&["fifo:[1:2]"], &unknown("fifo:[1:2]")),
+            (&["99999999999999999999"], &unknown("99999999999999999999")),
+            (&["/proc/251/fd/99"], &unknown("/proc/251/fd/99")),
+            (&["two\nlines\x1b[31m"], &[r"two\nlines\u{1b}[31m"]),
+            // The right one beside it does not help.
+            (&["pipe:[18913]", plain_file], &[plain_file]),
+        ],
+    );
+}
+
+#[test]
+fn no_pid() {
+    let stage = Stage::new();
+    check(
+        &stage,
+        &[
+            (&["-p", "0"], &["'0'", "--pid", "from 1 to 4194304"]),
+            (&["-p", "4194305"], &["'4194305'", "from 1 to 4194304"]),
+            (&["-p", "99999999999999999999"], &["from 1 to 4194304"]),
+            (&["-p", "ls"], &["'ls'", "a PID is"]),
+            (&["-p", "251,"], &["--pid", "a PID is"]),
+            (&["-p", ""], &["--pid", "a PID is"]),
+            (&["-p", "-5"], &["'-5'", "a PID is"]),
+            (&["-p"], &["--pid <PID>"]),
+            // No note, but an error.
+            (&["-q", "-p", "0"], &["from 1 to 4194304"]),
+            (&["fds"], &["<PID>"]),
+            (&["fds", "0"], &["from 1 to 4194304"]),
+            (&["fds", "4194305"], &["from 1 to 4194304"]),
+            (&["fds", "ls"], &["'ls'", "a PID is"]),
+        ],
+    );
+}
+
+#[test]
+fn no_column() {
+    let stage = Stage::new();
+    check(
+        &stage,
+        &[
+            (&["-o", "READER"], &["\"READER\"", "READERS"]),
+            (&["-o", "PIPE,WRITTERS"], &["\"WRITTERS\"", "WRITERS"]),
+            (&["-o", "comand"], &["\"comand\"", "COMMAND"]),
+            (&["-o", "+usr"], &["USER"]),
+            (&["-o", "zzzzzz"], &["\"zzzzzz\"", "--list-columns"]),
+            (&["-o", "PIPE,,KIND"], &["\"\"", "--list-columns"]),
+            (&["-o", ""], &["--list-columns"]),
+            (&["-o", "+"], &["--list-columns"]),
+            // These are of whole fd tables only.
+            (&["-o", "TARGET"], &["\"TARGET\""]),
+        ],
+    );
+}
+
+#[test]
+fn no_such_value() {
+    let stage = Stage::new();
+    check(
+        &stage,
+        &[
+            (
+                &["-u", "no-such-user"],
+                &["no-such-user", "getent passwd", "number"],
+            ),
+            (&["-u", ""], &["getent passwd"]),
+            (&["-u", "root,no-such-user"], &["no-such-user"]),
+            (&["-u", "4294967296"], &["4294967296"]),
+            (&["-c", "/(/"], &["'/(/'", "regular expression", "group"]),
+            (&["-c", ""], &["name", "/REGEX/"]),
+            (&["-c", "ls,"], &["name", "/REGEX/"]),
+            (&["-k", "pipe"], &["'pipe'", "anonymous, fifo"]),
+            (&["--color", "pink"], &["'pink'", "auto, always, never"]),
+            (&["-r", "0"], &["'0'", "seconds", "0.5"]),
+            (&["-r", "soon"], &["'soon'", "seconds"]),
+            (&["-r", "inf"], &["seconds"]),
+            (&["-r", "nan"], &["seconds"]),
+            (&["-r", "1e400"], &["seconds"]),
+            (&["--repeat=-1"], &["'-1'", "seconds"]),
+            (&["-r", "-1"], &["'-1'", "seconds"]),
+            (&["-r", ""], &["--repeat <SECONDS>"]),
+            (
+                &["--generate", "pdf"],
+                &[
+                    "'pdf'",
+                    "man, complete-bash, complete-zsh, complete-fish, schema",
+                ],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn no_proc_root() {
+    let stage = Stage::new();
+    let plain_file = stage.plain_file();
+    let plain_file = plain_file.to_str().expect("UTF-8");
+    let folder = stage.folder().to_str().expect("UTF-8");
+    let missing = &format!("{folder}/missing");
+    for (root, words) in [
+        (folder, "named by a PID"),
+        (plain_file, "Not a directory"),
+        (missing, "No such file"),
+        ("", "--proc"),
+    ] {
+        for form in [&[][..], &["--json"], &["fds", "1"], &["-t"]] {
+            let output = lspipe([form, &["--proc", root]].concat()).run();
+            assert_eq!(accepted(&output, &[root, words]), None, "{root} {form:?}");
+        }
+    }
+}
+
+#[test]
+fn no_such_option() {
+    let stage = Stage::new();
+    check(
+        &stage,
+        &[
+            (&["--no-readers"], &["--no-readers", "--no-reader"]),
+            (&["--jsn"], &["--jsn", "--json"]),
+            (&["--zzzzzz"], &["--zzzzzz"]),
+            (&["-Z"], &["-Z"]),
+        ],
+    );
+}
+
+/// Options that contradict each other, or mean nothing without another.
+#[test]
+fn no_sense_together() {
+    let stage = Stage::new();
+    check(
+        &stage,
+        &[
+            (&["--json", "-e"], &["--json", "--endpoints"]),
+            (&["--json", "-o", "PIPE"], &["--json", "--output"]),
+            (&["--json", "--ndjson"], &["--json", "--ndjson"]),
+            (&["--json", "-t"], &["--json", "--terse"]),
+            (&["--ndjson", "-t"], &["--ndjson", "--terse"]),
+            (&["-t", "-e"], &["--terse", "--endpoints"]),
+            (&["--readers"], &["--terse"]),
+            (&["--writers"], &["--terse"]),
+            (&["--descendants"], &["--pid"]),
+            (&["-e", "fds", "251"], &["--endpoints", "fds"]),
+            (&["--ndjson", "fds", "251"], &["--ndjson", "fds"]),
+            (&["-p", "251", "fds", "251"], &["--pid", "fds"]),
+            (&["-o", "PIPE", "fds", "251"], &["--output", "fds"]),
+        ],
+    );
+}

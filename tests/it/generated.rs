@@ -1,0 +1,318 @@
+//! What `--generate` makes: the man page, completions that real shells take, and a schema that all JSON keeps.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use jsonschema::Validator;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::fixtures::scenes;
+use crate::support::need::{Need, need};
+use crate::support::run::lspipe;
+
+const BASH: Need = Need::Program("bash");
+const ZSH: Need = Need::Program("zsh");
+const FISH: Need = Need::Program("fish");
+
+#[track_caller]
+fn generate(kind: &str) -> String {
+    let output = lspipe(["--generate", kind]).run().expect(0);
+    assert_eq!(output.stderr, "");
+    output.text().to_owned()
+}
+
+/// Runs a program with something generated in a file; returns what it says on either stream, and asserts that it succeeds.
+#[track_caller]
+fn read_by(program: &str, args: &[&str], kind: &str) -> String {
+    let home = TempDir::new().expect("temporary directory");
+    let file = home.path().join(kind);
+    fs::write(&file, generate(kind)).expect("write");
+    let output = Command::new("timeout")
+        .args(["30", program])
+        .args(args)
+        .arg(&file)
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("LC_ALL", "C.UTF-8")
+        .env("TERM", "xterm")
+        // Shells look for their settings there, and fish writes some.
+        .env("HOME", home.path())
+        .current_dir(home.path())
+        .stdin(Stdio::null())
+        .output()
+        .expect("run a program");
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).expect("UTF-8");
+    assert!(
+        output.status.success(),
+        "{program}: {:?}: {said}",
+        output.status
+    );
+    said
+}
+
+#[test]
+fn man_page_is_the_committed_one() {
+    let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("man/lspipe.1");
+    let committed = fs::read_to_string(committed).expect("read man/lspipe.1");
+    assert!(
+        committed == generate("man"),
+        "stale: lspipe --generate man > man/lspipe.1"
+    );
+}
+
+#[test]
+fn man_page_tells_all() {
+    let page = generate("man");
+    for section in [
+        "NAME",
+        "SYNOPSIS",
+        "DESCRIPTION",
+        "OPTIONS",
+        "COLUMNS",
+        "EXIT STATUS",
+        "PERMISSIONS",
+        "EXAMPLES",
+    ] {
+        let heading = page
+            .lines()
+            .any(|line| line == format!(".SH {section}") || line == format!(".SH \"{section}\""));
+        assert!(heading, "no section {section}");
+    }
+    let plain = page.replace("\\-", "-");
+    let help = lspipe(["--help"]).run().expect(0);
+    let options = help.text().lines().filter_map(|line| {
+        let option = line
+            .trim_start()
+            .split(' ')
+            .find(|word| word.starts_with("--"));
+        option
+            .filter(|_| line.trim_start().starts_with('-'))
+            .map(|option| option.trim_end_matches(':').to_owned())
+    });
+    for option in options.filter(|option| option.len() > 2) {
+        assert!(plain.contains(&option), "the man page lacks {option}");
+    }
+    for column in lspipe(["-H"]).run().expect(0).text().lines() {
+        let (name, told) = column.split_once(' ').expect("a name and a help");
+        assert!(
+            plain.contains(name) && plain.contains(told.trim()),
+            "the man page lacks {column}"
+        );
+    }
+}
+
+#[test]
+fn man_page_passes_mandoc() {
+    need!(Need::Program("mandoc"));
+    assert_eq!(
+        read_by("mandoc", &["-T", "lint", "-W", "warning"], "man"),
+        ""
+    );
+}
+
+#[test]
+fn man_page_passes_groff() {
+    need!(Need::Program("man"));
+    let said = read_by(
+        "man",
+        &["--warnings", "-E", "UTF-8", "-l", "-P", "cat"],
+        "man",
+    );
+    assert!(!said.contains("warning:"), "{said}");
+    assert!(said.contains("lspipe"), "{said}");
+}
+
+/// What bash proposes for the last of these words.
+fn proposed_by_bash(words: &[&str]) -> Vec<String> {
+    let quoted: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
+    let (last, before) = (words.len() - 1, words.len() - 2);
+    let script = format!(
+        "source \"$0\" && complete -p lspipe >/dev/null && COMP_WORDS=({}) COMP_CWORD={last} && \
+         compopt() {{ :; }} && _lspipe lspipe {} {} && printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+        quoted.join(" "),
+        quoted[last],
+        quoted[before]
+    );
+    let said = read_by(
+        "bash",
+        &["--noprofile", "--norc", "-c", &script],
+        "complete-bash",
+    );
+    said.split_whitespace().map(str::to_owned).collect()
+}
+
+#[test]
+fn bash_completes() {
+    need!(BASH);
+    assert_eq!(read_by("bash", &["-n"], "complete-bash"), "");
+    assert_eq!(proposed_by_bash(&["lspipe", "--no-r"]), ["--no-reader"]);
+    assert_eq!(proposed_by_bash(&["lspipe", "fd"]), ["fds"]);
+    assert_eq!(
+        proposed_by_bash(&["lspipe", "--color", ""]),
+        ["auto", "always", "never"]
+    );
+    assert_eq!(proposed_by_bash(&["lspipe", "--kind", "f"]), ["fifo"]);
+    assert_eq!(
+        proposed_by_bash(&["lspipe", "--generate", "complete-"]),
+        ["complete-bash", "complete-zsh", "complete-fish"]
+    );
+    assert_eq!(proposed_by_bash(&["lspipe", "fds", "--js"]), ["--json"]);
+}
+
+#[test]
+fn zsh_completes() {
+    need!(ZSH);
+    assert_eq!(read_by("zsh", &["-f", "-n"], "complete-zsh"), "");
+    // An interactive shell in a terminal of its own, in which the keys are pressed.
+    let script = r#"
+        zmodload zsh/zpty || exit 1
+        zpty shell zsh -f -i
+        zpty -w shell "unsetopt zle_bracketed_paste; PS1=; autoload -U compinit; compinit -D -u; source ${(q)1}; print ready''now"
+        zpty -r -m shell seen '*readynow*' || exit 1
+        zpty -w -n shell $'lspipe --no-r\t'
+        zpty -r -m shell seen '*--no-reader*' || exit 1
+        print -r -- completed
+    "#;
+    assert_eq!(
+        read_by("zsh", &["-f", "-c", script, "zsh"], "complete-zsh"),
+        "completed\n"
+    );
+}
+
+#[test]
+fn fish_completes() {
+    need!(FISH);
+    assert_eq!(read_by("fish", &["--no-config", "-n"], "complete-fish"), "");
+    let said = |line: &str| {
+        let script = format!("source $argv[1]; complete -C '{line}'");
+        read_by("fish", &["--no-config", "-c", &script], "complete-fish")
+    };
+    assert!(
+        said("lspipe --no-r").starts_with("--no-reader\t"),
+        "{}",
+        said("lspipe --no-r")
+    );
+    assert!(
+        said("lspipe --color=n").contains("never"),
+        "{}",
+        said("lspipe --color=n")
+    );
+    assert!(
+        said("lspipe fds --js").starts_with("--json\t"),
+        "{}",
+        said("lspipe fds --js")
+    );
+}
+
+/// The schema of a report, and of a line of NDJSON.
+fn validators() -> (Validator, Validator) {
+    let schema: Value = serde_json::from_str(&generate("schema")).expect("the schema is JSON");
+    assert_eq!(
+        jsonschema::meta::validate(&schema)
+            .err()
+            .map(|error| error.to_string()),
+        None
+    );
+    assert!(
+        schema["$defs"]["Line"].is_object(),
+        "the schema defines Line"
+    );
+    let line =
+        json!({ "$schema": schema["$schema"], "$ref": "#/$defs/Line", "$defs": schema["$defs"] });
+    [schema, line]
+        .map(|schema| jsonschema::validator_for(&schema).expect("a schema"))
+        .into()
+}
+
+#[track_caller]
+fn assert_valid(validator: &Validator, json: &str) -> Value {
+    let instance: Value = serde_json::from_str(json).expect("JSON");
+    let errors: Vec<String> = validator
+        .iter_errors(&instance)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert!(errors.is_empty(), "{errors:#?}\n{instance:#}");
+    instance
+}
+
+/// Every scene, and this machine as it is.
+fn roots() -> Vec<PathBuf> {
+    scenes()
+        .into_iter()
+        .map(|scene| scene.join("proc"))
+        .chain([PathBuf::from("/proc")])
+        .collect()
+}
+
+#[test]
+fn json_keeps_the_schema() {
+    let (report, line) = validators();
+    // So that the live report has something to show.
+    let (_read_end, _write_end) =
+        rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).expect("pipe");
+    for root in roots() {
+        let run = |args: &[&str]| {
+            lspipe([args, &["-q", "--proc", root.to_str().expect("UTF-8")]].concat())
+                .run()
+                .expect(0)
+        };
+        let whole = assert_valid(&report, run(&["--json"]).text());
+        let lines = run(&["--ndjson"]);
+        assert_ne!(lines.text().lines().count(), 0);
+        for text in lines.text().lines() {
+            assert_valid(&line, text);
+        }
+        let pid = if root == Path::new("/proc") {
+            std::process::id().to_string()
+        } else {
+            whole["processes"][0]["pid"].to_string()
+        };
+        let table = assert_valid(&report, run(&["fds", &pid, "--json"]).text());
+        assert_ne!(table["descriptors"].as_array().map(Vec::len), Some(0));
+    }
+}
+
+/// A schema that anything keeps would be no promise.
+#[test]
+fn schema_refuses_what_is_not_a_report() {
+    let (validator, _) = validators();
+    let pipeline = scenes()
+        .into_iter()
+        .find(|scene| scene.ends_with("pipeline"))
+        .expect("a scene");
+    let output = lspipe([
+        "--json",
+        "--proc",
+        pipeline.join("proc").to_str().expect("UTF-8"),
+    ])
+    .run()
+    .expect(0);
+    let good = assert_valid(&validator, output.text());
+    for place in [
+        "",
+        "/host",
+        "/scan",
+        "/processes/0",
+        "/pipes/0",
+        "/pipes/1/readers/0",
+    ] {
+        let object = good
+            .pointer(place)
+            .and_then(Value::as_object)
+            .expect("an object");
+        for field in object.keys() {
+            let mut bad = good.clone();
+            bad.pointer_mut(place)
+                .and_then(Value::as_object_mut)
+                .expect("an object")
+                .remove(field);
+            assert!(!validator.is_valid(&bad), "{place}/{field} may be missing");
+            let mut bad = good.clone();
+            // A type that no field of the contract has.
+            bad.pointer_mut(place).expect("an object")[field] = json!(0.5);
+            assert!(!validator.is_valid(&bad), "{place}/{field} may be anything");
+        }
+    }
+}
