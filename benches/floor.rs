@@ -20,9 +20,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Barrier, Mutex, PoisonError};
 use std::thread;
 
-use rustix::fs::{
-    AtFlags, CWD, FileType, Mode, OFlags, RawDir, SeekFrom, StatxFlags, openat, seek, statat, statx,
-};
+use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, RawDir, SeekFrom, StatxFlags, openat, seek, statat, statx};
 use rustix::io::{Errno, read};
 
 /// The argument that makes this program a floor.
@@ -70,31 +68,17 @@ pub(crate) fn census(threads: usize) -> io::Result<Census> {
     let output = command(threads, false)?.output()?;
     let text = String::from_utf8_lossy(&output.stdout);
     let mut numbers = text.split_whitespace().map_while(|word| word.parse().ok());
-    let mut next = || {
-        numbers
-            .next()
-            .ok_or_else(|| io::Error::other("the floor said nothing"))
-    };
-    Ok(Census {
-        processes: next()?,
-        descriptors: next()?,
-        ends: next()?,
-    })
+    let mut next = || numbers.next().ok_or_else(|| io::Error::other("the floor said nothing"));
+    Ok(Census { processes: next()?, descriptors: next()?, ends: next()? })
 }
 
 /// The floor itself: `--floor THREADS [fdinfo]`. Prints what `census` reads.
 pub(crate) fn walk(arguments: &[String]) -> io::Result<()> {
-    let threads = arguments
-        .first()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(1);
+    let threads = arguments.first().and_then(|text| text.parse().ok()).unwrap_or(1);
     let fdinfo = arguments.get(1).is_some_and(|text| text == FDINFO);
     let walk = Walk::new(threads, fdinfo)?;
     let census = walk.run()?;
-    println!(
-        "{} {} {}",
-        census.processes, census.descriptors, census.ends
-    );
+    println!("{} {} {}", census.processes, census.descriptors, census.ends);
     Ok(())
 }
 
@@ -126,27 +110,16 @@ impl Walk {
             }
             true
         })?;
-        Ok(Self {
-            proc,
-            processes,
-            next: AtomicUsize::new(0),
-            pieces: Mutex::new(Vec::new()),
-            threads,
-            fdinfo,
-        })
+        Ok(Self { proc, processes, next: AtomicUsize::new(0), pieces: Mutex::new(Vec::new()), threads, fdinfo })
     }
 
     fn run(&self) -> io::Result<Census> {
         let tables_done = Barrier::new(self.threads);
         let mut census = Census::default();
         thread::scope(|scope| {
-            let workers: Vec<_> = (0..self.threads)
-                .map(|_| scope.spawn(|| self.work(&tables_done)))
-                .collect();
+            let workers: Vec<_> = (0..self.threads).map(|_| scope.spawn(|| self.work(&tables_done))).collect();
             for worker in workers {
-                census += worker
-                    .join()
-                    .map_err(|_| io::Error::other("a thread panicked"))?;
+                census += worker.join().map_err(|_| io::Error::other("a thread panicked"))?;
             }
             Ok(census)
         })
@@ -154,10 +127,7 @@ impl Walk {
 
     fn work(&self, tables_done: &Barrier) -> Census {
         let mut census = Census::default();
-        while let Some(process) = self
-            .processes
-            .get(self.next.fetch_add(1, Ordering::Relaxed))
-        {
+        while let Some(process) = self.processes.get(self.next.fetch_add(1, Ordering::Relaxed)) {
             // A process that is gone, or that may not be looked at, counts for nothing.
             if self.process(process, &mut census).is_ok() {
                 census.processes += 1;
@@ -171,10 +141,7 @@ impl Walk {
     }
 
     fn take_piece(&self) -> Option<Piece> {
-        self.pieces
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .pop()
+        self.pieces.lock().unwrap_or_else(PoisonError::into_inner).pop()
     }
 
     fn process(&self, process: &CStr, census: &mut Census) -> Result<(), Errno> {
@@ -196,11 +163,7 @@ impl Walk {
             pieces.push(Piece {
                 process: process.to_owned(),
                 first: size * index / count,
-                end: if index + 1 == count {
-                    u64::MAX
-                } else {
-                    size * (index + 1) / count
-                },
+                end: if index + 1 == count { u64::MAX } else { size * (index + 1) / count },
             });
         }
     }
@@ -224,9 +187,7 @@ impl Table {
     fn open(process: &OwnedFd, fdinfo: bool) -> Result<Self, Errno> {
         Ok(Self {
             links: open_directory(process, c"fd", OFlags::empty())?,
-            fdinfo: fdinfo
-                .then(|| open_directory(process, c"fdinfo", OFlags::PATH))
-                .transpose()?,
+            fdinfo: fdinfo.then(|| open_directory(process, c"fdinfo", OFlags::PATH)).transpose()?,
         })
     }
 
@@ -261,12 +222,7 @@ impl Table {
 }
 
 fn read_fdinfo(fdinfo: BorrowedFd<'_>, name: &CStr) -> Result<[u8; FDINFO_BUFFER], Errno> {
-    let file = openat(
-        fdinfo,
-        name,
-        OFlags::RDONLY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )?;
+    let file = openat(fdinfo, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
     let mut buffer = [0; FDINFO_BUFFER];
     read(&file, &mut buffer)?;
     Ok(buffer)

@@ -47,15 +47,8 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    const EMPTY: Self = Self {
-        name: "",
-        processes: 1,
-        files: STANDARD,
-        pipes: 0,
-        shared: 0,
-        peak_goal: None,
-        json_goal: None,
-    };
+    const EMPTY: Self =
+        Self { name: "", processes: 1, files: STANDARD, pipes: 0, shared: 0, peak_goal: None, json_goal: None };
 
     /// Descriptors of each process.
     fn descriptors(&self) -> usize {
@@ -65,33 +58,10 @@ impl Plan {
 
 /// A quarter of the descriptors of `many` and `big` are pipe ends, which is much: the rest must be told apart from them.
 pub(crate) const PLANS: [Plan; 4] = [
-    Plan {
-        name: "many",
-        processes: 2000,
-        files: 38,
-        pipes: 6,
-        ..Plan::EMPTY
-    },
-    Plan {
-        name: "big",
-        files: 14_440,
-        pipes: 2280,
-        ..Plan::EMPTY
-    },
-    Plan {
-        name: "shared",
-        processes: 400,
-        shared: 8,
-        json_goal: Some(Goal::AtMost(1000.0)),
-        ..Plan::EMPTY
-    },
-    Plan {
-        name: "ends",
-        processes: 27,
-        pipes: 1000,
-        peak_goal: Some(Goal::AtMost(40.0)),
-        ..Plan::EMPTY
-    },
+    Plan { name: "many", processes: 2000, files: 38, pipes: 6, ..Plan::EMPTY },
+    Plan { name: "big", files: 14_440, pipes: 2280, ..Plan::EMPTY },
+    Plan { name: "shared", processes: 400, shared: 8, json_goal: Some(Goal::AtMost(1000.0)), ..Plan::EMPTY },
+    Plan { name: "ends", processes: 27, pipes: 1000, peak_goal: Some(Goal::AtMost(40.0)), ..Plan::EMPTY },
 ];
 
 /// The processes of a load, which end when this is dropped.
@@ -115,10 +85,7 @@ impl Load {
         for _ in 0..plan.processes {
             let child = scale.spawn().map_err(|error| {
                 let (got, wanted) = (load.holders.len(), plan.processes);
-                format!(
-                    "{}: no more than {got} processes of {wanted}: {error}",
-                    plan.name
-                )
+                format!("{}: no more than {got} processes of {wanted}: {error}", plan.name)
             })?;
             load.holders.push(child);
         }
@@ -158,24 +125,15 @@ impl Scale {
         let wanted = plan.descriptors();
         let granted = limit.saturating_sub(SPARE).min(wanted);
         if granted < wanted {
-            println!(
-                "notice: {granted} descriptors in a process, not {wanted}: RLIMIT_NOFILE is {limit}"
-            );
+            println!("notice: {granted} descriptors in a process, not {wanted}: RLIMIT_NOFILE is {limit}");
         }
-        Self {
-            files: (plan.files * granted / wanted).max(STANDARD),
-            pipes: plan.pipes * granted / wanted,
-        }
+        Self { files: (plan.files * granted / wanted).max(STANDARD), pipes: plan.pipes * granted / wanted }
     }
 
     fn spawn(&self) -> io::Result<Child> {
         Command::new(env::current_exe()?)
             .arg(ROLE)
-            .args([
-                process::id().to_string(),
-                self.files.to_string(),
-                self.pipes.to_string(),
-            ])
+            .args([process::id().to_string(), self.files.to_string(), self.pipes.to_string()])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
@@ -186,16 +144,8 @@ impl Scale {
 /// Raises the soft limit as far as the hard one allows, for this process and its children.
 fn raise_descriptor_limit() -> io::Result<usize> {
     let Rlimit { maximum, .. } = getrlimit(Resource::Nofile);
-    setrlimit(
-        Resource::Nofile,
-        Rlimit {
-            current: maximum,
-            maximum,
-        },
-    )?;
-    Ok(maximum.map_or(usize::MAX, |limit| {
-        usize::try_from(limit).unwrap_or(usize::MAX)
-    }))
+    setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })?;
+    Ok(maximum.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX)))
 }
 
 /// Pipes that every process started from now on inherits, both ends.
@@ -232,9 +182,7 @@ fn exit_cause(code: i32) -> String {
 /// The life of a load process: `--hold PARENT FILES PIPES`. Returns only if it fails.
 pub(crate) fn hold(arguments: &[String]) -> ExitCode {
     let Err(error) = try_hold(arguments);
-    let errno = error
-        .raw_os_error()
-        .and_then(|errno| u8::try_from(errno).ok());
+    let errno = error.raw_os_error().and_then(|errno| u8::try_from(errno).ok());
     errno.map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
@@ -244,9 +192,7 @@ fn try_hold(arguments: &[String]) -> io::Result<Infallible> {
         return Err(Errno::INVAL.into());
     };
     let _files = open_files(count(files)?.saturating_sub(STANDARD))?;
-    let _pipes: Vec<_> = (0..count(pipes)?)
-        .map(|_| io::pipe())
-        .collect::<Result<_, _>>()?;
+    let _pipes: Vec<_> = (0..count(pipes)?).map(|_| io::pipe()).collect::<Result<_, _>>()?;
     // The parent may have ended before the signal of its death was asked for.
     while getppid().is_some_and(|pid| pid.to_string() == *parent) {
         kill_process(getpid(), Signal::STOP)?;
@@ -261,13 +207,5 @@ fn count(argument: &str) -> io::Result<usize> {
 /// Devices and regular files by turns: neither kind may be cheaper to pass over than it is in life.
 fn open_files(count: usize) -> io::Result<Vec<File>> {
     let regular = env::current_exe()?;
-    (0..count)
-        .map(|index| {
-            if index % 2 == 0 {
-                File::open("/dev/null")
-            } else {
-                File::open(&regular)
-            }
-        })
-        .collect()
+    (0..count).map(|index| if index % 2 == 0 { File::open("/dev/null") } else { File::open(&regular) }).collect()
 }

@@ -68,13 +68,8 @@ impl Lap {
 
 /// Runs all by turns; a slow command takes part in fewer rounds.
 pub(crate) fn race(runners: &mut [Runner], rounds: usize) -> io::Result<Vec<Lap>> {
-    let mut laps: Vec<Lap> = runners
-        .iter()
-        .map(|runner| Lap {
-            name: runner.name,
-            costs: Vec::with_capacity(rounds),
-        })
-        .collect();
+    let mut laps: Vec<Lap> =
+        runners.iter().map(|runner| Lap { name: runner.name, costs: Vec::with_capacity(rounds) }).collect();
     for _ in 0..rounds {
         for (runner, lap) in runners.iter_mut().zip(&mut laps) {
             if !lap.is_spent() {
@@ -92,11 +87,7 @@ pub(crate) fn repeat(command: &mut Command, rounds: usize) -> io::Result<Vec<Cos
 
 /// The number of bytes that a command writes.
 pub(crate) fn output_bytes(command: &mut Command) -> io::Result<u64> {
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()?;
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
     let bytes = match &mut child.stdout {
         Some(output) => io::copy(output, &mut io::sink())?,
         None => 0,
@@ -106,10 +97,7 @@ pub(crate) fn output_bytes(command: &mut Command) -> io::Result<u64> {
 }
 
 fn cost(command: &mut Command) -> io::Result<Cost> {
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let start = Instant::now();
     let child = command.spawn()?;
     let (status, usage) = wait_at_most(&child, RUN_LIMIT)?;
@@ -149,11 +137,7 @@ fn duration(time: libc::timeval) -> Duration {
 /// The median, over the rounds in which both ran, of how many times as long one command took as another; none if either
 /// was not run.
 pub(crate) fn ratio(laps: &[Lap], slow: &str, fast: &str) -> Option<f64> {
-    let costs = |name| {
-        laps.iter()
-            .find(|lap| lap.name == name)
-            .map(|lap| &lap.costs)
-    };
+    let costs = |name| laps.iter().find(|lap| lap.name == name).map(|lap| &lap.costs);
     let pairs = costs(slow)?.iter().zip(costs(fast)?);
     middle(pairs.map(|(slow, fast)| slow.wall.div_duration_f64(fast.wall)))
 }

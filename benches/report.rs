@@ -102,15 +102,8 @@ fn figure(label: &str, figure: f64, goal: Option<Goal>) {
 
 impl fmt::Display for Census {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            processes,
-            descriptors,
-            ends,
-        } = self;
-        write!(
-            out,
-            "{processes} processes, {descriptors} descriptors, {ends} pipe ends"
-        )
+        let Self { processes, descriptors, ends } = self;
+        write!(out, "{processes} processes, {descriptors} descriptors, {ends} pipe ends")
     }
 }
 
@@ -120,10 +113,7 @@ impl fmt::Display for Lap {
         let cpu = median(&self.costs, |cost| milliseconds(cost.cpu));
         let peak = median(&self.costs, mebibytes);
         let (name, runs) = (self.name, self.costs.len());
-        write!(
-            out,
-            "{name:<28} {wall:>10.1} {cpu:>10.1} {peak:>10.1} {runs:>6}"
-        )?;
+        write!(out, "{name:<28} {wall:>10.1} {cpu:>10.1} {peak:>10.1} {runs:>6}")?;
         match self.costs.iter().find(|cost| !cost.status.success()) {
             Some(cost) => write!(out, "  {}", cost.status),
             None => Ok(()),

@@ -54,16 +54,10 @@ struct Options {
 impl Options {
     fn parse(arguments: &[String]) -> Result<Self, Box<dyn Error>> {
         let rounds = match env::var("LSPIPE_BENCH_ROUNDS") {
-            Ok(text) => text
-                .parse()
-                .map_err(|error| format!("LSPIPE_BENCH_ROUNDS={text}: {error}"))?,
+            Ok(text) => text.parse().map_err(|error| format!("LSPIPE_BENCH_ROUNDS={text}: {error}"))?,
             Err(_) => DEFAULT_ROUNDS,
         };
-        let mut options = Self {
-            rounds: rounds.max(1),
-            peers: true,
-            loads: Vec::new(),
-        };
+        let mut options = Self { rounds: rounds.max(1), peers: true, loads: Vec::new() };
         for argument in arguments {
             match argument.as_str() {
                 "--bench" => {}

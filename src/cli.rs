@@ -8,10 +8,7 @@ use std::time::Duration;
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
-use clap::{
-    ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum,
-    ValueHint,
-};
+use clap::{ArgAction, Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand, ValueEnum, ValueHint};
 
 use self::value::{Columns, Commands};
 use crate::model::{Pid, PipeKind, Side};
@@ -20,13 +17,7 @@ use crate::render::columns::{Column, Subject};
 use crate::render::{Format, TableFormat};
 
 /// The columns of the default table.
-const PIPE_COLUMNS: [Column; 5] = [
-    Column::Pipe,
-    Column::Kind,
-    Column::Readers,
-    Column::Writers,
-    Column::Name,
-];
+const PIPE_COLUMNS: [Column; 5] = [Column::Pipe, Column::Kind, Column::Readers, Column::Writers, Column::Name];
 
 /// The columns of `--endpoints`.
 const END_COLUMNS: [Column; 11] = [
@@ -82,8 +73,7 @@ Show only these pipes
 
 A PIPE is pipe:[INODE], fifo:[MAJ:MIN:INODE], a bare inode number, the path of a FIFO (any of its names), or /proc/PID/fd/N.";
 
-const AFTER_HELP: &str =
-    "Different selections narrow, several values of one widen. More: lspipe --help, man lspipe.";
+const AFTER_HELP: &str = "Different selections narrow, several values of one widen. More: lspipe --help, man lspipe.";
 
 const AFTER_LONG_HELP: &str = "\
 Examples:
@@ -108,7 +98,7 @@ enum Command {
     #[command(max_term_width = 100)]
     Fds {
         /// The processes
-        #[arg(value_name = "PID", required = true, value_parser = value::pid, allow_negative_numbers = true)]
+        #[arg(value_name = "PID", required = true, value_delimiter = ',', value_hint = ValueHint::Other, value_parser = value::pid, allow_negative_numbers = true)]
         pids: Vec<Pid>,
     },
 }
@@ -117,7 +107,7 @@ enum Command {
 #[command(next_help_heading = SELECTION)]
 struct SelectionArgs {
     /// Pipes that one of these processes has an end of
-    #[arg(short, long, value_name = "PID", value_delimiter = ',', value_parser = value::pid, allow_negative_numbers = true, action = ArgAction::Append)]
+    #[arg(short, long, value_name = "PID", value_hint = ValueHint::Other, value_delimiter = ',', value_parser = value::pid, allow_negative_numbers = true, action = ArgAction::Append)]
     pid: Vec<Pid>,
 
     /// With --pid: its children, their children and so on too
@@ -125,7 +115,7 @@ struct SelectionArgs {
     descendants: bool,
 
     /// Pipes that such a command has an end of: its name, or a /REGEX/
-    #[arg(short, long, value_name = "NAME", value_parser = value::commands, action = ArgAction::Append)]
+    #[arg(short, long, value_name = "NAME", value_hint = ValueHint::Other, value_parser = value::commands, action = ArgAction::Append)]
     command: Vec<Commands>,
 
     /// Pipes that a process of this user, a name or number, has an end of
@@ -153,7 +143,7 @@ struct OutputArgs {
     endpoints: bool,
 
     /// These columns, or with a + these more; see --list-columns
-    #[arg(short, long, value_name = "COLUMNS", value_parser = value::columns, allow_hyphen_values = true, action = ArgAction::Append, conflicts_with_all = ["json", "ndjson", "terse"])]
+    #[arg(short, long, value_name = "COLUMNS", value_hint = ValueHint::Other, value_parser = value::columns, allow_hyphen_values = true, action = ArgAction::Append, conflicts_with_all = ["json", "ndjson", "terse"])]
     output: Vec<Columns>,
 
     /// List the columns that --output knows
@@ -193,7 +183,7 @@ struct SharedArgs {
     color: When,
 
     /// Report again and again, with this pause
-    #[arg(short, long, value_name = "SECONDS", value_parser = value::seconds, allow_negative_numbers = true, global = true)]
+    #[arg(short, long, value_name = "SECONDS", value_hint = ValueHint::Other, value_parser = value::seconds, allow_negative_numbers = true, global = true)]
     repeat: Option<Duration>,
 
     /// Show users as numbers: to look up their names can block
@@ -247,14 +237,8 @@ impl Cli {
     pub fn from_command_line() -> Result<Self, clap::Error> {
         let mut command = Self::command();
         let matches = command.try_get_matches_from_mut(std::env::args_os())?;
-        let given = |arg: &&clap::Arg| {
-            matches.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine)
-        };
-        let own = command
-            .get_arguments()
-            .filter(|arg| !arg.is_global_set())
-            .find(given)
-            .map(ToString::to_string);
+        let given = |arg: &&clap::Arg| matches.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine);
+        let own = command.get_arguments().filter(|arg| !arg.is_global_set()).find(given).map(ToString::to_string);
         match (matches.subcommand_name(), own) {
             (Some(name), Some(arg)) => {
                 let message = format!("the argument '{arg}' cannot be used with '{name}'\n");
@@ -273,23 +257,10 @@ impl Cli {
     /// What was asked for.
     #[must_use]
     pub fn into_options(self) -> Options {
-        let Self {
-            command,
-            pipes,
-            selection,
-            output,
-            shared,
-            ..
-        } = self;
+        let Self { command, pipes, selection, output, shared, .. } = self;
         let (question, format) = match command {
             Some(Command::Fds { pids }) => {
-                let format = if shared.json {
-                    Format::Json
-                } else {
-                    Format::Tables {
-                        headings: !shared.noheadings,
-                    }
-                };
+                let format = if shared.json { Format::Json } else { Format::Tables { headings: !shared.noheadings } };
                 (Question::Tables(pids), format)
             }
             None => {
@@ -319,19 +290,12 @@ impl SelectionArgs {
         Wanted {
             pids: self.pid,
             descendants: self.descendants,
-            commands: self
-                .command
-                .into_iter()
-                .flat_map(|commands| commands.0)
-                .collect(),
+            commands: self.command.into_iter().flat_map(|commands| commands.0).collect(),
             users: self.user,
             kinds: self.kind,
             no_reader: self.no_reader,
             no_writer: self.no_writer,
-            pipes: pipes
-                .iter()
-                .map(|pipe| PipeName::from(pipe.as_os_str()))
-                .collect(),
+            pipes: pipes.iter().map(|pipe| PipeName::from(pipe.as_os_str())).collect(),
         }
     }
 }
@@ -345,17 +309,8 @@ fn format(output: &OutputArgs, shared: &SharedArgs) -> Format {
     }
     if output.terse {
         let both = output.readers == output.writers;
-        let sides = [
-            (Side::Read, output.readers || both),
-            (Side::Write, output.writers || both),
-        ];
-        return Format::Terse(
-            sides
-                .into_iter()
-                .filter(|(_, wanted)| *wanted)
-                .map(|(side, _)| side)
-                .collect(),
-        );
+        let sides = [(Side::Read, output.readers || both), (Side::Write, output.writers || both)];
+        return Format::Terse(sides.into_iter().filter(|(_, wanted)| *wanted).map(|(side, _)| side).collect());
     }
     // A column of an end needs a row for each end, also where nobody said so.
     let named = || output.output.iter().flat_map(|columns| &columns.columns);
@@ -367,14 +322,11 @@ fn format(output: &OutputArgs, shared: &SharedArgs) -> Format {
     } else {
         PIPE_COLUMNS.to_vec()
     };
-    columns.extend(named());
-    let table = TableFormat {
-        columns,
-        headings: !shared.noheadings,
-    };
-    if of_ends {
-        Format::Ends(table)
-    } else {
-        Format::Pipes(table)
+    for column in named() {
+        if !columns.contains(column) {
+            columns.push(*column);
+        }
     }
+    let table = TableFormat { columns, headings: !shared.noheadings };
+    if of_ends { Format::Ends(table) } else { Format::Pipes(table) }
 }

@@ -74,10 +74,6 @@ fn man(out: &mut dyn Write) -> io::Result<()> {
         writeln!(text, ".TP\n.B {}\n{}", column.heading(), column.help())?;
     }
     // clap_mangen sets a blank line apart with two line breaks, of which mandoc(1) warns.
-    out.write_all(
-        String::from_utf8_lossy(&text)
-            .replace("\n.br\n\n.br\n", "\n.sp\n")
-            .as_bytes(),
-    )?;
+    out.write_all(String::from_utf8_lossy(&text).replace("\n.br\n\n.br\n", "\n.sp\n").as_bytes())?;
     out.write_all(SECTIONS.as_bytes())
 }

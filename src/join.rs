@@ -11,16 +11,7 @@ use crate::scan::{SeenEnd, Snapshot};
 /// while the scan went on) the one with the greater pipe ID stands, so that the answer does not depend on the order either.
 #[must_use]
 pub fn join(snapshot: Snapshot) -> PipeGraph {
-    let Snapshot {
-        host,
-        taken_at,
-        coverage,
-        pipefs,
-        parents,
-        processes,
-        mut ends,
-        mut descriptors,
-    } = snapshot;
+    let Snapshot { host, taken_at, coverage, pipefs, parents, processes, mut ends, mut descriptors } = snapshot;
     ends.sort_by_key(|seen| (seen.end.key(), std::cmp::Reverse(seen.pipe)));
     ends.dedup_by_key(|seen| seen.end.key());
     // Stable: the ends of one pipe stay in the order of their keys.
@@ -33,14 +24,8 @@ pub fn join(snapshot: Snapshot) -> PipeGraph {
         coverage,
         pipefs,
         parents,
-        processes: processes
-            .into_iter()
-            .map(|process| (process.pid, process))
-            .collect::<BTreeMap<_, _>>(),
-        pipes: ends
-            .chunk_by(|a, b| a.pipe == b.pipe)
-            .filter_map(pipe)
-            .collect(),
+        processes: processes.into_iter().map(|process| (process.pid, process)).collect::<BTreeMap<_, _>>(),
+        pipes: ends.chunk_by(|a, b| a.pipe == b.pipe).filter_map(pipe).collect(),
         descriptors,
     }
 }
@@ -49,9 +34,7 @@ pub fn join(snapshot: Snapshot) -> PipeGraph {
 fn pipe(seen: &[SeenEnd]) -> Option<Pipe> {
     let paths = || seen.iter().filter_map(|seen| seen.path.as_ref());
     // A name that was removed while another hard link lives reads so too: prefer one that does not.
-    let path = paths()
-        .find(|path| !path.ends_with(b" (deleted)"))
-        .or_else(|| paths().next());
+    let path = paths().find(|path| !path.ends_with(b" (deleted)")).or_else(|| paths().next());
     Some(Pipe {
         id: seen.first()?.pipe,
         path: path.cloned(),

@@ -48,10 +48,7 @@ fn answer(cli: Cli) -> Result<Exit, Error> {
             Color::Always => true,
             Color::Never => false,
         };
-        let style = Style {
-            width: terminal.then(width),
-            color,
-        };
+        let style = Style { width: terminal.then(width), color };
         return run(&options, &style, &mut out, &mut say);
     }
     out.flush()?;
@@ -68,13 +65,9 @@ fn usage(error: &clap::Error) -> u8 {
         return if error.print().is_ok() { 0 } else { FAILED };
     }
     let text = error.render().to_string();
-    let lines = text
-        .lines()
-        .map(str::trim)
-        .take_while(|line| !line.starts_with("Usage:"));
-    let message = lines
-        .filter(|line| !line.is_empty() && !line.starts_with("For more"))
-        .fold(String::new(), join_lines);
+    let lines = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
+    let message =
+        lines.filter(|line| !line.is_empty() && !line.starts_with("For more")).fold(String::new(), join_lines);
     say(message.strip_prefix("error: ").unwrap_or(&message));
     FAILED
 }

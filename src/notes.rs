@@ -8,15 +8,14 @@ use crate::render::readable;
 use crate::select::{PipeMatch, Selection};
 
 /// What grants sight, with its place in the documentation.
-const GRANT: &str = "run it as root, or give it the capabilities cap_sys_ptrace and cap_dac_read_search (PERMISSIONS in lspipe(1))";
+const GRANT: &str =
+    "run it as root, or give it the capabilities cap_sys_ptrace and cap_dac_read_search (PERMISSIONS in lspipe(1))";
 
 /// Says which of the processes that were asked for are not there.
 pub(crate) fn no_process(pids: &[Pid], graph: &PipeGraph) -> Vec<String> {
     let missing = pids.iter().filter(|pid| !graph.parents.contains_key(pid));
     let root = graph.coverage.proc_root.display();
-    missing
-        .map(|pid| format!("no process {pid} in {root}"))
-        .collect()
+    missing.map(|pid| format!("no process {pid} in {root}")).collect()
 }
 
 /// Says which of the pipes that were asked for nobody was seen to hold.
@@ -31,10 +30,8 @@ pub(crate) fn no_pipe(names: &[PipeName], wanted: &[PipeMatch], graph: &PipeGrap
                 format!("no process was seen to have {} open", readable_path(path))
             }
             PipeName::Inode(number) => match living(*number, graph) {
-                Some(pid) => format!(
-                    "no open pipe has inode {number}; for those of process {pid}: lspipe -p {pid}"
-                ),
-                None => format!("no open pipe has inode {number}"),
+                Some(pid) => format!("no open pipe has inode {number}; for those of process {pid}: lspipe -p {pid}"),
+                None => format!("no process was seen to have a pipe of inode {number} open"),
             },
         })
     };
@@ -59,12 +56,7 @@ pub(crate) fn nothing_matched(selection: &Selection) -> String {
 /// Says what the scan could not see.
 pub(crate) fn coverage(graph: &PipeGraph) -> Vec<String> {
     let coverage = &graph.coverage;
-    let mut notes: Vec<String> = coverage
-        .gaps
-        .iter()
-        .filter(|gap| is_hung(gap))
-        .map(hung)
-        .collect();
+    let mut notes: Vec<String> = coverage.gaps.iter().filter(|gap| is_hung(gap)).map(hung).collect();
     if coverage.gaps.iter().any(|gap| !is_hung(gap)) {
         let count = coverage.unreadable();
         let who = match coverage.gaps.as_slice() {
@@ -73,7 +65,7 @@ pub(crate) fn coverage(graph: &PipeGraph) -> Vec<String> {
         };
         let advice = advice(graph);
         notes.push(format!(
-            "{count} of {} processes{who} could not be read whole, and may hold an end where ? stands: {advice}",
+            "{count} of {} processes{who} could not be read whole, and may hold ends that are not shown (?): {advice}",
             coverage.processes
         ));
     }
@@ -108,10 +100,7 @@ fn hung(gap: &Gap) -> String {
         Unread::Cmdline => "the command line".to_owned(),
         Unread::FdTable | Unread::FdLinks | Unread::Tasks => "the fd table".to_owned(),
     };
-    let mount = gap
-        .mount
-        .as_deref()
-        .map_or_else(String::new, |mount| format!(" on {}", readable_path(mount)));
+    let mount = gap.mount.as_deref().map_or_else(String::new, |mount| format!(" on {}", readable_path(mount)));
     format!(
         "process {} ({}): {what}{mount} gave no answer and is left out; its file system may be dead",
         gap.pid,

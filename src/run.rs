@@ -46,12 +46,7 @@ struct Answer {
 /// # Errors
 ///
 /// If the report cannot be made or written.
-pub fn run(
-    options: &Options,
-    style: &Style,
-    out: &mut dyn Write,
-    notify: &mut dyn FnMut(&str),
-) -> Result<Exit, Error> {
+pub fn run(options: &Options, style: &Style, out: &mut dyn Write, notify: &mut dyn FnMut(&str)) -> Result<Exit, Error> {
     loop {
         let answer = match &options.question {
             Question::Pipes(wanted) => pipes(options, wanted)?,
@@ -89,11 +84,7 @@ fn pipes(options: &Options, wanted: &Wanted) -> Result<Answer, Error> {
         notes.push(notes::nothing_matched(&selection));
     }
     notes.extend(notes::coverage(&graph));
-    Ok(Answer {
-        graph,
-        notes,
-        nothing_matched,
-    })
+    Ok(Answer { graph, notes, nothing_matched })
 }
 
 fn tables(options: &Options, pids: &[Pid]) -> Result<Answer, Error> {
@@ -106,45 +97,25 @@ fn tables(options: &Options, pids: &[Pid]) -> Result<Answer, Error> {
     })?);
     let unread = |gap: &&Gap| gap.what == Unread::FdTable && pids.contains(&gap.pid);
     if let Some(gap) = graph.coverage.gaps.iter().find(unread) {
-        return Err(Error::Unreadable {
-            pid: gap.pid,
-            error: gap.error.clone(),
-            advice: notes::advice(&graph),
-        });
+        return Err(Error::Unreadable { pid: gap.pid, error: gap.error.clone(), advice: notes::advice(&graph) });
     }
     let mut notes = notes::no_process(pids, &graph);
     let nothing_matched = pids.iter().all(|pid| !graph.parents.contains_key(pid));
     let graph = select_tables(graph);
     notes.extend(notes::coverage(&graph));
-    Ok(Answer {
-        graph,
-        notes,
-        nothing_matched,
-    })
+    Ok(Answer { graph, notes, nothing_matched })
 }
 
-fn write(
-    options: &Options,
-    answer: &Answer,
-    style: &Style,
-    out: &mut dyn Write,
-) -> Result<(), Error> {
-    let Answer {
-        graph,
-        nothing_matched,
-        ..
-    } = answer;
+fn write(options: &Options, answer: &Answer, style: &Style, out: &mut dyn Write) -> Result<(), Error> {
+    let Answer { graph, nothing_matched, .. } = answer;
     let is_json = matches!(options.format, Format::Json | Format::Ndjson);
     if options.repeat.is_some() && !is_json {
         writeln!(out, "=== {:.3} ===", graph.taken_at)?;
     }
     // Headings over nothing would only be in the way; JSON says by itself that there is nothing.
     if is_json || !nothing_matched {
-        let users = if options.format.needs_users() && !options.numeric_uid {
-            Users::of(graph)
-        } else {
-            Users::default()
-        };
+        let users =
+            if options.format.needs_users() && !options.numeric_uid { Users::of(graph) } else { Users::default() };
         render(graph, &users, &options.format, style, out)?;
     }
     out.flush()?;
@@ -162,11 +133,7 @@ fn resolve(options: &Options, wanted: &Wanted) -> Result<Selection, Error> {
         pids: wanted.pids.clone(),
         descendants: wanted.descendants,
         commands: wanted.commands.clone(),
-        users: wanted
-            .users
-            .iter()
-            .map(|name| users::user(name))
-            .collect::<Result<_, _>>()?,
+        users: wanted.users.iter().map(|name| users::user(name)).collect::<Result<_, _>>()?,
         kinds: wanted.kinds.clone(),
         no_reader: wanted.no_reader,
         no_writer: wanted.no_writer,

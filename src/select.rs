@@ -98,9 +98,7 @@ pub fn select(mut graph: PipeGraph, selection: &Selection) -> PipeGraph {
         selection.pids.iter().copied().collect()
     };
     let processes = &graph.processes;
-    graph
-        .pipes
-        .retain(|pipe| keeps(selection, &pids, pipe, processes));
+    graph.pipes.retain(|pipe| keeps(selection, &pids, pipe, processes));
     let holders = holders(&graph.pipes);
     graph.processes.retain(|pid, _| holders.contains(pid));
     graph
@@ -109,11 +107,7 @@ pub fn select(mut graph: PipeGraph, selection: &Selection) -> PipeGraph {
 /// Keeps the whole fd tables that were read, the pipes in them, and the processes of both.
 #[must_use]
 pub fn select_tables(mut graph: PipeGraph) -> PipeGraph {
-    let wanted: BTreeSet<PipeId> = graph
-        .descriptors
-        .iter()
-        .filter_map(|descriptor| descriptor.pipe)
-        .collect();
+    let wanted: BTreeSet<PipeId> = graph.descriptors.iter().filter_map(|descriptor| descriptor.pipe).collect();
     graph.pipes.retain(|pipe| wanted.contains(&pipe.id));
     let mut holders = holders(&graph.pipes);
     holders.extend(graph.descriptors.iter().map(|descriptor| descriptor.pid));
@@ -122,38 +116,15 @@ pub fn select_tables(mut graph: PipeGraph) -> PipeGraph {
 }
 
 fn holders(pipes: &[Pipe]) -> BTreeSet<Pid> {
-    pipes
-        .iter()
-        .flat_map(|pipe| &pipe.ends)
-        .map(|end| end.pid)
-        .collect()
+    pipes.iter().flat_map(|pipe| &pipe.ends).map(|end| end.pid).collect()
 }
 
-fn keeps(
-    selection: &Selection,
-    pids: &BTreeSet<Pid>,
-    pipe: &Pipe,
-    processes: &BTreeMap<Pid, Process>,
-) -> bool {
-    let Selection {
-        commands,
-        users,
-        kinds,
-        no_reader,
-        no_writer,
-        pipes,
-        ..
-    } = selection;
+fn keeps(selection: &Selection, pids: &BTreeSet<Pid>, pipe: &Pipe, processes: &BTreeMap<Pid, Process>) -> bool {
+    let Selection { commands, users, kinds, no_reader, no_writer, pipes, .. } = selection;
     let holds = |end: &Endpoint| {
         let process = processes.get(&end.pid);
-        let command = || {
-            process.is_some_and(|process| commands.iter().any(|it| it.matches(&process.command)))
-        };
-        let user = || {
-            process
-                .and_then(|process| process.uid)
-                .is_some_and(|uid| users.contains(&uid))
-        };
+        let command = || process.is_some_and(|process| commands.iter().any(|it| it.matches(&process.command)));
+        let user = || process.and_then(|process| process.uid).is_some_and(|uid| users.contains(&uid));
         (selection.pids.is_empty() || pids.contains(&end.pid))
             && (commands.is_empty() || command())
             && (users.is_empty() || user())

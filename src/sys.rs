@@ -18,20 +18,9 @@ pub(crate) fn same_fd_table(a: Tid, b: Tid) -> io::Result<bool> {
     let zero: libc::c_long = 0;
     // SAFETY: kcmp takes five integers and touches no memory of ours.
     let order = unsafe {
-        libc::syscall(
-            libc::SYS_kcmp,
-            libc::c_long::from(a.0),
-            libc::c_long::from(b.0),
-            KCMP_FILES,
-            zero,
-            zero,
-        )
+        libc::syscall(libc::SYS_kcmp, libc::c_long::from(a.0), libc::c_long::from(b.0), KCMP_FILES, zero, zero)
     };
-    if order < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(order == 0)
-    }
+    if order < 0 { Err(io::Error::last_os_error()) } else { Ok(order == 0) }
 }
 
 /// Lets a write to a closed pipe end the process, as it ends `cat`; Rust's runtime ignores SIGPIPE.

@@ -18,16 +18,11 @@ impl Users {
     pub fn of(graph: &PipeGraph) -> Self {
         let mut names = BTreeMap::new();
         for uid in graph.processes.values().filter_map(|process| process.uid) {
-            names
-                .entry(uid)
-                .or_insert_with(|| uzers::get_user_by_uid(uid.0));
+            names.entry(uid).or_insert_with(|| uzers::get_user_by_uid(uid.0));
         }
-        let named = names
-            .into_iter()
-            .filter_map(|(uid, user)| Some((uid, user?.name().to_string_lossy().into_owned())));
-        Self {
-            names: named.collect(),
-        }
+        let named =
+            names.into_iter().filter_map(|(uid, user)| Some((uid, user?.name().to_string_lossy().into_owned())));
+        Self { names: named.collect() }
     }
 
     /// The name of a user; none if there is none, or it was not looked up.
@@ -46,7 +41,5 @@ pub fn user(name: &str) -> Result<Uid, Error> {
     if let Ok(uid) = name.parse() {
         return Ok(Uid(uid));
     }
-    uzers::get_user_by_name(name)
-        .map(|user| Uid(user.uid()))
-        .ok_or_else(|| Error::NoSuchUser(name.to_owned()))
+    uzers::get_user_by_name(name).map(|user| Uid(user.uid())).ok_or_else(|| Error::NoSuchUser(name.to_owned()))
 }

@@ -24,49 +24,36 @@ pub(super) struct Columns {
 }
 
 pub(super) fn pid(text: &str) -> Result<Pid, String> {
-    let pid = text
-        .parse()
-        .ok()
-        .map(Pid)
-        .filter(|pid| (Pid(1)..=Pid::MAX).contains(pid));
+    let pid = text.parse().ok().map(Pid).filter(|pid| (Pid(1)..=Pid::MAX).contains(pid));
     pid.ok_or_else(|| format!("a PID is a number from 1 to {}", Pid::MAX))
 }
 
 /// `NAME,NAME` or `/REGEX/`, in which a comma has its own meaning.
 pub(super) fn commands(text: &str) -> Result<Commands, String> {
-    if let Some(pattern) = text
-        .strip_prefix('/')
-        .and_then(|rest| rest.strip_suffix('/'))
-    {
-        let regex =
-            Regex::new(pattern).map_err(|error| format!("no regular expression: {error}"))?;
+    if let Some(pattern) = text.strip_prefix('/').and_then(|rest| rest.strip_suffix('/')) {
+        let regex = Regex::new(pattern).map_err(|error| format!("no regular expression: {error}"))?;
         return Ok(Commands(vec![CommandPattern::Regex(regex)]));
     }
-    if text.split(',').any(str::is_empty) {
+    let names = || text.split(',');
+    if names().any(str::is_empty) {
         return Err("give a name, several with commas between them, or a /REGEX/".to_owned());
     }
-    Ok(Commands(
-        text.split(',')
-            .map(|name| CommandPattern::Name(name.into()))
-            .collect(),
-    ))
+    if names().any(|name| name.len() > 1 && name.starts_with('/') && name.ends_with('/')) {
+        return Err("a /REGEX/ stands alone: give it a --command of its own".to_owned());
+    }
+    Ok(Commands(names().map(|name| CommandPattern::Name(name.into())).collect()))
 }
 
 pub(super) fn kinds() -> impl TypedValueParser<Value = PipeKind> {
     let kinds = [PipeKind::Anonymous, PipeKind::Fifo];
     PossibleValuesParser::new(kinds.map(PipeKind::as_str)).map(move |name| {
         // The parser lets no other name through.
-        kinds
-            .into_iter()
-            .find(|kind| kind.as_str() == name)
-            .unwrap_or(PipeKind::Anonymous)
+        kinds.into_iter().find(|kind| kind.as_str() == name).unwrap_or(PipeKind::Anonymous)
     })
 }
 
 pub(super) fn columns(text: &str) -> Result<Columns, String> {
-    let (append, names) = text
-        .strip_prefix('+')
-        .map_or((false, text), |names| (true, names));
+    let (append, names) = text.strip_prefix('+').map_or((false, text), |names| (true, names));
     let columns = names.split(',').map(column).collect::<Result<_, _>>()?;
     Ok(Columns { append, columns })
 }
@@ -74,35 +61,20 @@ pub(super) fn columns(text: &str) -> Result<Columns, String> {
 fn column(name: &str) -> Result<Column, String> {
     // PID,+USER means the same as two options.
     let wanted = name.trim().trim_start_matches('+').to_uppercase();
-    let known = || {
-        Column::ALL
-            .iter()
-            .copied()
-            .filter(|column| column.is_selectable())
-    };
+    let known = || Column::ALL.iter().copied().filter(|column| column.is_selectable());
     if let Some(column) = known().find(|column| column.heading() == wanted) {
         return Ok(column);
     }
     let similarity = |column: &Column| strsim::jaro_winkler(column.heading(), &wanted);
     let nearest = known().max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
     match nearest.filter(|column| similarity(column) >= SIMILAR) {
-        Some(column) => Err(format!(
-            "there is no column {name:?}, but {}",
-            column.heading()
-        )),
-        None => Err(format!(
-            "there is no column {name:?}; --list-columns shows them"
-        )),
+        Some(column) => Err(format!("there is no column {name:?}, but {}", column.heading())),
+        None => Err(format!("there is no column {name:?}; --list-columns shows them")),
     }
 }
 
 pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     let wrong = || "give a number of seconds above 0, such as 2 or 0.5".to_owned();
-    let duration =
-        Duration::try_from_secs_f64(text.parse().map_err(|_| wrong())?).map_err(|_| wrong())?;
-    if duration.is_zero() {
-        Err(wrong())
-    } else {
-        Ok(duration)
-    }
+    let duration = Duration::try_from_secs_f64(text.parse().map_err(|_| wrong())?).map_err(|_| wrong())?;
+    if duration.is_zero() { Err(wrong()) } else { Ok(duration) }
 }

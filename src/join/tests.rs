@@ -33,41 +33,16 @@ fn pipe_id() -> impl Strategy<Value = PipeId> {
     // Few numbers, so that FIFOs of two devices and anonymous pipes share them.
     (0..3_u32, 0..4_u64).prop_map(|(device, inode)| match device {
         0 => PipeId::Anonymous { inode },
-        minor => PipeId::Fifo {
-            device: Device { major: 0, minor },
-            inode,
-        },
+        minor => PipeId::Fifo { device: Device { major: 0, minor }, inode },
     })
 }
 
 fn seen_end() -> impl Strategy<Value = SeenEnd> {
-    let access = prop_oneof![
-        Just(AccessMode::Read),
-        Just(AccessMode::Write),
-        Just(AccessMode::ReadWrite)
-    ];
-    (
-        pipe_id(),
-        1..6_u32,
-        proptest::option::of(1..3_u32),
-        0..6_u32,
-        access,
-    )
-        .prop_map(|(pipe, pid, tid, fd, access)| {
-            let end = Endpoint {
-                pid: Pid(pid),
-                tid: tid.map(Tid),
-                fd: Fd(fd),
-                access,
-                flags: None,
-            };
-            SeenEnd {
-                pipe,
-                end,
-                path: None,
-                deleted: false,
-            }
-        })
+    let access = prop_oneof![Just(AccessMode::Read), Just(AccessMode::Write), Just(AccessMode::ReadWrite)];
+    (pipe_id(), 1..6_u32, proptest::option::of(1..3_u32), 0..6_u32, access).prop_map(|(pipe, pid, tid, fd, access)| {
+        let end = Endpoint { pid: Pid(pid), tid: tid.map(Tid), fd: Fd(fd), access, flags: None };
+        SeenEnd { pipe, end, path: None, deleted: false }
+    })
 }
 
 /// Sightings of which no two are of one descriptor.
@@ -81,35 +56,17 @@ fn distinct_ends() -> impl Strategy<Value = Vec<SeenEnd>> {
 
 #[test]
 fn a_name_that_still_leads_to_the_fifo_is_preferred() {
-    let pipe = PipeId::Fifo {
-        device: Device {
-            major: 0,
-            minor: 26,
-        },
-        inode: 7,
-    };
+    let pipe = PipeId::Fifo { device: Device { major: 0, minor: 26 }, inode: 7 };
     let seen = |pid, path: &str| SeenEnd {
         pipe,
-        end: Endpoint {
-            pid: Pid(pid),
-            tid: None,
-            fd: Fd(3),
-            access: AccessMode::Read,
-            flags: None,
-        },
+        end: Endpoint { pid: Pid(pid), tid: None, fd: Fd(3), access: AccessMode::Read, flags: None },
         path: Some(path.into()),
         deleted: false,
     };
-    let graph = join(snapshot(vec![
-        seen(1, "/run/old (deleted)"),
-        seen(2, "/run/new"),
-    ]));
+    let graph = join(snapshot(vec![seen(1, "/run/old (deleted)"), seen(2, "/run/new")]));
     assert_eq!(graph.pipes[0].path.as_deref(), Some(b"/run/new".as_slice()));
     let graph = join(snapshot(vec![seen(1, "/run/only (deleted)")]));
-    assert_eq!(
-        graph.pipes[0].path.as_deref(),
-        Some(b"/run/only (deleted)".as_slice())
-    );
+    assert_eq!(graph.pipes[0].path.as_deref(), Some(b"/run/only (deleted)".as_slice()));
 }
 
 proptest! {

@@ -46,17 +46,9 @@ pub struct MayHold {
 
 impl MayHold {
     /// Any end at all.
-    pub const ANYTHING: Self = Self {
-        read: true,
-        write: true,
-        anonymous: true,
-    };
+    pub const ANYTHING: Self = Self { read: true, write: true, anonymous: true };
     /// No end: what is missing is something else.
-    pub const NOTHING: Self = Self {
-        read: false,
-        write: false,
-        anonymous: false,
-    };
+    pub const NOTHING: Self = Self { read: false, write: false, anonymous: false };
 
     /// Both together.
     #[must_use]

@@ -27,16 +27,16 @@ impl AccessMode {
     /// Whether a descriptor of this mode is an end on that side.
     #[must_use]
     pub const fn is_on(self, side: Side) -> bool {
-        !matches!(
-            (self, side),
-            (Self::Read, Side::Write) | (Self::Write, Side::Read)
-        )
+        !matches!((self, side), (Self::Read, Side::Write) | (Self::Write, Side::Read))
     }
 }
 
 /// The flags of an open descriptor, as the octal number in the `flags` line of /proc/PID/fdinfo/FD.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OpenFlags(pub u32);
+
+/// The bit that `O_SYNC` has beyond `O_DSYNC`.
+const SYNC_ONLY: i32 = libc::O_SYNC & !libc::O_DSYNC;
 
 /// The flags worth a name, as fcntl.h of the machine we run on numbers them. Left out: the access mode, which has a field of
 /// its own, and `O_LARGEFILE`, which the kernel sets by itself.
@@ -51,8 +51,7 @@ const FLAG_NAMES: [(i32, &str); 11] = [
     (libc::O_NOFOLLOW, "O_NOFOLLOW"),
     (libc::O_NONBLOCK, "O_NONBLOCK"),
     (libc::O_PATH, "O_PATH"),
-    // The bit that O_SYNC has beyond O_DSYNC.
-    (libc::O_SYNC & !libc::O_DSYNC, "O_SYNC"),
+    (SYNC_ONLY, "O_SYNC"),
 ];
 
 impl OpenFlags {
@@ -79,10 +78,10 @@ impl OpenFlags {
 
     /// The names of the flags that are set, in alphabetical order.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
-        FLAG_NAMES
-            .into_iter()
-            .filter(move |(flag, _)| self.has(*flag))
-            .map(|(_, name)| name)
+        // O_SYNC implies the bit of O_DSYNC.
+        let implied = move |flag| flag == libc::O_DSYNC && self.has(SYNC_ONLY);
+        let set = move |flag| self.has(flag) && !implied(flag);
+        FLAG_NAMES.into_iter().filter(move |(flag, _)| set(*flag)).map(|(_, name)| name)
     }
 
     fn has(self, flag: i32) -> bool {

@@ -60,10 +60,7 @@ impl FromStr for Device {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let (major, minor) = text.split_once(':').ok_or(NotAPipeId)?;
-        Ok(Self {
-            major: decimal(major)?,
-            minor: decimal(minor)?,
-        })
+        Ok(Self { major: decimal(major)?, minor: decimal(minor)? })
     }
 }
 
@@ -71,10 +68,8 @@ impl FromStr for Device {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotAPipeId;
 
-/// A number in plain digits; `parse` alone would take `+5` too, which the kernel never writes.
+/// A number as the kernel writes it: `parse` alone would take `+5` and `005` too.
 pub(super) fn decimal<T: FromStr>(text: &str) -> Result<T, NotAPipeId> {
-    if !text.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(NotAPipeId);
-    }
-    text.parse().map_err(|_| NotAPipeId)
+    let canonical = text == "0" || text.starts_with(|first: char| matches!(first, '1'..='9'));
+    text.parse().ok().filter(|_| canonical).ok_or(NotAPipeId)
 }

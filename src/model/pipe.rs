@@ -81,17 +81,10 @@ impl FromStr for PipeId {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let inside = |prefix| text.strip_prefix(prefix)?.strip_suffix(']');
         if let Some(inode) = inside("pipe:[") {
-            return Ok(Self::Anonymous {
-                inode: decimal(inode)?,
-            });
+            return Ok(Self::Anonymous { inode: decimal(inode)? });
         }
-        let (device, inode) = inside("fifo:[")
-            .and_then(|id| id.rsplit_once(':'))
-            .ok_or(NotAPipeId)?;
-        Ok(Self::Fifo {
-            device: device.parse()?,
-            inode: decimal(inode)?,
-        })
+        let (device, inode) = inside("fifo:[").and_then(|id| id.rsplit_once(':')).ok_or(NotAPipeId)?;
+        Ok(Self::Fifo { device: device.parse()?, inode: decimal(inode)? })
     }
 }
 

@@ -2,12 +2,15 @@
 
 use super::text::{Ink, Place, push_name};
 use super::{Sheet, Style};
-use crate::model::{Descriptor, Endpoint, Pipe, Process, Side, Uid};
+use crate::model::{Descriptor, Endpoint, Fd, Pid, Pipe, PipeId, Process, Side, Tid, Uid};
 
 use std::fmt::Write as _;
 
 /// How many other ends the ENDS column names. With all of them the output would grow with the square of the ends.
 const MOST_ENDS: usize = 32;
+
+/// What tells an end from the others of its pipe.
+type EndKey = (Pid, Option<Tid>, Fd);
 
 /// Defines the columns, so that the list that `--list-columns` prints cannot miss one.
 macro_rules! columns {
@@ -95,29 +98,13 @@ impl Column {
     /// Whether it shows more of a process than its command.
     #[must_use]
     pub(super) fn needs_facts(self) -> bool {
-        let cheap = [
-            Self::Pid,
-            Self::Tid,
-            Self::Command,
-            Self::Fd,
-            Self::Mode,
-            Self::Flags,
-            Self::Ends,
-        ];
+        let cheap = [Self::Pid, Self::Tid, Self::Command, Self::Fd, Self::Mode, Self::Flags, Self::Ends];
         self.subject() == Subject::End && !cheap.contains(&self)
     }
 
     /// Whether it may be of any length, so that on a terminal it wraps before the others do.
     pub(super) fn is_long(self) -> bool {
-        let long = [
-            Self::Readers,
-            Self::Writers,
-            Self::Ends,
-            Self::Name,
-            Self::Cmdline,
-            Self::Flags,
-            Self::Target,
-        ];
+        let long = [Self::Readers, Self::Writers, Self::Ends, Self::Name, Self::Cmdline, Self::Flags, Self::Target];
         long.contains(&self)
     }
 }
@@ -170,21 +157,11 @@ impl Sheet<'_> {
     }
 
     fn fill_of_end(&self, column: Column, row: &Row<'_>, style: &Style, text: &mut String) {
-        let Some((pid, tid, fd)) = row
-            .end
-            .map(Endpoint::key)
-            .or(row.descriptor.map(Descriptor::key))
-        else {
+        let Some((pid, tid, fd)) = row.end.map(Endpoint::key).or(row.descriptor.map(Descriptor::key)) else {
             return;
         };
-        let access = row
-            .end
-            .map(|end| end.access)
-            .or(row.descriptor.and_then(|descriptor| descriptor.access));
-        let flags = row.end.map_or_else(
-            || row.descriptor.and_then(|descriptor| descriptor.flags),
-            |end| end.flags,
-        );
+        let access = row.end.map(|end| end.access).or(row.descriptor.and_then(|descriptor| descriptor.access));
+        let flags = row.end.map_or_else(|| row.descriptor.and_then(|descriptor| descriptor.flags), |end| end.flags);
         match column {
             Column::Pid => show(text, Some(pid)),
             Column::Tid => show(text, tid),
@@ -199,11 +176,12 @@ impl Sheet<'_> {
                 Some(flags) => push_list(text, flags.names(), ","),
                 None => unsure(style, text),
             },
-            Column::Ends => {
-                if let Some(pipe) = row.pipe {
-                    self.other_ends(pipe, (pid, tid, fd), style, text);
-                }
-            }
+            Column::Ends => match (row.pipe, row.descriptor.and_then(|descriptor| descriptor.pipe)) {
+                (Some(pipe), _) => self.other_ends(pipe, (pid, tid, fd), style, text),
+                // No end of it was seen, which this descriptor may be nevertheless.
+                (None, Some(id)) if self.may_hide_any(id) => unsure(style, text),
+                (None, _) => {}
+            },
             Column::Type => match row.descriptor.and_then(|descriptor| descriptor.file_type) {
                 Some(file_type) => text.push_str(file_type.as_str()),
                 None => unsure(style, text),
@@ -239,69 +217,50 @@ impl Sheet<'_> {
             Column::State => show(text, process.state),
             Column::Started => show(text, process.started_at.map(|time| format!("{time:.0}"))),
             Column::Nspid => show(text, process.ns_pid),
-            Column::Container => push_name(
-                text,
-                process.container.as_deref().unwrap_or("").as_bytes(),
-                style.place(),
-            ),
-            Column::Unit => push_name(
-                text,
-                process.unit.as_deref().unwrap_or("").as_bytes(),
-                style.place(),
-            ),
+            Column::Container => push_name(text, process.container.as_deref().unwrap_or("").as_bytes(), style.place()),
+            Column::Unit => push_name(text, process.unit.as_deref().unwrap_or("").as_bytes(), style.place()),
             _ => {}
         }
     }
 
     /// The ends of a side; `?` where there may be one that was not seen, `-` where there is surely none.
     fn side(&self, pipe: &Pipe, side: Side, style: &Style, text: &mut String) {
-        let mut ends = pipe.side(side).peekable();
-        if ends.peek().is_none() && self.graph.coverage.may_hide(pipe.id.kind(), side) {
+        let ends: Vec<&Endpoint> = pipe.side(side).collect();
+        if ends.is_empty() && self.graph.coverage.may_hide(pipe.id.kind(), side) {
             return unsure(style, text);
         }
-        for (index, end) in ends.enumerate() {
-            text.push_str(if index == 0 { "" } else { style.separator() });
-            self.end(end, text);
-        }
+        self.ends(&ends, 0, style, text);
     }
 
-    fn other_ends(
-        &self,
-        pipe: &Pipe,
-        key: (
-            crate::model::Pid,
-            Option<crate::model::Tid>,
-            crate::model::Fd,
-        ),
-        style: &Style,
-        text: &mut String,
-    ) {
-        let access = pipe
-            .ends
-            .iter()
-            .find(|end| end.key() == key)
-            .map(|end| end.access);
-        let others = || pipe.ends.iter().filter(|end| end.key() != key);
-        let may_hide = |side| self.graph.coverage.may_hide(pipe.id.kind(), side);
-        if others().next().is_none() && (may_hide(Side::Read) || may_hide(Side::Write)) {
+    fn other_ends(&self, pipe: &Pipe, key: EndKey, style: &Style, text: &mut String) {
+        let access = pipe.ends.iter().find(|end| end.key() == key).map(|end| end.access);
+        let others = pipe.ends.iter().filter(|end| end.key() != key);
+        let (same, mut ends): (Vec<&Endpoint>, Vec<&Endpoint>) = others.partition(|end| access == Some(end.access));
+        ends.extend(same);
+        if ends.is_empty() && self.may_hide_any(pipe.id) {
             return unsure(style, text);
         }
-        let across = |end: &&Endpoint| access != Some(end.access);
-        let ordered = others()
-            .filter(across)
-            .chain(others().filter(|end| !across(end)));
-        for (index, end) in ordered.take(MOST_ENDS).enumerate() {
-            text.push_str(if index == 0 { "" } else { style.separator() });
+        let shown = ends.len().min(MOST_ENDS);
+        self.ends(&ends[..shown], ends.len() - shown, style, text);
+    }
+
+    fn may_hide_any(&self, pipe: PipeId) -> bool {
+        [Side::Read, Side::Write].into_iter().any(|side| self.graph.coverage.may_hide(pipe.kind(), side))
+    }
+
+    /// The ends of a cell, and how many more there are.
+    fn ends(&self, ends: &[&Endpoint], more: usize, style: &Style, text: &mut String) {
+        let separator = style.separator(ends.len());
+        for (index, end) in ends.iter().enumerate() {
+            text.push_str(if index == 0 { "" } else { separator });
             self.end(end, text);
         }
-        let more = others().count().saturating_sub(MOST_ENDS);
         if more > 0 {
-            let _ = write!(text, "{}+{more}", style.separator());
+            let _ = write!(text, "{separator}+{more}");
         }
     }
 
-    /// `252,grep,0r`, as lsof and lsfd write it. A thread that has the end for itself stands in place of nothing: lspipe adds
-    /// it to the PID, `252/260,grep,0r`.
+    /// `252,grep,0r`, as lsof and lsfd write it. A thread that has the end for itself follows the PID: `252/260,grep,0r`.
     fn end(&self, end: &Endpoint, text: &mut String) {
         let _ = write!(text, "{}", end.pid);
         if let Some(tid) = end.tid {

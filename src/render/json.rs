@@ -40,9 +40,6 @@ mod tests {
         generator.subschema_for::<Line<'_>>();
         let schema = generator.into_root_schema_for::<Report<'_>>();
         let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
-        snapbox::assert_data_eq!(
-            text,
-            snapbox::file!["../../schema/lspipe.schema.json"].raw()
-        );
+        snapbox::assert_data_eq!(text, snapbox::file!["../../schema/lspipe.schema.json"].raw());
     }
 }

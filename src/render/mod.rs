@@ -17,6 +17,9 @@ use crate::users::Users;
 
 pub use self::json::SCHEMA;
 
+/// So many ends are shown one below the other on a terminal.
+const FEW_ENDS: usize = 8;
+
 /// How the output looks, depending on where it goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Style {
@@ -28,17 +31,17 @@ pub struct Style {
 
 impl Style {
     fn place(&self) -> Place {
-        if self.width.is_some() {
-            Place::Line
-        } else {
-            Place::Word
-        }
+        if self.width.is_some() { Place::Line } else { Place::Word }
     }
 
-    /// What stands between two ends of a cell: on a terminal the place to wrap at, elsewhere no white space, so that a cell
-    /// stays one field to awk.
-    const fn separator(&self) -> &'static str {
-        if self.width.is_some() { " " } else { ";" }
+    /// What stands between the ends of a cell. On a terminal each begins a line, or many a place to wrap at; elsewhere it is no
+    /// white space, so that a cell stays one field to awk.
+    const fn separator(&self, ends: usize) -> &'static str {
+        match self.width {
+            None => ";",
+            Some(_) if ends <= FEW_ENDS => "\n",
+            Some(_) => " ",
+        }
     }
 }
 
@@ -108,47 +111,22 @@ pub struct TableFormat {
 /// # Errors
 ///
 /// Those of the writer.
-pub fn render(
-    graph: &PipeGraph,
-    users: &Users,
-    format: &Format,
-    style: &Style,
-    out: &mut dyn Write,
-) -> io::Result<()> {
+pub fn render(graph: &PipeGraph, users: &Users, format: &Format, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     let sheet = Sheet { graph, users };
     match format {
         Format::Pipes(table) => {
-            let frame = Frame {
-                columns: &table.columns,
-                headings: table.headings,
-            };
-            sheet.table(
-                &frame,
-                || Box::new(graph.pipes.iter().map(Row::of_pipe)),
-                style,
-                out,
-            )
+            let frame = Frame { columns: &table.columns, headings: table.headings };
+            sheet.table(&frame, || Box::new(graph.pipes.iter().map(Row::of_pipe)), style, out)
         }
         Format::Ends(table) => {
-            let frame = Frame {
-                columns: &table.columns,
-                headings: table.headings,
-            };
-            sheet.table(
-                &frame,
-                || Box::new(graph.pipes.iter().flat_map(Row::of_ends)),
-                style,
-                out,
-            )
+            let frame = Frame { columns: &table.columns, headings: table.headings };
+            sheet.table(&frame, || Box::new(graph.pipes.iter().flat_map(Row::of_ends)), style, out)
         }
         Format::Tables { headings } => sheet.tables(*headings, style, out),
         Format::Json => json::write_report(&sheet, style.width.is_some(), out),
         Format::Ndjson => json::write_lines(&sheet, out),
         Format::Terse(sides) => {
-            let ends = graph
-                .pipes
-                .iter()
-                .flat_map(|pipe| sides.iter().flat_map(|side| pipe.side(*side)));
+            let ends = graph.pipes.iter().flat_map(|pipe| sides.iter().flat_map(|side| pipe.side(*side)));
             let pids: BTreeSet<Pid> = ends.map(|end| end.pid).collect();
             pids.into_iter().try_for_each(|pid| writeln!(out, "{pid}"))
         }
@@ -172,67 +150,27 @@ impl Sheet<'_> {
     /// Whole fd tables. PID and TID are columns only where they tell anything.
     fn tables(&self, headings: bool, style: &Style, out: &mut dyn Write) -> io::Result<()> {
         let descriptors = &self.graph.descriptors;
-        let several = descriptors
-            .windows(2)
-            .any(|pair| matches!(pair, [a, b] if a.pid != b.pid));
+        let several = descriptors.windows(2).any(|pair| matches!(pair, [a, b] if a.pid != b.pid));
         let mut columns = Vec::new();
         columns.extend(several.then_some(Column::Pid));
-        columns.extend(
-            descriptors
-                .iter()
-                .any(|descriptor| descriptor.tid.is_some())
-                .then_some(Column::Tid),
-        );
-        columns.extend([
-            Column::Fd,
-            Column::Mode,
-            Column::Type,
-            Column::Flags,
-            Column::Target,
-            Column::Ends,
-        ]);
-        let frame = Frame {
-            columns: &columns,
-            headings,
-        };
-        self.table(
-            &frame,
-            || {
-                Box::new(
-                    descriptors
-                        .iter()
-                        .map(|it| Row::of_descriptor(self.graph, it)),
-                )
-            },
-            style,
-            out,
-        )
+        columns.extend(descriptors.iter().any(|descriptor| descriptor.tid.is_some()).then_some(Column::Tid));
+        columns.extend([Column::Fd, Column::Mode, Column::Type, Column::Flags, Column::Target, Column::Ends]);
+        let frame = Frame { columns: &columns, headings };
+        self.table(&frame, || Box::new(descriptors.iter().map(|it| Row::of_descriptor(self.graph, it))), style, out)
     }
 }
 
 impl<'a> Row<'a> {
     fn of_pipe(pipe: &'a Pipe) -> Self {
-        Self {
-            pipe: Some(pipe),
-            end: None,
-            descriptor: None,
-        }
+        Self { pipe: Some(pipe), end: None, descriptor: None }
     }
 
     fn of_ends(pipe: &'a Pipe) -> impl Iterator<Item = Self> + 'a {
-        pipe.ends.iter().map(move |end| Self {
-            pipe: Some(pipe),
-            end: Some(end),
-            descriptor: None,
-        })
+        pipe.ends.iter().map(move |end| Self { pipe: Some(pipe), end: Some(end), descriptor: None })
     }
 
     fn of_descriptor(graph: &'a PipeGraph, descriptor: &'a Descriptor) -> Self {
-        Self {
-            pipe: descriptor.pipe.and_then(|id| graph.pipe(id)),
-            end: None,
-            descriptor: Some(descriptor),
-        }
+        Self { pipe: descriptor.pipe.and_then(|id| graph.pipe(id)), end: None, descriptor: Some(descriptor) }
     }
 }
 

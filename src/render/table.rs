@@ -17,6 +17,9 @@ const GAP: &str = "  ";
 /// The same on a terminal, as a number of columns.
 const PADDING: u16 = 2;
 
+/// The width of an end as long as they come: a PID of seven digits, a command of fifteen bytes, a descriptor of four.
+const LONGEST_END: u16 = 30;
+
 /// The width that a list or a path keeps on a narrow terminal, if it is that long.
 const LEAST_LONG: u16 = 8;
 
@@ -28,13 +31,7 @@ pub(super) struct Frame<'a> {
 
 impl Sheet<'_> {
     /// Writes a table of the rows. They are asked for twice, so that none of it is held in memory off a terminal.
-    pub(super) fn table<'a, R>(
-        &self,
-        frame: &Frame<'_>,
-        rows: R,
-        style: &Style,
-        out: &mut dyn Write,
-    ) -> io::Result<()>
+    pub(super) fn table<'a, R>(&self, frame: &Frame<'_>, rows: R, style: &Style, out: &mut dyn Write) -> io::Result<()>
     where
         R: Fn() -> Box<dyn Iterator<Item = Row<'a>> + 'a>,
     {
@@ -54,10 +51,7 @@ impl Sheet<'_> {
         out: &mut dyn Write,
     ) -> io::Result<()> {
         let mut table = Table::new();
-        table
-            .load_style(presets::NOTHING)
-            .set_content_arrangement(ContentArrangement::Dynamic)
-            .set_width(width);
+        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
         if frame.headings {
             table.set_header(frame.columns.iter().map(|column| heading(*column, style)));
         }
@@ -68,27 +62,14 @@ impl Sheet<'_> {
                 text
             }));
         }
-        // What is short stays whole, so that it can be copied; on a very narrow terminal only what is very short.
+        // What is short stays whole, so that it can be copied, and so does an end, if there is room for it.
         let contents = table.column_max_content_widths();
-        let least = |most: u16| -> Vec<u16> {
-            let most = |column: &Column| {
-                if column.is_long() {
-                    most.min(LEAST_LONG)
-                } else {
-                    most
-                }
-            };
-            frame
-                .columns
-                .iter()
-                .zip(&contents)
-                .map(|(column, content)| PADDING + *content.min(&most(column)))
-                .collect()
+        let least = |(short, long): (u16, u16)| -> Vec<u16> {
+            let most = |column: &Column| if column.is_long() { long } else { short };
+            frame.columns.iter().zip(&contents).map(|(column, content)| PADDING + *content.min(&most(column))).collect()
         };
-        let fitting = [width, width / 3]
-            .into_iter()
-            .map(least)
-            .find(|least| least.iter().sum::<u16>() <= width);
+        let choices = [(width, LONGEST_END), (width, LEAST_LONG), (width / 3, LEAST_LONG)];
+        let fitting = choices.into_iter().map(least).find(|least| least.iter().sum::<u16>() <= width);
         for (index, shape) in table.column_iter_mut().enumerate() {
             shape.set_padding((0, PADDING));
             if let Some(least) = fitting.as_ref().and_then(|least| least.get(index)) {
@@ -102,21 +83,11 @@ impl Sheet<'_> {
     }
 
     /// One line a row, nothing cut, columns aligned as far as that costs little.
-    fn aligned<'a, R>(
-        &self,
-        frame: &Frame<'_>,
-        rows: R,
-        style: &Style,
-        out: &mut dyn Write,
-    ) -> io::Result<()>
+    fn aligned<'a, R>(&self, frame: &Frame<'_>, rows: R, style: &Style, out: &mut dyn Write) -> io::Result<()>
     where
         R: Fn() -> Box<dyn Iterator<Item = Row<'a>> + 'a>,
     {
-        let mut widths: Vec<usize> = frame
-            .columns
-            .iter()
-            .map(|column| column.heading().len())
-            .collect();
+        let mut widths: Vec<usize> = frame.columns.iter().map(|column| column.heading().len()).collect();
         if !frame.headings {
             widths.fill(0);
         }
@@ -128,9 +99,7 @@ impl Sheet<'_> {
                 *widest = width(&text).min(WIDEST_PADDING).max(*widest);
             }
         }
-        let headings = frame
-            .headings
-            .then(|| frame.columns.iter().map(|column| heading(*column, style)));
+        let headings = frame.headings.then(|| frame.columns.iter().map(|column| heading(*column, style)));
         if let Some(headings) = headings {
             write_line(headings, &widths, style, out)?;
         }

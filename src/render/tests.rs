@@ -8,8 +8,7 @@ use serde_json::Value;
 
 use super::*;
 use crate::model::{
-    AccessMode, Coverage, Device, Endpoint, Fd, Gap, Host, MayHold, OpenFlags, PipeId, Process,
-    Tid, Uid, Unread,
+    AccessMode, Coverage, Device, Endpoint, Fd, Gap, Host, MayHold, OpenFlags, PipeId, Process, Tid, Uid, Unread,
 };
 
 fn name() -> impl Strategy<Value = Vec<u8>> {
@@ -23,13 +22,8 @@ fn name() -> impl Strategy<Value = Vec<u8>> {
 
 fn process(pid: u32) -> impl Strategy<Value = Process> {
     let arguments = proptest::option::of(proptest::collection::vec(name(), 0..4));
-    (
-        name(),
-        arguments,
-        any::<Option<u32>>(),
-        proptest::option::of("[a-z:]{0,9}"),
-    )
-        .prop_map(move |(command, cmdline, uid, unit)| Process {
+    (name(), arguments, any::<Option<u32>>(), proptest::option::of("[a-z:]{0,9}")).prop_map(
+        move |(command, cmdline, uid, unit)| Process {
             pid: Pid(pid),
             ppid: uid,
             pgid: Some(pid),
@@ -42,51 +36,30 @@ fn process(pid: u32) -> impl Strategy<Value = Process> {
             ns_pid: None,
             container: None,
             unit,
-        })
+        },
+    )
 }
 
 fn end() -> impl Strategy<Value = Endpoint> {
-    let access = prop_oneof![
-        Just(AccessMode::Read),
-        Just(AccessMode::Write),
-        Just(AccessMode::ReadWrite)
-    ];
+    let access = prop_oneof![Just(AccessMode::Read), Just(AccessMode::Write), Just(AccessMode::ReadWrite)];
     let flags = any::<Option<u32>>().prop_map(|flags| flags.map(OpenFlags));
-    (
-        1..5_u32,
-        proptest::option::of(9..11_u32),
-        0..9_u32,
-        access,
-        flags,
-    )
-        .prop_map(|(pid, tid, fd, access, flags)| Endpoint {
-            pid: Pid(pid),
-            tid: tid.map(Tid),
-            fd: Fd(fd),
-            access,
-            flags,
-        })
+    (1..5_u32, proptest::option::of(9..11_u32), 0..9_u32, access, flags).prop_map(|(pid, tid, fd, access, flags)| {
+        Endpoint { pid: Pid(pid), tid: tid.map(Tid), fd: Fd(fd), access, flags }
+    })
 }
 
 fn pipe() -> impl Strategy<Value = Pipe> {
     let id = prop_oneof![
         any::<u64>().prop_map(|inode| PipeId::Anonymous { inode }),
-        (any::<u32>(), any::<u32>(), any::<u64>()).prop_map(|(major, minor, inode)| PipeId::Fifo {
-            device: Device { major, minor },
-            inode
-        }),
+        (any::<u32>(), any::<u32>(), any::<u64>())
+            .prop_map(|(major, minor, inode)| PipeId::Fifo { device: Device { major, minor }, inode }),
     ];
     let ends = proptest::collection::btree_map(any::<u8>(), end(), 1..60);
     (id, proptest::option::of(name()), any::<bool>(), ends).prop_map(|(id, path, deleted, ends)| {
         let mut ends: Vec<Endpoint> = ends.into_values().collect();
         ends.sort_by_key(Endpoint::key);
         ends.dedup_by_key(|end| end.key());
-        Pipe {
-            id,
-            path,
-            deleted,
-            ends,
-        }
+        Pipe { id, path, deleted, ends }
     })
 }
 
@@ -99,27 +72,15 @@ fn graph() -> impl Strategy<Value = PipeGraph> {
         error: "EACCES".to_owned(),
         fds: Some(3),
         mount: None,
-        may_hold: MayHold {
-            read,
-            write: !read,
-            anonymous: true,
-        },
+        may_hold: MayHold { read, write: !read, anonymous: true },
     });
     let processes = (process(1), process(2), process(3));
-    (
-        proptest::collection::vec(pipe(), 0..5),
-        processes,
-        proptest::option::of(gap),
-    )
-        .prop_map(|(mut pipes, (a, b, c), gap)| {
+    (proptest::collection::vec(pipe(), 0..5), processes, proptest::option::of(gap)).prop_map(
+        |(mut pipes, (a, b, c), gap)| {
             pipes.sort_by_key(|pipe| pipe.id);
             pipes.dedup_by_key(|pipe| pipe.id);
             PipeGraph {
-                host: Host {
-                    hostname: Some("web\"1".to_owned()),
-                    kernel: None,
-                    boot_id: None,
-                },
+                host: Host { hostname: Some("web\"1".to_owned()), kernel: None, boot_id: None },
                 taken_at: Timestamp::UNIX_EPOCH,
                 coverage: Coverage {
                     proc_root: "/proc".into(),
@@ -129,45 +90,26 @@ fn graph() -> impl Strategy<Value = PipeGraph> {
                     outside: None,
                     privileged: false,
                 },
-                pipefs: Some(Device {
-                    major: 0,
-                    minor: 15,
-                }),
+                pipefs: Some(Device { major: 0, minor: 15 }),
                 parents: std::collections::BTreeMap::new(),
                 // Process 4 is not there: its facts could not be read.
-                processes: [a, b, c]
-                    .into_iter()
-                    .map(|process| (process.pid, process))
-                    .collect(),
+                processes: [a, b, c].into_iter().map(|process| (process.pid, process)).collect(),
                 pipes,
                 descriptors: Vec::new(),
             }
-        })
+        },
+    )
 }
 
 fn drawn(graph: &PipeGraph, format: &Format, width: Option<u16>) -> String {
     let mut bytes = Vec::new();
-    render(
-        graph,
-        &Users::default(),
-        format,
-        &Style {
-            width,
-            color: false,
-        },
-        &mut bytes,
-    )
-    .unwrap();
+    render(graph, &Users::default(), format, &Style { width, color: false }, &mut bytes).unwrap();
     String::from_utf8(bytes).unwrap()
 }
 
 fn table(level: columns::Subject) -> TableFormat {
-    let fits =
-        |column: &Column| column.subject() == columns::Subject::Pipe || column.subject() == level;
-    TableFormat {
-        columns: Column::ALL.iter().copied().filter(fits).collect(),
-        headings: true,
-    }
+    let fits = |column: &Column| column.subject() == columns::Subject::Pipe || column.subject() == level;
+    TableFormat { columns: Column::ALL.iter().copied().filter(fits).collect(), headings: true }
 }
 
 /// The exact bytes of a name in a JSON object.
@@ -179,18 +121,10 @@ fn bytes_of(object: &Value, field: &str) -> Option<Vec<u8>> {
 }
 
 /// The ends of a pipe as JSON tells them: PID, thread, descriptor, access, flags and command.
-type ReadBack = (
-    u64,
-    Option<u64>,
-    u64,
-    String,
-    Option<Vec<String>>,
-    Option<Vec<u8>>,
-);
+type ReadBack = (u64, Option<u64>, u64, String, Option<Vec<String>>, Option<Vec<u8>>);
 
 fn read_back(end: &Value) -> ReadBack {
-    let strings =
-        |value: &Value| serde_json::from_value::<Option<Vec<String>>>(value.clone()).unwrap();
+    let strings = |value: &Value| serde_json::from_value::<Option<Vec<String>>>(value.clone()).unwrap();
     (
         end["pid"].as_u64().unwrap(),
         end["tid"].as_u64(),
@@ -202,17 +136,13 @@ fn read_back(end: &Value) -> ReadBack {
 }
 
 fn expected(graph: &PipeGraph, end: &Endpoint) -> ReadBack {
-    let command = graph
-        .processes
-        .get(&end.pid)
-        .map_or_else(Vec::new, |process| process.command.clone());
+    let command = graph.processes.get(&end.pid).map_or_else(Vec::new, |process| process.command.clone());
     (
         end.pid.0.into(),
         end.tid.map(|tid| tid.0.into()),
         end.fd.0.into(),
         end.access.as_str().to_owned(),
-        end.flags
-            .map(|flags| flags.names().map(str::to_owned).collect()),
+        end.flags.map(|flags| flags.names().map(str::to_owned).collect()),
         Some(command),
     )
 }

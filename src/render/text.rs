@@ -64,9 +64,7 @@ fn misleads(character: char) -> bool {
 
 /// The columns that a text takes on a terminal.
 pub(super) fn width(text: &str) -> usize {
-    text.chars()
-        .map(|character| character.width().unwrap_or(0))
-        .sum()
+    text.chars().map(|character| character.width().unwrap_or(0)).sum()
 }
 
 /// How a piece of text is to look.

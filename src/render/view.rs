@@ -252,11 +252,7 @@ impl<'a> Sheet<'a> {
             taken_at: self.taken_at(),
             scan: self.scan(),
             unreadable: graph.coverage.gaps.iter().map(unreadable).collect(),
-            processes: graph
-                .processes
-                .values()
-                .map(|process| self.process_view(process))
-                .collect(),
+            processes: graph.processes.values().map(|process| self.process_view(process)).collect(),
             pipes: Pipes(self),
             descriptors: (!graph.descriptors.is_empty()).then(descriptors),
         }
@@ -274,11 +270,7 @@ impl<'a> Sheet<'a> {
 
     fn host(&self) -> Host<'a> {
         let host = &self.graph.host;
-        Host {
-            hostname: host.hostname.as_deref(),
-            kernel: host.kernel.as_deref(),
-            boot_id: host.boot_id.as_deref(),
-        }
+        Host { hostname: host.hostname.as_deref(), kernel: host.kernel.as_deref(), boot_id: host.boot_id.as_deref() }
     }
 
     fn taken_at(&self) -> String {
@@ -300,11 +292,8 @@ impl<'a> Sheet<'a> {
     fn process_view(&self, process: &'a Process) -> ProcessView<'a> {
         let arguments = process.cmdline.as_ref();
         let lossy = |argument: &Vec<u8>| String::from_utf8_lossy(argument).into_owned();
-        let inexact = arguments.filter(|arguments| {
-            arguments
-                .iter()
-                .any(|argument| std::str::from_utf8(argument).is_err())
-        });
+        let inexact =
+            arguments.filter(|arguments| arguments.iter().any(|argument| std::str::from_utf8(argument).is_err()));
         ProcessView {
             pid: process.pid.0,
             ppid: process.ppid,
@@ -314,12 +303,8 @@ impl<'a> Sheet<'a> {
             user: process.uid.and_then(|uid| self.users.name(uid)),
             command: command(&process.command),
             cmdline: arguments.map(|arguments| arguments.iter().map(lossy).collect()),
-            cmdline_bytes: inexact.map(|arguments| {
-                arguments
-                    .iter()
-                    .map(|argument| STANDARD.encode(argument))
-                    .collect()
-            }),
+            cmdline_bytes: inexact
+                .map(|arguments| arguments.iter().map(|argument| STANDARD.encode(argument)).collect()),
             state: process.state,
             started_at: process.started_at.map(|time| format!("{time:.3}")),
             ns_pid: process.ns_pid,
@@ -334,10 +319,7 @@ impl<'a> Sheet<'a> {
             kind: pipe.id.kind().as_str(),
             inode: pipe.id.inode(),
             device: self.graph.device(pipe.id).map(|device| device.to_string()),
-            path: pipe
-                .path
-                .as_ref()
-                .map(|path| String::from_utf8_lossy(path).into_owned()),
+            path: pipe.path.as_ref().map(|path| String::from_utf8_lossy(path).into_owned()),
             path_bytes: pipe.path.as_deref().and_then(exact),
             deleted: pipe.deleted,
             readers: Ends(self, pipe, Side::Read),
@@ -373,16 +355,9 @@ fn unreadable(gap: &Gap) -> Unreadable<'_> {
         uid: gap.uid.map(|uid| uid.0),
         what: gap.what.as_str(),
         error: &gap.error,
-        fd: if let Unread::Fd(fd) = gap.what {
-            Some(fd.0)
-        } else {
-            None
-        },
+        fd: if let Unread::Fd(fd) = gap.what { Some(fd.0) } else { None },
         fds: gap.fds,
-        mount: gap
-            .mount
-            .as_ref()
-            .map(|mount| mount.to_string_lossy().into_owned()),
+        mount: gap.mount.as_ref().map(|mount| mount.to_string_lossy().into_owned()),
     }
 }
 
@@ -393,28 +368,18 @@ fn descriptor_view(descriptor: &Descriptor) -> DescriptorView<'_> {
         fd: descriptor.fd.0,
         access: descriptor.access.map(crate::model::AccessMode::as_str),
         file_type: descriptor.file_type.map(crate::model::FileType::as_str),
-        flags: descriptor
-            .flags
-            .map(|flags| OpenFlags::names(flags).collect()),
-        target: descriptor
-            .target
-            .as_ref()
-            .map(|target| String::from_utf8_lossy(target)),
+        flags: descriptor.flags.map(|flags| OpenFlags::names(flags).collect()),
+        target: descriptor.target.as_ref().map(|target| String::from_utf8_lossy(target)),
         target_bytes: descriptor.target.as_deref().and_then(exact),
         pipe: descriptor.pipe.map(|pipe| pipe.to_string()),
     }
 }
 
 fn command(name: &[u8]) -> Command<'_> {
-    Command {
-        command: String::from_utf8_lossy(name),
-        command_bytes: exact(name),
-    }
+    Command { command: String::from_utf8_lossy(name), command_bytes: exact(name) }
 }
 
 /// The bytes of a name in base64, where its text cannot give them.
 fn exact(name: &[u8]) -> Option<String> {
-    std::str::from_utf8(name)
-        .is_err()
-        .then(|| STANDARD.encode(name))
+    std::str::from_utf8(name).is_err().then(|| STANDARD.encode(name))
 }

@@ -39,11 +39,7 @@ impl Walk<'_, '_> {
             let (access, flags, proved) = if self.context.scanner.want.flags {
                 let info = self.fdinfo(fd)?;
                 let flags = info.flags.ok_or(Errno::INVAL)?;
-                (
-                    flags.access(),
-                    Some(flags),
-                    real.anonymous_pipe(info) == Some(pipe),
-                )
+                (flags.access(), Some(flags), real.anonymous_pipe(info) == Some(pipe))
             } else {
                 (self.link_mode(fd)?, None, false)
             };
@@ -65,43 +61,30 @@ impl Walk<'_, '_> {
     /// In a tree of plain files the text of the link comes first: `pipe:[18913]` leads nowhere, and is exact.
     fn look_in_tree(&self, fd: Fd) -> Result<Option<Found>, Errno> {
         let link = self.link(fd)?;
-        let pipe = parse::anonymous_pipe(&link).or_else(|| {
+        let named = parse::anonymous_pipe(&link);
+        if named.is_none() && link.starts_with(b"pipe:[") {
+            return Err(Errno::INVAL);
+        }
+        let pipe = named.or_else(|| {
             // A name that leads nowhere here names no pipe that we could tell.
-            self.statx(fd, StatxFlags::TYPE | StatxFlags::INO)
-                .ok()
-                .and_then(|stat| pipe_of(&stat, None))
+            self.statx(fd, StatxFlags::TYPE | StatxFlags::INO).ok().and_then(|stat| pipe_of(&stat, None))
         });
         let Some(pipe) = pipe else { return Ok(None) };
         let flags = self.fdinfo(fd)?.flags.ok_or(Errno::INVAL)?;
+        if flags.access().is_none() && !flags.is_path() {
+            return Err(Errno::INVAL);
+        }
         Ok(self.end(fd, pipe, flags.access(), Some(flags)))
     }
 
-    /// An anonymous pipe where the link may not be read: known by the mount of pipefs and the inode, both in fdinfo.
+    /// An anonymous pipe where the link may not be read.
     pub(super) fn known_by_fdinfo(&self, fd: Fd, info: FdInfo) -> Option<Found> {
-        let pipefs = self.context.scanner.root.real.as_ref()?.pipefs_mnt_id?;
-        let flags = info.flags.filter(|_| info.mnt_id == Some(pipefs))?;
-        self.end(
-            fd,
-            PipeId::Anonymous { inode: info.ino? },
-            flags.access(),
-            Some(flags),
-        )
+        let pipe = self.context.scanner.root.real.as_ref()?.anonymous_pipe(info)?;
+        self.end(fd, pipe, info.flags?.access(), info.flags)
     }
 
-    fn end(
-        &self,
-        fd: Fd,
-        pipe: PipeId,
-        access: Option<AccessMode>,
-        flags: Option<OpenFlags>,
-    ) -> Option<Found> {
-        let end = Endpoint {
-            pid: self.table.pid(),
-            tid: self.table.tid,
-            fd,
-            access: access?,
-            flags,
-        };
+    fn end(&self, fd: Fd, pipe: PipeId, access: Option<AccessMode>, flags: Option<OpenFlags>) -> Option<Found> {
+        let end = Endpoint { pid: self.table.pid(), tid: self.table.tid, fd, access: access?, flags };
         let name = matches!(pipe, PipeId::Fifo { .. }).then(|| Box::new(self.fifo_name(fd)));
         Some(Found { pipe, end, name })
     }
@@ -110,14 +93,11 @@ impl Walk<'_, '_> {
         let link_count = self.statx(fd, StatxFlags::NLINK).ok();
         let link_count = link_count.filter(|stat| stat.stx_mask & StatxFlags::NLINK.bits() != 0);
         let deleted = link_count.is_some_and(|stat| stat.stx_nlink == 0);
-        let path = self
-            .link(fd)
-            .ok()
-            .map(|path| match path.strip_suffix(b" (deleted)") {
-                // Only with no link left is this the kernel's word: a file may really be called so.
-                Some(name) if deleted => name.to_vec(),
-                _ => path,
-            });
+        let path = self.link(fd).ok().map(|path| match path.strip_suffix(b" (deleted)") {
+            // Only with no link left is this the kernel's word: a file may really be called so.
+            Some(name) if deleted => name.to_vec(),
+            _ => path,
+        });
         FifoName { path, deleted }
     }
 
@@ -160,12 +140,7 @@ impl Walk<'_, '_> {
 
     /// How it is open, by the mode of the link, which a real proc takes from the open file; none for `O_PATH`.
     pub(super) fn link_mode(&self, fd: Fd) -> rustix::io::Result<Option<AccessMode>> {
-        let mode = rustix::fs::statat(
-            self.listing()?,
-            DecInt::new(fd.0),
-            AtFlags::SYMLINK_NOFOLLOW,
-        )?
-        .st_mode;
+        let mode = rustix::fs::statat(self.listing()?, DecInt::new(fd.0), AtFlags::SYMLINK_NOFOLLOW)?.st_mode;
         Ok(match (mode & LINK_READ != 0, mode & LINK_WRITE != 0) {
             (true, true) => Some(AccessMode::ReadWrite),
             (true, false) => Some(AccessMode::Read),
@@ -175,8 +150,7 @@ impl Walk<'_, '_> {
     }
 
     fn link(&self, fd: Fd) -> rustix::io::Result<Vec<u8>> {
-        rustix::fs::readlinkat(self.listing()?, DecInt::new(fd.0), Vec::new())
-            .map(std::ffi::CString::into_bytes)
+        rustix::fs::readlinkat(self.listing()?, DecInt::new(fd.0), Vec::new()).map(std::ffi::CString::into_bytes)
     }
 
     pub(super) fn fdinfo(&self, fd: Fd) -> Result<FdInfo, Errno> {
@@ -207,10 +181,7 @@ fn file_type_by_name(target: &[u8]) -> Option<FileType> {
         (b"/dev/pts/", FileType::CharacterDevice),
         (b"/dev/tty", FileType::CharacterDevice),
     ];
-    known
-        .into_iter()
-        .find(|(prefix, _)| target.starts_with(prefix))
-        .map(|(_, file_type)| file_type)
+    known.into_iter().find(|(prefix, _)| target.starts_with(prefix)).map(|(_, file_type)| file_type)
 }
 
 fn file_type(stat: &Statx) -> Option<FileType> {

@@ -53,13 +53,7 @@ pub(super) struct Context<'a> {
 /// Walks a table, from the beginning or from a position of its directory, and adds what it finds to the part.
 pub(super) fn walk(table: &Arc<Table>, from: Option<u64>, context: &mut Context<'_>) {
     match open_listing(table.process.dir(), table.path("fd")) {
-        Ok(listing) => Walk {
-            table,
-            listing: Some(&listing),
-            context,
-            refused: None,
-        }
-        .run(&listing, from),
+        Ok(listing) => Walk { table, listing: Some(&listing), context, refused: None }.run(&listing, from),
         Err(errno) if context.scanner.root.is_vanished(errno) => {
             context.part.vanished |= table.tid.is_none();
         }
@@ -74,18 +68,8 @@ fn without_listing(table: &Arc<Table>, errno: Errno, context: &mut Context<'_>) 
         && is_refusal(errno)
         && context.scanner.root.real.is_some()
     {
-        let refused = Refused {
-            errno,
-            fds: 0,
-            may_hold: MayHold::NOTHING,
-            fdinfo: true,
-        };
-        let mut walk = Walk {
-            table,
-            listing: None,
-            context,
-            refused: Some(refused),
-        };
+        let refused = Refused { errno, fds: 0, may_hold: MayHold::NOTHING, fdinfo: true };
+        let mut walk = Walk { table, listing: None, context, refused: Some(refused) };
         for fd in numbers {
             walk.visit(Fd(fd));
         }
@@ -105,12 +89,7 @@ pub(super) fn table_size(table: &Table, scanner: &Scanner) -> Option<u64> {
     if !scanner.root.real.as_ref()?.sized {
         return None;
     }
-    let stat = rustix::fs::statat(
-        table.process.dir(),
-        table.path("fd"),
-        rustix::fs::AtFlags::empty(),
-    )
-    .ok()?;
+    let stat = rustix::fs::statat(table.process.dir(), table.path("fd"), rustix::fs::AtFlags::empty()).ok()?;
     u64::try_from(stat.st_size).ok()
 }
 
@@ -135,9 +114,7 @@ struct Refused {
 impl Walk<'_, '_> {
     fn run(mut self, listing: &OwnedFd, from: Option<u64>) {
         let walked = match from {
-            Some(position) => {
-                rustix::fs::seek(listing, SeekFrom::Start(position)).and_then(|_| self.all(listing))
-            }
+            Some(position) => rustix::fs::seek(listing, SeekFrom::Start(position)).and_then(|_| self.all(listing)),
             None => self.all(listing),
         };
         match walked {
@@ -179,9 +156,7 @@ impl Walk<'_, '_> {
             return false;
         }
         if self.context.skip.is_empty() {
-            self.context
-                .queue
-                .push(Work::Rest(Arc::clone(self.table), position));
+            self.context.queue.push(Work::Rest(Arc::clone(self.table), position));
         }
         true
     }
@@ -189,10 +164,7 @@ impl Walk<'_, '_> {
     fn visit(&mut self, fd: Fd) {
         self.context.watch.doing(Step::Fd(self.table.tid, fd));
         if self.context.skip.fds.contains(&(self.table.tid, fd)) {
-            self.context
-                .scanner
-                .dead_mounts
-                .add(self.fdinfo(fd).ok().and_then(|info| info.mnt_id));
+            self.context.scanner.dead_mounts.add(self.fdinfo(fd).ok().and_then(|info| info.mnt_id));
             return self.without_answer(fd);
         }
         if self.is_on_dead_mount(fd) {
@@ -231,30 +203,18 @@ impl Walk<'_, '_> {
         let may_hold = match access {
             Some(None) => MayHold::NOTHING,
             Some(Some(access)) => holds(access, false),
-            None => MayHold {
-                anonymous: false,
-                ..MayHold::ANYTHING
-            },
+            None => MayHold { anonymous: false, ..MayHold::ANYTHING },
         };
-        let mount = info
-            .mnt_id
-            .and_then(|id| mounts::mount_point(&self.table.process, id));
+        let mount = info.mnt_id.and_then(|id| mounts::mount_point(&self.table.process, id));
         let unread = gap(self.table.pid(), Unread::Fd(fd), Errno::TIMEDOUT, may_hold);
-        let unread = self
-            .table
-            .process
-            .sign(self.context.scanner, Gap { mount, ..unread });
+        let unread = self.table.process.sign(self.context.scanner, Gap { mount, ..unread });
         self.context.part.gaps.push(unread);
     }
 
     /// What can be said of a descriptor whose link may not be followed: what fdinfo or at least the mode of the link tells.
     fn without_link(&mut self, fd: Fd, errno: Errno) {
         // What is refused once is refused for the whole table, so it is tried once only.
-        let info = if self.refused.as_ref().is_none_or(|refused| refused.fdinfo) {
-            self.fdinfo(fd).ok()
-        } else {
-            None
-        };
+        let info = if self.refused.as_ref().is_none_or(|refused| refused.fdinfo) { self.fdinfo(fd).ok() } else { None };
         if let Some(found) = info.and_then(|info| self.known_by_fdinfo(fd, info)) {
             self.context.part.found.push(found);
             return;
@@ -262,10 +222,7 @@ impl Walk<'_, '_> {
         let refused = self.refused.get_or_insert(Refused {
             errno,
             fds: 0,
-            may_hold: MayHold {
-                anonymous: info.is_none(),
-                ..MayHold::NOTHING
-            },
+            may_hold: MayHold { anonymous: info.is_none(), ..MayHold::NOTHING },
             fdinfo: info.is_some(),
         });
         refused.fds += 1;
@@ -285,38 +242,20 @@ impl Walk<'_, '_> {
     /// Tells what was refused.
     fn settle(mut self) {
         if let Some(refused) = self.refused.take().filter(|refused| refused.fds > 0) {
-            let unread = gap(
-                self.table.pid(),
-                Unread::FdLinks,
-                refused.errno,
-                refused.may_hold,
-            );
-            let unread = self.table.process.sign(
-                self.context.scanner,
-                Gap {
-                    fds: Some(refused.fds),
-                    ..unread
-                },
-            );
+            let unread = gap(self.table.pid(), Unread::FdLinks, refused.errno, refused.may_hold);
+            let unread = self.table.process.sign(self.context.scanner, Gap { fds: Some(refused.fds), ..unread });
             self.context.part.gaps.push(unread);
         }
     }
 
     fn gap(&mut self, what: Unread, errno: Errno, may_hold: MayHold) {
         let unread = gap(self.table.pid(), what, errno, may_hold);
-        self.context
-            .part
-            .gaps
-            .push(self.table.process.sign(self.context.scanner, unread));
+        self.context.part.gaps.push(self.table.process.sign(self.context.scanner, unread));
     }
 }
 
 /// The ends that a descriptor open in this way may be.
 fn holds(access: AccessMode, anonymous: bool) -> MayHold {
     use crate::model::Side;
-    MayHold {
-        read: access.is_on(Side::Read),
-        write: access.is_on(Side::Write),
-        anonymous,
-    }
+    MayHold { read: access.is_on(Side::Read), write: access.is_on(Side::Write), anonymous }
 }

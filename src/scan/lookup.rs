@@ -39,11 +39,7 @@ pub fn pipe_at(proc_root: &Path, path: &Path) -> Result<PipeId, Error> {
         Err(source) => return Err(Error::LookUp { path: name, source }),
     };
     let (what, hint) = name_type(kind);
-    Err(Error::NotAPipe {
-        path: name,
-        what,
-        hint,
-    })
+    Err(Error::NotAPipe { path: name, what, hint })
 }
 
 /// What is at a path.
@@ -60,9 +56,7 @@ fn seen_at(place: &Path) -> io::Result<Seen> {
         .map(|stat| Seen::File(Box::new(stat)))
         .or_else(|errno| {
             let link = rustix::fs::readlinkat(CWD, place, Vec::new()).ok();
-            link.and_then(|link| parse::anonymous_pipe(link.as_bytes()))
-                .map(Seen::Link)
-                .ok_or(errno.into())
+            link.and_then(|link| parse::anonymous_pipe(link.as_bytes())).map(Seen::Link).ok_or(errno.into())
         })
 }
 
@@ -73,21 +67,13 @@ fn in_time(look: impl FnOnce() -> io::Result<Seen> + Send + 'static) -> io::Resu
         // If nobody waits any more, nobody wants to know.
         let _ = sender.send(look());
     });
-    let no_answer = |_| {
-        io::Error::new(
-            io::ErrorKind::TimedOut,
-            "no answer, its file system may be dead",
-        )
-    };
+    let no_answer = |_| io::Error::new(io::ErrorKind::TimedOut, "no answer, its file system may be dead");
     answer.recv_timeout(PATIENCE).map_err(no_answer)?
 }
 
 fn name_type(file_type: Type) -> (&'static str, &'static str) {
     match file_type {
-        Type::RegularFile => (
-            "a plain file",
-            "; `lsof FILE` or `fuser -v FILE` tell who has it open",
-        ),
+        Type::RegularFile => ("a plain file", "; `lsof FILE` or `fuser -v FILE` tell who has it open"),
         Type::Directory => ("a directory", ""),
         Type::Socket => ("a socket", "; `ss -xp` shows both its ends"),
         Type::CharacterDevice | Type::BlockDevice => ("a device", ""),

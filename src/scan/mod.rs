@@ -33,8 +33,7 @@ use self::watch::Watch;
 use self::work::{Found, Job, Part, Queue, Work};
 use crate::error::Error;
 use crate::model::{
-    Coverage, Descriptor, Device, Endpoint, Gap, Host, MayHold, Pid, PipeId, Process, Side, Tid,
-    Unread,
+    Coverage, Descriptor, Device, Endpoint, Gap, Host, MayHold, Pid, PipeId, Process, Side, Tid, Unread,
 };
 
 /// How often the scan looks again when something moved while it looked.
@@ -106,11 +105,7 @@ pub struct SeenEnd {
 pub fn scan(want: &Want) -> Result<Snapshot, Error> {
     let taken_at = Timestamp::now();
     let root = ProcRoot::open(&want.proc_root)?;
-    let boot_time = if want.facts == Facts::All {
-        root.boot_time()
-    } else {
-        None
-    };
+    let boot_time = if want.facts == Facts::All { root.boot_time() } else { None };
     let host = root.host();
     let scanner = Arc::new(Scanner {
         root,
@@ -129,16 +124,9 @@ pub fn scan(want: &Want) -> Result<Snapshot, Error> {
             break;
         }
         let now = scanner.root.pids()?;
-        let moved: BTreeSet<Pid> = parts
-            .iter()
-            .filter(|part| part.vanished_fds > 0)
-            .map(|part| part.pid)
-            .collect();
-        let again: Vec<Pid> = now
-            .iter()
-            .copied()
-            .filter(|pid| moved.contains(pid) || pids.binary_search(pid).is_err())
-            .collect();
+        let moved: BTreeSet<Pid> = parts.iter().filter(|part| part.vanished_fds > 0).map(|part| part.pid).collect();
+        let again: Vec<Pid> =
+            now.iter().copied().filter(|pid| moved.contains(pid) || pids.binary_search(pid).is_err()).collect();
         if again.is_empty() {
             break;
         }
@@ -197,15 +185,8 @@ fn snapshot(
         snapshot.processes.extend(part.process);
         snapshot.descriptors.extend(part.descriptors);
         snapshot.ends.extend(part.found.into_iter().map(|found| {
-            let (path, deleted) = found
-                .name
-                .map_or((None, false), |name| (name.path, name.deleted));
-            SeenEnd {
-                pipe: found.pipe,
-                end: found.end,
-                path,
-                deleted,
-            }
+            let (path, deleted) = found.name.map_or((None, false), |name| (name.path, name.deleted));
+            SeenEnd { pipe: found.pipe, end: found.end, path, deleted }
         }));
     }
     coverage.processes = snapshot.parents.len();
@@ -220,8 +201,7 @@ fn privileged() -> bool {
     let needed = CapabilitySet::SYS_PTRACE | CapabilitySet::DAC_READ_SEARCH;
     // CAP_DAC_OVERRIDE allows what CAP_DAC_READ_SEARCH does, and root in a container often has but the former.
     let instead = CapabilitySet::SYS_PTRACE | CapabilitySet::DAC_OVERRIDE;
-    rustix::thread::capabilities(None)
-        .is_ok_and(|it| it.effective.contains(needed) || it.effective.contains(instead))
+    rustix::thread::capabilities(None).is_ok_and(|it| it.effective.contains(needed) || it.effective.contains(instead))
 }
 
 /// Sorts the gaps, and makes one of those that say the same of several parts of one fd table.
@@ -250,13 +230,7 @@ impl Scanner {
     /// Does one job.
     fn perform(&self, job: &Job, watch: &Watch, queue: &dyn Queue) -> Part {
         let mut part = Part::new(job.pid());
-        let mut context = Context {
-            scanner: self,
-            watch,
-            skip: &job.skip,
-            queue,
-            part: &mut part,
-        };
+        let mut context = Context { scanner: self, watch, skip: &job.skip, queue, part: &mut part };
         match &job.work {
             Work::Process(pid) => self.process(*pid, &mut context),
             Work::Rest(table, _) if job.skip.table => self.unanswered(&table.process, &mut context),
@@ -275,10 +249,7 @@ impl Scanner {
                 if self.root.is_vanished(errno) {
                     context.part.vanished = true;
                 } else {
-                    context
-                        .part
-                        .gaps
-                        .push(gap(pid, Unread::FdTable, errno, MayHold::ANYTHING));
+                    context.part.gaps.push(gap(pid, Unread::FdTable, errno, MayHold::ANYTHING));
                 }
                 return;
             }
@@ -289,10 +260,7 @@ impl Scanner {
         if context.skip.table {
             return self.unanswered(&process, context);
         }
-        let table = Arc::new(Table {
-            process: Arc::clone(&process),
-            tid: None,
-        });
+        let table = Arc::new(Table { process: Arc::clone(&process), tid: None });
         // Kernel threads and zombies have no table; to ask costs a quarter of opening and listing it.
         if fd_table::table_size(&table, self) != Some(0) {
             fd_table::walk(&table, None, context);
@@ -307,12 +275,7 @@ impl Scanner {
 
     /// Tells that a table could not even be listed, since some call gave no answer.
     fn unanswered(&self, process: &ProcessDir, context: &mut Context<'_>) {
-        let unread = gap(
-            process.pid,
-            Unread::FdTable,
-            Errno::TIMEDOUT,
-            MayHold::ANYTHING,
-        );
+        let unread = gap(process.pid, Unread::FdTable, Errno::TIMEDOUT, MayHold::ANYTHING);
         context.part.gaps.push(process.sign(self, unread));
     }
 
@@ -326,12 +289,7 @@ impl Scanner {
             }
             return;
         }
-        let table_of = |tid: Tid| {
-            Arc::new(Table {
-                process: Arc::clone(process),
-                tid: Some(tid),
-            })
-        };
+        let table_of = |tid: Tid| Arc::new(Table { process: Arc::clone(process), tid: Some(tid) });
         match task::tables(self, process) {
             Ok(Tables::Shared) => {}
             Ok(Tables::Private(owners)) => {
@@ -356,24 +314,8 @@ impl Scanner {
     /// Walks a thread's table, and drops it where it shows the same ends as one before: then it is most likely the same.
     fn unless_known(&self, table: &Arc<Table>, context: &mut Context<'_>) {
         let mut own = Part::new(table.pid());
-        let Context {
-            scanner,
-            watch,
-            skip,
-            queue,
-            ..
-        } = *context;
-        fd_table::walk(
-            table,
-            None,
-            &mut Context {
-                scanner,
-                watch,
-                skip,
-                queue,
-                part: &mut own,
-            },
-        );
+        let Context { scanner, watch, skip, queue, .. } = *context;
+        fd_table::walk(table, None, &mut Context { scanner, watch, skip, queue, part: &mut own });
         let ends = |found: &Found| (found.pipe, found.end.fd, found.end.access);
         let known = context.part.found.chunk_by(|a, b| a.end.tid == b.end.tid);
         let mut known = known.map(|table| table.iter().map(ends).collect::<Vec<_>>());
@@ -388,13 +330,7 @@ impl Scanner {
     /// Reads the facts of a process that holds an end, or whose table is wanted.
     fn facts(&self, process: &ProcessDir, tid: Option<Tid>, context: &mut Context<'_>) {
         if !context.part.found.is_empty() || self.want.tables.contains(&process.pid) {
-            process.facts(
-                self,
-                tid,
-                context.watch,
-                !context.skip.cmdline,
-                context.part,
-            );
+            process.facts(self, tid, context.watch, !context.skip.cmdline, context.part);
         }
     }
 }

@@ -24,20 +24,12 @@ impl DeadMounts {
     }
 
     pub(super) fn contains(&self, id: Option<u64>) -> bool {
-        id.is_some_and(|id| {
-            self.ids
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .contains(&id)
-        })
+        id.is_some_and(|id| self.ids.lock().unwrap_or_else(PoisonError::into_inner).contains(&id))
     }
 
     pub(super) fn add(&self, id: Option<u64>) {
         if let Some(id) = id {
-            self.ids
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .insert(id);
+            self.ids.lock().unwrap_or_else(PoisonError::into_inner).insert(id);
             self.any.store(true, Ordering::Relaxed);
         }
     }
@@ -45,10 +37,6 @@ impl DeadMounts {
 
 /// Where a process has the mount of that ID, by /proc/PID/mountinfo, which asks no file system.
 pub(super) fn mount_point(process: &ProcessDir, id: u64) -> Option<PathBuf> {
-    let MountInfos(mounts) =
-        MountInfos::from_read(process.long_text("mountinfo").as_slice()).ok()?;
-    mounts
-        .into_iter()
-        .find(|mount| u64::try_from(mount.mnt_id) == Ok(id))
-        .map(|mount| mount.mount_point)
+    let MountInfos(mounts) = MountInfos::from_read(process.long_text("mountinfo").as_slice()).ok()?;
+    mounts.into_iter().find(|mount| u64::try_from(mount.mnt_id) == Ok(id)).map(|mount| mount.mount_point)
 }

@@ -11,9 +11,7 @@ use crate::model::{OpenFlags, PipeId, Uid};
 
 /// The numbers that user space may read off the left of a line such as `Uid:\t1000\t1000\t1000\t1000`.
 fn numbers<T: FromStr>(text: &[u8]) -> impl Iterator<Item = T> {
-    text.split(u8::is_ascii_whitespace)
-        .filter(|word| !word.is_empty())
-        .map_while(number)
+    text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).map_while(number)
 }
 
 fn number<T: FromStr>(word: &[u8]) -> Option<T> {
@@ -42,9 +40,7 @@ pub(super) fn fdinfo(text: &[u8]) -> FdInfo {
     for line in text.split(|byte| *byte == b'\n') {
         if let Some(rest) = line.strip_prefix(b"flags:") {
             let octal = std::str::from_utf8(rest.trim_ascii()).ok();
-            info.flags = octal
-                .and_then(|text| u32::from_str_radix(text, 8).ok())
-                .map(OpenFlags);
+            info.flags = octal.and_then(|text| u32::from_str_radix(text, 8).ok()).map(OpenFlags);
         } else if let Some(rest) = line.strip_prefix(b"mnt_id:") {
             info.mnt_id = number(rest.trim_ascii());
         } else if let Some(rest) = line.strip_prefix(b"ino:") {
@@ -72,9 +68,7 @@ pub(super) struct Stat {
 pub(super) fn stat(text: &[u8]) -> Stat {
     let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let close = text.iter().rposition(|byte| *byte == b')');
-    let open = text
-        .get(digits..)
-        .is_some_and(|rest| digits > 0 && rest.starts_with(b" ("));
+    let open = text.get(digits..).is_some_and(|rest| digits > 0 && rest.starts_with(b" ("));
     let (true, Some(close)) = (open, close) else {
         return Stat::default();
     };
@@ -137,9 +131,7 @@ pub(super) fn line(text: &[u8]) -> &[u8] {
 
 /// The seconds in the line `btime 1763829000` of /proc/stat: when the machine was booted.
 pub(super) fn boot_time(text: &[u8]) -> Option<i64> {
-    let line = text
-        .split(|byte| *byte == b'\n')
-        .find_map(|line| line.strip_prefix(b"btime "))?;
+    let line = text.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"btime "))?;
     number(line)
 }
 
@@ -159,23 +151,17 @@ pub(super) fn cgroup(text: &[u8]) -> Group {
     };
     let paths = || groups.iter().map(|group| group.pathname.as_str());
     // Version 1 has the units in the hierarchy that systemd named after itself.
-    let systemd = groups
-        .iter()
-        .find(|group| group.controllers.iter().any(|name| name == "name=systemd"));
+    let systemd = groups.iter().find(|group| group.controllers.iter().any(|name| name == "name=systemd"));
     let unit_path = systemd.map_or_else(|| paths().next(), |group| Some(group.pathname.as_str()));
     Group {
         container: paths().find_map(container),
-        unit: unit_path
-            .and_then(|path| path.rsplit('/').find(|name| is_unit(name)))
-            .map(str::to_owned),
+        unit: unit_path.and_then(|path| path.rsplit('/').find(|name| is_unit(name))).map(str::to_owned),
     }
 }
 
 /// Kinds of units that hold processes; see systemd.unit(5).
 fn is_unit(name: &str) -> bool {
-    [".service", ".scope", ".socket", ".mount", ".swap"]
-        .iter()
-        .any(|suffix| name.ends_with(suffix))
+    [".service", ".scope", ".socket", ".mount", ".swap"].iter().any(|suffix| name.ends_with(suffix))
 }
 
 /// The innermost container that a path of control groups names.
@@ -203,17 +189,12 @@ fn container(path: &str) -> Option<String> {
             return Some(name.to_owned());
         }
         // A machine of systemd-machined(8), its name escaped as in systemd-escape(1).
-        name.strip_prefix("machine-")?
-            .strip_suffix(".scope")
-            .map(|name| name.replace("\\x2d", "-"))
+        name.strip_prefix("machine-")?.strip_suffix(".scope").map(|name| name.replace("\\x2d", "-"))
     })
 }
 
 fn is_hex(text: &str, digits: usize) -> bool {
-    text.len() == digits
-        && text
-            .bytes()
-            .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+    text.len() == digits && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 #[cfg(test)]

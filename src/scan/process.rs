@@ -25,11 +25,7 @@ pub(super) struct ProcessDir {
 
 impl ProcessDir {
     pub(super) fn open(scanner: &Scanner, pid: Pid) -> rustix::io::Result<Self> {
-        Ok(Self {
-            pid,
-            dir: scanner.root.process_dir(pid)?,
-            facts_taken: AtomicBool::new(false),
-        })
+        Ok(Self { pid, dir: scanner.root.process_dir(pid)?, facts_taken: AtomicBool::new(false) })
     }
 
     /// The descriptor, good for looking things up only.
@@ -49,22 +45,12 @@ impl ProcessDir {
     }
 
     /// Reads the facts into `part`, once for a process.
-    pub(super) fn facts(
-        &self,
-        scanner: &Scanner,
-        tid: Option<Tid>,
-        watch: &Watch,
-        cmdline: bool,
-        part: &mut Part,
-    ) {
+    pub(super) fn facts(&self, scanner: &Scanner, tid: Option<Tid>, watch: &Watch, cmdline: bool, part: &mut Part) {
         if self.facts_taken.swap(true, Ordering::Relaxed) {
             return;
         }
         if scanner.want.facts == Facts::Command {
-            part.process = Some(Process {
-                command: self.command(),
-                ..unknown(self.pid)
-            });
+            part.process = Some(Process { command: self.command(), ..unknown(self.pid) });
             return;
         }
         let stat = parse::stat(&self.text("stat"));
@@ -82,11 +68,7 @@ impl ProcessDir {
             unit: group.unit,
             ..unknown(self.pid)
         };
-        process.command = if stat.command.is_empty() {
-            self.command()
-        } else {
-            stat.command
-        };
+        process.command = if stat.command.is_empty() { self.command() } else { stat.command };
         if cmdline {
             watch.doing(Step::Cmdline);
             match self.cmdline(tid) {
@@ -95,8 +77,7 @@ impl ProcessDir {
                 Err(error) => part.gaps.push(self.cmdline_gap(errno_of(&error))),
             }
         } else {
-            part.gaps
-                .push(self.cmdline_gap(rustix::io::Errno::TIMEDOUT));
+            part.gaps.push(self.cmdline_gap(rustix::io::Errno::TIMEDOUT));
         }
         part.process = Some(process);
     }
@@ -108,11 +89,7 @@ impl ProcessDir {
 
     /// Completes a gap with whose it is.
     pub(super) fn sign(&self, scanner: &Scanner, gap: Gap) -> Gap {
-        Gap {
-            command: self.command(),
-            uid: self.uid(scanner),
-            ..gap
-        }
+        Gap { command: self.command(), uid: self.uid(scanner), ..gap }
     }
 
     fn cmdline_gap(&self, errno: rustix::io::Errno) -> Gap {
@@ -121,11 +98,7 @@ impl ProcessDir {
 
     fn command(&self) -> Vec<u8> {
         let comm = self.text("comm");
-        if comm.is_empty() {
-            parse::stat(&self.text("stat")).command
-        } else {
-            parse::line(&comm).to_vec()
-        }
+        if comm.is_empty() { parse::stat(&self.text("stat")).command } else { parse::line(&comm).to_vec() }
     }
 
     fn uid(&self, scanner: &Scanner) -> Option<Uid> {
@@ -170,16 +143,11 @@ impl Clock {
     /// `boot_time` in seconds of Unix time.
     pub(super) fn new(boot_time: Option<i64>) -> Self {
         let boot_time = boot_time.and_then(|seconds| Timestamp::from_second(seconds).ok());
-        Self {
-            boot_time,
-            ticks_per_second: procfs::ticks_per_second().max(1),
-        }
+        Self { boot_time, ticks_per_second: procfs::ticks_per_second().max(1) }
     }
 
     fn at(&self, ticks: u64) -> Option<Timestamp> {
         let millis = ticks.checked_mul(1000)? / self.ticks_per_second;
-        self.boot_time?
-            .checked_add(SignedDuration::from_millis(i64::try_from(millis).ok()?))
-            .ok()
+        self.boot_time?.checked_add(SignedDuration::from_millis(i64::try_from(millis).ok()?)).ok()
     }
 }

@@ -44,9 +44,7 @@ pub(super) struct Real {
 impl Real {
     /// The anonymous pipe that an fdinfo is about, by the mount of pipefs and the inode.
     pub(super) fn anonymous_pipe(&self, info: FdInfo) -> Option<PipeId> {
-        let inode = info
-            .ino
-            .filter(|_| info.mnt_id.is_some() && info.mnt_id == self.pipefs_mnt_id)?;
+        let inode = info.ino.filter(|_| info.mnt_id.is_some() && info.mnt_id == self.pipefs_mnt_id)?;
         Some(PipeId::Anonymous { inode })
     }
 }
@@ -54,17 +52,10 @@ impl Real {
 impl ProcRoot {
     /// Opens `path`.
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
-        let failed = |errno: Errno| Error::OpenRoot {
-            path: path.to_owned(),
-            source: errno.into(),
-        };
+        let failed = |errno: Errno| Error::OpenRoot { path: path.to_owned(), source: errno.into() };
         let dir = open_dir(CWD, path).map_err(failed)?;
         let kind = rustix::fs::fstatfs(&dir).map_err(failed)?.f_type;
-        let mut root = Self {
-            path: path.to_owned(),
-            dir,
-            real: None,
-        };
+        let mut root = Self { path: path.to_owned(), dir, real: None };
         if kind == PROC_SUPER_MAGIC {
             root.real = Some(root.learn().map_err(Error::Pipefs)?);
         }
@@ -74,24 +65,16 @@ impl ProcRoot {
     /// Makes a pipe of our own, the only one that we may touch, and looks at it through this proc. It is closed on return.
     fn learn(&self) -> io::Result<Real> {
         let (read_end, _write_end) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
-        let stat = rustix::fs::statx(
-            &read_end,
-            c"",
-            AtFlags::EMPTY_PATH,
-            StatxFlags::TYPE | StatxFlags::INO,
-        )?;
+        let stat = rustix::fs::statx(&read_end, c"", AtFlags::EMPTY_PATH, StatxFlags::TYPE | StatxFlags::INO)?;
         // "self" and never getpid(2): the proc of another PID namespace numbers us differently, or not at all.
         let own = rustix::fs::readlinkat(&self.dir, c"self", Vec::new()).ok();
-        let info = self
-            .read(&format!("self/fdinfo/{}", Fd::of(&read_end)))
-            .map(|text| parse::fdinfo(&text));
+        let info = self.read(&format!("self/fdinfo/{}", Fd::of(&read_end))).map(|text| parse::fdinfo(&text));
         let table = rustix::fs::statat(&self.dir, c"self/fd", AtFlags::empty());
         Ok(Real {
             pipefs: device(&stat),
             pipefs_mnt_id: info.ok().and_then(|info| info.mnt_id),
             sized: table.is_ok_and(|table| table.st_size > 0),
-            own_pids: own
-                .is_some_and(|own| own.to_bytes() == std::process::id().to_string().as_bytes()),
+            own_pids: own.is_some_and(|own| own.to_bytes() == std::process::id().to_string().as_bytes()),
         })
     }
 
@@ -102,16 +85,9 @@ impl ProcRoot {
 
     /// Every process, in ascending order. What is not named by a number in the range of PIDs is no process.
     pub(super) fn pids(&self) -> Result<Vec<Pid>, Error> {
-        let failed = |errno: Errno| Error::OpenRoot {
-            path: self.path.clone(),
-            source: errno.into(),
-        };
+        let failed = |errno: Errno| Error::OpenRoot { path: self.path.clone(), source: errno.into() };
         let listing = open_listing(&self.dir, c".").map_err(failed)?;
-        let mut pids: Vec<Pid> = numbers_in(listing)
-            .map_err(failed)?
-            .into_iter()
-            .map(Pid)
-            .collect();
+        let mut pids: Vec<Pid> = numbers_in(listing).map_err(failed)?.into_iter().map(Pid).collect();
         pids.retain(|pid| *pid > Pid(0) && *pid <= Pid::MAX);
         if pids.is_empty() && self.real.is_none() {
             return Err(Error::NotProc(self.path.clone()));
@@ -157,10 +133,7 @@ impl ProcRoot {
             return Some(Outside::Hidepid);
         }
         // Kernel threads live in the initial namespace only, and the first of them, kthreadd, has PID 2 there.
-        let kthreadd = self
-            .read("2/stat")
-            .ok()
-            .and_then(|text| parse::stat(&text).flags);
+        let kthreadd = self.read("2/stat").ok().and_then(|text| parse::stat(&text).flags);
         let initial = kthreadd.is_some_and(|flags| flags & PF_KTHREAD != 0);
         (!initial).then_some(Outside::PidNamespace)
     }
@@ -181,30 +154,17 @@ impl Fd {
 
 /// The device in an answer of statx(2).
 pub(super) fn device(stat: &rustix::fs::Statx) -> Device {
-    Device {
-        major: stat.stx_dev_major,
-        minor: stat.stx_dev_minor,
-    }
+    Device { major: stat.stx_dev_major, minor: stat.stx_dev_minor }
 }
 
 /// Opens a directory only to look things up below it.
 pub(super) fn open_dir(dir: impl AsFd, path: impl Arg) -> rustix::io::Result<OwnedFd> {
-    rustix::fs::openat(
-        dir,
-        path,
-        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )
+    rustix::fs::openat(dir, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
 }
 
 /// Opens a directory to list it.
 pub(super) fn open_listing(dir: impl AsFd, path: impl Arg) -> rustix::io::Result<OwnedFd> {
-    rustix::fs::openat(
-        dir,
-        path,
-        OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )
+    rustix::fs::openat(dir, path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
 }
 
 /// The names in a directory that are plain numbers, in the order of the directory.
@@ -220,10 +180,7 @@ pub(super) fn numbers_in(listing: OwnedFd) -> rustix::io::Result<Vec<u32>> {
 
 /// The number that a name in /proc stands for: only as the kernel writes it, so that no two names are one number.
 pub(super) fn number_name(name: &[u8]) -> Option<u32> {
-    let canonical = name == b"0"
-        || name
-            .first()
-            .is_some_and(|first| (b'1'..=b'9').contains(first));
+    let canonical = name == b"0" || name.first().is_some_and(|first| (b'1'..=b'9').contains(first));
     let digits = std::str::from_utf8(name).ok().filter(|_| canonical)?;
     digits.parse().ok()
 }
@@ -246,9 +203,7 @@ pub(super) fn read_small(dir: impl AsFd, path: impl Arg) -> rustix::io::Result<V
 /// Reads a file of any kind, up to a limit in bytes.
 pub(super) fn read_up_to(dir: impl AsFd, path: impl Arg, limit: u64) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
-    File::from(open_file(dir, path)?)
-        .take(limit)
-        .read_to_end(&mut text)?;
+    File::from(open_file(dir, path)?).take(limit).read_to_end(&mut text)?;
     Ok(text)
 }
 

@@ -23,8 +23,7 @@ pub(super) fn count(scanner: &Scanner, process: &ProcessDir) -> u64 {
     if scanner.root.real.is_none() {
         return u64::MAX;
     }
-    rustix::fs::statat(process.dir(), c"task", AtFlags::empty())
-        .map_or(1, |stat| stat.st_nlink.saturating_sub(2))
+    rustix::fs::statat(process.dir(), c"task", AtFlags::empty()).map_or(1, |stat| stat.st_nlink.saturating_sub(2))
 }
 
 /// Sorts the threads by their tables: each costs a kcmp(2), a microsecond.
@@ -34,11 +33,7 @@ pub(super) fn tables(scanner: &Scanner, process: &ProcessDir) -> rustix::io::Res
     }
     let leader = Tid(process.pid.0);
     let threads = numbers_in(open_listing(process.dir(), c"task")?)?;
-    let mut threads: Vec<Tid> = threads
-        .into_iter()
-        .map(Tid)
-        .filter(|tid| *tid != leader)
-        .collect();
+    let mut threads: Vec<Tid> = threads.into_iter().map(Tid).filter(|tid| *tid != leader).collect();
     threads.sort_unstable();
     if !scanner.root.real.as_ref().is_some_and(|real| real.own_pids) {
         return Ok(Tables::Unknown(threads));

@@ -46,11 +46,9 @@ impl Watch {
             Step::Cmdline => (3, 0, 0),
         };
         self.tid.store(tid, Ordering::Relaxed);
-        self.step
-            .store(kind << 32 | u64::from(fd), Ordering::Relaxed);
+        self.step.store(kind << 32 | u64::from(fd), Ordering::Relaxed);
         // One writer only, so no read-modify-write is needed.
-        self.beat
-            .store(self.beat.load(Ordering::Relaxed) + 1, Ordering::Release);
+        self.beat.store(self.beat.load(Ordering::Relaxed) + 1, Ordering::Release);
     }
 
     /// A number that has changed if the thread has got on.
@@ -66,10 +64,7 @@ impl Watch {
             0 => Step::Idle,
             1 => Step::Table,
             // The lower half is a number that was put there as a u32.
-            2 => Step::Fd(
-                (tid != 0).then_some(Tid(tid)),
-                Fd(u32::try_from(step & 0xffff_ffff).unwrap_or(u32::MAX)),
-            ),
+            2 => Step::Fd((tid != 0).then_some(Tid(tid)), Fd(u32::try_from(step & 0xffff_ffff).unwrap_or(u32::MAX))),
             _ => Step::Cmdline,
         }
     }

@@ -113,20 +113,9 @@ pub(super) trait Queue {
 
 /// Scans the processes and returns what was found, in no particular order.
 pub(super) fn run(scanner: &Arc<Scanner>, pids: Vec<Pid>) -> Vec<Part> {
-    let threads = std::thread::available_parallelism()
-        .map_or(1, usize::from)
-        .min(MOST_THREADS)
-        .min(pids.len());
-    let state = State {
-        outstanding: pids.len(),
-        pids: pids.into_iter(),
-        ..State::default()
-    };
-    let crew = Arc::new(Crew {
-        scanner: Arc::clone(scanner),
-        state: Mutex::new(state),
-        changed: Condvar::new(),
-    });
+    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS).min(pids.len());
+    let state = State { outstanding: pids.len(), pids: pids.into_iter(), ..State::default() };
+    let crew = Arc::new(Crew { scanner: Arc::clone(scanner), state: Mutex::new(state), changed: Condvar::new() });
     for _ in 0..threads {
         crew.enlist();
     }
@@ -206,10 +195,7 @@ impl Crew {
                 state.workers.get_mut(number)?.job = Some(job.clone());
                 return Some(job);
             }
-            state = self
-                .changed
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+            state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -234,10 +220,7 @@ impl Crew {
     fn wait(self: Arc<Self>) -> Vec<Part> {
         let mut state = self.lock();
         while state.outstanding > 0 {
-            let (guard, timeout) = self
-                .changed
-                .wait_timeout(state, TICK)
-                .unwrap_or_else(PoisonError::into_inner);
+            let (guard, timeout) = self.changed.wait_timeout(state, TICK).unwrap_or_else(PoisonError::into_inner);
             state = guard;
             if timeout.timed_out() {
                 let replacements = state.leave_the_hung_behind();
@@ -256,10 +239,7 @@ impl Crew {
 impl Queue for Crew {
     fn push(&self, work: Work) {
         let mut state = self.lock();
-        state.queue.push(Job {
-            work,
-            skip: Skip::default(),
-        });
+        state.queue.push(Job { work, skip: Skip::default() });
         state.outstanding += 1;
         drop(state);
         self.changed.notify_all();
@@ -269,13 +249,8 @@ impl Queue for Crew {
 impl State {
     /// Parts of huge tables first: they are what takes longest.
     fn take(&mut self) -> Option<Job> {
-        let first_attempt = |pid| Job {
-            work: Work::Process(pid),
-            skip: Skip::default(),
-        };
-        self.queue
-            .pop()
-            .or_else(|| self.pids.next().map(first_attempt))
+        let first_attempt = |pid| Job { work: Work::Process(pid), skip: Skip::default() };
+        self.queue.pop().or_else(|| self.pids.next().map(first_attempt))
     }
 
     /// Puts the jobs of hung threads back, and returns how many threads that were.

@@ -8,19 +8,8 @@ use crate::model::{AccessMode, Coverage, Fd, Host};
 /// A shell (1) with its pipeline `ls | grep | sort`: 1 holds nothing, 2 -w-> pipe 10 -r- 3 -w-> pipe 11 -r- 4; 5 of another user
 /// reads pipe 12, which nobody writes.
 fn graph() -> PipeGraph {
-    let end = |pid, fd, access| Endpoint {
-        pid: Pid(pid),
-        tid: None,
-        fd: Fd(fd),
-        access,
-        flags: None,
-    };
-    let pipe = |inode, ends| Pipe {
-        id: PipeId::Anonymous { inode },
-        path: None,
-        deleted: false,
-        ends,
-    };
+    let end = |pid, fd, access| Endpoint { pid: Pid(pid), tid: None, fd: Fd(fd), access, flags: None };
+    let pipe = |inode, ends| Pipe { id: PipeId::Anonymous { inode }, path: None, deleted: false, ends };
     let process = |pid, uid, command: &str| Process {
         uid: Some(Uid(uid)),
         command: command.into(),
@@ -35,12 +24,8 @@ fn graph() -> PipeGraph {
         container: None,
         unit: None,
     };
-    let processes = [
-        process(2, 1000, "ls"),
-        process(3, 1000, "grep"),
-        process(4, 0, "sort"),
-        process(5, 7, "systemd-journal"),
-    ];
+    let processes =
+        [process(2, 1000, "ls"), process(3, 1000, "grep"), process(4, 0, "sort"), process(5, 7, "systemd-journal")];
     let parents = [(1, 0), (2, 1), (3, 1), (4, 3), (5, 0)];
     PipeGraph {
         host: Host::default(),
@@ -54,23 +39,11 @@ fn graph() -> PipeGraph {
             privileged: false,
         },
         pipefs: None,
-        parents: parents
-            .into_iter()
-            .map(|(pid, parent)| (Pid(pid), Some(Pid(parent))))
-            .collect(),
-        processes: processes
-            .into_iter()
-            .map(|process| (process.pid, process))
-            .collect(),
+        parents: parents.into_iter().map(|(pid, parent)| (Pid(pid), Some(Pid(parent)))).collect(),
+        processes: processes.into_iter().map(|process| (process.pid, process)).collect(),
         pipes: vec![
-            pipe(
-                10,
-                vec![end(2, 1, AccessMode::Write), end(3, 0, AccessMode::Read)],
-            ),
-            pipe(
-                11,
-                vec![end(3, 1, AccessMode::Write), end(4, 0, AccessMode::Read)],
-            ),
+            pipe(10, vec![end(2, 1, AccessMode::Write), end(3, 0, AccessMode::Read)]),
+            pipe(11, vec![end(3, 1, AccessMode::Write), end(4, 0, AccessMode::Read)]),
             pipe(12, vec![end(5, 0, AccessMode::Read)]),
         ],
         descriptors: vec![],
@@ -84,150 +57,47 @@ fn kept(selection: &Selection) -> Vec<u64> {
     for pipe in &graph.pipes {
         assert_eq!(all.pipe(pipe.id), Some(pipe));
     }
-    let holders: BTreeSet<Pid> = graph
-        .pipes
-        .iter()
-        .flat_map(|pipe| &pipe.ends)
-        .map(|end| end.pid)
-        .collect();
-    assert_eq!(
-        graph.processes.keys().copied().collect::<BTreeSet<_>>(),
-        holders
-    );
+    let holders: BTreeSet<Pid> = graph.pipes.iter().flat_map(|pipe| &pipe.ends).map(|end| end.pid).collect();
+    assert_eq!(graph.processes.keys().copied().collect::<BTreeSet<_>>(), holders);
     graph.pipes.iter().map(|pipe| pipe.id.inode()).collect()
 }
 
 fn names(names: &[&str]) -> Vec<CommandPattern> {
-    names
-        .iter()
-        .map(|name| CommandPattern::Name((*name).into()))
-        .collect()
+    names.iter().map(|name| CommandPattern::Name((*name).into())).collect()
 }
 
 #[test]
 fn values_widen_and_options_narrow() {
     let everything = Selection::default;
     assert_eq!(kept(&everything()), [10, 11, 12]);
-    assert_eq!(
-        kept(&Selection {
-            pids: vec![Pid(3)],
-            ..everything()
-        }),
-        [10, 11]
-    );
-    assert_eq!(
-        kept(&Selection {
-            pids: vec![Pid(2), Pid(5)],
-            ..everything()
-        }),
-        [10, 12]
-    );
-    assert_eq!(
-        kept(&Selection {
-            commands: names(&["ls", "sort"]),
-            ..everything()
-        }),
-        [10, 11]
-    );
-    assert_eq!(
-        kept(&Selection {
-            users: vec![Uid(0)],
-            ..everything()
-        }),
-        [11]
-    );
+    assert_eq!(kept(&Selection { pids: vec![Pid(3)], ..everything() }), [10, 11]);
+    assert_eq!(kept(&Selection { pids: vec![Pid(2), Pid(5)], ..everything() }), [10, 12]);
+    assert_eq!(kept(&Selection { commands: names(&["ls", "sort"]), ..everything() }), [10, 11]);
+    assert_eq!(kept(&Selection { users: vec![Uid(0)], ..everything() }), [11]);
     // Of one and the same end: grep is not of user 0.
-    assert_eq!(
-        kept(&Selection {
-            users: vec![Uid(0)],
-            commands: names(&["grep"]),
-            ..everything()
-        }),
-        [0; 0]
-    );
-    assert_eq!(
-        kept(&Selection {
-            kinds: vec![PipeKind::Fifo],
-            ..everything()
-        }),
-        [0; 0]
-    );
-    assert_eq!(
-        kept(&Selection {
-            no_writer: true,
-            ..everything()
-        }),
-        [12]
-    );
-    assert_eq!(
-        kept(&Selection {
-            no_reader: true,
-            ..everything()
-        }),
-        [0; 0]
-    );
-    let pipes = vec![
-        PipeMatch::Inode(10),
-        PipeMatch::Id(PipeId::Anonymous { inode: 12 }),
-    ];
-    assert_eq!(
-        kept(&Selection {
-            pipes: pipes.clone(),
-            ..everything()
-        }),
-        [10, 12]
-    );
-    assert_eq!(
-        kept(&Selection {
-            pipes,
-            pids: vec![Pid(3)],
-            ..everything()
-        }),
-        [10]
-    );
+    assert_eq!(kept(&Selection { users: vec![Uid(0)], commands: names(&["grep"]), ..everything() }), [0; 0]);
+    assert_eq!(kept(&Selection { kinds: vec![PipeKind::Fifo], ..everything() }), [0; 0]);
+    assert_eq!(kept(&Selection { no_writer: true, ..everything() }), [12]);
+    assert_eq!(kept(&Selection { no_reader: true, ..everything() }), [0; 0]);
+    let pipes = vec![PipeMatch::Inode(10), PipeMatch::Id(PipeId::Anonymous { inode: 12 })];
+    assert_eq!(kept(&Selection { pipes: pipes.clone(), ..everything() }), [10, 12]);
+    assert_eq!(kept(&Selection { pipes, pids: vec![Pid(3)], ..everything() }), [10]);
 }
 
 #[test]
 fn descendants_follow_the_parents() {
-    let of = |pid, descendants| {
-        kept(&Selection {
-            pids: vec![Pid(pid)],
-            descendants,
-            ..Selection::default()
-        })
-    };
+    let of = |pid, descendants| kept(&Selection { pids: vec![Pid(pid)], descendants, ..Selection::default() });
     assert_eq!(of(1, false), [0; 0]);
     assert_eq!(of(1, true), [10, 11]);
     assert_eq!(of(4, true), [11]);
     let circle = BTreeMap::from([(Pid(1), Some(Pid(2))), (Pid(2), Some(Pid(1)))]);
-    assert_eq!(
-        descendants(&[Pid(1)], &circle),
-        BTreeSet::from([Pid(1), Pid(2)])
-    );
+    assert_eq!(descendants(&[Pid(1)], &circle), BTreeSet::from([Pid(1), Pid(2)]));
 }
 
 #[test]
 fn a_name_longer_than_the_kernel_keeps_still_matches() {
-    assert_eq!(
-        kept(&Selection {
-            commands: names(&["systemd-journald"]),
-            ..Selection::default()
-        }),
-        [12]
-    );
-    assert_eq!(
-        kept(&Selection {
-            commands: names(&["systemd"]),
-            ..Selection::default()
-        }),
-        [0; 0]
-    );
+    assert_eq!(kept(&Selection { commands: names(&["systemd-journald"]), ..Selection::default() }), [12]);
+    assert_eq!(kept(&Selection { commands: names(&["systemd"]), ..Selection::default() }), [0; 0]);
     let regex = CommandPattern::Regex(Regex::new("^systemd").unwrap());
-    assert_eq!(
-        kept(&Selection {
-            commands: vec![regex],
-            ..Selection::default()
-        }),
-        [12]
-    );
+    assert_eq!(kept(&Selection { commands: vec![regex], ..Selection::default() }), [12]);
 }

@@ -42,22 +42,11 @@ fn lsfd_sees_the_same_ends() {
 
 fn assert_same_as(peer: &str, by_peer: fn() -> Tables) {
     let _turn = turn::take();
-    let mut names = vec![
-        "anonymous",
-        "duplicates",
-        "fifos",
-        "hostile",
-        "leader",
-        "names",
-        "threads",
-    ];
+    let mut names = vec!["anonymous", "duplicates", "fifos", "hostile", "leader", "names", "threads"];
     if is_root() {
         names.extend(["mounts", "pidns"]);
     }
-    let scenes: Vec<Scene> = names
-        .iter()
-        .map(|name| Scene::start(name, User::Me))
-        .collect();
+    let scenes: Vec<Scene> = names.iter().map(|name| Scene::start(name, User::Me)).collect();
     let mut differences: Option<BTreeSet<String>> = None;
     for _ in 0..ATTEMPTS {
         let (alive, before) = (processes(), by_lspipe());
@@ -70,15 +59,9 @@ fn assert_same_as(peer: &str, by_peer: fn() -> Tables) {
             .filter(|pid| before.get(pid) == after.get(pid))
             .collect();
         for scene in &scenes {
-            assert!(
-                scene.truth.pids().iter().all(|pid| stable.contains(pid)),
-                "scenes hold still"
-            );
+            assert!(scene.truth.pids().iter().all(|pid| stable.contains(pid)), "scenes hold still");
         }
-        let found: BTreeSet<String> = stable
-            .iter()
-            .flat_map(|pid| compare(peer, *pid, &before, &theirs))
-            .collect();
+        let found: BTreeSet<String> = stable.iter().flat_map(|pid| compare(peer, *pid, &before, &theirs)).collect();
         let lasting = differences.map_or(found.clone(), |known| &known & &found);
         if lasting.is_empty() {
             return;
@@ -96,24 +79,12 @@ fn compare(peer: &str, pid: u32, ours: &Tables, theirs: &Tables) -> Vec<String> 
     let theirs = theirs.get(&pid).unwrap_or(&nothing);
     let mut said = Vec::new();
     let mut difference = |tid: Option<u32>, ours: &BTreeSet<Row>, theirs: &BTreeSet<Row>| {
-        said.extend(
-            (ours - theirs)
-                .iter()
-                .map(|row| format!("{pid} {tid:?}: lspipe alone has {row:?}")),
-        );
-        said.extend(
-            (theirs - ours)
-                .iter()
-                .map(|row| format!("{pid} {tid:?}: {peer} alone has {row:?}")),
-        );
+        said.extend((ours - theirs).iter().map(|row| format!("{pid} {tid:?}: lspipe alone has {row:?}")));
+        said.extend((theirs - ours).iter().map(|row| format!("{pid} {tid:?}: {peer} alone has {row:?}")));
     };
     // Each table that lspipe lists, the peer lists just so.
     for tid in ours.keys().copied().chain([None]) {
-        difference(
-            tid,
-            ours.get(&tid).unwrap_or(&empty),
-            theirs.get(&tid).unwrap_or(&empty),
-        );
+        difference(tid, ours.get(&tid).unwrap_or(&empty), theirs.get(&tid).unwrap_or(&empty));
     }
     // And what the peer lists of a further thread is a table that lspipe has under another.
     for (tid, table) in theirs.iter().filter(|(tid, _)| !ours.contains_key(tid)) {
@@ -130,12 +101,7 @@ fn by_lspipe() -> Tables {
         for end in pipe.ends() {
             let device = pipe.device.clone().expect("a device");
             let row = (end.fd, end.access.clone(), device, pipe.inode);
-            tables
-                .entry(end.pid)
-                .or_default()
-                .entry(end.tid)
-                .or_default()
-                .insert(row);
+            tables.entry(end.pid).or_default().entry(end.tid).or_default().insert(row);
         }
     }
     tables
@@ -148,11 +114,8 @@ fn processes() -> BTreeSet<(u32, u64)> {
     pids.filter_map(|pid: u32| {
         let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
         let end_of_command = stat.iter().rposition(|&byte| byte == b')')?;
-        let started = String::from_utf8_lossy(stat.get(end_of_command + 1..)?)
-            .split_whitespace()
-            .nth(19)?
-            .parse()
-            .ok()?;
+        let started =
+            String::from_utf8_lossy(stat.get(end_of_command + 1..)?).split_whitespace().nth(19)?.parse().ok()?;
         Some((pid, started))
     })
     .collect()
@@ -187,18 +150,8 @@ fn by_lsof() -> Tables {
             if let (Ok(fd), "FIFO", false) = (get('f').parse(), get('t'), is_path_only) {
                 let access = if get('a') == "u" { "rw" } else { get('a') };
                 let inode = get('i').parse().expect("an inode");
-                let row = (
-                    fd,
-                    access.to_owned(),
-                    device(hex(get('D')).expect("a device")),
-                    inode,
-                );
-                tables
-                    .entry(pid)
-                    .or_default()
-                    .entry(tid)
-                    .or_default()
-                    .insert(row);
+                let row = (fd, access.to_owned(), device(hex(get('D')).expect("a device")), inode);
+                tables.entry(pid).or_default().entry(tid).or_default().insert(row);
             }
             file.clear();
         }
@@ -216,11 +169,7 @@ fn hex(text: &str) -> Option<u64> {
 }
 
 fn device(number: u64) -> String {
-    format!(
-        "{}:{}",
-        rustix::fs::major(number),
-        rustix::fs::minor(number)
-    )
+    format!("{}:{}", rustix::fs::major(number), rustix::fs::minor(number))
 }
 
 fn by_lsfd() -> Tables {
@@ -238,32 +187,16 @@ fn by_lsfd() -> Tables {
         #[serde(rename = "maj:min")]
         device: String,
     }
-    let args = [
-        "--threads",
-        "--json",
-        "-o",
-        "PID,TID,FD,MODE,INODE,MAJ:MIN",
-        "-Q",
-        r#"TYPE == "FIFO""#,
-    ];
+    let args = ["--threads", "--json", "-o", "PID,TID,FD,MODE,INODE,MAJ:MIN", "-Q", r#"TYPE == "FIFO""#];
     let output: Output = serde_json::from_str(&output_of("lsfd", &args)).expect("JSON");
     let mut tables = Tables::new();
     for file in output.lsfd {
-        let access: String = file
-            .mode
-            .chars()
-            .filter(|c| matches!(c, 'r' | 'w'))
-            .collect();
+        let access: String = file.mode.chars().filter(|c| matches!(c, 'r' | 'w')).collect();
         // `---` is O_PATH.
         if !access.is_empty() {
             let tid = Some(file.tid).filter(|tid| *tid != file.pid);
             let row = (file.fd, access, file.device, file.inode);
-            tables
-                .entry(file.pid)
-                .or_default()
-                .entry(tid)
-                .or_default()
-                .insert(row);
+            tables.entry(file.pid).or_default().entry(tid).or_default().insert(row);
         }
     }
     tables

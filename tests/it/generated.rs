@@ -44,11 +44,7 @@ fn read_by(program: &str, args: &[&str], kind: &str) -> String {
         .output()
         .expect("run a program");
     let said = String::from_utf8([output.stdout, output.stderr].concat()).expect("UTF-8");
-    assert!(
-        output.status.success(),
-        "{program}: {:?}: {said}",
-        output.status
-    );
+    assert!(output.status.success(), "{program}: {:?}: {said}", output.status);
     said
 }
 
@@ -56,70 +52,41 @@ fn read_by(program: &str, args: &[&str], kind: &str) -> String {
 fn man_page_is_the_committed_one() {
     let committed = Path::new(env!("CARGO_MANIFEST_DIR")).join("man/lspipe.1");
     let committed = fs::read_to_string(committed).expect("read man/lspipe.1");
-    assert!(
-        committed == generate("man"),
-        "stale: lspipe --generate man > man/lspipe.1"
-    );
+    assert!(committed == generate("man"), "stale: lspipe --generate man > man/lspipe.1");
 }
 
 #[test]
 fn man_page_tells_all() {
     let page = generate("man");
-    for section in [
-        "NAME",
-        "SYNOPSIS",
-        "DESCRIPTION",
-        "OPTIONS",
-        "COLUMNS",
-        "EXIT STATUS",
-        "PERMISSIONS",
-        "EXAMPLES",
-    ] {
-        let heading = page
-            .lines()
-            .any(|line| line == format!(".SH {section}") || line == format!(".SH \"{section}\""));
+    for section in ["NAME", "SYNOPSIS", "DESCRIPTION", "OPTIONS", "COLUMNS", "EXIT STATUS", "PERMISSIONS", "EXAMPLES"] {
+        let heading = page.lines().any(|line| line == format!(".SH {section}") || line == format!(".SH \"{section}\""));
         assert!(heading, "no section {section}");
     }
     let plain = page.replace("\\-", "-");
     let help = lspipe(["--help"]).run().expect(0);
     let options = help.text().lines().filter_map(|line| {
-        let option = line
-            .trim_start()
-            .split(' ')
-            .find(|word| word.starts_with("--"));
-        option
-            .filter(|_| line.trim_start().starts_with('-'))
-            .map(|option| option.trim_end_matches(':').to_owned())
+        let option = line.trim_start().split(' ').find(|word| word.starts_with("--"));
+        option.filter(|_| line.trim_start().starts_with('-')).map(|option| option.trim_end_matches(':').to_owned())
     });
     for option in options.filter(|option| option.len() > 2) {
         assert!(plain.contains(&option), "the man page lacks {option}");
     }
     for column in lspipe(["-H"]).run().expect(0).text().lines() {
         let (name, told) = column.split_once(' ').expect("a name and a help");
-        assert!(
-            plain.contains(name) && plain.contains(told.trim()),
-            "the man page lacks {column}"
-        );
+        assert!(plain.contains(name) && plain.contains(told.trim()), "the man page lacks {column}");
     }
 }
 
 #[test]
 fn man_page_passes_mandoc() {
     need!(Need::Program("mandoc"));
-    assert_eq!(
-        read_by("mandoc", &["-T", "lint", "-W", "warning"], "man"),
-        ""
-    );
+    assert_eq!(read_by("mandoc", &["-T", "lint", "-W", "warning"], "man"), "");
 }
 
 #[test]
 fn man_page_passes_groff() {
     need!(Need::Program("man"));
-    let said = read_by(
-        "man",
-        &["--warnings", "-E", "UTF-8", "-l", "-P", "cat"],
-        "man",
-    );
+    let said = read_by("man", &["--warnings", "-E", "UTF-8", "-l", "-P", "cat"], "man");
     assert!(!said.contains("warning:"), "{said}");
     assert!(said.contains("lspipe"), "{said}");
 }
@@ -135,11 +102,7 @@ fn proposed_by_bash(words: &[&str]) -> Vec<String> {
         quoted[last],
         quoted[before]
     );
-    let said = read_by(
-        "bash",
-        &["--noprofile", "--norc", "-c", &script],
-        "complete-bash",
-    );
+    let said = read_by("bash", &["--noprofile", "--norc", "-c", &script], "complete-bash");
     said.split_whitespace().map(str::to_owned).collect()
 }
 
@@ -149,10 +112,7 @@ fn bash_completes() {
     assert_eq!(read_by("bash", &["-n"], "complete-bash"), "");
     assert_eq!(proposed_by_bash(&["lspipe", "--no-r"]), ["--no-reader"]);
     assert_eq!(proposed_by_bash(&["lspipe", "fd"]), ["fds"]);
-    assert_eq!(
-        proposed_by_bash(&["lspipe", "--color", ""]),
-        ["auto", "always", "never"]
-    );
+    assert_eq!(proposed_by_bash(&["lspipe", "--color", ""]), ["auto", "always", "never"]);
     assert_eq!(proposed_by_bash(&["lspipe", "--kind", "f"]), ["fifo"]);
     assert_eq!(
         proposed_by_bash(&["lspipe", "--generate", "complete-"]),
@@ -175,10 +135,7 @@ fn zsh_completes() {
         zpty -r -m shell seen '*--no-reader*' || exit 1
         print -r -- completed
     "#;
-    assert_eq!(
-        read_by("zsh", &["-f", "-c", script, "zsh"], "complete-zsh"),
-        "completed\n"
-    );
+    assert_eq!(read_by("zsh", &["-f", "-c", script, "zsh"], "complete-zsh"), "completed\n");
 }
 
 #[test]
@@ -189,75 +146,42 @@ fn fish_completes() {
         let script = format!("source $argv[1]; complete -C '{line}'");
         read_by("fish", &["--no-config", "-c", &script], "complete-fish")
     };
-    assert!(
-        said("lspipe --no-r").starts_with("--no-reader\t"),
-        "{}",
-        said("lspipe --no-r")
-    );
-    assert!(
-        said("lspipe --color=n").contains("never"),
-        "{}",
-        said("lspipe --color=n")
-    );
-    assert!(
-        said("lspipe fds --js").starts_with("--json\t"),
-        "{}",
-        said("lspipe fds --js")
-    );
+    assert!(said("lspipe --no-r").starts_with("--no-reader\t"), "{}", said("lspipe --no-r"));
+    assert!(said("lspipe --color=n").contains("never"), "{}", said("lspipe --color=n"));
+    assert!(said("lspipe fds --js").starts_with("--json\t"), "{}", said("lspipe fds --js"));
 }
 
 /// The schema of a report, and of a line of NDJSON.
 fn validators() -> (Validator, Validator) {
     let schema: Value = serde_json::from_str(&generate("schema")).expect("the schema is JSON");
-    assert_eq!(
-        jsonschema::meta::validate(&schema)
-            .err()
-            .map(|error| error.to_string()),
-        None
-    );
-    assert!(
-        schema["$defs"]["Line"].is_object(),
-        "the schema defines Line"
-    );
-    let line =
-        json!({ "$schema": schema["$schema"], "$ref": "#/$defs/Line", "$defs": schema["$defs"] });
-    [schema, line]
-        .map(|schema| jsonschema::validator_for(&schema).expect("a schema"))
-        .into()
+    assert_eq!(jsonschema::meta::validate(&schema).err().map(|error| error.to_string()), None);
+    assert!(schema["$defs"]["Line"].is_object(), "the schema defines Line");
+    let line = json!({ "$schema": schema["$schema"], "$ref": "#/$defs/Line", "$defs": schema["$defs"] });
+    [schema, line].map(|schema| jsonschema::validator_for(&schema).expect("a schema")).into()
 }
 
 #[track_caller]
 fn assert_valid(validator: &Validator, json: &str) -> Value {
     let instance: Value = serde_json::from_str(json).expect("JSON");
-    let errors: Vec<String> = validator
-        .iter_errors(&instance)
-        .map(|error| format!("{}: {error}", error.instance_path()))
-        .collect();
+    let errors: Vec<String> =
+        validator.iter_errors(&instance).map(|error| format!("{}: {error}", error.instance_path())).collect();
     assert!(errors.is_empty(), "{errors:#?}\n{instance:#}");
     instance
 }
 
 /// Every scene, and this machine as it is.
 fn roots() -> Vec<PathBuf> {
-    scenes()
-        .into_iter()
-        .map(|scene| scene.join("proc"))
-        .chain([PathBuf::from("/proc")])
-        .collect()
+    scenes().into_iter().map(|scene| scene.join("proc")).chain([PathBuf::from("/proc")]).collect()
 }
 
 #[test]
 fn json_keeps_the_schema() {
     let (report, line) = validators();
     // So that the live report has something to show.
-    let (_read_end, _write_end) =
-        rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).expect("pipe");
+    let (_read_end, _write_end) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).expect("pipe");
     for root in roots() {
-        let run = |args: &[&str]| {
-            lspipe([args, &["-q", "--proc", root.to_str().expect("UTF-8")]].concat())
-                .run()
-                .expect(0)
-        };
+        let run =
+            |args: &[&str]| lspipe([args, &["-q", "--proc", root.to_str().expect("UTF-8")]].concat()).run().expect(0);
         let whole = assert_valid(&report, run(&["--json"]).text());
         let lines = run(&["--ndjson"]);
         assert_ne!(lines.text().lines().count(), 0);
@@ -278,36 +202,14 @@ fn json_keeps_the_schema() {
 #[test]
 fn schema_refuses_what_is_not_a_report() {
     let (validator, _) = validators();
-    let pipeline = scenes()
-        .into_iter()
-        .find(|scene| scene.ends_with("pipeline"))
-        .expect("a scene");
-    let output = lspipe([
-        "--json",
-        "--proc",
-        pipeline.join("proc").to_str().expect("UTF-8"),
-    ])
-    .run()
-    .expect(0);
+    let pipeline = scenes().into_iter().find(|scene| scene.ends_with("pipeline")).expect("a scene");
+    let output = lspipe(["--json", "--proc", pipeline.join("proc").to_str().expect("UTF-8")]).run().expect(0);
     let good = assert_valid(&validator, output.text());
-    for place in [
-        "",
-        "/host",
-        "/scan",
-        "/processes/0",
-        "/pipes/0",
-        "/pipes/1/readers/0",
-    ] {
-        let object = good
-            .pointer(place)
-            .and_then(Value::as_object)
-            .expect("an object");
+    for place in ["", "/host", "/scan", "/processes/0", "/pipes/0", "/pipes/1/readers/0"] {
+        let object = good.pointer(place).and_then(Value::as_object).expect("an object");
         for field in object.keys() {
             let mut bad = good.clone();
-            bad.pointer_mut(place)
-                .and_then(Value::as_object_mut)
-                .expect("an object")
-                .remove(field);
+            bad.pointer_mut(place).and_then(Value::as_object_mut).expect("an object").remove(field);
             assert!(!validator.is_valid(&bad), "{place}/{field} may be missing");
             let mut bad = good.clone();
             // A type that no field of the contract has.

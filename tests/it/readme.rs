@@ -27,17 +27,10 @@ struct Scene {
 impl Scene {
     fn start() -> Self {
         let dir = TempDir::new().expect("a folder");
-        let made = Command::new("mkfifo")
-            .arg("my.fifo")
-            .current_dir(&dir)
-            .status();
+        let made = Command::new("mkfifo").arg("my.fifo").current_dir(&dir).status();
         assert!(made.expect("run mkfifo").success());
         let mut command = Command::new("bash");
-        command
-            .args(["-c", SCENE])
-            .current_dir(&dir)
-            .process_group(0)
-            .stdin(Stdio::null());
+        command.args(["-c", SCENE]).current_dir(&dir).process_group(0).stdin(Stdio::null());
         let shell = command.spawn().expect("run bash");
         let grep = child_called("grep", shell.id());
         child_called("sort", shell.id());
@@ -52,9 +45,7 @@ impl Scene {
             .replace("252", &self.grep.to_string())
             .replace("/run/my.fifo", fifo.to_str().expect("a plain path"))
             .replace("www-data", &getuid().as_raw().to_string());
-        let bin = Path::new(env!("CARGO_BIN_EXE_lspipe"))
-            .parent()
-            .expect("a folder");
+        let bin = Path::new(env!("CARGO_BIN_EXE_lspipe")).parent().expect("a folder");
         let path = format!("{}:{}", bin.display(), std::env::var("PATH").expect("PATH"));
         let shell = Command::new("bash")
             .args(["-o", "pipefail", "-c", &command])
@@ -77,12 +68,9 @@ impl Drop for Scene {
 fn child_called(name: &str, parent: u32) -> u32 {
     let end = Instant::now() + Duration::from_secs(10);
     while Instant::now() < end {
-        let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children"))
-            .unwrap_or_default();
-        let called = |pid: &&str| {
-            fs::read_to_string(format!("/proc/{pid}/comm"))
-                .is_ok_and(|comm| comm.trim_end() == name)
-        };
+        let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap_or_default();
+        let called =
+            |pid: &&str| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|comm| comm.trim_end() == name);
         if let Some(pid) = children.split_whitespace().find(called) {
             return pid.parse().expect("a PID");
         }
@@ -93,21 +81,11 @@ fn child_called(name: &str, parent: u32) -> u32 {
 
 /// The lines of the README's shell blocks, and the commands of its table.
 fn commands() -> Vec<String> {
-    let blocks = README
-        .split("```sh\n")
-        .skip(1)
-        .filter_map(|rest| rest.split("```").next());
+    let blocks = README.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
     let in_blocks = blocks.flat_map(str::lines).map(str::to_owned);
-    let table = README
-        .lines()
-        .filter(|line| line.starts_with("| ") && !line.starts_with("| ---"));
-    let in_table = table
-        .flat_map(|row| row.split('`').skip(1).step_by(2))
-        .map(|command| command.replace("\\|", "|"));
-    in_blocks
-        .chain(in_table)
-        .filter(|line| !line.is_empty())
-        .collect()
+    let table = README.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| ---"));
+    let in_table = table.flat_map(|row| row.split('`').skip(1).step_by(2)).map(|command| command.replace("\\|", "|"));
+    in_blocks.chain(in_table).filter(|line| !line.is_empty()).collect()
 }
 
 #[test]
@@ -115,17 +93,10 @@ fn commands_of_the_readme_run_as_they_stand() {
     need!(Need::Program("bash"), Need::Program("jq"));
     let scene = Scene::start();
     let mut ran = 0;
-    for command in commands()
-        .iter()
-        .filter(|command| command.starts_with("lspipe "))
-    {
+    for command in commands().iter().filter(|command| command.starts_with("lspipe ")) {
         // One that repeats has no end of its own.
         let endless = command.starts_with("lspipe -r ");
-        let output = scene.run(&if endless {
-            format!("timeout 1 {command}")
-        } else {
-            command.clone()
-        });
+        let output = scene.run(&if endless { format!("timeout 1 {command}") } else { command.clone() });
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
         let expected: &[i32] = match () {
             () if endless => &[124],
@@ -134,15 +105,9 @@ fn commands_of_the_readme_run_as_they_stand() {
             () => &[0],
         };
         let status = output.status.code().unwrap_or(-1);
+        assert!(expected.contains(&status), "{command}: status {status}, {errors}");
         assert!(
-            expected.contains(&status),
-            "{command}: status {status}, {errors}"
-        );
-        assert!(
-            endless
-                || command.contains("| grep")
-                || !output.stdout.is_empty()
-                || command.contains('>'),
+            endless || command.contains("| grep") || !output.stdout.is_empty() || command.contains('>'),
             "{command}: no output"
         );
         ran += 1;
@@ -153,14 +118,7 @@ fn commands_of_the_readme_run_as_they_stand() {
 #[test]
 fn the_two_commands_are_there_and_ci_runs_the_tests_by_the_same() {
     let commands = commands();
-    assert!(
-        commands
-            .iter()
-            .any(|command| command == "cargo run --release")
-    );
-    let test = commands
-        .iter()
-        .find(|command| command.starts_with("cargo test"))
-        .expect("a test command");
+    assert!(commands.iter().any(|command| command == "cargo run --release"));
+    let test = commands.iter().find(|command| command.starts_with("cargo test")).expect("a test command");
     assert!(CI.contains(test.as_str()), ".ci/run does not run `{test}`");
 }

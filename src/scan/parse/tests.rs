@@ -17,78 +17,34 @@ fn cgroup_names_containers_and_units() {
     let unit = |name: &str| Some(name.to_owned());
     let scope = |prefix: &str| format!("{prefix}-{ID}.scope");
     let cases = [
-        (
-            format!("0::/system.slice/docker-{ID}.scope\n"),
-            id.clone(),
-            Some(scope("docker")),
-        ),
+        (format!("0::/system.slice/docker-{ID}.scope\n"), id.clone(), Some(scope("docker"))),
         (format!("0::/docker/{ID}\n"), id.clone(), None),
-        (
-            format!("12:pids:/docker/{ID}\n1:name=systemd:/docker/{ID}\n0::/\n"),
-            id.clone(),
-            None,
-        ),
+        (format!("12:pids:/docker/{ID}\n1:name=systemd:/docker/{ID}\n0::/\n"), id.clone(), None),
         (
             format!("0::/kubepods.slice/kubepods-burstable.slice/cri-containerd-{ID}.scope"),
             id.clone(),
             Some(scope("cri-containerd")),
         ),
-        (
-            format!("0::/kubepods/besteffort/pod7e1f/{ID}"),
-            id.clone(),
-            None,
-        ),
-        (
-            format!("0::/machine.slice/libpod-{ID}.scope/container"),
-            id.clone(),
-            Some(scope("libpod")),
-        ),
-        (
-            format!("0::/machine.slice/libpod-conmon-{ID}.scope"),
-            None,
-            Some(scope("libpod-conmon")),
-        ),
-        (
-            format!("0::/system.slice/crio-conmon-{ID}.scope"),
-            None,
-            Some(scope("crio-conmon")),
-        ),
-        (
-            format!("0::/../../system.slice/crio-{ID}.scope"),
-            id,
-            Some(scope("crio")),
-        ),
+        (format!("0::/kubepods/besteffort/pod7e1f/{ID}"), id.clone(), None),
+        (format!("0::/machine.slice/libpod-{ID}.scope/container"), id.clone(), Some(scope("libpod"))),
+        (format!("0::/machine.slice/libpod-conmon-{ID}.scope"), None, Some(scope("libpod-conmon"))),
+        (format!("0::/system.slice/crio-conmon-{ID}.scope"), None, Some(scope("crio-conmon"))),
+        (format!("0::/../../system.slice/crio-{ID}.scope"), id, Some(scope("crio"))),
         (
             "0::/ecs/a1b2/0123456789abcdef0123456789abcdef-42".to_owned(),
             unit("0123456789abcdef0123456789abcdef-42"),
             None,
         ),
-        (
-            "0::/lxc.payload.web/system.slice/nginx.service".to_owned(),
-            unit("web"),
-            unit("nginx.service"),
-        ),
-        (
-            "0::/machine.slice/machine-deb\\x2d12.scope".to_owned(),
-            unit("deb-12"),
-            unit("machine-deb\\x2d12.scope"),
-        ),
+        ("0::/lxc.payload.web/system.slice/nginx.service".to_owned(), unit("web"), unit("nginx.service")),
+        ("0::/machine.slice/machine-deb\\x2d12.scope".to_owned(), unit("deb-12"), unit("machine-deb\\x2d12.scope")),
         (
             "0::/user.slice/user-1000.slice/user@1000.service/app.slice/mako.service".to_owned(),
             None,
             unit("mako.service"),
         ),
-        (
-            "0::/user.slice/user-1000.slice/session-3.scope".to_owned(),
-            None,
-            unit("session-3.scope"),
-        ),
+        ("0::/user.slice/user-1000.slice/session-3.scope".to_owned(), None, unit("session-3.scope")),
         // The hierarchy that systemd named comes before the others, whatever their order.
-        (
-            "4:memory:/other.service\n1:name=systemd:/system.slice/cron.service\n".to_owned(),
-            None,
-            unit("cron.service"),
-        ),
+        ("4:memory:/other.service\n1:name=systemd:/system.slice/cron.service\n".to_owned(), None, unit("cron.service")),
         ("0::/\n".to_owned(), None, None),
         (String::new(), None, None),
     ];
@@ -99,8 +55,7 @@ fn cgroup_names_containers_and_units() {
 
 #[test]
 fn stat_takes_a_command_with_parentheses_and_spaces() {
-    let text =
-        b"1058 (a) S (b\n) R 7 8 9 34816 1058 4194304 105 0 0 0 3 4 0 0 20 0 2 0 98765 8192 \n";
+    let text = b"1058 (a) S (b\n) R 7 8 9 34816 1058 4194304 105 0 0 0 3 4 0 0 20 0 2 0 98765 8192 \n";
     let expected = Stat {
         command: b"a) S (b\n".to_vec(),
         state: Some('R'),
@@ -115,36 +70,18 @@ fn stat_takes_a_command_with_parentheses_and_spaces() {
 
 #[test]
 fn what_is_cut_short_still_counts() {
-    let expected = Stat {
-        command: b"ls".to_vec(),
-        state: Some('S'),
-        ppid: Some(60),
-        ..Stat::default()
-    };
+    let expected = Stat { command: b"ls".to_vec(), state: Some('S'), ppid: Some(60), ..Stat::default() };
     assert_eq!(stat(b"251 (ls) S 60"), expected);
     assert_eq!(stat(b"251 (ls"), Stat::default());
     assert_eq!(stat(b")("), Stat::default());
     assert_eq!(status(b"Name:\tls\nUid:\t1000"), Status::default());
-    assert_eq!(
-        fdinfo(b"pos:\t0\nflags:\t01\nmnt"),
-        FdInfo {
-            flags: Some(OpenFlags(1)),
-            mnt_id: None,
-            ino: None
-        }
-    );
+    assert_eq!(fdinfo(b"pos:\t0\nflags:\t01\nmnt"), FdInfo { flags: Some(OpenFlags(1)), mnt_id: None, ino: None });
 }
 
 #[test]
 fn status_gives_the_effective_user_and_the_innermost_pid() {
     let text = b"Name:\tx\nUid:\t1000\t1001\t1002\t1003\nNSpid:\t1058\t11\t1\n";
-    assert_eq!(
-        status(text),
-        Status {
-            uid: Some(Uid(1001)),
-            ns_pid: Some(1)
-        }
-    );
+    assert_eq!(status(text), Status { uid: Some(Uid(1001)), ns_pid: Some(1) });
     // In one namespace only, there is no other number.
     assert_eq!(status(b"NSpid:\t1058\n").ns_pid, None);
 }
@@ -152,47 +89,24 @@ fn status_gives_the_effective_user_and_the_innermost_pid() {
 #[test]
 fn cmdline_keeps_empty_arguments_and_needs_no_last_nul() {
     assert_eq!(cmdline(b""), Vec::<Vec<u8>>::new());
-    assert_eq!(
-        cmdline(b"grep\0\0x\0"),
-        vec![b"grep".to_vec(), Vec::new(), b"x".to_vec()]
-    );
-    assert_eq!(
-        cmdline(b"nginx: worker process"),
-        vec![b"nginx: worker process".to_vec()]
-    );
+    assert_eq!(cmdline(b"grep\0\0x\0"), vec![b"grep".to_vec(), Vec::new(), b"x".to_vec()]);
+    assert_eq!(cmdline(b"nginx: worker process"), vec![b"nginx: worker process".to_vec()]);
 }
 
 #[test]
 fn flags_are_octal_and_in_range() {
-    assert_eq!(
-        fdinfo(b"flags:\t02000001\n").flags,
-        Some(OpenFlags(0o2_000_001))
-    );
-    for wrong in [
-        "flags:\t9",
-        "flags:\t777777777777777777",
-        "flags:",
-        "flags:\t-1",
-    ] {
+    assert_eq!(fdinfo(b"flags:\t02000001\n").flags, Some(OpenFlags(0o2_000_001)));
+    for wrong in ["flags:\t9", "flags:\t777777777777777777", "flags:", "flags:\t-1"] {
         assert_eq!(fdinfo(wrong.as_bytes()).flags, None, "{wrong}");
     }
 }
 
 #[test]
 fn only_the_kernels_own_text_names_an_anonymous_pipe() {
-    assert_eq!(
-        anonymous_pipe(b"pipe:[18913]"),
-        Some(PipeId::Anonymous { inode: 18913 })
-    );
-    for other in [
-        "/tmp/pipe:[1]",
-        "pipe:[]",
-        "pipe:[+1]",
-        "pipe:[1] ",
-        "pipe:[1",
-        "fifo:[0:1:2]",
-        "pipe:[18446744073709551616]",
-    ] {
+    assert_eq!(anonymous_pipe(b"pipe:[18913]"), Some(PipeId::Anonymous { inode: 18913 }));
+    for other in
+        ["/tmp/pipe:[1]", "pipe:[]", "pipe:[+1]", "pipe:[1] ", "pipe:[1", "fifo:[0:1:2]", "pipe:[18446744073709551616]"]
+    {
         assert_eq!(anonymous_pipe(other.as_bytes()), None, "{other}");
     }
 }

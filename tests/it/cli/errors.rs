@@ -8,9 +8,7 @@ use crate::support::run::{Output, lspipe};
 fn check(stage: &Stage, cases: &[(&[&str], &[&str])]) {
     let wrong: Vec<String> = cases
         .iter()
-        .filter_map(|(args, words)| {
-            accepted(&stage.run(args), words).map(|what| format!("{args:?}: {what}"))
-        })
+        .filter_map(|(args, words)| accepted(&stage.run(args), words).map(|what| format!("{args:?}: {what}")))
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
@@ -19,10 +17,7 @@ fn check(stage: &Stage, cases: &[(&[&str], &[&str])]) {
 fn accepted(output: &Output, words: &[&str]) -> Option<String> {
     let (stderr, code) = (&output.stderr, output.code());
     if code != Some(2) || !output.stdout.is_empty() {
-        return Some(format!(
-            "status {code:?}, stdout {:?}, stderr {stderr:?}",
-            output.text()
-        ));
+        return Some(format!("status {code:?}, stdout {:?}, stderr {stderr:?}", output.text()));
     }
     let line = stderr.strip_suffix('\n').unwrap_or_default();
     if !line.starts_with("lspipe: ") || line.contains(['\n', '\x1b']) || line.contains("error:") {
@@ -39,12 +34,7 @@ fn no_pipe() {
     let plain_file = plain_file.to_str().expect("UTF-8");
     let folder = stage.folder().to_str().expect("UTF-8");
     let missing = &format!("{folder}/missing");
-    let forms = [
-        "pipe:[INODE]",
-        "fifo:[MAJ:MIN:INODE]",
-        "path of a FIFO",
-        "/proc/PID/fd/N",
-    ];
+    let forms = ["pipe:[INODE]", "fifo:[MAJ:MIN:INODE]", "path of a FIFO", "/proc/PID/fd/N"];
     let unknown = |name| [&[name][..], &forms].concat();
     check(
         &stage,
@@ -115,10 +105,7 @@ fn no_such_value() {
     check(
         &stage,
         &[
-            (
-                &["-u", "no-such-user"],
-                &["no-such-user", "getent passwd", "number"],
-            ),
+            (&["-u", "no-such-user"], &["no-such-user", "getent passwd", "number"]),
             (&["-u", ""], &["getent passwd"]),
             (&["-u", "root,no-such-user"], &["no-such-user"]),
             (&["-u", "4294967296"], &["4294967296"]),
@@ -135,13 +122,7 @@ fn no_such_value() {
             (&["--repeat=-1"], &["'-1'", "seconds"]),
             (&["-r", "-1"], &["'-1'", "seconds"]),
             (&["-r", ""], &["--repeat <SECONDS>"]),
-            (
-                &["--generate", "pdf"],
-                &[
-                    "'pdf'",
-                    "man, complete-bash, complete-zsh, complete-fish, schema",
-                ],
-            ),
+            (&["--generate", "pdf"], &["'pdf'", "man, complete-bash, complete-zsh, complete-fish, schema"]),
         ],
     );
 }
@@ -153,12 +134,9 @@ fn no_proc_root() {
     let plain_file = plain_file.to_str().expect("UTF-8");
     let folder = stage.folder().to_str().expect("UTF-8");
     let missing = &format!("{folder}/missing");
-    for (root, words) in [
-        (folder, "named by a PID"),
-        (plain_file, "Not a directory"),
-        (missing, "No such file"),
-        ("", "--proc"),
-    ] {
+    for (root, words) in
+        [(folder, "named by a PID"), (plain_file, "Not a directory"), (missing, "No such file"), ("", "--proc")]
+    {
         for form in [&[][..], &["--json"], &["fds", "1"], &["-t"]] {
             let output = lspipe([form, &["--proc", root]].concat()).run();
             assert_eq!(accepted(&output, &[root, words]), None, "{root} {form:?}");

@@ -36,20 +36,13 @@ impl Stage {
         mkfifoat(CWD, &fifo, Mode::from_raw_mode(0o600)).expect("mkfifo");
         let tree = ProcTree::new(&dir.path().join("proc"));
         tree.child(1, 0, 0, "init");
-        tree.child(60, 1, 1000, "bash")
-            .fd(60, 0, "/dev/pts/2", "02");
-        tree.child(251, 60, 1000, "ls")
-            .fd(251, 1, "pipe:[18913]", "01");
-        tree.child(252, 60, 1000, "grep")
-            .fd(252, 0, "pipe:[18913]", "00")
-            .fd(252, 3, "pipe:[20000]", "02004001");
+        tree.child(60, 1, 1000, "bash").fd(60, 0, "/dev/pts/2", "02");
+        tree.child(251, 60, 1000, "ls").fd(251, 1, "pipe:[18913]", "01");
+        tree.child(252, 60, 1000, "grep").fd(252, 0, "pipe:[18913]", "00").fd(252, 3, "pipe:[20000]", "02004001");
         tree.child(300, 1, 0, "cron");
-        tree.child(310, 300, 34, "backup")
-            .fd(310, 1, "pipe:[9007]", "01");
+        tree.child(310, 300, 34, "backup").fd(310, 1, "pipe:[9007]", "01");
         // As much of a longer name as the kernel keeps.
-        tree.child(311, 310, 34, "python3.11-conf")
-            .fd(311, 0, "pipe:[9008]", "00")
-            .fd(311, 7, "pipe:[20000]", "00");
+        tree.child(311, 310, 34, "python3.11-conf").fd(311, 0, "pipe:[9008]", "00").fd(311, 7, "pipe:[20000]", "00");
         tree.fd(311, 6, &fifo, "02");
         tree.child(312, 1, 0, "cat").fd(312, 0, &fifo, "04000");
         Self { tree, fifo, dir }
@@ -91,28 +84,16 @@ impl Stage {
 #[test]
 fn help_and_version() {
     let version = lspipe(["--version"]).run().expect(0);
-    assert_eq!(
-        version.text(),
-        concat!("lspipe ", env!("CARGO_PKG_VERSION"), "\n")
-    );
+    assert_eq!(version.text(), concat!("lspipe ", env!("CARGO_PKG_VERSION"), "\n"));
     assert_eq!(lspipe(["-V"]).run().expect(0).text(), version.text());
 
     let [long, short] = [["--help"], ["-h"]].map(|args| lspipe(args).run().expect(0));
-    assert!(
-        long.text().len() > short.text().len(),
-        "the long help says more"
-    );
+    assert!(long.text().len() > short.text().len(), "the long help says more");
     for help in [&long, &short] {
         assert_eq!(help.stderr, "");
         let text = help.text();
-        assert!(
-            text.starts_with("List pipes and FIFOs, and the processes on both their ends"),
-            "{text}"
-        );
-        assert!(
-            !text.contains('\x1b') && text.lines().all(|line| line.chars().count() <= 100),
-            "{text}"
-        );
+        assert!(text.starts_with("List pipes and FIFOs, and the processes on both their ends"), "{text}");
+        assert!(!text.contains('\x1b') && text.lines().all(|line| line.chars().count() <= 100), "{text}");
         for part in ["Usage: lspipe", "Selection:", "Output:", "Source:", "fds "] {
             assert!(text.contains(part), "{part} is missing: {text}");
         }
@@ -149,27 +130,14 @@ fn help_and_version() {
         // `-p, --pid <PID>  …`, or without a letter.
         let mut lines = short.text().lines().map(str::trim_start);
         let told = lines.find_map(|line| {
-            let long = line
-                .split_once(", ")
-                .filter(|(letter, _)| letter.len() == 2);
+            let long = line.split_once(", ").filter(|(letter, _)| letter.len() == 2);
             long.map_or(line, |(_, rest)| rest).strip_prefix(option)
         });
-        assert!(
-            told.is_some_and(|told| !told.trim().is_empty()),
-            "-h does not say what {option} does"
-        );
+        assert!(told.is_some_and(|told| !told.trim().is_empty()), "-h does not say what {option} does");
     }
-    for part in [
-        "Examples:",
-        "Exit status:",
-        "possible values: anonymous, fifo",
-    ] {
+    for part in ["Examples:", "Exit status:", "possible values: anonymous, fifo"] {
         assert!(long.text().contains(part), "--help lacks {part}");
     }
     let fds = lspipe(["fds", "--help"]).run().expect(0);
-    assert!(
-        fds.text().contains("Usage: lspipe fds [OPTIONS] <PID>..."),
-        "{}",
-        fds.text()
-    );
+    assert!(fds.text().contains("Usage: lspipe fds [OPTIONS] <PID>..."), "{}", fds.text());
 }

@@ -9,10 +9,7 @@ use crate::support::table::Table;
 /// The columns that `--list-columns` tells, each with what it shows.
 fn columns() -> Vec<String> {
     let output = lspipe(["-H"]).run().expect(0);
-    assert_eq!(
-        output.stdout,
-        lspipe(["--list-columns"]).run().expect(0).stdout
-    );
+    assert_eq!(output.stdout, lspipe(["--list-columns"]).run().expect(0).stdout);
     let column = |line: &str| {
         let (name, help) = line.split_once(' ').expect("a name and a help");
         assert!(!help.trim().is_empty(), "{line}");
@@ -39,29 +36,17 @@ fn columns_are_what_was_asked_for() {
         (&["-o", "Name,INODE,dev"], "NAME INODE DEV"),
         (&["-o", "PIPE", "-o", "KIND"], "PIPE KIND"),
         (&["-o", "PIPE", "-o", "+KIND"], "PIPE KIND"),
-        (
-            &["-o", "+INODE,DELETED"],
-            "PIPE KIND READERS WRITERS NAME INODE DELETED",
-        ),
-        (
-            &["-e", "-o", "+PPID"],
-            "PID TID USER COMMAND FD MODE FLAGS PIPE KIND ENDS NAME PPID",
-        ),
+        (&["-o", "+INODE,DELETED"], "PIPE KIND READERS WRITERS NAME INODE DELETED"),
+        (&["-e", "-o", "+PPID"], "PID TID USER COMMAND FD MODE FLAGS PIPE KIND ENDS NAME PPID"),
         (&["-e", "-o", "PIPE"], "PIPE"),
         (&["-o", "PIPE,PID"], "PIPE PID"),
-        (
-            &["-o", "+ppid"],
-            "PID TID USER COMMAND FD MODE FLAGS PIPE KIND ENDS NAME PPID",
-        ),
+        (&["-o", "+ppid"], "PID TID USER COMMAND FD MODE FLAGS PIPE KIND ENDS NAME PPID"),
     ];
     for (args, expected) in cases {
         assert_eq!(header(&stage.text(args)).join(" "), expected, "{args:?}");
     }
     for column in columns() {
-        assert_eq!(
-            header(&stage.text(&["-o", &column.to_lowercase()])),
-            [column]
-        );
+        assert_eq!(header(&stage.text(&["-o", &column.to_lowercase()])), [column]);
     }
 }
 
@@ -69,40 +54,18 @@ fn columns_are_what_was_asked_for() {
 #[test]
 fn column_of_an_end_makes_a_row_for_each_end() {
     let stage = Stage::new();
-    let of_pipes = [
-        "PIPE", "KIND", "READERS", "WRITERS", "NAME", "INODE", "DEV", "DELETED",
-    ];
+    let of_pipes = ["PIPE", "KIND", "READERS", "WRITERS", "NAME", "INODE", "DEV", "DELETED"];
     for column in columns() {
         let text = stage.text(&["-n", "-o", &column]);
-        let expected = if of_pipes.contains(&column.as_str()) {
-            5
-        } else {
-            8
-        };
+        let expected = if of_pipes.contains(&column.as_str()) { 5 } else { 8 };
         assert_eq!(text.lines().count(), expected, "{column}: {text}");
     }
-    let text = stage.text(&[
-        "-n",
-        "-o",
-        "PIPE,PID,FD,MODE,PPID,UID,FLAGS",
-        "pipe:[20000]",
-    ]);
-    let rows: Vec<Vec<&str>> = text
-        .lines()
-        .map(|row| row.split_whitespace().collect())
-        .collect();
+    let text = stage.text(&["-n", "-o", "PIPE,PID,FD,MODE,PPID,UID,FLAGS", "pipe:[20000]"]);
+    let rows: Vec<Vec<&str>> = text.lines().map(|row| row.split_whitespace().collect()).collect();
     assert_eq!(
         rows,
         [
-            [
-                "pipe:[20000]",
-                "252",
-                "3",
-                "w",
-                "60",
-                "1000",
-                "O_CLOEXEC,O_NONBLOCK"
-            ],
+            ["pipe:[20000]", "252", "3", "w", "60", "1000", "O_CLOEXEC,O_NONBLOCK"],
             ["pipe:[20000]", "311", "7", "r", "310", "34", "-"]
         ]
     );
@@ -113,21 +76,11 @@ fn rows_without_headings() {
     let stage = Stage::new();
     for form in [&[][..], &["-e"], &["fds", "311"], &["-o", "PIPE,UNIT"]] {
         let words = |text: &str| {
-            text.lines()
-                .map(|row| {
-                    row.split_whitespace()
-                        .map(str::to_owned)
-                        .collect::<Vec<_>>()
-                })
-                .collect::<Vec<_>>()
+            text.lines().map(|row| row.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).collect::<Vec<_>>()
         };
         let with = words(&stage.text(&[form, &["-l"]].concat()));
         for option in ["-n", "--noheadings"] {
-            assert_eq!(
-                words(&stage.text(&[form, &["-l", option]].concat())),
-                with[1..],
-                "{form:?}"
-            );
+            assert_eq!(words(&stage.text(&[form, &["-l", option]].concat())), with[1..], "{form:?}");
         }
     }
 }
@@ -139,19 +92,12 @@ fn terse_is_pids_one_a_line() {
         (&["-t"][..], &["251", "252", "310", "311", "312"][..]),
         (&["-t", "--readers"], &["252", "311", "312"]),
         (&["-t", "--writers"], &["251", "252", "310", "311"]),
-        (
-            &["-t", "--readers", "--writers"],
-            &["251", "252", "310", "311", "312"],
-        ),
+        (&["-t", "--readers", "--writers"], &["251", "252", "310", "311", "312"]),
         (&["--terse", "--readers", "pipe:[18913]"], &["252"]),
         (&["-t", "--writers", "-k", "fifo"], &["311"]),
         (&["-t", "-p", "251"], &["251", "252"]),
     ] {
-        assert_eq!(
-            stage.text(args).lines().collect::<Vec<_>>(),
-            expected,
-            "{args:?}"
-        );
+        assert_eq!(stage.text(args).lines().collect::<Vec<_>>(), expected, "{args:?}");
     }
     // A pipe that is there, and has nobody on that side.
     assert_eq!(stage.text(&["-t", "--readers", "pipe:[9007]"]), "");
@@ -161,19 +107,12 @@ fn terse_is_pids_one_a_line() {
 fn users_by_name_and_by_number() {
     let stage = Stage::new();
     let user = |args: &[&str]| {
-        stage
-            .text(&[args, &["-n", "-o", "USER", "-p", "312", "-c", "cat"]].concat())
-            .lines()
-            .last()
-            .map(str::to_owned)
+        stage.text(&[args, &["-n", "-o", "USER", "-p", "312", "-c", "cat"]].concat()).lines().last().map(str::to_owned)
     };
     assert_eq!(user(&[]).as_deref(), Some("root"));
     assert_eq!(user(&["-l"]).as_deref(), Some("0"));
     assert_eq!(user(&["--numeric-uid"]).as_deref(), Some("0"));
-    for (args, expected) in [
-        (&["--json"][..], "\"user\":\"root\""),
-        (&["--json", "-l"], "\"user\":null"),
-    ] {
+    for (args, expected) in [(&["--json"][..], "\"user\":\"root\""), (&["--json", "-l"], "\"user\":null")] {
         let json = stage.text(&[args, &["-p", "312"]].concat());
         assert!(json.replace(": ", ":").contains(expected), "{json}");
     }
@@ -189,19 +128,13 @@ fn every_row_has_the_fields_of_the_heading() {
             let args = [form, &["-q", "--proc", proc.to_str().expect("UTF-8")]].concat();
             let output = lspipe(args).run().expect(0);
             let text = output.text();
-            let fields: Vec<usize> = text
-                .lines()
-                .map(|row| row.split_ascii_whitespace().count())
-                .collect();
+            let fields: Vec<usize> = text.lines().map(|row| row.split_ascii_whitespace().count()).collect();
             assert!(
                 fields.iter().all(|count| *count == fields[0]),
                 "{form:?} on {}: {fields:?}\n{text}",
                 scene.display()
             );
-            assert!(
-                text.ends_with('\n') && !text.contains(|c: char| c != '\n' && c.is_control()),
-                "{text:?}"
-            );
+            assert!(text.ends_with('\n') && !text.contains(|c: char| c != '\n' && c.is_control()), "{text:?}");
         }
     }
 }
@@ -211,30 +144,18 @@ fn every_row_has_the_fields_of_the_heading() {
 fn many_ends() {
     let stage = Stage::new();
     for pid in 1000..1300 {
-        stage
-            .tree
-            .process(pid, "worker")
-            .fd(pid, 4, "pipe:[700]", "00");
+        stage.tree.process(pid, "worker").fd(pid, 4, "pipe:[700]", "00");
     }
     let text = stage.text(&["pipe:[700]"]);
     let table = Table::parse(&text);
     let readers: Vec<String> = (1000..1300).map(|pid| format!("{pid},worker,4r")).collect();
-    assert_eq!(
-        table
-            .cell("pipe:[700]", "READERS")
-            .split(';')
-            .collect::<Vec<_>>(),
-        readers
-    );
+    assert_eq!(table.cell("pipe:[700]", "READERS").split(';').collect::<Vec<_>>(), readers);
     let text = stage.text(&["-n", "-o", "PID,ENDS", "pipe:[700]"]);
     assert_eq!(text.lines().count(), 300);
     for line in text.lines() {
         let (pid, ends) = line.split_once(' ').expect("two cells");
         let ends: Vec<&str> = ends.trim().split(';').collect();
-        assert!(
-            ends.iter().all(|end| !end.starts_with(&format!("{pid},"))),
-            "its own end is no other: {line}"
-        );
+        assert!(ends.iter().all(|end| !end.starts_with(&format!("{pid},"))), "its own end is no other: {line}");
         assert_eq!((ends.len(), ends[32]), (33, "+267"), "{line}");
     }
 }
@@ -249,20 +170,11 @@ fn colour_off_a_terminal_only_where_it_is_forced() {
         }
         let colored = stage.text(&[form, &["--color", "always"]].concat());
         assert!(colored.contains("\x1b["), "{colored:?}");
-        assert_eq!(
-            without_colour(&colored),
-            plain,
-            "colour adds nothing but colour"
-        );
+        assert_eq!(without_colour(&colored), plain, "colour adds nothing but colour");
         assert!(!plain.contains('\x1b'));
     }
     for form in [&["--json"][..], &["--ndjson"], &["-t"], &["-H"]] {
-        assert!(
-            !stage
-                .text(&[form, &["--color=always"]].concat())
-                .contains('\x1b'),
-            "{form:?} is for machines"
-        );
+        assert!(!stage.text(&[form, &["--color=always"]].concat()).contains('\x1b'), "{form:?} is for machines");
     }
 }
 
@@ -272,10 +184,7 @@ pub(super) fn without_colour(text: &str) -> String {
     let mut plain = pieces.next().unwrap_or_default().to_owned();
     for piece in pieces {
         let (codes, rest) = piece.split_once('m').expect("an SGR sequence");
-        assert!(
-            codes.chars().all(|c| c.is_ascii_digit() || c == ';'),
-            "{piece:?}"
-        );
+        assert!(codes.chars().all(|c| c.is_ascii_digit() || c == ';'), "{piece:?}");
         plain += rest;
     }
     plain
@@ -288,13 +197,7 @@ fn require_complete() {
     assert_eq!(stage.text(&["--require-complete"]), stage.text(&[]));
     std::fs::remove_dir_all(stage.tree.root().join("60/fd")).expect("remove");
     let output = stage.run(&[]).expect(0);
-    assert!(
-        output
-            .stderr
-            .starts_with("lspipe: 1 of 8 processes (60, bash) "),
-        "{}",
-        output.stderr
-    );
+    assert!(output.stderr.starts_with("lspipe: 1 of 8 processes (60, bash) "), "{}", output.stderr);
     assert_eq!(stage.run(&["-q"]).expect(0).stderr, "");
     let required = stage.run(&["--require-complete"]).expect(2);
     assert_eq!(
@@ -305,9 +208,6 @@ fn require_complete() {
     // What is not seen may be the other end; what is not there for sure is still a dash.
     let table = Table::parse(output.text());
     assert_eq!(table.row("pipe:[9007]")[2..4], ["?", "310,backup,1w"]);
-    assert_eq!(
-        table.row("pipe:[9008]")[2..4],
-        ["311,python3.11-conf,0r", "?"]
-    );
+    assert_eq!(table.row("pipe:[9008]")[2..4], ["311,python3.11-conf,0r", "?"]);
     stage.run(&["-p", "60", "--require-complete"]).expect(2);
 }

@@ -15,24 +15,10 @@ fn shown(stage: &Stage, args: &[&str]) -> BTreeSet<String> {
     let output = stage.run(&[args, &["--json"]].concat());
     let report = Report::parse(&output.stdout);
     let nothing = report.pipes.is_empty();
-    assert_eq!(
-        output.code(),
-        Some(i32::from(nothing)),
-        "{args:?}: {}",
-        output.stderr
-    );
-    assert_eq!(
-        output.stderr.lines().count(),
-        usize::from(nothing),
-        "{args:?}: {}",
-        output.stderr
-    );
+    assert_eq!(output.code(), Some(i32::from(nothing)), "{args:?}: {}", output.stderr);
+    assert_eq!(output.stderr.lines().count(), usize::from(nothing), "{args:?}: {}", output.stderr);
     let name = |pipe: crate::support::report::Pipe| {
-        if pipe.kind == "fifo" {
-            pipe.kind
-        } else {
-            pipe.inode.to_string()
-        }
+        if pipe.kind == "fifo" { pipe.kind } else { pipe.inode.to_string() }
     };
     report.pipes.into_iter().map(name).collect()
 }
@@ -64,14 +50,8 @@ fn by_pid() {
 fn by_descent() {
     check(&[
         (&["-p", "60", "--descendants"], &["18913", "20000"]),
-        (
-            &["-p", "300", "--descendants"],
-            &["9007", "9008", "20000", "fifo"],
-        ),
-        (
-            &["-p", "310,251", "--descendants"],
-            &["9007", "9008", "20000", "fifo", "18913"],
-        ),
+        (&["-p", "300", "--descendants"], &["9007", "9008", "20000", "fifo"]),
+        (&["-p", "310,251", "--descendants"], &["9007", "9008", "20000", "fifo", "18913"]),
         (&["-p", "251", "--descendants"], &["18913"]),
         (&["-p", "1", "--descendants"], ALL),
         (&["-p", "300", "--descendants", "-k", "fifo"], &["fifo"]),
@@ -89,10 +69,7 @@ fn by_command() {
         (&["-c", "init"], &[]),
         // The kernel keeps no more of it than 15 bytes.
         (&["-c", "python3.11-conf"], &["9008", "20000", "fifo"]),
-        (
-            &["-c", "python3.11-config-tool"],
-            &["9008", "20000", "fifo"],
-        ),
+        (&["-c", "python3.11-config-tool"], &["9008", "20000", "fifo"]),
         (&["-c", "/^b/"], &["9007"]),
         (&["-c", "/o/"], &["9008", "20000", "fifo"]),
         (&["-c", "/p{1,1}$/"], &["9007", "18913", "20000"]),
@@ -155,23 +132,8 @@ fn different_options_narrow() {
         (&["-p", "252", "20000"], &["20000"]),
         (&["-p", "251", "20000"], &[]),
         (&["-p", "311", "--no-writer"], &["9008"]),
-        (
-            &["-p", "311,310", "-k", "anonymous", "-c", "/^p/"],
-            &["9008", "20000"],
-        ),
-        (
-            &[
-                "-k",
-                "fifo",
-                "-p",
-                "311",
-                "-u",
-                "34",
-                "-c",
-                "python3.11-conf",
-            ],
-            &["fifo"],
-        ),
+        (&["-p", "311,310", "-k", "anonymous", "-c", "/^p/"], &["9008", "20000"]),
+        (&["-k", "fifo", "-p", "311", "-u", "34", "-c", "python3.11-conf"], &["fifo"]),
     ]);
 }
 
@@ -181,13 +143,7 @@ fn selected_pipes_are_whole() {
     let stage = Stage::new();
     let whole = stage.text(&[]);
     let whole = Table::parse(&whole);
-    for args in [
-        &["-p", "251"][..],
-        &["-c", "backup"],
-        &["-u", "0"],
-        &["--no-writer"],
-        &["20000"],
-    ] {
+    for args in [&["-p", "251"][..], &["-c", "backup"], &["-u", "0"], &["--no-writer"], &["20000"]] {
         let text = stage.text(args);
         let table = Table::parse(&text);
         assert!(!table.rows().is_empty());
@@ -203,27 +159,14 @@ fn selected_pipes_are_whole() {
 fn bare_pid_gets_a_hint() {
     let stage = Stage::new();
     let output = stage.run(&["252"]).expect(1);
-    assert_eq!(
-        (output.text(), output.stderr.lines().count()),
-        ("", 1),
-        "{}",
-        output.stderr
-    );
+    assert_eq!((output.text(), output.stderr.lines().count()), ("", 1), "{}", output.stderr);
     assert!(output.stderr.contains("lspipe -p 252"), "{}", output.stderr);
     // Also where another PIPE is found, which makes it a success.
     let output = stage.run(&["252", "18913"]).expect(0);
-    assert!(
-        output.text().contains("pipe:[18913]") && output.stderr.contains("lspipe -p 252"),
-        "{}",
-        output.stderr
-    );
+    assert!(output.text().contains("pipe:[18913]") && output.stderr.contains("lspipe -p 252"), "{}", output.stderr);
     // A number that is neither.
     let output = stage.run(&["253"]).expect(1);
-    assert!(
-        output.stderr.contains("253") && !output.stderr.contains("-p"),
-        "{}",
-        output.stderr
-    );
+    assert!(output.stderr.contains("253") && !output.stderr.contains("-p"), "{}", output.stderr);
 }
 
 /// Each of several that is not there is named; the status tells whether anything is left.
@@ -241,17 +184,9 @@ fn missing_processes_are_named() {
         let lines: Vec<&str> = output.stderr.lines().collect();
         assert_eq!(lines.len(), named.len(), "{lines:?}");
         for (line, pid) in lines.iter().zip(named) {
-            assert!(
-                line.starts_with(&format!("lspipe: no process {pid} ")),
-                "{line}"
-            );
+            assert!(line.starts_with(&format!("lspipe: no process {pid} ")), "{line}");
         }
-        assert_eq!(
-            output.text().is_empty(),
-            code == 1,
-            "no headings over nothing: {}",
-            output.text()
-        );
+        assert_eq!(output.text().is_empty(), code == 1, "no headings over nothing: {}", output.text());
         // Unless nothing is to be said.
         let output = stage.run(&[args, &["-q"]].concat()).expect(code);
         assert_eq!(output.stderr, "");

@@ -17,10 +17,7 @@ const SCRIPT: Need = Need::Program("script");
 /// Runs lspipe on a terminal that is so wide, and returns what it wrote there, in lines.
 #[track_caller]
 fn on_terminal(columns: usize, variables: &[(&str, &str)], args: &[&str]) -> Vec<String> {
-    let command = format!(
-        "stty cols {columns} rows 24 && exec \"$LSPIPE\" {}",
-        args.join(" ")
-    );
+    let command = format!("stty cols {columns} rows 24 && exec \"$LSPIPE\" {}", args.join(" "));
     let output = Command::new("timeout")
         .args(["30", "script", "-qec", &command, "/dev/null"])
         .env_clear()
@@ -82,10 +79,7 @@ fn cells(lines: &[String]) -> Vec<Vec<String>> {
         let mut row = vec![String::new(); starts.len()];
         let mut column = 0;
         for character in line.chars() {
-            let cell = starts
-                .iter()
-                .rposition(|start| *start <= column)
-                .expect("the first begins at 0");
+            let cell = starts.iter().rposition(|start| *start <= column).expect("the first begins at 0");
             row[cell].push(character);
             column += character.width().unwrap_or(0);
         }
@@ -112,44 +106,23 @@ fn fits_the_terminal_and_is_whole() {
     need!(SCRIPT);
     for scene in scenes() {
         let proc = scene.join("proc");
-        for (form, widths) in [
-            (&[][..], &[60, 80, 132][..]),
-            (&["-e"], &[80, 132]),
-            (&["-e", "-n"], &[60]),
-        ] {
+        for (form, widths) in [(&[][..], &[60, 80, 132][..]), (&["-e"], &[80, 132]), (&["-e", "-n"], &[60])] {
             let args = options(form, &proc);
             let piped = lspipe(&args).run().expect(0);
-            let expected: Vec<Vec<String>> = piped
-                .text()
-                .lines()
-                .map(|row| row.split_ascii_whitespace().map(squeeze).collect())
-                .collect();
+            let expected: Vec<Vec<String>> =
+                piped.text().lines().map(|row| row.split_ascii_whitespace().map(squeeze).collect()).collect();
             for &width in widths {
-                let lines: Vec<String> = on_terminal(width, &[], &args)
-                    .iter()
-                    .map(|line| without_colour(line))
-                    .collect();
+                let lines: Vec<String> =
+                    on_terminal(width, &[], &args).iter().map(|line| without_colour(line)).collect();
                 for line in &lines {
-                    assert!(
-                        line.width() <= width,
-                        "{form:?} at {width}: {line:?}\n{}",
-                        lines.join("\n")
-                    );
+                    assert!(line.width() <= width, "{form:?} at {width}: {line:?}\n{}", lines.join("\n"));
                 }
                 if form.contains(&"-n") {
                     continue;
                 }
-                let found: Vec<Vec<String>> = cells(&lines)
-                    .iter()
-                    .map(|row| row.iter().map(|cell| squeeze(cell)).collect())
-                    .collect();
-                assert_eq!(
-                    found,
-                    expected,
-                    "{form:?} at {width} of {}\n{}",
-                    scene.display(),
-                    lines.join("\n")
-                );
+                let found: Vec<Vec<String>> =
+                    cells(&lines).iter().map(|row| row.iter().map(|cell| squeeze(cell)).collect()).collect();
+                assert_eq!(found, expected, "{form:?} at {width} of {}\n{}", scene.display(), lines.join("\n"));
             }
         }
     }
@@ -160,17 +133,9 @@ fn fits_the_terminal_and_is_whole() {
 fn colour_ends_with_the_line() {
     need!(SCRIPT);
     let stage = Stage::new();
-    for (width, form) in [
-        (200, &[][..]),
-        (60, &[]),
-        (60, &["-e"]),
-        (40, &["fds", "311"]),
-    ] {
+    for (width, form) in [(200, &[][..]), (60, &[]), (60, &["-e"]), (40, &["fds", "311"])] {
         for line in on_terminal(width, &[], &options(form, stage.tree.root())) {
-            let last = line
-                .rsplit("\x1b[")
-                .next()
-                .filter(|_| line.contains("\x1b["));
+            let last = line.rsplit("\x1b[").next().filter(|_| line.contains("\x1b["));
             assert!(
                 last.is_none_or(|last| last.starts_with("0m") || last.starts_with('m')),
                 "{form:?} at {width}: {line:?}"
@@ -185,16 +150,9 @@ fn ends_are_wrapped_between_one_another() {
     need!(SCRIPT);
     let stage = Stage::new();
     for pid in 1000..1040 {
-        stage
-            .tree
-            .process(pid, "worker")
-            .fd(pid, 4, "pipe:[700]", "00");
+        stage.tree.process(pid, "worker").fd(pid, 4, "pipe:[700]", "00");
     }
-    let lines = on_terminal(
-        80,
-        &[("NO_COLOR", "1")],
-        &options(&["pipe:[700]"], stage.tree.root()),
-    );
+    let lines = on_terminal(80, &[("NO_COLOR", "1")], &options(&["pipe:[700]"], stage.tree.root()));
     let text = lines.join("\n");
     for pid in 1000..1040 {
         assert!(text.contains(&format!("{pid},worker,4r")), "{text}");

@@ -15,23 +15,10 @@ use crate::support::user::User;
 fn links(pid: u32) -> BTreeMap<u32, String> {
     let entries = fs::read_dir(format!("/proc/{pid}/fd")).expect("list fd");
     let link = |entry: fs::DirEntry| {
-        let target = fs::read_link(entry.path())
-            .expect("a link")
-            .into_os_string()
-            .into_string()
-            .expect("UTF-8");
-        (
-            entry
-                .file_name()
-                .to_str()
-                .and_then(|name| name.parse().ok())
-                .expect("a number"),
-            target,
-        )
+        let target = fs::read_link(entry.path()).expect("a link").into_os_string().into_string().expect("UTF-8");
+        (entry.file_name().to_str().and_then(|name| name.parse().ok()).expect("a number"), target)
     };
-    entries
-        .map(|entry| link(entry.expect("an entry")))
-        .collect()
+    entries.map(|entry| link(entry.expect("an entry"))).collect()
 }
 
 #[test]
@@ -42,48 +29,22 @@ fn whole_tables() {
             let pid = scene.pid();
             let links = links(pid);
             let report = lspipe(["fds", &pid.to_string()]).report();
-            let told: BTreeMap<u32, &Descriptor> = report
-                .descriptors
-                .iter()
-                .map(|found| (found.fd, found))
-                .collect();
-            assert_eq!(
-                told.keys().collect::<Vec<_>>(),
-                links.keys().collect::<Vec<_>>()
-            );
-            assert_eq!(
-                told.len(),
-                report.descriptors.len(),
-                "one process, one table: {report:#?}"
-            );
+            let told: BTreeMap<u32, &Descriptor> = report.descriptors.iter().map(|found| (found.fd, found)).collect();
+            assert_eq!(told.keys().collect::<Vec<_>>(), links.keys().collect::<Vec<_>>());
+            assert_eq!(told.len(), report.descriptors.len(), "one process, one table: {report:#?}");
             for (fd, found) in &told {
                 assert_eq!((found.pid, found.tid), (pid, None));
                 assert_eq!(found.target.as_ref(), Some(&links[fd]));
-                assert_eq!(
-                    found.pipe.is_some(),
-                    found.file_type.as_deref() == Some("FIFO"),
-                    "{found:?}"
-                );
+                assert_eq!(found.pipe.is_some(), found.file_type.as_deref() == Some("FIFO"), "{found:?}");
                 // The pipe is told with this end; an O_PATH descriptor is none, and its pipe may have no end at all.
                 let pipe = found.pipe.as_ref().and_then(|id| report.pipe(id));
-                let end =
-                    pipe.and_then(|pipe| pipe.ends().find(|end| (end.pid, end.fd) == (pid, *fd)));
-                assert_eq!(
-                    end.is_some(),
-                    found.pipe.is_some() && found.access.is_some(),
-                    "{found:?}"
-                );
-                assert!(
-                    end.is_none_or(|end| Some(&end.access) == found.access.as_ref()
-                        && end.flags == found.flags)
-                );
+                let end = pipe.and_then(|pipe| pipe.ends().find(|end| (end.pid, end.fd) == (pid, *fd)));
+                assert_eq!(end.is_some(), found.pipe.is_some() && found.access.is_some(), "{found:?}");
+                assert!(end.is_none_or(|end| Some(&end.access) == found.access.as_ref() && end.flags == found.flags));
             }
             // The control channel and the file for stderr.
             let type_of = |fd| told[&fd].file_type.as_deref();
-            assert_eq!(
-                (type_of(0), type_of(1), type_of(2)),
-                (Some("SOCK"), Some("SOCK"), Some("REG"))
-            );
+            assert_eq!((type_of(0), type_of(1), type_of(2)), (Some("SOCK"), Some("SOCK"), Some("REG")));
             assert_eq!(told[&2].access.as_deref(), Some("w"));
             // The pipes are whole, with the ends that other processes have.
             for name in scene.truth.names() {
@@ -101,22 +62,9 @@ fn path_only_descriptor_is_there_without_access() {
     let scene = Scene::start("duplicates", User::Me);
     let report = lspipe(["fds", &scene.pid().to_string()]).report();
     let fd = scene.truth.number("/path_only_fd");
-    let found = report
-        .descriptors
-        .iter()
-        .find(|found| found.fd == fd)
-        .expect("listed");
-    assert_eq!(
-        (found.access.as_deref(), found.file_type.as_deref()),
-        (None, Some("FIFO"))
-    );
-    assert!(
-        found
-            .flags
-            .as_ref()
-            .is_some_and(|flags| flags.iter().any(|flag| flag == "O_PATH")),
-        "{found:?}"
-    );
+    let found = report.descriptors.iter().find(|found| found.fd == fd).expect("listed");
+    assert_eq!((found.access.as_deref(), found.file_type.as_deref()), (None, Some("FIFO")));
+    assert!(found.flags.as_ref().is_some_and(|flags| flags.iter().any(|flag| flag == "O_PATH")), "{found:?}");
 }
 
 #[test]
@@ -128,26 +76,12 @@ fn tables_of_threads() {
         let report = lspipe(["fds", &pid.to_string()]).user(user).report();
         let mut by_table: BTreeMap<Option<u32>, BTreeSet<u32>> = BTreeMap::new();
         for found in &report.descriptors {
-            assert!(
-                by_table.entry(found.tid).or_default().insert(found.fd),
-                "twice: {found:?}"
-            );
+            assert!(by_table.entry(found.tid).or_default().insert(found.fd), "twice: {found:?}");
         }
-        assert_eq!(
-            by_table.len(),
-            3,
-            "the process's, one thread's alone, and one of two threads: {by_table:?}"
-        );
+        assert_eq!(by_table.len(), 3, "the process's, one thread's alone, and one of two threads: {by_table:?}");
         assert_eq!(by_table[&None], links(pid).into_keys().collect());
-        for (tid, fds) in by_table
-            .iter()
-            .filter_map(|(tid, fds)| Some((tid.as_ref()?, fds)))
-        {
-            assert_eq!(
-                *fds,
-                links(*tid).into_keys().collect(),
-                "the table of thread {tid}"
-            );
+        for (tid, fds) in by_table.iter().filter_map(|(tid, fds)| Some((tid.as_ref()?, fds))) {
+            assert_eq!(*fds, links(*tid).into_keys().collect(), "the table of thread {tid}");
         }
     }
 }
@@ -158,23 +92,11 @@ fn as_a_table() {
     let scene = Scene::start("duplicates", User::Me);
     let output = lspipe(["fds", &scene.pid().to_string()]).run().expect(0);
     let table = Table::parse(output.text());
-    assert_eq!(
-        table.header(),
-        ["FD", "MODE", "TYPE", "FLAGS", "TARGET", "ENDS"]
-    );
+    assert_eq!(table.header(), ["FD", "MODE", "TYPE", "FLAGS", "TARGET", "ENDS"]);
     let links = links(scene.pid());
     assert_eq!(table.rows().len(), links.len());
-    let targets: BTreeMap<u32, &str> = links
-        .keys()
-        .map(|fd| (*fd, table.cell(&fd.to_string(), "TARGET")))
-        .collect();
-    assert_eq!(
-        targets,
-        links
-            .iter()
-            .map(|(fd, target)| (*fd, target.as_str()))
-            .collect()
-    );
+    let targets: BTreeMap<u32, &str> = links.keys().map(|fd| (*fd, table.cell(&fd.to_string(), "TARGET"))).collect();
+    assert_eq!(targets, links.iter().map(|(fd, target)| (*fd, target.as_str())).collect());
     // Of the pipe that it has twice over, the other ends stand beside each.
     let dup: BTreeSet<u32> = scene.truth.ends_of("dup").iter().map(|end| end.2).collect();
     for fd in &dup {
@@ -183,10 +105,7 @@ fn as_a_table() {
             .split(';')
             .filter_map(|end| end.rsplit(',').next())
             .map(|end| end.trim_end_matches(['r', 'w']).parse().expect("FDmode"));
-        assert_eq!(
-            others.collect::<BTreeSet<u32>>(),
-            dup.iter().copied().filter(|other| other != fd).collect()
-        );
+        assert_eq!(others.collect::<BTreeSet<u32>>(), dup.iter().copied().filter(|other| other != fd).collect());
     }
 }
 
@@ -196,21 +115,11 @@ fn of_nobody_and_of_somebody_else() {
     // Larger than any PID can be.
     for (pid, status) in [("4194305", 2), ("0", 2), ("-1", 2), ("x", 2)] {
         let output = lspipe(["fds", pid]).run().expect(status);
-        assert!(
-            output.stdout.is_empty() && !output.stderr.is_empty(),
-            "{pid}: {output:?}"
-        );
+        assert!(output.stdout.is_empty() && !output.stderr.is_empty(), "{pid}: {output:?}");
     }
     if User::all().len() > 1 {
         let scene = Scene::start("anonymous", User::Me);
-        let output = lspipe(["fds", &scene.pid().to_string()])
-            .user(User::Nobody)
-            .run()
-            .expect(2);
-        assert!(
-            output.stderr.contains("EACCES") || output.stderr.contains("Permission"),
-            "{}",
-            output.stderr
-        );
+        let output = lspipe(["fds", &scene.pid().to_string()]).user(User::Nobody).run().expect(2);
+        assert!(output.stderr.contains("EACCES") || output.stderr.contains("Permission"), "{}", output.stderr);
     }
 }

@@ -18,15 +18,9 @@ fn exact_in_json() {
     need!(Need::PYTHON);
     assert_scene("hostile", |scene, report| {
         assert_eq!(scene.truth.ids().len(), PIPES + FIFOS);
-        let lossy = report
-            .processes
-            .iter()
-            .filter(|process| process.command_bytes.is_some());
+        let lossy = report.processes.iter().filter(|process| process.command_bytes.is_some());
         assert!(lossy.clone().count() >= 1, "one command is not UTF-8");
-        assert!(
-            report.pipes.iter().any(|pipe| pipe.path_bytes.is_some()),
-            "one path is not UTF-8"
-        );
+        assert!(report.pipes.iter().any(|pipe| pipe.path_bytes.is_some()), "one path is not UTF-8");
     });
 }
 
@@ -47,29 +41,15 @@ fn harmless_in_tables() {
             assert_eq!(output.text().lines().count(), rows, "{}", output.text());
             let ids: BTreeSet<String> = scene.truth.ids();
             for line in output.text().lines() {
-                assert!(
-                    ids.iter().any(|id| line.contains(id.as_str())),
-                    "a row without a pipe: {line}"
-                );
+                assert!(ids.iter().any(|id| line.contains(id.as_str())), "a row without a pipe: {line}");
             }
         }
         // One line a pipe there, too, and a newline in a name is no newline. JSON itself forbids no more than C0.
         let lines = lspipe(["--ndjson", "-p", &pids]).user(user).run().expect(0);
-        assert!(
-            !lines
-                .text()
-                .bytes()
-                .any(|byte| byte < 0x20 && byte != b'\n')
-        );
+        assert!(!lines.text().bytes().any(|byte| byte < 0x20 && byte != b'\n'));
         assert_eq!(lines.text().lines().count(), PIPES + FIFOS);
         for pid in scene.truth.pids() {
-            assert_harmless(
-                lspipe(["fds", &pid.to_string()])
-                    .user(user)
-                    .run()
-                    .expect(0)
-                    .text(),
-            );
+            assert_harmless(lspipe(["fds", &pid.to_string()]).user(user).run().expect(0).text());
         }
     }
 }
@@ -82,10 +62,7 @@ fn hostile_names_on_the_command_line() {
     let report = lspipe(PLAIN).report();
     for number in 0..FIFOS {
         let id = scene.truth.id(&format!("fifo{number}"));
-        let path = report
-            .pipe(&id)
-            .and_then(|pipe| pipe.path())
-            .expect("a path");
+        let path = report.pipe(&id).and_then(|pipe| pipe.path()).expect("a path");
         let path: std::ffi::OsString = std::os::unix::ffi::OsStringExt::from_vec(path);
         let found = lspipe([path]).report();
         assert_eq!(found.pipes.len(), 1);
@@ -94,25 +71,13 @@ fn hostile_names_on_the_command_line() {
     // In what is said on stderr they are as harmless.
     let output = lspipe(["/no\x1b[31m/such\nfifo"]).run().expect(2);
     assert_harmless(&output.stderr);
-    assert_eq!(
-        output
-            .stderr
-            .lines()
-            .filter(|line| line.starts_with("lspipe: "))
-            .count(),
-        1,
-        "{}",
-        output.stderr
-    );
+    assert_eq!(output.stderr.lines().filter(|line| line.starts_with("lspipe: ")).count(), 1, "{}", output.stderr);
 }
 
 #[track_caller]
 fn assert_harmless(text: &str) {
     // Of the bidi characters, those that override or isolate can make a row read as another.
     let is_bidi = |c: char| matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    let harm: Vec<char> = text
-        .chars()
-        .filter(|&c| (c.is_control() && c != '\n') || is_bidi(c))
-        .collect();
+    let harm: Vec<char> = text.chars().filter(|&c| (c.is_control() && c != '\n') || is_bidi(c)).collect();
     assert!(harm.is_empty(), "{harm:?} in {text:?}");
 }

@@ -18,11 +18,7 @@ fn pid_namespace() {
     let inner = scene.truth.more["inner"].as_object().expect("inner pids");
     assert_eq!(inner.len(), 2);
     for (pid, inner) in inner {
-        let process = report
-            .processes
-            .iter()
-            .find(|process| process.pid.to_string() == *pid)
-            .expect("listed");
+        let process = report.processes.iter().find(|process| process.pid.to_string() == *pid).expect("listed");
         assert_eq!(process.ns_pid.map(u64::from), inner.as_u64());
     }
 }
@@ -33,16 +29,8 @@ fn two_mount_namespaces() {
     let scene = Scene::start("mounts", User::Me);
     let report = lspipe(PLAIN).report();
     scene.truth.assert_whole(&report);
-    assert_eq!(
-        scene.truth.ends_of("one").len(),
-        2,
-        "one FIFO under two paths"
-    );
-    assert_eq!(
-        scene.truth.inode("twin_a"),
-        scene.truth.inode("twin_b"),
-        "two FIFOs of one inode number"
-    );
+    assert_eq!(scene.truth.ends_of("one").len(), 2, "one FIFO under two paths");
+    assert_eq!(scene.truth.inode("twin_a"), scene.truth.inode("twin_b"), "two FIFOs of one inode number");
     assert_ne!(scene.truth.id("twin_a"), scene.truth.id("twin_b"));
 
     // Named by their holder's descriptor, wherever that is mounted, or by their id, they are told apart; by the bare inode
@@ -72,31 +60,12 @@ fn proc_of_a_pid_namespace() {
     let inner = |pid: u32| scene.truth.number(&format!("/inner/{pid}"));
     for name in ["between", "out"] {
         let pipe = report.pipe(&scene.truth.id(name)).expect("listed");
-        let told: BTreeSet<_> = pipe
-            .ends()
-            .map(|end| (end.pid, end.tid, end.fd, end.access.as_str()))
-            .collect();
-        let known = scene
-            .truth
-            .ends_of(name)
-            .into_iter()
-            .filter(|end| end.0 != scene.pid());
-        assert_eq!(
-            told,
-            known
-                .map(|(pid, tid, fd, access)| (inner(pid), tid, fd, access))
-                .collect()
-        );
+        let told: BTreeSet<_> = pipe.ends().map(|end| (end.pid, end.tid, end.fd, end.access.as_str())).collect();
+        let known = scene.truth.ends_of(name).into_iter().filter(|end| end.0 != scene.pid());
+        assert_eq!(told, known.map(|(pid, tid, fd, access)| (inner(pid), tid, fd, access)).collect());
     }
     assert_eq!(report.pipes.len(), 2);
-    let table = lspipe(["-q", "--proc", proc])
-        .mounts_of(scene.pid())
-        .run()
-        .expect(0);
+    let table = lspipe(["-q", "--proc", proc]).mounts_of(scene.pid()).run().expect(0);
     let table = Table::parse(table.text());
-    assert_eq!(
-        table.cell(&scene.truth.id("out"), "READERS"),
-        "?",
-        "the reader is outside"
-    );
+    assert_eq!(table.cell(&scene.truth.id("out"), "READERS"), "?", "the reader is outside");
 }

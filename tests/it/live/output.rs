@@ -21,8 +21,7 @@ fn closed_pipe_is_quiet() {
     need!(Need::PYTHON);
     let _scene = Scene::start("choice", User::Me);
     for form in EVERY_FORM {
-        let (reader, writer) =
-            rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).expect("pipe");
+        let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).expect("pipe");
         drop(reader);
         let mut args = vec!["-q"];
         args.extend(form);
@@ -30,11 +29,7 @@ fn closed_pipe_is_quiet() {
         assert_eq!(output.stderr, "", "{form:?}");
         let sigpipe = rustix::process::Signal::PIPE.as_raw();
         let (code, signal) = (output.status.code(), output.status.signal());
-        assert!(
-            code == Some(0) || signal == Some(sigpipe),
-            "{form:?}: {:?}",
-            output.status
-        );
+        assert!(code == Some(0) || signal == Some(sigpipe), "{form:?}: {:?}", output.status);
     }
 }
 
@@ -43,29 +38,13 @@ fn full_disk_is_an_error() {
     need!(Need::PYTHON);
     let _scene = Scene::start("choice", User::Me);
     for form in EVERY_FORM {
-        let full = File::options()
-            .write(true)
-            .open("/dev/full")
-            .expect("open /dev/full");
+        let full = File::options().write(true).open("/dev/full").expect("open /dev/full");
         let mut args = vec!["-q"];
         args.extend(form);
         let output = lspipe(&args).stdout(Stdio::from(full)).run().expect(2);
-        assert!(
-            output.stderr.starts_with("lspipe: "),
-            "{form:?}: {}",
-            output.stderr
-        );
-        assert_eq!(
-            output.stderr.lines().count(),
-            1,
-            "{form:?}: {}",
-            output.stderr
-        );
-        assert!(
-            output.stderr.contains("No space left on device"),
-            "{form:?}: {}",
-            output.stderr
-        );
+        assert!(output.stderr.starts_with("lspipe: "), "{form:?}: {}", output.stderr);
+        assert_eq!(output.stderr.lines().count(), 1, "{form:?}: {}", output.stderr);
+        assert!(output.stderr.contains("No space left on device"), "{form:?}: {}", output.stderr);
     }
 }
 
@@ -80,14 +59,7 @@ fn terse_is_pids_alone() {
             let output = lspipe(args).user(user).run().expect(0);
             let expected: BTreeSet<String> = pids.iter().map(u32::to_string).collect();
             let found: Vec<&str> = output.text().lines().collect();
-            assert_eq!(
-                found
-                    .iter()
-                    .map(|&pid| pid.to_owned())
-                    .collect::<BTreeSet<_>>(),
-                expected,
-                "{args:?}"
-            );
+            assert_eq!(found.iter().map(|&pid| pid.to_owned()).collect::<BTreeSet<_>>(), expected, "{args:?}");
             assert_eq!(found.len(), expected.len(), "each once: {found:?}");
         };
         assert_pids(&["-t", &ab], &[pid("alpha"), pid("beta")]);
@@ -96,14 +68,8 @@ fn terse_is_pids_alone() {
         assert_pids(&["-t", "--readers", &fifo], &[pid("gamma")]);
         // The other end is no less an end of a selected pipe.
         let beta = pid("beta").to_string();
-        assert_pids(
-            &["-t", "-p", &beta],
-            &[pid("alpha"), pid("beta"), pid("gamma")],
-        );
-        assert_pids(
-            &["-t", "--readers", "-p", &beta],
-            &[pid("beta"), pid("gamma")],
-        );
+        assert_pids(&["-t", "-p", &beta], &[pid("alpha"), pid("beta"), pid("gamma")]);
+        assert_pids(&["-t", "--readers", "-p", &beta], &[pid("beta"), pid("gamma")]);
     }
 }
 
@@ -117,26 +83,11 @@ fn ndjson_is_a_pipe_a_line_each_complete_in_itself() {
         let whole = lspipe(args).user(user).report();
         scene.truth.assert_whole(&whole);
 
-        let output = lspipe([&args[..], &["--ndjson"]].concat())
-            .user(user)
-            .run()
-            .expect(0);
+        let output = lspipe([&args[..], &["--ndjson"]].concat()).user(user).run().expect(0);
         assert!(output.text().ends_with('\n'));
-        let lines: Vec<Line> = output
-            .text()
-            .lines()
-            .map(|line| serde_json::from_str(line).expect("a line"))
-            .collect();
-        assert!(
-            lines
-                .iter()
-                .all(|line| line.schema_version == 1 && line.host == whole.host)
-        );
-        assert!(
-            lines
-                .windows(2)
-                .all(|pair| pair[0].taken_at == pair[1].taken_at && pair[0].scan == pair[1].scan)
-        );
+        let lines: Vec<Line> = output.text().lines().map(|line| serde_json::from_str(line).expect("a line")).collect();
+        assert!(lines.iter().all(|line| line.schema_version == 1 && line.host == whole.host));
+        assert!(lines.windows(2).all(|pair| pair[0].taken_at == pair[1].taken_at && pair[0].scan == pair[1].scan));
         assert!(lines[0].taken_at >= whole.taken_at);
         let pipes: Vec<_> = lines.into_iter().map(|line| line.pipe).collect();
         pipes.iter().for_each(crate::support::report::Pipe::check);
@@ -148,10 +99,7 @@ fn ndjson_is_a_pipe_a_line_each_complete_in_itself() {
 fn repeat_goes_on_until_it_is_stopped() {
     need!(Need::PYTHON);
     let scene = Scene::start("choice", User::Me);
-    let (ab, pid) = (
-        scene.truth.id("ab"),
-        scene.truth.number("/pids/beta").to_string(),
-    );
+    let (ab, pid) = (scene.truth.id("ab"), scene.truth.number("/pids/beta").to_string());
 
     let mut running = lspipe(["-q", "-r", "0.2", &ab]).spawn();
     let mut lines = BufReader::new(running.child.stdout.take().expect("captured")).lines();
@@ -161,35 +109,19 @@ fn repeat_goes_on_until_it_is_stopped() {
     while rows < 3 {
         let line = lines.next().expect("it goes on").expect("UTF-8");
         rows += usize::from(line.contains(&ab) && line.contains(&pid));
-        stamps += usize::from(
-            line.split_whitespace()
-                .any(|word| word.parse::<jiff::Timestamp>().is_ok()),
-        );
+        stamps += usize::from(line.split_whitespace().any(|word| word.parse::<jiff::Timestamp>().is_ok()));
     }
-    assert!(
-        stamps >= 3,
-        "a time stamp before each of three reports, not {stamps}"
-    );
-    assert!(
-        started.elapsed() >= Duration::from_millis(350),
-        "it waits between two reports"
-    );
+    assert!(stamps >= 3, "a time stamp before each of three reports, not {stamps}");
+    assert!(started.elapsed() >= Duration::from_millis(350), "it waits between two reports");
     // The reader leaves, and it ends by itself and quietly at the next report.
     drop(lines);
     running.wait(Duration::from_secs(10));
 
     let mut running = lspipe(["-q", "-r", "0.2", "--ndjson", &ab]).spawn();
     let lines = BufReader::new(running.child.stdout.take().expect("captured")).lines();
-    let lines: Vec<Line> = lines
-        .take(3)
-        .map(|line| serde_json::from_str(&line.expect("UTF-8")).expect("nothing but JSON"))
-        .collect();
-    assert!(
-        lines
-            .windows(2)
-            .all(|pair| pair[0].taken_at < pair[1].taken_at),
-        "each has its own time"
-    );
+    let lines: Vec<Line> =
+        lines.take(3).map(|line| serde_json::from_str(&line.expect("UTF-8")).expect("nothing but JSON")).collect();
+    assert!(lines.windows(2).all(|pair| pair[0].taken_at < pair[1].taken_at), "each has its own time");
     assert!(lines.iter().all(|line| line.pipe.id == ab));
 }
 
@@ -203,14 +135,9 @@ fn lspipe_sees_itself() {
         for end in pipe.ends().filter(|end| end.pid == output.pid) {
             assert_eq!((end.command.as_str(), end.tid), ("lspipe", None));
             // Whoever started the tests may have left descriptors open, to us and so to lspipe.
-            let is_ours = |ours: &End| {
-                (ours.pid, ours.fd, &ours.access) == (std::process::id(), end.fd, &end.access)
-            };
+            let is_ours = |ours: &End| (ours.pid, ours.fd, &ours.access) == (std::process::id(), end.fd, &end.access);
             if !pipe.ends().any(is_ours) {
-                assert!(
-                    pipe.readers.iter().any(|end| end.pid == std::process::id()),
-                    "{pipe:?}"
-                );
+                assert!(pipe.readers.iter().any(|end| end.pid == std::process::id()), "{pipe:?}");
                 own.push((end.fd, end.access.as_str()));
             }
         }

@@ -33,26 +33,15 @@ fn every_form() {
     for &user in User::all() {
         let scene = Scene::start("choice", user);
         let truth = &scene.truth;
-        let named = Named {
-            scene: &scene,
-            user,
-        };
+        let named = Named { scene: &scene, user };
         let id = |name| truth.id(name);
         named.assert_names(&[&id("ab")], &["ab"]);
         named.assert_names(&[&id("fifo")], &["fifo"]);
-        named.assert_names(
-            &[&id("ab"), &id("fifo"), &id("lone")],
-            &["ab", "fifo", "lone"],
-        );
+        named.assert_names(&[&id("ab"), &id("fifo"), &id("lone")], &["ab", "fifo", "lone"]);
         // A bare inode number may belong to a FIFO of any file system, too.
         let report = lspipe([truth.inode("bc").to_string()]).user(user).report();
         truth.assert_pipe("bc", &report);
-        assert!(
-            report
-                .pipes
-                .iter()
-                .all(|pipe| pipe.inode == truth.inode("bc"))
-        );
+        assert!(report.pipes.iter().all(|pipe| pipe.inode == truth.inode("bc")));
         // By any of its names, though it was opened by one: a hard link, a symbolic link, a detour.
         let (fifo, link) = (truth.text("/fifo"), truth.text("/link"));
         let symbolic = scene.dir().join("symbolic");
@@ -94,23 +83,12 @@ fn what_is_no_pipe() {
         ] {
             let output = lspipe([arg]).user(user).run().expect(2);
             assert!(output.stdout.is_empty(), "{arg}");
-            assert!(
-                output.stderr.starts_with("lspipe: ") && output.stderr.contains(said),
-                "{arg}: {}",
-                output.stderr
-            );
+            assert!(output.stderr.starts_with("lspipe: ") && output.stderr.contains(said), "{arg}: {}", output.stderr);
         }
         // Right in form, but nobody is on it.
-        let output = lspipe(["pipe:[4294967295]", "--json"])
-            .user(user)
-            .run()
-            .expect(1);
+        let output = lspipe(["pipe:[4294967295]", "--json"]).user(user).run().expect(1);
         assert!(Report::parse(&output.stdout).pipes.is_empty());
-        assert!(
-            output.stderr.contains("pipe:[4294967295]"),
-            "{}",
-            output.stderr
-        );
+        assert!(output.stderr.contains("pipe:[4294967295]"), "{}", output.stderr);
     }
 }
 
@@ -125,9 +103,5 @@ fn a_pid_in_the_place_of_a_pipe_gets_a_hint() {
         return;
     }
     let output = lspipe([pid.to_string()]).run().expect(1);
-    assert!(
-        output.stderr.contains(&format!("-p {pid}")),
-        "{}",
-        output.stderr
-    );
+    assert!(output.stderr.contains(&format!("-p {pid}")), "{}", output.stderr);
 }

@@ -20,17 +20,11 @@ struct Choice {
 
 impl Choice {
     fn all() -> impl Iterator<Item = Self> {
-        User::all().iter().map(|&user| Self {
-            scene: Scene::start("choice", user),
-            user,
-        })
+        User::all().iter().map(|&user| Self { scene: Scene::start("choice", user), user })
     }
 
     fn pid(&self, name: &str) -> String {
-        self.scene
-            .truth
-            .number(&format!("/pids/{name}"))
-            .to_string()
+        self.scene.truth.number(&format!("/pids/{name}")).to_string()
     }
 
     fn command(&self, name: &str) -> &str {
@@ -44,8 +38,7 @@ impl Choice {
             return self.assert_nothing(args);
         }
         let report = lspipe(args).user(self.user).report();
-        let expected: BTreeSet<String> =
-            names.iter().map(|name| self.scene.truth.id(name)).collect();
+        let expected: BTreeSet<String> = names.iter().map(|name| self.scene.truth.id(name)).collect();
         assert_eq!(ids(&report), expected, "{args:?} is to select {names:?}");
         for name in names {
             self.scene.truth.assert_pipe(name, &report);
@@ -58,11 +51,7 @@ impl Choice {
         let report = lspipe(args).user(self.user).report();
         let known = self.scene.truth.ids();
         let found: BTreeSet<String> = ids(&report).intersection(&known).cloned().collect();
-        assert_eq!(
-            found,
-            names.iter().map(|name| self.scene.truth.id(name)).collect(),
-            "{args:?}: {names:?}"
-        );
+        assert_eq!(found, names.iter().map(|name| self.scene.truth.id(name)).collect(), "{args:?}: {names:?}");
         for name in names {
             self.scene.truth.assert_pipe(name, &report);
         }
@@ -80,8 +69,7 @@ impl Choice {
             output
                 .stderr
                 .lines()
-                .any(|line| line.starts_with("lspipe: ")
-                    && (line.contains("no pipe") || line.contains("not seen"))),
+                .any(|line| line.starts_with("lspipe: ") && (line.contains("no pipe") || line.contains("not seen"))),
             "{}",
             output.stderr
         );
@@ -115,17 +103,10 @@ fn by_descent() {
 fn by_command() {
     need!(Need::PYTHON);
     for choice in Choice::all() {
-        let (alpha, gamma, stem) = (
-            choice.command("alpha"),
-            choice.command("gamma"),
-            choice.scene.truth.text("/stem"),
-        );
+        let (alpha, gamma, stem) = (choice.command("alpha"), choice.command("gamma"), choice.scene.truth.text("/stem"));
         choice.assert_selects(&["-c", alpha], &["ab", "deaf", "fifo"]);
         choice.assert_selects(&["--command", alpha, "-c", gamma], &EVERYTHING);
-        choice.assert_selects(
-            &["-c", &format!("/^{stem}(beta|gamma)$/")],
-            &["ab", "bc", "fifo", "lone"],
-        );
+        choice.assert_selects(&["-c", &format!("/^{stem}(beta|gamma)$/")], &["ab", "bc", "fifo", "lone"]);
         choice.assert_selects(&["-c", &format!("/{stem}/")], &EVERYTHING);
         // A name is a whole name.
         choice.assert_selects(&["-c", stem], &[]);
@@ -142,10 +123,7 @@ fn by_user() {
     }
     if is_root() {
         let scene = Scene::start_with("choice", User::Me, &["3999999998"]);
-        let choice = Choice {
-            scene,
-            user: User::Me,
-        };
+        let choice = Choice { scene, user: User::Me };
         choice.assert_selects(&["-u", "3999999998"], &["bc", "fifo", "lone"]);
         choice.assert_selects_of_scene(&["--user", "root"], &["ab", "bc", "deaf", "fifo"]);
         choice.assert_selects_of_scene(&["--user", "root,3999999998"], &EVERYTHING);
@@ -172,18 +150,12 @@ fn together() {
         let (alpha, beta, gamma) = (choice.pid("alpha"), choice.pid("beta"), choice.pid("gamma"));
         choice.assert_selects(&["-p", &alpha, "-k", "fifo"], &["fifo"]);
         choice.assert_selects(&["-p", &alpha, "-k", "anonymous"], &["ab", "deaf"]);
-        choice.assert_selects(
-            &["-p", &alpha, "-c", choice.command("alpha")],
-            &["ab", "deaf", "fifo"],
-        );
+        choice.assert_selects(&["-p", &alpha, "-c", choice.command("alpha")], &["ab", "deaf", "fifo"]);
         // One and the same end must be of that process and of that command.
         choice.assert_selects(&["-p", &alpha, "-c", choice.command("beta")], &[]);
         choice.assert_selects(&["-p", &alpha, "--no-writer"], &["deaf"]);
         choice.assert_selects(&["-p", &alpha, "--no-reader"], &[]);
-        choice.assert_selects(
-            &["-p", &alpha, "-p", &gamma, "--no-reader", "-k", "anonymous"],
-            &["lone"],
-        );
+        choice.assert_selects(&["-p", &alpha, "-p", &gamma, "--no-reader", "-k", "anonymous"], &["lone"]);
         choice.assert_selects(&["-p", &beta, "-k", "fifo"], &[]);
         let uid = choice.user.uid().to_string();
         choice.assert_selects(&["-p", &beta, "-u", &uid], &["ab", "bc"]);

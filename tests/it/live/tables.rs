@@ -22,10 +22,7 @@ fn views(name: &str, user: User, form: &[&str]) -> (Scene, Report, Table) {
         // Which of two threads names their table is for the test of threads.
         scene.truth.assert_whole(&report);
     }
-    let output = lspipe([&selection[..], form].concat())
-        .user(user)
-        .run()
-        .expect(0);
+    let output = lspipe([&selection[..], form].concat()).user(user).run().expect(0);
     (scene, report, Table::parse(output.text()))
 }
 
@@ -35,24 +32,9 @@ fn a_row_for_each_pipe() {
     for &user in User::all() {
         for scene in SCENES {
             let (_scene, report, table) = views(scene, user, &[]);
-            assert_eq!(
-                table.header(),
-                ["PIPE", "KIND", "READERS", "WRITERS", "NAME"]
-            );
-            let ids: Vec<&str> = table
-                .rows()
-                .iter()
-                .filter_map(|row| row.split_whitespace().next())
-                .collect();
-            assert_eq!(
-                ids,
-                report
-                    .pipes
-                    .iter()
-                    .map(|pipe| pipe.id.as_str())
-                    .collect::<Vec<_>>(),
-                "rows in order"
-            );
+            assert_eq!(table.header(), ["PIPE", "KIND", "READERS", "WRITERS", "NAME"]);
+            let ids: Vec<&str> = table.rows().iter().filter_map(|row| row.split_whitespace().next()).collect();
+            assert_eq!(ids, report.pipes.iter().map(|pipe| pipe.id.as_str()).collect::<Vec<_>>(), "rows in order");
             for pipe in &report.pipes {
                 let missing = missing_end(&report);
                 let cell = |ends: &[_]| match ends {
@@ -60,13 +42,7 @@ fn a_row_for_each_pipe() {
                     ends => ends.iter().map(end).collect::<Vec<_>>().join(";"),
                 };
                 let path = pipe.path.as_deref().unwrap_or("-");
-                let expected = [
-                    &pipe.id,
-                    &pipe.kind,
-                    &cell(&pipe.readers),
-                    &cell(&pipe.writers),
-                    path,
-                ];
+                let expected = [&pipe.id, &pipe.kind, &cell(&pipe.readers), &cell(&pipe.writers), path];
                 assert_eq!(table.row(&pipe.id), expected);
             }
         }
@@ -85,20 +61,14 @@ fn a_row_for_each_end() {
             assert_eq!(rows.len(), table.rows().len(), "no row twice");
             let missing = missing_end(&report);
             let or_dash = |text: String| {
-                if text.is_empty() {
-                    "-".to_owned()
-                } else {
-                    text
-                }
+                if text.is_empty() { "-".to_owned() } else { text }
             };
             let mut expected = BTreeSet::new();
             for pipe in &report.pipes {
                 for this in pipe.ends() {
                     // The other side is told first, then those on the same.
-                    let (same, other): (Vec<_>, Vec<_>) = pipe
-                        .ends()
-                        .filter(|end| end.key() != this.key())
-                        .partition(|end| end.access == this.access);
+                    let (same, other): (Vec<_>, Vec<_>) =
+                        pipe.ends().filter(|end| end.key() != this.key()).partition(|end| end.access == this.access);
                     let sorted = |mut ends: Vec<&crate::support::report::End>| {
                         ends.sort_by_key(|end| end.key());
                         ends.into_iter().map(end).collect::<Vec<_>>()
@@ -115,11 +85,7 @@ fn a_row_for_each_end() {
                         or_dash(this.flags.as_ref().expect("flags").join(",")),
                         pipe.id.clone(),
                         pipe.kind.clone(),
-                        if ends.is_empty() {
-                            missing.to_owned()
-                        } else {
-                            ends
-                        },
+                        if ends.is_empty() { missing.to_owned() } else { ends },
                         or_dash(pipe.path.clone().unwrap_or_default()),
                     ]);
                 }
@@ -136,11 +102,7 @@ fn three_hundred_processes_on_one_pipe() {
     need!(Need::PYTHON);
     let scene = Scene::start("sharers", User::Me);
     let root = scene.pid().to_string();
-    let run = |form: &[&str]| {
-        lspipe([&["-p", &root, "--descendants"], form].concat())
-            .run()
-            .expect(0)
-    };
+    let run = |form: &[&str]| lspipe([&["-p", &root, "--descendants"], form].concat()).run().expect(0);
 
     let report = Report::parse(&run(&["--json"]).stdout);
     scene.truth.assert_whole(&report);

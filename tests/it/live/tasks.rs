@@ -13,16 +13,9 @@ fn threads_with_tables_of_their_own() {
         let scene = Scene::start("threads", user);
         let report = lspipe(PLAIN).user(user).report();
         // Two threads share one of the tables: it is listed once, under either of them.
-        let pair = [
-            scene.truth.number("/threads/pair/0"),
-            scene.truth.number("/threads/pair/1"),
-        ];
+        let pair = [scene.truth.number("/threads/pair/0"), scene.truth.number("/threads/pair/1")];
         let pipe = report.pipe(&scene.truth.id("pair")).expect("listed");
-        let tid = pipe
-            .readers
-            .first()
-            .and_then(|end| end.tid)
-            .expect("the read end is in a thread's table");
+        let tid = pipe.readers.first().and_then(|end| end.tid).expect("the read end is in a thread's table");
         assert!(pair.contains(&tid), "{tid} is none of {pair:?}");
         scene.truth.with_tid(pair[0], tid).assert_whole(&report);
 
@@ -40,9 +33,6 @@ fn exited_leader() {
         let pid = scene.truth.number("/leaderless");
         let ends = scene.truth.ends_of("from_leaderless");
         let (_, tid, ..) = ends.iter().find(|end| end.0 == pid).expect("an end of its");
-        assert!(
-            tid.is_some_and(|tid| tid != pid),
-            "the end is the living thread's: {ends:?}"
-        );
+        assert!(tid.is_some_and(|tid| tid != pid), "the end is the living thread's: {ends:?}");
     });
 }

@@ -19,23 +19,14 @@ fn other_side_of_the_fence() {
     let all = lspipe(PLAIN).report();
     scene.truth.assert_whole(&all);
     assert!(
-        !all.unreadable
-            .iter()
-            .any(|gap| [nobody, root].contains(&gap.pid)),
+        !all.unreadable.iter().any(|gap| [nobody, root].contains(&gap.pid)),
         "root reads them: {:?}",
         all.unreadable
     );
 
     let report = lspipe(PLAIN).user(User::Nobody).report();
-    let gap = report
-        .unreadable
-        .iter()
-        .find(|gap| gap.pid == root)
-        .expect("root's process is named as unreadable");
-    assert_eq!(
-        (gap.what.as_str(), gap.error.as_str(), gap.uid),
-        ("fd_table", "EACCES", Some(0))
-    );
+    let gap = report.unreadable.iter().find(|gap| gap.pid == root).expect("root's process is named as unreadable");
+    assert_eq!((gap.what.as_str(), gap.error.as_str(), gap.uid), ("fd_table", "EACCES", Some(0)));
     assert!(!report.unreadable.iter().any(|gap| gap.pid == nobody));
     assert!(!report.scan.complete);
 
@@ -47,10 +38,7 @@ fn other_side_of_the_fence() {
     assert_eq!(table.cell(&id("to_nobody"), "WRITERS"), "?");
     assert_ne!(table.cell(&id("to_root"), "WRITERS"), "?");
     assert_ne!(table.cell(&id("to_nobody"), "READERS"), "?");
-    assert!(
-        !table.rows().iter().any(|row| row.contains(&id("own"))),
-        "nobody sees no end of this one"
-    );
+    assert!(!table.rows().iter().any(|row| row.contains(&id("own"))), "nobody sees no end of this one");
     scene.truth.seen_in(&[nobody]).assert_whole(&report);
 }
 
@@ -69,24 +57,14 @@ fn incompleteness_is_said_once_and_may_be_an_error() {
         plain.stderr
     );
     assert!(plain.stderr.starts_with("lspipe: "), "{}", plain.stderr);
-    let number = plain
-        .stderr
-        .split(|c: char| !c.is_ascii_digit())
-        .find(|word| !word.is_empty());
+    let number = plain.stderr.split(|c: char| !c.is_ascii_digit()).find(|word| !word.is_empty());
     // Processes come and go between the two runs, so that the number need not be the same.
-    assert!(
-        number.is_some_and(|number| number.parse::<usize>().is_ok_and(|number| number > 0)),
-        "{}",
-        plain.stderr
-    );
+    assert!(number.is_some_and(|number| number.parse::<usize>().is_ok_and(|number| number > 0)), "{}", plain.stderr);
 
     assert_eq!(run(&["-q"], 0).stderr, "");
     assert_eq!(run(&["-q", "--json"], 0).stderr, "");
     let strict = run(&["--require-complete"], 2);
-    assert!(
-        !strict.stdout.is_empty(),
-        "the report is written all the same"
-    );
+    assert!(!strict.stdout.is_empty(), "the report is written all the same");
     assert!(strict.stderr.starts_with("lspipe: "), "{}", strict.stderr);
 }
 
@@ -98,28 +76,13 @@ fn user_names_and_numbers() {
     let gamma = scene.truth.number("/pids/gamma");
     let report = lspipe(PLAIN).report();
     scene.truth.assert_whole(&report);
-    let process = |pid| {
-        report
-            .processes
-            .iter()
-            .find(|process| process.pid == pid)
-            .expect("listed")
-    };
-    assert_eq!(
-        (process(gamma).uid, process(gamma).user.as_deref()),
-        (Some(3_999_999_999), None)
-    );
+    let process = |pid| report.processes.iter().find(|process| process.pid == pid).expect("listed");
+    assert_eq!((process(gamma).uid, process(gamma).user.as_deref()), (Some(3_999_999_999), None));
     let alpha = process(scene.truth.number("/pids/alpha"));
     assert_eq!((alpha.uid, alpha.user.as_deref()), (Some(0), Some("root")));
 
     let numeric = lspipe(["-l"]).report();
-    assert!(
-        numeric
-            .processes
-            .iter()
-            .all(|process| process.user.is_none()),
-        "-l looks no name up"
-    );
+    assert!(numeric.processes.iter().all(|process| process.user.is_none()), "-l looks no name up");
     scene.truth.assert_whole(&numeric);
     assert_eq!(User::Nobody.uid(), NOBODY);
 }
@@ -136,11 +99,7 @@ fn with_the_capability_to_trace_alone() {
     // Which device a FIFO is on, only its link tells.
     assert!(report.pipes_of(&fifos.truth.pids()).is_empty());
     for pid in [fifos.pid(), pipes.pid()] {
-        let gap = report
-            .unreadable
-            .iter()
-            .find(|gap| gap.pid == pid)
-            .expect("its links are unreadable");
+        let gap = report.unreadable.iter().find(|gap| gap.pid == pid).expect("its links are unreadable");
         assert_eq!(gap.error, "EACCES", "{gap:?}");
     }
     assert!(!report.scan.complete);
@@ -149,20 +108,13 @@ fn with_the_capability_to_trace_alone() {
 #[test]
 fn with_the_two_capabilities() {
     need!(Need::Root, Need::PYTHON, Need::Program("setpriv"));
-    const TWO: &[&str] = &[
-        "--inh-caps=+sys_ptrace,+dac_read_search",
-        "--ambient-caps=+sys_ptrace,+dac_read_search",
-    ];
+    const TWO: &[&str] = &["--inh-caps=+sys_ptrace,+dac_read_search", "--ambient-caps=+sys_ptrace,+dac_read_search"];
     for name in ["anonymous", "fifos", "leader", "users"] {
         let scene = Scene::start(name, User::Me);
         let report = lspipe(PLAIN).setpriv(&[AS_NOBODY, TWO].concat()).report();
         scene.truth.assert_whole(&report);
         let pids = scene.truth.pids();
-        assert!(
-            !report.unreadable.iter().any(|gap| pids.contains(&gap.pid)),
-            "{:?}",
-            report.unreadable
-        );
+        assert!(!report.unreadable.iter().any(|gap| pids.contains(&gap.pid)), "{:?}", report.unreadable);
     }
 }
 
@@ -171,42 +123,20 @@ fn with_the_two_capabilities() {
 fn root_without_the_capability_to_trace() {
     need!(Need::Root, Need::PYTHON, Need::Program("setpriv"));
     let scene = Scene::start("anonymous", User::Me);
-    let report = lspipe(PLAIN)
-        .setpriv(&["--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace"])
-        .report();
-    assert!(
-        report.pipes_of(&scene.truth.pids()).is_empty(),
-        "no link can be read"
-    );
+    let report = lspipe(PLAIN).setpriv(&["--bounding-set=-sys_ptrace", "--inh-caps=-sys_ptrace"]).report();
+    assert!(report.pipes_of(&scene.truth.pids()).is_empty(), "no link can be read");
     for pid in scene.truth.pids() {
-        let gap = report
-            .unreadable
-            .iter()
-            .find(|gap| gap.pid == pid)
-            .expect("named");
-        let count = std::fs::read_dir(format!("/proc/{pid}/fd"))
-            .expect("list fd")
-            .count() as u64;
-        assert_eq!(
-            (gap.what.as_str(), gap.error.as_str(), gap.fds),
-            ("fd_links", "EACCES", Some(count))
-        );
-        assert_eq!(
-            (gap.command.as_str(), gap.command_bytes.as_deref()),
-            ("python3", None)
-        );
+        let gap = report.unreadable.iter().find(|gap| gap.pid == pid).expect("named");
+        let count = std::fs::read_dir(format!("/proc/{pid}/fd")).expect("list fd").count() as u64;
+        assert_eq!((gap.what.as_str(), gap.error.as_str(), gap.fds), ("fd_links", "EACCES", Some(count)));
+        assert_eq!((gap.command.as_str(), gap.command_bytes.as_deref()), ("python3", None));
     }
 }
 
 /// Whoever is not even told of other people's processes knows that there may be some.
 #[test]
 fn hidden_processes() {
-    need!(
-        Need::Root,
-        Need::PYTHON,
-        Need::Program("nsenter"),
-        Need::Program("setpriv")
-    );
+    need!(Need::Root, Need::PYTHON, Need::Program("nsenter"), Need::Program("setpriv"));
     let scene = Scene::start("users", User::Me);
     let (nobody, proc) = (scene.truth.number("/nobody"), scene.truth.text("/proc"));
     let run = |args: &[&str]| lspipe(args).mounts_of(scene.pid()).setpriv(AS_NOBODY);
@@ -216,13 +146,8 @@ fn hidden_processes() {
     assert_eq!(report.scan.proc, proc);
     scene.truth.seen_in(&[nobody]).assert_whole(&report);
     let table = run(&["-q", "--proc", proc]).run().expect(0);
-    assert_eq!(
-        Table::parse(table.text()).cell(&scene.truth.id("to_root"), "READERS"),
-        "?"
-    );
-    run(&["-q", "--proc", proc, "--require-complete"])
-        .run()
-        .expect(2);
+    assert_eq!(Table::parse(table.text()).cell(&scene.truth.id("to_root"), "READERS"), "?");
+    run(&["-q", "--proc", proc, "--require-complete"]).run().expect(2);
     // Root is exempt.
     let report = lspipe(["--proc", proc]).mounts_of(scene.pid()).report();
     assert_eq!(report.scan.outside, None);

@@ -25,19 +25,10 @@ fn check(file: &str, cases: &[(Damage, &[u32], &[Gap])]) {
         let told: Vec<Value> = after["unreadable"].as_array().expect("an array").clone();
         let told: Vec<_> = told
             .iter()
-            .map(|gap| {
-                (
-                    gap["pid"].clone(),
-                    gap["what"].clone(),
-                    gap["error"].clone(),
-                    gap["fd"].clone(),
-                )
-            })
+            .map(|gap| (gap["pid"].clone(), gap["what"].clone(), gap["error"].clone(), gap["fd"].clone()))
             .collect();
-        let expected: Vec<_> = gaps
-            .iter()
-            .map(|&(what, error, fd)| (json!(VICTIM), json!(what), json!(error), json!(fd)))
-            .collect();
+        let expected: Vec<_> =
+            gaps.iter().map(|&(what, error, fd)| (json!(VICTIM), json!(what), json!(error), json!(fd))).collect();
         assert_eq!(told, expected, "{file} {damage:?}");
         if !ends.is_empty() {
             assert_facts(file, damage, &after);
@@ -60,8 +51,7 @@ fn assert_facts(file: &str, damage: Damage, after: &Value) {
         "cmdline" => &["cmdline", "cmdline_bytes"],
         _ => &[],
     };
-    let [before, after] =
-        [&UNHARMED.1, after].map(|report| find(&report["processes"], "pid", VICTIM));
+    let [before, after] = [&UNHARMED.1, after].map(|report| find(&report["processes"], "pid", VICTIM));
     for (name, value) in before.as_object().expect("an object") {
         if !told_by.contains(&name.as_str()) {
             assert_eq!(&after[name], value, "{name} with {file} {damage:?}");
@@ -158,36 +148,12 @@ fn fdinfo() {
     check(
         "fdinfo",
         &[
-            (
-                Missing,
-                NONE,
-                &[("fd", "ENOENT", Some(3)), ("fd", "ENOENT", Some(4))],
-            ),
-            (
-                Empty,
-                NONE,
-                &[("fd", "ENOENT", Some(3)), ("fd", "ENOENT", Some(4))],
-            ),
-            (
-                File,
-                NONE,
-                &[("fd", "ENOTDIR", Some(3)), ("fd", "ENOTDIR", Some(4))],
-            ),
-            (
-                Loop,
-                NONE,
-                &[("fd", "ELOOP", Some(3)), ("fd", "ELOOP", Some(4))],
-            ),
-            (
-                Fifo,
-                NONE,
-                &[("fd", "ENOTDIR", Some(3)), ("fd", "ENOTDIR", Some(4))],
-            ),
-            (
-                Denied,
-                NONE,
-                &[("fd", "EACCES", Some(3)), ("fd", "EACCES", Some(4))],
-            ),
+            (Missing, NONE, &[("fd", "ENOENT", Some(3)), ("fd", "ENOENT", Some(4))]),
+            (Empty, NONE, &[("fd", "ENOENT", Some(3)), ("fd", "ENOENT", Some(4))]),
+            (File, NONE, &[("fd", "ENOTDIR", Some(3)), ("fd", "ENOTDIR", Some(4))]),
+            (Loop, NONE, &[("fd", "ELOOP", Some(3)), ("fd", "ELOOP", Some(4))]),
+            (Fifo, NONE, &[("fd", "ENOTDIR", Some(3)), ("fd", "ENOTDIR", Some(4))]),
+            (Denied, NONE, &[("fd", "EACCES", Some(3)), ("fd", "EACCES", Some(4))]),
         ],
     );
 }
@@ -245,20 +211,13 @@ fn process() {
 /// What the tree says of the machine.
 #[test]
 fn machine() {
-    for file in [
-        "stat",
-        "sys",
-        "sys/kernel",
-        "sys/kernel/hostname",
-        "sys/kernel/osrelease",
-        "sys/kernel/random/boot_id",
-    ] {
+    for file in
+        ["stat", "sys", "sys/kernel", "sys/kernel/hostname", "sys/kernel/osrelease", "sys/kernel/random/boot_id"]
+    {
         let damages: &[Damage] = if ["sys", "sys/kernel"].contains(&file) {
             &[Missing, Empty, File, Loop, Fifo, Denied]
         } else {
-            &[
-                Missing, Empty, Short, Huge, Binary, Loop, Folder, Fifo, Denied,
-            ]
+            &[Missing, Empty, Short, Huge, Binary, Loop, Folder, Fifo, Denied]
         };
         for &damage in damages {
             let mut stage = Stage::new();
@@ -267,11 +226,7 @@ fn machine() {
             // Of the neighbours nothing but when they were started depends on it.
             let output = stage.run(&["--json"]).expect(0);
             let report = super::json(&output);
-            assert_eq!(
-                report["pipes"].as_array().map(Vec::len),
-                Some(3),
-                "{file} {damage:?}"
-            );
+            assert_eq!(report["pipes"].as_array().map(Vec::len), Some(3), "{file} {damage:?}");
             assert_eq!(report["scan"]["complete"], true, "{file} {damage:?}");
             if damage == Missing {
                 let lost = match file {

@@ -74,11 +74,7 @@ impl Damage {
 
     fn apply(self, path: &Path) {
         let was_folder = path.is_dir() && !path.is_symlink();
-        let bytes = if was_folder {
-            Vec::new()
-        } else {
-            fs::read(path).unwrap_or_default()
-        };
+        let bytes = if was_folder { Vec::new() } else { fs::read(path).unwrap_or_default() };
         if self == Self::Denied {
             return fs::set_permissions(path, fs::Permissions::from_mode(0o000)).expect("chmod");
         }
@@ -120,39 +116,21 @@ impl Stage {
         let dir = public_dir(User::Me);
         let tree = ProcTree::new(&dir.path().join("proc"));
         tree.process(100, "writer").fd(100, 1, HEALTHY, "01");
-        tree.process(101, "reader")
-            .fd(101, 0, HEALTHY, "00")
-            .fd(101, 5, ONE_SIDED, "00");
-        tree.child(VICTIM, 100, 1000, "victim")
-            .fd(VICTIM, 0, "/dev/null", "02");
-        tree.fd(VICTIM, 3, "pipe:[2000]", "00")
-            .fd(VICTIM, 4, "pipe:[2000]", "02001");
-        let stage = Self {
-            tree,
-            user: User::Me,
-            _dir: dir,
-        };
+        tree.process(101, "reader").fd(101, 0, HEALTHY, "00").fd(101, 5, ONE_SIDED, "00");
+        tree.child(VICTIM, 100, 1000, "victim").fd(VICTIM, 0, "/dev/null", "02");
+        tree.fd(VICTIM, 3, "pipe:[2000]", "00").fd(VICTIM, 4, "pipe:[2000]", "02001");
+        let stage = Self { tree, user: User::Me, _dir: dir };
         // So that a fact that gets lost is seen to be lost.
         let status = fs::read_to_string(stage.victim("status")).expect("read");
         stage.write("status", status.replace("NSpid:\t200", "NSpid:\t200\t7"));
-        stage.write(
-            "cgroup",
-            format!(
-                "0::/system.slice/docker-{}.scope\n",
-                "0123456789abcdef".repeat(4)
-            ),
-        );
+        stage.write("cgroup", format!("0::/system.slice/docker-{}.scope\n", "0123456789abcdef".repeat(4)));
         stage
     }
 
     /// A file of the victim, or with no name its folder.
     fn victim(&self, file: &str) -> PathBuf {
         let folder = self.tree.root().join(VICTIM.to_string());
-        if file.is_empty() {
-            folder
-        } else {
-            folder.join(file)
-        }
+        if file.is_empty() { folder } else { folder.join(file) }
     }
 
     fn write(&self, file: &str, text: impl AsRef<[u8]>) {
@@ -162,10 +140,7 @@ impl Stage {
     fn spoil(&mut self, path: &Path, damage: Damage) {
         if damage == Damage::Denied && is_root() {
             // Nothing is denied to root.
-            let status = Command::new("chmod")
-                .args(["-R", "a+rX"])
-                .arg(self.tree.root())
-                .status();
+            let status = Command::new("chmod").args(["-R", "a+rX"]).arg(self.tree.root()).status();
             assert!(status.expect("chmod").success());
             self.user = User::Nobody;
         }
@@ -183,32 +158,15 @@ impl Stage {
     fn survive(&self) -> Value {
         for (form, text) in TABLES.into_iter().zip(&UNHARMED.0) {
             let output = self.run(form).expect(0);
-            assert!(
-                output
-                    .stderr
-                    .lines()
-                    .all(|line| line.starts_with("lspipe: ")),
-                "{}",
-                output.stderr
-            );
-            assert_eq!(
-                rows(output.text(), HEALTHY),
-                rows(text, HEALTHY),
-                "{form:?}"
-            );
+            assert!(output.stderr.lines().all(|line| line.starts_with("lspipe: ")), "{}", output.stderr);
+            assert_eq!(rows(output.text(), HEALTHY), rows(text, HEALTHY), "{form:?}");
         }
         let (report, unharmed) = (json(&self.run(&["--json"]).expect(0)), &UNHARMED.1);
         for id in [HEALTHY, ONE_SIDED] {
-            assert_eq!(
-                find(&report["pipes"], "id", id),
-                find(&unharmed["pipes"], "id", id)
-            );
+            assert_eq!(find(&report["pipes"], "id", id), find(&unharmed["pipes"], "id", id));
         }
         for pid in [100, 101] {
-            assert_eq!(
-                find(&report["processes"], "pid", pid),
-                find(&unharmed["processes"], "pid", pid)
-            );
+            assert_eq!(find(&report["processes"], "pid", pid), find(&unharmed["processes"], "pid", pid));
         }
         self.assert_exit_status(&report);
         report
@@ -219,19 +177,9 @@ impl Stage {
     #[track_caller]
     fn assert_exit_status(&self, json: &Value) {
         let complete = json["scan"]["complete"] == true;
-        self.run(&["--json", "--require-complete"])
-            .expect(if complete { 0 } else { 2 });
-        let there = self
-            .tree
-            .root()
-            .join(VICTIM.to_string())
-            .symlink_metadata()
-            .is_ok();
-        let unread = json["unreadable"]
-            .as_array()
-            .expect("an array")
-            .iter()
-            .any(|gap| gap["what"] == "fd_table");
+        self.run(&["--json", "--require-complete"]).expect(if complete { 0 } else { 2 });
+        let there = self.tree.root().join(VICTIM.to_string()).symlink_metadata().is_ok();
+        let unread = json["unreadable"].as_array().expect("an array").iter().any(|gap| gap["what"] == "fd_table");
         let table = self.run(&["fds", &VICTIM.to_string()]);
         let code = if unread {
             2
@@ -247,10 +195,7 @@ impl Stage {
 impl Drop for Stage {
     fn drop(&mut self) {
         // A folder that denies us is not removed either. Root is denied nothing.
-        let _ = Command::new("chmod")
-            .args(["-R", "u+rwX"])
-            .arg(self.tree.root())
-            .status();
+        let _ = Command::new("chmod").args(["-R", "u+rwX"]).arg(self.tree.root()).status();
     }
 }
 
@@ -264,41 +209,21 @@ fn json(output: &Output) -> Value {
 /// The item of a list in which this field has this value.
 fn find(list: &Value, field: &str, value: impl Into<Value>) -> Value {
     let value = value.into();
-    let found = list
-        .as_array()
-        .expect("an array")
-        .iter()
-        .find(|item| item[field] == value);
-    found
-        .unwrap_or_else(|| panic!("no {field} {value} in {list:#}"))
-        .clone()
+    let found = list.as_array().expect("an array").iter().find(|item| item[field] == value);
+    found.unwrap_or_else(|| panic!("no {field} {value} in {list:#}")).clone()
 }
 
 /// The rows of a table that have this cell; how wide they are depends on the others.
 fn rows(table: &str, cell: &str) -> Vec<Vec<String>> {
-    let words = |row: &str| {
-        row.split_whitespace()
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
-    };
-    table
-        .lines()
-        .map(words)
-        .filter(|row| row.iter().any(|word| word == cell))
-        .collect()
+    let words = |row: &str| row.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    table.lines().map(words).filter(|row| row.iter().any(|word| word == cell)).collect()
 }
 
 /// The descriptors by which the victim is on a pipe, in ascending order.
 fn victims_ends(report: &Value) -> Vec<u32> {
     let report: Report = serde_json::from_value(report.clone()).expect("the contract");
-    let ends = report
-        .pipes
-        .iter()
-        .flat_map(|pipe| pipe.ends().cloned().collect::<Vec<End>>());
-    let mut fds: Vec<u32> = ends
-        .filter(|end| end.pid == VICTIM)
-        .map(|end| end.fd)
-        .collect();
+    let ends = report.pipes.iter().flat_map(|pipe| pipe.ends().cloned().collect::<Vec<End>>());
+    let mut fds: Vec<u32> = ends.filter(|end| end.pid == VICTIM).map(|end| end.fd).collect();
     fds.sort_unstable();
     fds
 }

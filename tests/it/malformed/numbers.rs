@@ -11,18 +11,8 @@ use super::{HEALTHY, ONE_SIDED, Stage, VICTIM, find, victims_ends};
 use crate::support::report::Report;
 
 /// Texts that stand for no number in /proc.
-const NO_NUMBERS: [&str; 10] = [
-    "-1",
-    "+5",
-    "007",
-    "00",
-    "0x10",
-    "1e3",
-    "12 ",
-    "99999999999",
-    "99999999999999999999",
-    "abc",
-];
+const NO_NUMBERS: [&str; 10] =
+    ["-1", "+5", "007", "00", "0x10", "1e3", "12 ", "99999999999", "99999999999999999999", "abc"];
 
 /// An fd table with an end of a pipe that nothing else has.
 fn add_table(dir: &Path) {
@@ -46,21 +36,12 @@ fn pids() {
         add_table(&stage.tree.root().join(name));
     }
     let report = stage.survive();
-    assert_eq!(
-        report["scan"]["processes"], before["scan"]["processes"],
-        "none of these is a process"
-    );
+    assert_eq!(report["scan"]["processes"], before["scan"]["processes"], "none of these is a process");
     assert!(!pipes(&report).contains("pipe:[3000]"), "{report:#}");
 
-    stage
-        .tree
-        .process(4_194_304, "last")
-        .fd(4_194_304, 0, "pipe:[4000]", "00");
+    stage.tree.process(4_194_304, "last").fd(4_194_304, 0, "pipe:[4000]", "00");
     let report = stage.survive();
-    assert_eq!(
-        find(&report["pipes"], "id", "pipe:[4000]")["readers"][0]["pid"],
-        4_194_304
-    );
+    assert_eq!(find(&report["pipes"], "id", "pipe:[4000]")["readers"][0]["pid"], 4_194_304);
 }
 
 #[test]
@@ -71,11 +52,7 @@ fn descriptors() {
         fs::write(stage.victim("fdinfo").join(name), "flags:\t00\n").expect("write");
     }
     let report = stage.survive();
-    assert_eq!(
-        victims_ends(&report),
-        [3, 4],
-        "none of these is a descriptor"
-    );
+    assert_eq!(victims_ends(&report), [3, 4], "none of these is a descriptor");
     assert_eq!(report["scan"]["complete"], true);
 }
 
@@ -91,52 +68,22 @@ fn threads() {
 
 #[test]
 fn inodes() {
-    let wrong = [
-        "",
-        "-1",
-        "+5",
-        "0x10",
-        "1e3",
-        "12 ",
-        "abc",
-        "18446744073709551616",
-        "99999999999999999999",
-    ];
+    let wrong = ["", "-1", "+5", "0x10", "1e3", "12 ", "abc", "18446744073709551616", "99999999999999999999"];
     let links = wrong.map(|inode| format!("pipe:[{inode}]"));
-    let others = [
-        "pipe:[3000",
-        "pipe:3000]",
-        "pipe:[3000] ",
-        " pipe:[3000]",
-        "pipe:[3000]x",
-        "PIPE:[3000]",
-        "fifo:[0:1:3000]",
-    ];
+    let others =
+        ["pipe:[3000", "pipe:3000]", "pipe:[3000] ", " pipe:[3000]", "pipe:[3000]x", "PIPE:[3000]", "fifo:[0:1:3000]"];
     let stage = Stage::new();
     for (fd, link) in (10..).zip(links.iter().map(String::as_str).chain(others)) {
         stage.tree.fd(VICTIM, fd, link, "00");
     }
     let report = stage.survive();
     let expected = [HEALTHY, ONE_SIDED, "pipe:[2000]"].map(str::to_owned);
-    assert_eq!(
-        pipes(&report),
-        BTreeSet::from(expected),
-        "no pipe is made up"
-    );
+    assert_eq!(pipes(&report), BTreeSet::from(expected), "no pipe is made up");
 }
 
 #[test]
 fn flags() {
-    let wrong = [
-        "",
-        "8",
-        "-1",
-        "abc",
-        "0x1",
-        "1 1",
-        "40000000000",
-        "99999999999999999999",
-    ];
+    let wrong = ["", "8", "-1", "abc", "0x1", "1 1", "40000000000", "99999999999999999999"];
     let stage = Stage::new();
     for (fd, flags) in (10..).zip(wrong) {
         stage.tree.fd(VICTIM, fd, "pipe:[2000]", flags);
@@ -144,18 +91,9 @@ fn flags() {
     let report = stage.survive();
     assert_eq!(victims_ends(&report), [3, 4]);
     let told = report["unreadable"].as_array().expect("an array");
-    let told: Vec<_> = told
-        .iter()
-        .map(|gap| (gap["fd"].as_u64(), gap["error"].as_str()))
-        .collect();
-    let expected: Vec<_> = (10..)
-        .take(wrong.len())
-        .map(|fd| (Some(fd), Some("EINVAL")))
-        .collect();
-    assert_eq!(
-        told, expected,
-        "each is an end, and of which side is not known"
-    );
+    let told: Vec<_> = told.iter().map(|gap| (gap["fd"].as_u64(), gap["error"].as_str())).collect();
+    let expected: Vec<_> = (10..).take(wrong.len()).map(|fd| (Some(fd), Some("EINVAL"))).collect();
+    assert_eq!(told, expected, "each is an end, and of which side is not known");
 }
 
 #[test]
@@ -165,18 +103,13 @@ fn numbers_of_facts() {
         let stage = Stage::new();
         let status = format!("Uid:\t{text}\t{text}\t{text}\t{text}\nNSpid:\t{VICTIM}\t{text}\n");
         stage.write("status", status);
-        stage.write("stat", format!("{VICTIM} (victim) ? {text} {text} {text} 0 -1 {text} 0 0 0 0 0 0 0 0 20 0 1 0 {huge} 0\n"));
+        stage.write(
+            "stat",
+            format!("{VICTIM} (victim) ? {text} {text} {text} 0 -1 {text} 0 0 0 0 0 0 0 0 20 0 1 0 {huge} 0\n"),
+        );
         let report = stage.survive();
         let victim = find(&report["processes"], "pid", VICTIM);
-        for fact in [
-            "uid",
-            "ns_pid",
-            "ppid",
-            "pgid",
-            "sid",
-            "state",
-            "started_at",
-        ] {
+        for fact in ["uid", "ns_pid", "ppid", "pgid", "sid", "state", "started_at"] {
             assert_eq!(victim[fact], Value::Null, "{fact} of {text:?}");
         }
         assert_eq!(victim["command"], "victim");
@@ -187,9 +120,7 @@ fn numbers_of_facts() {
 /// When it was started, from the two numbers that tell it.
 #[test]
 fn times() {
-    let stat = |ticks: &str| {
-        format!("{VICTIM} (victim) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 {ticks} 0\n")
-    };
+    let stat = |ticks: &str| format!("{VICTIM} (victim) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 {ticks} 0\n");
     for (boot, ticks) in [
         ("9223372036854775807", "100"),
         ("-9223372036854775808", "100"),
@@ -199,18 +130,10 @@ fn times() {
         ("x", "100"),
     ] {
         let stage = Stage::new();
-        fs::write(
-            stage.tree.root().join("stat"),
-            format!("cpu 0\nbtime {boot}\n"),
-        )
-        .expect("write");
+        fs::write(stage.tree.root().join("stat"), format!("cpu 0\nbtime {boot}\n")).expect("write");
         stage.write("stat", stat(ticks));
         let report = super::json(&stage.run(&["--json"]).expect(0));
-        assert_eq!(
-            find(&report["processes"], "pid", VICTIM)["started_at"],
-            Value::Null,
-            "{boot} {ticks}"
-        );
+        assert_eq!(find(&report["processes"], "pid", VICTIM)["started_at"], Value::Null, "{boot} {ticks}");
     }
 }
 
@@ -220,18 +143,12 @@ fn parents_in_a_circle() {
     // 200 → 100 → 301 → 200, 302 is its own parent, and 303 has one that is not there.
     for (pid, parent) in [(100, 301), (301, 200), (302, 302), (303, 999_999)] {
         fs::write(
-            stage
-                .tree
-                .process(pid, "kin")
-                .root()
-                .join(format!("{pid}/stat")),
+            stage.tree.process(pid, "kin").root().join(format!("{pid}/stat")),
             format!("{pid} (kin) S {parent} 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 100 0\n"),
         )
         .expect("write");
         if pid != 100 {
-            stage
-                .tree
-                .fd(pid, 0, format!("pipe:[{}]", 9000 + pid), "00");
+            stage.tree.fd(pid, 0, format!("pipe:[{}]", 9000 + pid), "00");
         }
     }
     let family = |pid: &str| {

@@ -31,14 +31,9 @@ pub(crate) fn is_missing(test: &str, needs: &[Need]) -> bool {
     let Some(lack) = needs.iter().find_map(|need| need.lack()) else {
         return false;
     };
-    let name = test
-        .trim_end_matches("::{{closure}}")
-        .trim_start_matches("it::");
+    let name = test.trim_end_matches("::{{closure}}").trim_start_matches("it::");
     let is_fault = env::var_os("CI").is_some_and(|ci| ci == "true");
-    assert!(
-        !is_fault,
-        "skipped: {name}: needs {lack}, and CI=true forbids skipping"
-    );
+    assert!(!is_fault, "skipped: {name}: needs {lack}, and CI=true forbids skipping");
     // Not eprintln, which the test harness swallows.
     writeln!(std::io::stderr(), "skipped: {name}: needs {lack}").expect("stderr");
     true

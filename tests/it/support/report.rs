@@ -10,9 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 
 /// A field that may be null but must be there: serde takes an absent one for null unless told how to read it.
-fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
-    from: D,
-) -> Result<Option<T>, D::Error> {
+fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
     Option::deserialize(from)
 }
 
@@ -106,10 +104,7 @@ pub(crate) struct Unreadable {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[allow(
-    dead_code,
-    reason = "every field of the contract is here, so that it is read strictly"
-)]
+#[allow(dead_code, reason = "every field of the contract is here, so that it is read strictly")]
 pub(crate) struct Process {
     pub(crate) pid: u32,
     #[serde(deserialize_with = "nullable")]
@@ -234,15 +229,8 @@ pub(crate) fn exact(text: &str, bytes: Option<&str>) -> Vec<u8> {
         return text.as_bytes().to_vec();
     };
     let exact = STANDARD.decode(bytes).expect("base64");
-    assert!(
-        std::str::from_utf8(&exact).is_err(),
-        "{text:?} is given in bytes although it is UTF-8"
-    );
-    assert_eq!(
-        String::from_utf8_lossy(&exact),
-        text,
-        "the text is the lossy form of the bytes"
-    );
+    assert!(std::str::from_utf8(&exact).is_err(), "{text:?} is given in bytes although it is UTF-8");
+    assert_eq!(String::from_utf8_lossy(&exact), text, "the text is the lossy form of the bytes");
     exact
 }
 
@@ -250,15 +238,8 @@ impl Process {
     /// The command line; empty where it could not be read.
     pub(crate) fn cmdline(&self) -> Vec<Vec<u8>> {
         match (&self.cmdline, &self.cmdline_bytes) {
-            (_, Some(bytes)) => bytes
-                .iter()
-                .map(|word| STANDARD.decode(word).expect("base64"))
-                .collect(),
-            (words, None) => words
-                .iter()
-                .flatten()
-                .map(|word| word.as_bytes().to_vec())
-                .collect(),
+            (_, Some(bytes)) => bytes.iter().map(|word| STANDARD.decode(word).expect("base64")).collect(),
+            (words, None) => words.iter().flatten().map(|word| word.as_bytes().to_vec()).collect(),
         }
     }
 }
@@ -272,23 +253,16 @@ impl End {
 impl Pipe {
     pub(crate) fn ends(&self) -> impl Iterator<Item = &End> {
         // A read-write end stands on both sides: count it once.
-        self.readers
-            .iter()
-            .chain(self.writers.iter().filter(|end| end.access == "w"))
+        self.readers.iter().chain(self.writers.iter().filter(|end| end.access == "w"))
     }
 
     /// Every process on it.
     pub(crate) fn pids(&self) -> BTreeSet<u32> {
-        self.ends()
-            .map(|end| end.pid)
-            .chain(self.openers.iter().map(|opener| opener.pid))
-            .collect()
+        self.ends().map(|end| end.pid).chain(self.openers.iter().map(|opener| opener.pid)).collect()
     }
 
     pub(crate) fn path(&self) -> Option<Vec<u8>> {
-        self.path
-            .as_deref()
-            .map(|path| exact(path, self.path_bytes.as_deref()))
+        self.path.as_deref().map(|path| exact(path, self.path_bytes.as_deref()))
     }
 }
 
@@ -297,10 +271,7 @@ impl Report {
     #[track_caller]
     pub(crate) fn parse(json: &[u8]) -> Self {
         let report: Self = serde_json::from_slice(json).unwrap_or_else(|error| {
-            panic!(
-                "not the JSON of the contract: {error}\n{}",
-                String::from_utf8_lossy(json)
-            );
+            panic!("not the JSON of the contract: {error}\n{}", String::from_utf8_lossy(json));
         });
         report.check();
         report
@@ -312,10 +283,6 @@ impl Report {
 
     /// The pipes that any of these processes is on.
     pub(crate) fn pipes_of(&self, pids: &BTreeSet<u32>) -> BTreeSet<&str> {
-        self.pipes
-            .iter()
-            .filter(|pipe| !pipe.pids().is_disjoint(pids))
-            .map(|pipe| pipe.id.as_str())
-            .collect()
+        self.pipes.iter().filter(|pipe| !pipe.pids().is_disjoint(pids)).map(|pipe| pipe.id.as_str()).collect()
     }
 }

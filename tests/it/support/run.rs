@@ -65,18 +65,8 @@ pub(crate) struct Lspipe {
 
 /// `lspipe` with these arguments.
 pub(crate) fn lspipe<I: IntoIterator<Item: AsRef<OsStr>>>(args: I) -> Lspipe {
-    let args = args
-        .into_iter()
-        .map(|arg| arg.as_ref().to_owned())
-        .collect();
-    Lspipe {
-        args,
-        user: User::Me,
-        limit: LIMIT,
-        mounts_of: None,
-        setpriv: Vec::new(),
-        stdout: None,
-    }
+    let args = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
+    Lspipe { args, user: User::Me, limit: LIMIT, mounts_of: None, setpriv: Vec::new(), stdout: None }
 }
 
 impl Lspipe {
@@ -115,45 +105,23 @@ impl Lspipe {
         let started = Instant::now();
         let mut running = self.spawn();
         let stdout = running.child.stdout.take().map(collect);
-        let stderr = running
-            .child
-            .stderr
-            .take()
-            .map(collect)
-            .expect("stderr is captured");
+        let stderr = running.child.stderr.take().map(collect).expect("stderr is captured");
         let status = running.wait(limit);
         let took = started.elapsed();
-        let stdout = stdout
-            .map(|thread| thread.join().expect("read stdout"))
-            .unwrap_or_default();
-        let stderr =
-            String::from_utf8(stderr.join().expect("read stderr")).expect("stderr is UTF-8");
+        let stdout = stdout.map(|thread| thread.join().expect("read stdout")).unwrap_or_default();
+        let stderr = String::from_utf8(stderr.join().expect("read stderr")).expect("stderr is UTF-8");
         assert!(!stderr.contains("panicked"), "lspipe panicked: {stderr}");
-        Output {
-            pid: running.child.id(),
-            status,
-            stdout,
-            stderr,
-            took,
-        }
+        Output { pid: running.child.id(), status, stdout, stderr, took }
     }
 
     /// Starts it and leaves it running.
     pub(crate) fn spawn(mut self) -> Running {
-        let user = if self.setpriv.is_empty() {
-            self.user
-        } else {
-            User::Nobody
-        };
+        let user = if self.setpriv.is_empty() { self.user } else { User::Nobody };
         let (binary, _home) = binary_for(user);
         let tool = |name: &str| program(name).expect("checked by need").into_os_string();
         let mut words: Vec<OsString> = Vec::new();
         if let Some(pid) = self.mounts_of {
-            words.extend([
-                tool("nsenter"),
-                "--mount".into(),
-                format!("--target={pid}").into(),
-            ]);
+            words.extend([tool("nsenter"), "--mount".into(), format!("--target={pid}").into()]);
         }
         if !self.setpriv.is_empty() {
             words.push(tool("setpriv"));
@@ -172,10 +140,7 @@ impl Lspipe {
             .stdin(Stdio::null())
             .stdout(stdout)
             .stderr(Stdio::piped());
-        Running {
-            child: command.spawn().expect("start lspipe"),
-            _home,
-        }
+        Running { child: command.spawn().expect("start lspipe"), _home }
     }
 
     /// `--json` added: the report, after checking that it keeps every promise that holds for any report.
@@ -232,11 +197,7 @@ fn binary_for(user: User) -> (PathBuf, Option<TempDir>) {
     let copy = home.path().join("lspipe");
     // By another process: a file open for writing here could be inherited by what another test just forks, and a program
     // that somebody has open for writing cannot be run.
-    let status = Command::new("cp")
-        .arg(built)
-        .arg(&copy)
-        .status()
-        .expect("run cp");
+    let status = Command::new("cp").arg(built).arg(&copy).status().expect("run cp");
     assert!(status.success(), "copy lspipe");
     (copy, Some(home))
 }
@@ -245,15 +206,8 @@ fn binary_for(user: User) -> (PathBuf, Option<TempDir>) {
 pub(crate) fn public_dir(user: User) -> TempDir {
     // The folder for temporary files may be one of our own, where nobody else gets in.
     let usual = env::temp_dir();
-    let parent = if is_public(&usual) {
-        usual
-    } else {
-        PathBuf::from("/tmp")
-    };
-    let dir = tempfile::Builder::new()
-        .prefix("lspipe-test-")
-        .tempdir_in(parent)
-        .expect("temporary directory");
+    let parent = if is_public(&usual) { usual } else { PathBuf::from("/tmp") };
+    let dir = tempfile::Builder::new().prefix("lspipe-test-").tempdir_in(parent).expect("temporary directory");
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).expect("chmod");
     user.own(dir.path());
     dir

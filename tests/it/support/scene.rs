@@ -69,26 +69,15 @@ impl Scene {
         // The command holds the other side of the socket, whose closing is how the scene's failure would be known.
         drop(command);
 
-        control
-            .set_read_timeout(Some(LIMIT))
-            .expect("set a timeout");
+        control.set_read_timeout(Some(LIMIT)).expect("set a timeout");
         let mut line = String::new();
         let read = BufReader::new(&control).read_line(&mut line);
         if read.is_err() || line.is_empty() {
             end(&mut child, &control);
-            panic!(
-                "scene {name} failed: {read:?}\n{}",
-                fs::read_to_string(&said).unwrap_or_default()
-            );
+            panic!("scene {name} failed: {read:?}\n{}", fs::read_to_string(&said).unwrap_or_default());
         }
-        let truth = serde_json::from_str(&line)
-            .unwrap_or_else(|error| panic!("scene {name} said {line}: {error}"));
-        Self {
-            truth,
-            child,
-            control,
-            dir,
-        }
+        let truth = serde_json::from_str(&line).unwrap_or_else(|error| panic!("scene {name} said {line}: {error}"));
+        Self { truth, child, control, dir }
     }
 
     pub(crate) fn pid(&self) -> u32 {
@@ -128,11 +117,7 @@ fn copy_scripts(to: &Path) {
     let from = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/scenes");
     for script in fs::read_dir(from).expect("list tests/scenes") {
         let script = script.expect("list tests/scenes");
-        if script
-            .path()
-            .extension()
-            .is_some_and(|extension| extension == "py")
-        {
+        if script.path().extension().is_some_and(|extension| extension == "py") {
             fs::copy(script.path(), to.join(script.file_name())).expect("copy a script");
         }
     }

@@ -11,16 +11,8 @@ impl Table {
     #[track_caller]
     pub(crate) fn parse(text: &str) -> Self {
         let mut lines = text.lines();
-        let header = lines
-            .next()
-            .expect("a header")
-            .split_whitespace()
-            .map(str::to_owned)
-            .collect();
-        Self {
-            header,
-            rows: lines.map(str::to_owned).collect(),
-        }
+        let header = lines.next().expect("a header").split_whitespace().map(str::to_owned).collect();
+        Self { header, rows: lines.map(str::to_owned).collect() }
     }
 
     pub(crate) fn header(&self) -> &[String] {
@@ -34,14 +26,9 @@ impl Table {
     /// The cells of the only row whose first cell is this, for rows in which no cell holds a blank.
     #[track_caller]
     pub(crate) fn row(&self, first: &str) -> Vec<&str> {
-        let mut found = self
-            .rows
-            .iter()
-            .map(|row| row.split_whitespace().collect::<Vec<_>>())
-            .filter(|row| row[0] == first);
-        let row = found
-            .next()
-            .unwrap_or_else(|| panic!("no row {first} in {:#?}", self.rows));
+        let mut found =
+            self.rows.iter().map(|row| row.split_whitespace().collect::<Vec<_>>()).filter(|row| row[0] == first);
+        let row = found.next().unwrap_or_else(|| panic!("no row {first} in {:#?}", self.rows));
         assert!(found.next().is_none(), "several rows {first}");
         row
     }
@@ -49,11 +36,7 @@ impl Table {
     /// One cell of that row, by its column.
     #[track_caller]
     pub(crate) fn cell(&self, first: &str, column: &str) -> &str {
-        let index = self
-            .header
-            .iter()
-            .position(|name| name == column)
-            .unwrap_or_else(|| panic!("no column {column}"));
+        let index = self.header.iter().position(|name| name == column).unwrap_or_else(|| panic!("no column {column}"));
         self.row(first)[index]
     }
 }

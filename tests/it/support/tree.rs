@@ -16,18 +16,12 @@ impl ProcTree {
     /// An empty tree there, with what every /proc has.
     pub(crate) fn new(root: &Path) -> Self {
         fs::create_dir_all(root.join("sys/kernel/random")).expect("create the tree");
-        let write =
-            |name: &str, text: &str| fs::write(root.join(name), text).expect("write into the tree");
+        let write = |name: &str, text: &str| fs::write(root.join(name), text).expect("write into the tree");
         write("stat", "cpu  0 0 0 0 0 0 0 0 0 0\nbtime 1700000000\n");
         write("sys/kernel/hostname", "fixture\n");
         write("sys/kernel/osrelease", "6.1.0\n");
-        write(
-            "sys/kernel/random/boot_id",
-            "11111111-2222-3333-4444-555555555555\n",
-        );
-        Self {
-            root: root.to_owned(),
-        }
+        write("sys/kernel/random/boot_id", "11111111-2222-3333-4444-555555555555\n");
+        Self { root: root.to_owned() }
     }
 
     pub(crate) fn root(&self) -> &Path {
@@ -51,15 +45,11 @@ impl ProcTree {
         let zeros = "0 ".repeat(30);
         write(
             "stat",
-            format!(
-                "{pid} ({command}) S {parent} {pid} {pid} 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 100 {zeros}\n"
-            ),
+            format!("{pid} ({command}) S {parent} {pid} {pid} 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 100 {zeros}\n"),
         );
         write(
             "status",
-            format!(
-                "Name:\t{command}\nPid:\t{pid}\nUid:\t{uid}\t{uid}\t{uid}\t{uid}\nNSpid:\t{pid}\nThreads:\t1\n"
-            ),
+            format!("Name:\t{command}\nPid:\t{pid}\nUid:\t{uid}\t{uid}\t{uid}\t{uid}\nNSpid:\t{pid}\nThreads:\t1\n"),
         );
         write("comm", format!("{command}\n"));
         write("cmdline", format!("{command}\0"));
@@ -70,8 +60,7 @@ impl ProcTree {
     /// Says where the process has the file system mounted that its files are on.
     pub(crate) fn mount(&self, pid: u32, point: &str) -> &Self {
         let info = format!("{FILES} 1 0:99 / {point} rw - fuse fuse rw\n");
-        fs::write(self.root.join(pid.to_string()).join("mountinfo"), info)
-            .expect("write mountinfo");
+        fs::write(self.root.join(pid.to_string()).join("mountinfo"), info).expect("write mountinfo");
         self
     }
 
@@ -81,32 +70,18 @@ impl ProcTree {
     }
 
     /// Adds a descriptor to the table of a thread.
-    pub(crate) fn thread_fd(
-        &self,
-        pid: u32,
-        tid: u32,
-        fd: u32,
-        target: impl AsRef<Path>,
-        flags: &str,
-    ) -> &Self {
+    pub(crate) fn thread_fd(&self, pid: u32, tid: u32, fd: u32, target: impl AsRef<Path>, flags: &str) -> &Self {
         self.descriptor(&format!("{pid}/task/{tid}"), fd, target.as_ref(), flags)
     }
 
     fn descriptor(&self, owner: &str, fd: u32, target: &Path, flags: &str) -> &Self {
-        let (links, infos) = (
-            self.root.join(owner).join("fd"),
-            self.root.join(owner).join("fdinfo"),
-        );
+        let (links, infos) = (self.root.join(owner).join("fd"), self.root.join(owner).join("fdinfo"));
         for folder in [&links, &infos] {
             fs::create_dir_all(folder).expect("create an fd table");
         }
         symlink(target, links.join(fd.to_string())).expect("link a descriptor");
         // Pipes are on a mount of their own.
-        let mount = if target.to_string_lossy().starts_with("pipe:[") {
-            15
-        } else {
-            FILES
-        };
+        let mount = if target.to_string_lossy().starts_with("pipe:[") { 15 } else { FILES };
         let info = format!("pos:\t0\nflags:\t{flags}\nmnt_id:\t{mount}\n");
         fs::write(infos.join(fd.to_string()), info).expect("write fdinfo");
         self

@@ -110,24 +110,19 @@ impl Truth {
     /// (pid, tid, fd, access) of every end of a pipe.
     pub(crate) fn ends_of(&self, name: &str) -> Vec<(u32, Option<u32>, u32, &str)> {
         let ends = self.ends.iter().filter(|end| end.pipe == name);
-        ends.map(|end| (end.pid, end.tid, end.fd, end.access.as_str()))
-            .collect()
+        ends.map(|end| (end.pid, end.tid, end.fd, end.access.as_str())).collect()
     }
 
     /// A number that the scene told beside its pipes, by its JSON pointer: `/pids/alpha`.
     #[track_caller]
     pub(crate) fn number(&self, pointer: &str) -> u32 {
         let value = self.more.pointer(pointer).and_then(Value::as_u64);
-        u32::try_from(value.unwrap_or_else(|| panic!("no number {pointer} in {}", self.more)))
-            .expect("small number")
+        u32::try_from(value.unwrap_or_else(|| panic!("no number {pointer} in {}", self.more))).expect("small number")
     }
 
     #[track_caller]
     pub(crate) fn text(&self, pointer: &str) -> &str {
-        self.more
-            .pointer(pointer)
-            .and_then(Value::as_str)
-            .unwrap_or_else(|| panic!("no {pointer} in {}", self.more))
+        self.more.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("no {pointer} in {}", self.more))
     }
 
     /// What is left of the truth for somebody who may look into these processes only.
@@ -135,31 +130,22 @@ impl Truth {
         let mut told = self.clone();
         told.ends.retain(|end| pids.contains(&end.pid));
         let ends = &told.ends;
-        told.pipes
-            .retain(|name, _| ends.iter().any(|end| end.pipe == *name));
+        told.pipes.retain(|name, _| ends.iter().any(|end| end.pipe == *name));
         told
     }
 
     /// The truth with a table told under another of the threads that share it.
     pub(crate) fn with_tid(&self, from: u32, to: u32) -> Self {
         let mut told = self.clone();
-        told.ends
-            .iter_mut()
-            .filter(|end| end.tid == Some(from))
-            .for_each(|end| end.tid = Some(to));
+        told.ends.iter_mut().filter(|end| end.tid == Some(from)).for_each(|end| end.tid = Some(to));
         told
     }
 
     fn expected(&self, name: &str) -> Facts {
         let pipe = &self.pipes[name];
         let side = |access: &str| {
-            let ends = self
-                .ends
-                .iter()
-                .filter(|end| end.pipe == name && end.access.contains(access))
-                .cloned();
-            ends.map(|end| (end.pid, end.tid, end.fd, end.access, Some(end.flags)))
-                .collect()
+            let ends = self.ends.iter().filter(|end| end.pipe == name && end.access.contains(access)).cloned();
+            ends.map(|end| (end.pid, end.tid, end.fd, end.access, Some(end.flags))).collect()
         };
         Facts {
             name: name.to_owned(),
@@ -176,14 +162,8 @@ impl Truth {
 
     fn reported(name: &str, pipe: &Pipe) -> Facts {
         let side = |ends: &[End]| {
-            let flags = |end: &End| {
-                end.flags
-                    .as_ref()
-                    .map(|flags| flags.iter().cloned().collect())
-            };
-            ends.iter()
-                .map(|end| (end.pid, end.tid, end.fd, end.access.clone(), flags(end)))
-                .collect()
+            let flags = |end: &End| end.flags.as_ref().map(|flags| flags.iter().cloned().collect());
+            ends.iter().map(|end| (end.pid, end.tid, end.fd, end.access.clone(), flags(end))).collect()
         };
         Facts {
             name: name.to_owned(),
@@ -202,20 +182,13 @@ impl Truth {
     /// other pipe with an end in one of the scene's processes, and the facts of those processes.
     #[track_caller]
     pub(crate) fn assert_whole(&self, report: &Report) {
-        assert!(
-            !self.pipes.is_empty(),
-            "a scene without pipes proves nothing"
-        );
+        assert!(!self.pipes.is_empty(), "a scene without pipes proves nothing");
         for name in self.pipes.keys() {
             self.assert_pipe(name, report);
         }
         let listed = report.pipes_of(&self.pids());
         let known = self.ids();
-        assert_eq!(
-            listed,
-            known.iter().map(String::as_str).collect(),
-            "the pipes of the scene's processes"
-        );
+        assert_eq!(listed, known.iter().map(String::as_str).collect(), "the pipes of the scene's processes");
         self.assert_processes(report);
     }
 
@@ -227,17 +200,9 @@ impl Truth {
             panic!("not in the report: {expected:#?}");
         };
         assert_eq!(Self::reported(name, pipe), expected);
-        let names: Vec<Vec<u8>> = self.pipes[name]
-            .names
-            .iter()
-            .map(|name| decode(name))
-            .collect();
+        let names: Vec<Vec<u8>> = self.pipes[name].names.iter().map(|name| decode(name)).collect();
         match pipe.path() {
-            Some(path) => assert!(
-                names.contains(&path),
-                "path of {name}: {:?}, none of {names:?}",
-                pipe.path
-            ),
+            Some(path) => assert!(names.contains(&path), "path of {name}: {:?}, none of {names:?}", pipe.path),
             None => assert!(names.is_empty(), "{name} has no path, not one of {names:?}"),
         }
     }
@@ -245,42 +210,20 @@ impl Truth {
     #[track_caller]
     fn assert_processes(&self, report: &Report) {
         let holders: BTreeSet<u32> = self.ends.iter().map(|end| end.pid).collect();
-        for known in self
-            .processes
-            .iter()
-            .filter(|process| holders.contains(&process.pid))
-        {
-            let found = report
-                .processes
-                .iter()
-                .find(|process| process.pid == known.pid)
-                .expect("a holder is listed");
-            assert_eq!(
-                exact(&found.command, found.command_bytes.as_deref()),
-                decode(&known.command),
-                "{found:?}"
-            );
+        for known in self.processes.iter().filter(|process| holders.contains(&process.pid)) {
+            let found = report.processes.iter().find(|process| process.pid == known.pid).expect("a holder is listed");
+            assert_eq!(exact(&found.command, found.command_bytes.as_deref()), decode(&known.command), "{found:?}");
             let cmdline: Vec<Vec<u8>> = known.cmdline.iter().map(|word| decode(word)).collect();
             assert_eq!(found.cmdline(), cmdline, "{found:?}");
             assert_eq!(found.uid, Some(known.uid), "{found:?}");
             // Scenes live for seconds, and the kernel counts a process's start in hundredths of one.
             let age = known.alive_at - found.started_at.expect("a start time").seconds();
-            assert!(
-                (-1.0..120.0).contains(&age),
-                "started {age} s before it said so: {found:?}"
-            );
+            assert!((-1.0..120.0).contains(&age), "started {age} s before it said so: {found:?}");
             let state = found.state.as_deref().unwrap_or_default();
             assert!(["R", "S", "D", "T", "Z"].contains(&state), "{found:?}");
             assert_eq!(found.ns_pid, known.ns_pid, "{found:?}");
-            for (found, known) in [
-                (found.ppid, known.ppid),
-                (found.pgid, known.pgid),
-                (found.sid, known.sid),
-            ] {
-                assert!(
-                    known.is_none() || found == known,
-                    "{found:?} is not {known:?}"
-                );
+            for (found, known) in [(found.ppid, known.ppid), (found.pgid, known.pgid), (found.sid, known.sid)] {
+                assert!(known.is_none() || found == known, "{found:?} is not {known:?}");
             }
         }
     }

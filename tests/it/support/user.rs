@@ -20,11 +20,7 @@ pub(crate) enum User {
 impl User {
     /// Every user that a test can be run as: with and without root's rights, or only without.
     pub(crate) fn all() -> &'static [Self] {
-        if is_root() {
-            &[Self::Me, Self::Nobody]
-        } else {
-            &[Self::Me]
-        }
+        if is_root() { &[Self::Me, Self::Nobody] } else { &[Self::Me] }
     }
 
     pub(crate) fn uid(self) -> u32 {
@@ -56,9 +52,5 @@ pub(crate) fn is_root() -> bool {
 /// Whether everybody may come to this file and read it: all folders above it searchable, the file readable by others.
 pub(crate) fn is_public(file: &Path) -> bool {
     let mode = |path: &Path| fs::metadata(path).map_or(0, |found| found.mode());
-    mode(file) & 0o004 != 0
-        && file
-            .ancestors()
-            .skip(1)
-            .all(|folder| mode(folder) & 0o001 != 0)
+    mode(file) & 0o004 != 0 && file.ancestors().skip(1).all(|folder| mode(folder) & 0o001 != 0)
 }
