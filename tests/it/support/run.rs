@@ -3,10 +3,11 @@
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -165,9 +166,34 @@ impl Running {
             if let Some(status) = self.child.try_wait().expect("wait for lspipe") {
                 return status;
             }
-            assert!(Instant::now() < end, "lspipe did not end within {limit:?}");
+            assert!(Instant::now() < end, "lspipe did not end within {limit:?}: {}", self.threads());
             thread::sleep(Duration::from_millis(2));
         }
+    }
+
+    /// Its lines while it runs; waiting for one too long is a failure. The pipe is closed after the iterator is dropped, once
+    /// there is one more line.
+    pub(crate) fn lines(&mut self) -> impl Iterator<Item = String> {
+        let stdout = BufReader::new(self.child.stdout.take().expect("captured"));
+        let (send, receive) = mpsc::channel();
+        thread::spawn(move || stdout.lines().try_for_each(|line| send.send(line.expect("UTF-8"))));
+        std::iter::from_fn(move || match receive.recv_timeout(LIMIT) {
+            Ok(line) => Some(line),
+            Err(mpsc::RecvTimeoutError::Disconnected) => None,
+            Err(mpsc::RecvTimeoutError::Timeout) => panic!("no line from lspipe within {LIMIT:?}"),
+        })
+    }
+
+    /// What each of its threads is at, for whoever has to find out why it hangs.
+    fn threads(&self) -> String {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).into_iter().flatten().flatten();
+        let told = tasks.map(|task| {
+            let read = |name| fs::read_to_string(task.path().join(name)).unwrap_or_default();
+            let status = read("status");
+            let state = status.lines().find(|line| line.starts_with("State:")).unwrap_or_default();
+            format!("\n{state}, {}, {}", read("wchan"), read("syscall").trim())
+        });
+        told.collect()
     }
 }
 
