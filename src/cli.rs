@@ -37,6 +37,7 @@ const END_COLUMNS: [Column; 11] = [
 const SELECTION: &str = "Selection";
 const OUTPUT: &str = "Output";
 const SOURCE: &str = "Source";
+const OTHER: &str = "Other";
 
 /// List pipes and FIFOs, and the processes on both their ends.
 ///
@@ -54,10 +55,6 @@ pub struct Cli {
     #[arg(value_name = "PIPE", long_help = PIPE_FORMS, value_hint = ValueHint::FilePath)]
     pipes: Vec<OsString>,
 
-    /// Print a man page, a shell completion or the JSON schema
-    #[arg(long, value_name = "KIND", exclusive = true)]
-    pub generate: Option<Generate>,
-
     #[command(flatten)]
     selection: SelectionArgs,
 
@@ -66,6 +63,10 @@ pub struct Cli {
 
     #[command(flatten)]
     shared: SharedArgs,
+
+    /// Print a man page, a shell completion or the JSON schema
+    #[arg(long, value_name = "KIND", exclusive = true, help_heading = OTHER)]
+    pub generate: Option<Generate>,
 }
 
 const PIPE_FORMS: &str = "\
@@ -106,7 +107,7 @@ enum Command {
 #[derive(Debug, Args)]
 #[command(next_help_heading = SELECTION)]
 struct SelectionArgs {
-    /// Pipes that one of these processes has an end of
+    /// Pipes that these processes hold an end of
     #[arg(short, long, value_name = "PID", value_hint = ValueHint::Other, value_delimiter = ',', value_parser = value::pid, allow_negative_numbers = true, action = ArgAction::Append)]
     pid: Vec<Pid>,
 
@@ -114,11 +115,11 @@ struct SelectionArgs {
     #[arg(long, requires = "pid")]
     descendants: bool,
 
-    /// Pipes that such a command has an end of: its name, or a /REGEX/
+    /// Pipes that commands of this name, or matching this /REGEX/, hold an end of
     #[arg(short, long, value_name = "NAME", value_hint = ValueHint::Other, value_parser = value::commands, action = ArgAction::Append)]
     command: Vec<Commands>,
 
-    /// Pipes that a process of this user, a name or number, has an end of
+    /// Pipes that processes of this user, by name or number, hold an end of
     #[arg(short, long, value_name = "USER", value_delimiter = ',', value_hint = ValueHint::Username, action = ArgAction::Append)]
     user: Vec<String>,
 
@@ -126,23 +127,23 @@ struct SelectionArgs {
     #[arg(short, long, value_name = "KIND", value_delimiter = ',', value_parser = value::kinds(), action = ArgAction::Append)]
     kind: Vec<PipeKind>,
 
-    /// Pipes without a reader: the next write gets SIGPIPE
+    /// Pipes that nobody was seen to read
     #[arg(long)]
     no_reader: bool,
 
-    /// Pipes without a writer: the next read gets end of file
-    #[arg(long)]
+    /// Pipes that nobody was seen to write
+    #[arg(long, conflicts_with = "no_reader")]
     no_writer: bool,
 }
 
 #[derive(Debug, Args)]
 #[command(next_help_heading = OUTPUT)]
 struct OutputArgs {
-    /// A row for each end, made for grep and awk
+    /// Print a row for each end, made for grep and awk
     #[arg(short, long, conflicts_with_all = ["json", "ndjson", "terse"])]
     endpoints: bool,
 
-    /// These columns, or with a + these more; see --list-columns
+    /// Show these columns, or with a + these more; see --list-columns
     #[arg(short, long, value_name = "COLUMNS", value_hint = ValueHint::Other, value_parser = value::columns, allow_hyphen_values = true, action = ArgAction::Append, conflicts_with_all = ["json", "ndjson", "terse"])]
     output: Vec<Columns>,
 
@@ -150,11 +151,11 @@ struct OutputArgs {
     #[arg(short = 'H', long)]
     list_columns: bool,
 
-    /// One line of JSON for each pipe, complete in itself
+    /// Print a line of JSON for each pipe, complete in itself
     #[arg(long, conflicts_with_all = ["json", "terse"])]
     ndjson: bool,
 
-    /// PIDs only, one a line: of all that hold an end
+    /// Print only the PIDs of all that hold an end, one per line
     #[arg(short, long, conflicts_with = "json")]
     terse: bool,
 
@@ -170,11 +171,11 @@ struct OutputArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = OUTPUT)]
 struct SharedArgs {
-    /// One JSON object
+    /// Print one JSON object
     #[arg(short = 'J', long, global = true)]
     json: bool,
 
-    /// No headings
+    /// Omit the headings
     #[arg(short, long, global = true)]
     noheadings: bool,
 
@@ -182,15 +183,15 @@ struct SharedArgs {
     #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
     color: When,
 
-    /// Report again and again, with this pause
+    /// Repeat the report, with this pause
     #[arg(short, long, value_name = "SECONDS", value_hint = ValueHint::Other, value_parser = value::seconds, allow_negative_numbers = true, global = true)]
     repeat: Option<Duration>,
 
-    /// Show users as numbers: to look up their names can block
+    /// Show numeric user IDs (looking up names can block)
     #[arg(short = 'l', long, global = true)]
     numeric_uid: bool,
 
-    /// No notes on stderr
+    /// Print no notes on stderr
     #[arg(short, long, global = true)]
     quiet: bool,
 

@@ -10,7 +10,7 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum Error {
     /// The proc root cannot be opened.
-    #[error("{}: cannot open the proc root: {source}", path.display())]
+    #[error("{}: cannot open the proc root: {}", path.display(), reason(source))]
     OpenRoot {
         /// The directory that was asked for.
         path: PathBuf,
@@ -21,10 +21,10 @@ pub enum Error {
     #[error("{}: no proc file system, nor a tree like one: it has no directory named by a PID", .0.display())]
     NotProc(PathBuf),
     /// No pipe could be made to learn the device of pipefs from.
-    #[error("cannot make a pipe, to learn which device pipes are on: {0}")]
+    #[error("cannot make a pipe, to learn which device pipes are on: {}", reason(.0))]
     Pipefs(io::Error),
     /// A path given as PIPE cannot be looked up.
-    #[error("{}: {source}; a PIPE is pipe:[INODE], fifo:[MAJ:MIN:INODE], an inode number, the path of a FIFO, or /proc/PID/fd/N", path.escape_debug())]
+    #[error("{}: {}{}", path.escape_debug(), reason(source), cure(source))]
     LookUp {
         /// The path, as far as it is text.
         path: String,
@@ -41,22 +41,32 @@ pub enum Error {
         /// What to do instead.
         hint: &'static str,
     },
-    /// The whole fd table of a process was asked for and could not be read.
-    #[error("the fd table of process {pid} cannot be read ({error}): {advice}")]
-    Unreadable {
-        /// The process.
-        pid: crate::model::Pid,
-        /// The name of the errno.
-        error: String,
-        /// What to do.
-        advice: &'static str,
-    },
+    /// Whole fd tables were asked for, and none could be read.
+    #[error("{0}")]
+    Unreadable(String),
     /// No user of that name.
     #[error("no user named {0:?}: give a name that `getent passwd` knows, or a number")]
     NoSuchUser(String),
     /// The report cannot be written.
-    #[error("cannot write the report: {0}")]
+    #[error("cannot write the report: {}", reason(.0))]
     Write(#[from] io::Error),
+}
+
+/// The cause in words, without the number that std adds.
+fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split_once(" (os error").map_or(text.as_str(), |(words, _)| words).to_owned()
+}
+
+/// What to do about a path that could not be looked up.
+fn cure(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            "; a PIPE is pipe:[INODE], fifo:[MAJ:MIN:INODE], an inode number, the path of a FIFO, or /proc/PID/fd/N"
+        }
+        io::ErrorKind::PermissionDenied => "; run as root, or see PERMISSIONS in lspipe(1)",
+        _ => "",
+    }
 }
 
 impl Error {

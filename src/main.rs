@@ -62,12 +62,19 @@ fn width() -> u16 {
 /// Prints help and version as they are, and an error as one line.
 fn usage(error: &clap::Error) -> u8 {
     if !error.use_stderr() {
-        return if error.print().is_ok() { 0 } else { FAILED };
+        return match error.print() {
+            Ok(()) => 0,
+            Err(error) => {
+                say(&Error::Write(error).to_string());
+                FAILED
+            }
+        };
     }
     let text = error.render().to_string();
     let lines = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
-    let message =
-        lines.filter(|line| !line.is_empty() && !line.starts_with("For more")).fold(String::new(), join_lines);
+    let message = lines
+        .filter(|line| !line.is_empty() && !["For more", "tip: to pass"].iter().any(|start| line.starts_with(start)))
+        .fold(String::new(), join_lines);
     say(message.strip_prefix("error: ").unwrap_or(&message));
     FAILED
 }

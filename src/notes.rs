@@ -7,15 +7,22 @@ use crate::options::PipeName;
 use crate::render::readable;
 use crate::select::{PipeMatch, Selection};
 
-/// What grants sight, with its place in the documentation.
-const GRANT: &str =
-    "run it as root, or give it the capabilities cap_sys_ptrace and cap_dac_read_search (PERMISSIONS in lspipe(1))";
+/// What grants sight.
+const GRANT: &str = "run as root, or see PERMISSIONS in lspipe(1)";
 
 /// Says which of the processes that were asked for are not there.
 pub(crate) fn no_process(pids: &[Pid], graph: &PipeGraph) -> Vec<String> {
     let missing = pids.iter().filter(|pid| !graph.parents.contains_key(pid));
     let root = graph.coverage.proc_root.display();
     missing.map(|pid| format!("no process {pid} in {root}")).collect()
+}
+
+/// Says which of the processes that were asked for are there, but could not be read.
+pub(crate) fn unreadable(pids: &[Pid], graph: &PipeGraph) -> Vec<String> {
+    let concerned = |gap: &&Gap| pids.contains(&gap.pid) && matches!(gap.what, Unread::FdTable | Unread::FdLinks);
+    let advice = advice(graph);
+    let say = |gap: &Gap| format!("the fd table of process {} cannot be read ({}): {advice}", gap.pid, gap.error);
+    graph.coverage.gaps.iter().filter(concerned).map(say).collect()
 }
 
 /// Says which of the pipes that were asked for nobody was seen to hold.
@@ -26,9 +33,10 @@ pub(crate) fn no_pipe(names: &[PipeName], wanted: &[PipeMatch], graph: &PipeGrap
         }
         Some(match name {
             PipeName::Id(id) => format!("no process was seen to have {id} open"),
-            PipeName::Path(path) => {
-                format!("no process was seen to have {} open", readable_path(path))
-            }
+            PipeName::Path(path) => format!(
+                "no process was seen to have {} open; one that waits in open(2) for the other side is not shown",
+                readable_path(path)
+            ),
             PipeName::Inode(number) => match living(*number, graph) {
                 Some(pid) => format!("no open pipe has inode {number}; for those of process {pid}: lspipe -p {pid}"),
                 None => format!("no process was seen to have a pipe of inode {number} open"),
@@ -60,12 +68,12 @@ pub(crate) fn coverage(graph: &PipeGraph) -> Vec<String> {
     if coverage.gaps.iter().any(|gap| !is_hung(gap)) {
         let count = coverage.unreadable();
         let who = match coverage.gaps.as_slice() {
-            [gap] => format!(" ({}, {})", gap.pid, readable(&gap.command)),
+            [gap] => format!(" (PID {}, {})", gap.pid, readable(&gap.command)),
             _ => String::new(),
         };
         let advice = advice(graph);
         notes.push(format!(
-            "{count} of {} processes{who} could not be read whole, and may hold ends that are not shown (?): {advice}",
+            "{count} of {} processes{who} could not be read, and may hold ends that are not shown (?): {advice}",
             coverage.processes
         ));
     }
@@ -84,7 +92,7 @@ pub(crate) fn advice(graph: &PipeGraph) -> &'static str {
     if graph.pipefs.is_none() {
         "the files are missing from this tree, or may not be read"
     } else if graph.coverage.privileged {
-        "refused even with all capabilities that help, as a security module may"
+        "refused in spite of all rights, perhaps by a security module"
     } else {
         GRANT
     }

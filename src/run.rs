@@ -4,7 +4,7 @@ use std::io::Write;
 
 use crate::error::Error;
 use crate::join::join;
-use crate::model::{Gap, Pid, PipeGraph, Unread};
+use crate::model::{Pid, PipeGraph};
 use crate::notes;
 use crate::options::{Options, PipeName, Question, Wanted};
 use crate::render::{Format, Style, render};
@@ -47,17 +47,22 @@ struct Answer {
 ///
 /// If the report cannot be made or written.
 pub fn run(options: &Options, style: &Style, out: &mut dyn Write, notify: &mut dyn FnMut(&str)) -> Result<Exit, Error> {
+    let mut said = Vec::new();
     loop {
         let answer = match &options.question {
             Question::Pipes(wanted) => pipes(options, wanted)?,
             Question::Tables(pids) => tables(options, pids)?,
         };
         write(options, &answer, style, out)?;
-        if !options.quiet {
+        // What was said of the last report need not be said again.
+        if !options.quiet && answer.notes != said {
             answer.notes.iter().for_each(|note| notify(note));
         }
         match options.repeat {
-            Some(pause) => std::thread::sleep(pause),
+            Some(pause) => {
+                said = answer.notes;
+                std::thread::sleep(pause);
+            }
             None if options.require_complete && !answer.graph.coverage.is_complete() => {
                 return Ok(Exit::Incomplete);
             }
@@ -77,9 +82,10 @@ fn pipes(options: &Options, wanted: &Wanted) -> Result<Answer, Error> {
         tables: Vec::new(),
     })?);
     let mut notes = notes::no_process(&selection.pids, &graph);
+    notes.extend(notes::unreadable(&selection.pids, &graph));
     notes.extend(notes::no_pipe(&wanted.pipes, &selection.pipes, &graph));
     let graph = select(graph, &selection);
-    let nothing_matched = graph.pipes.is_empty() && !selection.is_everything();
+    let nothing_matched = options.format.is_empty(&graph) && !selection.is_everything();
     if nothing_matched && notes.is_empty() {
         notes.push(notes::nothing_matched(&selection));
     }
@@ -95,11 +101,14 @@ fn tables(options: &Options, pids: &[Pid]) -> Result<Answer, Error> {
         parents: false,
         tables: pids.to_vec(),
     })?);
-    let unread = |gap: &&Gap| gap.what == Unread::FdTable && pids.contains(&gap.pid);
-    if let Some(gap) = graph.coverage.gaps.iter().find(unread) {
-        return Err(Error::Unreadable { pid: gap.pid, error: gap.error.clone(), advice: notes::advice(&graph) });
-    }
     let mut notes = notes::no_process(pids, &graph);
+    let unreadable = notes::unreadable(pids, &graph);
+    if graph.descriptors.is_empty()
+        && let Some(reason) = unreadable.first()
+    {
+        return Err(Error::Unreadable(reason.clone()));
+    }
+    notes.extend(unreadable);
     let nothing_matched = pids.iter().all(|pid| !graph.parents.contains_key(pid));
     let graph = select_tables(graph);
     notes.extend(notes::coverage(&graph));

@@ -10,7 +10,7 @@ use crate::render::columns::Column;
 use crate::select::CommandPattern;
 
 /// How similar an unknown column must be to a known one to be suggested.
-const SIMILAR: f64 = 0.7;
+const SIMILAR: f64 = 0.8;
 
 /// The value of one `--command`.
 #[derive(Debug, Clone)]
@@ -31,12 +31,17 @@ pub(super) fn pid(text: &str) -> Result<Pid, String> {
 /// `NAME,NAME` or `/REGEX/`, in which a comma has its own meaning.
 pub(super) fn commands(text: &str) -> Result<Commands, String> {
     if let Some(pattern) = text.strip_prefix('/').and_then(|rest| rest.strip_suffix('/')) {
-        let regex = Regex::new(pattern).map_err(|error| format!("no regular expression: {error}"))?;
+        let regex = Regex::new(pattern).map_err(|error| format!("invalid regular expression: {error}"))?;
         return Ok(Commands(vec![CommandPattern::Regex(regex)]));
     }
     let names = || text.split(',');
     if names().any(str::is_empty) {
         return Err("give a name, several with commas between them, or a /REGEX/".to_owned());
+    }
+    if let [name] = names().collect::<Vec<_>>().as_slice()
+        && name.starts_with('/')
+    {
+        return Err("a command has no path, and a /REGEX/ ends with a slash".to_owned());
     }
     if names().any(|name| name.len() > 1 && name.starts_with('/') && name.ends_with('/')) {
         return Err("a /REGEX/ stands alone: give it a --command of its own".to_owned());
@@ -68,7 +73,7 @@ fn column(name: &str) -> Result<Column, String> {
     let similarity = |column: &Column| strsim::jaro_winkler(column.heading(), &wanted);
     let nearest = known().max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
     match nearest.filter(|column| similarity(column) >= SIMILAR) {
-        Some(column) => Err(format!("there is no column {name:?}, but {}", column.heading())),
+        Some(column) => Err(format!("there is no column {name:?}; did you mean {}?", column.heading())),
         None => Err(format!("there is no column {name:?}; --list-columns shows them")),
     }
 }

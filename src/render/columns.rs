@@ -62,7 +62,7 @@ columns! {
     Kind, "KIND", Pipe, "anonymous or fifo";
     Readers, "READERS", Pipe, "the read ends, each PID,COMMAND,FDmode";
     Writers, "WRITERS", Pipe, "the write ends, each PID,COMMAND,FDmode";
-    Name, "NAME", Pipe, "the path of a FIFO, as its first holder opened it";
+    Name, "NAME", Pipe, "the path of a FIFO, as its first holder opened it, and whether that is deleted";
     Inode, "INODE", Pipe, "the inode number";
     Dev, "DEV", Pipe, "the device, MAJ:MIN";
     Deleted, "DELETED", Pipe, "yes if the FIFO has no name left in its file system";
@@ -75,7 +75,7 @@ columns! {
     Fd, "FD", End, "the file descriptor";
     Mode, "MODE", End, "the access mode: r, w or rw";
     Flags, "FLAGS", End, "the flags it is open with, by their names in fcntl.h";
-    Ends, "ENDS", End, "the other ends, those of the other side first; at most 32, then how many more";
+    Ends, "ENDS", End, "the ends of the other side (- none, ? not known), then others of this side; at most 32, then how many more";
     Ppid, "PPID", End, "the parent of the process";
     Pgid, "PGID", End, "its process group";
     Sid, "SID", End, "its session";
@@ -147,6 +147,9 @@ impl Sheet<'_> {
             Column::Name => {
                 if let Some(path) = &pipe.path {
                     push_name(text, path, style.place());
+                    if pipe.deleted {
+                        push_name(text, b" (deleted)", style.place());
+                    }
                 }
             }
             Column::Inode => show(text, Some(pipe.id.inode())),
@@ -176,10 +179,11 @@ impl Sheet<'_> {
                 Some(flags) => push_list(text, flags.names(), ","),
                 None => unsure(style, text),
             },
-            Column::Ends => match (row.pipe, row.descriptor.and_then(|descriptor| descriptor.pipe)) {
+            Column::Ends => match (row.pipe, row.descriptor) {
                 (Some(pipe), _) => self.other_ends(pipe, (pid, tid, fd), style, text),
+                (None, Some(Descriptor { pipe: None, target: None, .. })) => unsure(style, text),
                 // No end of it was seen, which this descriptor may be nevertheless.
-                (None, Some(id)) if self.may_hide_any(id) => unsure(style, text),
+                (None, Some(Descriptor { pipe: Some(id), .. })) if self.may_hide_any(*id) => unsure(style, text),
                 (None, _) => {}
             },
             Column::Type => match row.descriptor.and_then(|descriptor| descriptor.file_type) {
@@ -232,14 +236,20 @@ impl Sheet<'_> {
         self.ends(&ends, 0, style, text);
     }
 
+    /// The ends of the other side, or what stands for none, and then the other ends of the same side.
     fn other_ends(&self, pipe: &Pipe, key: EndKey, style: &Style, text: &mut String) {
         let access = pipe.ends.iter().find(|end| end.key() == key).map(|end| end.access);
         let others = pipe.ends.iter().filter(|end| end.key() != key);
         let (same, mut ends): (Vec<&Endpoint>, Vec<&Endpoint>) = others.partition(|end| access == Some(end.access));
-        ends.extend(same);
-        if ends.is_empty() && self.may_hide_any(pipe.id) {
-            return unsure(style, text);
+        if ends.is_empty() {
+            if self.may_hide_any(pipe.id) {
+                unsure(style, text);
+            } else {
+                faint(style, text);
+            }
+            text.push_str(if same.is_empty() { "" } else { style.separator(same.len()) });
         }
+        ends.extend(same);
         let shown = ends.len().min(MOST_ENDS);
         self.ends(&ends[..shown], ends.len() - shown, style, text);
     }

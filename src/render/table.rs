@@ -20,6 +20,9 @@ const PADDING: u16 = 2;
 /// The width of an end as long as they come: a PID of seven digits, a command of fifteen bytes, a descriptor of four.
 const LONGEST_END: u16 = 30;
 
+/// The width that most ends fit.
+const USUAL_END: u16 = 18;
+
 /// The width that a list or a path keeps on a narrow terminal, if it is that long.
 const LEAST_LONG: u16 = 8;
 
@@ -68,7 +71,7 @@ impl Sheet<'_> {
             let most = |column: &Column| if column.is_long() { long } else { short };
             frame.columns.iter().zip(&contents).map(|(column, content)| PADDING + *content.min(&most(column))).collect()
         };
-        let choices = [(width, LONGEST_END), (width, LEAST_LONG), (width / 3, LEAST_LONG)];
+        let choices = [(width, LONGEST_END), (width, USUAL_END), (width, LEAST_LONG), (width / 3, LEAST_LONG)];
         let fitting = choices.into_iter().map(least).find(|least| least.iter().sum::<u16>() <= width);
         for (index, shape) in table.column_iter_mut().enumerate() {
             shape.set_padding((0, PADDING));

@@ -152,15 +152,15 @@ pub(super) struct PipeView<'a> {
     readers: Ends<'a>,
     #[cfg_attr(test, schemars(with = "Vec<End>"))]
     writers: Ends<'a>,
-    /// Processes that are blocked in opening this FIFO.
+    /// Processes that are blocked in opening this FIFO; this version does not look for them, so always empty.
     openers: Vec<Opener>,
-    /// Bytes in the pipe.
+    /// Bytes in the pipe; null unless asked for, which this version cannot be.
     queued: Option<u64>,
-    /// Bytes that fit into the pipe.
+    /// Bytes that fit into the pipe; null likewise.
     capacity: Option<u64>,
-    /// Whether there is a read end that no fd table shows.
+    /// Whether there is a read end that no fd table shows; null likewise.
     hidden_readers: Option<bool>,
-    /// Whether there is a write end that no fd table shows.
+    /// Whether there is a write end that no fd table shows; null likewise.
     hidden_writers: Option<bool>,
 }
 
@@ -204,7 +204,7 @@ struct DescriptorView<'a> {
     fd: u32,
     /// `r`, `w` or `rw`; null for `O_PATH`.
     access: Option<&'static str>,
-    /// The type of the file as lsof writes it.
+    /// `REG`, `DIR`, `CHR`, `BLK`, `FIFO`, `SOCK`, `LINK` or `a_inode`.
     #[serde(rename = "type")]
     file_type: Option<&'static str>,
     flags: Option<Vec<&'static str>>,
