@@ -132,7 +132,7 @@ struct SelectionArgs {
     no_reader: bool,
 
     /// Pipes that nobody was seen to write
-    #[arg(long, conflicts_with = "no_reader")]
+    #[arg(long)]
     no_writer: bool,
 }
 
@@ -144,6 +144,8 @@ struct OutputArgs {
     endpoints: bool,
 
     /// Show these columns, or with a + these more; see --list-columns
+    ///
+    /// A column of an end, which are those from PID on in that list, makes a row for each end.
     #[arg(short, long, value_name = "COLUMNS", value_hint = ValueHint::Other, value_parser = value::columns, allow_hyphen_values = true, action = ArgAction::Append, conflicts_with_all = ["json", "ndjson", "terse"])]
     output: Vec<Columns>,
 

@@ -7,7 +7,7 @@ use clap_complete::Shell;
 
 use crate::cli::{Cli, Generate};
 use crate::render::SCHEMA;
-use crate::render::columns::{Column, Subject};
+use crate::render::columns::Column;
 
 /// The date of this version, in the foot of the man page.
 const RELEASED: &str = "2026-11-22";
@@ -45,13 +45,8 @@ pub fn generate(what: Generate, out: &mut dyn Write) -> io::Result<()> {
 ///
 /// Those of the writer.
 pub fn list_columns(out: &mut dyn Write) -> io::Result<()> {
-    for (subject, heading) in
-        [(Subject::Pipe, "Of a pipe:"), (Subject::End, "Of an end, which make a row for each end:")]
-    {
-        writeln!(out, "{heading}")?;
-        for column in Column::ALL.iter().filter(|column| column.subject() == subject) {
-            writeln!(out, "  {:<10} {}", column.heading(), column.help())?;
-        }
+    for column in Column::ALL.iter().filter(|column| column.is_selectable()) {
+        writeln!(out, "{:<10} {}", column.heading(), column.help())?;
     }
     Ok(())
 }

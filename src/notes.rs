@@ -8,7 +8,7 @@ use crate::render::readable;
 use crate::select::{PipeMatch, Selection};
 
 /// What grants sight.
-const GRANT: &str = "run as root, or see PERMISSIONS in lspipe(1)";
+const GRANT: &str = "run as root, or with cap_sys_ptrace and cap_dac_read_search, see PERMISSIONS in lspipe(1)";
 
 /// Says which of the processes that were asked for are not there.
 pub(crate) fn no_process(pids: &[Pid], graph: &PipeGraph) -> Vec<String> {

@@ -85,7 +85,7 @@ fn pipes(options: &Options, wanted: &Wanted) -> Result<Answer, Error> {
     notes.extend(notes::unreadable(&selection.pids, &graph));
     notes.extend(notes::no_pipe(&wanted.pipes, &selection.pipes, &graph));
     let graph = select(graph, &selection);
-    let nothing_matched = options.format.is_empty(&graph) && !selection.is_everything();
+    let nothing_matched = graph.pipes.is_empty() && !selection.is_everything();
     if nothing_matched && notes.is_empty() {
         notes.push(notes::nothing_matched(&selection));
     }

@@ -86,15 +86,6 @@ impl Format {
         }
     }
 
-    /// Whether there is nothing to show.
-    #[must_use]
-    pub fn is_empty(&self, graph: &PipeGraph) -> bool {
-        match self {
-            Self::Terse(sides) => holders(graph, sides).is_empty(),
-            _ => graph.pipes.is_empty(),
-        }
-    }
-
     /// Whether it shows names of users.
     #[must_use]
     pub fn needs_users(&self) -> bool {
@@ -134,14 +125,12 @@ pub fn render(graph: &PipeGraph, users: &Users, format: &Format, style: &Style, 
         Format::Tables { headings } => sheet.tables(*headings, style, out),
         Format::Json => json::write_report(&sheet, style.width.is_some(), out),
         Format::Ndjson => json::write_lines(&sheet, out),
-        Format::Terse(sides) => holders(graph, sides).into_iter().try_for_each(|pid| writeln!(out, "{pid}")),
+        Format::Terse(sides) => {
+            let ends = graph.pipes.iter().flat_map(|pipe| sides.iter().flat_map(|side| pipe.side(*side)));
+            let pids: BTreeSet<Pid> = ends.map(|end| end.pid).collect();
+            pids.into_iter().try_for_each(|pid| writeln!(out, "{pid}"))
+        }
     }
-}
-
-/// The processes with an end on one of the sides.
-fn holders(graph: &PipeGraph, sides: &[Side]) -> BTreeSet<Pid> {
-    let ends = graph.pipes.iter().flat_map(|pipe| sides.iter().flat_map(|side| pipe.side(*side)));
-    ends.map(|end| end.pid).collect()
 }
 
 /// A name of a process or file, safe to show in a line of text.

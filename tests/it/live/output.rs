@@ -12,19 +12,21 @@ use crate::support::run::lspipe;
 use crate::support::scene::Scene;
 use crate::support::user::User;
 
-const EVERY_FORM: [&[&str]; 6] = [&[], &["-e"], &["--json"], &["--ndjson"], &["-t"], &["-H"]];
+/// Every form of the report, of one process: a whole machine may have a hundred thousand ends.
+fn every_form(pid: &str) -> [Vec<&str>; 6] {
+    let selected = |form| [&["-q", "-p", pid][..], form].concat();
+    [selected(&[]), selected(&["-e"]), selected(&["--json"]), selected(&["--ndjson"]), selected(&["-t"]), vec!["-H"]]
+}
 
 /// As `cat` does: the reader has left, and that is nothing to speak of.
 #[test]
 fn closed_pipe_is_quiet() {
     need!(Need::PYTHON);
-    let _scene = Scene::start("choice", User::Me);
-    for form in EVERY_FORM {
+    let scene = Scene::start("choice", User::Me);
+    for form in every_form(&scene.truth.number("/pids/alpha").to_string()) {
         let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).expect("pipe");
         drop(reader);
-        let mut args = vec!["-q"];
-        args.extend(form);
-        let output = lspipe(&args).stdout(Stdio::from(writer)).run();
+        let output = lspipe(&form).stdout(Stdio::from(writer)).run();
         assert_eq!(output.stderr, "", "{form:?}");
         let sigpipe = rustix::process::Signal::PIPE.as_raw();
         let (code, signal) = (output.status.code(), output.status.signal());
@@ -35,12 +37,10 @@ fn closed_pipe_is_quiet() {
 #[test]
 fn full_disk_is_an_error() {
     need!(Need::PYTHON);
-    let _scene = Scene::start("choice", User::Me);
-    for form in EVERY_FORM {
+    let scene = Scene::start("choice", User::Me);
+    for form in every_form(&scene.truth.number("/pids/alpha").to_string()) {
         let full = File::options().write(true).open("/dev/full").expect("open /dev/full");
-        let mut args = vec!["-q"];
-        args.extend(form);
-        let output = lspipe(&args).stdout(Stdio::from(full)).run().expect(2);
+        let output = lspipe(&form).stdout(Stdio::from(full)).run().expect(2);
         assert!(output.stderr.starts_with("lspipe: "), "{form:?}: {}", output.stderr);
         assert_eq!(output.stderr.lines().count(), 1, "{form:?}: {}", output.stderr);
         assert!(output.stderr.contains("No space left on device"), "{form:?}: {}", output.stderr);
@@ -117,7 +117,7 @@ fn repeat_goes_on_until_it_is_stopped() {
     assert!(started.elapsed() >= Duration::from_millis(350), "it waits between two reports");
     // The reader leaves, and it ends by itself and quietly at one of the next reports.
     drop(lines);
-    running.wait(Duration::from_secs(10));
+    running.wait(Duration::from_secs(30));
 
     let mut running = lspipe(["-q", "-r", "0.2", "--ndjson", &ab]).spawn();
     let lines: Vec<Line> =

@@ -1,7 +1,5 @@
 //! Processes and pipes that come and go while the scan looks.
 
-use std::time::Duration;
-
 use super::PLAIN;
 use crate::support::need::{Need, need};
 use crate::support::run::lspipe;
@@ -14,7 +12,7 @@ fn thirty_scans_in_a_fork_storm() {
     for &user in User::all() {
         let scene = Scene::start("storm", user);
         for _ in 0..30 / User::all().len() {
-            let report = lspipe(PLAIN).user(user).limit(Duration::from_secs(20)).report();
+            let report = lspipe(PLAIN).user(user).report();
             scene.truth.assert_pipe("stable", &report);
         }
         // What vanished is normal, and nothing to speak of.

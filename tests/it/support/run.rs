@@ -18,7 +18,7 @@ use super::report::Report;
 use super::user::{User, is_public};
 
 /// Long enough for a busy machine; a report that takes longer hangs.
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(60);
 
 /// What a run left behind.
 #[derive(Debug)]
