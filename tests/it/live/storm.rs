@@ -16,9 +16,11 @@ fn thirty_scans_in_a_fork_storm() {
             scene.truth.assert_pipe("stable", &report);
         }
         // What vanished is normal, and nothing to speak of.
-        for args in [&["-q"][..], &["-q", "-e"], &["-q", "--ndjson"]] {
-            let output = lspipe(args).user(user).run().expect(0);
-            assert_eq!(output.stderr, "");
+        let stable = scene.truth.id("stable");
+        for args in [&[][..], &["-e"], &["--ndjson"], &["fds", &scene.pid().to_string()]] {
+            let selected = if args.first() == Some(&"fds") { &["-q"][..] } else { &["-q", &stable] };
+            let output = lspipe([args, selected].concat()).user(user).run().expect(0);
+            assert!(output.text().contains(&stable) && output.stderr.is_empty(), "{output:?}");
         }
     }
 }
