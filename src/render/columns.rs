@@ -236,22 +236,27 @@ impl Sheet<'_> {
         self.ends(&ends, 0, style, text);
     }
 
-    /// The ends of the other side, or what stands for none, and then the other ends of the same side.
+    /// The ends of the other side, or what stands for none, and then the other ends of the same side. Looks no further than it
+    /// shows: of a pipe with many ends, each has a row of its own.
     fn other_ends(&self, pipe: &Pipe, key: EndKey, style: &Style, text: &mut String) {
         let access = pipe.ends.iter().find(|end| end.key() == key).map(|end| end.access);
-        let others = pipe.ends.iter().filter(|end| end.key() != key);
-        let (same, mut ends): (Vec<&Endpoint>, Vec<&Endpoint>) = others.partition(|end| access == Some(end.access));
-        if ends.is_empty() {
+        let across = |end: &&Endpoint| access != Some(end.access);
+        let other = |end: &&Endpoint| end.key() != key;
+        let mut shown: Vec<&Endpoint> = pipe.ends.iter().filter(across).filter(other).take(MOST_ENDS).collect();
+        let same = pipe.ends.iter().filter(|end| !across(end)).filter(other).take(MOST_ENDS - shown.len());
+        if shown.is_empty() {
             if self.may_hide_any(pipe.id) {
                 unsure(style, text);
             } else {
                 faint(style, text);
             }
-            text.push_str(if same.is_empty() { "" } else { style.separator(same.len()) });
+            shown.extend(same);
+            text.push_str(if shown.is_empty() { "" } else { style.separator(shown.len()) });
+        } else {
+            shown.extend(same);
         }
-        ends.extend(same);
-        let shown = ends.len().min(MOST_ENDS);
-        self.ends(&ends[..shown], ends.len() - shown, style, text);
+        let others = pipe.ends.len() - usize::from(access.is_some());
+        self.ends(&shown, others - shown.len(), style, text);
     }
 
     fn may_hide_any(&self, pipe: PipeId) -> bool {

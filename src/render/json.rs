@@ -1,30 +1,52 @@
 //! Writes the JSON forms, and holds their schema.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use super::Sheet;
+use super::text::misleads;
 
 /// The JSON Schema of `--json`; the definition `Line` in it is that of a line of `--ndjson`.
 pub const SCHEMA: &str = include_str!("../../schema/lspipe.schema.json");
 
 /// One object: indented for a person, on one line for a machine, since indenting doubles it.
-pub(super) fn write_report(sheet: &Sheet<'_>, indent: bool, out: &mut dyn Write) -> io::Result<()> {
-    let report = sheet.report();
-    if indent {
-        serde_json::to_writer_pretty(&mut *out, &report)?;
+pub(super) fn write_report(sheet: &Sheet<'_>, terminal: bool, out: &mut dyn Write) -> io::Result<()> {
+    if terminal {
+        writeln!(out, "{}", safe(&serde_json::to_string_pretty(&sheet.report())?))
     } else {
-        serde_json::to_writer(&mut *out, &report)?;
+        serde_json::to_writer(&mut *out, &sheet.report())?;
+        out.write_all(b"\n")
     }
-    out.write_all(b"\n")
 }
 
 /// An object for each pipe, one a line.
-pub(super) fn write_lines(sheet: &Sheet<'_>, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write_lines(sheet: &Sheet<'_>, terminal: bool, out: &mut dyn Write) -> io::Result<()> {
     for pipe in &sheet.graph.pipes {
-        serde_json::to_writer(&mut *out, &sheet.line(pipe))?;
-        out.write_all(b"\n")?;
+        if terminal {
+            writeln!(out, "{}", safe(&serde_json::to_string(&sheet.line(pipe))?))?;
+        } else {
+            serde_json::to_writer(&mut *out, &sheet.line(pipe))?;
+            out.write_all(b"\n")?;
+        }
     }
     Ok(())
+}
+
+/// The same JSON, with characters that a terminal would obey or not show as escapes: `serde_json` writes all above U+001F as they
+/// are. They can stand in strings only.
+fn safe(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
+        if misleads(character) {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                // Writing to a String cannot fail.
+                let _ = write!(text, "\\u{unit:04x}");
+            }
+        } else {
+            text.push(character);
+        }
+    }
+    text
 }
 
 #[cfg(test)]
@@ -32,6 +54,15 @@ mod tests {
     use schemars::generate::SchemaSettings;
 
     use super::super::view::{Line, Report};
+
+    #[test]
+    fn on_a_terminal_json_obeys_nobody() {
+        let json = "[\"a\u{9b}31m\u{7f}\u{202e}\u{e0041}ü\"]";
+        let safe = super::safe(json);
+        assert_eq!(safe, r#"["a\u009b31m\u007f\u202e\udb40\udc41ü"]"#);
+        let read = |text| serde_json::from_str::<Vec<String>>(text).unwrap();
+        assert_eq!(read(&safe), read(json));
+    }
 
     /// `SNAPSHOTS=overwrite cargo test` writes the file anew after a change of the shapes.
     #[test]

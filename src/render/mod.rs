@@ -124,7 +124,7 @@ pub fn render(graph: &PipeGraph, users: &Users, format: &Format, style: &Style, 
         }
         Format::Tables { headings } => sheet.tables(*headings, style, out),
         Format::Json => json::write_report(&sheet, style.width.is_some(), out),
-        Format::Ndjson => json::write_lines(&sheet, out),
+        Format::Ndjson => json::write_lines(&sheet, style.width.is_some(), out),
         Format::Terse(sides) => {
             let ends = graph.pipes.iter().flat_map(|pipe| sides.iter().flat_map(|side| pipe.side(*side)));
             let pids: BTreeSet<Pid> = ends.map(|end| end.pid).collect();

@@ -56,9 +56,9 @@ fn push_hex(text: &mut String, byte: u8) {
 
 /// Characters that are not seen, or change how others are seen: C1 controls, direction marks (UAX #9), zero-width characters
 /// and tags.
-fn misleads(character: char) -> bool {
+pub(super) fn misleads(character: char) -> bool {
     matches!(character,
-        '\u{80}'..='\u{9f}' | '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        '\u{7f}'..='\u{9f}' | '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
