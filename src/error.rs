@@ -68,11 +68,3 @@ fn cure(error: &io::Error) -> &'static str {
         _ => "",
     }
 }
-
-impl Error {
-    /// Whether the reader of our output went away, which ends the command quietly.
-    #[must_use]
-    pub fn is_broken_pipe(&self) -> bool {
-        matches!(self, Self::Write(error) if error.kind() == io::ErrorKind::BrokenPipe)
-    }
-}

@@ -21,7 +21,6 @@ fn main() -> ExitCode {
     let status = match Cli::from_command_line() {
         Ok(cli) => match answer(cli) {
             Ok(exit) => exit.into(),
-            Err(error) if error.is_broken_pipe() => FAILED,
             Err(error) => {
                 say(&error.to_string());
                 FAILED

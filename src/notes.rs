@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::model::{Gap, Outside, Pid, PipeGraph, Unread};
+use crate::model::{Gap, MayHold, Outside, Pid, PipeGraph, Unread};
 use crate::options::PipeName;
 use crate::render::readable;
 use crate::select::{PipeMatch, Selection};
@@ -64,19 +64,21 @@ pub(crate) fn nothing_matched(selection: &Selection) -> String {
 /// Says what the scan could not see.
 pub(crate) fn coverage(graph: &PipeGraph) -> Vec<String> {
     let coverage = &graph.coverage;
-    let mut notes: Vec<String> = coverage.gaps.iter().filter(|gap| is_hung(gap)).map(hung).collect();
-    if coverage.gaps.iter().any(|gap| !is_hung(gap)) {
-        let count = coverage.unreadable();
-        let who = match coverage.gaps.as_slice() {
-            [gap] => format!(" (PID {}, {})", gap.pid, readable(&gap.command)),
-            _ => String::new(),
-        };
-        let advice = advice(graph);
-        notes.push(format!(
-            "{count} of {} processes{who} could not be read, and may hold ends that are not shown (?): {advice}",
-            coverage.processes
-        ));
-    }
+    let hung = coverage.gaps.iter().filter(|gap| is_hung(gap)).map(hung);
+    let harmless = coverage.gaps.iter().filter(|gap| !is_hung(gap) && gap.may_hold == MayHold::NOTHING).map(harmless);
+    let mut notes: Vec<String> = hung.chain(harmless).collect();
+    let gaps: Vec<&Gap> =
+        coverage.gaps.iter().filter(|gap| !is_hung(gap) && gap.may_hold != MayHold::NOTHING).collect();
+    let who = match gaps.as_slice() {
+        [] => None,
+        [gap] => Some(format!(" (PID {}, {})", gap.pid, readable(&gap.command))),
+        _ => Some(String::new()),
+    };
+    notes.extend(who.map(|who| {
+        let count = gaps.chunk_by(|a, b| a.pid == b.pid).count();
+        let (all, advice) = (coverage.processes, advice(graph));
+        format!("{count} of {all} processes{who} could not be read, and may hold ends that are not shown (?): {advice}")
+    }));
     notes.extend(coverage.outside.map(|outside| {
         match outside {
             Outside::PidNamespace => "this proc shows one PID namespace only, so an end held outside it is not seen and ? stands for it: run lspipe on the host",
@@ -88,14 +90,21 @@ pub(crate) fn coverage(graph: &PipeGraph) -> Vec<String> {
 }
 
 /// What to do about processes that could not be read.
-pub(crate) fn advice(graph: &PipeGraph) -> &'static str {
+fn advice(graph: &PipeGraph) -> String {
+    let refusal = |gap: &&Gap| !["EACCES", "EPERM", "ETIMEDOUT"].contains(&gap.error.as_str());
     if graph.pipefs.is_none() {
-        "the files are missing from this tree, or may not be read"
+        "the files are missing from this tree, or may not be read".to_owned()
+    } else if let Some(gap) = graph.coverage.gaps.iter().find(refusal) {
+        format!("{}, see errno(3)", gap.error)
     } else if graph.coverage.privileged {
-        "refused in spite of all rights, perhaps by a security module"
+        "refused in spite of all rights, perhaps by a security module".to_owned()
     } else {
-        GRANT
+        GRANT.to_owned()
     }
+}
+
+fn harmless(gap: &Gap) -> String {
+    format!("process {} ({}): the command line could not be read ({})", gap.pid, readable(&gap.command), gap.error)
 }
 
 fn is_hung(gap: &Gap) -> bool {

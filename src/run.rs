@@ -47,10 +47,15 @@ struct Answer {
 ///
 /// If the report cannot be made or written.
 pub fn run(options: &Options, style: &Style, out: &mut dyn Write, notify: &mut dyn FnMut(&str)) -> Result<Exit, Error> {
+    // Once: a process may end while its pipe goes on.
+    let selection = match &options.question {
+        Question::Pipes(wanted) => resolve(options, wanted)?,
+        Question::Tables(_) => Selection::default(),
+    };
     let mut said = Vec::new();
     loop {
         let answer = match &options.question {
-            Question::Pipes(wanted) => pipes(options, wanted)?,
+            Question::Pipes(wanted) => pipes(options, wanted, &selection)?,
             Question::Tables(pids) => tables(options, pids)?,
         };
         write(options, &answer, style, out)?;
@@ -72,8 +77,7 @@ pub fn run(options: &Options, style: &Style, out: &mut dyn Write, notify: &mut d
     }
 }
 
-fn pipes(options: &Options, wanted: &Wanted) -> Result<Answer, Error> {
-    let selection = resolve(options, wanted)?;
+fn pipes(options: &Options, wanted: &Wanted, selection: &Selection) -> Result<Answer, Error> {
     let graph = join(scan::scan(&Want {
         proc_root: options.proc_root.clone(),
         flags: options.format.needs_flags(),
@@ -84,10 +88,10 @@ fn pipes(options: &Options, wanted: &Wanted) -> Result<Answer, Error> {
     let mut notes = notes::no_process(&selection.pids, &graph);
     notes.extend(notes::unreadable(&selection.pids, &graph));
     notes.extend(notes::no_pipe(&wanted.pipes, &selection.pipes, &graph));
-    let graph = select(graph, &selection);
+    let graph = select(graph, selection);
     let nothing_matched = graph.pipes.is_empty() && !selection.is_everything();
     if nothing_matched && notes.is_empty() {
-        notes.push(notes::nothing_matched(&selection));
+        notes.push(notes::nothing_matched(selection));
     }
     notes.extend(notes::coverage(&graph));
     Ok(Answer { graph, notes, nothing_matched })

@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code, reason = "kcmp(2) and signal(2) have no safe wrapper")]
 
+use std::cmp::Ordering;
 use std::io;
 
 use crate::model::Tid;
@@ -9,18 +10,24 @@ use crate::model::Tid;
 /// `KCMP_FILES` of linux/kcmp.h: compare the fd tables of two threads.
 const KCMP_FILES: libc::c_long = 2;
 
-/// Whether two threads share one fd table, as kcmp(2) tells. Both IDs are of the caller's PID namespace.
+/// Compares the fd tables of two threads, as kcmp(2) does: equal if they share one, and else in an order that holds for as long as
+/// the tables live. Both IDs are of the caller's PID namespace.
 ///
 /// # Errors
 ///
-/// `ESRCH` if a thread is gone, `EPERM` without the right to read both, `ENOSYS` if the kernel was built without it.
-pub(crate) fn same_fd_table(a: Tid, b: Tid) -> io::Result<bool> {
+/// `ESRCH` if either thread is gone, `EPERM` without the right to read both, `ENOSYS` if the kernel was built without it.
+pub(crate) fn compare_fd_tables(a: Tid, b: Tid) -> io::Result<Ordering> {
     let zero: libc::c_long = 0;
     // SAFETY: kcmp takes five integers and touches no memory of ours.
     let order = unsafe {
         libc::syscall(libc::SYS_kcmp, libc::c_long::from(a.0), libc::c_long::from(b.0), KCMP_FILES, zero, zero)
     };
-    if order < 0 { Err(io::Error::last_os_error()) } else { Ok(order == 0) }
+    match order {
+        0 => Ok(Ordering::Equal),
+        1 => Ok(Ordering::Less),
+        2 => Ok(Ordering::Greater),
+        _ => Err(io::Error::last_os_error()),
+    }
 }
 
 /// Lets a write to a closed pipe end the process, as it ends `cat`; Rust's runtime ignores SIGPIPE.

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Fd, Pid, PipeKind, Side, Uid};
+use super::{Fd, Pid, PipeKind, Side, Tid, Uid};
 
 /// What of a process could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,6 +75,8 @@ impl MayHold {
 pub struct Gap {
     /// The process.
     pub pid: Pid,
+    /// The thread, where it is about an fd table of its own.
+    pub tid: Option<Tid>,
     /// Its command, empty if even that could not be read.
     pub command: Vec<u8>,
     /// Its effective user ID.

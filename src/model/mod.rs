@@ -17,7 +17,7 @@ pub use self::coverage::{Coverage, Gap, MayHold, Outside, Unread};
 pub use self::descriptor::{AccessMode, Descriptor, Endpoint, FileType, OpenFlags};
 pub use self::number::{Device, Fd, NotAPipeId, Pid, Tid, Uid};
 pub use self::pipe::{Pipe, PipeId, PipeKind, Side};
-pub use self::process::Process;
+pub use self::process::{CommandLine, Process};
 
 /// The machine that was scanned; a field is none where the proc tree does not say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -20,7 +20,7 @@ pub struct Process {
     /// The command name (comm), at most 15 bytes.
     pub command: Vec<u8>,
     /// The command line; empty for a kernel thread or a zombie.
-    pub cmdline: Option<Vec<Vec<u8>>>,
+    pub cmdline: Option<CommandLine>,
     /// The state letter of `proc_pid_stat(5)`, for example `S`.
     pub state: Option<char>,
     /// When it was started.
@@ -31,4 +31,35 @@ pub struct Process {
     pub container: Option<String>,
     /// The systemd unit, from its cgroup.
     pub unit: Option<String>,
+}
+
+/// A command line as the kernel gives it, each argument ended by a NUL; only its first 128 KiB are read. A process may overwrite its
+/// own, and then the last NUL may be missing. Kept whole, since anybody may have one of very many arguments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandLine(pub Vec<u8>);
+
+impl CommandLine {
+    /// The arguments; none for a kernel thread or a zombie.
+    pub fn arguments(&self) -> impl Iterator<Item = &[u8]> {
+        let text = self.0.strip_suffix(b"\0").unwrap_or(&self.0);
+        let all = (!self.0.is_empty()).then(|| text.split(|byte| *byte == 0));
+        all.into_iter().flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn command_line_keeps_empty_arguments_and_needs_no_last_nul() {
+        let arguments = |text: &str| -> Vec<String> {
+            let line = CommandLine(text.into());
+            line.arguments().map(|argument| String::from_utf8(argument.to_vec()).unwrap()).collect()
+        };
+        assert_eq!(arguments(""), [""; 0]);
+        assert_eq!(arguments("grep\0\0x\0"), ["grep", "", "x"]);
+        assert_eq!(arguments("nginx: worker process"), ["nginx: worker process"]);
+        assert_eq!(arguments("\0"), [""]);
+    }
 }

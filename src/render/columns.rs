@@ -2,12 +2,9 @@
 
 use super::text::{Ink, Place, push_name};
 use super::{Sheet, Style};
-use crate::model::{Descriptor, Endpoint, Fd, Pid, Pipe, PipeId, Process, Side, Tid, Uid};
+use crate::model::{AccessMode, CommandLine, Descriptor, Endpoint, Fd, Pid, Pipe, PipeId, Process, Side, Tid, Uid};
 
 use std::fmt::Write as _;
-
-/// How many other ends the ENDS column names. With all of them the output would grow with the square of the ends.
-const MOST_ENDS: usize = 32;
 
 /// What tells an end from the others of its pipe.
 type EndKey = (Pid, Option<Tid>, Fd);
@@ -75,7 +72,7 @@ columns! {
     Fd, "FD", End, "the file descriptor";
     Mode, "MODE", End, "the access mode: r, w or rw";
     Flags, "FLAGS", End, "the flags it is open with, by their names in fcntl.h";
-    Ends, "ENDS", End, "the ends of the other side (- none, ? not known), then others of this side; at most 32, then how many more";
+    Ends, "ENDS", End, "the ends of the other side (- none, ? not known), then others of this side; at most 32, on a terminal 4, then how many more";
     Ppid, "PPID", End, "the parent of the process";
     Pgid, "PGID", End, "its process group";
     Sid, "SID", End, "its session";
@@ -210,7 +207,7 @@ impl Sheet<'_> {
             Column::Command => push_name(text, &process.command, style.place()),
             Column::Cmdline => {
                 let separator = if style.width.is_some() { " " } else { "\\x20" };
-                for (index, argument) in process.cmdline.iter().flatten().enumerate() {
+                for (index, argument) in process.cmdline.iter().flat_map(CommandLine::arguments).enumerate() {
                     text.push_str(if index == 0 { "" } else { separator });
                     push_name(text, argument, style.place());
                 }
@@ -239,23 +236,28 @@ impl Sheet<'_> {
     /// The ends of the other side, or what stands for none, and then the other ends of the same side. Looks no further than it
     /// shows: of a pipe with many ends, each has a row of its own.
     fn other_ends(&self, pipe: &Pipe, key: EndKey, style: &Style, text: &mut String) {
-        let access = pipe.ends.iter().find(|end| end.key() == key).map(|end| end.access);
-        let across = |end: &&Endpoint| access != Some(end.access);
-        let other = |end: &&Endpoint| end.key() != key;
-        let mut shown: Vec<&Endpoint> = pipe.ends.iter().filter(across).filter(other).take(MOST_ENDS).collect();
-        let same = pipe.ends.iter().filter(|end| !across(end)).filter(other).take(MOST_ENDS - shown.len());
-        if shown.is_empty() {
-            if self.may_hide_any(pipe.id) {
+        let own = pipe.ends.iter().find(|end| end.key() == key);
+        let across: &[Side] = match own.map(|end| end.access) {
+            Some(AccessMode::Read) => &[Side::Write],
+            Some(AccessMode::Write) => &[Side::Read],
+            Some(AccessMode::ReadWrite) | None => &[Side::Read, Side::Write],
+        };
+        let is_across = |end: &&Endpoint| across.iter().any(|side| end.access.is_on(*side));
+        let is_other = |end: &&Endpoint| end.key() != key;
+        let most = style.most_ends();
+        let mut shown: Vec<&Endpoint> = pipe.ends.iter().filter(is_across).filter(is_other).take(most).collect();
+        let none_across = shown.is_empty();
+        let room = most - shown.len();
+        shown.extend(pipe.ends.iter().filter(|end| !is_across(end)).filter(is_other).take(room));
+        if none_across {
+            if across.iter().any(|side| self.graph.coverage.may_hide(pipe.id.kind(), *side)) {
                 unsure(style, text);
             } else {
                 faint(style, text);
             }
-            shown.extend(same);
             text.push_str(if shown.is_empty() { "" } else { style.separator(shown.len()) });
-        } else {
-            shown.extend(same);
         }
-        let others = pipe.ends.len() - usize::from(access.is_some());
+        let others = pipe.ends.len() - usize::from(own.is_some());
         self.ends(&shown, others - shown.len(), style, text);
     }
 

@@ -8,7 +8,8 @@ use serde_json::Value;
 
 use super::*;
 use crate::model::{
-    AccessMode, Coverage, Device, Endpoint, Fd, Gap, Host, MayHold, OpenFlags, PipeId, Process, Tid, Uid, Unread,
+    AccessMode, CommandLine, Coverage, Device, Endpoint, Fd, Gap, Host, MayHold, OpenFlags, PipeId, Process, Tid, Uid,
+    Unread,
 };
 
 fn name() -> impl Strategy<Value = Vec<u8>> {
@@ -22,6 +23,11 @@ fn name() -> impl Strategy<Value = Vec<u8>> {
 
 fn process(pid: u32) -> impl Strategy<Value = Process> {
     let arguments = proptest::option::of(proptest::collection::vec(name(), 0..4));
+    // A NUL ends an argument, so there is none in it.
+    let arguments = arguments.prop_map(|arguments| {
+        let ended = |argument: Vec<u8>| argument.into_iter().filter(|byte| *byte != 0).chain([0]);
+        arguments.map(|arguments| CommandLine(arguments.into_iter().flat_map(ended).collect()))
+    });
     (name(), arguments, any::<Option<u32>>(), proptest::option::of("[a-z:]{0,9}")).prop_map(
         move |(command, cmdline, uid, unit)| Process {
             pid: Pid(pid),
@@ -66,6 +72,7 @@ fn pipe() -> impl Strategy<Value = Pipe> {
 fn graph() -> impl Strategy<Value = PipeGraph> {
     let gap = (name(), any::<bool>()).prop_map(|(command, read)| Gap {
         pid: Pid(77),
+        tid: None,
         command,
         uid: None,
         what: Unread::FdLinks,
@@ -202,7 +209,8 @@ proptest! {
                 Some(arguments.as_array()?.iter().map(|it| it.as_str().unwrap().as_bytes().to_vec()).collect())
             };
             let cmdline = exact(&json["cmdline_bytes"]).or_else(|| plain(&json["cmdline"]));
-            prop_assert_eq!(&cmdline, &process.cmdline);
+            let expected = process.cmdline.as_ref().map(|it| it.arguments().map(<[u8]>::to_vec).collect::<Vec<_>>());
+            prop_assert_eq!(cmdline, expected);
         }
         prop_assert_eq!(report["scan"]["complete"].as_bool(), Some(graph.coverage.gaps.is_empty()));
     }

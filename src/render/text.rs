@@ -41,7 +41,7 @@ fn push_char(text: &mut String, character: char, place: Place) {
         ',' if place == Place::Item => text.push_str("\\x2c"),
         ';' if place == Place::Item => text.push_str("\\x3b"),
         '\0'..='\x1f' | '\x7f' => push_hex(text, character as u8),
-        _ if misleads(character) || (character.is_whitespace() && character != ' ') => {
+        _ if misleads(character) || character.width() == Some(0) || (character.is_whitespace() && character != ' ') => {
             // Writing to a String cannot fail.
             let _ = write!(text, "\\u{{{:x}}}", u32::from(character));
         }
@@ -54,12 +54,13 @@ fn push_hex(text: &mut String, byte: u8) {
     let _ = write!(text, "\\x{byte:02x}");
 }
 
-/// Characters that are not seen, or change how others are seen: C1 controls, direction marks (UAX #9), zero-width characters
-/// and tags.
+/// Characters that are not seen, or change how others are seen: C1 controls, direction marks (UAX #9), fillers, variation
+/// selectors and tags.
 pub(super) fn misleads(character: char) -> bool {
     matches!(character,
-        '\u{7f}'..='\u{9f}' | '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-        | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+        '\u{7f}'..='\u{9f}' | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}'
+        | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// The columns that a text takes on a terminal.

@@ -27,7 +27,8 @@ pub(super) struct Report<'a> {
     /// What could not be read, by PID.
     unreadable: Vec<Unreadable<'a>>,
     /// The processes that hold an end of a listed pipe, by PID.
-    processes: Vec<ProcessView<'a>>,
+    #[cfg_attr(test, schemars(with = "Vec<ProcessView>"))]
+    processes: Processes<'a>,
     /// The pipes, by ID.
     #[cfg_attr(test, schemars(with = "Vec<PipeView>"))]
     pipes: Pipes<'a>,
@@ -82,6 +83,9 @@ struct Scan {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Unreadable<'a> {
     pid: u32,
+    /// The thread, where it is about an fd table of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tid: Option<u32>,
     #[serde(flatten)]
     command: Command<'a>,
     /// The effective user ID.
@@ -114,6 +118,7 @@ struct ProcessView<'a> {
     user: Option<&'a str>,
     #[serde(flatten)]
     command: Command<'a>,
+    /// The command line, of which the first 128 KiB are read.
     cmdline: Option<Vec<String>>,
     /// Every argument in base64, if any of them is no UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -224,6 +229,15 @@ struct Command<'a> {
     command_bytes: Option<String>,
 }
 
+/// The processes of a report, made one by one while they are written.
+struct Processes<'a>(&'a Sheet<'a>);
+
+impl Serialize for Processes<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.graph.processes.values().map(|process| self.0.process_view(process)))
+    }
+}
+
 /// The pipes of a report, made one by one while they are written.
 struct Pipes<'a>(&'a Sheet<'a>);
 
@@ -252,7 +266,7 @@ impl<'a> Sheet<'a> {
             taken_at: self.taken_at(),
             scan: self.scan(),
             unreadable: graph.coverage.gaps.iter().map(unreadable).collect(),
-            processes: graph.processes.values().map(|process| self.process_view(process)).collect(),
+            processes: Processes(self),
             pipes: Pipes(self),
             descriptors: (!graph.descriptors.is_empty()).then(descriptors),
         }
@@ -290,10 +304,9 @@ impl<'a> Sheet<'a> {
     }
 
     fn process_view(&self, process: &'a Process) -> ProcessView<'a> {
-        let arguments = process.cmdline.as_ref();
-        let lossy = |argument: &Vec<u8>| String::from_utf8_lossy(argument).into_owned();
-        let inexact =
-            arguments.filter(|arguments| arguments.iter().any(|argument| std::str::from_utf8(argument).is_err()));
+        let cmdline = process.cmdline.as_ref();
+        let inexact = cmdline.filter(|cmdline| std::str::from_utf8(&cmdline.0).is_err());
+        let lossy = |argument: &[u8]| String::from_utf8_lossy(argument).into_owned();
         ProcessView {
             pid: process.pid.0,
             ppid: process.ppid,
@@ -302,9 +315,8 @@ impl<'a> Sheet<'a> {
             uid: process.uid.map(|uid| uid.0),
             user: process.uid.and_then(|uid| self.users.name(uid)),
             command: command(&process.command),
-            cmdline: arguments.map(|arguments| arguments.iter().map(lossy).collect()),
-            cmdline_bytes: inexact
-                .map(|arguments| arguments.iter().map(|argument| STANDARD.encode(argument)).collect()),
+            cmdline: cmdline.map(|cmdline| cmdline.arguments().map(lossy).collect()),
+            cmdline_bytes: inexact.map(|cmdline| cmdline.arguments().map(|it| STANDARD.encode(it)).collect()),
             state: process.state,
             started_at: process.started_at.map(|time| format!("{time:.3}")),
             ns_pid: process.ns_pid,
@@ -351,6 +363,7 @@ impl<'a> Sheet<'a> {
 fn unreadable(gap: &Gap) -> Unreadable<'_> {
     Unreadable {
         pid: gap.pid.0,
+        tid: gap.tid.map(|tid| tid.0),
         command: command(&gap.command),
         uid: gap.uid.map(|uid| uid.0),
         what: gap.what.as_str(),

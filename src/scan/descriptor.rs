@@ -1,7 +1,7 @@
 //! One descriptor: which pipe it is an end of, if it is one, and how it is open.
 //!
-//! In a real proc, nothing here can block on a dead mount: no call goes through the path of a file, statx(2) is asked not to
-//! synchronise, and no pipe or FIFO is ever opened. In a tree of plain files, where links dangle, their text is the identity.
+//! In a real proc, nothing here looks a file up by its path, statx(2) is asked not to synchronise, and no pipe or FIFO is ever
+//! opened: so a dead mount does not block, but for file systems that synchronise all the same, and the fdinfo of an epoll. In a tree of plain files, where links dangle, their text is the identity.
 
 use std::os::fd::OwnedFd;
 
@@ -12,6 +12,7 @@ use rustix::path::DecInt;
 use super::fd_table::Walk;
 use super::parse::{self, FdInfo};
 use super::root::{Real, device, read_small};
+use super::watch::Step;
 use super::work::{FifoName, Found};
 use crate::model::{AccessMode, Descriptor, Endpoint, Fd, FileType, OpenFlags, PipeId};
 
@@ -33,9 +34,7 @@ impl Walk<'_, '_> {
 
     fn look_in_proc(&self, real: &Real, fd: Fd) -> Result<Option<Found>, Errno> {
         for _ in 0..ATTEMPTS {
-            let Some(pipe) = self.identify(real, fd)? else {
-                return Ok(None);
-            };
+            let Some(pipe) = self.identify(real, fd)? else { return Ok(None) };
             let (access, flags, proved) = if self.context.scanner.want.flags {
                 let info = self.fdinfo(fd)?;
                 let flags = info.flags.ok_or(Errno::INVAL)?;
@@ -43,9 +42,10 @@ impl Walk<'_, '_> {
             } else {
                 (self.link_mode(fd)?, None, false)
             };
-            // The number may have been closed and used again between the two calls: then the mode is another file's.
+            let found = self.end(fd, pipe, access, flags);
+            // The number may have been closed and used again meanwhile: then mode and name are another file's.
             if proved || self.identify(real, fd)? == Some(pipe) {
-                return Ok(self.end(fd, pipe, access, flags));
+                return Ok(found);
             }
         }
         // It changes faster than we can look, so there is no one thing that it is.
@@ -103,27 +103,44 @@ impl Walk<'_, '_> {
 
     /// Everything about a descriptor of any type, for a person to read. What cannot be read stays unknown.
     pub(super) fn describe(&self, fd: Fd) -> Descriptor {
+        let identity = |stat: &Option<Statx>| stat.as_ref().map(|stat| (device(stat), stat.stx_ino, stat.stx_mode));
+        let mask = StatxFlags::TYPE | StatxFlags::INO;
+        let mut stat = self.statx(fd, mask).ok();
+        let mut descriptor = self.describe_once(fd, stat.as_ref());
+        for _ in 0..ATTEMPTS {
+            let now = self.statx(fd, mask).ok();
+            if identity(&now) == identity(&stat) {
+                break;
+            }
+            // It was another file when the rest was read.
+            stat = now;
+            descriptor = self.describe_once(fd, stat.as_ref());
+        }
+        descriptor
+    }
+
+    fn describe_once(&self, fd: Fd, stat: Option<&Statx>) -> Descriptor {
         let real = self.context.scanner.root.real.as_ref();
-        let stat = self.statx(fd, StatxFlags::TYPE | StatxFlags::INO).ok();
-        let info = self.fdinfo(fd).ok();
-        let flags = info.and_then(|info| info.flags);
         let target = self.link(fd).ok();
-        let by_name = target.as_deref().and_then(file_type_by_name);
+        // fdinfo of an epoll may wait for a dead file system (`ep_show_fdinfo` in fs/eventpoll.c), and cannot be killed then.
+        let is_epoll = target.as_deref() == Some(b"anon_inode:[eventpoll]");
+        let info = if is_epoll { None } else { self.fdinfo(fd).ok() };
+        let flags = info.and_then(|info| info.flags);
         let access = match flags {
             Some(flags) => flags.access(),
             None => real.and_then(|_| self.link_mode(fd).ok().flatten()),
         };
-        let pipe = stat.as_ref().and_then(|stat| pipe_of(stat, real));
+        let pipe = stat.and_then(|stat| pipe_of(stat, real));
         let pipe = pipe.or_else(|| target.as_deref().and_then(parse::anonymous_pipe));
         let pipe = pipe.or_else(|| real?.anonymous_pipe(info?));
-        let by_stat = stat.as_ref().and_then(file_type);
+        let by_name = target.as_deref().and_then(file_type_by_name);
         Descriptor {
             pid: self.table.pid(),
             tid: self.table.tid,
             fd,
             access,
             flags,
-            file_type: by_name.or(by_stat).or(pipe.map(|_| FileType::Fifo)),
+            file_type: by_name.or_else(|| stat.and_then(file_type)).or(pipe.map(|_| FileType::Fifo)),
             target,
             pipe,
         }
@@ -154,8 +171,15 @@ impl Walk<'_, '_> {
     }
 
     pub(super) fn fdinfo(&self, fd: Fd) -> Result<FdInfo, Errno> {
+        let tid = self.table.tid;
+        if self.context.skip.fdinfos.contains(&(tid, fd)) {
+            return Err(Errno::TIMEDOUT);
+        }
+        self.context.watch.doing(Step::FdInfo(tid, fd));
         let path = self.table.path(&format!("fdinfo/{fd}"));
-        read_small(self.table.process.dir(), path).map(|text| parse::fdinfo(&text))
+        let text = read_small(self.table.process.dir(), path);
+        self.context.watch.doing(Step::Fd(tid, fd));
+        text.map(|text| parse::fdinfo(&text))
     }
 }
 

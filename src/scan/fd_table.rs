@@ -2,6 +2,7 @@
 //!
 //! Lists the table and keeps the account of what it could not see. What a single descriptor is, `descriptor` tells.
 
+use std::collections::HashSet;
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
@@ -15,10 +16,13 @@ use super::root::{number_name, numbers_in, open_listing};
 use super::watch::{Step, Watch};
 use super::work::{Part, Queue, Skip, Work};
 use super::{Scanner, mounts};
-use crate::model::{AccessMode, Fd, Gap, MayHold, OpenFlags, Pid, Tid, Unread};
+use crate::model::{AccessMode, Fd, Gap, MayHold, OpenFlags, Pid, Side, Tid, Unread};
 
 /// A table with more descriptors than this in one buffer of its directory is huge: the rest goes to another thread.
 const HUGE: usize = 512;
+
+/// How often a table is listed again to find what moved.
+const LOOKS_AT_MOVED: u32 = 4;
 
 /// The fd table of a process, or of one of its threads.
 pub(super) struct Table {
@@ -47,16 +51,20 @@ pub(super) struct Context<'a> {
     pub(super) watch: &'a Watch,
     pub(super) skip: &'a Skip,
     pub(super) queue: &'a dyn Queue,
+    /// Whether the rest of a huge table may go to another thread.
+    pub(super) splits: bool,
     pub(super) part: &'a mut Part,
 }
 
 /// Walks a table, from the beginning or from a position of its directory, and adds what it finds to the part.
 pub(super) fn walk(table: &Arc<Table>, from: Option<u64>, context: &mut Context<'_>) {
     match open_listing(table.process.dir(), table.path("fd")) {
-        Ok(listing) => Walk { table, listing: Some(&listing), context, refused: None }.run(&listing, from),
-        Err(errno) if context.scanner.root.is_vanished(errno) => {
-            context.part.vanished |= table.tid.is_none();
-        }
+        Ok(listing) => Walk::new(table, Some(&listing), context).run(&listing, from),
+        // A thread that goes away may leave its table to others, or its ends to other threads.
+        Err(errno) if context.scanner.root.is_vanished(errno) => match table.tid {
+            None => context.part.vanished = true,
+            Some(_) => context.part.vanished_fds += 1,
+        },
         Err(errno) => without_listing(table, errno, context),
     }
 }
@@ -68,8 +76,8 @@ fn without_listing(table: &Arc<Table>, errno: Errno, context: &mut Context<'_>) 
         && is_refusal(errno)
         && context.scanner.root.real.is_some()
     {
-        let refused = Refused { errno, fds: 0, may_hold: MayHold::NOTHING, fdinfo: true };
-        let mut walk = Walk { table, listing: None, context, refused: Some(refused) };
+        let mut walk = Walk::new(table, None, context);
+        walk.refused = Some(Refused { errno, fds: 0, may_hold: MayHold::NOTHING, fdinfo: true });
         for fd in numbers {
             walk.visit(Fd(fd));
         }
@@ -80,7 +88,7 @@ fn without_listing(table: &Arc<Table>, errno: Errno, context: &mut Context<'_>) 
         return;
     }
     let unread = gap(table.pid(), Unread::FdTable, errno, MayHold::ANYTHING);
-    let unread = table.process.sign(context.scanner, Gap { fds, ..unread });
+    let unread = table.process.sign(context.scanner, Gap { fds, tid: table.tid, ..unread });
     context.part.gaps.push(unread);
 }
 
@@ -100,6 +108,10 @@ pub(super) struct Walk<'a, 'b> {
     pub(super) listing: Option<&'a OwnedFd>,
     pub(super) context: &'a mut Context<'b>,
     refused: Option<Refused>,
+    /// The descriptors that were looked at.
+    looked_at: HashSet<Fd>,
+    /// Those that were listed, and gone when they were looked at.
+    gone: Vec<Fd>,
 }
 
 /// The account of descriptors whose links may not be read.
@@ -111,12 +123,28 @@ struct Refused {
     fdinfo: bool,
 }
 
-impl Walk<'_, '_> {
+impl<'a, 'b> Walk<'a, 'b> {
+    fn new(table: &'a Arc<Table>, listing: Option<&'a OwnedFd>, context: &'a mut Context<'b>) -> Self {
+        Self { table, listing, context, refused: None, looked_at: HashSet::new(), gone: Vec::new() }
+    }
+
     fn run(mut self, listing: &OwnedFd, from: Option<u64>) {
-        let walked = match from {
+        let mut walked = match from {
             Some(position) => rustix::fs::seek(listing, SeekFrom::Start(position)).and_then(|_| self.all(listing)),
             None => self.all(listing),
         };
+        // What is gone may have moved to another number (dup2 and close), perhaps one that was passed already.
+        for _ in 0..LOOKS_AT_MOVED {
+            if walked.is_err() || self.gone.is_empty() || from.is_some() {
+                break;
+            }
+            for fd in std::mem::take(&mut self.gone) {
+                self.looked_at.remove(&fd);
+                self.context.part.vanished_fds += 1;
+            }
+            walked = rustix::fs::seek(listing, SeekFrom::Start(0)).and_then(|_| self.all(listing));
+        }
+        self.context.part.vanished_fds += self.gone.len();
         match walked {
             Err(errno) if self.context.scanner.root.is_vanished(errno) => {}
             Err(errno) => self.gap(Unread::FdTable, errno, MayHold::ANYTHING),
@@ -139,7 +167,9 @@ impl Walk<'_, '_> {
             }
             let handed_on = fds.len() > HUGE && self.hand_on(position);
             for fd in fds.drain(..) {
-                self.visit(fd);
+                if self.looked_at.insert(fd) {
+                    self.visit(fd);
+                }
             }
             if handed_on {
                 break;
@@ -149,16 +179,13 @@ impl Walk<'_, '_> {
     }
 
     /// Leaves the rest of the table to whoever is free. Only in a real proc does a position hold for another descriptor of
-    /// the directory (there it is the fd number plus 2, in `proc_readfd_common` of fs/proc/fd.c). A later attempt leaves
-    /// nothing: the first one has done so.
+    /// the directory (there it is the fd number plus 2, in `proc_readfd_common` of fs/proc/fd.c).
     fn hand_on(&self, position: u64) -> bool {
-        if self.context.scanner.root.real.is_none() {
-            return false;
-        }
-        if self.context.skip.is_empty() {
+        let splits = self.context.splits && self.context.scanner.root.real.is_some();
+        if splits {
             self.context.queue.push(Work::Rest(Arc::clone(self.table), position));
         }
-        true
+        splits
     }
 
     fn visit(&mut self, fd: Fd) {
@@ -176,9 +203,7 @@ impl Walk<'_, '_> {
         };
         match looked {
             Ok(found) => self.context.part.found.extend(found),
-            Err(errno) if self.context.scanner.root.is_vanished(errno) => {
-                self.context.part.vanished_fds += 1;
-            }
+            Err(errno) if self.context.scanner.root.is_vanished(errno) => self.gone.push(fd),
             Err(errno) if is_refusal(errno) && self.context.scanner.root.real.is_some() => {
                 self.without_link(fd, errno);
             }
@@ -196,18 +221,18 @@ impl Walk<'_, '_> {
         !dead.is_empty() && self.fdinfo(fd).is_ok_and(|info| dead.contains(info.mnt_id))
     }
 
-    /// What can be said of a descriptor whose file system does not answer: its link and fdinfo do not ask it.
+    /// What can be said of a descriptor whose file system does not answer: its link does not ask it, nor does fdinfo, but for an epoll.
     fn without_answer(&mut self, fd: Fd) {
         let info = self.fdinfo(fd).unwrap_or_default();
         let access = info.flags.map(|flags| flags.access());
         let may_hold = match access {
             Some(None) => MayHold::NOTHING,
-            Some(Some(access)) => holds(access, false),
+            Some(Some(access)) => holds(access),
             None => MayHold { anonymous: false, ..MayHold::ANYTHING },
         };
         let mount = info.mnt_id.and_then(|id| mounts::mount_point(&self.table.process, id));
         let unread = gap(self.table.pid(), Unread::Fd(fd), Errno::TIMEDOUT, may_hold);
-        let unread = self.table.process.sign(self.context.scanner, Gap { mount, ..unread });
+        let unread = self.table.process.sign(self.context.scanner, Gap { mount, tid: self.table.tid, ..unread });
         self.context.part.gaps.push(unread);
     }
 
@@ -235,7 +260,7 @@ impl Walk<'_, '_> {
             None => self.link_mode(fd).ok().flatten(),
         };
         if let (Some(refused), Some(access)) = (&mut self.refused, access) {
-            refused.may_hold = refused.may_hold.or(holds(access, false));
+            refused.may_hold = refused.may_hold.or(holds(access));
         }
     }
 
@@ -243,19 +268,21 @@ impl Walk<'_, '_> {
     fn settle(mut self) {
         if let Some(refused) = self.refused.take().filter(|refused| refused.fds > 0) {
             let unread = gap(self.table.pid(), Unread::FdLinks, refused.errno, refused.may_hold);
-            let unread = self.table.process.sign(self.context.scanner, Gap { fds: Some(refused.fds), ..unread });
+            let unread = self
+                .table
+                .process
+                .sign(self.context.scanner, Gap { fds: Some(refused.fds), tid: self.table.tid, ..unread });
             self.context.part.gaps.push(unread);
         }
     }
 
     fn gap(&mut self, what: Unread, errno: Errno, may_hold: MayHold) {
-        let unread = gap(self.table.pid(), what, errno, may_hold);
+        let unread = Gap { tid: self.table.tid, ..gap(self.table.pid(), what, errno, may_hold) };
         self.context.part.gaps.push(self.table.process.sign(self.context.scanner, unread));
     }
 }
 
 /// The ends that a descriptor open in this way may be.
-fn holds(access: AccessMode, anonymous: bool) -> MayHold {
-    use crate::model::Side;
-    MayHold { read: access.is_on(Side::Read), write: access.is_on(Side::Write), anonymous }
+fn holds(access: AccessMode) -> MayHold {
+    MayHold { read: access.is_on(Side::Read), write: access.is_on(Side::Write), anonymous: false }
 }

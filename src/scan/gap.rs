@@ -18,7 +18,17 @@ pub(super) fn errno_of(error: &io::Error) -> Errno {
 
 /// A gap of which nothing but the cause is known yet: who it is, the process directory tells.
 pub(super) fn gap(pid: Pid, what: Unread, errno: Errno, may_hold: MayHold) -> Gap {
-    Gap { pid, command: Vec::new(), uid: None, what, error: errno_name(errno), fds: None, mount: None, may_hold }
+    Gap {
+        pid,
+        tid: None,
+        command: Vec::new(),
+        uid: None,
+        what,
+        error: errno_name(errno),
+        fds: None,
+        mount: None,
+        may_hold,
+    }
 }
 
 /// The name of an errno, as in errno(3).

@@ -1,6 +1,7 @@
 //! Which pipe a path leads to, for a PIPE on the command line.
 
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
@@ -8,8 +9,8 @@ use std::time::Duration;
 use rustix::fs::{AtFlags, CWD, FileType as Type, Statx, StatxFlags};
 
 use super::descriptor::pipe_of;
-use super::parse;
-use super::root::ProcRoot;
+use super::root::{ProcRoot, number_name};
+use super::{parse, privilege};
 use crate::error::Error;
 use crate::model::PipeId;
 
@@ -29,8 +30,15 @@ pub fn pipe_at(proc_root: &Path, path: &Path) -> Result<PipeId, Error> {
         Ok(below) => proc_root.join(below),
         Err(_) => path.to_owned(),
     };
+    let is_descriptor = place.strip_prefix(proc_root).is_ok_and(is_descriptor);
     let name = path.to_string_lossy().into_owned();
-    let kind = match in_time(move || seen_at(&place)) {
+    let look = move || {
+        if !is_descriptor {
+            privilege::renounce();
+        }
+        seen_at(&place)
+    };
+    let kind = match in_time(look) {
         Ok(Seen::Link(pipe)) => return Ok(pipe),
         Ok(Seen::File(stat)) => match pipe_of(&stat, root.real.as_ref()) {
             Some(pipe) => return Ok(pipe),
@@ -40,6 +48,17 @@ pub fn pipe_at(proc_root: &Path, path: &Path) -> Result<PipeId, Error> {
     };
     let (what, hint) = name_type(kind);
     Err(Error::NotAPipe { path: name, what, hint })
+}
+
+/// Whether a path below the proc root is `PID/fd/N` or `PID/task/TID/fd/N`, which our rights are meant for.
+fn is_descriptor(below: &Path) -> bool {
+    let names: Vec<&[u8]> = below.iter().map(OsStrExt::as_bytes).collect();
+    let numbers: &[&[u8]] = match names.as_slice() {
+        [pid, b"fd", fd] => &[pid, fd],
+        [pid, b"task", tid, b"fd", fd] => &[pid, tid, fd],
+        _ => return false,
+    };
+    numbers.iter().all(|name| number_name(name).is_some())
 }
 
 /// What is at a path.
@@ -63,10 +82,10 @@ fn seen_at(place: &Path) -> io::Result<Seen> {
 /// Looks in a thread of its own: on a dead mount there is no answer, and nothing ends the call.
 fn in_time(look: impl FnOnce() -> io::Result<Seen> + Send + 'static) -> io::Result<Seen> {
     let (sender, answer) = mpsc::channel();
-    std::thread::spawn(move || {
+    std::thread::Builder::new().spawn(move || {
         // If nobody waits any more, nobody wants to know.
         let _ = sender.send(look());
-    });
+    })?;
     let no_answer = |_| io::Error::new(io::ErrorKind::TimedOut, "no answer, its file system may be dead");
     answer.recv_timeout(PATIENCE).map_err(no_answer)?
 }

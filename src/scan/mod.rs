@@ -9,8 +9,10 @@ mod gap;
 mod lookup;
 mod mounts;
 mod parse;
+mod privilege;
 mod process;
 mod root;
+mod scanner;
 mod task;
 mod watch;
 mod work;
@@ -20,21 +22,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use rustix::io::Errno;
 
-use self::fd_table::{Context, Table};
-use self::gap::gap;
-pub use self::lookup::pipe_at;
 use self::mounts::DeadMounts;
-use self::process::{Clock, ProcessDir};
+use self::process::Clock;
 use self::root::ProcRoot;
-use self::task::Tables;
-use self::watch::Watch;
-use self::work::{Found, Job, Part, Queue, Work};
+use self::scanner::Scanner;
+use self::work::{Found, Part};
 use crate::error::Error;
-use crate::model::{
-    Coverage, Descriptor, Device, Endpoint, Gap, Host, MayHold, Pid, PipeId, Process, Side, Tid, Unread,
-};
+use crate::model::{Coverage, Descriptor, Device, Endpoint, Gap, Host, Outside, Pid, PipeId, Process, Side};
+
+pub use self::lookup::pipe_at;
 
 /// How often the scan looks again when something moved while it looked.
 const SECOND_LOOKS: u32 = 3;
@@ -154,7 +151,7 @@ fn snapshot(
     scanner: &Scanner,
     taken_at: Timestamp,
     host: Host,
-    outside: Option<crate::model::Outside>,
+    outside: Option<Outside>,
     parts: Vec<Part>,
 ) -> Snapshot {
     let mut coverage = Coverage {
@@ -163,7 +160,7 @@ fn snapshot(
         vanished: 0,
         gaps: Vec::new(),
         outside,
-        privileged: privileged(),
+        privileged: privilege::is_full(),
     };
     let mut snapshot = Snapshot {
         host,
@@ -195,20 +192,12 @@ fn snapshot(
     snapshot
 }
 
-/// Whether we have what a look at any process takes; see ptrace(2), "Ptrace access mode checking".
-fn privileged() -> bool {
-    use rustix::thread::CapabilitySet;
-    let needed = CapabilitySet::SYS_PTRACE | CapabilitySet::DAC_READ_SEARCH;
-    // CAP_DAC_OVERRIDE allows what CAP_DAC_READ_SEARCH does, and root in a container often has but the former.
-    let instead = CapabilitySet::SYS_PTRACE | CapabilitySet::DAC_OVERRIDE;
-    rustix::thread::capabilities(None).is_ok_and(|it| it.effective.contains(needed) || it.effective.contains(instead))
-}
-
 /// Sorts the gaps, and makes one of those that say the same of several parts of one fd table.
 fn merge(mut gaps: Vec<Gap>) -> Vec<Gap> {
-    gaps.sort_by_key(|gap| (gap.pid, gap.what));
+    let key = |gap: &Gap| (gap.pid, gap.tid, gap.what, gap.error.clone());
+    gaps.sort_by_key(key);
     gaps.dedup_by(|next, first| {
-        let same = (next.pid, next.what, &next.error) == (first.pid, first.what, &first.error);
+        let same = key(next) == key(first);
         if same {
             first.fds = first.fds.zip(next.fds).map(|(a, b)| a + b);
             first.may_hold = first.may_hold.or(next.may_hold);
@@ -216,121 +205,4 @@ fn merge(mut gaps: Vec<Gap>) -> Vec<Gap> {
         same
     });
     gaps
-}
-
-/// What all threads of a scan share.
-struct Scanner {
-    root: ProcRoot,
-    want: Want,
-    clock: Clock,
-    dead_mounts: DeadMounts,
-}
-
-impl Scanner {
-    /// Does one job.
-    fn perform(&self, job: &Job, watch: &Watch, queue: &dyn Queue) -> Part {
-        let mut part = Part::new(job.pid());
-        let mut context = Context { scanner: self, watch, skip: &job.skip, queue, part: &mut part };
-        match &job.work {
-            Work::Process(pid) => self.process(*pid, &mut context),
-            Work::Rest(table, _) if job.skip.table => self.unanswered(&table.process, &mut context),
-            Work::Rest(table, from) => {
-                fd_table::walk(table, Some(*from), &mut context);
-                self.facts(&table.process, table.tid, &mut context);
-            }
-        }
-        part
-    }
-
-    fn process(&self, pid: Pid, context: &mut Context<'_>) {
-        let process = match ProcessDir::open(self, pid) {
-            Ok(process) => Arc::new(process),
-            Err(errno) => {
-                if self.root.is_vanished(errno) {
-                    context.part.vanished = true;
-                } else {
-                    context.part.gaps.push(gap(pid, Unread::FdTable, errno, MayHold::ANYTHING));
-                }
-                return;
-            }
-        };
-        if self.want.parents {
-            context.part.parent = parse::stat(&process.text("stat")).ppid.map(Pid);
-        }
-        if context.skip.table {
-            return self.unanswered(&process, context);
-        }
-        let table = Arc::new(Table { process: Arc::clone(&process), tid: None });
-        // Kernel threads and zombies have no table; to ask costs a quarter of opening and listing it.
-        if fd_table::table_size(&table, self) != Some(0) {
-            fd_table::walk(&table, None, context);
-        }
-        if context.part.vanished {
-            return;
-        }
-        self.threads(&process, context);
-        let tid = context.part.found.first().and_then(|found| found.end.tid);
-        self.facts(&process, tid, context);
-    }
-
-    /// Tells that a table could not even be listed, since some call gave no answer.
-    fn unanswered(&self, process: &ProcessDir, context: &mut Context<'_>) {
-        let unread = gap(process.pid, Unread::FdTable, Errno::TIMEDOUT, MayHold::ANYTHING);
-        context.part.gaps.push(process.sign(self, unread));
-    }
-
-    /// Walks the tables that threads have for themselves.
-    fn threads(&self, process: &Arc<ProcessDir>, context: &mut Context<'_>) {
-        // What its leader refuses, its other threads refuse too, and may hold anything.
-        let refused = |gap: &&mut Gap| matches!(gap.what, Unread::FdTable | Unread::FdLinks);
-        if let Some(gap) = context.part.gaps.iter_mut().find(refused) {
-            if task::count(self, process) > 1 {
-                gap.may_hold = MayHold::ANYTHING;
-            }
-            return;
-        }
-        let table_of = |tid: Tid| Arc::new(Table { process: Arc::clone(process), tid: Some(tid) });
-        match task::tables(self, process) {
-            Ok(Tables::Shared) => {}
-            Ok(Tables::Private(owners)) => {
-                for tid in owners {
-                    fd_table::walk(&table_of(tid), None, context);
-                }
-            }
-            Ok(Tables::Unknown(threads)) => {
-                for tid in threads {
-                    self.unless_known(&table_of(tid), context);
-                }
-            }
-            // A saved tree need not have the threads.
-            Err(errno) if errno == Errno::NOENT || self.root.is_vanished(errno) => {}
-            Err(errno) => {
-                let unread = gap(process.pid, Unread::Tasks, errno, MayHold::ANYTHING);
-                context.part.gaps.push(process.sign(self, unread));
-            }
-        }
-    }
-
-    /// Walks a thread's table, and drops it where it shows the same ends as one before: then it is most likely the same.
-    fn unless_known(&self, table: &Arc<Table>, context: &mut Context<'_>) {
-        let mut own = Part::new(table.pid());
-        let Context { scanner, watch, skip, queue, .. } = *context;
-        fd_table::walk(table, None, &mut Context { scanner, watch, skip, queue, part: &mut own });
-        let ends = |found: &Found| (found.pipe, found.end.fd, found.end.access);
-        let known = context.part.found.chunk_by(|a, b| a.end.tid == b.end.tid);
-        let mut known = known.map(|table| table.iter().map(ends).collect::<Vec<_>>());
-        let new: Vec<_> = own.found.iter().map(ends).collect();
-        if !new.is_empty() && !known.any(|table| table == new) {
-            context.part.found.append(&mut own.found);
-            context.part.descriptors.append(&mut own.descriptors);
-            context.part.gaps.append(&mut own.gaps);
-        }
-    }
-
-    /// Reads the facts of a process that holds an end, or whose table is wanted.
-    fn facts(&self, process: &ProcessDir, tid: Option<Tid>, context: &mut Context<'_>) {
-        if !context.part.found.is_empty() || self.want.tables.contains(&process.pid) {
-            process.facts(self, tid, context.watch, !context.skip.cmdline, context.part);
-        }
-    }
 }

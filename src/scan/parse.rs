@@ -115,15 +115,6 @@ pub(super) fn status(text: &[u8]) -> Status {
     status
 }
 
-/// The arguments in /proc/PID/cmdline, each ended by a NUL. A process may overwrite it, and then the last NUL may be missing.
-pub(super) fn cmdline(text: &[u8]) -> Vec<Vec<u8>> {
-    if text.is_empty() {
-        return Vec::new();
-    }
-    let text = text.strip_suffix(b"\0").unwrap_or(text);
-    text.split(|byte| *byte == 0).map(<[u8]>::to_vec).collect()
-}
-
 /// The text of a file that holds one line, such as comm or sys/kernel/hostname, without its newline.
 pub(super) fn line(text: &[u8]) -> &[u8] {
     text.strip_suffix(b"\n").unwrap_or(text)
@@ -173,7 +164,8 @@ fn container(path: &str) -> Option<String> {
             return None;
         }
         // docker-ID, cri-containerd-ID, crio-ID, libpod-ID, or the bare ID of docker/ID and kubepods/podUID/ID.
-        let id = scope.rsplit_once('-').map_or(scope, |(_, id)| id);
+        // With containerd and the driver of systemd it may be slice:cri-containerd:ID.
+        let id = scope.rsplit_once(['-', ':']).map_or(scope, |(_, id)| id);
         if is_hex(id, 64) {
             return Some(id.to_owned());
         }

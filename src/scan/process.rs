@@ -4,15 +4,20 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
+use rustix::io::Errno;
 
+use super::fd_table::Context;
 use super::gap::{errno_of, gap};
 use super::root::{read_small, read_up_to};
-use super::watch::{Step, Watch};
-use super::work::Part;
+use super::watch::Step;
 use super::{Facts, Scanner, parse};
-use crate::model::{Gap, MayHold, Pid, Process, Tid, Uid, Unread};
+use crate::model::{CommandLine, Gap, MayHold, Pid, Process, Tid, Uid, Unread};
 
-/// How much of a long file is read. A command line may have 6 MiB (`_STK_LIM / 4 * 3` in fs/exec.c), but hardly does.
+/// How much of a command line is read, in bytes. It may have 6 MiB (`_STK_LIM / 4 * 3` in fs/exec.c), and anybody may run many
+/// processes of that size.
+const CMDLINE: u64 = 128 * 1024;
+
+/// How much of a file of many records is read, in bytes.
 const LONG: u64 = 2 * 1024 * 1024;
 
 /// A process directory, held open so that a PID used again cannot lead to another process.
@@ -44,42 +49,53 @@ impl ProcessDir {
         read_up_to(&self.dir, name, LONG).unwrap_or_default()
     }
 
-    /// Reads the facts into `part`, once for a process.
-    pub(super) fn facts(&self, scanner: &Scanner, tid: Option<Tid>, watch: &Watch, cmdline: bool, part: &mut Part) {
+    /// Reads the facts into the part, once for a process.
+    pub(super) fn facts(&self, tid: Option<Tid>, context: &mut Context<'_>) {
         if self.facts_taken.swap(true, Ordering::Relaxed) {
             return;
         }
-        if scanner.want.facts == Facts::Command {
-            part.process = Some(Process { command: self.command(), ..unknown(self.pid) });
-            return;
+        let Context { scanner, watch, skip, .. } = *context;
+        watch.doing(Step::Facts);
+        if scanner.want.facts == Facts::Command || skip.facts {
+            context.part.process = Some(Process { command: self.command(), ..unknown(self.pid) });
+        } else {
+            context.part.process = Some(self.all_facts(scanner, tid, context));
         }
+        if skip.facts {
+            let unread = gap(self.pid, Unread::Cmdline, Errno::TIMEDOUT, MayHold::NOTHING);
+            context.part.gaps.push(self.sign(scanner, unread));
+        }
+    }
+
+    fn all_facts(&self, scanner: &Scanner, tid: Option<Tid>, context: &mut Context<'_>) -> Process {
         let stat = parse::stat(&self.text("stat"));
         let status = parse::status(&self.text("status"));
         let group = parse::cgroup(&self.text("cgroup"));
-        let mut process = Process {
+        let cmdline = match self.cmdline(tid) {
+            Ok(cmdline) => Some(cmdline),
+            Err(error) => {
+                let errno = errno_of(&error);
+                if !scanner.root.is_vanished(errno) {
+                    let unread = gap(self.pid, Unread::Cmdline, errno, MayHold::NOTHING);
+                    context.part.gaps.push(self.sign(scanner, unread));
+                }
+                None
+            }
+        };
+        Process {
             ppid: stat.ppid,
             pgid: stat.pgid,
             sid: stat.sid,
             uid: status.uid,
+            command: if stat.command.is_empty() { self.command() } else { stat.command },
+            cmdline,
             state: stat.state,
             started_at: stat.start_time.and_then(|ticks| scanner.clock.at(ticks)),
             ns_pid: status.ns_pid,
             container: group.container,
             unit: group.unit,
             ..unknown(self.pid)
-        };
-        process.command = if stat.command.is_empty() { self.command() } else { stat.command };
-        if cmdline {
-            watch.doing(Step::Cmdline);
-            match self.cmdline(tid) {
-                Ok(arguments) => process.cmdline = Some(arguments),
-                Err(error) if scanner.root.is_vanished(errno_of(&error)) => {}
-                Err(error) => part.gaps.push(self.cmdline_gap(errno_of(&error))),
-            }
-        } else {
-            part.gaps.push(self.cmdline_gap(rustix::io::Errno::TIMEDOUT));
         }
-        part.process = Some(process);
     }
 
     /// Lets the facts be read again, after an attempt that got no answer.
@@ -92,10 +108,6 @@ impl ProcessDir {
         Gap { command: self.command(), uid: self.uid(scanner), ..gap }
     }
 
-    fn cmdline_gap(&self, errno: rustix::io::Errno) -> Gap {
-        gap(self.pid, Unread::Cmdline, errno, MayHold::NOTHING)
-    }
-
     fn command(&self) -> Vec<u8> {
         let comm = self.text("comm");
         if comm.is_empty() { parse::stat(&self.text("stat")).command } else { parse::line(&comm).to_vec() }
@@ -106,12 +118,12 @@ impl ProcessDir {
     }
 
     /// The command line. That of a process whose leader has exited is to be had from its live threads only.
-    fn cmdline(&self, tid: Option<Tid>) -> std::io::Result<Vec<Vec<u8>>> {
+    fn cmdline(&self, tid: Option<Tid>) -> std::io::Result<CommandLine> {
         let text = match tid {
-            Some(tid) => read_up_to(&self.dir, format!("task/{tid}/cmdline"), LONG),
-            None => read_up_to(&self.dir, c"cmdline", LONG),
+            Some(tid) => read_up_to(&self.dir, format!("task/{tid}/cmdline"), CMDLINE),
+            None => read_up_to(&self.dir, c"cmdline", CMDLINE),
         };
-        text.map(|text| parse::cmdline(&text))
+        text.map(CommandLine)
     }
 }
 

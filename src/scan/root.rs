@@ -12,13 +12,17 @@ use rustix::io::Errno;
 use rustix::path::Arg;
 
 use super::parse::{self, FdInfo};
+use super::privilege;
 use crate::error::Error;
 use crate::model::{Device, Fd, Host, Outside, Pid, PipeId};
 
 /// `PF_KTHREAD` of include/linux/sched.h.
 const PF_KTHREAD: u32 = 0x0020_0000;
 
-/// How much of a small file is read. The longest real one, a cgroup file, stays far below; a file of a fixture may be huge.
+/// How much of /proc/stat is read, in bytes.
+const LONGEST: u64 = 16 * 1024 * 1024;
+
+/// How much of a small file is read, in bytes. The longest real one, a cgroup file, stays far below; a file of a tree may be huge.
 const SMALL: usize = 64 * 1024;
 
 /// An open proc root.
@@ -58,6 +62,9 @@ impl ProcRoot {
         let mut root = Self { path: path.to_owned(), dir, real: None };
         if kind == PROC_SUPER_MAGIC {
             root.real = Some(root.learn().map_err(Error::Pipefs)?);
+        } else {
+            // Its links may lead to any file.
+            privilege::renounce();
         }
         Ok(root)
     }
@@ -122,7 +129,8 @@ impl ProcRoot {
 
     /// When the machine was booted, in seconds of Unix time.
     pub(super) fn boot_time(&self) -> Option<i64> {
-        parse::boot_time(&self.read("stat").ok()?)
+        // Longer than any other file here on a machine of many processors.
+        parse::boot_time(&read_up_to(&self.dir, c"stat", LONGEST).ok()?)
     }
 
     /// Why there may be processes that `pids` does not show.

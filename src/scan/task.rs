@@ -1,5 +1,8 @@
 //! The threads of a process: which of them have an fd table of their own.
 
+use std::cmp::Ordering;
+use std::io;
+
 use rustix::fs::AtFlags;
 
 use super::Scanner;
@@ -26,7 +29,7 @@ pub(super) fn count(scanner: &Scanner, process: &ProcessDir) -> u64 {
     rustix::fs::statat(process.dir(), c"task", AtFlags::empty()).map_or(1, |stat| stat.st_nlink.saturating_sub(2))
 }
 
-/// Sorts the threads by their tables: each costs a kcmp(2), a microsecond.
+/// Sorts the threads by their tables: each costs a few kcmp(2), of a microsecond.
 pub(super) fn tables(scanner: &Scanner, process: &ProcessDir) -> rustix::io::Result<Tables> {
     if count(scanner, process) <= 1 {
         return Ok(Tables::Shared);
@@ -38,21 +41,45 @@ pub(super) fn tables(scanner: &Scanner, process: &ProcessDir) -> rustix::io::Res
     if !scanner.root.real.as_ref().is_some_and(|real| real.own_pids) {
         return Ok(Tables::Unknown(threads));
     }
+    // One thread of each table, in the kernel's order of the tables.
     let mut owners = vec![leader];
     for tid in &threads {
-        let mut shared = false;
-        for owner in &owners {
-            match sys::same_fd_table(*owner, *tid) {
-                Ok(same) => shared |= same,
-                // A thread that is gone has no table to show.
-                Err(error) if error.raw_os_error() == Some(libc::ESRCH) => shared = true,
+        loop {
+            match search(&owners, *tid) {
+                Ok(Err(place)) => owners.insert(place, *tid),
+                Ok(Ok(_)) => {}
+                Err(Failed { owner, cause }) if cause.raw_os_error() == Some(libc::ESRCH) => {
+                    // One of the two is gone. If it is the owner, those that share its table want a new one.
+                    if sys::compare_fd_tables(*tid, *tid).is_ok() {
+                        owners.retain(|other| *other != owner);
+                        continue;
+                    }
+                }
                 // No kcmp in this kernel, or not for us.
                 Err(_) => return Ok(Tables::Unknown(threads)),
             }
-        }
-        if !shared {
-            owners.push(*tid);
+            break;
         }
     }
-    Ok(Tables::Private(owners.split_off(1)))
+    owners.retain(|owner| *owner != leader);
+    owners.sort_unstable();
+    Ok(Tables::Private(owners))
+}
+
+/// A comparison that the kernel refused.
+struct Failed {
+    owner: Tid,
+    cause: io::Error,
+}
+
+/// The owner whose table the thread shares, or the place that it would take among the owners.
+fn search(owners: &[Tid], tid: Tid) -> Result<Result<usize, usize>, Failed> {
+    let mut failed = None;
+    let found = owners.binary_search_by(|owner| {
+        sys::compare_fd_tables(*owner, tid).unwrap_or_else(|cause| {
+            failed = Some(Failed { owner: *owner, cause });
+            Ordering::Equal
+        })
+    });
+    failed.map_or(Ok(found), Err)
 }

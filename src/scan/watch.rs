@@ -13,8 +13,12 @@ pub(super) enum Step {
     Table,
     /// Looking at a descriptor of the table of the process, or of a thread.
     Fd(Option<Tid>, Fd),
-    /// Reading a command line, which takes a lock of the process's memory.
-    Cmdline,
+    /// Reading fdinfo of a descriptor. That of an epoll waits for whoever changes it (`ep_show_fdinfo` in fs/eventpoll.c).
+    FdInfo(Option<Tid>, Fd),
+    /// Listing and comparing threads.
+    Threads,
+    /// Reading the facts of a process. Its command line takes a lock of its memory.
+    Facts,
 }
 
 /// Written by one scanning thread, read by the thread that waits for it. Costs three plain stores a step.
@@ -43,7 +47,9 @@ impl Watch {
             Step::Idle => (0, 0, 0),
             Step::Table => (1, 0, 0),
             Step::Fd(tid, fd) => (2, tid.map_or(0, |tid| tid.0), fd.0),
-            Step::Cmdline => (3, 0, 0),
+            Step::FdInfo(tid, fd) => (3, tid.map_or(0, |tid| tid.0), fd.0),
+            Step::Threads => (4, 0, 0),
+            Step::Facts => (5, 0, 0),
         };
         self.tid.store(tid, Ordering::Relaxed);
         self.step.store(kind << 32 | u64::from(fd), Ordering::Relaxed);
@@ -60,12 +66,16 @@ impl Watch {
     pub(super) fn step(&self) -> Step {
         let step = self.step.load(Ordering::Relaxed);
         let tid = self.tid.load(Ordering::Relaxed);
+        let tid = (tid != 0).then_some(Tid(tid));
+        // The lower half is a number that was put there as a u32.
+        let fd = Fd(u32::try_from(step & 0xffff_ffff).unwrap_or(u32::MAX));
         match step >> 32 {
             0 => Step::Idle,
             1 => Step::Table,
-            // The lower half is a number that was put there as a u32.
-            2 => Step::Fd((tid != 0).then_some(Tid(tid)), Fd(u32::try_from(step & 0xffff_ffff).unwrap_or(u32::MAX))),
-            _ => Step::Cmdline,
+            2 => Step::Fd(tid, fd),
+            3 => Step::FdInfo(tid, fd),
+            4 => Step::Threads,
+            _ => Step::Facts,
         }
     }
 

@@ -19,6 +19,9 @@ const TICK: Duration = Duration::from_millis(200);
 /// by ^Z, time passes and nobody gets on.
 const PATIENCE: u32 = 5;
 
+/// So many hung calls are skipped one by one in a process; then it is left alone.
+const MOST_ATTEMPTS: u32 = 8;
+
 /// More threads than this would only wait for each other's locks in the kernel.
 const MOST_THREADS: usize = 8;
 
@@ -92,16 +95,37 @@ impl Work {
 /// The calls that gave no answer at an earlier attempt at the same job.
 #[derive(Clone, Default)]
 pub(super) struct Skip {
+    attempts: u32,
     pub(super) fds: Vec<(Option<Tid>, Fd)>,
-    pub(super) cmdline: bool,
-    /// Not even the table could be opened or listed.
+    pub(super) fdinfos: Vec<(Option<Tid>, Fd)>,
+    pub(super) threads: bool,
+    pub(super) facts: bool,
+    /// Not even the table could be opened or listed, or too many attempts were in vain.
     pub(super) table: bool,
 }
 
 impl Skip {
     /// Whether this is the first attempt.
-    pub(super) fn is_empty(&self) -> bool {
-        self.fds.is_empty() && !self.cmdline && !self.table
+    pub(super) const fn is_empty(&self) -> bool {
+        self.attempts == 0
+    }
+
+    /// Makes sure that the next attempt gets past the call that this one hung in.
+    fn add(&mut self, step: Step) {
+        self.attempts += 1;
+        match step {
+            _ if self.attempts >= MOST_ATTEMPTS => self.table = true,
+            Step::Fd(tid, fd) => self.fds.push((tid, fd)),
+            Step::FdInfo(tid, fd) => self.fdinfos.push((tid, fd)),
+            Step::Threads => self.threads = true,
+            Step::Facts => self.facts = true,
+            Step::Table | Step::Idle => self.table = true,
+        }
+    }
+
+    /// Whether there is nothing left to try but to give the process up.
+    pub(super) const fn is_hopeless(&self) -> bool {
+        self.attempts > MOST_ATTEMPTS
     }
 }
 
@@ -116,8 +140,10 @@ pub(super) fn run(scanner: &Arc<Scanner>, pids: Vec<Pid>) -> Vec<Part> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS).min(pids.len());
     let state = State { outstanding: pids.len(), pids: pids.into_iter(), ..State::default() };
     let crew = Arc::new(Crew { scanner: Arc::clone(scanner), state: Mutex::new(state), changed: Condvar::new() });
-    for _ in 0..threads {
-        crew.enlist();
+    if (0..threads).filter(|_| crew.enlist()).count() == 0 {
+        // No thread is to be had: then there is nobody to watch either.
+        let (number, watch) = crew.sign_up();
+        crew.work(number, &watch);
     }
     crew.wait()
 }
@@ -154,23 +180,29 @@ impl Crew {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts one more thread.
-    fn enlist(self: &Arc<Self>) {
-        let watch = Arc::new(Watch::default());
-        let number = {
-            let mut state = self.lock();
-            let worker = Worker {
-                watch: Arc::clone(&watch),
-                job: None,
-                left_behind: false,
-                last_beat: 0,
-                looks_without_step: 0,
-            };
-            state.workers.push(worker);
-            state.workers.len() - 1
-        };
+    /// Starts one more thread, if there may be one more.
+    fn enlist(self: &Arc<Self>) -> bool {
+        let (number, watch) = self.sign_up();
         let crew = Arc::clone(self);
-        std::thread::spawn(move || crew.work(number, &watch));
+        let of_thread = Arc::clone(&watch);
+        let started = std::thread::Builder::new().spawn(move || crew.work(number, &of_thread));
+        if started.is_err() {
+            // It has no job and never will.
+            if let Some(worker) = self.lock().workers.get_mut(number) {
+                worker.left_behind = true;
+            }
+        }
+        started.is_ok()
+    }
+
+    /// A place among the workers.
+    fn sign_up(&self) -> (usize, Arc<Watch>) {
+        let watch = Arc::new(Watch::default());
+        let mut state = self.lock();
+        let worker =
+            Worker { watch: Arc::clone(&watch), job: None, left_behind: false, last_beat: 0, looks_without_step: 0 };
+        state.workers.push(worker);
+        (state.workers.len() - 1, watch)
     }
 
     /// The life of a thread.
@@ -225,10 +257,12 @@ impl Crew {
             if timeout.timed_out() {
                 let replacements = state.leave_the_hung_behind();
                 drop(state);
-                for _ in 0..replacements {
-                    self.enlist();
-                }
+                let started = (0..replacements).filter(|_| self.enlist()).count();
                 self.changed.notify_all();
+                if replacements > 0 && started == 0 && !self.lock().has_workers() {
+                    let (number, watch) = self.sign_up();
+                    self.work(number, &watch);
+                }
                 state = self.lock();
             }
         }
@@ -247,6 +281,10 @@ impl Queue for Crew {
 }
 
 impl State {
+    fn has_workers(&self) -> bool {
+        self.workers.iter().any(|worker| !worker.left_behind)
+    }
+
     /// Parts of huge tables first: they are what takes longest.
     fn take(&mut self) -> Option<Job> {
         let first_attempt = |pid| Job { work: Work::Process(pid), skip: Skip::default() };
@@ -262,15 +300,19 @@ impl State {
                 (worker.last_beat, worker.looks_without_step) = (beat, 0);
                 continue;
             }
-            worker.looks_without_step += 1;
-            if worker.looks_without_step < PATIENCE || !worker.watch.sleeps() {
+            // One that waits for a processor, or computes, is no hang however long it takes.
+            worker.looks_without_step = if worker.watch.sleeps() { worker.looks_without_step + 1 } else { 0 };
+            if worker.looks_without_step < PATIENCE {
                 continue;
             }
             worker.left_behind = true;
             let Some(mut job) = worker.job.take() else {
                 continue;
             };
-            job.skip_over(worker.watch.step());
+            job.skip.add(worker.watch.step());
+            if let Work::Rest(table, _) = &job.work {
+                table.process.release_facts();
+            }
             self.queue.push(job);
             hung += 1;
         }
@@ -279,18 +321,6 @@ impl State {
 }
 
 impl Job {
-    /// Makes sure that the next attempt gets past the call that this one hung in.
-    fn skip_over(&mut self, step: Step) {
-        match step {
-            Step::Fd(tid, fd) => self.skip.fds.push((tid, fd)),
-            Step::Cmdline => self.skip.cmdline = true,
-            Step::Table | Step::Idle => self.skip.table = true,
-        }
-        if let Work::Rest(table, _) = &self.work {
-            table.process.release_facts();
-        }
-    }
-
     /// The process it is about.
     pub(super) fn pid(&self) -> Pid {
         self.work.pid()

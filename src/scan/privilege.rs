@@ -1,0 +1,33 @@
+//! Our own rights: whether more would help, and giving up those that are not meant for what comes.
+
+use rustix::fs::CWD;
+use rustix::thread::{CapabilitySet, CapabilitySets};
+
+use super::root::read_small;
+
+/// Whether we have what a look at any process takes; see ptrace(2), "Ptrace access mode checking". Capabilities of a user
+/// namespace are good for its own processes only.
+pub(super) fn is_full() -> bool {
+    let has = |set| rustix::thread::capabilities(None).is_ok_and(|sets| sets.effective.contains(set));
+    let reads = has(CapabilitySet::DAC_READ_SEARCH) || has(CapabilitySet::DAC_OVERRIDE);
+    has(CapabilitySet::SYS_PTRACE) && reads && !in_user_namespace()
+}
+
+/// Whether the user IDs that we see are mapped: in the initial namespace the map is `0 0 4294967295`.
+fn in_user_namespace() -> bool {
+    let map = read_small(CWD, c"/proc/self/uid_map").unwrap_or_default();
+    let map = String::from_utf8_lossy(&map);
+    !map.split_whitespace().eq(["0", "0", "4294967295"])
+}
+
+/// Gives up, for this thread and those it starts, the capabilities that the program file has and its user has not: they are there
+/// to look at processes, not to read whatever file a tree of links or a path may lead to.
+pub(super) fn renounce() {
+    if rustix::process::getuid().is_root() {
+        return;
+    }
+    let none = CapabilitySet::empty();
+    // To give up needs no right.
+    let _ =
+        rustix::thread::set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none });
+}
