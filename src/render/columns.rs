@@ -6,6 +6,9 @@ use crate::model::{AccessMode, CommandLine, Descriptor, Endpoint, Fd, Pid, Pipe,
 
 use std::fmt::Write as _;
 
+/// How many other ends the ENDS column names. With all of them the output would grow with the square of the ends.
+const MOST_ENDS: usize = 32;
+
 /// What tells an end from the others of its pipe.
 type EndKey = (Pid, Option<Tid>, Fd);
 
@@ -72,7 +75,7 @@ columns! {
     Fd, "FD", End, "the file descriptor";
     Mode, "MODE", End, "the access mode: r, w or rw";
     Flags, "FLAGS", End, "the flags it is open with, by their names in fcntl.h";
-    Ends, "ENDS", End, "the ends of the other side (- none, ? not known), then others of this side; at most 32, on a terminal 4, then how many more";
+    Ends, "ENDS", End, "the ends of the other side (- none, ? not known), then others of this side; at most 32, then how many more";
     Ppid, "PPID", End, "the parent of the process";
     Pgid, "PGID", End, "its process group";
     Sid, "SID", End, "its session";
@@ -244,10 +247,9 @@ impl Sheet<'_> {
         };
         let is_across = |end: &&Endpoint| across.iter().any(|side| end.access.is_on(*side));
         let is_other = |end: &&Endpoint| end.key() != key;
-        let most = style.most_ends();
-        let mut shown: Vec<&Endpoint> = pipe.ends.iter().filter(is_across).filter(is_other).take(most).collect();
+        let mut shown: Vec<&Endpoint> = pipe.ends.iter().filter(is_across).filter(is_other).take(MOST_ENDS).collect();
         let none_across = shown.is_empty();
-        let room = most - shown.len();
+        let room = MOST_ENDS - shown.len();
         shown.extend(pipe.ends.iter().filter(|end| !is_across(end)).filter(is_other).take(room));
         if none_across {
             if across.iter().any(|side| self.graph.coverage.may_hide(pipe.id.kind(), *side)) {

@@ -20,10 +20,6 @@ pub use self::json::SCHEMA;
 /// So many ends are shown one below the other on a terminal.
 const FEW_ENDS: usize = 8;
 
-/// So many other ends the ENDS column names, on a terminal and elsewhere. With all of them the output would grow with the square of
-/// the ends.
-const MOST_ENDS: (usize, usize) = (4, 32);
-
 /// How the output looks, depending on where it goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Style {
@@ -36,10 +32,6 @@ pub struct Style {
 impl Style {
     fn place(&self) -> Place {
         if self.width.is_some() { Place::Line } else { Place::Word }
-    }
-
-    const fn most_ends(&self) -> usize {
-        if self.width.is_some() { MOST_ENDS.0 } else { MOST_ENDS.1 }
     }
 
     /// What stands between the ends of a cell. On a terminal each begins a line, or many a place to wrap at; elsewhere it is no

@@ -11,6 +11,9 @@ use super::{Sheet, Style};
 /// Off a terminal, a cell longer than this shifts the rest of its row, rather than every row of the table.
 const WIDEST_PADDING: usize = 36;
 
+/// A table of more rows is not read on a screen, and to fit it to one takes a lot of memory.
+const MOST_FITTED: usize = 2000;
+
 /// What stands between two columns.
 const GAP: &str = "  ";
 
@@ -39,8 +42,8 @@ impl Sheet<'_> {
         R: Fn() -> Box<dyn Iterator<Item = Row<'a>> + 'a>,
     {
         match style.width {
-            Some(width) => self.fitted(frame, rows(), width, style, out),
-            None => self.aligned(frame, rows, style, out),
+            Some(width) if rows().nth(MOST_FITTED).is_none() => self.fitted(frame, rows(), width, style, out),
+            _ => self.aligned(frame, rows, style, out),
         }
     }
 

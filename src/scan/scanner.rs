@@ -107,6 +107,8 @@ impl Scanner {
             if !matches!(tables, Tables::Shared) {
                 gap.may_hold = MayHold::ANYTHING;
             }
+            // Nor does it then matter that they could not be listed.
+            context.part.gaps.retain(|gap| gap.what != Unread::Tasks);
             return;
         }
         let table_of = |tid: Tid| Arc::new(Table { process: Arc::clone(process), tid: Some(tid) });
