@@ -1,10 +1,14 @@
 //! Other people's processes, seen without root: what cannot be read is counted, said, and never taken for absent.
 
+use std::fs::Permissions;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+
 use super::PLAIN;
 use crate::support::need::{Need, need};
 use crate::support::run::lspipe;
 use crate::support::scene::Scene;
 use crate::support::table::Table;
+use crate::support::tree::ProcTree;
 use crate::support::user::{NOBODY, User};
 
 /// Options of setpriv(1).
@@ -105,16 +109,46 @@ fn with_the_capability_to_trace_alone() {
     assert!(!report.scan.complete);
 }
 
+const TWO: &[&str] = &["--inh-caps=+sys_ptrace,+dac_read_search", "--ambient-caps=+sys_ptrace,+dac_read_search"];
+
 #[test]
 fn with_the_two_capabilities() {
     need!(Need::Root, Need::PYTHON, Need::Program("setpriv"));
-    const TWO: &[&str] = &["--inh-caps=+sys_ptrace,+dac_read_search", "--ambient-caps=+sys_ptrace,+dac_read_search"];
     for name in ["anonymous", "fifos", "leader", "users"] {
         let scene = Scene::start(name, User::Me);
         let report = lspipe(PLAIN).setpriv(&[AS_NOBODY, TWO].concat()).report();
         scene.truth.assert_whole(&report);
         let pids = scene.truth.pids();
         assert!(!report.unreadable.iter().any(|gap| pids.contains(&gap.pid)), "{:?}", report.unreadable);
+    }
+}
+
+/// The capabilities are for looking at processes: neither a tree of links nor a path makes lspipe read, or tell of, a file that its
+/// user may not.
+#[test]
+fn capabilities_open_no_files() {
+    need!(Need::Root, Need::Program("setpriv"));
+    let dir = tempfile::Builder::new().permissions(Permissions::from_mode(0o755)).tempdir().expect("a folder");
+    let closed = dir.path().join("closed");
+    std::fs::create_dir(&closed).expect("make");
+    let secret = closed.join("secret");
+    std::fs::write(&secret, "the secret words").expect("write");
+    std::fs::set_permissions(&closed, Permissions::from_mode(0o700)).expect("chmod");
+    let tree = ProcTree::new(&dir.path().join("tree"));
+    tree.process(7, "reader").fd(7, 0, "pipe:[5]", "00");
+    for name in ["7/cmdline", "sys/kernel/hostname"] {
+        let link = tree.root().join(name);
+        std::fs::create_dir_all(link.parent().expect("a parent")).expect("make");
+        let _ = std::fs::remove_file(&link);
+        symlink(&secret, &link).expect("link");
+    }
+    let options = [AS_NOBODY, TWO].concat();
+    let run = |args: &[&str]| lspipe(args).setpriv(&options).run();
+    let output = run(&["--json", "--proc", tree.root().to_str().expect("UTF-8")]).expect(0);
+    assert!(output.text().contains("pipe:[5]") && !output.text().contains("secret words"), "{}", output.text());
+    for name in ["secret", "nothing"] {
+        let output = run(&[closed.join(name).to_str().expect("UTF-8")]).expect(2);
+        assert!(output.stderr.contains("Permission denied"), "{}", output.stderr);
     }
 }
 
