@@ -12,10 +12,9 @@ use crate::scan::{SeenEnd, Snapshot};
 #[must_use]
 pub fn join(snapshot: Snapshot) -> PipeGraph {
     let Snapshot { host, taken_at, coverage, pipefs, parents, processes, mut ends, mut descriptors } = snapshot;
-    ends.sort_by_key(|seen| (seen.end.key(), std::cmp::Reverse(seen.pipe)));
+    ends.sort_unstable_by_key(|seen| (seen.end.key(), std::cmp::Reverse(seen.pipe)));
     ends.dedup_by_key(|seen| seen.end.key());
-    // Stable: the ends of one pipe stay in the order of their keys.
-    ends.sort_by_key(|seen| seen.pipe);
+    ends.sort_unstable_by_key(|seen| (seen.pipe, seen.end.key()));
     descriptors.sort_by_key(crate::model::Descriptor::key);
     descriptors.dedup_by_key(|descriptor| descriptor.key());
     PipeGraph {

@@ -97,27 +97,55 @@ impl Sheet<'_> {
         if !frame.headings {
             widths.fill(0);
         }
+        let last = frame.columns.len().saturating_sub(1);
         let mut text = String::new();
         for row in rows() {
-            for (column, widest) in frame.columns.iter().zip(&mut widths) {
+            for (column, widest) in frame.columns[..last].iter().zip(&mut widths) {
+                if *widest >= WIDEST_PADDING {
+                    continue;
+                }
                 text.clear();
                 self.cell(*column, &row, style, &mut text);
                 *widest = width(&text).min(WIDEST_PADDING).max(*widest);
             }
         }
-        let headings = frame.headings.then(|| frame.columns.iter().map(|column| heading(*column, style)));
-        if let Some(headings) = headings {
-            write_line(headings, &widths, style, out)?;
+        let mut line = Line { widths: &widths, text: String::new() };
+        if frame.headings {
+            line.write(style, out, |index, text| text.push_str(&heading(frame.columns[index], style)))?;
         }
         for row in rows() {
-            let cells = frame.columns.iter().map(|column| {
-                let mut text = String::new();
-                self.cell(*column, &row, style, &mut text);
-                text
-            });
-            write_line(cells, &widths, style, out)?;
+            line.write(style, out, |index, text| self.cell(frame.columns[index], &row, style, text))?;
         }
         Ok(())
+    }
+}
+
+/// A line of cells, each filled up to the width of its column.
+struct Line<'a> {
+    widths: &'a [usize],
+    /// Used again for each line.
+    text: String,
+}
+
+impl Line<'_> {
+    fn write(&mut self, style: &Style, out: &mut dyn Write, cell: impl Fn(usize, &mut String)) -> io::Result<()> {
+        self.text.clear();
+        let last = self.widths.len().saturating_sub(1);
+        for (index, widest) in self.widths.iter().enumerate() {
+            let start = self.text.len();
+            cell(index, &mut self.text);
+            if index < last {
+                let missing = widest.saturating_sub(width(&self.text[start..]));
+                self.text.extend(std::iter::repeat_n(' ', missing));
+                self.text.push_str(GAP);
+            }
+        }
+        self.text.push('\n');
+        if style.color {
+            out.write_all(paint(&self.text, true).as_bytes())
+        } else {
+            out.write_all(self.text.as_bytes())
+        }
     }
 }
 
@@ -129,27 +157,4 @@ fn heading(column: Column, style: &Style) -> String {
         text.push_str(column.heading());
     }
     text
-}
-
-fn write_line(
-    cells: impl Iterator<Item = String>,
-    widths: &[usize],
-    style: &Style,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let mut line = String::new();
-    let last = widths.len().saturating_sub(1);
-    for (index, (cell, widest)) in cells.zip(widths).enumerate() {
-        line.push_str(&cell);
-        if index < last {
-            let missing = widest.saturating_sub(width(&cell));
-            line.extend(std::iter::repeat_n(' ', missing));
-            line.push_str(GAP);
-        }
-    }
-    if style.color {
-        line = paint(&line, true);
-    }
-    line.push('\n');
-    out.write_all(line.as_bytes())
 }

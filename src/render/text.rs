@@ -21,6 +21,12 @@ pub(super) enum Place {
 
 /// Appends a name.
 pub(super) fn push_name(text: &mut String, name: &[u8], place: Place) {
+    // Nearly every name is plain.
+    if name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"/-_.:[]()".contains(byte))
+        && let Ok(plain) = std::str::from_utf8(name)
+    {
+        return text.push_str(plain);
+    }
     for chunk in name.utf8_chunks() {
         for character in chunk.valid().chars() {
             push_char(text, character, place);
@@ -65,6 +71,9 @@ pub(super) fn misleads(character: char) -> bool {
 
 /// The columns that a text takes on a terminal.
 pub(super) fn width(text: &str) -> usize {
+    if text.is_ascii() {
+        return text.len();
+    }
     text.chars().map(|character| character.width().unwrap_or(0)).sum()
 }
 
