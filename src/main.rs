@@ -35,7 +35,7 @@ fn answer(cli: Cli) -> Result<Exit, Error> {
     let stdout = io::stdout();
     let terminal = stdout.is_terminal();
     let automatic = AutoStream::choice(&stdout) != ColorChoice::Never;
-    let mut out = BufWriter::new(stdout.lock());
+    let mut out = BufWriter::with_capacity(64 * 1024, stdout.lock());
     if let Some(kind) = cli.generate {
         generate::generate(kind, &mut out)?;
     } else if cli.lists_columns() {

@@ -33,6 +33,27 @@ pub struct Process {
     pub unit: Option<String>,
 }
 
+impl Process {
+    /// A process of which nothing but the PID is known.
+    #[must_use]
+    pub const fn unknown(pid: Pid) -> Self {
+        Self {
+            pid,
+            ppid: None,
+            pgid: None,
+            sid: None,
+            uid: None,
+            command: Vec::new(),
+            cmdline: None,
+            state: None,
+            started_at: None,
+            ns_pid: None,
+            container: None,
+            unit: None,
+        }
+    }
+}
+
 /// A command line as the kernel gives it, each argument ended by a NUL; only its first 128 KiB are read. A process may overwrite its
 /// own, and then the last NUL may be missing. Kept whole, since anybody may have one of very many arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,10 +1,8 @@
 //! The columns: their names, what they mean, and what stands in each for a row. No layout here.
 
-use super::text::{Ink, Place, push_name};
+use super::text::{Ink, Place, push_fmt, push_name};
 use super::{Sheet, Style};
 use crate::model::{AccessMode, CommandLine, Descriptor, Endpoint, Fd, Pid, Pipe, PipeId, Process, Side, Tid, Uid};
-
-use std::fmt::Write as _;
 
 /// How many other ends the ENDS column names. With all of them the output would grow with the square of the ends.
 const MOST_ENDS: usize = 32;
@@ -275,21 +273,21 @@ impl Sheet<'_> {
             self.end(end, text);
         }
         if more > 0 {
-            let _ = write!(text, "{separator}+{more}");
+            push_fmt(text, format_args!("{separator}+{more}"));
         }
     }
 
     /// `252,grep,0r`, as lsof and lsfd write it. A thread that has the end for itself follows the PID: `252/260,grep,0r`.
     fn end(&self, end: &Endpoint, text: &mut String) {
-        let _ = write!(text, "{}", end.pid);
+        push_fmt(text, format_args!("{}", end.pid));
         if let Some(tid) = end.tid {
-            let _ = write!(text, "/{tid}");
+            push_fmt(text, format_args!("/{tid}"));
         }
         text.push(',');
         if let Some(process) = self.graph.processes.get(&end.pid) {
             push_name(text, &process.command, Place::Item);
         }
-        let _ = write!(text, ",{}{}", end.fd, end.access.as_str());
+        push_fmt(text, format_args!(",{}{}", end.fd, end.access.as_str()));
     }
 
     fn user(&self, uid: Option<Uid>, text: &mut String) {
@@ -300,10 +298,10 @@ impl Sheet<'_> {
     }
 }
 
-/// Appends a value if there is one. Writing to a String cannot fail.
+/// Appends a value if there is one.
 fn show(text: &mut String, value: Option<impl std::fmt::Display>) {
     if let Some(value) = value {
-        let _ = write!(text, "{value}");
+        push_fmt(text, format_args!("{value}"));
     }
 }
 

@@ -1,10 +1,9 @@
 //! Writes the JSON forms, and holds their schema.
 
-use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use super::Sheet;
-use super::text::misleads;
+use super::text::{misleads, push_fmt};
 
 /// The JSON Schema of `--json`; the definition `Line` in it is that of a line of `--ndjson`.
 pub const SCHEMA: &str = include_str!("../../schema/lspipe.schema.json");
@@ -39,8 +38,7 @@ fn safe(json: &str) -> String {
     for character in json.chars() {
         if misleads(character) {
             for unit in character.encode_utf16(&mut [0; 2]) {
-                // Writing to a String cannot fail.
-                let _ = write!(text, "\\u{unit:04x}");
+                push_fmt(&mut text, format_args!("\\u{unit:04x}"));
             }
         } else {
             text.push(character);

@@ -4,7 +4,7 @@
 //! text at all. Each is written as an escape (`\x1b`, `\n`, `\u{202e}`, `\xff`) and a backslash as two, so that the original
 //! can be told from what is shown. Machines get the exact bytes in JSON.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use unicode_width::UnicodeWidthChar as _;
 
@@ -17,6 +17,12 @@ pub(super) enum Place {
     Word,
     /// In an end, `PID,COMMAND,FDmode`, one of several.
     Item,
+}
+
+/// Appends what `format_args!` makes.
+pub(super) fn push_fmt(text: &mut String, arguments: fmt::Arguments<'_>) {
+    // Writing to a String cannot fail.
+    let _ = text.write_fmt(arguments);
 }
 
 /// Appends a name.
@@ -48,16 +54,14 @@ fn push_char(text: &mut String, character: char, place: Place) {
         ';' if place == Place::Item => text.push_str("\\x3b"),
         '\0'..='\x1f' | '\x7f' => push_hex(text, character as u8),
         _ if misleads(character) || character.width() == Some(0) || (character.is_whitespace() && character != ' ') => {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "\\u{{{:x}}}", u32::from(character));
+            push_fmt(text, format_args!("\\u{{{:x}}}", u32::from(character)));
         }
         _ => text.push(character),
     }
 }
 
 fn push_hex(text: &mut String, byte: u8) {
-    // Writing to a String cannot fail.
-    let _ = write!(text, "\\x{byte:02x}");
+    push_fmt(text, format_args!("\\x{byte:02x}"));
 }
 
 /// Characters that are not seen, or change how others are seen: C1 controls, direction marks (UAX #9), fillers, variation
@@ -124,16 +128,15 @@ impl Ink {
 pub(super) fn paint(line: &str, color: bool) -> String {
     let mut painted = String::with_capacity(line.len());
     let mut open = false;
-    // Writing to a String cannot fail.
     for character in line.chars() {
         if let Some(ink) = Ink::ALL.into_iter().find(|ink| ink.mark() == character) {
             if color {
-                let _ = write!(painted, "{}", ink.style().render());
+                push_fmt(&mut painted, format_args!("{}", ink.style().render()));
             }
             open = true;
         } else if character == INK_END {
             if color && open {
-                let _ = write!(painted, "{}", anstyle::Reset.render());
+                push_fmt(&mut painted, format_args!("{}", anstyle::Reset.render()));
             }
             open = false;
         } else {
@@ -141,7 +144,7 @@ pub(super) fn paint(line: &str, color: bool) -> String {
         }
     }
     if color && open {
-        let _ = write!(painted, "{}", anstyle::Reset.render());
+        push_fmt(&mut painted, format_args!("{}", anstyle::Reset.render()));
     }
     painted
 }

@@ -57,7 +57,7 @@ impl ProcessDir {
         let Context { scanner, watch, skip, .. } = *context;
         watch.doing(Step::Facts);
         if scanner.want.facts == Facts::Command || skip.facts {
-            context.part.process = Some(Process { command: self.command(), ..unknown(self.pid) });
+            context.part.process = Some(Process { command: self.command(), ..Process::unknown(self.pid) });
         } else {
             context.part.process = Some(self.all_facts(scanner, tid, context));
         }
@@ -94,7 +94,7 @@ impl ProcessDir {
             ns_pid: status.ns_pid,
             container: group.container,
             unit: group.unit,
-            ..unknown(self.pid)
+            ..Process::unknown(self.pid)
         }
     }
 
@@ -124,24 +124,6 @@ impl ProcessDir {
             None => read_up_to(&self.dir, c"cmdline", CMDLINE),
         };
         text.map(CommandLine)
-    }
-}
-
-/// A process of which nothing but the PID is known.
-pub(super) fn unknown(pid: Pid) -> Process {
-    Process {
-        pid,
-        ppid: None,
-        pgid: None,
-        sid: None,
-        uid: None,
-        command: Vec::new(),
-        cmdline: None,
-        state: None,
-        started_at: None,
-        ns_pid: None,
-        container: None,
-        unit: None,
     }
 }
 

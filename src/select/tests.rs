@@ -13,16 +13,7 @@ fn graph() -> PipeGraph {
     let process = |pid, uid, command: &str| Process {
         uid: Some(Uid(uid)),
         command: command.into(),
-        pid: Pid(pid),
-        ppid: None,
-        pgid: None,
-        sid: None,
-        cmdline: None,
-        state: None,
-        started_at: None,
-        ns_pid: None,
-        container: None,
-        unit: None,
+        ..Process::unknown(Pid(pid))
     };
     let processes =
         [process(2, 1000, "ls"), process(3, 1000, "grep"), process(4, 0, "sort"), process(5, 7, "systemd-journal")];
