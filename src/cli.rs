@@ -50,8 +50,6 @@ pub struct Cli {
     command: Option<Command>,
 
     /// Show only these pipes
-    ///
-    /// In one of the forms that [`PIPE_FORMS`] lists.
     #[arg(value_name = "PIPE", long_help = PIPE_FORMS, value_hint = ValueHint::FilePath)]
     pipes: Vec<OsString>,
 

@@ -112,6 +112,8 @@ pub(super) struct Walk<'a, 'b> {
     looked_at: HashSet<Fd>,
     /// Those that were listed, and gone when they were looked at.
     gone: Vec<Fd>,
+    /// Whether the rest of the table went to another thread.
+    handed_on: bool,
 }
 
 /// The account of descriptors whose links may not be read.
@@ -125,7 +127,7 @@ struct Refused {
 
 impl<'a, 'b> Walk<'a, 'b> {
     fn new(table: &'a Arc<Table>, listing: Option<&'a OwnedFd>, context: &'a mut Context<'b>) -> Self {
-        Self { table, listing, context, refused: None, looked_at: HashSet::new(), gone: Vec::new() }
+        Self { table, listing, context, refused: None, looked_at: HashSet::new(), gone: Vec::new(), handed_on: false }
     }
 
     fn run(mut self, listing: &OwnedFd, from: Option<u64>) {
@@ -135,7 +137,7 @@ impl<'a, 'b> Walk<'a, 'b> {
         };
         // What is gone may have moved to another number (dup2 and close), perhaps one that was passed already.
         for _ in 0..LOOKS_AT_MOVED {
-            if walked.is_err() || self.gone.is_empty() || from.is_some() {
+            if walked.is_err() || self.gone.is_empty() || from.is_some() || self.handed_on {
                 break;
             }
             for fd in std::mem::take(&mut self.gone) {
@@ -165,13 +167,15 @@ impl<'a, 'b> Walk<'a, 'b> {
             if !entries.is_buffer_empty() {
                 continue;
             }
-            let handed_on = fds.len() > HUGE && self.hand_on(position);
+            if fds.len() > HUGE {
+                self.hand_on(position);
+            }
             for fd in fds.drain(..) {
                 if self.looked_at.insert(fd) {
                     self.visit(fd);
                 }
             }
-            if handed_on {
+            if self.handed_on {
                 break;
             }
         }
@@ -180,12 +184,11 @@ impl<'a, 'b> Walk<'a, 'b> {
 
     /// Leaves the rest of the table to whoever is free. Only in a real proc does a position hold for another descriptor of
     /// the directory (there it is the fd number plus 2, in `proc_readfd_common` of fs/proc/fd.c).
-    fn hand_on(&self, position: u64) -> bool {
-        let splits = self.context.splits && self.context.scanner.root.real.is_some();
-        if splits {
+    fn hand_on(&mut self, position: u64) {
+        if self.context.splits && self.context.scanner.root.real.is_some() {
             self.context.queue.push(Work::Rest(Arc::clone(self.table), position));
+            self.handed_on = true;
         }
-        splits
     }
 
     fn visit(&mut self, fd: Fd) {
@@ -203,7 +206,7 @@ impl<'a, 'b> Walk<'a, 'b> {
         };
         match looked {
             Ok(found) => self.context.part.found.extend(found),
-            Err(errno) if self.context.scanner.root.is_vanished(errno) => self.gone.push(fd),
+            Err(errno) if self.context.scanner.root.is_vanished(errno) => return self.gone.push(fd),
             Err(errno) if is_refusal(errno) && self.context.scanner.root.real.is_some() => {
                 self.without_link(fd, errno);
             }
@@ -221,7 +224,8 @@ impl<'a, 'b> Walk<'a, 'b> {
         !dead.is_empty() && self.fdinfo(fd).is_ok_and(|info| dead.contains(info.mnt_id))
     }
 
-    /// What can be said of a descriptor whose file system does not answer: its link does not ask it, nor does fdinfo, but for an epoll.
+    /// What can be said of a descriptor whose file system does not answer: its link does not ask it, nor does its fdinfo, unless
+    /// it is an epoll.
     fn without_answer(&mut self, fd: Fd) {
         let info = self.fdinfo(fd).unwrap_or_default();
         let access = info.flags.map(|flags| flags.access());

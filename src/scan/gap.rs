@@ -1,7 +1,5 @@
 //! From an errno to a gap: how what could not be read is told, in one place.
 
-use std::io;
-
 use rustix::io::Errno;
 
 use crate::model::{Gap, MayHold, Pid, Unread};
@@ -9,11 +7,6 @@ use crate::model::{Gap, MayHold, Pid, Unread};
 /// Whether the kernel refused to answer, as opposed to having no answer.
 pub(super) fn is_refusal(errno: Errno) -> bool {
     matches!(errno, Errno::ACCESS | Errno::PERM)
-}
-
-/// The errno of an error from std; errors that are not the kernel's count as `EIO`.
-pub(super) fn errno_of(error: &io::Error) -> Errno {
-    Errno::from_io_error(error).unwrap_or(Errno::IO)
 }
 
 /// A gap of which nothing but the cause is known yet: who it is, the process directory tells.

@@ -7,15 +7,15 @@ use jiff::{SignedDuration, Timestamp};
 use rustix::io::Errno;
 
 use super::fd_table::Context;
-use super::gap::{errno_of, gap};
-use super::root::{read_small, read_up_to};
+use super::gap::gap;
+use super::root::{read_piece, read_small, read_up_to};
 use super::watch::Step;
 use super::{Facts, Scanner, parse};
 use crate::model::{CommandLine, Gap, MayHold, Pid, Process, Tid, Uid, Unread};
 
 /// How much of a command line is read, in bytes. It may have 6 MiB (`_STK_LIM / 4 * 3` in fs/exec.c), and anybody may run many
 /// processes of that size.
-const CMDLINE: u64 = 128 * 1024;
+const CMDLINE: usize = 128 * 1024;
 
 /// How much of a file of many records is read, in bytes.
 const LONG: u64 = 2 * 1024 * 1024;
@@ -73,8 +73,7 @@ impl ProcessDir {
         let group = parse::cgroup(&self.text("cgroup"));
         let cmdline = match self.cmdline(tid) {
             Ok(cmdline) => Some(cmdline),
-            Err(error) => {
-                let errno = errno_of(&error);
+            Err(errno) => {
                 if !scanner.root.is_vanished(errno) {
                     let unread = gap(self.pid, Unread::Cmdline, errno, MayHold::NOTHING);
                     context.part.gaps.push(self.sign(scanner, unread));
@@ -118,10 +117,10 @@ impl ProcessDir {
     }
 
     /// The command line. That of a process whose leader has exited is to be had from its live threads only.
-    fn cmdline(&self, tid: Option<Tid>) -> std::io::Result<CommandLine> {
+    fn cmdline(&self, tid: Option<Tid>) -> rustix::io::Result<CommandLine> {
         let text = match tid {
-            Some(tid) => read_up_to(&self.dir, format!("task/{tid}/cmdline"), CMDLINE),
-            None => read_up_to(&self.dir, c"cmdline", CMDLINE),
+            Some(tid) => read_piece(&self.dir, format!("task/{tid}/cmdline"), CMDLINE),
+            None => read_piece(&self.dir, c"cmdline", CMDLINE),
         };
         text.map(CommandLine)
     }

@@ -193,18 +193,24 @@ pub(super) fn number_name(name: &[u8]) -> Option<u32> {
     digits.parse().ok()
 }
 
-/// Reads a file that the kernel makes in one piece, such as fdinfo, stat or status: a read that leaves room is the last, which
-/// saves the one that would only find the end.
+/// Reads a small file that the kernel makes in one piece, such as fdinfo, stat or status.
 pub(super) fn read_small(dir: impl AsFd, path: impl Arg) -> rustix::io::Result<Vec<u8>> {
+    read_piece(dir, path, SMALL)
+}
+
+/// Reads a file that the kernel makes in one piece, up to a limit in bytes: a read that leaves room is the last, which saves the one
+/// that would only find the end.
+pub(super) fn read_piece(dir: impl AsFd, path: impl Arg, limit: usize) -> rustix::io::Result<Vec<u8>> {
     let file = open_file(dir, path)?;
     let mut text = Vec::with_capacity(1024);
-    while text.len() < SMALL {
+    while text.len() < limit {
         text.reserve(1);
         let room = text.capacity() - text.len();
         if rustix::io::read(&file, spare_capacity(&mut text))? < room {
             break;
         }
     }
+    text.truncate(limit);
     Ok(text)
 }
 
