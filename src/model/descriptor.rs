@@ -163,7 +163,7 @@ pub enum FileType {
 }
 
 impl FileType {
-    /// The name in the TYPE column of lsof(8).
+    /// The name in the TYPE column, after those of lsof(8) and lsfd(1).
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {

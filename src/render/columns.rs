@@ -7,6 +7,8 @@ use crate::model::{AccessMode, CommandLine, Descriptor, Endpoint, Fd, Pid, Pipe,
 /// How many other ends the ENDS column names. With all of them the output would grow with the square of the ends.
 const MOST_ENDS: usize = 32;
 
+const BOTH: [Side; 2] = [Side::Read, Side::Write];
+
 /// What tells an end from the others of its pipe.
 type EndKey = (Pid, Option<Tid>, Fd);
 
@@ -82,7 +84,7 @@ columns! {
     Nspid, "NSPID", End, "its PID in its own PID namespace, where that is another";
     Container, "CONTAINER", End, "its container, by its control group";
     Unit, "UNIT", End, "its systemd unit, by its control group";
-    Type, "TYPE", Descriptor, "the type of the file, as in lsof";
+    Type, "TYPE", Descriptor, "the type of the file: REG, DIR, CHR, BLK, FIFO, SOCK, LINK or a_inode";
     Target, "TARGET", Descriptor, "what it leads to";
 }
 
@@ -181,7 +183,7 @@ impl Sheet<'_> {
                 (Some(pipe), _) => self.other_ends(pipe, (pid, tid, fd), style, text),
                 (None, Some(Descriptor { pipe: None, target: None, .. })) => unsure(style, text),
                 // No end of it was seen, which this descriptor may be nevertheless.
-                (None, Some(Descriptor { pipe: Some(id), .. })) if self.may_hide_any(*id) => unsure(style, text),
+                (None, Some(Descriptor { pipe: Some(id), .. })) if self.may_hide(*id, &BOTH) => unsure(style, text),
                 (None, _) => {}
             },
             Column::Type => match row.descriptor.and_then(|descriptor| descriptor.file_type) {
@@ -228,7 +230,7 @@ impl Sheet<'_> {
     /// The ends of a side; `?` where there may be one that was not seen, `-` where there is surely none.
     fn side(&self, pipe: &Pipe, side: Side, style: &Style, text: &mut String) {
         let ends: Vec<&Endpoint> = pipe.side(side).collect();
-        if ends.is_empty() && self.graph.coverage.may_hide(pipe.id.kind(), side) {
+        if ends.is_empty() && self.may_hide(pipe.id, &[side]) {
             return unsure(style, text);
         }
         self.ends(&ends, 0, style, text);
@@ -241,7 +243,7 @@ impl Sheet<'_> {
         let across: &[Side] = match own.map(|end| end.access) {
             Some(AccessMode::Read) => &[Side::Write],
             Some(AccessMode::Write) => &[Side::Read],
-            Some(AccessMode::ReadWrite) | None => &[Side::Read, Side::Write],
+            Some(AccessMode::ReadWrite) | None => &BOTH,
         };
         let is_across = |end: &&Endpoint| across.iter().any(|side| end.access.is_on(*side));
         let is_other = |end: &&Endpoint| end.key() != key;
@@ -250,7 +252,7 @@ impl Sheet<'_> {
         let room = MOST_ENDS - shown.len();
         shown.extend(pipe.ends.iter().filter(|end| !is_across(end)).filter(is_other).take(room));
         if none_across {
-            if across.iter().any(|side| self.graph.coverage.may_hide(pipe.id.kind(), *side)) {
+            if self.may_hide(pipe.id, across) {
                 unsure(style, text);
             } else {
                 faint(style, text);
@@ -261,8 +263,9 @@ impl Sheet<'_> {
         self.ends(&shown, others - shown.len(), style, text);
     }
 
-    fn may_hide_any(&self, pipe: PipeId) -> bool {
-        [Side::Read, Side::Write].into_iter().any(|side| self.graph.coverage.may_hide(pipe.kind(), side))
+    /// Whether the pipe may have an end on one of the sides that was not seen.
+    fn may_hide(&self, pipe: PipeId, sides: &[Side]) -> bool {
+        sides.iter().any(|side| self.graph.coverage.may_hide(pipe.kind(), *side))
     }
 
     /// The ends of a cell, and how many more there are.

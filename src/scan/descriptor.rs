@@ -1,7 +1,8 @@
 //! One descriptor: which pipe it is an end of, if it is one, and how it is open.
 //!
 //! In a real proc, nothing here looks a file up by its path, statx(2) is asked not to synchronise, and no pipe or FIFO is ever
-//! opened: so a dead mount does not block, but for file systems that synchronise all the same, and the fdinfo of an epoll. In a tree of plain files, where links dangle, their text is the identity.
+//! opened: so a dead mount does not block, but for file systems that synchronise all the same, and the fdinfo of an epoll. In a
+//! tree of plain files, where links dangle, their text is the identity.
 
 use std::os::fd::OwnedFd;
 

@@ -108,8 +108,8 @@ pub(super) struct Walk<'a, 'b> {
     pub(super) listing: Option<&'a OwnedFd>,
     pub(super) context: &'a mut Context<'b>,
     refused: Option<Refused>,
-    /// The descriptors that were looked at.
-    looked_at: HashSet<Fd>,
+    /// The descriptors that were looked at, some perhaps twice.
+    looked_at: Vec<Fd>,
     /// Those that were listed, and gone when they were looked at.
     gone: Vec<Fd>,
     /// Whether the rest of the table went to another thread.
@@ -127,24 +127,28 @@ struct Refused {
 
 impl<'a, 'b> Walk<'a, 'b> {
     fn new(table: &'a Arc<Table>, listing: Option<&'a OwnedFd>, context: &'a mut Context<'b>) -> Self {
-        Self { table, listing, context, refused: None, looked_at: HashSet::new(), gone: Vec::new(), handed_on: false }
+        Self { table, listing, context, refused: None, looked_at: Vec::new(), gone: Vec::new(), handed_on: false }
     }
 
     fn run(mut self, listing: &OwnedFd, from: Option<u64>) {
+        let none = HashSet::new();
         let mut walked = match from {
-            Some(position) => rustix::fs::seek(listing, SeekFrom::Start(position)).and_then(|_| self.all(listing)),
-            None => self.all(listing),
+            Some(position) => {
+                rustix::fs::seek(listing, SeekFrom::Start(position)).and_then(|_| self.all(listing, &none))
+            }
+            None => self.all(listing, &none),
         };
         // What is gone may have moved to another number (dup2 and close), perhaps one that was passed already.
         for _ in 0..LOOKS_AT_MOVED {
             if walked.is_err() || self.gone.is_empty() || from.is_some() || self.handed_on {
                 break;
             }
+            let mut known: HashSet<Fd> = self.looked_at.iter().copied().collect();
             for fd in std::mem::take(&mut self.gone) {
-                self.looked_at.remove(&fd);
+                known.remove(&fd);
                 self.context.part.vanished_fds += 1;
             }
-            walked = rustix::fs::seek(listing, SeekFrom::Start(0)).and_then(|_| self.all(listing));
+            walked = rustix::fs::seek(listing, SeekFrom::Start(0)).and_then(|_| self.all(listing, &known));
         }
         self.context.part.vanished_fds += self.gone.len();
         match walked {
@@ -155,8 +159,8 @@ impl<'a, 'b> Walk<'a, 'b> {
         self.settle();
     }
 
-    /// Lists and looks, one buffer of the directory at a time.
-    fn all(&mut self, listing: &OwnedFd) -> rustix::io::Result<()> {
+    /// Lists the table, one buffer of its directory at a time, and looks at what is not known yet.
+    fn all(&mut self, listing: &OwnedFd, known: &HashSet<Fd>) -> rustix::io::Result<()> {
         let mut buffer = [MaybeUninit::uninit(); 32 * 1024];
         let mut entries = RawDir::new(listing, &mut buffer);
         let mut fds = Vec::new();
@@ -171,7 +175,8 @@ impl<'a, 'b> Walk<'a, 'b> {
                 self.hand_on(position);
             }
             for fd in fds.drain(..) {
-                if self.looked_at.insert(fd) {
+                if !known.contains(&fd) {
+                    self.looked_at.push(fd);
                     self.visit(fd);
                 }
             }

@@ -154,18 +154,17 @@ fn snapshot(
     outside: Option<Outside>,
     parts: Vec<Part>,
 ) -> Snapshot {
-    let mut coverage = Coverage {
-        proc_root: scanner.root.path().to_owned(),
-        processes: 0,
-        vanished: 0,
-        gaps: Vec::new(),
-        outside,
-        privileged: privilege::is_full(),
-    };
     let mut snapshot = Snapshot {
         host,
         taken_at,
-        coverage: coverage.clone(),
+        coverage: Coverage {
+            proc_root: scanner.root.path().to_owned(),
+            processes: 0,
+            vanished: 0,
+            gaps: Vec::new(),
+            outside,
+            privileged: privilege::is_full(),
+        },
         pipefs: scanner.root.real.as_ref().map(|real| real.pipefs),
         parents: BTreeMap::new(),
         processes: Vec::new(),
@@ -173,8 +172,8 @@ fn snapshot(
         descriptors: Vec::new(),
     };
     for part in parts {
-        coverage.vanished += usize::from(part.vanished) + part.vanished_fds;
-        coverage.gaps.extend(part.gaps);
+        snapshot.coverage.vanished += usize::from(part.vanished) + part.vanished_fds;
+        snapshot.coverage.gaps.extend(part.gaps);
         if !part.vanished {
             let parent = snapshot.parents.entry(part.pid).or_default();
             *parent = parent.or(part.parent);
@@ -186,16 +185,15 @@ fn snapshot(
             SeenEnd { pipe: found.pipe, end: found.end, path, deleted }
         }));
     }
-    coverage.processes = snapshot.parents.len();
-    coverage.gaps = merge(coverage.gaps);
-    snapshot.coverage = coverage;
+    snapshot.coverage.processes = snapshot.parents.len();
+    merge(&mut snapshot.coverage.gaps);
     snapshot
 }
 
 /// Sorts the gaps, and makes one of those that say the same of several parts of one fd table.
-fn merge(mut gaps: Vec<Gap>) -> Vec<Gap> {
+fn merge(gaps: &mut Vec<Gap>) {
     let key = |gap: &Gap| (gap.pid, gap.tid, gap.what, gap.error.clone());
-    gaps.sort_by_key(key);
+    gaps.sort_by_cached_key(key);
     gaps.dedup_by(|next, first| {
         let same = key(next) == key(first);
         if same {
@@ -204,5 +202,4 @@ fn merge(mut gaps: Vec<Gap>) -> Vec<Gap> {
         }
         same
     });
-    gaps
 }

@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 
 use rustix::buffer::spare_capacity;
@@ -14,7 +14,7 @@ use rustix::path::Arg;
 use super::parse::{self, FdInfo};
 use super::privilege;
 use crate::error::Error;
-use crate::model::{Device, Fd, Host, Outside, Pid, PipeId};
+use crate::model::{Device, Host, Outside, Pid, PipeId};
 
 /// `PF_KTHREAD` of include/linux/sched.h.
 const PF_KTHREAD: u32 = 0x0020_0000;
@@ -75,7 +75,7 @@ impl ProcRoot {
         let stat = rustix::fs::statx(&read_end, c"", AtFlags::EMPTY_PATH, StatxFlags::TYPE | StatxFlags::INO)?;
         // "self" and never getpid(2): the proc of another PID namespace numbers us differently, or not at all.
         let own = rustix::fs::readlinkat(&self.dir, c"self", Vec::new()).ok();
-        let info = self.read(&format!("self/fdinfo/{}", Fd::of(&read_end))).map(|text| parse::fdinfo(&text));
+        let info = self.read(&format!("self/fdinfo/{}", read_end.as_raw_fd())).map(|text| parse::fdinfo(&text));
         let table = rustix::fs::statat(&self.dir, c"self/fd", AtFlags::empty());
         Ok(Real {
             pipefs: device(&stat),
@@ -148,15 +148,6 @@ impl ProcRoot {
 
     fn read(&self, path: &str) -> rustix::io::Result<Vec<u8>> {
         read_small(&self.dir, path)
-    }
-}
-
-impl Fd {
-    /// The number of one of our own descriptors.
-    fn of(fd: &OwnedFd) -> Self {
-        use std::os::fd::AsRawFd as _;
-        // A descriptor that is open has a number from 0 up.
-        Self(fd.as_raw_fd().cast_unsigned())
     }
 }
 
