@@ -84,15 +84,35 @@ Examples:
   lspipe -t --writers PIPE      the PIDs that keep a reader of PIPE from end of file
   lspipe -e | grep O_NONBLOCK   one line for each end
   lspipe -J | jq '.pipes[]'     everything, for machines
+  lspipe why                    what hangs on this machine, and what would end it
+  lspipe why -p 252             what process 252 waits for, down to whoever is awake at the end
   lspipe fds 252                what `ls -l /proc/252/fd` should have been
 
 Exit status:
-  0  the report was written
-  1  a selection was given, and nothing matched
+  0  the report was written (for why: nothing is wrong)
+  1  a selection was given, and nothing matched (for why: something is wrong)
   2  usage error, or the report could not be made or written; with --require-complete also an incomplete scan";
+
+const WHY_HELP: &str = "\
+Exit status: 0 if nothing is wrong, 1 if something was found that is a warning or an error, 2 for a usage error or where it could \
+not be found out.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Tell what blocks on pipes, who could end it, and what nobody will end
+    ///
+    /// Looks at what every thread waits for, and tells of deadlocks, of readers that get no end of file since somebody still holds the
+    /// write end, of full pipes that nobody reads, and of FIFOs that nobody opens from the other side. With a selection, also the
+    /// whole chain from who waits to whoever is awake at its end.
+    #[command(max_term_width = 100, after_help = WHY_HELP)]
+    Why {
+        /// Only what has to do with these pipes
+        #[arg(value_name = "PIPE", long_help = PIPE_FORMS, value_hint = ValueHint::FilePath)]
+        pipes: Vec<OsString>,
+
+        #[command(flatten)]
+        selection: SelectionArgs,
+    },
     /// Show the whole fd table of processes, pipes with their other ends
     #[command(max_term_width = 100)]
     Fds {
@@ -263,6 +283,10 @@ impl Cli {
             Some(Command::Fds { pids }) => {
                 let format = if shared.json { Format::Json } else { Format::Tables { headings: !shared.noheadings } };
                 (Question::Tables(pids), format)
+            }
+            Some(Command::Why { pipes, selection }) => {
+                let format = if shared.json { Format::Json } else { Format::Telling };
+                (Question::Why(selection.wanted(&pipes)), format)
             }
             None => {
                 let format = format(&output, &shared);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Pipe, PipeGraph};
+use crate::model::{Cause, Doing, Opener, Operation, Pid, Pipe, PipeGraph, PipeWait, ThreadGroup};
 use crate::scan::{SeenEnd, Snapshot};
 
 /// Joins the ends of a snapshot: each stands in exactly one pipe, and the order of the input does not matter.
@@ -29,6 +29,26 @@ pub fn join(snapshot: Snapshot) -> PipeGraph {
     }
 }
 
+/// Adds who is blocked in opening a FIFO, and the FIFOs that are only being opened.
+pub fn add_openers(graph: &mut PipeGraph, groups: &BTreeMap<Pid, ThreadGroup>) {
+    for (group, task) in groups.values().flat_map(|group| group.tasks.iter().map(move |task| (group, task))) {
+        let Doing::Waits { causes, .. } = &task.doing else { continue };
+        for cause in causes {
+            let Cause::Pipe(PipeWait { operation: Operation::Open, access, pipe: Some(id), path, .. }) = cause else {
+                continue;
+            };
+            let opener = Opener { task: task.id, access: *access, command: group.command.clone() };
+            match graph.pipes.binary_search_by_key(id, |pipe| pipe.id) {
+                Ok(place) => graph.pipes[place].openers.push(opener),
+                Err(place) => graph.pipes.insert(
+                    place,
+                    Pipe { id: *id, path: path.clone(), deleted: false, ends: Vec::new(), openers: vec![opener] },
+                ),
+            }
+        }
+    }
+}
+
 /// Makes one pipe of its ends.
 fn pipe(seen: &[SeenEnd]) -> Option<Pipe> {
     let paths = || seen.iter().filter_map(|seen| seen.path.as_ref());
@@ -39,6 +59,7 @@ fn pipe(seen: &[SeenEnd]) -> Option<Pipe> {
         path: path.cloned(),
         deleted: seen.iter().any(|seen| seen.deleted),
         ends: seen.iter().map(|seen| seen.end).collect(),
+        openers: Vec::new(),
     })
 }
 

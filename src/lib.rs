@@ -22,6 +22,7 @@ pub mod scan;
 pub mod select;
 mod sys;
 pub mod users;
+pub mod why;
 
 pub use run::{Exit, run};
 pub use sys::die_of_sigpipe;

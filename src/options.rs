@@ -34,6 +34,8 @@ pub struct Options {
 pub enum Question {
     /// Pipes.
     Pipes(Wanted),
+    /// What blocks on pipes, and why.
+    Why(Wanted),
     /// The whole fd tables of these processes.
     Tables(Vec<Pid>),
 }

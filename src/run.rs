@@ -1,16 +1,19 @@
 //! One run, from options to a written report and an exit status: the order of the steps, nothing of how each is done.
 
+mod why;
+
 use std::io::Write;
 
 use crate::error::Error;
-use crate::join::join;
-use crate::model::{Pid, PipeGraph};
+use crate::join::{add_openers, join};
+use crate::model::{Diagnosis, Pid, PipeGraph, PipeId, Severity};
 use crate::notes;
 use crate::options::{Options, PipeName, Question, Wanted};
-use crate::render::{Format, Style, render};
+use crate::render::{Asked, Format, Style, Told, render};
 use crate::scan::{self, Facts, Want};
-use crate::select::{PipeMatch, Selection, select, select_tables};
+use crate::select::{PipeMatch, Selection, select, select_tables, selected_processes};
 use crate::users::{self, Users};
+use crate::why::Groups;
 
 /// How a run ended, where it made a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +22,8 @@ pub enum Exit {
     Reported,
     /// A selection was given and nothing matched.
     NothingMatched,
+    /// `why` found something that is a warning or an error.
+    Found,
     /// The report was written, but must not have gaps and has some.
     Incomplete,
 }
@@ -28,7 +33,7 @@ impl From<Exit> for u8 {
     fn from(exit: Exit) -> Self {
         match exit {
             Exit::Reported => 0,
-            Exit::NothingMatched => 1,
+            Exit::NothingMatched | Exit::Found => 1,
             Exit::Incomplete => 2,
         }
     }
@@ -39,6 +44,14 @@ struct Answer {
     graph: PipeGraph,
     notes: Vec<String>,
     nothing_matched: bool,
+    why: Option<Reasons>,
+}
+
+/// What `why` adds.
+struct Reasons {
+    diagnosis: Diagnosis,
+    groups: Groups,
+    asked: Asked,
 }
 
 /// Makes the report, once or again and again, and passes notes to `notify`, each a line without its end.
@@ -49,13 +62,14 @@ struct Answer {
 pub fn run(options: &Options, style: &Style, out: &mut dyn Write, notify: &mut dyn FnMut(&str)) -> Result<Exit, Error> {
     // Once: a process may end while its pipe goes on.
     let selection = match &options.question {
-        Question::Pipes(wanted) => resolve(options, wanted)?,
+        Question::Pipes(wanted) | Question::Why(wanted) => resolve(options, wanted)?,
         Question::Tables(_) => Selection::default(),
     };
     let mut said = Vec::new();
     loop {
         let answer = match &options.question {
             Question::Pipes(wanted) => pipes(options, wanted, &selection)?,
+            Question::Why(wanted) => reasons(options, wanted, &selection)?,
             Question::Tables(pids) => tables(options, pids)?,
         };
         write(options, &answer, style, out)?;
@@ -71,20 +85,34 @@ pub fn run(options: &Options, style: &Style, out: &mut dyn Write, notify: &mut d
             None if options.require_complete && !answer.graph.coverage.is_complete() => {
                 return Ok(Exit::Incomplete);
             }
+            None if answer.is_warning() => return Ok(Exit::Found),
             None if answer.nothing_matched => return Ok(Exit::NothingMatched),
             None => return Ok(Exit::Reported),
         }
     }
 }
 
+impl Answer {
+    /// Whether anything was found that is more than worth knowing.
+    fn is_warning(&self) -> bool {
+        let findings = self.why.iter().flat_map(|why| &why.diagnosis.findings);
+        findings.map(crate::model::Finding::severity).any(|severity| severity < Severity::Info)
+    }
+}
+
 fn pipes(options: &Options, wanted: &Wanted, selection: &Selection) -> Result<Answer, Error> {
-    let graph = join(scan::scan(&Want {
+    // Whoever opens a FIFO has no descriptor yet: to find them, every thread has to be looked at.
+    let names_fifo = selection.pipes.iter().any(|pipe| matches!(pipe, PipeMatch::Id(PipeId::Fifo { .. }) | PipeMatch::Inode(_)));
+    let groups = if names_fifo { scan::threads(&options.proc_root, None)? } else { Groups::new() };
+    let mut graph = join(scan::scan(&Want {
         proc_root: options.proc_root.clone(),
         flags: options.format.needs_flags(),
         facts: facts(options.format.needs_facts() || !selection.users.is_empty()),
         parents: selection.descendants,
         tables: Vec::new(),
+        also: why::opening(&groups),
     })?);
+    add_openers(&mut graph, &groups);
     let mut notes = notes::no_process(&selection.pids, &graph);
     notes.extend(notes::unreadable(&selection.pids, &graph));
     notes.extend(notes::no_pipe(&wanted.pipes, &selection.pipes, &graph));
@@ -94,7 +122,30 @@ fn pipes(options: &Options, wanted: &Wanted, selection: &Selection) -> Result<An
         notes.push(notes::nothing_matched(selection));
     }
     notes.extend(notes::coverage(&graph));
-    Ok(Answer { graph, notes, nothing_matched })
+    Ok(Answer { graph, notes, nothing_matched, why: None })
+}
+
+fn reasons(options: &Options, wanted: &Wanted, selection: &Selection) -> Result<Answer, Error> {
+    let why::Found { graph, groups, mut diagnosis } = why::find_out(options)?;
+    let missing = notes::no_process(&selection.pids, &graph);
+    if let Some(first) = missing.first()
+        && missing.len() == selection.pids.len()
+    {
+        return Err(Error::NoProcess(first.clone()));
+    }
+    let mut notes = missing;
+    notes.extend(notes::unreadable(&selection.pids, &graph));
+    notes.extend(notes::no_pipe(&wanted.pipes, &selection.pipes, &graph));
+    notes.extend(notes::coverage(&graph));
+    let pids = selected_processes(&graph, selection);
+    let graph = select(graph, selection);
+    let asked = if selection.is_everything() {
+        Asked::Everything
+    } else {
+        why::narrow(&mut diagnosis, &graph, &pids);
+        if pids.is_empty() { Asked::Pipes } else { Asked::Processes(pids) }
+    };
+    Ok(Answer { graph, notes, nothing_matched: false, why: Some(Reasons { diagnosis, groups, asked }) })
 }
 
 fn tables(options: &Options, pids: &[Pid]) -> Result<Answer, Error> {
@@ -104,6 +155,7 @@ fn tables(options: &Options, pids: &[Pid]) -> Result<Answer, Error> {
         facts: facts(options.format.needs_facts()),
         parents: false,
         tables: pids.to_vec(),
+        also: Vec::new(),
     })?);
     let mut notes = notes::no_process(pids, &graph);
     let unreadable = notes::unreadable(pids, &graph);
@@ -116,11 +168,11 @@ fn tables(options: &Options, pids: &[Pid]) -> Result<Answer, Error> {
     let nothing_matched = pids.iter().all(|pid| !graph.parents.contains_key(pid));
     let graph = select_tables(graph);
     notes.extend(notes::coverage(&graph));
-    Ok(Answer { graph, notes, nothing_matched })
+    Ok(Answer { graph, notes, nothing_matched, why: None })
 }
 
 fn write(options: &Options, answer: &Answer, style: &Style, out: &mut dyn Write) -> Result<(), Error> {
-    let Answer { graph, nothing_matched, .. } = answer;
+    let Answer { graph, nothing_matched, why, .. } = answer;
     let is_json = matches!(options.format, Format::Json | Format::Ndjson);
     if options.repeat.is_some() && !is_json {
         writeln!(out, "=== {:.3} ===", graph.taken_at)?;
@@ -129,7 +181,8 @@ fn write(options: &Options, answer: &Answer, style: &Style, out: &mut dyn Write)
     if is_json || !nothing_matched {
         let users =
             if options.format.needs_users() && !options.numeric_uid { Users::of(graph) } else { Users::default() };
-        render(graph, &users, &options.format, style, out)?;
+        let told = why.as_ref().map(|Reasons { diagnosis, groups, asked }| Told { diagnosis, groups, asked });
+        render(graph, &users, told.as_ref(), &options.format, style, out)?;
     }
     out.flush()?;
     Ok(())

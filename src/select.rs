@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use regex_lite::Regex;
 
-use crate::model::{Endpoint, Pid, Pipe, PipeGraph, PipeId, PipeKind, Process, Side, Uid};
+use crate::model::{Pid, Pipe, PipeGraph, PipeId, PipeKind, Process, Side, Uid};
 
 /// The longest command name that the kernel keeps (`TASK_COMM_LEN` less its NUL).
 const COMMAND_LENGTH: usize = 15;
@@ -89,6 +89,22 @@ impl Selection {
     }
 }
 
+/// The processes that a selection names by ID, command or user; none where it names none.
+#[must_use]
+pub fn selected_processes(graph: &PipeGraph, selection: &Selection) -> BTreeSet<Pid> {
+    let Selection { pids, descendants: with_children, commands, users, .. } = selection;
+    let family = if *with_children { descendants(pids, &graph.parents) } else { pids.iter().copied().collect() };
+    if commands.is_empty() && users.is_empty() {
+        return family;
+    }
+    let meant = |process: &&Process| {
+        (pids.is_empty() || family.contains(&process.pid))
+            && (commands.is_empty() || commands.iter().any(|command| command.matches(&process.command)))
+            && (users.is_empty() || process.uid.is_some_and(|uid| users.contains(&uid)))
+    };
+    graph.processes.values().filter(meant).map(|process| process.pid).collect()
+}
+
 /// Keeps the selected pipes, and the processes that hold an end of one of them.
 #[must_use]
 pub fn select(mut graph: PipeGraph, selection: &Selection) -> PipeGraph {
@@ -115,25 +131,30 @@ pub fn select_tables(mut graph: PipeGraph) -> PipeGraph {
     graph
 }
 
+/// Who holds an end of one of the pipes, or waits to open one.
 fn holders(pipes: &[Pipe]) -> BTreeSet<Pid> {
-    pipes.iter().flat_map(|pipe| &pipe.ends).map(|end| end.pid).collect()
+    let ends = pipes.iter().flat_map(|pipe| &pipe.ends).map(|end| end.pid);
+    ends.chain(pipes.iter().flat_map(|pipe| &pipe.openers).map(|opener| opener.task.pid)).collect()
 }
 
 fn keeps(selection: &Selection, pids: &BTreeSet<Pid>, pipe: &Pipe, processes: &BTreeMap<Pid, Process>) -> bool {
     let Selection { commands, users, kinds, no_reader, no_writer, pipes, .. } = selection;
-    let holds = |end: &Endpoint| {
-        let process = processes.get(&end.pid);
+    let opens = |side| pipe.openers.iter().any(|opener| opener.access.is_on(side));
+    let holds = |pid: Pid| {
+        let process = processes.get(&pid);
         let command = || process.is_some_and(|process| commands.iter().any(|it| it.matches(&process.command)));
         let user = || process.and_then(|process| process.uid).is_some_and(|uid| users.contains(&uid));
-        (selection.pids.is_empty() || pids.contains(&end.pid))
+        (selection.pids.is_empty() || pids.contains(&pid))
             && (commands.is_empty() || command())
             && (users.is_empty() || user())
     };
     (kinds.is_empty() || kinds.contains(&pipe.id.kind()))
         && (pipes.is_empty() || pipes.iter().any(|wanted| wanted.matches(pipe.id)))
-        && !(*no_reader && pipe.side(Side::Read).next().is_some())
-        && !(*no_writer && pipe.side(Side::Write).next().is_some())
-        && (selection.selects_any_holder() || pipe.ends.iter().any(holds))
+        && !(*no_reader && (pipe.side(Side::Read).next().is_some() || opens(Side::Read)))
+        && !(*no_writer && (pipe.side(Side::Write).next().is_some() || opens(Side::Write)))
+        && (selection.selects_any_holder()
+            || pipe.ends.iter().any(|end| holds(end.pid))
+            || pipe.openers.iter().any(|opener| holds(opener.task.pid)))
 }
 
 /// The processes and all that descend from them.

@@ -140,7 +140,12 @@ impl Coverage {
     /// Whether a pipe of this kind may have an end on this side that was not seen: then its absence is not certain.
     #[must_use]
     pub fn may_hide(&self, kind: PipeKind, side: Side) -> bool {
-        self.outside.is_some() || self.gaps.iter().any(|gap| gap.may_hold.covers(kind, side))
+        self.outside.is_some() || self.hiders(kind, side).next().is_some()
+    }
+
+    /// What could not be read and may hold such an end.
+    pub fn hiders(&self, kind: PipeKind, side: Side) -> impl Iterator<Item = &Gap> {
+        self.gaps.iter().filter(move |gap| gap.may_hold.covers(kind, side))
     }
 
     /// How many processes could not be read whole. `gaps` may have several entries for one.

@@ -61,6 +61,12 @@ impl OpenFlags {
         self.has(libc::O_PATH)
     }
 
+    /// Whether exec(2) closes it: `O_CLOEXEC`.
+    #[must_use]
+    pub fn closes_on_exec(self) -> bool {
+        self.has(libc::O_CLOEXEC)
+    }
+
     /// The access mode, or none for an `O_PATH` descriptor, which has none.
     #[must_use]
     pub fn access(self) -> Option<AccessMode> {

@@ -5,9 +5,11 @@
 
 mod coverage;
 mod descriptor;
+mod finding;
 mod number;
 mod pipe;
 mod process;
+mod task;
 
 use std::collections::BTreeMap;
 
@@ -15,9 +17,15 @@ use jiff::Timestamp;
 
 pub use self::coverage::{Coverage, Gap, MayHold, Outside, Unread};
 pub use self::descriptor::{AccessMode, Descriptor, Endpoint, FileType, OpenFlags};
+pub use self::finding::{
+    Certainty, Diagnosis, Doubt, Fault, Finding, Holder, Link, Proof, Severity, Stranger, Subject, Wait, Waker,
+};
 pub use self::number::{Device, Fd, NotAPipeId, Pid, Tid, Uid};
-pub use self::pipe::{Pipe, PipeId, PipeKind, Side};
+pub use self::pipe::{Opener, Pipe, PipeId, PipeKind, Side};
 pub use self::process::{CommandLine, Process};
+pub use self::task::{
+    Besides, Cause, Children, Doing, Operation, PipeWait, Sleep, SleepOn, Task, TaskId, ThreadGroup, Trace,
+};
 
 /// The machine that was scanned; a field is none where the proc tree does not say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

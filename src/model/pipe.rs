@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::number::decimal;
-use super::{Device, Endpoint, NotAPipeId};
+use super::{AccessMode, Device, Endpoint, NotAPipeId, TaskId};
 
 /// What sort of pipe it is; see pipe(7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -97,6 +97,29 @@ pub enum Side {
     Write,
 }
 
+impl Side {
+    /// The side that this one's data go to, or come from.
+    #[must_use]
+    pub const fn other(self) -> Self {
+        match self {
+            Self::Read => Self::Write,
+            Self::Write => Self::Read,
+        }
+    }
+}
+
+/// A process that is blocked in open(2) of a FIFO: it has no descriptor yet, but the kernel counts it as a reader or writer already
+/// (`fifo_open` in fs/pipe.c).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Opener {
+    /// The thread.
+    pub task: TaskId,
+    /// How it opens it.
+    pub access: AccessMode,
+    /// The command of its process.
+    pub command: Vec<u8>,
+}
+
 /// A pipe and all its ends that were seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pipe {
@@ -108,6 +131,8 @@ pub struct Pipe {
     pub deleted: bool,
     /// The ends, ordered by [`Endpoint::key`]. A read-write end stands here once.
     pub ends: Vec<Endpoint>,
+    /// Who is blocked in opening it, ordered by process and thread; empty where that was not looked for.
+    pub openers: Vec<Opener>,
 }
 
 impl Pipe {

@@ -2,7 +2,7 @@
 
 use super::text::{Ink, Place, push_fmt, push_name};
 use super::{Sheet, Style};
-use crate::model::{AccessMode, CommandLine, Descriptor, Endpoint, Fd, Pid, Pipe, PipeId, Process, Side, Tid, Uid};
+use crate::model::{AccessMode, CommandLine, Descriptor, Endpoint, Fd, Opener, Pid, Pipe, PipeId, Process, Side, Tid, Uid};
 
 /// How many other ends the ENDS column names. With all of them the output would grow with the square of the ends.
 const MOST_ENDS: usize = 32;
@@ -60,8 +60,8 @@ pub enum Subject {
 columns! {
     Pipe, "PIPE", Pipe, "the pipe: pipe:[INODE] or fifo:[MAJ:MIN:INODE]";
     Kind, "KIND", Pipe, "anonymous or fifo";
-    Readers, "READERS", Pipe, "the read ends, each PID,COMMAND,FDmode";
-    Writers, "WRITERS", Pipe, "the write ends, each PID,COMMAND,FDmode";
+    Readers, "READERS", Pipe, "the read ends, each PID,COMMAND,FDmode; PID,COMMAND,open is blocked in opening one";
+    Writers, "WRITERS", Pipe, "the write ends, in the same way";
     Name, "NAME", Pipe, "the path of a FIFO, as its first holder opened it, and whether that is deleted";
     Inode, "INODE", Pipe, "the inode number";
     Dev, "DEV", Pipe, "the device, MAJ:MIN";
@@ -230,10 +230,21 @@ impl Sheet<'_> {
     /// The ends of a side; `?` where there may be one that was not seen, `-` where there is surely none.
     fn side(&self, pipe: &Pipe, side: Side, style: &Style, text: &mut String) {
         let ends: Vec<&Endpoint> = pipe.side(side).collect();
-        if ends.is_empty() && self.may_hide(pipe.id, &[side]) {
+        let openers: Vec<&Opener> = pipe.openers.iter().filter(|opener| opener.access.is_on(side)).collect();
+        if ends.is_empty() && openers.is_empty() && self.may_hide(pipe.id, &[side]) {
             return unsure(style, text);
         }
         self.ends(&ends, 0, style, text);
+        for (index, opener) in openers.into_iter().enumerate() {
+            text.push_str(if index == 0 && ends.is_empty() { "" } else { style.separator(pipe.ends.len()) });
+            push_fmt(text, format_args!("{}", opener.task.pid));
+            if !opener.task.is_leader() {
+                push_fmt(text, format_args!("/{}", opener.task.tid));
+            }
+            text.push(',');
+            push_name(text, &opener.command, Place::Item);
+            text.push_str(",open");
+        }
     }
 
     /// The ends of the other side, or what stands for none, and then the other ends of the same side. Looks no further than it

@@ -3,6 +3,7 @@
 pub mod columns;
 mod json;
 mod table;
+mod telling;
 mod text;
 mod view;
 
@@ -16,6 +17,8 @@ use crate::model::{Descriptor, Pid, Pipe, PipeGraph, Side};
 use crate::users::Users;
 
 pub use self::json::SCHEMA;
+pub use self::telling::{Asked, Told};
+pub(crate) use self::text::readable;
 
 /// So many ends are shown one below the other on a terminal.
 const FEW_ENDS: usize = 8;
@@ -63,6 +66,8 @@ pub enum Format {
     Ndjson,
     /// PIDs only, of the holders of these sides.
     Terse(Vec<Side>),
+    /// What `why` says.
+    Telling,
 }
 
 impl Format {
@@ -70,7 +75,7 @@ impl Format {
     #[must_use]
     pub fn needs_flags(&self) -> bool {
         match self {
-            Self::Json | Self::Ndjson => true,
+            Self::Json | Self::Ndjson | Self::Telling => true,
             Self::Ends(table) => table.columns.contains(&Column::Flags),
             Self::Pipes(_) | Self::Tables { .. } | Self::Terse(_) => false,
         }
@@ -80,7 +85,7 @@ impl Format {
     #[must_use]
     pub fn needs_facts(&self) -> bool {
         match self {
-            Self::Json | Self::Ndjson => true,
+            Self::Json | Self::Ndjson | Self::Telling => true,
             Self::Ends(table) => table.columns.iter().any(|column| column.needs_facts()),
             Self::Pipes(_) | Self::Tables { .. } | Self::Terse(_) => false,
         }
@@ -92,7 +97,7 @@ impl Format {
         match self {
             Self::Json | Self::Ndjson => true,
             Self::Ends(table) => table.columns.contains(&Column::User),
-            Self::Pipes(_) | Self::Tables { .. } | Self::Terse(_) => false,
+            Self::Pipes(_) | Self::Tables { .. } | Self::Terse(_) | Self::Telling => false,
         }
     }
 }
@@ -111,8 +116,15 @@ pub struct TableFormat {
 /// # Errors
 ///
 /// Those of the writer.
-pub fn render(graph: &PipeGraph, users: &Users, format: &Format, style: &Style, out: &mut dyn Write) -> io::Result<()> {
-    let sheet = Sheet { graph, users };
+pub fn render(
+    graph: &PipeGraph,
+    users: &Users,
+    told: Option<&Told<'_>>,
+    format: &Format,
+    style: &Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let sheet = Sheet { graph, users, told };
     match format {
         Format::Pipes(table) => {
             let frame = Frame { columns: &table.columns, headings: table.headings };
@@ -127,23 +139,21 @@ pub fn render(graph: &PipeGraph, users: &Users, format: &Format, style: &Style, 
         Format::Ndjson => json::write_lines(&sheet, style.width.is_some(), out),
         Format::Terse(sides) => {
             let ends = graph.pipes.iter().flat_map(|pipe| sides.iter().flat_map(|side| pipe.side(*side)));
-            let pids: BTreeSet<Pid> = ends.map(|end| end.pid).collect();
+            let openers = graph.pipes.iter().flat_map(|pipe| &pipe.openers);
+            // The kernel counts them already.
+            let openers = openers.filter(|opener| sides.iter().any(|side| opener.access.is_on(*side)));
+            let pids: BTreeSet<Pid> = ends.map(|end| end.pid).chain(openers.map(|opener| opener.task.pid)).collect();
             pids.into_iter().try_for_each(|pid| writeln!(out, "{pid}"))
         }
+        Format::Telling => told.map_or(Ok(()), |told| sheet.tell(told, style, out)),
     }
-}
-
-/// A name of a process or file, safe to show in a line of text.
-pub(crate) fn readable(name: &[u8]) -> String {
-    let mut text = String::new();
-    text::push_name(&mut text, name, Place::Line);
-    text
 }
 
 /// The report that is drawn.
 struct Sheet<'a> {
     graph: &'a PipeGraph,
     users: &'a Users,
+    told: Option<&'a Told<'a>>,
 }
 
 impl Sheet<'_> {

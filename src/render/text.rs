@@ -43,6 +43,13 @@ pub(super) fn push_name(text: &mut String, name: &[u8], place: Place) {
     }
 }
 
+/// A name of a process or file, safe to show in a line of text.
+pub(crate) fn readable(name: &[u8]) -> String {
+    let mut text = String::new();
+    push_name(&mut text, name, Place::Line);
+    text
+}
+
 fn push_char(text: &mut String, character: char, place: Place) {
     match character {
         '\\' => text.push_str("\\\\"),
@@ -91,20 +98,23 @@ pub(super) enum Ink {
     Heading,
     /// That there is nothing.
     Faint,
-    /// That something is not known.
+    /// That something is not known, or not as it should be.
     Warning,
+    /// That something does not work.
+    Error,
 }
 
 const INK_END: char = '\u{2064}';
 
 impl Ink {
-    const ALL: [Self; 3] = [Self::Heading, Self::Faint, Self::Warning];
+    const ALL: [Self; 4] = [Self::Heading, Self::Faint, Self::Warning, Self::Error];
 
     const fn mark(self) -> char {
         match self {
             Self::Heading => '\u{2061}',
             Self::Faint => '\u{2062}',
             Self::Warning => '\u{2063}',
+            Self::Error => '\u{206a}',
         }
     }
 
@@ -113,6 +123,7 @@ impl Ink {
             Self::Heading => anstyle::Style::new().bold(),
             Self::Faint => anstyle::Style::new().dimmed(),
             Self::Warning => anstyle::AnsiColor::Yellow.on_default(),
+            Self::Error => anstyle::AnsiColor::Red.on_default().bold(),
         }
     }
 

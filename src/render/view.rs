@@ -3,12 +3,15 @@
 //!
 //! A name that is no UTF-8 is given lossily in its field, and exactly, in base64, in a field with `_bytes` added.
 
+mod why;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Serialize, Serializer};
 
+use self::why::{FindingView, WaitView};
 use super::Sheet;
-use crate::model::{Descriptor, Endpoint, Gap, OpenFlags, Pipe, Process, Side, Unread};
+use crate::model::{Descriptor, Endpoint, Gap, OpenFlags, Opener, Pipe, Process, Side, Unread};
 
 /// The version of the schema. Adding a field keeps it.
 pub(super) const SCHEMA_VERSION: u32 = 1;
@@ -26,7 +29,7 @@ pub(super) struct Report<'a> {
     scan: Scan,
     /// What could not be read, by PID.
     unreadable: Vec<Unreadable<'a>>,
-    /// The processes that hold an end of a listed pipe, by PID.
+    /// The processes that hold an end of a listed pipe, or wait to open one, by PID.
     #[cfg_attr(test, schemars(with = "Vec<ProcessView>"))]
     processes: Processes<'a>,
     /// The pipes, by ID.
@@ -35,6 +38,12 @@ pub(super) struct Report<'a> {
     /// The whole fd tables that were asked for; only from `lspipe fds`.
     #[serde(skip_serializing_if = "Option::is_none")]
     descriptors: Option<Vec<DescriptorView<'a>>>,
+    /// Who waits for a pipe or a child, by PID, thread and descriptor; only from `lspipe why`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waits: Option<Vec<WaitView<'a>>>,
+    /// What is wrong, the worst first; only from `lspipe why`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    findings: Option<Vec<FindingView<'a>>>,
 }
 
 /// One line of `--ndjson`: a pipe, complete in itself.
@@ -157,8 +166,8 @@ pub(super) struct PipeView<'a> {
     readers: Ends<'a>,
     #[cfg_attr(test, schemars(with = "Vec<End>"))]
     writers: Ends<'a>,
-    /// Processes that are blocked in opening this FIFO; this version does not look for them, so always empty.
-    openers: Vec<Opener>,
+    /// Who is blocked in opening this FIFO, by PID and thread; looked for by `lspipe why`, and where a FIFO is named.
+    openers: Vec<OpenerView<'a>>,
     /// Bytes in the pipe; null unless asked for, which this version cannot be.
     queued: Option<u64>,
     /// Bytes that fit into the pipe; null likewise.
@@ -189,15 +198,17 @@ struct End<'a> {
     user: Option<&'a str>,
 }
 
-/// A process that waits for the other side of a FIFO.
+/// A thread that is blocked in opening a FIFO, until somebody opens its other side.
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-struct Opener {
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Opener"))]
+struct OpenerView<'a> {
     pid: u32,
     tid: u32,
+    /// `r` or `w`; `rw` where that could not be told.
     #[cfg_attr(test, schemars(extend("enum" = ["r", "w", "rw"])))]
     access: &'static str,
-    command: String,
+    #[serde(flatten)]
+    command: Command<'a>,
 }
 
 /// A descriptor of any type.
@@ -269,6 +280,8 @@ impl<'a> Sheet<'a> {
             processes: Processes(self),
             pipes: Pipes(self),
             descriptors: (!graph.descriptors.is_empty()).then(descriptors),
+            waits: self.waits(),
+            findings: self.findings(),
         }
     }
 
@@ -336,7 +349,7 @@ impl<'a> Sheet<'a> {
             deleted: pipe.deleted,
             readers: Ends(self, pipe, Side::Read),
             writers: Ends(self, pipe, Side::Write),
-            openers: Vec::new(),
+            openers: pipe.openers.iter().map(opener_view).collect(),
             queued: None,
             capacity: None,
             hidden_readers: None,
@@ -357,6 +370,15 @@ impl<'a> Sheet<'a> {
             uid: uid.map(|uid| uid.0),
             user: uid.and_then(|uid| self.users.name(uid)),
         }
+    }
+}
+
+fn opener_view(opener: &Opener) -> OpenerView<'_> {
+    OpenerView {
+        pid: opener.task.pid.0,
+        tid: opener.task.tid.0,
+        access: opener.access.as_str(),
+        command: command(&opener.command),
     }
 }
 

@@ -167,7 +167,7 @@ impl Walk<'_, '_> {
         })
     }
 
-    fn link(&self, fd: Fd) -> rustix::io::Result<Vec<u8>> {
+    pub(super) fn link(&self, fd: Fd) -> rustix::io::Result<Vec<u8>> {
         rustix::fs::readlinkat(self.listing()?, DecInt::new(fd.0), Vec::new()).map(std::ffi::CString::into_bytes)
     }
 

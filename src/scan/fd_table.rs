@@ -126,7 +126,7 @@ struct Refused {
 }
 
 impl<'a, 'b> Walk<'a, 'b> {
-    fn new(table: &'a Arc<Table>, listing: Option<&'a OwnedFd>, context: &'a mut Context<'b>) -> Self {
+    pub(super) fn new(table: &'a Arc<Table>, listing: Option<&'a OwnedFd>, context: &'a mut Context<'b>) -> Self {
         Self { table, listing, context, refused: None, looked_at: Vec::new(), gone: Vec::new(), handed_on: false }
     }
 

@@ -3,22 +3,28 @@
 //! The only part that reads /proc. Nothing is dropped silently: what cannot be read becomes a [`Gap`], what goes away in
 //! mid-scan is counted. Nothing is joined, judged or selected here.
 
+mod blocked;
 mod descriptor;
 mod fd_table;
 mod gap;
 mod lookup;
+mod memory;
 mod mounts;
+mod opening;
 mod parse;
+
 mod privilege;
 mod process;
 mod root;
 mod scanner;
+mod syscall;
 mod task;
 mod watch;
+mod wchan;
 mod work;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -27,9 +33,9 @@ use self::mounts::DeadMounts;
 use self::process::Clock;
 use self::root::ProcRoot;
 use self::scanner::Scanner;
-use self::work::{Found, Part};
+use self::work::{Found, Part, Work};
 use crate::error::Error;
-use crate::model::{Coverage, Descriptor, Device, Endpoint, Gap, Host, Outside, Pid, PipeId, Process, Side};
+use crate::model::{Coverage, Descriptor, Device, Endpoint, Gap, Host, Outside, Pid, PipeId, Process, Side, ThreadGroup};
 
 pub use self::lookup::pipe_at;
 
@@ -58,6 +64,8 @@ pub struct Want {
     pub parents: bool,
     /// The processes whose whole fd table is wanted.
     pub tables: Vec<Pid>,
+    /// The processes whose facts are wanted although they may hold no end.
+    pub also: Vec<Pid>,
 }
 
 /// What a scan saw.
@@ -112,7 +120,7 @@ pub fn scan(want: &Want) -> Result<Snapshot, Error> {
     });
     let mut pids = scanner.root.pids()?;
     let outside = scanner.root.outside(&pids);
-    let mut parts = work::run(&scanner, pids.clone());
+    let mut parts = work::run(&scanner, pids.clone(), Work::Process);
 
     // A scan takes time. An end that moved to a new process or another descriptor meanwhile was perhaps missed, and then its
     // pipe lacks a side: look again at whatever is new or moved.
@@ -131,9 +139,27 @@ pub fn scan(want: &Want) -> Result<Snapshot, Error> {
         pids.sort_unstable();
         pids.dedup();
         parts.retain(|part| again.binary_search(&part.pid).is_err());
-        parts.extend(work::run(&scanner, again));
+        parts.extend(work::run(&scanner, again, Work::Process));
     }
     Ok(snapshot(&scanner, taken_at, host, outside, parts))
+}
+
+/// Looks at what the threads of processes are doing: of all there are, or of those in `pids`. By process ID; kernel threads and
+/// processes that are gone are left out.
+///
+/// # Errors
+///
+/// As for [`scan()`].
+pub fn threads(proc_root: &Path, pids: Option<&[Pid]>) -> Result<BTreeMap<Pid, ThreadGroup>, Error> {
+    let root = ProcRoot::open(proc_root)?;
+    let pids = match pids {
+        Some(pids) => pids.to_vec(),
+        None => root.pids()?,
+    };
+    let want = Want { proc_root: proc_root.to_owned(), flags: false, facts: Facts::Command, parents: false, tables: Vec::new(), also: Vec::new() };
+    let scanner = Arc::new(Scanner { root, want, clock: Clock::new(None), dead_mounts: DeadMounts::default() });
+    let groups = work::run(&scanner, pids, Work::Threads).into_iter().filter_map(|part| part.threads);
+    Ok(groups.map(|group| (group.pid, group)).collect())
 }
 
 /// Whether any pipe was seen with readers only, or with writers only.

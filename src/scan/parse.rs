@@ -101,6 +101,12 @@ pub(super) struct Status {
     pub(super) uid: Option<Uid>,
     /// The last number of `NSpid:\t1058\t11\t1`, where there is more than one.
     pub(super) ns_pid: Option<u32>,
+    /// `TracerPid:\t0` where nobody traces it.
+    pub(super) tracer: Option<u32>,
+    /// `SigCgt:\t0000000000000002`, in hexadecimal.
+    pub(super) catches: u64,
+    /// The sum of `voluntary_ctxt_switches` and `nonvoluntary_ctxt_switches`.
+    pub(super) switches: Option<u64>,
 }
 
 pub(super) fn status(text: &[u8]) -> Status {
@@ -110,9 +116,53 @@ pub(super) fn status(text: &[u8]) -> Status {
             status.uid = numbers(rest).nth(1).map(Uid);
         } else if let Some(rest) = line.strip_prefix(b"NSpid:") {
             status.ns_pid = numbers(rest).skip(1).last();
+        } else if let Some(rest) = line.strip_prefix(b"TracerPid:") {
+            status.tracer = number(rest.trim_ascii()).filter(|pid| *pid != 0);
+        } else if let Some(rest) = line.strip_prefix(b"SigCgt:") {
+            let bits = std::str::from_utf8(rest.trim_ascii()).ok();
+            status.catches = bits.and_then(|bits| u64::from_str_radix(bits, 16).ok()).unwrap_or_default();
+        } else if let Some((_, rest)) = split_at(line, b"voluntary_ctxt_switches:")
+            && let Some(count) = number::<u64>(rest.trim_ascii())
+        {
+            status.switches = Some(status.switches.unwrap_or_default().wrapping_add(count));
         }
     }
     status
+}
+
+/// What stands before and after the first place where a text holds another.
+fn split_at<'a>(text: &'a [u8], needle: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
+    let start = text.windows(needle.len()).position(|window| window == needle)?;
+    Some((&text[..start], &text[start + needle.len()..]))
+}
+
+/// A file that an epoll watches, by a line of its fdinfo: `tfd:        6 events:       1c data: …  pos:0 ino:87a7c sdev:f`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Watched {
+    /// The number by which it was added; it may be another file's by now.
+    pub(super) fd: u32,
+    /// The inode of the file itself.
+    pub(super) inode: Option<u64>,
+}
+
+/// The files that an epoll watches, from its fdinfo; see `proc_pid_fdinfo(5)`.
+pub(super) fn epoll(text: &[u8]) -> Vec<Watched> {
+    let lines = text.split(|byte| *byte == b'\n').filter_map(|line| line.strip_prefix(b"tfd:"));
+    lines
+        .filter_map(|line| {
+            let inode = split_at(line, b"ino:").and_then(|(_, rest)| rest.split(u8::is_ascii_whitespace).next());
+            let inode = inode.and_then(|word| u64::from_str_radix(std::str::from_utf8(word).ok()?, 16).ok());
+            Some(Watched { fd: numbers(line).next()?, inode })
+        })
+        .collect()
+}
+
+/// When a thread was last on a processor, by the line `se.exec_start : 907987.688729` of /proc/PID/sched: milliseconds of a clock
+/// of the scheduler, which only a difference makes sense of.
+pub(super) fn exec_start(text: &[u8]) -> Option<std::time::Duration> {
+    let line = text.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"se.exec_start"))?;
+    let milliseconds: f64 = number(line.trim_ascii().strip_prefix(b":")?.trim_ascii())?;
+    std::time::Duration::try_from_secs_f64(milliseconds / 1000.0).ok()
 }
 
 /// The text of a file that holds one line, such as comm or sys/kernel/hostname, without its newline.

@@ -17,7 +17,7 @@ use crate::error::Error;
 use crate::model::{Device, Host, Outside, Pid, PipeId};
 
 /// `PF_KTHREAD` of include/linux/sched.h.
-const PF_KTHREAD: u32 = 0x0020_0000;
+pub(super) const PF_KTHREAD: u32 = 0x0020_0000;
 
 /// How much of /proc/stat is read, in bytes.
 const LONGEST: u64 = 16 * 1024 * 1024;
@@ -146,7 +146,8 @@ impl ProcRoot {
         (!initial).then_some(Outside::PidNamespace)
     }
 
-    fn read(&self, path: &str) -> rustix::io::Result<Vec<u8>> {
+    /// A small file of the root.
+    pub(super) fn read(&self, path: &str) -> rustix::io::Result<Vec<u8>> {
         read_small(&self.dir, path)
     }
 }
@@ -212,7 +213,8 @@ pub(super) fn read_up_to(dir: impl AsFd, path: impl Arg, limit: u64) -> io::Resu
     Ok(text)
 }
 
-fn open_file(dir: impl AsFd, path: impl Arg) -> rustix::io::Result<OwnedFd> {
+/// Opens a file to read it.
+pub(super) fn open_file(dir: impl AsFd, path: impl Arg) -> rustix::io::Result<OwnedFd> {
     // O_NONBLOCK: in a tree of plain files somebody may have put a FIFO where a file belongs.
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     rustix::fs::openat(dir, path, flags, Mode::empty())

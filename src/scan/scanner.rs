@@ -13,7 +13,7 @@ use super::root::ProcRoot;
 use super::task::{self, Tables};
 use super::watch::{Step, Watch};
 use super::work::{Found, Job, Part, Queue, Work};
-use super::{Want, parse};
+use super::{Want, blocked, parse};
 use crate::model::{Gap, MayHold, Pid, Tid, Unread};
 
 /// What all threads of a scan share.
@@ -32,6 +32,9 @@ impl Scanner {
         let mut context = Context { scanner: self, watch, skip, queue, splits: skip.is_empty(), part: &mut part };
         match &job.work {
             Work::Process(pid) => self.process(*pid, &mut context),
+            // Not even its small files could be read.
+            Work::Threads(_) if skip.table => {}
+            Work::Threads(pid) => context.part.threads = blocked::thread_group(*pid, &mut context),
             Work::Rest(table, _) if skip.table => self.unanswered(&table.process, &mut context),
             Work::Rest(table, from) => {
                 fd_table::walk(table, Some(*from), &mut context);
@@ -151,9 +154,10 @@ impl Scanner {
         }
     }
 
-    /// Reads the facts of a process that holds an end, or whose table is wanted.
+    /// Reads the facts of a process that holds an end, or that is asked for.
     fn facts(&self, process: &ProcessDir, tid: Option<Tid>, context: &mut Context<'_>) {
-        if !context.part.found.is_empty() || self.want.tables.contains(&process.pid) {
+        let Want { tables, also, .. } = &self.want;
+        if !context.part.found.is_empty() || tables.contains(&process.pid) || also.contains(&process.pid) {
             process.facts(tid, context);
         }
     }

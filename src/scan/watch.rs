@@ -19,6 +19,10 @@ pub(super) enum Step {
     Threads,
     /// Reading the facts of a process. Its command line takes a lock of its memory.
     Facts,
+    /// Finding out what a thread waits for. That takes a lock of the memory of its process, which a file system may be asked for.
+    Task(Tid),
+    /// Looking up a path that a thread opens.
+    Path(Tid),
 }
 
 /// Written by one scanning thread, read by the thread that waits for it. Costs three plain stores a step.
@@ -50,6 +54,8 @@ impl Watch {
             Step::FdInfo(tid, fd) => (3, tid.map_or(0, |tid| tid.0), fd.0),
             Step::Threads => (4, 0, 0),
             Step::Facts => (5, 0, 0),
+            Step::Task(tid) => (6, tid.0, 0),
+            Step::Path(tid) => (7, tid.0, 0),
         };
         self.tid.store(tid, Ordering::Relaxed);
         self.step.store(kind << 32 | u64::from(fd), Ordering::Relaxed);
@@ -66,7 +72,8 @@ impl Watch {
     pub(super) fn step(&self) -> Step {
         let step = self.step.load(Ordering::Relaxed);
         let tid = self.tid.load(Ordering::Relaxed);
-        let tid = (tid != 0).then_some(Tid(tid));
+        let thread = Tid(tid);
+        let tid = (tid != 0).then_some(thread);
         // The lower half is a number that was put there as a u32.
         let fd = Fd(u32::try_from(step & 0xffff_ffff).unwrap_or(u32::MAX));
         match step >> 32 {
@@ -75,7 +82,9 @@ impl Watch {
             2 => Step::Fd(tid, fd),
             3 => Step::FdInfo(tid, fd),
             4 => Step::Threads,
-            _ => Step::Facts,
+            5 => Step::Facts,
+            6 => Step::Task(thread),
+            _ => Step::Path(thread),
         }
     }
 

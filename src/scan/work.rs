@@ -10,7 +10,7 @@ use std::time::Duration;
 use super::Scanner;
 use super::fd_table::Table;
 use super::watch::{Step, Watch};
-use crate::model::{Descriptor, Endpoint, Fd, Gap, Pid, PipeId, Process, Tid};
+use crate::model::{Descriptor, Endpoint, Fd, Gap, Pid, PipeId, Process, ThreadGroup, Tid};
 
 /// How often the waiting thread looks after the others.
 const TICK: Duration = Duration::from_millis(200);
@@ -51,6 +51,7 @@ pub(super) struct Part {
     pub(super) found: Vec<Found>,
     pub(super) descriptors: Vec<Descriptor>,
     pub(super) gaps: Vec<Gap>,
+    pub(super) threads: Option<ThreadGroup>,
 }
 
 impl Part {
@@ -64,6 +65,7 @@ impl Part {
             found: Vec::new(),
             descriptors: Vec::new(),
             gaps: Vec::new(),
+            threads: None,
         }
     }
 }
@@ -81,12 +83,14 @@ pub(super) enum Work {
     Process(Pid),
     /// The rest of a huge fd table, from this position of its directory on.
     Rest(Arc<Table>, u64),
+    /// The threads of a process: what each is doing.
+    Threads(Pid),
 }
 
 impl Work {
     fn pid(&self) -> Pid {
         match self {
-            Self::Process(pid) => *pid,
+            Self::Process(pid) | Self::Threads(pid) => *pid,
             Self::Rest(table, _) => table.process.pid,
         }
     }
@@ -100,6 +104,8 @@ pub(super) struct Skip {
     pub(super) fdinfos: Vec<(Option<Tid>, Fd)>,
     pub(super) threads: bool,
     pub(super) facts: bool,
+    pub(super) tasks: Vec<Tid>,
+    pub(super) paths: Vec<Tid>,
     /// Not even the table could be opened or listed, or too many attempts were in vain.
     pub(super) table: bool,
 }
@@ -119,6 +125,8 @@ impl Skip {
             Step::FdInfo(tid, fd) => self.fdinfos.push((tid, fd)),
             Step::Threads => self.threads = true,
             Step::Facts => self.facts = true,
+            Step::Task(tid) => self.tasks.push(tid),
+            Step::Path(tid) => self.paths.push(tid),
             Step::Table | Step::Idle => self.table = true,
         }
     }
@@ -135,10 +143,17 @@ pub(super) trait Queue {
     fn push(&self, work: Work);
 }
 
-/// Scans the processes and returns what was found, in no particular order.
-pub(super) fn run(scanner: &Arc<Scanner>, pids: Vec<Pid>) -> Vec<Part> {
+/// Does a kind of work at each of the processes and returns what was found, in no particular order.
+pub(super) fn run(scanner: &Arc<Scanner>, pids: Vec<Pid>, kind: fn(Pid) -> Work) -> Vec<Part> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS).min(pids.len());
-    let state = State { outstanding: pids.len(), pids: pids.into_iter(), ..State::default() };
+    let state = State {
+        outstanding: pids.len(),
+        pids: pids.into_iter(),
+        kind,
+        queue: Vec::new(),
+        parts: Vec::new(),
+        workers: Vec::new(),
+    };
     let crew = Arc::new(Crew { scanner: Arc::clone(scanner), state: Mutex::new(state), changed: Condvar::new() });
     if (0..threads).filter(|_| crew.enlist()).count() == 0 {
         // No thread is to be had: then there is nobody to watch either.
@@ -155,9 +170,10 @@ struct Crew {
     changed: Condvar,
 }
 
-#[derive(Default)]
 struct State {
     pids: std::vec::IntoIter<Pid>,
+    /// What is to be done at each of those.
+    kind: fn(Pid) -> Work,
     queue: Vec<Job>,
     /// Jobs that are not finished, whether somebody is at them or not.
     outstanding: usize,
@@ -287,7 +303,7 @@ impl State {
 
     /// Parts of huge tables first: they are what takes longest.
     fn take(&mut self) -> Option<Job> {
-        let first_attempt = |pid| Job { work: Work::Process(pid), skip: Skip::default() };
+        let first_attempt = |pid| Job { work: (self.kind)(pid), skip: Skip::default() };
         self.queue.pop().or_else(|| self.pids.next().map(first_attempt))
     }
 

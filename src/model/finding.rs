@@ -1,0 +1,304 @@
+//! What is wrong on a machine: who waits for whom, and what that amounts to.
+
+use super::{AccessMode, Endpoint, Fd, Pid, PipeId, PipeWait, Side, TaskId, Tid};
+
+/// All that `why` tells of a machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Diagnosis {
+    /// Every wait for a pipe or a child, ordered by process, thread and descriptor.
+    pub waits: Vec<Wait>,
+    /// What is wrong, the worst first.
+    pub findings: Vec<Finding>,
+}
+
+/// A thread waits for something, and these could end it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wait {
+    /// Who waits.
+    pub task: TaskId,
+    /// For what; a wait of one thread for several pipes is as many waits.
+    pub subject: Subject,
+    /// Who could end it, ordered as ends are. None for an open(2): whoever opens the other side is not there yet.
+    pub wakers: Vec<Waker>,
+    /// How it is known.
+    pub certainty: Certainty,
+}
+
+/// What a thread waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subject {
+    /// A pipe.
+    Pipe(PipeWait),
+    /// A child that exits.
+    Child,
+}
+
+impl Wait {
+    /// The pipe, if it is for one that could be told.
+    #[must_use]
+    pub const fn pipe(&self) -> Option<PipeId> {
+        match &self.subject {
+            Subject::Pipe(wait) => wait.pipe,
+            Subject::Child => None,
+        }
+    }
+}
+
+/// Who could end a wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Waker {
+    /// The process.
+    pub pid: Pid,
+    /// The thread, as in [`Endpoint::tid`].
+    pub tid: Option<Tid>,
+    /// The descriptor by which it could; none for a child.
+    pub fd: Option<Fd>,
+}
+
+impl From<&Endpoint> for Waker {
+    fn from(end: &Endpoint) -> Self {
+        Self { pid: end.pid, tid: end.tid, fd: Some(end.fd) }
+    }
+}
+
+/// How it is known for what a thread waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Certainty {
+    /// By its system call and by the place where it sleeps, which agree.
+    Seen,
+    /// By the place where it sleeps, and there is one pipe only that it could mean.
+    Inferred,
+    /// By the place where it sleeps: this is one of several pipes that it could mean.
+    Candidate,
+}
+
+impl Certainty {
+    /// The word for it in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Seen => "seen",
+            Self::Inferred => "inferred",
+            Self::Candidate => "candidate",
+        }
+    }
+}
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// It does not work, and will not.
+    Error,
+    /// Something hangs, or is about to.
+    Warning,
+    /// Worth knowing.
+    Info,
+}
+
+impl Severity {
+    /// The word for it in every output.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Info => "info",
+        }
+    }
+}
+
+/// How a finding is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Proof {
+    /// It follows from what the kernel shows.
+    Proven,
+    /// It is a judgement of how processes are related.
+    Inferred,
+    /// It would follow, but there is something that could not be seen.
+    Suspected,
+}
+
+impl Proof {
+    /// The word for it in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Proven => "proven",
+            Self::Inferred => "inferred",
+            Self::Suspected => "suspected",
+        }
+    }
+}
+
+/// Something that is wrong, or worth knowing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What it is.
+    pub fault: Fault,
+    /// Who it is about: the threads that are blocked first, then others by which it is to be cured.
+    pub tasks: Vec<TaskId>,
+    /// The pipes it is about, by ID.
+    pub pipes: Vec<PipeId>,
+    /// What keeps it from being proven; for a hidden end, who may hold it.
+    pub doubts: Vec<Doubt>,
+}
+
+impl Finding {
+    /// The word for it in every output.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self.fault {
+            Fault::Deadlock { itself: false, .. } => "deadlock",
+            Fault::Deadlock { itself: true, .. } => "self-deadlock",
+            Fault::LeakedWriteEnd { .. } => "leaked-write-end",
+            Fault::StalledReader { .. } => "stalled-reader",
+            Fault::BlockedOpen { .. } => "blocked-open",
+            Fault::HiddenEnd { .. } => "hidden-end",
+            Fault::Missing { side: Side::Read, .. } => "no-reader",
+            Fault::Missing { side: Side::Write, .. } => "no-writer",
+        }
+    }
+
+    /// How bad it is. A deadlock that could not be proven is a warning only.
+    #[must_use]
+    pub const fn severity(&self) -> Severity {
+        match &self.fault {
+            Fault::Deadlock { .. } if self.doubts.is_empty() => Severity::Error,
+            Fault::Deadlock { .. } | Fault::LeakedWriteEnd { .. } | Fault::BlockedOpen { .. } => Severity::Warning,
+            Fault::StalledReader { patient: true, .. } | Fault::Missing { .. } => Severity::Info,
+            Fault::StalledReader { .. } => Severity::Warning,
+            Fault::HiddenEnd { usual: true, .. } => Severity::Info,
+            Fault::HiddenEnd { .. } => Severity::Warning,
+        }
+    }
+
+    /// How it is known.
+    #[must_use]
+    pub const fn proof(&self) -> Proof {
+        match &self.fault {
+            Fault::HiddenEnd { .. } => Proof::Proven,
+            _ if !self.doubts.is_empty() => Proof::Suspected,
+            Fault::LeakedWriteEnd { .. } => Proof::Inferred,
+            _ => Proof::Proven,
+        }
+    }
+
+    /// What makes two findings the same, whenever they were made.
+    #[must_use]
+    pub fn same_as(&self, other: &Self) -> bool {
+        (self.code(), &self.tasks, &self.pipes) == (other.code(), &other.tasks, &other.pipes)
+    }
+}
+
+/// What is wrong.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// Threads that wait for each other and for nobody else: only a signal, or a new process, can end it.
+    Deadlock {
+        /// Whether they are all of one process.
+        itself: bool,
+        /// A circle through them, in order: each waits for the process of the next, the last for that of the first.
+        circle: Vec<Link>,
+        /// Other threads that are stuck because of them.
+        behind: Vec<TaskId>,
+    },
+    /// Readers wait for end of file, and the write end is held by those only who have nothing to do with their pipeline.
+    LeakedWriteEnd {
+        /// The pipe.
+        pipe: PipeId,
+        /// Who waits.
+        readers: Vec<TaskId>,
+        /// Who holds the write end.
+        holders: Vec<Holder>,
+    },
+    /// Writers wait for room in a full pipe, and no reader is about to read.
+    StalledReader {
+        /// The pipe.
+        pipe: PipeId,
+        /// Who waits.
+        writers: Vec<TaskId>,
+        /// Who holds the read end.
+        readers: Vec<Pid>,
+        /// Whether it may well go on by itself: the readers wait for a terminal, a socket or other files.
+        patient: bool,
+    },
+    /// Nobody has the other side of a FIFO.
+    BlockedOpen {
+        /// The FIFO, if it could be told.
+        pipe: Option<PipeId>,
+        /// The path, as the first of them gave it.
+        path: Option<Vec<u8>>,
+        /// Who waits, and how each opens it.
+        openers: Vec<(TaskId, AccessMode)>,
+    },
+    /// There is an end that no fd table shows.
+    HiddenEnd {
+        /// The pipe.
+        pipe: PipeId,
+        /// The side of that end.
+        side: Side,
+        /// Whether that is to be expected: some process could not be read.
+        usual: bool,
+    },
+    /// Nobody is on a side of a pipe.
+    Missing {
+        /// The pipe.
+        pipe: PipeId,
+        /// The side.
+        side: Side,
+    },
+}
+
+/// A step of a circle: a thread, what it waits for, and by which end the next could end that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// Who waits.
+    pub task: TaskId,
+    /// For what; none for another thread of its own process.
+    pub subject: Option<Subject>,
+    /// Who could end it.
+    pub waker: Waker,
+}
+
+/// Who holds a write end that it should not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// The end.
+    pub end: Endpoint,
+    /// Why it is none of the pipeline.
+    pub stranger: Stranger,
+    /// An ancestor that has the same end under the same number, so that it was surely inherited from there.
+    pub inherited_from: Option<Pid>,
+}
+
+/// Why the holder of an end is none of a pipeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stranger {
+    /// It is the reader itself, which did not close its own copy.
+    Own,
+    /// It has the FIFO open for both.
+    ReadWrite,
+    /// It is in another session, and neither an ancestor nor a descendant.
+    OtherSession,
+    /// The process that started it has ended.
+    Orphan,
+    /// It is another program, which has the end under a number that it was not told of, and without `O_CLOEXEC`.
+    Inherited,
+}
+
+/// What keeps a finding from being proven.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Doubt {
+    /// This process could not be read, and may hold an end too.
+    Unread(Pid),
+    /// There are processes that are not to be seen.
+    Outside,
+    /// A descriptor is on its way to this process, and may be such an end.
+    InFlight(Pid, Fd),
+    /// This process is exiting, and may still hold an end.
+    Exiting(Pid),
+    /// The FIFO has a name, by which somebody else may open it.
+    Name(PipeId),
+    /// This process catches signals, and a handler may do what it waits for.
+    Handler(Pid),
+}

@@ -1,0 +1,227 @@
+//! What `why` says to a person: each finding with its evidence, drawn, and what would help; and for a process or pipe that was asked
+//! about, the chain of waits to whoever is awake at its end.
+
+mod chain;
+mod words;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
+
+use textwrap::{Options, WordSeparator, WordSplitter};
+
+use super::text::{Ink, paint};
+use super::{Sheet, Style};
+use crate::model::{Diagnosis, Fault, Finding, Pid, PipeId, Severity, Side, ThreadGroup};
+
+/// What `why` found, beside the pipes.
+#[derive(Debug, Clone, Copy)]
+pub struct Told<'a> {
+    /// The waits and the findings.
+    pub diagnosis: &'a Diagnosis,
+    /// The processes with what their threads are doing.
+    pub groups: &'a BTreeMap<Pid, ThreadGroup>,
+    /// About what it was asked.
+    pub asked: &'a Asked,
+}
+
+/// About what `why` was asked.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Asked {
+    /// The whole machine.
+    #[default]
+    Everything,
+    /// These processes.
+    Processes(BTreeSet<Pid>),
+    /// The pipes that are shown.
+    Pipes,
+}
+
+/// A line of the telling, not wrapped yet.
+pub(super) struct Piece {
+    /// What stands before its first line.
+    first: String,
+    /// What stands before the lines that it wraps to.
+    rest: String,
+    text: String,
+}
+
+impl Piece {
+    fn new(first: impl Into<String>, rest: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { first: first.into(), rest: rest.into(), text: text.into() }
+    }
+}
+
+impl Sheet<'_> {
+    /// Writes all of it.
+    pub(super) fn tell(&self, told: &Told<'_>, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+        let chains = self.chains(told);
+        let (told_each, counted): (Vec<&Finding>, Vec<&Finding>) =
+            told.diagnosis.findings.iter().partition(|finding| is_told(finding, told.asked));
+        let mut paragraphs: Vec<Vec<Piece>> = chains;
+        paragraphs.extend(told_each.iter().map(|finding| self.finding(finding)));
+        paragraphs.extend(self.closing(told, &told_each, &counted).map(|text| vec![Piece::new("", "", text)]));
+        for (index, paragraph) in paragraphs.iter().enumerate() {
+            if index > 0 {
+                writeln!(out)?;
+            }
+            paragraph.iter().try_for_each(|piece| write_piece(piece, style, out))?;
+        }
+        Ok(())
+    }
+
+    /// A finding: what is wrong, who is in it, and what would help.
+    fn finding(&self, finding: &Finding) -> Vec<Piece> {
+        let mut head = String::new();
+        let ink = match finding.severity() {
+            Severity::Error => Ink::Error,
+            Severity::Warning => Ink::Warning,
+            Severity::Info => Ink::Faint,
+        };
+        ink.push(&mut head, finding.severity().as_str());
+        head.push_str(": ");
+        Ink::Heading.push(&mut head, finding.code());
+        head.push_str(": ");
+        head.push_str(&self.message(finding));
+        let mut pieces = vec![Piece::new("", "  ", head)];
+        pieces.extend(self.evidence(finding));
+        pieces.push(Piece::new("  ", "  ", self.advice(finding)));
+        pieces
+    }
+
+    fn evidence(&self, finding: &Finding) -> Vec<Piece> {
+        let mut pieces = Vec::new();
+        match &finding.fault {
+            Fault::Deadlock { circle, behind, .. } => {
+                let last = circle.len().saturating_sub(1);
+                for (index, link) in circle.iter().enumerate() {
+                    let (first, rest) = match index {
+                        0 if last == 0 => ("  ↻ ", "    "),
+                        0 => ("  ╭▶ ", "  │  "),
+                        _ if index == last => ("  ╰─ ", "     "),
+                        _ => ("  │  ", "  │  "),
+                    };
+                    pieces.push(Piece::new(first, rest, self.link(link)));
+                }
+                let outside: Vec<_> = finding.tasks.get(circle.len()..).unwrap_or_default().iter().chain(behind).collect();
+                let mut pids: Vec<Pid> = outside.iter().map(|task| task.pid).collect();
+                pids.dedup();
+                for pid in pids.iter().take(chain::MOST_WAKERS) {
+                    let doing = outside.iter().find(|task| task.pid == *pid).and_then(|task| self.task(**task));
+                    let doing = doing.map_or_else(String::new, |task| format!(" {}", self.doing(task)));
+                    pieces.push(Piece::new("  ", "    ", format!("stuck with it: {}{doing}", self.who(*pid, None))));
+                }
+                if pids.len() > chain::MOST_WAKERS {
+                    pieces.push(Piece::new("  ", "    ", format!("and {} more", pids.len() - chain::MOST_WAKERS)));
+                }
+            }
+            Fault::LeakedWriteEnd { readers, holders, .. } => {
+                pieces.extend(self.own_words(readers));
+                let holders = holders.iter().map(|holder| {
+                    format!("{}: {}; it {}", self.waker_end(&holder.end), self.stranger(holder), self.what_does(holder.end.pid))
+                });
+                pieces.extend(branches(holders.collect()));
+            }
+            Fault::StalledReader { pipe, writers, .. } => {
+                pieces.extend(self.own_words(writers));
+                let ends = self.graph.pipe(*pipe).into_iter().flat_map(|pipe| pipe.side(Side::Read));
+                let readers = ends.map(|end| format!("{}; it {}", self.waker_end(end), self.what_does(end.pid)));
+                pieces.extend(branches(readers.collect()));
+            }
+            Fault::BlockedOpen { openers, .. } => {
+                let tasks: Vec<_> = openers.iter().map(|(task, _)| *task).collect();
+                pieces.extend(self.own_words(&tasks));
+            }
+            Fault::HiddenEnd { .. } | Fault::Missing { .. } => {}
+        }
+        pieces
+    }
+
+    /// What each of some threads is doing.
+    fn own_words(&self, tasks: &[crate::model::TaskId]) -> Vec<Piece> {
+        let shown = tasks.iter().take(chain::MOST_WAKERS).filter_map(|id| self.task(*id));
+        let mut pieces: Vec<Piece> =
+            shown.map(|task| Piece::new("  ", "    ", format!("{} {}", self.who_task(task.id), self.doing(task)))).collect();
+        if tasks.len() > chain::MOST_WAKERS {
+            pieces.push(Piece::new("  ", "    ", format!("and {} more", tasks.len() - chain::MOST_WAKERS)));
+        }
+        pieces
+    }
+
+    /// The last word: how many findings were not told one by one, or that nothing is wrong.
+    fn closing(&self, told: &Told<'_>, each: &[&Finding], counted: &[&Finding]) -> Option<String> {
+        let mut sentences = Vec::new();
+        let is_asked = *told.asked != Asked::Everything;
+        if each.is_empty() {
+            let waiting: BTreeSet<_> =
+                told.diagnosis.waits.iter().filter(|wait| wait.pipe().is_some()).map(|wait| wait.task).collect();
+            sentences.push(match (waiting.len(), is_asked) {
+                (0, false) => "Nothing is wrong: no thread waits on a pipe.".to_owned(),
+                (_, true) => "Nothing is wrong with that.".to_owned(),
+                (1, false) => "Nothing is wrong: one thread waits on pipes, for somebody who is awake.".to_owned(),
+                (count, false) => {
+                    format!("Nothing is wrong: {count} threads wait on pipes, and each for somebody who is awake.")
+                }
+            });
+        }
+        let count = |code: &str| counted.iter().filter(|finding| finding.code() == code).count();
+        let mut more = Vec::new();
+        for (code, words) in [
+            ("stalled-reader", "full pipes whose readers are at something else"),
+            ("hidden-end", "blocked pipes whose other side is in a process that could not be read"),
+            ("no-reader", "pipes that nobody reads"),
+            ("no-writer", "pipes that nobody writes to"),
+        ] {
+            if count(code) > 0 {
+                more.push(format!("{} {words} ({code})", count(code)));
+            }
+        }
+        if !more.is_empty() {
+            sentences.push(format!("Worth knowing, and often as it should be: {}. --json has each.", more.join(", ")));
+        }
+        (!sentences.is_empty()).then(|| sentences.join(" "))
+    }
+}
+
+/// Whether a finding is told by itself: where the whole machine was asked about, what is only worth knowing is counted.
+fn is_told(finding: &Finding, asked: &Asked) -> bool {
+    *asked != Asked::Everything || finding.severity() < Severity::Info
+}
+
+/// Items below a line, as branches of it.
+fn branches(items: Vec<String>) -> Vec<Piece> {
+    let more = items.len().saturating_sub(chain::MOST_WAKERS);
+    let mut items: Vec<String> = items.into_iter().take(chain::MOST_WAKERS).collect();
+    if more > 0 {
+        items.push(format!("and {more} more"));
+    }
+    let last = items.len().saturating_sub(1);
+    let draw = |(index, text): (usize, String)| {
+        let (first, rest) = if index == last { ("  └─ ", "     ") } else { ("  ├─ ", "  │  ") };
+        Piece::new(first, rest, text)
+    };
+    items.into_iter().enumerate().map(draw).collect()
+}
+
+/// On a terminal wrapped at blanks, so that a command stays in one piece; elsewhere a line.
+fn write_piece(piece: &Piece, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    let Some(width) = style.width else {
+        return writeln!(out, "{}{}", piece.first, paint(&piece.text, style.color));
+    };
+    let options = Options::new(usize::from(width).max(20))
+        .initial_indent(&piece.first)
+        .subsequent_indent(&piece.rest)
+        .word_separator(WordSeparator::AsciiSpace)
+        .word_splitter(WordSplitter::NoHyphenation)
+        .break_words(false);
+    for line in textwrap::wrap(&piece.text, options) {
+        writeln!(out, "{}", paint(line.trim_end(), style.color))?;
+    }
+    Ok(())
+}
+
+/// Which pipes have to do with a diagnosis.
+#[must_use]
+pub fn concerned(diagnosis: &Diagnosis) -> BTreeSet<PipeId> {
+    let of_findings = diagnosis.findings.iter().flat_map(|finding| finding.pipes.iter().copied());
+    diagnosis.waits.iter().filter_map(crate::model::Wait::pipe).chain(of_findings).collect()
+}

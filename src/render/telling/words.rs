@@ -1,0 +1,444 @@
+//! The words for what is found: who, doing what, what is wrong with it, and what would help. The same in text and JSON.
+
+use std::time::Duration;
+
+use super::super::text::readable;
+use super::super::Sheet;
+use crate::model::{
+    AccessMode, Besides, Cause, Children, Doing, Doubt, Endpoint, Fault, Fd, Finding, Holder, Link, Operation, Pid, PipeId,
+    PipeWait, Side, Sleep, SleepOn, Stranger, Subject, Task, TaskId, Tid,
+};
+
+/// So many processes are named in a sentence; of more, the rest is counted.
+const MOST_NAMED: usize = 4;
+
+impl<'a> Sheet<'a> {
+    /// `cat (PID 252)`, and the thread where it is not the first.
+    pub(super) fn who(&self, pid: Pid, tid: Option<Tid>) -> String {
+        let name = self.command_of(pid).map_or_else(String::new, readable);
+        let name = if name.is_empty() { "process".to_owned() } else { name };
+        match tid.filter(|tid| tid.0 != pid.0) {
+            Some(tid) => format!("{name} (PID {pid}, thread {tid})"),
+            None => format!("{name} (PID {pid})"),
+        }
+    }
+
+    pub(super) fn who_task(&self, task: TaskId) -> String {
+        self.who(task.pid, Some(task.tid))
+    }
+
+    /// The command of a process, from wherever it is known.
+    pub(in super::super) fn command_of(&self, pid: Pid) -> Option<&'a [u8]> {
+        let process = self.graph.processes.get(&pid).map(|process| process.command.as_slice());
+        let gap = || self.graph.coverage.gaps.iter().find(|gap| gap.pid == pid).map(|gap| gap.command.as_slice());
+        process.or_else(|| self.told?.groups.get(&pid).map(|group| group.command.as_slice())).or_else(gap)
+    }
+
+    pub(in super::super) fn task(&self, id: TaskId) -> Option<&'a Task> {
+        self.told?.groups.get(&id.pid)?.tasks.iter().find(|task| task.id == id)
+    }
+
+    /// `pipe:[18913]`, or the path of a FIFO.
+    pub(super) fn pipe_name(&self, id: PipeId) -> String {
+        let path = self.graph.pipe(id).and_then(|pipe| pipe.path.as_deref());
+        path.map_or_else(|| id.to_string(), readable)
+    }
+
+    /// What a thread waits for at a pipe: `reads pipe:[18913] (fd 0), which is empty`.
+    pub(super) fn at_pipe(&self, wait: &PipeWait) -> String {
+        let pipe = wait.pipe.map_or_else(|| "a pipe that could not be told".to_owned(), |pipe| self.pipe_name(pipe));
+        let fd = fd(wait.fd);
+        match wait.operation {
+            Operation::Read => format!("reads {pipe}{fd}, which is empty"),
+            Operation::Write => format!("writes to {pipe}{fd}, which is full"),
+            Operation::Poll => format!("polls {pipe}{fd}{}", for_what(wait.access)),
+            Operation::Open => {
+                let path = wait.path.as_deref().map_or_else(|| "a FIFO".to_owned(), readable);
+                format!("waits in open(2) of {path}{}", to_do_what(wait.access))
+            }
+        }
+    }
+
+    /// What a thread is doing.
+    pub(super) fn doing(&self, task: &Task) -> String {
+        match &task.doing {
+            Doing::Runs => "runs".to_owned(),
+            Doing::Waits { causes, besides } => self.waiting(causes, *besides) + &since(task.idle),
+            Doing::Stopped => format!("is stopped by a signal; `kill -CONT {}` lets it go on", task.id.pid),
+            Doing::Traced => match self.told.and_then(|told| told.groups.get(&task.id.pid)?.tracer) {
+                Some(tracer) => format!("is stopped by its tracer, {}", self.who(tracer, None)),
+                None => "is stopped by its tracer".to_owned(),
+            },
+            Doing::Frozen => "is frozen by its control group".to_owned(),
+            Doing::Exits => "is exiting, and blocked in that".to_owned(),
+            Doing::Sleeps(sleep) => self.sleeps(sleep),
+            Doing::Unknown => "does something that could not be read".to_owned(),
+        }
+    }
+
+    fn waiting(&self, causes: &[Cause], besides: Option<Besides>) -> String {
+        let mut polled = causes.iter().filter(|cause| matches!(cause, Cause::Pipe(wait) if wait.operation == Operation::Poll));
+        let what = match causes {
+            [Cause::Pipe(wait), ..] if polled.clone().nth(1).is_none() => self.at_pipe(wait),
+            [Cause::Pipe(_), ..] => {
+                let names = polled.by_ref().filter_map(|cause| match cause {
+                    Cause::Pipe(wait) => wait.pipe.map(|pipe| format!("{}{}", self.pipe_name(pipe), fd(wait.fd))),
+                    _ => None,
+                });
+                format!("polls {}", list(names.collect()))
+            }
+            [Cause::Children(Children::One(child)), ..] => format!("waits for its child {} to exit", self.who(*child, None)),
+            [Cause::Children(Children::All), ..] => "waits for a child to exit".to_owned(),
+            [Cause::Threads, ..] => "waits for another of its own threads".to_owned(),
+            [] => "waits".to_owned(),
+        };
+        match besides {
+            None => what,
+            Some(Besides::Timeout) => what + ", with a timeout",
+            Some(Besides::Files) => what + ", and files that are no pipes",
+            Some(Besides::Lock) => what + ", but waits for its lock, which a call that does not return holds",
+        }
+    }
+
+    fn sleeps(&self, sleep: &Sleep) -> String {
+        let target = match (&sleep.target, sleep.fd) {
+            (Some(target), Some(fd)) => format!(" ({}, fd {fd})", readable(target)),
+            _ => String::new(),
+        };
+        match sleep.on {
+            SleepOn::Timer => "sleeps, and wakes by itself".to_owned(),
+            SleepOn::Signal => "waits for a signal".to_owned(),
+            SleepOn::Files => "polls files that are no pipes".to_owned(),
+            SleepOn::SomeFiles => "polls files that could not be told".to_owned(),
+            SleepOn::Futex => "waits for another thread".to_owned(),
+            SleepOn::IoUring => "waits for io_uring, on what does not show".to_owned(),
+            SleepOn::Terminal => format!("waits for its terminal{target}"),
+            SleepOn::Socket => format!("waits for a socket{target}"),
+            SleepOn::FileInPipe(pipe) => format!(
+                "is in the middle of a call on {}{}, and waits for a file system ({}), so that nobody can use the pipe",
+                self.pipe_name(pipe),
+                fd(sleep.fd),
+                readable(&sleep.place)
+            ),
+            SleepOn::Other if sleep.place.is_empty() || sleep.place == b"0" => format!("is blocked{target}"),
+            SleepOn::Other => format!("is blocked in {}{target}", readable(&sleep.place)),
+        }
+    }
+
+    /// What is wrong, in a sentence.
+    pub(in super::super) fn message(&self, finding: &Finding) -> String {
+        let sentence = match &finding.fault {
+            Fault::Deadlock { itself: true, .. } => {
+                let pid = finding.tasks.first().map_or(Pid(0), |task| task.pid);
+                format!("{} waits for what only it could do itself", self.who(pid, None))
+            }
+            Fault::Deadlock { itself: false, .. } => {
+                format!("{} wait for each other, and for nobody else", self.processes(finding.tasks.iter().map(|task| task.pid)))
+            }
+            Fault::LeakedWriteEnd { pipe, readers, holders } => {
+                let verb = if is_one(holders.iter().map(|holder| holder.end.pid)) { "holds" } else { "hold" };
+                format!(
+                    "{} gets no end of file from {}, whose write end {} still {verb}",
+                    self.tasks(readers),
+                    self.pipe_name(*pipe),
+                    self.processes(holders.iter().map(|holder| holder.end.pid))
+                )
+            }
+            Fault::StalledReader { pipe, writers, readers, .. } => {
+                let verb = if readers.len() == 1 { "does" } else { "do" };
+                format!(
+                    "{} cannot write to {}, which is full, and {} {verb} not read it",
+                    self.tasks(writers),
+                    self.pipe_name(*pipe),
+                    self.processes(readers.iter().copied())
+                )
+            }
+            Fault::BlockedOpen { openers, path, pipe } => {
+                let name = match (pipe, path) {
+                    (Some(pipe), _) => self.pipe_name(*pipe),
+                    (None, Some(path)) => readable(path),
+                    (None, None) => "a FIFO".to_owned(),
+                };
+                let who: Vec<TaskId> = openers.iter().map(|(task, _)| *task).collect();
+                let access = openers.first().map_or(AccessMode::ReadWrite, |(_, access)| *access);
+                let (verb, other) = match access {
+                    AccessMode::Read => ("read", "nobody has it open for writing"),
+                    AccessMode::Write => ("write", "nobody has it open for reading"),
+                    AccessMode::ReadWrite => ("use", "nobody has its other side open"),
+                };
+                let hangs = if who.len() == 1 { "hangs" } else { "hang" };
+                format!("{} {hangs} in open(2) of {name}, to {verb} it: {other}", self.tasks(&who))
+            }
+            Fault::HiddenEnd { pipe, side, .. } => {
+                let (end, act) = match side {
+                    Side::Read => ("read", "writing to"),
+                    Side::Write => ("write", "reading"),
+                };
+                let who = if finding.tasks.is_empty() {
+                    String::new()
+                } else {
+                    format!(": {} would not be blocked in {act} it otherwise", self.tasks(&finding.tasks))
+                };
+                format!("{} has a {end} end that no fd table shows{who}", self.pipe_name(*pipe))
+            }
+            Fault::Missing { pipe, side: Side::Read } => {
+                format!("nobody reads {}: the next write gets SIGPIPE", self.pipe_name(*pipe))
+            }
+            Fault::Missing { pipe, side: Side::Write } => {
+                format!("nobody writes to {}: once it is empty, a read gets end of file", self.pipe_name(*pipe))
+            }
+        };
+        match (&finding.fault, finding.doubts.is_empty()) {
+            (_, true) => sentence,
+            (Fault::HiddenEnd { .. }, false) => format!("{sentence}; it may be held by {}", self.suspects(&finding.doubts)),
+            (_, false) => format!("{sentence}, it seems: {}", self.unless(&finding.doubts)),
+        }
+    }
+
+    /// What keeps a finding from being proven: `unless init (PID 1) …`.
+    fn unless(&self, doubts: &[Doubt]) -> String {
+        let mut reasons = Vec::new();
+        let held: Vec<&Doubt> =
+            doubts.iter().filter(|doubt| !matches!(doubt, Doubt::Name(_) | Doubt::Handler(_))).collect();
+        if !held.is_empty() {
+            let held: Vec<Doubt> = held.into_iter().copied().collect();
+            reasons.push(format!("{} holds an end too", self.suspects(&held)));
+        }
+        for doubt in doubts {
+            match doubt {
+                Doubt::Name(pipe) => reasons.push(format!("somebody else opens {}", self.pipe_name(*pipe))),
+                Doubt::Handler(pid) => {
+                    reasons.push(format!("{} has a signal handler that does it", self.who(*pid, None)));
+                }
+                _ => {}
+            }
+        }
+        format!("unless {}", reasons.join(", or "))
+    }
+
+    /// Who may hold an end that was not seen.
+    fn suspects(&self, doubts: &[Doubt]) -> String {
+        let name = |doubt: &Doubt| match doubt {
+            Doubt::Unread(pid) => Some(format!("{}, which could not be read,", self.who(*pid, None))),
+            Doubt::Outside => Some("a process that is not to be seen from here".to_owned()),
+            Doubt::InFlight(pid, fd) => {
+                Some(format!("{}, to which descriptors are on their way over the socket fd {fd},", self.who(*pid, None)))
+            }
+            Doubt::Exiting(pid) => Some(format!("{}, which is stuck in exiting,", self.who(*pid, None))),
+            Doubt::Name(_) | Doubt::Handler(_) => None,
+        };
+        let all: Vec<String> = doubts.iter().filter_map(name).collect();
+        if all.len() > MOST_NAMED {
+            return format!("one of {} processes that could not be read", all.len());
+        }
+        let text = all.join(" or ");
+        text.strip_suffix(',').unwrap_or(&text).to_owned()
+    }
+
+    /// What would help, in a sentence or two.
+    pub(in super::super) fn advice(&self, finding: &Finding) -> String {
+        match &finding.fault {
+            Fault::Deadlock { itself, circle, .. } => deadlock_advice(*itself, circle),
+            Fault::LeakedWriteEnd { holders, .. } => self.leak_advice(holders),
+            Fault::StalledReader { readers, patient, .. } => self.stall_advice(readers, *patient),
+            Fault::BlockedOpen { openers, pipe, path } => {
+                let name = match (pipe, path) {
+                    (_, Some(path)) => readable(path),
+                    (Some(pipe), None) => self.pipe_name(*pipe),
+                    (None, None) => "it".to_owned(),
+                };
+                match openers.first().map(|(_, access)| access) {
+                    Some(AccessMode::Read) => format!("It goes on as soon as somebody opens {name} for writing."),
+                    Some(AccessMode::Write) => format!(
+                        "It goes on as soon as somebody reads {name}, as `cat {name}` would; O_NONBLOCK makes open(2) fail with ENXIO instead."
+                    ),
+                    _ => format!("It goes on as soon as somebody opens the other side of {name}."),
+                }
+            }
+            Fault::HiddenEnd { usual: true, .. } => "Run as root, or look from outside the container, to see who holds it.".to_owned(),
+            Fault::HiddenEnd { .. } => {
+                "It may be on its way over a socket (SCM_RIGHTS), registered with io_uring, or held by the kernel; --probe asks which."
+                    .to_owned()
+            }
+            Fault::Missing { side: Side::Read, .. } => "Nothing to do, unless it should have a reader.".to_owned(),
+            Fault::Missing { side: Side::Write, .. } => "Nothing to do, unless it should have a writer.".to_owned(),
+        }
+    }
+
+    fn leak_advice(&self, holders: &[Holder]) -> String {
+        let own: Vec<&Holder> = holders.iter().filter(|holder| holder.stranger == Stranger::Own).collect();
+        let mut others: Vec<Pid> =
+            holders.iter().filter(|holder| holder.stranger != Stranger::Own).map(|holder| holder.end.pid).collect();
+        others.sort_unstable();
+        others.dedup();
+        let pids: Vec<String> = others.iter().map(ToString::to_string).collect();
+        let also = match own.first() {
+            Some(holder) => format!(" And the reader has to close its own copy, fd {}.", holder.end.fd),
+            None => String::new(),
+        };
+        let avoid = match holders.iter().map(|holder| holder.stranger).find(|stranger| *stranger != Stranger::Own) {
+            Some(Stranger::ReadWrite) => "open the FIFO for reading or for writing only",
+            Some(Stranger::Inherited) => "open the pipe with O_CLOEXEC, so that other programs do not inherit it",
+            _ => "start it with its output elsewhere (`>/dev/null 2>&1`), or have it close what it inherits",
+        };
+        format!("End of file comes once that is closed: `kill {}` does it. To avoid it, {avoid}.{also}", pids.join(" "))
+    }
+
+    fn stall_advice(&self, readers: &[Pid], patient: bool) -> String {
+        let tasks = || readers.iter().filter_map(|pid| self.told?.groups.get(pid)).flat_map(|group| &group.tasks);
+        let stopped: Vec<String> =
+            tasks().filter(|task| task.doing == Doing::Stopped).map(|task| task.id.pid.to_string()).collect();
+        if let Some(pid) = stopped.first() {
+            return format!("The reader is stopped: `kill -CONT {pid}` lets it go on.");
+        }
+        let pid = readers.first().map_or_else(String::new, ToString::to_string);
+        if patient {
+            return format!("The reader waits for something else, and may read again after that: `lspipe why -p {pid}`.");
+        }
+        format!("What the reader does instead tells why: `lspipe why -p {pid}`. If it never reads, it should not hold the read end.")
+    }
+
+    /// Why the holder of a write end is none of the pipeline, and how it came by it.
+    pub(super) fn stranger(&self, holder: &Holder) -> String {
+        let why = match holder.stranger {
+            Stranger::Own => "the reader itself, which did not close its copy".to_owned(),
+            Stranger::ReadWrite => "open for reading and writing, so that a writer is always there".to_owned(),
+            Stranger::OtherSession => {
+                let session = self.told.and_then(|told| told.groups.get(&holder.end.pid)?.sid);
+                session.map_or_else(|| "of another session".to_owned(), |session| format!("of another session ({session})"))
+            }
+            Stranger::Orphan => "an orphan: the process that started it has ended".to_owned(),
+            Stranger::Inherited => "another program, which was not told of it".to_owned(),
+        };
+        let anonymous = holder.stranger != Stranger::ReadWrite && holder.stranger != Stranger::Own;
+        let open = holder.end.flags.is_some_and(|flags| !flags.closes_on_exec());
+        let how = match holder.inherited_from {
+            Some(ancestor) => format!("; inherited from {}", self.who(ancestor, None)),
+            None if anonymous && open => "; inherited, it seems, as it has no O_CLOEXEC".to_owned(),
+            None => String::new(),
+        };
+        let process = self.graph.processes.get(&holder.end.pid);
+        let age = process.and_then(|process| process.started_at).map(|start| self.graph.taken_at.duration_since(start));
+        let age = age.and_then(|age| Duration::try_from(age).ok()).map_or_else(String::new, |age| format!("; started {} ago", duration(age)));
+        format!("{why}{how}{age}")
+    }
+
+    fn tasks(&self, tasks: &[TaskId]) -> String {
+        list(tasks.iter().map(|task| self.who_task(*task)).collect())
+    }
+
+    fn processes(&self, pids: impl Iterator<Item = Pid>) -> String {
+        let mut pids: Vec<Pid> = pids.collect();
+        pids.sort_unstable();
+        pids.dedup();
+        list(pids.into_iter().map(|pid| self.who(pid, None)).collect())
+    }
+
+    /// An end by which somebody could end a wait: `cat (PID 252) has its write end (fd 1)`.
+    pub(super) fn waker_end(&self, end: &Endpoint) -> String {
+        let side = match end.access {
+            AccessMode::Read => "its read end",
+            AccessMode::Write => "its write end",
+            AccessMode::ReadWrite => "it open for both",
+        };
+        format!("{} has {side} (fd {})", self.who(end.pid, end.tid), end.fd)
+    }
+
+    /// A step of a circle.
+    pub(super) fn link(&self, link: &Link) -> String {
+        let who = self.who_task(link.task);
+        let idle = since(self.task(link.task).and_then(|task| task.idle));
+        let own = link.waker.pid == link.task.pid;
+        let next = self.who(link.waker.pid, link.waker.tid);
+        match &link.subject {
+            Some(Subject::Pipe(wait)) => {
+                let end = match wait.awaited().next() {
+                    Some(Side::Read) => "read end",
+                    _ => "write end",
+                };
+                let holder = if own { "it has that itself".to_owned() } else { format!("{next} has that") };
+                format!("{who} {}{idle}; the {end}: {holder}{}", self.at_pipe(wait), fd(link.waker.fd))
+            }
+            Some(Subject::Child) => format!("{who} waits for its child {next} to exit{idle}"),
+            None => format!("{who} waits for another of its own threads{idle}"),
+        }
+    }
+}
+
+fn deadlock_advice(itself: bool, circle: &[Link]) -> String {
+    let operation = |link: &Link| match &link.subject {
+        Some(Subject::Pipe(wait)) => Some(wait.operation),
+        _ => None,
+    };
+    let writes = circle.iter().filter(|link| operation(link) == Some(Operation::Write)).count();
+    let waits_for_child = circle.iter().any(|link| link.subject == Some(Subject::Child));
+    let last = circle.last().map_or(Pid(0), |link| link.task.pid);
+    let avoid = match circle {
+        [link] if itself && operation(link) == Some(Operation::Read) => match link.waker.fd {
+            Some(fd) => format!("close the write end (fd {fd}) in the process that reads, right after fork(2)"),
+            None => "close the write end in the process that reads".to_owned(),
+        },
+        _ if itself => "read and write in different threads or processes".to_owned(),
+        _ if waits_for_child && writes > 0 => {
+            "read what the child writes before waiting for it (in Python: communicate() in the place of wait())".to_owned()
+        }
+        _ if waits_for_child => "close the other end before waiting for the child".to_owned(),
+        _ if writes > 1 => "read and write at the same time, with poll(2) or a thread (in Python: communicate())".to_owned(),
+        _ => "have each process close the ends that it does not use".to_owned(),
+    };
+    format!("Only a signal ends it, such as `kill {last}`. To avoid it, {avoid}.")
+}
+
+fn fd(fd: Option<Fd>) -> String {
+    fd.map_or_else(String::new, |fd| format!(" (fd {fd})"))
+}
+
+const fn for_what(access: AccessMode) -> &'static str {
+    match access {
+        AccessMode::Read => " for something to read",
+        AccessMode::Write => " for room to write",
+        AccessMode::ReadWrite => "",
+    }
+}
+
+const fn to_do_what(access: AccessMode) -> &'static str {
+    match access {
+        AccessMode::Read => ", to read",
+        AccessMode::Write => ", to write",
+        AccessMode::ReadWrite => "",
+    }
+}
+
+/// `a, b and c`; of many, the first and how many more.
+fn list(mut names: Vec<String>) -> String {
+    if names.len() > MOST_NAMED {
+        let more = names.len() - (MOST_NAMED - 1);
+        names.truncate(MOST_NAMED - 1);
+        names.push(format!("{more} more"));
+    }
+    match names.pop() {
+        Some(last) if names.is_empty() => last,
+        Some(last) => format!("{} and {last}", names.join(", ")),
+        None => "somebody".to_owned(),
+    }
+}
+
+fn is_one(mut pids: impl Iterator<Item = Pid>) -> bool {
+    let first = pids.next();
+    pids.all(|pid| Some(pid) == first)
+}
+
+fn since(idle: Option<Duration>) -> String {
+    // Less says nothing.
+    idle.filter(|idle| idle.as_secs() > 0).map_or_else(String::new, |idle| format!(", for {}", duration(idle)))
+}
+
+/// About how long, in one unit.
+fn duration(duration: Duration) -> String {
+    match duration.as_secs() {
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds @ 120..7200 => format!("{} min", seconds / 60),
+        seconds @ 7200..172_800 => format!("{} h", seconds / 3600),
+        seconds => format!("{} days", seconds / 86400),
+    }
+}

@@ -1,0 +1,69 @@
+//! What a thread keeps in its own memory: the sets of poll(2) and select(2), and the path of an open(2).
+
+use std::os::unix::fs::FileExt as _;
+
+use super::process::ProcessDir;
+use super::root::open_file;
+use crate::model::Fd;
+
+/// A set with more descriptors than this is not looked at: nobody waits for so many pipes and nothing else.
+const MOST: u64 = 4096;
+
+/// `sizeof(struct pollfd)`, the same for all callers: an int and two shorts.
+const POLLFD: usize = 8;
+
+/// The size of the smallest page, in bytes, so that what is read never ends in one that may not be there.
+const PAGE: u64 = 4096;
+
+/// A part of the memory of a process, through /proc/PID/mem, which takes the right to trace it; see `proc_pid_mem(5)`.
+pub(super) fn memory(process: &ProcessDir, address: u64, length: usize) -> Option<Vec<u8>> {
+    let file = std::fs::File::from(open_file(process.dir(), c"mem").ok()?);
+    let mut bytes = vec![0; length];
+    file.read_exact_at(&mut bytes, address).ok()?;
+    Some(bytes)
+}
+
+/// A string in the memory of a process, up to its NUL, of at most `PATH_MAX` bytes.
+pub(super) fn string(process: &ProcessDir, address: u64) -> Option<Vec<u8>> {
+    let file = std::fs::File::from(open_file(process.dir(), c"mem").ok()?);
+    let mut text = Vec::new();
+    let mut buffer = [0; 4096];
+    while text.len() < buffer.len() {
+        let position = address.checked_add(u64::try_from(text.len()).ok()?)?;
+        let room = usize::try_from(PAGE - position % PAGE).ok()?;
+        let count = file.read_at(buffer.get_mut(..room)?, position).ok()?;
+        let piece = buffer.get(..count)?;
+        if let Some(end) = piece.iter().position(|byte| *byte == 0) {
+            text.extend_from_slice(&piece[..end]);
+            return Some(text);
+        }
+        if count == 0 {
+            return None;
+        }
+        text.extend_from_slice(piece);
+    }
+    None
+}
+
+/// The descriptors in an array of `struct pollfd`. A negative one is left out, as poll(2) ignores it.
+pub(super) fn poll(process: &ProcessDir, array: u64, count: u64) -> Option<Vec<Fd>> {
+    let count = usize::try_from(count).ok().filter(|_| count <= MOST)?;
+    let bytes = memory(process, array, count * POLLFD)?;
+    let (entries, _) = bytes.as_chunks::<POLLFD>();
+    Some(entries.iter().filter_map(|[a, b, c, d, ..]| u32::try_from(i32::from_ne_bytes([*a, *b, *c, *d])).ok()).map(Fd).collect())
+}
+
+/// The descriptors in the sets of a select(2), ascending.
+pub(super) fn select(process: &ProcessDir, bits: u64, sets: [u64; 3]) -> Option<Vec<Fd>> {
+    let bits = u32::try_from(bits).ok().filter(|bits| u64::from(*bits) <= MOST)?;
+    let length = usize::try_from(bits.div_ceil(8)).ok()?;
+    let mut all = vec![0_u8; length];
+    for set in sets.into_iter().filter(|set| *set != 0) {
+        for (byte, more) in all.iter_mut().zip(memory(process, set, length)?) {
+            *byte |= more;
+        }
+    }
+    // The kernel's sets are arrays of long, and its longs are little-endian on every machine whose calls are known here.
+    let is_set = |bit: &u32| all.get((bit / 8) as usize).is_some_and(|byte| byte & (1 << (bit % 8)) != 0);
+    Some((0..bits).filter(is_set).map(Fd).collect())
+}

@@ -1,0 +1,121 @@
+//! Where in the kernel a thread sleeps, by the symbol in /proc/PID/task/TID/wchan. Pure.
+
+use super::syscall::Call;
+
+/// A place to sleep at. Names of functions change between kernels: those of Linux 5.4 to 6.18 are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// In fs/pipe.c, until there is something to read.
+    PipeRead,
+    /// In fs/pipe.c, until there is room to write.
+    PipeWrite,
+    /// In `pipe_wait` of kernels before 5.5: for either.
+    Pipe,
+    /// In fs/splice.c, until there is something in the pipe.
+    PipeReadable,
+    /// In fs/splice.c, until there is room in the pipe.
+    PipeWritable,
+    /// In open(2) of a FIFO, until there is somebody on the other side.
+    FifoOpen,
+    /// In poll(2) or select(2).
+    Poll,
+    /// In epoll_wait(2).
+    Epoll,
+    /// In wait4(2) or waitid(2).
+    Child,
+    /// In futex(2).
+    Futex,
+    /// In a sleep.
+    Timer,
+    /// Until a signal comes.
+    Signal,
+    /// Stopped by a signal.
+    Stopped,
+    /// Stopped by a tracer.
+    Traced,
+    /// Frozen by its control group, or because the machine goes to sleep.
+    Frozen,
+    /// In io_uring_enter(2).
+    IoUring,
+    /// Anywhere else.
+    Elsewhere,
+}
+
+/// The place that a symbol names; none for `0`, which stands for a thread that runs, and for one that may not be looked at.
+pub(super) fn place(text: &[u8]) -> Option<Place> {
+    let symbol = std::str::from_utf8(text).ok()?.trim_ascii();
+    // What the compiler made of a function: `poll_schedule_timeout.constprop.0`.
+    let symbol = symbol.split('.').next().unwrap_or(symbol);
+    Some(match symbol {
+        "" | "0" => return None,
+        "anon_pipe_read" | "fifo_pipe_read" | "pipe_read" => Place::PipeRead,
+        "anon_pipe_write" | "fifo_pipe_write" | "pipe_write" => Place::PipeWrite,
+        "pipe_wait" => Place::Pipe,
+        "pipe_wait_readable" => Place::PipeReadable,
+        "pipe_wait_writable" => Place::PipeWritable,
+        "wait_for_partner" => Place::FifoOpen,
+        "poll_schedule_timeout" | "do_poll" | "do_sys_poll" | "do_select" => Place::Poll,
+        "do_epoll_wait" | "ep_poll" => Place::Epoll,
+        "do_wait" | "kernel_wait4" | "kernel_waitid" => Place::Child,
+        "futex_do_wait" | "futex_wait_queue" | "futex_wait_queue_me" => Place::Futex,
+        "hrtimer_nanosleep" | "do_nanosleep" | "common_nsleep" => Place::Timer,
+        "sigsuspend" | "do_sigtimedwait" => Place::Signal,
+        "do_signal_stop" => Place::Stopped,
+        "ptrace_stop" => Place::Traced,
+        "get_signal" | "__refrigerator" => Place::Frozen,
+        "io_cqring_wait" => Place::IoUring,
+        _ if symbol.ends_with("sys_pause") => Place::Signal,
+        _ => Place::Elsewhere,
+    })
+}
+
+impl Place {
+    /// Whether a thread in this call sleeps at this place: else the number of the call is not what it seems.
+    pub(super) fn fits(self, call: Call) -> bool {
+        match self {
+            Self::PipeRead => matches!(call, Call::Read(_)),
+            Self::PipeWrite => matches!(call, Call::Write(_)),
+            Self::Pipe => matches!(call, Call::Read(_) | Call::Write(_) | Call::Move(..) | Call::Vmsplice(_)),
+            Self::PipeReadable | Self::PipeWritable => matches!(call, Call::Move(..) | Call::Vmsplice(_)),
+            Self::FifoOpen => matches!(call, Call::Open { .. }),
+            Self::Poll => matches!(call, Call::Poll { .. } | Call::Select { .. } | Call::Restart(_)),
+            Self::Epoll => matches!(call, Call::Epoll { .. }),
+            Self::Child => matches!(call, Call::Wait(_)),
+            Self::Futex => matches!(call, Call::Futex { .. } | Call::Restart(_)),
+            Self::Timer => matches!(call, Call::Sleep | Call::Restart(_)),
+            Self::Signal => matches!(call, Call::Signal),
+            Self::IoUring => matches!(call, Call::IoUring),
+            Self::Stopped | Self::Traced | Self::Frozen | Self::Elsewhere => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::syscall::{Abi, decode};
+    use super::*;
+
+    #[test]
+    fn symbols_with_what_compilers_add() {
+        assert_eq!(place(b"anon_pipe_read"), Some(Place::PipeRead));
+        assert_eq!(place(b"pipe_write.part.0\n"), Some(Place::PipeWrite));
+        assert_eq!(place(b"poll_schedule_timeout.constprop.0"), Some(Place::Poll));
+        assert_eq!(place(b"__do_sys_pause"), Some(Place::Signal));
+        assert_eq!(place(b"request_wait_answer"), Some(Place::Elsewhere));
+        assert_eq!(place(b"0"), None);
+        assert_eq!(place(b""), None);
+        assert_eq!(place(b"\xff"), None);
+    }
+
+    /// 3 is close(2) to a 64-bit caller: in a pipe it can only be the read(2) of a 32-bit one.
+    #[test]
+    fn a_number_is_believed_only_where_it_fits() {
+        let fitting = |number| {
+            let calls = [Abi::X86, Abi::X86Compat].map(|abi| decode(abi, number, [5, 0, 0, 0, 0, 0]));
+            calls.map(|call| call.is_some_and(|call| Place::PipeRead.fits(call)))
+        };
+        assert_eq!(fitting(3), [false, true]);
+        assert_eq!(fitting(0), [true, false]);
+        assert_eq!(fitting(1), [false, false]);
+    }
+}

@@ -1,0 +1,78 @@
+//! How processes are related: whether the holder of a write end is one of the pipeline that reads from it.
+
+use crate::model::{Endpoint, Pid, Process, Stranger};
+
+use super::Case;
+
+/// Descriptors below this are what a program is told of without words: its input, its output and its messages.
+const FIRST_UNTOLD: u32 = 3;
+
+/// No line of ancestors is longer, but a saved tree may hold a circle of them.
+const MOST_ANCESTORS: usize = 1000;
+
+impl Case<'_> {
+    /// Why the holder of these write ends is none of the pipeline of the reader; none if it is.
+    pub(super) fn stranger(&self, reader: Pid, holder: Pid, ends: &[&Endpoint]) -> Option<Stranger> {
+        if self.is_ancestor(holder, reader) {
+            return None;
+        }
+        let descends = self.is_ancestor(reader, holder);
+        let session = |pid: Pid| self.groups.get(&pid).and_then(|group| group.sid);
+        if !descends && session(holder) != session(reader) {
+            return Some(Stranger::OtherSession);
+        }
+        if !descends && !self.are_siblings(reader, holder) && !self.share_an_ancestor(reader, holder) {
+            return Some(Stranger::Orphan);
+        }
+        self.was_not_told(holder, ends).then_some(Stranger::Inherited)
+    }
+
+    /// The parent, the parent of that, and so on.
+    pub(super) fn ancestors(&self, pid: Pid) -> impl Iterator<Item = Pid> {
+        let parent = |pid: &Pid| self.groups.get(pid).and_then(|group| group.parent).filter(|parent| *parent != Pid(0));
+        std::iter::successors(parent(&pid), move |pid| parent(pid)).take(MOST_ANCESTORS)
+    }
+
+    fn is_ancestor(&self, ancestor: Pid, pid: Pid) -> bool {
+        self.ancestors(pid).any(|it| it == ancestor)
+    }
+
+    /// Two children of one process, in one process group: a pipeline whose shell has gone away has such members too.
+    fn are_siblings(&self, a: Pid, b: Pid) -> bool {
+        let family = |pid: Pid| self.groups.get(&pid).map(|group| (group.parent, group.pgid));
+        family(a).is_some() && family(a) == family(b)
+    }
+
+    /// Whether a process of the reader's own session is an ancestor of both: not one that takes in orphans.
+    fn share_an_ancestor(&self, reader: Pid, holder: Pid) -> bool {
+        let session = self.groups.get(&reader).and_then(|group| group.sid);
+        let of_session = |pid: &Pid| self.groups.get(pid).is_some_and(|group| group.sid == session && group.pid != Pid(1));
+        let mut ancestors = self.ancestors(reader).filter(of_session);
+        ancestors.any(|ancestor| self.is_ancestor(ancestor, holder))
+    }
+
+    /// Whether a program has these ends without having been told of them: it was started with exec(2) under another name than its
+    /// parent, the numbers are none that every program knows, nor in its arguments, and nobody asked for them to be closed.
+    fn was_not_told(&self, holder: Pid, ends: &[&Endpoint]) -> bool {
+        let Some(process) = self.graph.processes.get(&holder) else {
+            return false;
+        };
+        let parent = self.groups.get(&holder).and_then(|group| group.parent).and_then(|pid| self.groups.get(&pid));
+        let is_another_program = parent.is_some_and(|parent| parent.command != process.command)
+            || parent.and_then(|parent| self.graph.processes.get(&parent.pid)).is_some_and(|parent| parent.cmdline != process.cmdline);
+        is_another_program
+            && ends.iter().all(|end| {
+                end.fd.0 >= FIRST_UNTOLD && end.flags.is_some_and(|flags| !flags.closes_on_exec()) && !mentions(process, end.fd.0)
+            })
+    }
+}
+
+/// Whether a number stands in the arguments of a process, as in `/dev/fd/63` or `--status-fd=5`.
+fn mentions(process: &Process, number: u32) -> bool {
+    let Some(cmdline) = &process.cmdline else {
+        return true;
+    };
+    let number = number.to_string();
+    let mut words = cmdline.arguments().skip(1).flat_map(|argument| argument.split(|byte| !byte.is_ascii_digit()));
+    words.any(|digits| digits == number.as_bytes())
+}

@@ -1,0 +1,85 @@
+//! Leaked write ends: a reader waits for end of file, and only those keep it from it who have nothing to do with its pipeline.
+//!
+//! That is a judgement of how processes are related, and is told as one.
+
+use std::collections::BTreeSet;
+
+use super::Case;
+use super::waits::holders;
+use crate::model::{
+    AccessMode, Cause, Doing, Endpoint, Fault, Finding, Holder, Operation, Pid, Pipe, PipeId, PipeWait, Side, Stranger,
+    TaskId,
+};
+
+pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
+    case.graph.pipes.iter().filter_map(|pipe| of_pipe(case, pipe)).collect()
+}
+
+fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Finding> {
+    let readers = readers(case, pipe.id);
+    let first = readers.first()?;
+    let writers: Vec<&Endpoint> = pipe.side(Side::Write).collect();
+    let pids: BTreeSet<Pid> = writers.iter().map(|end| end.pid).collect();
+    let mut strangers = Vec::new();
+    for pid in &pids {
+        let ends: Vec<&Endpoint> = writers.iter().copied().filter(|end| end.pid == *pid).collect();
+        let stranger = of_holder(case, &readers, *pid, &ends)?;
+        strangers.extend(ends.into_iter().map(|end| Holder {
+            end: *end,
+            stranger,
+            inherited_from: case
+                .ancestors(*pid)
+                .find(|ancestor| pipe.ends.iter().any(|other| (other.pid, other.fd, other.access) == (*ancestor, end.fd, end.access))),
+        }));
+    }
+    // Its own copy alone is a matter of deadlock.
+    strangers.iter().any(|holder| holder.stranger != Stranger::Own).then_some(())?;
+    let mut tasks = readers.clone();
+    tasks.extend(pids.iter().filter(|pid| **pid != first.pid).filter_map(|pid| case.leader(*pid)));
+    Some(Finding {
+        fault: Fault::LeakedWriteEnd { pipe: pipe.id, readers, holders: strangers },
+        tasks,
+        pipes: vec![pipe.id],
+        doubts: Vec::new(),
+    })
+}
+
+/// Why a holder is none of the pipeline of any of the readers; none if it is.
+fn of_holder(case: &Case<'_>, readers: &[TaskId], holder: Pid, ends: &[&Endpoint]) -> Option<Stranger> {
+    if readers.iter().any(|reader| reader.pid == holder) {
+        // Another thread of it may still write.
+        return (case.groups.get(&holder)?.tasks.len() == 1).then_some(Stranger::Own);
+    }
+    if ends.iter().all(|end| end.access == AccessMode::ReadWrite) {
+        return Some(Stranger::ReadWrite);
+    }
+    // Whoever opened a FIFO for writing did it by name.
+    ends.iter().all(|end| end.access == AccessMode::Write).then_some(())?;
+    let is_fifo = |pipe: PipeId| matches!(pipe, PipeId::Fifo { .. });
+    let pipe = case.graph.pipes.iter().find(|pipe| pipe.ends.contains(ends[0]))?;
+    (!is_fifo(pipe.id)).then_some(())?;
+    let mut strangers = readers.iter().map(|reader| case.stranger(reader.pid, holder, ends));
+    let first = strangers.next()?;
+    strangers.all(|stranger| stranger.is_some()).then_some(first?)
+}
+
+/// The threads that wait for nothing but pipes, this one among them, to have data or end.
+fn readers(case: &Case<'_>, pipe: PipeId) -> Vec<TaskId> {
+    let reads = |wait: &PipeWait| {
+        wait.pipe == Some(pipe)
+            && wait.access != AccessMode::Write
+            && matches!(wait.operation, Operation::Read | Operation::Poll)
+            && holders(case.graph, wait).next().is_some()
+    };
+    let tasks = case.groups.values().flat_map(|group| &group.tasks);
+    tasks
+        .filter(|task| !case.stuck.contains(&task.id))
+        .filter(|task| match &task.doing {
+            Doing::Waits { causes, besides: None } => {
+                causes.iter().any(|cause| matches!(cause, Cause::Pipe(wait) if reads(wait)))
+            }
+            _ => false,
+        })
+        .map(|task| task.id)
+        .collect()
+}

@@ -1,0 +1,65 @@
+//! Ends that are not there, and ends that must be there although no fd table shows them.
+
+use std::collections::BTreeSet;
+
+use super::Case;
+use super::deadlock::unseen;
+use crate::model::{
+    Besides, Certainty, Doing, Doubt, Fault, Finding, Operation, Pipe, PipeId, PipeWait, Side, Subject, TaskId, Wait,
+};
+
+pub(super) fn find(case: &Case<'_>, waits: &[Wait]) -> Vec<Finding> {
+    let mut findings = hidden(case, waits);
+    let hidden: BTreeSet<PipeId> = findings.iter().flat_map(|finding| finding.pipes.iter().copied()).collect();
+    for pipe in case.graph.pipes.iter().filter(|pipe| !hidden.contains(&pipe.id) && !pipe.ends.is_empty()) {
+        findings.extend([Side::Read, Side::Write].into_iter().filter(|side| is_missing(case, pipe, *side)).map(|side| Finding {
+            fault: Fault::Missing { pipe: pipe.id, side },
+            tasks: Vec::new(),
+            pipes: vec![pipe.id],
+            doubts: Vec::new(),
+        }));
+    }
+    findings
+}
+
+/// Whether there is surely nobody on a side.
+fn is_missing(case: &Case<'_>, pipe: &Pipe, side: Side) -> bool {
+    let opens = pipe.openers.iter().any(|opener| opener.access.is_on(side));
+    pipe.side(side).next().is_none() && !opens && !case.graph.coverage.may_hide(pipe.id.kind(), side)
+}
+
+/// Threads that wait for somebody on the other side, where no table shows anybody: with nobody there, read(2) would have told of the
+/// end of file, and write(2) of a broken pipe (`anon_pipe_read` and `anon_pipe_write` in fs/pipe.c).
+fn hidden(case: &Case<'_>, waits: &[Wait]) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = Vec::new();
+    for wait in waits.iter().filter(|wait| wait.certainty == Certainty::Seen && wait.wakers.is_empty()) {
+        let Subject::Pipe(PipeWait { operation: Operation::Read | Operation::Write, pipe: Some(pipe), access, .. }) = wait.subject
+        else {
+            continue;
+        };
+        // Who waits for the lock may find out yet.
+        if is_locked_out(case, wait.task) {
+            continue;
+        }
+        let side = if access.is_on(Side::Read) { Side::Write } else { Side::Read };
+        let known = findings.iter_mut().find(|finding| matches!(&finding.fault, Fault::HiddenEnd { pipe: other, side: of, .. } if (*other, *of) == (pipe, side)));
+        if let Some(known) = known {
+            known.tasks.push(wait.task);
+            continue;
+        }
+        let doubts: BTreeSet<Doubt> = unseen(case.graph, pipe, side).collect();
+        findings.push(Finding {
+            fault: Fault::HiddenEnd { pipe, side, usual: !doubts.is_empty() },
+            tasks: vec![wait.task],
+            pipes: vec![pipe],
+            doubts: doubts.into_iter().collect(),
+        });
+    }
+    findings
+}
+
+fn is_locked_out(case: &Case<'_>, task: TaskId) -> bool {
+    let tasks = case.groups.get(&task.pid).map_or(&[][..], |group| &group.tasks);
+    let doing = tasks.iter().find(|other| other.id == task).map(|task| &task.doing);
+    matches!(doing, Some(Doing::Waits { besides: Some(Besides::Lock), .. }))
+}

@@ -1,0 +1,90 @@
+//! From the pipes and what the threads are doing to what is wrong: who waits for whom, and which waits nobody can end. Pure.
+//!
+//! `waits` says who could end each wait, `stuck` which waits nobody will end, and a file for each kind of finding judges the rest.
+//! Nothing is read here. Processes go on while one looks at them, so whoever calls looks twice, and lets only what
+//! [`held_still`] be judged.
+
+mod deadlock;
+mod kin;
+mod leaked;
+mod missing;
+mod opening;
+mod stalled;
+mod stuck;
+mod waits;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{Diagnosis, Doing, Finding, Pid, PipeGraph, TaskId, ThreadGroup};
+
+/// The thread groups of a machine, by process ID.
+pub type Groups = BTreeMap<Pid, ThreadGroup>;
+
+/// Says what the threads wait for, and what is wrong.
+#[must_use]
+pub fn diagnose(graph: &PipeGraph, groups: &Groups) -> Diagnosis {
+    let waits = waits::waits(graph, groups);
+    let (mut findings, stuck) = deadlock::find(graph, groups);
+    let case = Case { graph, groups, stuck: &stuck };
+    findings.extend(leaked::find(&case));
+    findings.extend(stalled::find(&case));
+    findings.extend(opening::find(&case));
+    findings.extend(missing::find(&case, &waits));
+    findings.sort_by_key(|finding| (finding.severity(), rank(finding)));
+    Diagnosis { waits, findings }
+}
+
+/// What the rules judge by.
+struct Case<'a> {
+    graph: &'a PipeGraph,
+    groups: &'a Groups,
+    /// The threads whose waits nobody will end: what is wrong with those is told already.
+    stuck: &'a BTreeSet<TaskId>,
+}
+
+impl Case<'_> {
+    /// The first thread of a process that is alive.
+    fn leader(&self, pid: Pid) -> Option<TaskId> {
+        self.groups.get(&pid)?.tasks.first().map(|task| task.id)
+    }
+}
+
+/// The order of the codes in every output.
+fn rank(finding: &Finding) -> usize {
+    const ORDER: [&str; 8] = [
+        "deadlock",
+        "self-deadlock",
+        "leaked-write-end",
+        "stalled-reader",
+        "blocked-open",
+        "hidden-end",
+        "no-reader",
+        "no-writer",
+    ];
+    ORDER.iter().position(|code| *code == finding.code()).unwrap_or(ORDER.len())
+}
+
+/// The processes of the later look, with every thread that has moved since the earlier one counted as running.
+#[must_use]
+pub fn held_still(earlier: &Groups, mut later: Groups) -> Groups {
+    for group in later.values_mut() {
+        let before = earlier.get(&group.pid);
+        for task in &mut group.tasks {
+            let task_before = before.and_then(|group| group.tasks.iter().find(|other| other.id == task.id));
+            if task_before.is_none_or(|before| before.trace != task.trace || before.doing != task.doing) {
+                task.doing = Doing::Runs;
+            }
+        }
+    }
+    later
+}
+
+/// Keeps the findings that another look agrees with.
+#[must_use]
+pub fn agreed(mut diagnosis: Diagnosis, other: &Diagnosis) -> Diagnosis {
+    diagnosis.findings.retain(|finding| other.findings.iter().any(|it| it.same_as(finding)));
+    diagnosis
+}
+
+#[cfg(test)]
+mod tests;
