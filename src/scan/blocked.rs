@@ -96,7 +96,8 @@ impl<'a> Look<'a> {
         };
         let waits = matches!(doing, Doing::Waits { .. });
         // Read last: what was read before it and is the same at the next look has not changed in between.
-        self.trace.switches = waits.then(|| parse::status(&self.text("status")).switches).flatten();
+        let rests = !matches!(doing, Doing::Runs | Doing::Unknown);
+        self.trace.switches = rests.then(|| parse::status(&self.text("status")).switches).flatten();
         let idle = waits.then(|| self.idle(context)).flatten();
         Some(Task { id: self.id, doing, idle, trace: self.trace })
     }
@@ -105,7 +106,8 @@ impl<'a> Look<'a> {
     fn idle(&self, context: &Context<'_>) -> Option<Duration> {
         context.scanner.root.real.as_ref()?;
         let now = parse::exec_start(&context.scanner.root.read("thread-self/sched").ok()?)?;
-        now.checked_sub(parse::exec_start(&self.text("sched"))?)
+        // It is 0 after the thread was moved to another processor (`migrate_task_rq_fair` in kernel/sched/fair.c).
+        now.checked_sub(parse::exec_start(&self.text("sched")).filter(|start| !start.is_zero())?)
     }
 
     /// What a thread that sleeps waits for.

@@ -11,7 +11,7 @@ use textwrap::{Options, WordSeparator, WordSplitter};
 
 use super::text::{Ink, paint};
 use super::{Sheet, Style};
-use crate::model::{Diagnosis, Fault, Finding, Pid, PipeId, Severity, Side, ThreadGroup};
+use crate::model::{Diagnosis, Fault, Finding, Pid, Severity, Side, ThreadGroup};
 
 /// What `why` found, beside the pipes.
 #[derive(Debug, Clone, Copy)]
@@ -217,11 +217,4 @@ fn write_piece(piece: &Piece, style: &Style, out: &mut dyn Write) -> io::Result<
         writeln!(out, "{}", paint(line.trim_end(), style.color))?;
     }
     Ok(())
-}
-
-/// Which pipes have to do with a diagnosis.
-#[must_use]
-pub fn concerned(diagnosis: &Diagnosis) -> BTreeSet<PipeId> {
-    let of_findings = diagnosis.findings.iter().flat_map(|finding| finding.pipes.iter().copied());
-    diagnosis.waits.iter().filter_map(crate::model::Wait::pipe).chain(of_findings).collect()
 }

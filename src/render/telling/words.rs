@@ -191,7 +191,7 @@ impl<'a> Sheet<'a> {
         match (&finding.fault, finding.doubts.is_empty()) {
             (_, true) => sentence,
             (Fault::HiddenEnd { .. }, false) => format!("{sentence}; it may be held by {}", self.suspects(&finding.doubts)),
-            (_, false) => format!("{sentence}, it seems: {}", self.unless(&finding.doubts)),
+            (_, false) => format!("{sentence}, {}", self.unless(&finding.doubts)),
         }
     }
 
@@ -202,7 +202,7 @@ impl<'a> Sheet<'a> {
             doubts.iter().filter(|doubt| !matches!(doubt, Doubt::Name(_) | Doubt::Handler(_))).collect();
         if !held.is_empty() {
             let held: Vec<Doubt> = held.into_iter().copied().collect();
-            reasons.push(format!("{} holds an end too", self.suspects(&held)));
+            reasons.push(format!("{}, holds an end too", self.suspects(&held)));
         }
         for doubt in doubts {
             match doubt {
@@ -219,20 +219,19 @@ impl<'a> Sheet<'a> {
     /// Who may hold an end that was not seen.
     fn suspects(&self, doubts: &[Doubt]) -> String {
         let name = |doubt: &Doubt| match doubt {
-            Doubt::Unread(pid) => Some(format!("{}, which could not be read,", self.who(*pid, None))),
+            Doubt::Unread(pid) => Some(format!("{}, which could not be read", self.who(*pid, None))),
             Doubt::Outside => Some("a process that is not to be seen from here".to_owned()),
             Doubt::InFlight(pid, fd) => {
-                Some(format!("{}, to which descriptors are on their way over the socket fd {fd},", self.who(*pid, None)))
+                Some(format!("{}, to which a descriptor is on its way over its socket fd {fd}", self.who(*pid, None)))
             }
-            Doubt::Exiting(pid) => Some(format!("{}, which is stuck in exiting,", self.who(*pid, None))),
+            Doubt::Exiting(pid) => Some(format!("{}, which is stuck in exiting", self.who(*pid, None))),
             Doubt::Name(_) | Doubt::Handler(_) => None,
         };
         let all: Vec<String> = doubts.iter().filter_map(name).collect();
         if all.len() > MOST_NAMED {
             return format!("one of {} processes that could not be read", all.len());
         }
-        let text = all.join(" or ");
-        text.strip_suffix(',').unwrap_or(&text).to_owned()
+        all.join(", or ")
     }
 
     /// What would help, in a sentence or two.
