@@ -102,7 +102,8 @@ impl Answer {
 
 fn pipes(options: &Options, wanted: &Wanted, selection: &Selection) -> Result<Answer, Error> {
     // Whoever opens a FIFO has no descriptor yet: to find them, every thread has to be looked at.
-    let names_fifo = selection.pipes.iter().any(|pipe| matches!(pipe, PipeMatch::Id(PipeId::Fifo { .. }) | PipeMatch::Inode(_)));
+    let names_fifo =
+        selection.pipes.iter().any(|pipe| matches!(pipe, PipeMatch::Id(PipeId::Fifo { .. }) | PipeMatch::Inode(_)));
     let groups = if names_fifo { scan::threads(&options.proc_root, None)? } else { Groups::new() };
     let mut graph = join(scan::scan(&Want {
         proc_root: options.proc_root.clone(),

@@ -138,7 +138,7 @@ pub enum Operation {
     Write,
     /// open(2) of a FIFO.
     Open,
-    /// poll(2), select(2), epoll_wait(2) and their kin.
+    /// poll(2), select(2), `epoll_wait(2)` and their kin.
     Poll,
 }
 
@@ -201,7 +201,7 @@ pub enum SleepOn {
     SomeFiles,
     /// Another thread, perhaps of another process, perhaps with a timeout.
     Futex,
-    /// An event of io_uring(7), which does not show on what.
+    /// An event of `io_uring(7)`, which does not show on what.
     IoUring,
     /// A terminal.
     Terminal,

@@ -2,7 +2,9 @@
 
 use super::text::{Ink, Place, push_fmt, push_name};
 use super::{Sheet, Style};
-use crate::model::{AccessMode, CommandLine, Descriptor, Endpoint, Fd, Opener, Pid, Pipe, PipeId, Process, Side, Tid, Uid};
+use crate::model::{
+    AccessMode, CommandLine, Descriptor, Endpoint, Fd, Opener, Pid, Pipe, PipeId, Process, Side, Tid, Uid,
+};
 
 /// How many other ends the ENDS column names. With all of them the output would grow with the square of the ends.
 const MOST_ENDS: usize = 32;

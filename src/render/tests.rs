@@ -65,7 +65,7 @@ fn pipe() -> impl Strategy<Value = Pipe> {
         let mut ends: Vec<Endpoint> = ends.into_values().collect();
         ends.sort_by_key(Endpoint::key);
         ends.dedup_by_key(|end| end.key());
-        Pipe { id, path, deleted, ends }
+        Pipe { id, path, deleted, ends, openers: Vec::new() }
     })
 }
 
@@ -110,7 +110,7 @@ fn graph() -> impl Strategy<Value = PipeGraph> {
 
 fn drawn(graph: &PipeGraph, format: &Format, width: Option<u16>) -> String {
     let mut bytes = Vec::new();
-    render(graph, &Users::default(), format, &Style { width, color: false }, &mut bytes).unwrap();
+    render(graph, &Users::default(), None, format, &Style { width, color: false }, &mut bytes).unwrap();
     String::from_utf8(bytes).unwrap()
 }
 

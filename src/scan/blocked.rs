@@ -40,7 +40,8 @@ pub(super) fn thread_group(pid: Pid, context: &mut Context<'_>) -> Option<Thread
     };
     let looks: Vec<Look<'_>> = tids.into_iter().map(|tid| Look::new(&process, tid, context)).collect();
     // Whoever changes an epoll may hold its lock while a file system does not answer, and its fdinfo waits for that lock.
-    let epolls = looks.iter().all(|look| look.state != Some('D') && !look.trace.wchan.starts_with(b"request_wait_answer"));
+    let epolls =
+        looks.iter().all(|look| look.state != Some('D') && !look.trace.wchan.starts_with(b"request_wait_answer"));
     let nested = status.ns_pid.is_some();
     let mut tasks: Vec<Task> = looks.into_iter().filter_map(|look| look.task(epolls, nested, context)).collect();
     tasks.sort_unstable_by_key(|task| task.id);
@@ -155,7 +156,9 @@ impl<'a> Look<'a> {
             (Place::PipeRead | Place::Pipe, Call::Read(fd)) => self.at_pipe(Operation::Read, fd, context),
             (Place::PipeWrite | Place::Pipe, Call::Write(fd)) => self.at_pipe(Operation::Write, fd, context),
             (Place::PipeReadable, Call::Move(fd, _) | Call::Vmsplice(fd)) => self.at_pipe(Operation::Read, fd, context),
-            (Place::PipeWritable, Call::Move(_, fd) | Call::Vmsplice(fd)) => self.at_pipe(Operation::Write, fd, context),
+            (Place::PipeWritable, Call::Move(_, fd) | Call::Vmsplice(fd)) => {
+                self.at_pipe(Operation::Write, fd, context)
+            }
             (Place::FifoOpen, Call::Open { dir, path, flags }) => self.at_open(dir, path, flags, context),
             (Place::Poll, Call::Poll { array, count, timeout }) => {
                 self.at_poll(memory::poll(self.process, array, count), timeout, context)
@@ -175,9 +178,7 @@ impl<'a> Look<'a> {
             // The number of a child is one of the caller's own PID namespace.
             (Place::Child, Call::Wait(_)) if nested => waits(Cause::Children(Children::All)),
             (Place::Child, Call::Wait(children)) => waits(Cause::Children(children)),
-            (Place::Futex, Call::Futex { address, private, timeout: false })
-                if private || self.is_private(address) =>
-            {
+            (Place::Futex, Call::Futex { address, private, timeout: false }) if private || self.is_private(address) => {
                 waits(Cause::Threads)
             }
             // In the middle of a call on a pipe, and asleep where no pipe is: it holds the lock of the pipe.
@@ -307,7 +308,7 @@ impl<'a> Look<'a> {
     }
 
     /// Whether a futex at this address is known to this process only: in memory that no other process shares. So it is for
-    /// pthread_join(3), which waits on a futex that is not marked as private.
+    /// `pthread_join(3)`, which waits on a futex that is not marked as private.
     fn is_private(&self, address: u64) -> bool {
         let maps = MemoryMaps::from_buf_read(self.process.long_text("maps").as_slice());
         maps.is_ok_and(|maps| {

@@ -50,7 +50,13 @@ pub(super) fn poll(process: &ProcessDir, array: u64, count: u64) -> Option<Vec<F
     let count = usize::try_from(count).ok().filter(|_| count <= MOST)?;
     let bytes = memory(process, array, count * POLLFD)?;
     let (entries, _) = bytes.as_chunks::<POLLFD>();
-    Some(entries.iter().filter_map(|[a, b, c, d, ..]| u32::try_from(i32::from_ne_bytes([*a, *b, *c, *d])).ok()).map(Fd).collect())
+    Some(
+        entries
+            .iter()
+            .filter_map(|[a, b, c, d, ..]| u32::try_from(i32::from_ne_bytes([*a, *b, *c, *d])).ok())
+            .map(Fd)
+            .collect(),
+    )
 }
 
 /// The descriptors in the sets of a select(2), ascending.

@@ -35,7 +35,9 @@ use self::root::ProcRoot;
 use self::scanner::Scanner;
 use self::work::{Found, Part, Work};
 use crate::error::Error;
-use crate::model::{Coverage, Descriptor, Device, Endpoint, Gap, Host, Outside, Pid, PipeId, Process, Side, ThreadGroup};
+use crate::model::{
+    Coverage, Descriptor, Device, Endpoint, Gap, Host, Outside, Pid, PipeId, Process, Side, ThreadGroup,
+};
 
 pub use self::lookup::pipe_at;
 
@@ -156,7 +158,14 @@ pub fn threads(proc_root: &Path, pids: Option<&[Pid]>) -> Result<BTreeMap<Pid, T
         Some(pids) => pids.to_vec(),
         None => root.pids()?,
     };
-    let want = Want { proc_root: proc_root.to_owned(), flags: false, facts: Facts::Command, parents: false, tables: Vec::new(), also: Vec::new() };
+    let want = Want {
+        proc_root: proc_root.to_owned(),
+        flags: false,
+        facts: Facts::Command,
+        parents: false,
+        tables: Vec::new(),
+        also: Vec::new(),
+    };
     let scanner = Arc::new(Scanner { root, want, clock: Clock::new(None), dead_mounts: DeadMounts::default() });
     let groups = work::run(&scanner, pids, Work::Threads).into_iter().filter_map(|part| part.threads);
     Ok(groups.map(|group| (group.pid, group)).collect())

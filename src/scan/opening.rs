@@ -17,7 +17,7 @@ pub(super) fn fifo(scanner: &Scanner, process: &ProcessDir, dir: Option<Fd>, pat
         // A tree of plain files has no other root than ours.
         return identify(CWD, path, None);
     };
-    let flags = OFlags::PATH | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
     let file = if path.starts_with(b"/") {
         let root = open_dir(process.dir(), c"root").ok()?;
         // Links in it lead where they would lead the process.

@@ -48,7 +48,7 @@ pub(super) enum Call {
     Poll { array: u64, count: u64, timeout: bool },
     /// select(2): three sets of as many bits.
     Select { bits: u64, sets: [u64; 3], timeout: bool },
-    /// epoll_wait(2).
+    /// `epoll_wait(2)`.
     Epoll { fd: Fd, timeout: bool },
     /// open(2): relative to a descriptor, or to the working directory.
     Open { dir: Option<Fd>, path: u64, flags: OpenArgument },
@@ -60,9 +60,9 @@ pub(super) enum Call {
     Sleep,
     /// pause(2) and its kin.
     Signal,
-    /// io_uring_enter(2).
+    /// `io_uring_enter(2)`.
     IoUring,
-    /// restart_syscall(2), after a stop, with the arguments of the call that goes on.
+    /// `restart_syscall(2)`, after a stop, with the arguments of the call that goes on.
     Restart([u64; 6]),
 }
 
@@ -143,7 +143,7 @@ enum Name {
     Restart,
 }
 
-/// arch/x86/entry/syscalls/syscall_64.tbl
+/// `arch/x86/entry/syscalls/syscall_64.tbl`
 const X86: &[(i64, Name)] = &[
     (0, Name::Read),
     (1, Name::Write),
@@ -184,7 +184,7 @@ const X86: &[(i64, Name)] = &[
     (441, Name::EpollPwait2),
 ];
 
-/// arch/x86/entry/syscalls/syscall_32.tbl
+/// `arch/x86/entry/syscalls/syscall_32.tbl`
 const X86_COMPAT: &[(i64, Name)] = &[
     (0, Name::Restart),
     (3, Name::Read),

@@ -3,13 +3,14 @@
 use jiff::Timestamp;
 
 use super::*;
-use crate::model::{AccessMode, Coverage, Fd, Host};
+use crate::model::{AccessMode, Coverage, Endpoint, Fd, Host};
 
 /// A shell (1) with its pipeline `ls | grep | sort`: 1 holds nothing, 2 -w-> pipe 10 -r- 3 -w-> pipe 11 -r- 4; 5 of another user
 /// reads pipe 12, which nobody writes.
 fn graph() -> PipeGraph {
     let end = |pid, fd, access| Endpoint { pid: Pid(pid), tid: None, fd: Fd(fd), access, flags: None };
-    let pipe = |inode, ends| Pipe { id: PipeId::Anonymous { inode }, path: None, deleted: false, ends };
+    let pipe =
+        |inode, ends| Pipe { id: PipeId::Anonymous { inode }, path: None, deleted: false, ends, openers: Vec::new() };
     let process = |pid, uid, command: &str| Process {
         uid: Some(Uid(uid)),
         command: command.into(),

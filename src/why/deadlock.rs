@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::Groups;
 use super::stuck::{Knot, Node, knots, stuck};
 use super::waits::{holders, meant};
-use super::Groups;
 use crate::model::{
     Cause, Doing, Doubt, Fault, Finding, Link, Operation, Pid, Pipe, PipeGraph, PipeId, PipeWait, Side, Subject, Task,
     TaskId, ThreadGroup, Waker,
@@ -12,7 +12,8 @@ use crate::model::{
 
 /// Signals that a program catches in order to act on them, as opposed to those that only end it or tell of its faults: SIGHUP,
 /// SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGTERM, SIGCHLD, SIGWINCH, SIGIO, and the real-time signals that libraries leave free.
-const ACTED_ON: u64 = bit(1) | bit(3) | bit(10) | bit(12) | bit(14) | bit(15) | bit(17) | bit(28) | bit(29) | !(bit(35) - 1);
+const ACTED_ON: u64 =
+    bit(1) | bit(3) | bit(10) | bit(12) | bit(14) | bit(15) | bit(17) | bit(28) | bit(29) | !(bit(35) - 1);
 
 const fn bit(signal: u32) -> u64 {
     1 << (signal - 1)
@@ -115,7 +116,9 @@ fn finding(graph: &PipeGraph, groups: &Groups, inside: &[&Task], behind: Vec<Tas
     let itself = processes.len() == 1;
     let mut doubts: BTreeSet<Doubt> = waits.iter().flat_map(|wait| doubts(graph, wait)).collect();
     let handler = |group: &&ThreadGroup| itself && !waits.is_empty() && group.catches & ACTED_ON != 0;
-    doubts.extend(processes.iter().filter_map(|pid| groups.get(pid)).filter(handler).map(|group| Doubt::Handler(group.pid)));
+    doubts.extend(
+        processes.iter().filter_map(|pid| groups.get(pid)).filter(handler).map(|group| Doubt::Handler(group.pid)),
+    );
     let circle = circle(graph, groups, inside);
     let mut tasks: Vec<TaskId> = circle.iter().map(|link| link.task).collect();
     tasks.extend(inside.iter().map(|task| task.id).filter(|id| !circle.iter().any(|link| link.task == *id)));

@@ -46,7 +46,8 @@ impl Case<'_> {
     /// Whether a process of the reader's own session is an ancestor of both: not one that takes in orphans.
     fn share_an_ancestor(&self, reader: Pid, holder: Pid) -> bool {
         let session = self.groups.get(&reader).and_then(|group| group.sid);
-        let of_session = |pid: &Pid| self.groups.get(pid).is_some_and(|group| group.sid == session && group.pid != Pid(1));
+        let of_session =
+            |pid: &Pid| self.groups.get(pid).is_some_and(|group| group.sid == session && group.pid != Pid(1));
         let mut ancestors = self.ancestors(reader).filter(of_session);
         ancestors.any(|ancestor| self.is_ancestor(ancestor, holder))
     }
@@ -59,10 +60,14 @@ impl Case<'_> {
         };
         let parent = self.groups.get(&holder).and_then(|group| group.parent).and_then(|pid| self.groups.get(&pid));
         let is_another_program = parent.is_some_and(|parent| parent.command != process.command)
-            || parent.and_then(|parent| self.graph.processes.get(&parent.pid)).is_some_and(|parent| parent.cmdline != process.cmdline);
+            || parent
+                .and_then(|parent| self.graph.processes.get(&parent.pid))
+                .is_some_and(|parent| parent.cmdline != process.cmdline);
         is_another_program
             && ends.iter().all(|end| {
-                end.fd.0 >= FIRST_UNTOLD && end.flags.is_some_and(|flags| !flags.closes_on_exec()) && !mentions(process, end.fd.0)
+                end.fd.0 >= FIRST_UNTOLD
+                    && end.flags.is_some_and(|flags| !flags.closes_on_exec())
+                    && !mentions(process, end.fd.0)
             })
     }
 }

@@ -27,9 +27,9 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Finding> {
         strangers.extend(ends.into_iter().map(|end| Holder {
             end: *end,
             stranger,
-            inherited_from: case
-                .ancestors(*pid)
-                .find(|ancestor| pipe.ends.iter().any(|other| (other.pid, other.fd, other.access) == (*ancestor, end.fd, end.access))),
+            inherited_from: case.ancestors(*pid).find(|ancestor| {
+                pipe.ends.iter().any(|other| (other.pid, other.fd, other.access) == (*ancestor, end.fd, end.access))
+            }),
         }));
     }
     // Its own copy alone is a matter of deadlock.

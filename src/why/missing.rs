@@ -12,12 +12,14 @@ pub(super) fn find(case: &Case<'_>, waits: &[Wait]) -> Vec<Finding> {
     let mut findings = hidden(case, waits);
     let hidden: BTreeSet<PipeId> = findings.iter().flat_map(|finding| finding.pipes.iter().copied()).collect();
     for pipe in case.graph.pipes.iter().filter(|pipe| !hidden.contains(&pipe.id) && !pipe.ends.is_empty()) {
-        findings.extend([Side::Read, Side::Write].into_iter().filter(|side| is_missing(case, pipe, *side)).map(|side| Finding {
-            fault: Fault::Missing { pipe: pipe.id, side },
-            tasks: Vec::new(),
-            pipes: vec![pipe.id],
-            doubts: Vec::new(),
-        }));
+        findings.extend([Side::Read, Side::Write].into_iter().filter(|side| is_missing(case, pipe, *side)).map(
+            |side| Finding {
+                fault: Fault::Missing { pipe: pipe.id, side },
+                tasks: Vec::new(),
+                pipes: vec![pipe.id],
+                doubts: Vec::new(),
+            },
+        ));
     }
     findings
 }
@@ -33,7 +35,8 @@ fn is_missing(case: &Case<'_>, pipe: &Pipe, side: Side) -> bool {
 fn hidden(case: &Case<'_>, waits: &[Wait]) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
     for wait in waits.iter().filter(|wait| wait.certainty == Certainty::Seen && wait.wakers.is_empty()) {
-        let Subject::Pipe(PipeWait { operation: Operation::Read | Operation::Write, pipe: Some(pipe), access, .. }) = wait.subject
+        let Subject::Pipe(PipeWait { operation: Operation::Read | Operation::Write, pipe: Some(pipe), access, .. }) =
+            wait.subject
         else {
             continue;
         };

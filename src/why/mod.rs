@@ -85,6 +85,3 @@ pub fn agreed(mut diagnosis: Diagnosis, other: &Diagnosis) -> Diagnosis {
     diagnosis.findings.retain(|finding| other.findings.iter().any(|it| it.same_as(finding)));
     diagnosis
 }
-
-#[cfg(test)]
-mod tests;

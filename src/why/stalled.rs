@@ -41,9 +41,9 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Finding> {
 
 fn writers(case: &Case<'_>, pipe: PipeId) -> Vec<TaskId> {
     let writes = |task: &&Task| match &task.doing {
-        Doing::Waits { causes, .. } => causes.iter().any(|cause| {
-            matches!(cause, Cause::Pipe(wait) if wait.pipe == Some(pipe) && wait.operation == Operation::Write)
-        }),
+        Doing::Waits { causes, .. } => causes.iter().any(
+            |cause| matches!(cause, Cause::Pipe(wait) if wait.pipe == Some(pipe) && wait.operation == Operation::Write),
+        ),
         _ => false,
     };
     case.groups.values().flat_map(|group| &group.tasks).filter(writes).map(|task| task.id).collect()
@@ -63,9 +63,7 @@ fn attention(task: &Task, pipe: PipeId) -> Attention {
     match &task.doing {
         Doing::Runs | Doing::Unknown => Attention::Here,
         Doing::Waits { causes, besides } => {
-            let here = |cause: &Cause| {
-                matches!(cause, Cause::Pipe(wait) if (wait.pipe == Some(pipe) || wait.pipe.is_none()) && wait.operation != Operation::Open)
-            };
+            let here = |cause: &Cause| matches!(cause, Cause::Pipe(wait) if (wait.pipe == Some(pipe) || wait.pipe.is_none()) && wait.operation != Operation::Open);
             match besides {
                 _ if causes.iter().any(here) => Attention::Here,
                 None => Attention::Bound,

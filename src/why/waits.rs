@@ -66,7 +66,9 @@ fn guesses(graph: &PipeGraph, task: TaskId, wait: &PipeWait, ends: &[(PipeId, &E
     let fits = |end: &Endpoint| {
         // The table of another thread is not the one that it uses.
         end.tid.is_none_or(|tid| tid == task.tid)
-            && [wait.access].iter().any(|access| end.access == *access || end.access == crate::model::AccessMode::ReadWrite)
+            && [wait.access]
+                .iter()
+                .any(|access| end.access == *access || end.access == crate::model::AccessMode::ReadWrite)
     };
     let fitting: Vec<_> = ends.iter().filter(|(_, end)| fits(end)).collect();
     let mut pipes: Vec<PipeId> = fitting.iter().map(|(pipe, _)| *pipe).collect();

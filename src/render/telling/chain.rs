@@ -75,7 +75,11 @@ impl Tree<'_> {
             return self.pieces.push(Piece::new("", "  ", text));
         }
         for task in &waiting {
-            self.pieces.push(Piece::new("", "  ", format!("{} {}", self.sheet.who_task(task.id), self.sheet.doing(task))));
+            self.pieces.push(Piece::new(
+                "",
+                "  ",
+                format!("{} {}", self.sheet.who_task(task.id), self.sheet.doing(task)),
+            ));
             let wakers = self.wakers(|wait| wait.task == task.id);
             self.below(&wakers, "");
         }
@@ -89,7 +93,9 @@ impl Tree<'_> {
     /// A pipe with all that have an end of it, and what they do.
     fn pipe(&mut self, pipe: &Pipe) {
         let name = self.sheet.pipe_name(pipe.id);
-        let unknown = |side| if self.sheet.graph.coverage.may_hide(pipe.id.kind(), side) { "nobody who could be seen" } else { "nobody" };
+        let unknown = |side| {
+            if self.sheet.graph.coverage.may_hide(pipe.id.kind(), side) { "nobody who could be seen" } else { "nobody" }
+        };
         for side in [Side::Read, Side::Write] {
             let (reads, opens) = match side {
                 Side::Read => ("reads", "is opening it to read"),
@@ -126,10 +132,13 @@ impl Tree<'_> {
                 pipe.ends.iter().find(|end| (end.pid, end.tid, Some(end.fd)) == (waker.pid, waker.tid, waker.fd))
             });
             let who = end.map_or_else(|| self.sheet.who(waker.pid, waker.tid), |end| self.sheet.waker_end(end));
-            let separator = if end.is_some() { ": it" } else { "" };
             let is_new = self.drawn.insert(waker.pid);
-            let what = if is_new { self.sheet.what_does(waker.pid) } else { "is told of above".to_owned() };
-            self.pieces.push(Piece::new(format!("{indent}{branch}"), below.clone(), format!("{who}{separator} {what}")));
+            let what = match (is_new, end) {
+                (true, Some(_)) => format!(": it {}", self.sheet.what_does(waker.pid)),
+                (true, None) => format!(" {}", self.sheet.what_does(waker.pid)),
+                (false, _) => ": see above".to_owned(),
+            };
+            self.pieces.push(Piece::new(format!("{indent}{branch}"), below.clone(), format!("{who}{what}")));
             if is_new {
                 let next = self.wakers(|wait| wait.task.pid == waker.pid);
                 self.below(&next, &below);

@@ -102,7 +102,8 @@ impl Sheet<'_> {
                     };
                     pieces.push(Piece::new(first, rest, self.link(link)));
                 }
-                let outside: Vec<_> = finding.tasks.get(circle.len()..).unwrap_or_default().iter().chain(behind).collect();
+                let outside: Vec<_> =
+                    finding.tasks.get(circle.len()..).unwrap_or_default().iter().chain(behind).collect();
                 let mut pids: Vec<Pid> = outside.iter().map(|task| task.pid).collect();
                 pids.dedup();
                 for pid in pids.iter().take(chain::MOST_WAKERS) {
@@ -117,7 +118,12 @@ impl Sheet<'_> {
             Fault::LeakedWriteEnd { readers, holders, .. } => {
                 pieces.extend(self.own_words(readers));
                 let holders = holders.iter().map(|holder| {
-                    format!("{}: {}; it {}", self.waker_end(&holder.end), self.stranger(holder), self.what_does(holder.end.pid))
+                    format!(
+                        "{}: {}; it {}",
+                        self.waker_end(&holder.end),
+                        self.stranger(holder),
+                        self.what_does(holder.end.pid)
+                    )
                 });
                 pieces.extend(branches(holders.collect()));
             }
@@ -139,8 +145,9 @@ impl Sheet<'_> {
     /// What each of some threads is doing.
     fn own_words(&self, tasks: &[crate::model::TaskId]) -> Vec<Piece> {
         let shown = tasks.iter().take(chain::MOST_WAKERS).filter_map(|id| self.task(*id));
-        let mut pieces: Vec<Piece> =
-            shown.map(|task| Piece::new("  ", "    ", format!("{} {}", self.who_task(task.id), self.doing(task)))).collect();
+        let mut pieces: Vec<Piece> = shown
+            .map(|task| Piece::new("  ", "    ", format!("{} {}", self.who_task(task.id), self.doing(task))))
+            .collect();
         if tasks.len() > chain::MOST_WAKERS {
             pieces.push(Piece::new("  ", "    ", format!("and {} more", tasks.len() - chain::MOST_WAKERS)));
         }

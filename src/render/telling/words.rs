@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::super::text::readable;
 use super::super::Sheet;
+use super::super::text::readable;
 use crate::model::{
-    AccessMode, Besides, Cause, Children, Doing, Doubt, Endpoint, Fault, Fd, Finding, Holder, Link, Operation, Pid, PipeId,
-    PipeWait, Side, Sleep, SleepOn, Stranger, Subject, Task, TaskId, Tid,
+    AccessMode, Besides, Cause, Children, Doing, Doubt, Endpoint, Fault, Fd, Finding, Holder, Link, Operation, Pid,
+    PipeId, PipeWait, Side, Sleep, SleepOn, Stranger, Subject, Task, TaskId, Tid,
 };
 
 /// So many processes are named in a sentence; of more, the rest is counted.
@@ -77,7 +77,8 @@ impl<'a> Sheet<'a> {
     }
 
     fn waiting(&self, causes: &[Cause], besides: Option<Besides>) -> String {
-        let mut polled = causes.iter().filter(|cause| matches!(cause, Cause::Pipe(wait) if wait.operation == Operation::Poll));
+        let mut polled =
+            causes.iter().filter(|cause| matches!(cause, Cause::Pipe(wait) if wait.operation == Operation::Poll));
         let what = match causes {
             [Cause::Pipe(wait), ..] if polled.clone().nth(1).is_none() => self.at_pipe(wait),
             [Cause::Pipe(_), ..] => {
@@ -87,7 +88,9 @@ impl<'a> Sheet<'a> {
                 });
                 format!("polls {}", list(names.collect()))
             }
-            [Cause::Children(Children::One(child)), ..] => format!("waits for its child {} to exit", self.who(*child, None)),
+            [Cause::Children(Children::One(child)), ..] => {
+                format!("waits for its child {} to exit", self.who(*child, None))
+            }
             [Cause::Children(Children::All), ..] => "waits for a child to exit".to_owned(),
             [Cause::Threads, ..] => "waits for another of its own threads".to_owned(),
             [] => "waits".to_owned(),
@@ -133,7 +136,10 @@ impl<'a> Sheet<'a> {
                 format!("{} waits for what only it could do itself", self.who(pid, None))
             }
             Fault::Deadlock { itself: false, .. } => {
-                format!("{} wait for each other, and for nobody else", self.processes(finding.tasks.iter().map(|task| task.pid)))
+                format!(
+                    "{} wait for each other, and for nobody else",
+                    self.processes(finding.tasks.iter().map(|task| task.pid))
+                )
             }
             Fault::LeakedWriteEnd { pipe, readers, holders } => {
                 let verb = if is_one(holders.iter().map(|holder| holder.end.pid)) { "holds" } else { "hold" };
@@ -190,7 +196,9 @@ impl<'a> Sheet<'a> {
         };
         match (&finding.fault, finding.doubts.is_empty()) {
             (_, true) => sentence,
-            (Fault::HiddenEnd { .. }, false) => format!("{sentence}; it may be held by {}", self.suspects(&finding.doubts)),
+            (Fault::HiddenEnd { .. }, false) => {
+                format!("{sentence}; it may be held by {}", self.suspects(&finding.doubts))
+            }
             (_, false) => format!("{sentence}, {}", self.unless(&finding.doubts)),
         }
     }
@@ -292,9 +300,13 @@ impl<'a> Sheet<'a> {
         }
         let pid = readers.first().map_or_else(String::new, ToString::to_string);
         if patient {
-            return format!("The reader waits for something else, and may read again after that: `lspipe why -p {pid}`.");
+            return format!(
+                "The reader waits for something else, and may read again after that: `lspipe why -p {pid}`."
+            );
         }
-        format!("What the reader does instead tells why: `lspipe why -p {pid}`. If it never reads, it should not hold the read end.")
+        format!(
+            "What the reader does instead tells why: `lspipe why -p {pid}`. If it never reads, it should not hold the read end."
+        )
     }
 
     /// Why the holder of a write end is none of the pipeline, and how it came by it.
@@ -304,7 +316,10 @@ impl<'a> Sheet<'a> {
             Stranger::ReadWrite => "open for reading and writing, so that a writer is always there".to_owned(),
             Stranger::OtherSession => {
                 let session = self.told.and_then(|told| told.groups.get(&holder.end.pid)?.sid);
-                session.map_or_else(|| "of another session".to_owned(), |session| format!("of another session ({session})"))
+                session.map_or_else(
+                    || "of another session".to_owned(),
+                    |session| format!("of another session ({session})"),
+                )
             }
             Stranger::Orphan => "an orphan: the process that started it has ended".to_owned(),
             Stranger::Inherited => "another program, which was not told of it".to_owned(),
@@ -318,7 +333,9 @@ impl<'a> Sheet<'a> {
         };
         let process = self.graph.processes.get(&holder.end.pid);
         let age = process.and_then(|process| process.started_at).map(|start| self.graph.taken_at.duration_since(start));
-        let age = age.and_then(|age| Duration::try_from(age).ok()).map_or_else(String::new, |age| format!("; started {} ago", duration(age)));
+        let age = age
+            .and_then(|age| Duration::try_from(age).ok())
+            .map_or_else(String::new, |age| format!("; started {} ago", duration(age)));
         format!("{why}{how}{age}")
     }
 
@@ -379,10 +396,13 @@ fn deadlock_advice(itself: bool, circle: &[Link]) -> String {
         },
         _ if itself => "read and write in different threads or processes".to_owned(),
         _ if waits_for_child && writes > 0 => {
-            "read what the child writes before waiting for it (in Python: communicate() in the place of wait())".to_owned()
+            "read what the child writes before waiting for it (in Python: communicate() in the place of wait())"
+                .to_owned()
         }
         _ if waits_for_child => "close the other end before waiting for the child".to_owned(),
-        _ if writes > 1 => "read and write at the same time, with poll(2) or a thread (in Python: communicate())".to_owned(),
+        _ if writes > 1 => {
+            "read and write at the same time, with poll(2) or a thread (in Python: communicate())".to_owned()
+        }
         _ => "have each process close the ends that it does not use".to_owned(),
     };
     format!("Only a signal ends it, such as `kill {last}`. To avoid it, {avoid}.")

@@ -82,7 +82,7 @@ fn what_is_cut_short_still_counts() {
 #[test]
 fn status_gives_the_effective_user_and_the_innermost_pid() {
     let text = b"Name:\tx\nUid:\t1000\t1001\t1002\t1003\nNSpid:\t1058\t11\t1\n";
-    assert_eq!(status(text), Status { uid: Some(Uid(1001)), ns_pid: Some(1) });
+    assert_eq!(status(text), Status { uid: Some(Uid(1001)), ns_pid: Some(1), ..Status::default() });
     // In one namespace only, there is no other number.
     assert_eq!(status(b"NSpid:\t1058\n").ns_pid, None);
 }
@@ -138,4 +138,31 @@ proptest! {
         prop_assert_eq!(parsed.ppid, Some(ppid));
         prop_assert_eq!(parsed.start_time, Some(start));
     }
+}
+
+#[test]
+fn status_of_a_thread_that_is_traced_and_catches_signals() {
+    let text = b"Name:\tpython3\nTracerPid:\t77\nSigCgt:\t0000000180004002\nvoluntary_ctxt_switches:\t40\nnonvoluntary_ctxt_switches:\t2\n";
+    let known = Status { tracer: Some(77), catches: 0x1_8000_4002, switches: Some(42), ..Status::default() };
+    assert_eq!(status(text), known);
+    assert_eq!(status(b"TracerPid:\t0\nSigCgt:\tnothing\nvoluntary_ctxt_switches:\t\n"), Status::default());
+}
+
+/// As Linux 6.18 prints it.
+#[test]
+fn fdinfo_of_an_epoll() {
+    let text = b"pos:\t0\nflags:\t02000002\nmnt_id:\t17\nino:\t2085\n\
+        tfd:        6 events:       1c data:                6  pos:0 ino:87a7c sdev:f\n\
+        tfd:       11 events: 80000001 data:               11  pos:0 ino:3 sdev:33\ntfd: x\n";
+    let watched = |fd, inode| Watched { fd, inode: Some(inode) };
+    assert_eq!(epoll(text), [watched(6, 0x87a7c), watched(11, 3)]);
+    assert_eq!(epoll(b"tfd:        6 events:       1c"), [Watched { fd: 6, inode: None }]);
+}
+
+#[test]
+fn when_a_thread_last_ran() {
+    let text = b"cat (5267, #threads: 1)\n---\nse.exec_start                                :        907987.688729\nse.vruntime : 1\n";
+    assert_eq!(exec_start(text), Some(std::time::Duration::from_nanos(907_987_688_729)));
+    assert_eq!(exec_start(b"se.exec_start : -3\n"), None);
+    assert_eq!(exec_start(b"se.exec_start\n"), None);
 }

@@ -1,1 +1,126 @@
-//! x
+//! The fixpoint against a model that tries every schedule, on small random graphs.
+
+use std::collections::BTreeSet;
+
+use proptest::collection::{btree_set, vec};
+use proptest::option;
+use proptest::prelude::*;
+
+use super::*;
+
+/// Up to so many threads and processes: the model tries 2⁷ states.
+const THREADS: usize = 7;
+const PROCESSES: usize = 4;
+
+fn nodes() -> impl Strategy<Value = Vec<Node>> {
+    // More often waiting than not, so that there is something to find.
+    let wakers = option::weighted(0.85, btree_set(0..PROCESSES, 0..3));
+    let node = (0..PROCESSES, wakers)
+        .prop_map(|(process, wakers)| Node { process, wakers: wakers.map(|set| set.into_iter().collect()) });
+    vec(node, 1..=THREADS)
+}
+
+/// Nobody waits for nobody, or for a process without threads.
+fn as_in_use(mut nodes: Vec<Node>) -> Vec<Node> {
+    let first = nodes[0].process;
+    let processes: BTreeSet<usize> = nodes.iter().map(|node| node.process).collect();
+    for wakers in nodes.iter_mut().filter_map(|node| node.wakers.as_mut()) {
+        wakers.retain(|process| processes.contains(process));
+        if wakers.is_empty() {
+            wakers.push(first);
+        }
+    }
+    nodes
+}
+
+/// Whether each thread is awake in some state that can be reached: a state is who is awake, and a step is that somebody who is awake
+/// wakes one who waits for its process.
+fn reached_in_some_schedule(nodes: &[Node]) -> Vec<bool> {
+    let start: BTreeSet<usize> = (0..nodes.len()).filter(|thread| nodes[*thread].wakers.is_none()).collect();
+    let (mut seen, mut next) = (BTreeSet::from([start.clone()]), vec![start]);
+    while let Some(state) = next.pop() {
+        for (waker, sleeper) in state.iter().flat_map(|waker| (0..nodes.len()).map(move |sleeper| (*waker, sleeper))) {
+            let process = nodes[waker].process;
+            if !state.contains(&sleeper)
+                && nodes[sleeper].wakers.as_ref().is_some_and(|wakers| wakers.contains(&process))
+            {
+                let mut after = state.clone();
+                after.insert(sleeper);
+                if seen.insert(after.clone()) {
+                    next.push(after);
+                }
+            }
+        }
+    }
+    (0..nodes.len()).map(|thread| seen.iter().any(|state| state.contains(&thread))).collect()
+}
+
+/// The threads that each thread waits for, by the definition.
+fn waited_for(nodes: &[Node], thread: usize) -> BTreeSet<usize> {
+    let wakers = nodes[thread].wakers.clone().unwrap_or_default();
+    (0..nodes.len()).filter(|other| wakers.contains(&nodes[*other].process)).collect()
+}
+
+/// A group that waits for nobody outside itself.
+fn is_closed(nodes: &[Node], group: &BTreeSet<usize>) -> bool {
+    group.iter().all(|thread| waited_for(nodes, *thread).is_subset(group))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn stuck_is_who_wakes_in_no_schedule(nodes in nodes()) {
+        let stuck = stuck(&nodes, PROCESSES);
+        let reached = reached_in_some_schedule(&nodes);
+        let awake: Vec<bool> = stuck.iter().map(|stuck| !stuck).collect();
+        prop_assert_eq!(awake, reached);
+    }
+
+    /// A knot is a closed group, and no smaller part of it is closed.
+    #[test]
+    fn knots_are_the_smallest_closed_groups(nodes in nodes().prop_map(as_in_use)) {
+        let stuck = stuck(&nodes, PROCESSES);
+        let expected: BTreeSet<BTreeSet<usize>> = {
+            let all: Vec<usize> = (0..nodes.len()).filter(|thread| stuck[*thread]).collect();
+            let closed: Vec<BTreeSet<usize>> = (1..1_usize << all.len())
+                .map(|bits| all.iter().enumerate().filter(|(place, _)| bits & (1 << place) != 0).map(|(_, thread)| *thread).collect())
+                .filter(|group| is_closed(&nodes, group))
+                .collect();
+            closed.iter().filter(|group| !closed.iter().any(|other| other != *group && other.is_subset(group))).cloned().collect()
+        };
+        let knots = knots(&nodes, &stuck, PROCESSES);
+        let found: BTreeSet<BTreeSet<usize>> = knots.iter().map(|knot| knot.inside.iter().copied().collect()).collect();
+        prop_assert_eq!(found, expected);
+        for knot in &knots {
+            for thread in &knot.behind {
+                prop_assert!(stuck[*thread] && !knot.inside.contains(thread));
+            }
+        }
+        // Everybody who is stuck is in a knot or behind one.
+        let told: BTreeSet<usize> = knots.iter().flat_map(|knot| knot.inside.iter().chain(&knot.behind)).copied().collect();
+        prop_assert_eq!(told, (0..nodes.len()).filter(|thread| stuck[*thread]).collect::<BTreeSet<_>>());
+    }
+}
+
+#[test]
+fn a_ring_is_a_knot_until_somebody_free_holds_an_end_too() {
+    let node = |process, wakers: &[usize]| Node { process, wakers: Some(wakers.to_vec()) };
+    let ring = [node(0, &[1]), node(1, &[2]), node(2, &[3]), node(3, &[0]), node(4, &[2])];
+    let is_stuck = stuck(&ring, 5);
+    assert_eq!(is_stuck, [true; 5]);
+    assert_eq!(knots(&ring, &is_stuck, 5), [Knot { inside: vec![0, 1, 2, 3], behind: vec![4] }]);
+
+    let freed = [node(0, &[1]), node(1, &[2, 4]), node(2, &[3]), node(3, &[0]), Node { process: 4, wakers: None }];
+    assert_eq!(stuck(&freed, 5), [false; 5]);
+}
+
+#[test]
+fn a_free_thread_frees_those_who_wait_for_its_process() {
+    let waits = Node { process: 0, wakers: Some(vec![0]) };
+    let free = Node { process: 0, wakers: None };
+    assert_eq!(stuck(&[waits.clone(), free], 1), [false, false]);
+    let is_stuck = stuck(std::slice::from_ref(&waits), 1);
+    assert_eq!(is_stuck, [true]);
+    assert_eq!(knots(&[waits], &is_stuck, 1), [Knot { inside: vec![0], behind: vec![] }]);
+}
