@@ -1,12 +1,14 @@
 //! One run, from options to a written report and an exit status: the order of the steps, nothing of how each is done.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 
 use crate::error::Error;
 use crate::join::join;
-use crate::model::{Pid, PipeGraph};
+use crate::model::{Pid, Pipe, PipeGraph, PipeId};
 use crate::notes;
 use crate::options::{Options, PipeName, Question, Wanted};
+use crate::probe;
 use crate::render::{Format, Style, render};
 use crate::scan::{self, Facts, Want};
 use crate::select::{PipeMatch, Selection, select, select_tables};
@@ -53,9 +55,11 @@ pub fn run(options: &Options, style: &Style, out: &mut dyn Write, notify: &mut d
         Question::Tables(_) => Selection::default(),
     };
     let mut said = Vec::new();
+    // Each question about one of these may cost a process that hangs, so it is asked once only.
+    let mut untouchable = BTreeSet::new();
     loop {
         let answer = match &options.question {
-            Question::Pipes(wanted) => pipes(options, wanted, &selection)?,
+            Question::Pipes(wanted) => pipes(options, wanted, &selection, &mut untouchable)?,
             Question::Tables(pids) => tables(options, pids)?,
         };
         write(options, &answer, style, out)?;
@@ -77,24 +81,48 @@ pub fn run(options: &Options, style: &Style, out: &mut dyn Write, notify: &mut d
     }
 }
 
-fn pipes(options: &Options, wanted: &Wanted, selection: &Selection) -> Result<Answer, Error> {
+fn pipes(
+    options: &Options,
+    wanted: &Wanted,
+    selection: &Selection,
+    untouchable: &mut BTreeSet<PipeId>,
+) -> Result<Answer, Error> {
     let graph = join(scan::scan(&Want {
         proc_root: options.proc_root.clone(),
         flags: options.format.needs_flags(),
-        facts: facts(options.format.needs_facts() || !selection.users.is_empty()),
+        // Whose a pipe is tells why it is small.
+        facts: facts(options.format.needs_facts() || !selection.users.is_empty() || options.probe),
         parents: selection.descendants,
         tables: Vec::new(),
     })?);
     let mut notes = notes::no_process(&selection.pids, &graph);
     notes.extend(notes::unreadable(&selection.pids, &graph));
     notes.extend(notes::no_pipe(&wanted.pipes, &selection.pipes, &graph));
-    let graph = select(graph, selection);
+    let mut graph = select(graph, selection);
     let nothing_matched = graph.pipes.is_empty() && !selection.is_everything();
     if nothing_matched && notes.is_empty() {
         notes.push(notes::nothing_matched(selection));
     }
     notes.extend(notes::coverage(&graph));
+    if options.probe {
+        notes.extend(probe(&mut graph, untouchable)?);
+    }
     Ok(Answer { graph, notes, nothing_matched })
+}
+
+/// Asks the kernel about every pipe that is shown, and says what is to be said of the answers.
+fn probe(graph: &mut PipeGraph, untouchable: &mut BTreeSet<PipeId>) -> Result<Vec<String>, Error> {
+    let pipes: Vec<&Pipe> = graph.pipes.iter().collect();
+    let answers = match probe::probe(&pipes, graph, untouchable) {
+        Ok(answers) => answers,
+        Err(cause) => return Ok(vec![notes::no_probe(&cause)]),
+    };
+    untouchable.extend(answers.pipes.iter().filter(|(_, probed)| probed.unanswered).map(|(id, _)| *id));
+    graph.probed.clone_from(&answers.pipes);
+    if graph.pipes.iter().any(|pipe| graph.hides_any(pipe)) {
+        graph.hidden = scan::hidden(&graph.coverage.proc_root)?;
+    }
+    Ok(notes::probe(graph, &answers))
 }
 
 fn tables(options: &Options, pids: &[Pid]) -> Result<Answer, Error> {

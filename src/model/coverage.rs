@@ -60,7 +60,8 @@ impl MayHold {
         }
     }
 
-    fn covers(self, kind: PipeKind, side: Side) -> bool {
+    /// Whether an end of such a pipe on that side may be among them.
+    pub(super) fn covers(self, kind: PipeKind, side: Side) -> bool {
         let kind_fits = kind == PipeKind::Fifo || self.anonymous;
         kind_fits
             && match side {
@@ -128,6 +129,8 @@ pub struct Coverage {
     pub outside: Option<Outside>,
     /// Whether the scan had both capabilities that open every process, so that more rights would not help.
     pub privileged: bool,
+    /// Whether the PIDs are those of our own PID namespace, so that a system call may use them.
+    pub own_pids: bool,
 }
 
 impl Coverage {

@@ -7,6 +7,7 @@ mod coverage;
 mod descriptor;
 mod number;
 mod pipe;
+mod probed;
 mod process;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ pub use self::coverage::{Coverage, Gap, MayHold, Outside, Unread};
 pub use self::descriptor::{AccessMode, Descriptor, Endpoint, FileType, OpenFlags};
 pub use self::number::{Device, Fd, NotAPipeId, Pid, Tid, Uid};
 pub use self::pipe::{Pipe, PipeId, PipeKind, Side};
+pub use self::probed::{Hidden, Holding, How, Probed, Suspect};
 pub use self::process::{CommandLine, Process};
 
 /// The machine that was scanned; a field is none where the proc tree does not say.
@@ -49,6 +51,10 @@ pub struct PipeGraph {
     pub pipes: Vec<Pipe>,
     /// The whole fd tables that were asked for, ordered by PID, thread and number.
     pub descriptors: Vec<Descriptor>,
+    /// What the kernel said of those pipes that it was asked about.
+    pub probed: BTreeMap<PipeId, Probed>,
+    /// What may hold an end that no fd table shows; empty where nobody looked.
+    pub hidden: Hidden,
 }
 
 impl PipeGraph {

@@ -97,6 +97,20 @@ pub enum Side {
     Write,
 }
 
+impl Side {
+    /// Both directions.
+    pub const BOTH: [Self; 2] = [Self::Read, Self::Write];
+
+    /// The name of somebody who holds such an end.
+    #[must_use]
+    pub const fn holder(self) -> &'static str {
+        match self {
+            Self::Read => "reader",
+            Self::Write => "writer",
+        }
+    }
+}
+
 /// A pipe and all its ends that were seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pipe {

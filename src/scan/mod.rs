@@ -6,6 +6,7 @@
 mod descriptor;
 mod fd_table;
 mod gap;
+mod hidden;
 mod lookup;
 mod mounts;
 mod parse;
@@ -27,10 +28,11 @@ use self::mounts::DeadMounts;
 use self::process::Clock;
 use self::root::ProcRoot;
 use self::scanner::Scanner;
-use self::work::{Found, Part};
+use self::work::{Found, Part, Work};
 use crate::error::Error;
 use crate::model::{Coverage, Descriptor, Device, Endpoint, Gap, Host, Outside, Pid, PipeId, Process, Side};
 
+pub use self::hidden::hidden;
 pub use self::lookup::pipe_at;
 
 /// How often the scan looks again when something moved while it looked.
@@ -112,7 +114,7 @@ pub fn scan(want: &Want) -> Result<Snapshot, Error> {
     });
     let mut pids = scanner.root.pids()?;
     let outside = scanner.root.outside(&pids);
-    let mut parts = work::run(&scanner, pids.clone());
+    let mut parts = work::run(&scanner, pids.clone(), Work::Process);
 
     // A scan takes time. An end that moved to a new process or another descriptor meanwhile was perhaps missed, and then its
     // pipe lacks a side: look again at whatever is new or moved.
@@ -131,7 +133,7 @@ pub fn scan(want: &Want) -> Result<Snapshot, Error> {
         pids.sort_unstable();
         pids.dedup();
         parts.retain(|part| again.binary_search(&part.pid).is_err());
-        parts.extend(work::run(&scanner, again));
+        parts.extend(work::run(&scanner, again, Work::Process));
     }
     Ok(snapshot(&scanner, taken_at, host, outside, parts))
 }
@@ -164,6 +166,7 @@ fn snapshot(
             gaps: Vec::new(),
             outside,
             privileged: privilege::is_full(),
+            own_pids: scanner.root.real.as_ref().is_some_and(|real| real.own_pids),
         },
         pipefs: scanner.root.real.as_ref().map(|real| real.pipefs),
         parents: BTreeMap::new(),
