@@ -34,6 +34,9 @@ const END_COLUMNS: [Column; 11] = [
     Column::Name,
 ];
 
+/// What `--probe` adds to either, before the name, which may be long.
+const PROBE_COLUMNS: [Column; 2] = [Column::Queued, Column::Capacity];
+
 const SELECTION: &str = "Selection";
 const OUTPUT: &str = "Output";
 const SOURCE: &str = "Source";
@@ -42,7 +45,8 @@ const OTHER: &str = "Other";
 /// List pipes and FIFOs, and the processes on both their ends.
 ///
 /// Each row is a pipe, with its readers and writers as PID,COMMAND,FDmode: `252,grep,0r` is descriptor 0 of process 252,
-/// open for reading. `-` means that no process has such an end, `?` that a process which could not be read may have one.
+/// open for reading. `-` means that no process has such an end, `?` that a process which could not be read may have one, and
+/// `hidden`, with --probe, that the kernel knows of one that no fd table shows.
 #[derive(Debug, Parser)]
 #[command(name = "lspipe", version, max_term_width = 100, disable_help_subcommand = true, after_help = AFTER_HELP, after_long_help = AFTER_LONG_HELP)]
 pub struct Cli {
@@ -86,6 +90,7 @@ Examples:
   lspipe -J | jq '.pipes[]'     everything, for machines
   lspipe why                    what hangs on this machine, and what would end it
   lspipe why -p 252             what process 252 waits for, down to whoever is awake at the end
+  lspipe --probe -p 252         what is in its pipes, and who holds ends that no table shows
   lspipe fds 252                what `ls -l /proc/252/fd` should have been
 
 Exit status:
@@ -112,6 +117,13 @@ enum Command {
 
         #[command(flatten)]
         selection: SelectionArgs,
+
+        /// Ask the kernel too: how much is in the pipes, and whether their other sides exist
+        ///
+        /// As with `lspipe --probe`. It proves that nobody is on a side, where processes could not be read, and finds ends that no fd
+        /// table shows.
+        #[arg(long, help_heading = OUTPUT)]
+        probe: bool,
     },
     /// Show the whole fd table of processes, pipes with their other ends
     #[command(max_term_width = 100)]
@@ -178,6 +190,12 @@ struct OutputArgs {
     /// Print only the PIDs of all that hold an end, one per line
     #[arg(short, long, conflicts_with = "json")]
     terse: bool,
+
+    /// Ask the kernel what is in the pipes, and whether hidden ends exist
+    ///
+    /// Adds the columns QUEUED and CAPACITY. Takes a duplicate of an end of each pipe that is shown, for microseconds.
+    #[arg(long, conflicts_with = "terse")]
+    probe: bool,
 
     /// With --terse: only those that read
     #[arg(long, requires = "terse")]
@@ -265,7 +283,16 @@ impl Cli {
                 let message = format!("the argument '{arg}' cannot be used with '{name}'\n");
                 Err(command.error(ErrorKind::ArgumentConflict, message))
             }
-            _ => Self::from_arg_matches(&matches),
+            _ => {
+                let cli = Self::from_arg_matches(&matches)?;
+                match cli.output.unasked() {
+                    Some(column) => {
+                        let message = format!("only the kernel knows the column {}: add --probe\n", column.heading());
+                        Err(command.error(ErrorKind::MissingRequiredArgument, message))
+                    }
+                    None => Ok(cli),
+                }
+            }
         }
     }
 
@@ -278,13 +305,14 @@ impl Cli {
     /// What was asked for.
     #[must_use]
     pub fn into_options(self) -> Options {
-        let Self { command, pipes, selection, output, shared, .. } = self;
+        let Self { command, pipes, selection, mut output, shared, .. } = self;
         let (question, format) = match command {
             Some(Command::Fds { pids }) => {
                 let format = if shared.json { Format::Json } else { Format::Tables { headings: !shared.noheadings } };
                 (Question::Tables(pids), format)
             }
-            Some(Command::Why { pipes, selection }) => {
+            Some(Command::Why { pipes, selection, probe }) => {
+                output.probe = probe;
                 let format = if shared.json { Format::Json } else { Format::Telling };
                 (Question::Why(selection.wanted(&pipes)), format)
             }
@@ -306,7 +334,16 @@ impl Cli {
             numeric_uid: shared.numeric_uid,
             quiet: shared.quiet,
             require_complete: shared.require_complete,
+            probe: output.probe,
         }
+    }
+}
+
+impl OutputArgs {
+    /// A column that shows what only `--probe` learns, without it.
+    fn unasked(&self) -> Option<Column> {
+        let mut named = self.output.iter().flat_map(|columns| &columns.columns);
+        named.find(|column| column.needs_probe() && !self.probe).copied()
     }
 }
 
@@ -340,12 +377,19 @@ fn format(output: &OutputArgs, shared: &SharedArgs) -> Format {
     // A column of an end needs a row for each end, also where nobody said so.
     let named = || output.output.iter().flat_map(|columns| &columns.columns);
     let of_ends = output.endpoints || named().any(|column| column.subject() == Subject::End);
+    let usual = |columns: &[Column]| {
+        let mut columns = columns.to_vec();
+        // NAME is the last of both.
+        let place = columns.len().saturating_sub(1);
+        columns.splice(place..place, PROBE_COLUMNS.into_iter().filter(|_| output.probe));
+        columns
+    };
     let mut columns: Vec<Column> = if output.output.iter().any(|columns| !columns.append) {
         Vec::new()
     } else if of_ends {
-        END_COLUMNS.to_vec()
+        usual(&END_COLUMNS)
     } else {
-        PIPE_COLUMNS.to_vec()
+        usual(&PIPE_COLUMNS)
     };
     for column in named() {
         if !columns.contains(column) {

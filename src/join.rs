@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Cause, Doing, Opener, Operation, Pid, Pipe, PipeGraph, PipeWait, ThreadGroup};
+use crate::model::{Cause, Doing, Hidden, Opener, Operation, Pid, Pipe, PipeGraph, PipeWait, ThreadGroup};
 use crate::scan::{SeenEnd, Snapshot};
 
 /// Joins the ends of a snapshot: each stands in exactly one pipe, and the order of the input does not matter.
@@ -26,6 +26,8 @@ pub fn join(snapshot: Snapshot) -> PipeGraph {
         processes: processes.into_iter().map(|process| (process.pid, process)).collect::<BTreeMap<_, _>>(),
         pipes: ends.chunk_by(|a, b| a.pipe == b.pipe).filter_map(pipe).collect(),
         descriptors,
+        probed: BTreeMap::new(),
+        hidden: Hidden::default(),
     }
 }
 

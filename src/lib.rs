@@ -4,10 +4,11 @@
 //!
 //! ```text
 //! argv ─ cli ─▶ Options ─▶ scan ─▶ Snapshot ─▶ join ─▶ PipeGraph ─▶ select ─▶ PipeGraph ─▶ render ─▶ bytes
+//!                                                                             └─▶ probe ─┘
 //! ```
 //!
-//! [`scan`] looks at a proc root and drops nothing silently, [`join`] makes pipes of ends, [`select`] keeps whole pipes, and
-//! [`render`] draws what is left. [`run()`] is their order. All words are in [`model`].
+//! [`scan`] looks at a proc root and drops nothing silently, [`join`] makes pipes of ends, [`select`] keeps whole pipes, [`probe`]
+//! asks the kernel about those if that was asked for, and [`render`] draws what is left. [`run()`] is their order. All words are in [`model`].
 
 pub mod cli;
 pub mod error;
@@ -16,6 +17,7 @@ pub mod join;
 pub mod model;
 mod notes;
 pub mod options;
+pub mod probe;
 pub mod render;
 mod run;
 pub mod scan;

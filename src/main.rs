@@ -18,6 +18,9 @@ const USUAL_WIDTH: u16 = 80;
 
 fn main() -> ExitCode {
     lspipe::die_of_sigpipe();
+    if let Some(served) = lspipe::probe::serve_if_asked() {
+        return if served { ExitCode::SUCCESS } else { ExitCode::from(FAILED) };
+    }
     let status = match Cli::from_command_line() {
         Ok(cli) => match answer(cli) {
             Ok(exit) => exit.into(),

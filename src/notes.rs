@@ -1,11 +1,15 @@
 //! What is said beside the report, on stderr: what was not found, and what could not be seen, each with what to do. Pure.
 
+mod probe;
+
 use std::path::Path;
 
 use crate::model::{Gap, MayHold, Outside, Pid, PipeGraph, Unread};
 use crate::options::PipeName;
 use crate::render::readable;
 use crate::select::{PipeMatch, Selection};
+
+pub(crate) use self::probe::{no_probe, probe};
 
 /// What grants sight.
 const GRANT: &str = "run as root, or with cap_sys_ptrace and cap_dac_read_search, see PERMISSIONS in lspipe(1)";

@@ -27,6 +27,8 @@ pub struct Options {
     pub quiet: bool,
     /// Whether an incomplete scan is a failure.
     pub require_complete: bool,
+    /// Whether to ask the kernel about the pipes that are shown.
+    pub probe: bool,
 }
 
 /// What to report.

@@ -2,18 +2,20 @@
 
 mod why;
 
+use std::collections::BTreeSet;
 use std::io::Write;
 
 use crate::error::Error;
 use crate::join::{add_openers, join};
-use crate::model::{Diagnosis, Pid, PipeGraph, PipeId, Severity};
+use crate::model::{Diagnosis, Pid, Pipe, PipeGraph, PipeId, Severity};
 use crate::notes;
 use crate::options::{Options, PipeName, Question, Wanted};
+use crate::probe;
 use crate::render::{Asked, Format, Style, Told, render};
 use crate::scan::{self, Facts, Want};
 use crate::select::{PipeMatch, Selection, select, select_tables, selected_processes};
 use crate::users::{self, Users};
-use crate::why::Groups;
+use crate::why::{Groups, locked};
 
 /// How a run ended, where it made a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,10 +68,12 @@ pub fn run(options: &Options, style: &Style, out: &mut dyn Write, notify: &mut d
         Question::Tables(_) => Selection::default(),
     };
     let mut said = Vec::new();
+    // Each question about one of these may cost a process that hangs, so it is asked once only.
+    let mut untouchable = BTreeSet::new();
     loop {
         let answer = match &options.question {
-            Question::Pipes(wanted) => pipes(options, wanted, &selection)?,
-            Question::Why(wanted) => reasons(options, wanted, &selection)?,
+            Question::Pipes(wanted) => pipes(options, wanted, &selection, &mut untouchable)?,
+            Question::Why(wanted) => reasons(options, wanted, &selection, &mut untouchable)?,
             Question::Tables(pids) => tables(options, pids)?,
         };
         write(options, &answer, style, out)?;
@@ -100,7 +104,12 @@ impl Answer {
     }
 }
 
-fn pipes(options: &Options, wanted: &Wanted, selection: &Selection) -> Result<Answer, Error> {
+fn pipes(
+    options: &Options,
+    wanted: &Wanted,
+    selection: &Selection,
+    untouchable: &mut BTreeSet<PipeId>,
+) -> Result<Answer, Error> {
     // Whoever opens a FIFO has no descriptor yet: to find them, every thread has to be looked at.
     let names_fifo =
         selection.pipes.iter().any(|pipe| matches!(pipe, PipeMatch::Id(PipeId::Fifo { .. }) | PipeMatch::Inode(_)));
@@ -108,7 +117,8 @@ fn pipes(options: &Options, wanted: &Wanted, selection: &Selection) -> Result<An
     let mut graph = join(scan::scan(&Want {
         proc_root: options.proc_root.clone(),
         flags: options.format.needs_flags(),
-        facts: facts(options.format.needs_facts() || !selection.users.is_empty()),
+        // Whose a pipe is tells why it is small.
+        facts: facts(options.format.needs_facts() || !selection.users.is_empty() || options.probe),
         parents: selection.descendants,
         tables: Vec::new(),
         also: why::opening(&groups),
@@ -117,17 +127,28 @@ fn pipes(options: &Options, wanted: &Wanted, selection: &Selection) -> Result<An
     let mut notes = notes::no_process(&selection.pids, &graph);
     notes.extend(notes::unreadable(&selection.pids, &graph));
     notes.extend(notes::no_pipe(&wanted.pipes, &selection.pipes, &graph));
-    let graph = select(graph, selection);
+    let mut graph = select(graph, selection);
     let nothing_matched = graph.pipes.is_empty() && !selection.is_everything();
     if nothing_matched && notes.is_empty() {
         notes.push(notes::nothing_matched(selection));
     }
     notes.extend(notes::coverage(&graph));
+    if options.probe {
+        let holders: Vec<Pid> = graph.processes.keys().copied().collect();
+        untouchable.extend(locked(&scan::threads(&options.proc_root, Some(&holders))?));
+        let shown: Vec<PipeId> = graph.pipes.iter().map(|pipe| pipe.id).collect();
+        notes.extend(probe(&mut graph, &shown, untouchable)?);
+    }
     Ok(Answer { graph, notes, nothing_matched, why: None })
 }
 
-fn reasons(options: &Options, wanted: &Wanted, selection: &Selection) -> Result<Answer, Error> {
-    let why::Found { graph, groups, mut diagnosis } = why::find_out(options)?;
+fn reasons(
+    options: &Options,
+    wanted: &Wanted,
+    selection: &Selection,
+    untouchable: &mut BTreeSet<PipeId>,
+) -> Result<Answer, Error> {
+    let why::Found { graph, groups, mut diagnosis, notes: probed } = why::find_out(options, selection, untouchable)?;
     let missing = notes::no_process(&selection.pids, &graph);
     if let Some(first) = missing.first()
         && missing.len() == selection.pids.len()
@@ -138,6 +159,7 @@ fn reasons(options: &Options, wanted: &Wanted, selection: &Selection) -> Result<
     notes.extend(notes::unreadable(&selection.pids, &graph));
     notes.extend(notes::no_pipe(&wanted.pipes, &selection.pipes, &graph));
     notes.extend(notes::coverage(&graph));
+    notes.extend(probed);
     let pids = selected_processes(&graph, selection);
     let graph = select(graph, selection);
     let asked = if selection.is_everything() {
@@ -147,6 +169,21 @@ fn reasons(options: &Options, wanted: &Wanted, selection: &Selection) -> Result<
         if pids.is_empty() { Asked::Pipes } else { Asked::Processes(pids) }
     };
     Ok(Answer { graph, notes, nothing_matched: false, why: Some(Reasons { diagnosis, groups, asked }) })
+}
+
+/// Asks the kernel about these pipes, and says what is to be said of the answers.
+fn probe(graph: &mut PipeGraph, pipes: &[PipeId], untouchable: &mut BTreeSet<PipeId>) -> Result<Vec<String>, Error> {
+    let pipes: Vec<&Pipe> = pipes.iter().filter_map(|id| graph.pipe(*id)).collect();
+    let answers = match probe::probe(&pipes, graph, untouchable) {
+        Ok(answers) => answers,
+        Err(cause) => return Ok(vec![notes::no_probe(&cause)]),
+    };
+    untouchable.extend(answers.pipes.iter().filter(|(_, probed)| probed.unanswered).map(|(id, _)| *id));
+    graph.probed.clone_from(&answers.pipes);
+    if graph.pipes.iter().any(|pipe| graph.hides_any(pipe)) {
+        graph.hidden = scan::hidden(&graph.coverage.proc_root)?;
+    }
+    Ok(notes::probe(graph, &answers))
 }
 
 fn tables(options: &Options, pids: &[Pid]) -> Result<Answer, Error> {
@@ -182,7 +219,12 @@ fn write(options: &Options, answer: &Answer, style: &Style, out: &mut dyn Write)
     if is_json || !nothing_matched {
         let users =
             if options.format.needs_users() && !options.numeric_uid { Users::of(graph) } else { Users::default() };
-        let told = why.as_ref().map(|Reasons { diagnosis, groups, asked }| Told { diagnosis, groups, asked });
+        let told = why.as_ref().map(|Reasons { diagnosis, groups, asked }| Told {
+            diagnosis,
+            groups,
+            asked,
+            probed: options.probe,
+        });
         render(graph, &users, told.as_ref(), &options.format, style, out)?;
     }
     out.flush()?;

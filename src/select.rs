@@ -92,8 +92,8 @@ impl Selection {
 /// The processes that a selection names by ID, command or user; none where it names none.
 #[must_use]
 pub fn selected_processes(graph: &PipeGraph, selection: &Selection) -> BTreeSet<Pid> {
-    let Selection { pids, descendants: with_children, commands, users, .. } = selection;
-    let family = if *with_children { descendants(pids, &graph.parents) } else { pids.iter().copied().collect() };
+    let Selection { pids, commands, users, .. } = selection;
+    let family = family(graph, selection);
     if commands.is_empty() && users.is_empty() {
         return family;
     }
@@ -108,16 +108,27 @@ pub fn selected_processes(graph: &PipeGraph, selection: &Selection) -> BTreeSet<
 /// Keeps the selected pipes, and the processes that hold an end of one of them.
 #[must_use]
 pub fn select(mut graph: PipeGraph, selection: &Selection) -> PipeGraph {
-    let pids = if selection.descendants {
-        descendants(&selection.pids, &graph.parents)
-    } else {
-        selection.pids.iter().copied().collect()
-    };
+    let pids = family(&graph, selection);
     let processes = &graph.processes;
     graph.pipes.retain(|pipe| keeps(selection, &pids, pipe, processes));
     let holders = holders(&graph.pipes);
     graph.processes.retain(|pid, _| holders.contains(pid));
     graph
+}
+
+/// The pipes that [`select`] would keep.
+pub fn selected<'a>(graph: &'a PipeGraph, selection: &'a Selection) -> impl Iterator<Item = &'a Pipe> {
+    let pids = family(graph, selection);
+    graph.pipes.iter().filter(move |pipe| keeps(selection, &pids, pipe, &graph.processes))
+}
+
+/// The processes that are named by ID, with their descendants if those are meant too.
+fn family(graph: &PipeGraph, selection: &Selection) -> BTreeSet<Pid> {
+    if selection.descendants {
+        descendants(&selection.pids, &graph.parents)
+    } else {
+        selection.pids.iter().copied().collect()
+    }
 }
 
 /// Keeps the whole fd tables that were read, the pipes in them, and the processes of both.

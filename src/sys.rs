@@ -1,6 +1,6 @@
-//! The two system calls that neither std nor rustix wraps, behind safe functions. All `unsafe` of the crate is here.
+//! The system calls that neither std nor rustix wraps, behind safe functions. All `unsafe` of the crate is here.
 
-#![allow(unsafe_code, reason = "kcmp(2) and signal(2) have no safe wrapper")]
+#![allow(unsafe_code, reason = "kcmp(2), signal(2) and close_range(2) have no safe wrapper")]
 
 use std::cmp::Ordering;
 use std::io;
@@ -28,6 +28,20 @@ pub(crate) fn compare_fd_tables(a: Tid, b: Tid) -> io::Result<Ordering> {
         2 => Ok(Ordering::Greater),
         _ => Err(io::Error::last_os_error()),
     }
+}
+
+/// Closes every descriptor from this number on, whoever opened it. Only for the beginning of a process, before it has any of its
+/// own: std and rustix trust that nobody closes what they opened.
+///
+/// # Errors
+///
+/// `ENOSYS` before Linux 5.9.
+pub(crate) fn close_from(first: u32) -> io::Result<()> {
+    let none: libc::c_long = 0;
+    // SAFETY: close_range takes three integers and touches no memory of ours. No descriptor above stderr has an owner yet.
+    let closed =
+        unsafe { libc::syscall(libc::SYS_close_range, libc::c_long::from(first), libc::c_long::from(u32::MAX), none) };
+    if closed == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Lets a write to a closed pipe end the process, as it ends `cat`; Rust's runtime ignores SIGPIPE.

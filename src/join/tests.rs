@@ -16,6 +16,7 @@ fn snapshot(ends: Vec<SeenEnd>) -> Snapshot {
         gaps: vec![],
         outside: None,
         privileged: false,
+        own_pids: true,
     };
     Snapshot {
         host: Host::default(),

@@ -60,7 +60,8 @@ impl MayHold {
         }
     }
 
-    fn covers(self, kind: PipeKind, side: Side) -> bool {
+    /// Whether an end of such a pipe on that side may be among them.
+    pub(super) fn covers(self, kind: PipeKind, side: Side) -> bool {
         let kind_fits = kind == PipeKind::Fifo || self.anonymous;
         kind_fits
             && match side {
@@ -128,6 +129,8 @@ pub struct Coverage {
     pub outside: Option<Outside>,
     /// Whether the scan had both capabilities that open every process, so that more rights would not help.
     pub privileged: bool,
+    /// Whether the PIDs are those of our own PID namespace, so that a system call may use them.
+    pub own_pids: bool,
 }
 
 impl Coverage {
@@ -140,12 +143,7 @@ impl Coverage {
     /// Whether a pipe of this kind may have an end on this side that was not seen: then its absence is not certain.
     #[must_use]
     pub fn may_hide(&self, kind: PipeKind, side: Side) -> bool {
-        self.outside.is_some() || self.hiders(kind, side).next().is_some()
-    }
-
-    /// What could not be read and may hold such an end.
-    pub fn hiders(&self, kind: PipeKind, side: Side) -> impl Iterator<Item = &Gap> {
-        self.gaps.iter().filter(move |gap| gap.may_hold.covers(kind, side))
+        self.outside.is_some() || self.gaps.iter().any(|gap| gap.may_hold.covers(kind, side))
     }
 
     /// How many processes could not be read whole. `gaps` may have several entries for one.

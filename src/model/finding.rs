@@ -1,6 +1,6 @@
 //! What is wrong on a machine: who waits for whom, and what that amounts to.
 
-use super::{AccessMode, Endpoint, Fd, Pid, PipeId, PipeWait, Side, TaskId, Tid};
+use super::{AccessMode, Endpoint, Fd, Pid, PipeId, PipeWait, Side, Suspect, TaskId, Tid};
 
 /// All that `why` tells of a machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -287,16 +287,10 @@ pub enum Stranger {
 }
 
 /// What keeps a finding from being proven.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Doubt {
-    /// This process could not be read, and may hold an end too.
-    Unread(Pid),
-    /// There are processes that are not to be seen.
-    Outside,
-    /// A descriptor is on its way to this process, and may be such an end.
-    InFlight(Pid, Fd),
-    /// This process is exiting, and may still hold an end.
-    Exiting(Pid),
+    /// This one may hold an end too.
+    Holder(Suspect),
     /// The FIFO has a name, by which somebody else may open it.
     Name(PipeId),
     /// This process catches signals, and a handler may do what it waits for.

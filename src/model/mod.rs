@@ -8,6 +8,7 @@ mod descriptor;
 mod finding;
 mod number;
 mod pipe;
+mod probed;
 mod process;
 mod task;
 
@@ -22,6 +23,7 @@ pub use self::finding::{
 };
 pub use self::number::{Device, Fd, NotAPipeId, Pid, Tid, Uid};
 pub use self::pipe::{Opener, Pipe, PipeId, PipeKind, Side};
+pub use self::probed::{Hidden, Holding, How, Probed, Suspect};
 pub use self::process::{CommandLine, Process};
 pub use self::task::{
     Besides, Cause, Children, Doing, Operation, PipeWait, Sleep, SleepOn, Task, TaskId, ThreadGroup, Trace,
@@ -57,6 +59,10 @@ pub struct PipeGraph {
     pub pipes: Vec<Pipe>,
     /// The whole fd tables that were asked for, ordered by PID, thread and number.
     pub descriptors: Vec<Descriptor>,
+    /// What the kernel said of those pipes that it was asked about.
+    pub probed: BTreeMap<PipeId, Probed>,
+    /// What may hold an end that no fd table shows; empty where nobody looked.
+    pub hidden: Hidden,
 }
 
 impl PipeGraph {

@@ -98,12 +98,24 @@ pub enum Side {
 }
 
 impl Side {
+    /// Both directions.
+    pub const BOTH: [Self; 2] = [Self::Read, Self::Write];
+
     /// The side that this one's data go to, or come from.
     #[must_use]
     pub const fn other(self) -> Self {
         match self {
             Self::Read => Self::Write,
             Self::Write => Self::Read,
+        }
+    }
+
+    /// The name of somebody who holds such an end.
+    #[must_use]
+    pub const fn holder(self) -> &'static str {
+        match self {
+            Self::Read => "reader",
+            Self::Write => "writer",
         }
     }
 }

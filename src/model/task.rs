@@ -125,7 +125,7 @@ impl PipeWait {
     /// The sides whose holders could end it.
     pub fn awaited(&self) -> impl Iterator<Item = Side> + use<> {
         let access = self.access;
-        [Side::Read, Side::Write].into_iter().filter(move |side| access.is_on(side.other()))
+        Side::BOTH.into_iter().filter(move |side| access.is_on(side.other()))
     }
 }
 

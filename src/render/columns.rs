@@ -9,7 +9,11 @@ use crate::model::{
 /// How many other ends the ENDS column names. With all of them the output would grow with the square of the ends.
 const MOST_ENDS: usize = 32;
 
-const BOTH: [Side; 2] = [Side::Read, Side::Write];
+/// How many characters wide the bar of QUEUED is.
+const BAR: u64 = 5;
+
+/// The width that numbers of QUEUED are set to before their bar: the largest capacity of an unprivileged user has seven digits.
+const NUMBER: usize = 7;
 
 /// What tells an end from the others of its pipe.
 type EndKey = (Pid, Option<Tid>, Fd);
@@ -68,6 +72,8 @@ columns! {
     Inode, "INODE", Pipe, "the inode number";
     Dev, "DEV", Pipe, "the device, MAJ:MIN";
     Deleted, "DELETED", Pipe, "yes if the FIFO has no name left in its file system";
+    Queued, "QUEUED", Pipe, "with --probe: the bytes in the pipe, on a terminal with a bar that is whole when it is full";
+    Capacity, "CAPACITY", Pipe, "with --probe: the bytes that fit into the pipe";
     Pid, "PID", End, "the process that holds the end";
     Tid, "TID", End, "its thread, where that has an fd table of its own";
     User, "USER", End, "the effective user";
@@ -95,6 +101,12 @@ impl Column {
     #[must_use]
     pub fn is_selectable(self) -> bool {
         self.subject() != Subject::Descriptor
+    }
+
+    /// Whether it shows what only `--probe` learns.
+    #[must_use]
+    pub fn needs_probe(self) -> bool {
+        matches!(self, Self::Queued | Self::Capacity)
     }
 
     /// Whether it shows more of a process than its command.
@@ -157,6 +169,11 @@ impl Sheet<'_> {
             Column::Inode => show(text, Some(pipe.id.inode())),
             Column::Dev => show(text, self.graph.device(pipe.id)),
             Column::Deleted if pipe.deleted => text.push_str("yes"),
+            Column::Queued => self.queued(pipe, style, text),
+            Column::Capacity => match self.graph.probed(pipe.id).capacity {
+                Some(capacity) => show(text, Some(capacity)),
+                None => unsure(style, text),
+            },
             _ => {}
         }
     }
@@ -185,7 +202,9 @@ impl Sheet<'_> {
                 (Some(pipe), _) => self.other_ends(pipe, (pid, tid, fd), style, text),
                 (None, Some(Descriptor { pipe: None, target: None, .. })) => unsure(style, text),
                 // No end of it was seen, which this descriptor may be nevertheless.
-                (None, Some(Descriptor { pipe: Some(id), .. })) if self.may_hide(*id, &BOTH) => unsure(style, text),
+                (None, Some(Descriptor { pipe: Some(id), .. })) if self.may_hide(*id, &Side::BOTH) => {
+                    unsure(style, text);
+                }
                 (None, _) => {}
             },
             Column::Type => match row.descriptor.and_then(|descriptor| descriptor.file_type) {
@@ -229,12 +248,25 @@ impl Sheet<'_> {
         }
     }
 
-    /// The ends of a side; `?` where there may be one that was not seen, `-` where there is surely none.
+    /// The bytes in a pipe; on a terminal, with how full that makes it.
+    fn queued(&self, pipe: &Pipe, style: &Style, text: &mut String) {
+        let probed = self.graph.probed(pipe.id);
+        let Some(queued) = probed.queued else {
+            return unsure(style, text);
+        };
+        if style.width.is_none() {
+            return show(text, Some(queued));
+        }
+        push_fmt(text, format_args!("{queued:>NUMBER$}"));
+        push_bar(text, queued, probed.capacity, probed.full);
+    }
+
+    /// The ends of a side; what stands for none where there is none to be seen.
     fn side(&self, pipe: &Pipe, side: Side, style: &Style, text: &mut String) {
         let ends: Vec<&Endpoint> = pipe.side(side).collect();
         let openers: Vec<&Opener> = pipe.openers.iter().filter(|opener| opener.access.is_on(side)).collect();
-        if ends.is_empty() && openers.is_empty() && self.may_hide(pipe.id, &[side]) {
-            return unsure(style, text);
+        if ends.is_empty() && openers.is_empty() {
+            return self.absent(pipe, &[side], style, text);
         }
         self.ends(&ends, 0, style, text);
         for (index, opener) in openers.into_iter().enumerate() {
@@ -256,7 +288,7 @@ impl Sheet<'_> {
         let across: &[Side] = match own.map(|end| end.access) {
             Some(AccessMode::Read) => &[Side::Write],
             Some(AccessMode::Write) => &[Side::Read],
-            Some(AccessMode::ReadWrite) | None => &BOTH,
+            Some(AccessMode::ReadWrite) | None => &Side::BOTH,
         };
         let is_across = |end: &&Endpoint| across.iter().any(|side| end.access.is_on(*side));
         let is_other = |end: &&Endpoint| end.key() != key;
@@ -265,15 +297,27 @@ impl Sheet<'_> {
         let room = MOST_ENDS - shown.len();
         shown.extend(pipe.ends.iter().filter(|end| !is_across(end)).filter(is_other).take(room));
         if none_across {
-            if self.may_hide(pipe.id, across) {
-                unsure(style, text);
-            } else {
-                faint(style, text);
-            }
+            self.absent(pipe, across, style, text);
             text.push_str(if shown.is_empty() { "" } else { style.separator(shown.len()) });
         }
         let others = pipe.ends.len() - usize::from(own.is_some());
         self.ends(&shown, others - shown.len(), style, text);
+    }
+
+    /// What stands for the ends of these sides where none was seen: `hidden` where the kernel says that there is one, `-` where there
+    /// is none, which the kernel knows better than the scan, and `?` where there may be one.
+    fn absent(&self, pipe: &Pipe, sides: &[Side], style: &Style, text: &mut String) {
+        let may_hide = |side: &Side| match self.graph.hides(pipe, *side) {
+            Some(hides) => hides,
+            None => self.may_hide(pipe.id, &[*side]),
+        };
+        if sides.iter().any(|side| self.graph.hides(pipe, *side) == Some(true)) {
+            hidden(style, text);
+        } else if sides.iter().any(may_hide) {
+            unsure(style, text);
+        } else {
+            faint(style, text);
+        }
     }
 
     /// Whether the pipe may have an end on one of the sides that was not seen.
@@ -342,4 +386,29 @@ fn unsure(style: &Style, text: &mut String) {
     } else {
         text.push('?');
     }
+}
+
+fn hidden(style: &Style, text: &mut String) {
+    if style.color {
+        Ink::Warning.push(text, "hidden");
+    } else {
+        text.push_str("hidden");
+    }
+}
+
+/// Appends a bar of up to [`BAR`] characters, in eighths of one. It is whole only if the pipe is full, which its bytes do not tell:
+/// a few small packets may fill it.
+fn push_bar(text: &mut String, queued: u64, capacity: Option<u64>, full: Option<bool>) {
+    const PARTS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
+    let whole = BAR * 8;
+    let eighths = match (full, capacity) {
+        (Some(true), _) => whole,
+        (_, Some(capacity)) if queued > 0 && capacity > 0 => {
+            (queued.saturating_mul(whole) / capacity).clamp(1, whole - 1)
+        }
+        _ => return,
+    };
+    text.push(' ');
+    text.extend((0..eighths / 8).map(|_| '█'));
+    text.push_str(usize::try_from(eighths % 8).ok().and_then(|part| PARTS.get(part)).copied().unwrap_or_default());
 }

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::*;
 use crate::model::{
-    AccessMode, CommandLine, Coverage, Device, Endpoint, Fd, Gap, Host, MayHold, OpenFlags, PipeId, Process, Tid, Uid,
-    Unread,
+    AccessMode, CommandLine, Coverage, Device, Endpoint, Fd, Gap, Hidden, Holding, Host, MayHold, OpenFlags, PipeId,
+    Probed, Process, Tid, Uid, Unread,
 };
 
 fn name() -> impl Strategy<Value = Vec<u8>> {
@@ -69,6 +69,21 @@ fn pipe() -> impl Strategy<Value = Pipe> {
     })
 }
 
+fn probed() -> impl Strategy<Value = Probed> {
+    let known = || proptest::option::of(any::<bool>());
+    let bytes = || proptest::option::of(0..2_000_000_u64);
+    (bytes(), bytes(), known(), known(), known(), any::<bool>()).prop_map(
+        |(queued, capacity, full, reader, writer, unanswered)| Probed {
+            queued,
+            capacity,
+            full,
+            reader,
+            writer,
+            unanswered,
+        },
+    )
+}
+
 fn graph() -> impl Strategy<Value = PipeGraph> {
     let gap = (name(), any::<bool>()).prop_map(|(command, read)| Gap {
         pid: Pid(77),
@@ -82,10 +97,18 @@ fn graph() -> impl Strategy<Value = PipeGraph> {
         may_hold: MayHold { read, write: !read, anonymous: true },
     });
     let processes = (process(1), process(2), process(3));
-    (proptest::collection::vec(pipe(), 0..5), processes, proptest::option::of(gap)).prop_map(
-        |(mut pipes, (a, b, c), gap)| {
+    let hidden = proptest::collection::vec((0..9_u32, name()), 0..3).prop_map(|found| Hidden {
+        in_flight: found.into_iter().map(|(fd, command)| Holding { pid: Pid(8), fd: Fd(fd), command }).collect(),
+        ..Hidden::default()
+    });
+    let probed = proptest::collection::vec(proptest::option::of(probed()), 5);
+    let pipes = proptest::collection::vec(pipe(), 0..5);
+    (pipes, processes, proptest::option::of(gap), probed, hidden).prop_map(
+        |(mut pipes, (a, b, c), gap, probed, hidden)| {
             pipes.sort_by_key(|pipe| pipe.id);
             pipes.dedup_by_key(|pipe| pipe.id);
+            let ids = pipes.iter().map(|pipe| pipe.id);
+            let probed = ids.zip(probed).filter_map(|(id, probed)| Some((id, probed?))).collect();
             PipeGraph {
                 host: Host { hostname: Some("web\"1".to_owned()), kernel: None, boot_id: None },
                 taken_at: Timestamp::UNIX_EPOCH,
@@ -96,6 +119,7 @@ fn graph() -> impl Strategy<Value = PipeGraph> {
                     gaps: gap.into_iter().collect(),
                     outside: None,
                     privileged: false,
+                    own_pids: true,
                 },
                 pipefs: Some(Device { major: 0, minor: 15 }),
                 parents: std::collections::BTreeMap::new(),
@@ -103,6 +127,8 @@ fn graph() -> impl Strategy<Value = PipeGraph> {
                 processes: [a, b, c].into_iter().map(|process| (process.pid, process)).collect(),
                 pipes,
                 descriptors: Vec::new(),
+                probed,
+                hidden,
             }
         },
     )
@@ -236,9 +262,60 @@ proptest! {
                     Side::Read => gap.may_hold.read,
                     Side::Write => gap.may_hold.write,
                 });
-                prop_assert_eq!(cell == "-", absent && !hidden);
-                prop_assert_eq!(cell == "?", absent && hidden);
+                let probed = graph.probed.get(&pipe.id).copied().unwrap_or_default();
+                let exists = match side {
+                    Side::Read => probed.reader,
+                    Side::Write => probed.writer,
+                };
+                prop_assert_eq!(cell == "hidden", absent && exists == Some(true));
+                prop_assert_eq!(cell == "-", absent && exists != Some(true) && (exists == Some(false) || !hidden));
+                prop_assert_eq!(cell == "?", absent && exists.is_none() && hidden);
             }
         }
+    }
+}
+
+/// Only a pipe that is full has a bar that is whole, whatever its bytes say, and only an empty one has none.
+#[test]
+fn bar_tells_how_full_a_pipe_is() {
+    let cell = |queued, full| {
+        let id = PipeId::Anonymous { inode: 7 };
+        let probed = Probed { queued: Some(queued), capacity: Some(65536), full, ..Probed::default() };
+        let end = Endpoint { pid: Pid(1), tid: None, fd: Fd(0), access: AccessMode::Write, flags: None };
+        let graph = PipeGraph {
+            host: Host::default(),
+            taken_at: Timestamp::UNIX_EPOCH,
+            coverage: Coverage {
+                proc_root: "/proc".into(),
+                processes: 1,
+                vanished: 0,
+                gaps: Vec::new(),
+                outside: None,
+                privileged: false,
+                own_pids: true,
+            },
+            pipefs: None,
+            parents: std::collections::BTreeMap::new(),
+            processes: std::collections::BTreeMap::new(),
+            pipes: vec![Pipe { id, path: None, deleted: false, ends: vec![end], openers: Vec::new() }],
+            descriptors: Vec::new(),
+            probed: std::collections::BTreeMap::from([(id, probed)]),
+            hidden: Hidden::default(),
+        };
+        let format = Format::Pipes(TableFormat { columns: vec![Column::Queued], headings: false });
+        (drawn(&graph, &format, Some(80)), drawn(&graph, &format, None))
+    };
+    let cases = [
+        (0, Some(false), "      0\n", "0\n"),
+        (1, Some(false), "      1 ▏\n", "1\n"),
+        (16, Some(true), "     16 █████\n", "16\n"),
+        (32768, Some(false), "  32768 ██▌\n", "32768\n"),
+        (65535, Some(false), "  65535 ████▉\n", "65535\n"),
+        (65536, Some(true), "  65536 █████\n", "65536\n"),
+        // Of a pipe without a write end nobody can tell.
+        (65536, None, "  65536 ████▉\n", "65536\n"),
+    ];
+    for (queued, full, terminal, piped) in cases {
+        assert_eq!(cell(queued, full), (terminal.to_owned(), piped.to_owned()));
     }
 }

@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 
 use self::why::{FindingView, WaitView};
 use super::Sheet;
-use crate::model::{Descriptor, Endpoint, Gap, OpenFlags, Opener, Pipe, Process, Side, Unread};
+use crate::model::{Descriptor, Endpoint, Gap, OpenFlags, Opener, Pipe, Process, Side, Suspect, Unread};
 
 /// The version of the schema. Adding a field keeps it.
 pub(super) const SCHEMA_VERSION: u32 = 1;
@@ -168,14 +168,38 @@ pub(super) struct PipeView<'a> {
     writers: Ends<'a>,
     /// Who is blocked in opening this FIFO, by PID and thread; looked for by `lspipe why`, and where a FIFO is named.
     openers: Vec<OpenerView<'a>>,
-    /// Bytes in the pipe; null unless asked for, which this version cannot be.
+    /// Bytes in the pipe; null unless `--probe` asked and the kernel answered.
     queued: Option<u64>,
-    /// Bytes that fit into the pipe; null likewise.
+    /// Bytes that fit into the pipe; null likewise. It may be full with less, if those came in small pieces.
     capacity: Option<u64>,
-    /// Whether there is a read end that no fd table shows; null likewise.
+    /// Whether a write of a byte would block; with `--probe` only, and only where a write end could be asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    full: Option<bool>,
+    /// With `--probe`: true if a read end exists that no fd table shows, false if none exists at all; null where `readers` has
+    /// any, since nobody counts those that exist, and where the kernel did not say.
     hidden_readers: Option<bool>,
-    /// Whether there is a write end that no fd table shows; null likewise.
+    /// The same of write ends and `writers`. Of a FIFO it may be null where it would be true.
     hidden_writers: Option<bool>,
+    /// Who may hold the end that no fd table shows, where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hidden_by: Option<Vec<SuspectView>>,
+}
+
+/// Somebody who may hold an end that no fd table shows.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Suspect"))]
+struct SuspectView {
+    /// `scm-rights`: sent over a UNIX socket to this process, and not received yet. `io_uring`: registered with the ring of this
+    /// process. `exiting`: this process is stuck in exiting. `autofs`: the kernel. `unreadable`: the fd table of this process could
+    /// not be read. `outside`: not to be seen from here.
+    #[cfg_attr(test, schemars(extend("enum" = ["scm-rights", "io_uring", "exiting", "autofs", "unreadable", "outside"])))]
+    how: &'static str,
+    pid: Option<u32>,
+    /// The descriptor of the socket or of the ring.
+    fd: Option<u32>,
+    command: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    command_bytes: Option<String>,
 }
 
 /// An end of a pipe.
@@ -339,6 +363,8 @@ impl<'a> Sheet<'a> {
     }
 
     fn pipe_view(&'a self, pipe: &'a Pipe) -> PipeView<'a> {
+        let probed = self.graph.probed(pipe.id);
+        let suspects = || self.graph.suspects(pipe).iter().map(suspect_view).collect();
         PipeView {
             id: pipe.id.to_string(),
             kind: pipe.id.kind().as_str(),
@@ -350,10 +376,12 @@ impl<'a> Sheet<'a> {
             readers: Ends(self, pipe, Side::Read),
             writers: Ends(self, pipe, Side::Write),
             openers: pipe.openers.iter().map(opener_view).collect(),
-            queued: None,
-            capacity: None,
-            hidden_readers: None,
-            hidden_writers: None,
+            queued: probed.queued,
+            capacity: probed.capacity,
+            full: probed.full,
+            hidden_readers: self.graph.hides(pipe, Side::Read),
+            hidden_writers: self.graph.hides(pipe, Side::Write),
+            hidden_by: self.graph.hides_any(pipe).then(suspects),
         }
     }
 
@@ -407,6 +435,17 @@ fn descriptor_view(descriptor: &Descriptor) -> DescriptorView<'_> {
         target: descriptor.target.as_ref().map(|target| String::from_utf8_lossy(target)),
         target_bytes: descriptor.target.as_deref().and_then(exact),
         pipe: descriptor.pipe.map(|pipe| pipe.to_string()),
+    }
+}
+
+fn suspect_view(suspect: &Suspect) -> SuspectView {
+    let command = suspect.command.as_deref();
+    SuspectView {
+        how: suspect.how.as_str(),
+        pid: suspect.pid.map(|pid| pid.0),
+        fd: suspect.fd.map(|fd| fd.0),
+        command: command.map(|command| String::from_utf8_lossy(command).into_owned()),
+        command_bytes: command.and_then(exact),
     }
 }
 

@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use super::probe;
 use crate::error::Error;
 use crate::join::{add_openers, join};
-use crate::model::{Cause, Diagnosis, Doing, Fault, Finding, Operation, Pid, PipeGraph};
+use crate::model::{Cause, Diagnosis, Doing, Fault, Finding, Operation, Pid, PipeGraph, PipeId};
 use crate::options::Options;
 use crate::scan::{self, Facts, Want};
+use crate::select::{Selection, selected};
 use crate::why::{self, Groups};
 
 /// The pause before the second look, where the first found what may be passing: longer than a busy pipeline rests.
@@ -18,26 +20,50 @@ pub(super) struct Found {
     pub(super) graph: PipeGraph,
     pub(super) groups: Groups,
     pub(super) diagnosis: Diagnosis,
+    pub(super) notes: Vec<String>,
 }
 
-/// Looks at the machine, twice if anything seems wrong.
-pub(super) fn find_out(options: &Options) -> Result<Found, Error> {
+/// Looks at the machine, twice if anything seems wrong. Of the pipes that are selected the kernel is asked, if it is to be asked.
+pub(super) fn find_out(
+    options: &Options,
+    selection: &Selection,
+    untouchable: &mut BTreeSet<PipeId>,
+) -> Result<Found, Error> {
     let groups = scan::threads(&options.proc_root, None)?;
     let graph = pipes(options, &groups)?;
     let diagnosis = why::diagnose(&graph, &groups);
+    let is_live = graph.pipefs.is_some();
+    let mut notes = Vec::new();
     // In a tree of plain files nothing moves.
-    if diagnosis.findings.is_empty() || graph.pipefs.is_none() {
-        return Ok(Found { graph, groups, diagnosis });
+    if !is_live || (diagnosis.findings.is_empty() && !options.probe) {
+        if options.probe {
+            notes = probe(&mut graph.clone(), &[], untouchable)?;
+        }
+        return Ok(Found { graph, groups, diagnosis, notes });
     }
     if diagnosis.findings.iter().any(may_pass) {
         std::thread::sleep(PAUSE);
     }
     // Whoever has not moved from before the second scan until after it held what it held then all the while.
     let before = why::held_still(&groups, scan::threads(&options.proc_root, None)?);
-    let second = pipes(options, &before)?;
+    let mut second = pipes(options, &before)?;
+    if diagnosis.findings.iter().any(asks_who_hides) {
+        second.hidden = scan::hidden(&options.proc_root)?;
+    }
+    if options.probe {
+        untouchable.extend(why::locked(&before));
+        let shown: Vec<PipeId> = selected(&second, selection).map(|pipe| pipe.id).collect();
+        notes = probe(&mut second, &shown, untouchable)?;
+    }
     let still = why::held_still(&before, scan::threads(&options.proc_root, None)?);
-    let agreed = why::agreed(why::diagnose(&second, &still), &why::diagnose(&graph, &still));
-    Ok(Found { graph: second, groups: still, diagnosis: agreed })
+    let first = PipeGraph { hidden: second.hidden.clone(), probed: second.probed.clone(), ..graph };
+    let agreed = why::agreed(why::diagnose(&second, &still), &why::diagnose(&first, &still));
+    Ok(Found { graph: second, groups: still, diagnosis: agreed, notes })
+}
+
+/// Whether a finding depends on who else may hold an end.
+fn asks_who_hides(finding: &Finding) -> bool {
+    matches!(finding.fault, Fault::Deadlock { .. } | Fault::HiddenEnd { .. })
 }
 
 /// Whether a finding may be true for a moment on a healthy machine.

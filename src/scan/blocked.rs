@@ -11,7 +11,7 @@ use procfs::process::{MMPermissions, MemoryMaps};
 
 use super::fd_table::{Context, Table, Walk};
 use super::process::ProcessDir;
-use super::root::{PF_KTHREAD, numbers_in, open_listing};
+use super::root::{PF_EXITING, PF_KTHREAD, numbers_in, open_listing};
 use super::syscall::{self, Abi, Call, Line, OpenArgument};
 use super::watch::Step;
 use super::wchan::{self, Place};
@@ -20,9 +20,6 @@ use crate::model::{
     AccessMode, Besides, Cause, Children, Doing, Fd, OpenFlags, Operation, Pid, PipeId, PipeWait, Sleep, SleepOn, Task,
     TaskId, ThreadGroup, Tid, Trace,
 };
-
-/// `PF_EXITING` of include/linux/sched.h.
-const PF_EXITING: u32 = 0x4;
 
 /// All threads of a process; none for a kernel thread, and for a process that has ended.
 pub(super) fn thread_group(pid: Pid, context: &mut Context<'_>) -> Option<ThreadGroup> {

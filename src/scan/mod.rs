@@ -7,6 +7,7 @@ mod blocked;
 mod descriptor;
 mod fd_table;
 mod gap;
+mod hidden;
 mod lookup;
 mod memory;
 mod mounts;
@@ -39,6 +40,7 @@ use crate::model::{
     Coverage, Descriptor, Device, Endpoint, Gap, Host, Outside, Pid, PipeId, Process, Side, ThreadGroup,
 };
 
+pub use self::hidden::hidden;
 pub use self::lookup::pipe_at;
 
 /// How often the scan looks again when something moved while it looked.
@@ -199,6 +201,7 @@ fn snapshot(
             gaps: Vec::new(),
             outside,
             privileged: privilege::is_full(),
+            own_pids: scanner.root.real.as_ref().is_some_and(|real| real.own_pids),
         },
         pipefs: scanner.root.real.as_ref().map(|real| real.pipefs),
         parents: BTreeMap::new(),

@@ -239,5 +239,39 @@ fn is_hex(text: &str, digits: usize) -> bool {
     text.len() == digits && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
+/// How many descriptors are in flight to a UNIX socket, by its fdinfo: `scm_fds: 1`, since Linux 5.6.
+pub(super) fn in_flight(text: &[u8]) -> u64 {
+    let line = text.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"scm_fds:"));
+    line.and_then(|rest| number(rest.trim_ascii())).unwrap_or(0)
+}
+
+/// The anonymous pipes that are registered with an `io_uring`, by its fdinfo: lines such as `    0: pipe:[18913]` after that of
+/// `UserFiles:\t1`, up to the next line that begins with a letter.
+pub(super) fn registered_pipes(text: &[u8]) -> Vec<PipeId> {
+    let lines = text.split(|byte| *byte == b'\n').skip_while(|line| !line.starts_with(b"UserFiles:")).skip(1);
+    let files = lines.take_while(|line| !line.first().is_some_and(u8::is_ascii_alphabetic));
+    let pipe = |line: &[u8]| {
+        let colon = line.iter().position(|byte| *byte == b':')?;
+        let (index, path) = line.split_at_checked(colon)?;
+        number::<u32>(index.trim_ascii())?;
+        anonymous_pipe(path.get(1..)?.trim_ascii())
+    };
+    files.filter_map(pipe).collect()
+}
+
+/// The pipes of which the kernel holds the write end for an autofs mount, by mountinfo: `pipe_ino=18913` among the options of the
+/// super block, which are the last field of a line.
+pub(super) fn autofs_pipes(text: &[u8]) -> Vec<PipeId> {
+    let pipe = |line: &[u8]| {
+        let mut fields = line.split(|byte| *byte == b' ').skip_while(|field| *field != b"-").skip(1);
+        let (kind, options) = (fields.next()?, fields.nth(1)?);
+        let option = options.split(|byte| *byte == b',').find_map(|option| option.strip_prefix(b"pipe_ino="));
+        // It is -1 for a mount that nobody serves any more.
+        let inode = number(option.filter(|_| kind == b"autofs")?)?;
+        Some(PipeId::Anonymous { inode })
+    };
+    text.split(|byte| *byte == b'\n').filter_map(pipe).collect()
+}
+
 #[cfg(test)]
 mod tests;

@@ -107,7 +107,8 @@ impl ProcessDir {
         Gap { command: self.command(), uid: self.uid(scanner), ..gap }
     }
 
-    fn command(&self) -> Vec<u8> {
+    /// Its command; empty where that cannot be read.
+    pub(super) fn command(&self) -> Vec<u8> {
         let comm = self.text("comm");
         if comm.is_empty() { parse::stat(&self.text("stat")).command } else { parse::line(&comm).to_vec() }
     }

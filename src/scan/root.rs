@@ -19,6 +19,9 @@ use crate::model::{Device, Host, Outside, Pid, PipeId};
 /// `PF_KTHREAD` of include/linux/sched.h.
 pub(super) const PF_KTHREAD: u32 = 0x0020_0000;
 
+/// `PF_EXITING` of include/linux/sched.h: the process is on its way out.
+pub(super) const PF_EXITING: u32 = 0x4;
+
 /// How much of /proc/stat is read, in bytes.
 const LONGEST: u64 = 16 * 1024 * 1024;
 

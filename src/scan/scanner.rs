@@ -35,6 +35,7 @@ impl Scanner {
             // Not even its small files could be read.
             Work::Threads(_) if skip.table => {}
             Work::Threads(pid) => context.part.threads = blocked::thread_group(*pid, &mut context),
+            Work::Traces(pid) => self.traces(*pid, &mut context),
             Work::Rest(table, _) if skip.table => self.unanswered(&table.process, &mut context),
             Work::Rest(table, from) => {
                 fd_table::walk(table, Some(*from), &mut context);
@@ -79,14 +80,15 @@ impl Scanner {
     }
 
     /// Tells that a process was left alone, since calls gave no answer.
-    fn unanswered(&self, process: &ProcessDir, context: &mut Context<'_>) {
+    pub(super) fn unanswered(&self, process: &ProcessDir, context: &mut Context<'_>) {
         let unread = gap(process.pid, Unread::FdTable, Errno::TIMEDOUT, MayHold::ANYTHING);
         // Not even its name, if that is what hangs.
         let unread = if context.skip.is_hopeless() { unread } else { process.sign(self, unread) };
         context.part.gaps.push(unread);
     }
 
-    fn tables(&self, process: &Arc<ProcessDir>, context: &mut Context<'_>) -> Tables {
+    /// The tables of a process besides its leader's; a gap where they could not be told.
+    pub(super) fn tables(&self, process: &Arc<ProcessDir>, context: &mut Context<'_>) -> Tables {
         context.watch.doing(Step::Threads);
         let listed = if context.skip.threads { Err(Errno::TIMEDOUT) } else { task::tables(self, process) };
         context.watch.doing(Step::Table);

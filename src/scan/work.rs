@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::Scanner;
 use super::fd_table::Table;
+use super::hidden::Trace;
 use super::watch::{Step, Watch};
 use crate::model::{Descriptor, Endpoint, Fd, Gap, Pid, PipeId, Process, ThreadGroup, Tid};
 
@@ -52,6 +53,8 @@ pub(super) struct Part {
     pub(super) descriptors: Vec<Descriptor>,
     pub(super) gaps: Vec<Gap>,
     pub(super) threads: Option<ThreadGroup>,
+    /// Traces of ends that no fd table shows, where those were looked for.
+    pub(super) traces: Vec<Trace>,
 }
 
 impl Part {
@@ -66,6 +69,7 @@ impl Part {
             descriptors: Vec::new(),
             gaps: Vec::new(),
             threads: None,
+            traces: Vec::new(),
         }
     }
 }
@@ -81,6 +85,8 @@ pub(super) struct Job {
 pub(super) enum Work {
     /// A process, from the beginning.
     Process(Pid),
+    /// The traces in a process of ends that no fd table shows.
+    Traces(Pid),
     /// The rest of a huge fd table, from this position of its directory on.
     Rest(Arc<Table>, u64),
     /// The threads of a process: what each is doing.
@@ -90,7 +96,7 @@ pub(super) enum Work {
 impl Work {
     fn pid(&self) -> Pid {
         match self {
-            Self::Process(pid) | Self::Threads(pid) => *pid,
+            Self::Process(pid) | Self::Traces(pid) | Self::Threads(pid) => *pid,
             Self::Rest(table, _) => table.process.pid,
         }
     }
@@ -143,17 +149,10 @@ pub(super) trait Queue {
     fn push(&self, work: Work);
 }
 
-/// Does a kind of work at each of the processes and returns what was found, in no particular order.
-pub(super) fn run(scanner: &Arc<Scanner>, pids: Vec<Pid>, kind: fn(Pid) -> Work) -> Vec<Part> {
+/// Does this work at each process and returns what was found, in no particular order.
+pub(super) fn run(scanner: &Arc<Scanner>, pids: Vec<Pid>, work: fn(Pid) -> Work) -> Vec<Part> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS).min(pids.len());
-    let state = State {
-        outstanding: pids.len(),
-        pids: pids.into_iter(),
-        kind,
-        queue: Vec::new(),
-        parts: Vec::new(),
-        workers: Vec::new(),
-    };
+    let state = State { outstanding: pids.len(), pids: pids.into_iter(), ..State::new(work) };
     let crew = Arc::new(Crew { scanner: Arc::clone(scanner), state: Mutex::new(state), changed: Condvar::new() });
     if (0..threads).filter(|_| crew.enlist()).count() == 0 {
         // No thread is to be had: then there is nobody to watch either.
@@ -172,8 +171,8 @@ struct Crew {
 
 struct State {
     pids: std::vec::IntoIter<Pid>,
-    /// What is to be done at each of those.
-    kind: fn(Pid) -> Work,
+    /// What is to be done at each of them.
+    work: fn(Pid) -> Work,
     queue: Vec<Job>,
     /// Jobs that are not finished, whether somebody is at them or not.
     outstanding: usize,
@@ -297,13 +296,19 @@ impl Queue for Crew {
 }
 
 impl State {
+    fn new(work: fn(Pid) -> Work) -> Self {
+        let pids = Vec::new().into_iter();
+        Self { pids, work, queue: Vec::new(), outstanding: 0, parts: Vec::new(), workers: Vec::new() }
+    }
+
     fn has_workers(&self) -> bool {
         self.workers.iter().any(|worker| !worker.left_behind)
     }
 
     /// Parts of huge tables first: they are what takes longest.
     fn take(&mut self) -> Option<Job> {
-        let first_attempt = |pid| Job { work: (self.kind)(pid), skip: Skip::default() };
+        let work = self.work;
+        let first_attempt = |pid| Job { work: work(pid), skip: Skip::default() };
         self.queue.pop().or_else(|| self.pids.next().map(first_attempt))
     }
 

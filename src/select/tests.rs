@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::*;
-use crate::model::{AccessMode, Coverage, Endpoint, Fd, Host};
+use crate::model::{AccessMode, Coverage, Endpoint, Fd, Hidden, Host};
 
 /// A shell (1) with its pipeline `ls | grep | sort`: 1 holds nothing, 2 -w-> pipe 10 -r- 3 -w-> pipe 11 -r- 4; 5 of another user
 /// reads pipe 12, which nobody writes.
@@ -29,6 +29,7 @@ fn graph() -> PipeGraph {
             gaps: vec![],
             outside: None,
             privileged: false,
+            own_pids: true,
         },
         pipefs: None,
         parents: parents.into_iter().map(|(pid, parent)| (Pid(pid), Some(Pid(parent)))).collect(),
@@ -39,6 +40,8 @@ fn graph() -> PipeGraph {
             pipe(12, vec![end(5, 0, AccessMode::Read)]),
         ],
         descriptors: vec![],
+        probed: BTreeMap::new(),
+        hidden: Hidden::default(),
     }
 }
 

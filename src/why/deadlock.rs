@@ -67,7 +67,9 @@ fn wakers(
             Cause::Pipe(wait) => {
                 let pids: BTreeSet<Pid> = holders(graph, wait).map(|end| end.pid).collect();
                 // With nobody on the other side it would not wait: so there is somebody who is not seen.
-                if pids.is_empty() || may_be_opened(graph, wait) || may_be_handled(group, wait, &pids) {
+                let unlisted =
+                    || wait.pipe.is_some_and(|pipe| wait.awaited().any(|side| !graph.unlisted(pipe, side).is_empty()));
+                if pids.is_empty() || unlisted() || may_be_opened(graph, wait) || may_be_handled(group, wait, &pids) {
                     return None;
                 }
                 wakers.extend(pids);
@@ -136,21 +138,12 @@ fn pipe_waits(task: &Task) -> impl Iterator<Item = &PipeWait> {
 }
 
 /// What may hold another end on the side that a wait is for.
-pub(super) fn doubts(graph: &PipeGraph, wait: &PipeWait) -> Vec<Doubt> {
+fn doubts(graph: &PipeGraph, wait: &PipeWait) -> Vec<Doubt> {
     let Some(pipe) = wait.pipe else { return Vec::new() };
     let name = matches!(pipe, PipeId::Fifo { .. }) && graph.pipe(pipe).is_some_and(|pipe| !pipe.deleted);
     let mut doubts: Vec<Doubt> = name.then_some(Doubt::Name(pipe)).into_iter().collect();
-    for side in wait.awaited() {
-        doubts.extend(unseen(graph, pipe, side));
-    }
+    doubts.extend(wait.awaited().flat_map(|side| graph.may_hold(pipe, side)).map(Doubt::Holder));
     doubts
-}
-
-/// What may hold an end on a side of a pipe without being seen.
-pub(super) fn unseen(graph: &PipeGraph, pipe: PipeId, side: Side) -> impl Iterator<Item = Doubt> {
-    let coverage = &graph.coverage;
-    let unread = coverage.hiders(pipe.kind(), side).map(|gap| Doubt::Unread(gap.pid));
-    unread.chain(coverage.outside.map(|_| Doubt::Outside))
 }
 
 /// A shortest circle through a knot, from its first process on.

@@ -3,23 +3,21 @@
 use std::collections::BTreeSet;
 
 use super::Case;
-use super::deadlock::unseen;
 use crate::model::{
-    Besides, Certainty, Doing, Doubt, Fault, Finding, Operation, Pipe, PipeId, PipeWait, Side, Subject, TaskId, Wait,
+    Besides, Certainty, Doing, Doubt, Fault, Finding, How, Operation, Pipe, PipeId, PipeWait, Side, Subject, Suspect,
+    TaskId, Wait,
 };
 
 pub(super) fn find(case: &Case<'_>, waits: &[Wait]) -> Vec<Finding> {
     let mut findings = hidden(case, waits);
     let hidden: BTreeSet<PipeId> = findings.iter().flat_map(|finding| finding.pipes.iter().copied()).collect();
     for pipe in case.graph.pipes.iter().filter(|pipe| !hidden.contains(&pipe.id) && !pipe.ends.is_empty()) {
-        findings.extend([Side::Read, Side::Write].into_iter().filter(|side| is_missing(case, pipe, *side)).map(
-            |side| Finding {
-                fault: Fault::Missing { pipe: pipe.id, side },
-                tasks: Vec::new(),
-                pipes: vec![pipe.id],
-                doubts: Vec::new(),
-            },
-        ));
+        findings.extend(Side::BOTH.into_iter().filter(|side| is_missing(case, pipe, *side)).map(|side| Finding {
+            fault: Fault::Missing { pipe: pipe.id, side },
+            tasks: Vec::new(),
+            pipes: vec![pipe.id],
+            doubts: Vec::new(),
+        }));
     }
     findings
 }
@@ -27,7 +25,9 @@ pub(super) fn find(case: &Case<'_>, waits: &[Wait]) -> Vec<Finding> {
 /// Whether there is surely nobody on a side.
 fn is_missing(case: &Case<'_>, pipe: &Pipe, side: Side) -> bool {
     let opens = pipe.openers.iter().any(|opener| opener.access.is_on(side));
-    pipe.side(side).next().is_none() && !opens && !case.graph.coverage.may_hide(pipe.id.kind(), side)
+    let exists = case.graph.probed(pipe.id).has(side);
+    let surely = exists.map_or_else(|| !case.graph.coverage.may_hide(pipe.id.kind(), side), |exists| !exists);
+    pipe.side(side).next().is_none() && !opens && surely
 }
 
 /// Threads that wait for somebody on the other side, where no table shows anybody: with nobody there, read(2) would have told of the
@@ -50,15 +50,30 @@ fn hidden(case: &Case<'_>, waits: &[Wait]) -> Vec<Finding> {
             known.tasks.push(wait.task);
             continue;
         }
-        let doubts: BTreeSet<Doubt> = unseen(case.graph, pipe, side).collect();
-        findings.push(Finding {
-            fault: Fault::HiddenEnd { pipe, side, usual: !doubts.is_empty() },
-            tasks: vec![wait.task],
-            pipes: vec![pipe],
-            doubts: doubts.into_iter().collect(),
-        });
+        findings.push(hidden_end(case, pipe, side, vec![wait.task]));
+    }
+    for pipe in &case.graph.pipes {
+        for side in Side::BOTH {
+            let is_told = |finding: &Finding| matches!(finding.fault, Fault::HiddenEnd { pipe: other, side: of, .. } if (other, of) == (pipe.id, side));
+            if case.graph.hides(pipe, side) == Some(true) && !findings.iter().any(is_told) {
+                findings.push(hidden_end(case, pipe.id, side, Vec::new()));
+            }
+        }
     }
     findings
+}
+
+/// Who is known to hold the end is meant; else everybody of whom it is not known what they hold.
+fn hidden_end(case: &Case<'_>, pipe: PipeId, side: Side, tasks: Vec<TaskId>) -> Finding {
+    let mut suspects = case.graph.unlisted(pipe, side);
+    if suspects.is_empty() {
+        suspects = case.graph.may_hold(pipe, side);
+    }
+    let is_usual =
+        |suspect: &Suspect| matches!(suspect.how, How::Unreadable | How::Outside | How::Autofs | How::IoUring);
+    let usual = suspects.iter().any(is_usual);
+    let doubts = suspects.into_iter().map(Doubt::Holder).collect();
+    Finding { fault: Fault::HiddenEnd { pipe, side, usual }, tasks, pipes: vec![pipe], doubts }
 }
 
 fn is_locked_out(case: &Case<'_>, task: TaskId) -> bool {

@@ -15,7 +15,9 @@ mod waits;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Diagnosis, Doing, Finding, Pid, PipeGraph, TaskId, ThreadGroup};
+use crate::model::{
+    Besides, Cause, Diagnosis, Doing, Finding, Pid, PipeGraph, PipeId, Sleep, SleepOn, TaskId, ThreadGroup,
+};
 
 /// The thread groups of a machine, by process ID.
 pub type Groups = BTreeMap<Pid, ThreadGroup>;
@@ -77,6 +79,19 @@ pub fn held_still(earlier: &Groups, mut later: Groups) -> Groups {
         }
     }
     later
+}
+
+/// The pipes whose lock somebody holds, or seems to hold, in a call that does not return: to ask the kernel what is in them would hang.
+pub fn locked(groups: &Groups) -> impl Iterator<Item = PipeId> {
+    groups.values().flat_map(|group| &group.tasks).flat_map(|task| {
+        let (causes, holds) = match &task.doing {
+            Doing::Sleeps(Sleep { on: SleepOn::FileInPipe(pipe), .. }) => (&[][..], Some(*pipe)),
+            Doing::Waits { causes, besides: Some(Besides::Lock) } => (causes.as_slice(), None),
+            _ => (&[][..], None),
+        };
+        let waits = causes.iter().filter_map(|cause| if let Cause::Pipe(wait) = cause { wait.pipe } else { None });
+        waits.chain(holds)
+    })
 }
 
 /// Keeps the findings that another look agrees with.

@@ -11,7 +11,7 @@ use textwrap::{Options, WordSeparator, WordSplitter};
 
 use super::text::{Ink, paint};
 use super::{Sheet, Style};
-use crate::model::{Diagnosis, Fault, Finding, Pid, Severity, Side, ThreadGroup};
+use crate::model::{Diagnosis, Fault, Finding, Pid, Pipe, Severity, Side, ThreadGroup};
 
 /// What `why` found, beside the pipes.
 #[derive(Debug, Clone, Copy)]
@@ -22,6 +22,8 @@ pub struct Told<'a> {
     pub groups: &'a BTreeMap<Pid, ThreadGroup>,
     /// About what it was asked.
     pub asked: &'a Asked,
+    /// Whether the kernel was asked too.
+    pub probed: bool,
 }
 
 /// About what `why` was asked.
@@ -185,7 +187,31 @@ impl Sheet<'_> {
         if !more.is_empty() {
             sentences.push(format!("Worth knowing, and often as it should be: {}. --json has each.", more.join(", ")));
         }
+        sentences.extend(self.probe_offer(told));
         (!sentences.is_empty()).then(|| sentences.join(" "))
+    }
+
+    /// What `--probe` would add.
+    fn probe_offer(&self, told: &Told<'_>) -> Option<String> {
+        if told.probed || self.graph.pipefs.is_none() {
+            return None;
+        }
+        let coverage = &self.graph.coverage;
+        let may_hide = |pipe: &&Pipe| {
+            let open = |side: &Side| pipe.side(*side).next().is_none() && coverage.may_hide(pipe.id.kind(), *side);
+            !pipe.ends.is_empty() && Side::BOTH.iter().any(open)
+        };
+        match self.graph.pipes.iter().filter(may_hide).count() {
+            0 if told.diagnosis.findings.is_empty() => None,
+            0 => Some("--probe would add how full the pipes are.".to_owned()),
+            1 => Some(
+                "--probe would add how full the pipes are, and whether anybody is on the unseen side of one."
+                    .to_owned(),
+            ),
+            count => Some(format!(
+                "--probe would add how full the pipes are, and whether anybody is on the unseen sides of {count} of them."
+            )),
+        }
     }
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::super::Sheet;
 use super::super::text::readable;
 use crate::model::{
-    AccessMode, Besides, Cause, Children, Doing, Doubt, Endpoint, Fault, Fd, Finding, Holder, Link, Operation, Pid,
-    PipeId, PipeWait, Side, Sleep, SleepOn, Stranger, Subject, Task, TaskId, Tid,
+    AccessMode, Besides, Cause, Children, Doing, Doubt, Endpoint, Fault, Fd, Finding, Holder, How, Link, Operation,
+    Pid, PipeId, PipeWait, Side, Sleep, SleepOn, Stranger, Subject, Suspect, Task, TaskId, Tid,
 };
 
 /// So many processes are named in a sentence; of more, the rest is counted.
@@ -50,12 +50,21 @@ impl<'a> Sheet<'a> {
         let fd = fd(wait.fd);
         match wait.operation {
             Operation::Read => format!("reads {pipe}{fd}, which is empty"),
-            Operation::Write => format!("writes to {pipe}{fd}, which is full"),
+            Operation::Write => format!("writes to {pipe}{fd}, which is full{}", self.filling(wait.pipe)),
             Operation::Poll => format!("polls {pipe}{fd}{}", for_what(wait.access)),
             Operation::Open => {
                 let path = wait.path.as_deref().map_or_else(|| "a FIFO".to_owned(), readable);
                 format!("waits in open(2) of {path}{}", to_do_what(wait.access))
             }
+        }
+    }
+
+    /// How much is in a pipe, where the kernel said it.
+    fn filling(&self, pipe: Option<PipeId>) -> String {
+        let probed = pipe.map(|pipe| self.graph.probed(pipe)).unwrap_or_default();
+        match (probed.queued, probed.capacity) {
+            (Some(queued), Some(capacity)) => format!(" ({queued} bytes of {capacity})"),
+            _ => String::new(),
         }
     }
 
@@ -206,11 +215,8 @@ impl<'a> Sheet<'a> {
     /// What keeps a finding from being proven: `unless init (PID 1) …`.
     fn unless(&self, doubts: &[Doubt]) -> String {
         let mut reasons = Vec::new();
-        let held: Vec<&Doubt> =
-            doubts.iter().filter(|doubt| !matches!(doubt, Doubt::Name(_) | Doubt::Handler(_))).collect();
-        if !held.is_empty() {
-            let held: Vec<Doubt> = held.into_iter().copied().collect();
-            reasons.push(format!("{}, holds an end too", self.suspects(&held)));
+        if doubts.iter().any(|doubt| matches!(doubt, Doubt::Holder(_))) {
+            reasons.push(format!("{}, holds an end too", self.suspects(doubts)));
         }
         for doubt in doubts {
             match doubt {
@@ -226,18 +232,23 @@ impl<'a> Sheet<'a> {
 
     /// Who may hold an end that was not seen.
     fn suspects(&self, doubts: &[Doubt]) -> String {
-        let name = |doubt: &Doubt| match doubt {
-            Doubt::Unread(pid) => Some(format!("{}, which could not be read", self.who(*pid, None))),
-            Doubt::Outside => Some("a process that is not to be seen from here".to_owned()),
-            Doubt::InFlight(pid, fd) => {
-                Some(format!("{}, to which a descriptor is on its way over its socket fd {fd}", self.who(*pid, None)))
-            }
-            Doubt::Exiting(pid) => Some(format!("{}, which is stuck in exiting", self.who(*pid, None))),
-            Doubt::Name(_) | Doubt::Handler(_) => None,
+        let who = |suspect: &Suspect| {
+            suspect.pid.map_or_else(|| "a process".to_owned(), |pid| self.who(pid, None))
+                + &match suspect.how {
+                    How::ScmRights => {
+                        format!(", to which a descriptor is on its way over its socket{}", fd(suspect.fd))
+                    }
+                    How::IoUring => format!(", which has it registered with its io_uring{}", fd(suspect.fd)),
+                    How::Exiting => ", which is stuck in exiting".to_owned(),
+                    How::Unreadable => ", which could not be read".to_owned(),
+                    How::Autofs => return "the kernel, for an autofs mount".to_owned(),
+                    How::Outside => " that is not to be seen from here".to_owned(),
+                }
         };
+        let name = |doubt: &Doubt| if let Doubt::Holder(suspect) = doubt { Some(who(suspect)) } else { None };
         let all: Vec<String> = doubts.iter().filter_map(name).collect();
         if all.len() > MOST_NAMED {
-            return format!("one of {} processes that could not be read", all.len());
+            return format!("one of {} processes that could not be looked into", all.len());
         }
         all.join(", or ")
     }

@@ -91,12 +91,14 @@ struct TaskView<'a> {
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Doubt"))]
 struct DoubtView {
-    /// `unreadable` (a process that could not be read may hold an end), `outside` (there are processes that are not to be seen),
-    /// `scm-rights` (a descriptor is on its way to the process), `exiting` (the process is stuck in exiting), `name` (somebody may open
-    /// the FIFO), `handler` (a signal handler of the process may do it).
-    #[cfg_attr(test, schemars(extend("enum" = ["unreadable", "outside", "scm-rights", "exiting", "name", "handler"])))]
+    /// Somebody may hold an end, in one of the ways that `hidden_by` of a pipe tells of; or `name`: somebody may open the FIFO; or
+    /// `handler`: a signal handler of the process may do it.
+    #[cfg_attr(test, schemars(extend("enum" = [
+        "scm-rights", "io_uring", "exiting", "autofs", "unreadable", "outside", "name", "handler"
+    ])))]
     what: &'static str,
     pid: Option<u32>,
+    /// The descriptor of the socket or of the ring.
     fd: Option<u32>,
     pipe: Option<String>,
 }
@@ -175,13 +177,10 @@ impl<'a> Sheet<'a> {
 }
 
 fn doubt_view(doubt: &Doubt) -> DoubtView {
-    let (what, pid, fd, pipe) = match *doubt {
-        Doubt::Unread(pid) => ("unreadable", Some(pid), None, None),
-        Doubt::Outside => ("outside", None, None, None),
-        Doubt::InFlight(pid, fd) => ("scm-rights", Some(pid), Some(fd), None),
-        Doubt::Exiting(pid) => ("exiting", Some(pid), None, None),
-        Doubt::Name(pipe) => ("name", None, None, Some(pipe)),
-        Doubt::Handler(pid) => ("handler", Some(pid), None, None),
+    let (what, pid, fd, pipe) = match doubt {
+        Doubt::Holder(suspect) => (suspect.how.as_str(), suspect.pid, suspect.fd, None),
+        Doubt::Name(pipe) => ("name", None, None, Some(*pipe)),
+        Doubt::Handler(pid) => ("handler", Some(*pid), None, None),
     };
     DoubtView { what, pid: pid.map(|pid| pid.0), fd: fd.map(|fd| fd.0), pipe: pipe.map(|pipe| pipe.to_string()) }
 }

@@ -105,20 +105,50 @@ fn only_the_kernels_own_text_names_an_anonymous_pipe() {
     }
 }
 
+#[test]
+fn socket_tells_what_is_in_flight_to_it() {
+    assert_eq!(in_flight(b"pos:\t0\nflags:\t02\nmnt_id:\t10\nino:\t8232\nscm_fds: 3\n"), 3);
+    for none in ["pos:\t0\nscm_fds: 0\n", "pos:\t0\nflags:\t02\n", "scm_fds:", "scm_fds: x", ""] {
+        assert_eq!(in_flight(none.as_bytes()), 0, "{none}");
+    }
+}
+
+/// The text of Linux 6.18, shortened.
+#[test]
+fn ring_tells_the_pipes_registered_with_it() {
+    let text = b"pos:\t0\nflags:\t02000002\nSqMask:\t0x3\nSqHead:\t0\nSQEs:\t0\nCQEs:\t0\nSqThread:\t-1\nSqThreadCpu:\t-1\n\
+        UserFiles:\t4\n    0: pipe:[18913]\n    1: /tmp/pipe:[7]\n    2: <none>\n    3: pipe:[5]\nUserBufs:\t1\n    0: pipe:[6]\n\
+        PollList:\n";
+    let pipe = |inode| PipeId::Anonymous { inode };
+    assert_eq!(registered_pipes(text), [pipe(18913), pipe(5)]);
+    assert_eq!(registered_pipes(b"UserFiles:\t1\n    0: pipe:[9]"), [pipe(9)]);
+    assert_eq!(registered_pipes(b"    0: pipe:[9]\n"), []);
+}
+
+#[test]
+fn autofs_mount_tells_its_pipe() {
+    let text = b"24 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda1 rw,pipe_ino=5\n\
+        40 24 0:38 / /proc/sys/fs/binfmt_misc rw,relatime shared:16 - autofs systemd-1 rw,fd=29,pgrp=1,timeout=0,minproto=5,maxproto=5,direct,pipe_ino=15043\n\
+        41 24 0:39 / /net rw - autofs /etc/auto.net rw,fd=-1,pgrp=-1,pipe_ino=-1\n\
+        42 24 0:40 / /a\\040b rw - autofs";
+    assert_eq!(autofs_pipes(text), [PipeId::Anonymous { inode: 15043 }]);
+}
+
 proptest! {
     #[test]
     fn no_bytes_make_a_parser_panic(text in proptest::collection::vec(any::<u8>(), 0..300)) {
         let _ = (fdinfo(&text), stat(&text), status(&text), cgroup(&text), boot_time(&text));
-        let _ = anonymous_pipe(&text);
+        let _ = (anonymous_pipe(&text), in_flight(&text), registered_pipes(&text), autofs_pipes(&text));
     }
 
     /// Random bytes rarely get past the first field, so these keep the keywords and break the rest.
     #[test]
     fn no_broken_line_makes_a_parser_panic(
-        text in "(flags:|mnt_id:|ino:|Uid:|NSpid:|btime |[0-9]{1,4} \\(|0::/|1:name=systemd:)?[\\t \n()0-9a-f:/.-]{0,80}"
+        text in "(scm_fds:|UserFiles:\\n|1 - autofs a |flags:|mnt_id:|ino:|Uid:|NSpid:|btime |[0-9]{1,4} \\(|0::/|1:name=systemd:)?[\\t \n()0-9a-f:/.-]{0,80}"
     ) {
         let text = text.as_bytes();
         let _ = (fdinfo(text), stat(text), status(text), cgroup(text), boot_time(text));
+        let _ = (in_flight(text), registered_pipes(text), autofs_pipes(text));
     }
 
     #[test]

@@ -95,6 +95,9 @@ fn no_column() {
             (&["-o", "+"], &["--list-columns"]),
             // These are of whole fd tables only.
             (&["-o", "TARGET"], &["\"TARGET\""]),
+            // And these of --probe.
+            (&["-o", "QUEUED"], &["QUEUED", "add --probe"]),
+            (&["-o", "+pid,capacity"], &["CAPACITY", "add --probe"]),
         ],
     );
 }
@@ -178,6 +181,9 @@ fn no_sense_together() {
             (&["--ndjson", "fds", "251"], &["--ndjson", "fds"]),
             (&["-p", "251", "fds", "251"], &["--pid", "fds"]),
             (&["-o", "PIPE", "fds", "251"], &["--output", "fds"]),
+            (&["--probe", "-t"], &["--probe", "--terse"]),
+            (&["--probe", "fds", "251"], &["--probe", "fds"]),
+            (&["fds", "--probe", "251"], &["--probe"]),
         ],
     );
 }

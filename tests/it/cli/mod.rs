@@ -110,6 +110,7 @@ fn help_and_version() {
         "--endpoints",
         "--output <COLUMNS>",
         "--list-columns",
+        "--probe",
         "--noheadings",
         "--json",
         "--ndjson",

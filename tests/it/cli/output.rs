@@ -22,6 +22,12 @@ fn header(text: &str) -> Vec<String> {
     Table::parse(text).header().to_vec()
 }
 
+/// These arguments, with what such a column needs.
+fn asked<'a>(args: &[&'a str], column: &str) -> Vec<&'a str> {
+    let probe: &[&str] = if ["QUEUED", "CAPACITY"].contains(&column) { &["-q", "--probe"] } else { &[] };
+    [args, probe].concat()
+}
+
 const PIPES: &str = "PIPE KIND READERS WRITERS NAME";
 const ENDS: &str = "PID TID USER COMMAND FD MODE FLAGS PIPE KIND ENDS NAME";
 
@@ -46,17 +52,39 @@ fn columns_are_what_was_asked_for() {
         assert_eq!(header(&stage.text(args)).join(" "), expected, "{args:?}");
     }
     for column in columns() {
-        assert_eq!(header(&stage.text(&["-o", &column.to_lowercase()])), [column]);
+        assert_eq!(header(&stage.text(&asked(&["-o", &column.to_lowercase()], &column))), [column]);
     }
+}
+
+/// What `--probe` adds stands before the name; in a tree, where there is no kernel to ask, nothing of it is known, and that is said.
+#[test]
+fn probe_adds_its_columns() {
+    let stage = Stage::new();
+    let cases: [(&[&str], &str); 4] = [
+        (&["--probe"], "PIPE KIND READERS WRITERS QUEUED CAPACITY NAME"),
+        (&["-e", "--probe"], "PID TID USER COMMAND FD MODE FLAGS PIPE KIND ENDS QUEUED CAPACITY NAME"),
+        (&["--probe", "-o", "PIPE,KIND"], "PIPE KIND"),
+        (&["--probe", "-o", "queued,PIPE"], "QUEUED PIPE"),
+    ];
+    for (args, expected) in cases {
+        let output = stage.run(args).expect(0);
+        assert_eq!(header(output.text()).join(" "), expected, "{args:?}");
+        assert_eq!(output.stderr.lines().count(), 1, "{}", output.stderr);
+        assert!(output.stderr.starts_with("lspipe: --probe: ") && output.stderr.contains("tree"), "{}", output.stderr);
+    }
+    let output = stage.run(&["-q", "--probe"]).expect(0);
+    let table = Table::parse(output.text());
+    assert_eq!((table.cell("pipe:[9007]", "QUEUED"), table.cell("pipe:[9007]", "CAPACITY")), ("?", "?"));
+    assert_eq!(table.cell("pipe:[9007]", "READERS"), "-");
 }
 
 /// A column of a pipe leaves a row for each pipe; one of an end makes a row for each end.
 #[test]
 fn column_of_an_end_makes_a_row_for_each_end() {
     let stage = Stage::new();
-    let of_pipes = ["PIPE", "KIND", "READERS", "WRITERS", "NAME", "INODE", "DEV", "DELETED"];
+    let of_pipes = ["PIPE", "KIND", "READERS", "WRITERS", "NAME", "INODE", "DEV", "DELETED", "QUEUED", "CAPACITY"];
     for column in columns() {
-        let text = stage.text(&["-n", "-o", &column]);
+        let text = stage.text(&asked(&["-n", "-o", &column], &column));
         let expected = if of_pipes.contains(&column.as_str()) { 5 } else { 8 };
         assert_eq!(text.lines().count(), expected, "{column}: {text}");
     }

@@ -23,6 +23,12 @@ impl Pipe {
         }
         let both = |ends: &[End]| ends.iter().filter(|end| end.access == "rw").cloned().collect::<Vec<_>>();
         assert_eq!(both(&self.readers), both(&self.writers), "an rw end stands on both sides of {id}");
+        for (ends, hidden) in [(&self.readers, self.hidden_readers), (&self.writers, self.hidden_writers)] {
+            assert!(hidden.is_none() || ends.is_empty(), "nobody counts ends, so that this cannot be known: {self:?}");
+        }
+        let hidden = [self.hidden_readers, self.hidden_writers].contains(&Some(true));
+        assert_eq!(self.hidden_by.is_some(), hidden, "who it may be is told where there is somebody: {self:?}");
+        assert_ne!(self.hidden_by.as_ref().map(Vec::len), Some(0), "{self:?}");
         for end in self.ends() {
             assert_ascending(end.flags.iter().flatten(), "flags");
             exact(&end.command, end.command_bytes.as_deref());

@@ -162,10 +162,30 @@ pub(crate) struct Pipe {
     pub(crate) queued: Option<u64>,
     #[serde(deserialize_with = "nullable")]
     pub(crate) capacity: Option<u64>,
+    #[serde(default)]
+    pub(crate) full: Option<bool>,
     #[serde(deserialize_with = "nullable")]
     pub(crate) hidden_readers: Option<bool>,
     #[serde(deserialize_with = "nullable")]
     pub(crate) hidden_writers: Option<bool>,
+    /// Of pipes with a hidden end only.
+    #[serde(default)]
+    pub(crate) hidden_by: Option<Vec<Suspect>>,
+}
+
+/// Somebody who may hold a hidden end.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Suspect {
+    pub(crate) how: String,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) pid: Option<u32>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) fd: Option<u32>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) command: Option<String>,
+    #[serde(default)]
+    pub(crate) command_bytes: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -1,0 +1,192 @@
+//! What the kernel alone knows of a pipe, and what that means for an end that no fd table shows.
+
+use super::{Fd, Gap, Pid, Pipe, PipeGraph, PipeId, Side};
+
+/// What the kernel said of a pipe. A fact is none where it was not asked for, refused, or not proven.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Probed {
+    /// Bytes in the pipe.
+    pub queued: Option<u64>,
+    /// Bytes that fit into it, as long as each takes its place in a buffer of a page: packets and small pieces fill it sooner.
+    pub capacity: Option<u64>,
+    /// Whether a write of a byte would block. Not the same as `queued == capacity`: buffers count, and not bytes.
+    pub full: Option<bool>,
+    /// Whether a read end exists anywhere.
+    pub reader: Option<bool>,
+    /// Whether a write end exists anywhere.
+    pub writer: Option<bool>,
+    /// Whether a question got no answer in time: somebody holds the lock of the pipe.
+    pub unanswered: bool,
+}
+
+impl Probed {
+    /// Whether an end on that side exists anywhere.
+    #[must_use]
+    pub const fn has(&self, side: Side) -> Option<bool> {
+        match side {
+            Side::Read => self.reader,
+            Side::Write => self.writer,
+        }
+    }
+
+    /// Whether anything at all was learnt.
+    #[must_use]
+    pub fn knows_anything(&self) -> bool {
+        *self != Self { unanswered: self.unanswered, ..Self::default() }
+    }
+}
+
+/// What may hold an end that no fd table shows, found by a look through the machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Hidden {
+    /// UNIX sockets with descriptors in flight to them, ordered by PID and descriptor.
+    pub in_flight: Vec<Holding>,
+    /// Anonymous pipes that are registered with an `io_uring`, likewise.
+    pub registered: Vec<(PipeId, Holding)>,
+    /// Processes that are stuck in exiting, with descriptors that /proc shows no more: PID and command.
+    pub exiting: Vec<(Pid, Vec<u8>)>,
+    /// Pipes of which the kernel holds a write end for an autofs mount.
+    pub autofs: Vec<PipeId>,
+    /// What of this could not be looked at, ordered by PID.
+    pub gaps: Vec<Gap>,
+}
+
+/// A descriptor by which something is held that is not a descriptor itself.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Holding {
+    /// The process that has the descriptor.
+    pub pid: Pid,
+    /// The descriptor, of a socket or an `io_uring`.
+    pub fd: Fd,
+    /// The command of the process.
+    pub command: Vec<u8>,
+}
+
+/// In what way an end may be held without standing in an fd table that can be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum How {
+    /// It was sent over a UNIX socket, and not received yet: see `SCM_RIGHTS` in unix(7).
+    ScmRights,
+    /// It is registered with an `io_uring`: see `io_uring_register(2)`.
+    IoUring,
+    /// Its process is stuck in exiting.
+    Exiting,
+    /// The kernel holds it for an autofs mount.
+    Autofs,
+    /// It may stand in a table that could not be read.
+    Unreadable,
+    /// Nothing that can be seen from here holds it.
+    Outside,
+}
+
+impl How {
+    /// The word for it in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::ScmRights => "scm-rights",
+            Self::IoUring => "io_uring",
+            Self::Exiting => "exiting",
+            Self::Autofs => "autofs",
+            Self::Unreadable => "unreadable",
+            Self::Outside => "outside",
+        }
+    }
+}
+
+/// Somebody who may hold an end that no fd table shows.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Suspect {
+    /// In what way.
+    pub how: How,
+    /// The process, where it is one.
+    pub pid: Option<Pid>,
+    /// The descriptor of the socket or the `io_uring`, where it is one.
+    pub fd: Option<Fd>,
+    /// The command of the process.
+    pub command: Option<Vec<u8>>,
+}
+
+impl Suspect {
+    const fn nobody(how: How) -> Self {
+        Self { how, pid: None, fd: None, command: None }
+    }
+
+    fn process(how: How, pid: Pid, command: &[u8]) -> Self {
+        Self { how, pid: Some(pid), fd: None, command: Some(command.to_vec()) }
+    }
+
+    fn holding(how: How, holding: &Holding) -> Self {
+        Self { fd: Some(holding.fd), ..Self::process(how, holding.pid, &holding.command) }
+    }
+}
+
+impl PipeGraph {
+    /// What the kernel said of a pipe; nothing where it was not asked.
+    #[must_use]
+    pub fn probed(&self, id: PipeId) -> Probed {
+        self.probed.get(&id).copied().unwrap_or_default()
+    }
+
+    /// Whether an end exists on this side that no fd table shows. None where ends are to be seen on this side, since nobody counts
+    /// those that exist, and where the kernel did not say.
+    #[must_use]
+    pub fn hides(&self, pipe: &Pipe, side: Side) -> Option<bool> {
+        // Who is opening it counts as an end too.
+        let opens = pipe.openers.iter().any(|opener| opener.access.is_on(side));
+        if opens || pipe.side(side).next().is_some() { None } else { self.probed(pipe.id).has(side) }
+    }
+
+    /// Whether an end exists on either side that no fd table shows.
+    #[must_use]
+    pub fn hides_any(&self, pipe: &Pipe) -> bool {
+        Side::BOTH.into_iter().any(|side| self.hides(pipe, side) == Some(true))
+    }
+
+    /// Who may hold the ends of a pipe that no fd table shows; empty where there is no such end. Who is known to hold an end of
+    /// this very pipe is meant; else everybody is who holds something that is not known.
+    #[must_use]
+    pub fn suspects(&self, pipe: &Pipe) -> Vec<Suspect> {
+        let sides: Vec<Side> = Side::BOTH.into_iter().filter(|side| self.hides(pipe, *side) == Some(true)).collect();
+        if sides.is_empty() {
+            return Vec::new();
+        }
+        let all =
+            |who: fn(&Self, PipeId, Side) -> Vec<Suspect>| sides.iter().flat_map(move |side| who(self, pipe.id, *side));
+        let mut suspects: Vec<Suspect> = all(Self::unlisted).collect();
+        if suspects.is_empty() {
+            suspects.extend(all(Self::may_hold));
+        }
+        if suspects.is_empty() {
+            suspects.push(Suspect::nobody(How::Outside));
+        }
+        suspects.sort_unstable();
+        suspects.dedup();
+        suspects
+    }
+
+    /// Who is known to hold an end of this very pipe without a descriptor of it.
+    #[must_use]
+    pub fn unlisted(&self, pipe: PipeId, side: Side) -> Vec<Suspect> {
+        let registered = self.hidden.registered.iter().filter(|(id, _)| *id == pipe);
+        let autofs = side == Side::Write && self.hidden.autofs.contains(&pipe);
+        let rings = registered.map(|(_, by)| Suspect::holding(How::IoUring, by));
+        rings.chain(autofs.then(|| Suspect::nobody(How::Autofs))).collect()
+    }
+
+    /// Who may hold an end on that side without being seen to: of whom it is not known what they hold.
+    #[must_use]
+    pub fn may_hold(&self, pipe: PipeId, side: Side) -> Vec<Suspect> {
+        let hidden = &self.hidden;
+        let in_flight = hidden.in_flight.iter().map(|by| Suspect::holding(How::ScmRights, by));
+        let exiting = hidden.exiting.iter().map(|(pid, name)| Suspect::process(How::Exiting, *pid, name));
+        let gaps = self.coverage.gaps.iter().chain(&hidden.gaps);
+        let gaps = gaps.filter(|gap| gap.may_hold.covers(pipe.kind(), side));
+        let unread = gaps.map(|gap| Suspect::process(How::Unreadable, gap.pid, &gap.command));
+        let outside = self.coverage.outside.map(|_| Suspect::nobody(How::Outside));
+        let mut suspects: Vec<Suspect> = in_flight.chain(exiting).chain(unread).chain(outside).collect();
+        suspects.sort_unstable();
+        suspects.dedup();
+        suspects
+    }
+}

@@ -1,0 +1,104 @@
+//! What is said of answers, each time from a graph made by hand.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::*;
+use crate::model::{
+    AccessMode, Coverage, Device, Endpoint, Fd, Gap, Hidden, Holding, Host, MayHold, Pid, PipeId, Probed, Process,
+    Unread,
+};
+
+const ID: PipeId = PipeId::Anonymous { inode: 123 };
+
+/// A pipe of which the read end is seen in process 7, of this user.
+fn graph(probed: Probed, uid: u32) -> PipeGraph {
+    let end = Endpoint { pid: Pid(7), tid: None, fd: Fd(0), access: AccessMode::Read, flags: None };
+    PipeGraph {
+        host: Host::default(),
+        taken_at: Timestamp::UNIX_EPOCH,
+        coverage: Coverage {
+            proc_root: "/proc".into(),
+            processes: 2,
+            vanished: 0,
+            gaps: Vec::new(),
+            outside: None,
+            privileged: false,
+            own_pids: true,
+        },
+        pipefs: Some(Device { major: 0, minor: 15 }),
+        parents: BTreeMap::new(),
+        processes: BTreeMap::from([(Pid(7), Process { uid: Some(Uid(uid)), ..Process::unknown(Pid(7)) })]),
+        pipes: vec![Pipe { id: ID, path: None, deleted: false, ends: vec![end], openers: Vec::new() }],
+        descriptors: Vec::new(),
+        probed: BTreeMap::from([(ID, probed)]),
+        hidden: Hidden::default(),
+    }
+}
+
+const HAS_WRITER: Probed = Probed {
+    queued: Some(0),
+    capacity: Some(65536),
+    full: None,
+    reader: Some(true),
+    writer: Some(true),
+    unanswered: false,
+};
+
+fn notes(graph: &PipeGraph) -> String {
+    probe(graph, &Answers { user_pages_soft: Some(16384), ..Answers::default() }).join("\n")
+}
+
+#[test]
+fn nothing_hidden_is_nothing_to_speak_of() {
+    assert_eq!(notes(&graph(Probed { writer: Some(false), ..HAS_WRITER }, 1000)), "");
+    assert_eq!(notes(&graph(Probed { writer: None, ..HAS_WRITER }, 1000)), "");
+}
+
+#[test]
+fn everybody_who_may_hold_it_is_named_and_nobody_else() {
+    let mut graph = graph(HAS_WRITER, 1000);
+    let starts = "pipe:[123] has a writer that no fd table shows: perhaps ";
+    assert_eq!(notes(&graph), format!("{starts}somebody that cannot be seen from here"));
+    let gap = |read| Gap {
+        pid: Pid(1),
+        tid: None,
+        command: b"in\nit".to_vec(),
+        uid: None,
+        what: Unread::FdLinks,
+        error: "EACCES".to_owned(),
+        fds: None,
+        mount: None,
+        may_hold: MayHold { read, write: !read, anonymous: true },
+    };
+    // It holds nothing but read ends.
+    graph.coverage.gaps = vec![gap(true)];
+    assert_eq!(notes(&graph), format!("{starts}somebody that cannot be seen from here"));
+    graph.coverage.gaps = vec![gap(false)];
+    assert_eq!(notes(&graph), format!("{starts}process 1 (in\\nit), which could not be read"));
+    graph.hidden.in_flight = vec![Holding { pid: Pid(70), fd: Fd(5), command: b"postgres".to_vec() }];
+    assert_eq!(
+        notes(&graph),
+        format!(
+            "{starts}one that is in flight to process 70 (postgres, fd 5), sent to its socket and not yet received, or \
+             process 1 (in\\nit), which could not be read"
+        )
+    );
+    // Who is known to hold it leaves no room for others.
+    graph.hidden.autofs = vec![PipeId::Anonymous { inode: 5 }, ID];
+    assert_eq!(notes(&graph), format!("{starts}the kernel, which serves an autofs mount by it"));
+}
+
+#[test]
+fn small_pipes_are_explained_where_the_limit_is_the_likely_cause() {
+    let small = |capacity, uid| notes(&graph(Probed { capacity: Some(capacity), writer: None, ..HAS_WRITER }, uid));
+    for capacity in [4096, 8192] {
+        let said = small(capacity, 1000);
+        assert!(said.contains("pipe-user-pages-soft (16384)") && said.contains("1 of user 1000"), "{said}");
+        assert_eq!(small(capacity, 0), "");
+    }
+    assert_eq!(small(65536, 1000), "");
+    let graph = graph(Probed { capacity: Some(8192), writer: None, ..HAS_WRITER }, 1000);
+    assert_eq!(probe(&graph, &Answers { user_pages_soft: Some(0), ..Answers::default() }), [""; 0]);
+}
