@@ -37,10 +37,9 @@ pub(crate) fn no_pipe(names: &[PipeName], wanted: &[PipeMatch], graph: &PipeGrap
         }
         Some(match name {
             PipeName::Id(id) => format!("no process was seen to have {id} open"),
-            PipeName::Path(path) => format!(
-                "no process was seen to have {} open; one that waits in open(2) for the other side is not shown",
-                readable_path(path)
-            ),
+            PipeName::Path(path) => {
+                format!("no process was seen to have {} open, nor to wait in open(2) of it", readable_path(path))
+            }
             PipeName::Inode(number) => match living(*number, graph) {
                 Some(pid) => format!("no open pipe has inode {number}; for those of process {pid}: lspipe -p {pid}"),
                 None => format!("no process was seen to have a pipe of inode {number} open"),

@@ -163,12 +163,13 @@ impl Sheet<'_> {
         if each.is_empty() {
             let waiting: BTreeSet<_> =
                 told.diagnosis.waits.iter().filter(|wait| wait.pipe().is_some()).map(|wait| wait.task).collect();
+            let nothing = if self.graph.coverage.is_complete() { "Nothing is wrong" } else { "Nothing wrong was seen" };
             sentences.push(match (waiting.len(), is_asked) {
-                (0, false) => "Nothing is wrong: no thread waits on a pipe.".to_owned(),
-                (_, true) => "Nothing is wrong with that.".to_owned(),
-                (1, false) => "Nothing is wrong: one thread waits on pipes, for somebody who is awake.".to_owned(),
+                (_, true) => format!("{nothing} with that."),
+                (0, false) => format!("{nothing}: no thread waits on a pipe."),
+                (1, false) => format!("{nothing}: one thread waits on pipes, for somebody who is awake."),
                 (count, false) => {
-                    format!("Nothing is wrong: {count} threads wait on pipes, and each for somebody who is awake.")
+                    format!("{nothing}: {count} threads wait on pipes, and each for somebody who is awake.")
                 }
             });
         }
@@ -176,7 +177,7 @@ impl Sheet<'_> {
         let mut more = Vec::new();
         for (code, words) in [
             ("stalled-reader", "full pipes whose readers are at something else"),
-            ("hidden-end", "blocked pipes whose other side is in a process that could not be read"),
+            ("hidden-end", "pipes with an end that no fd table shows"),
             ("no-reader", "pipes that nobody reads"),
             ("no-writer", "pipes that nobody writes to"),
         ] {

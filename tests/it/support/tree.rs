@@ -69,6 +69,27 @@ impl ProcTree {
         self.descriptor(&pid.to_string(), fd, target.as_ref(), flags)
     }
 
+    /// Says what the only thread of a process does: its state letter, its system call, and where in the kernel it sleeps.
+    pub(crate) fn blocked(&self, pid: u32, state: char, syscall: &str, wchan: &str) -> &Self {
+        let dir = self.root.join(pid.to_string());
+        let stat = fs::read_to_string(dir.join("stat")).expect("a process");
+        fs::write(dir.join("stat"), stat.replacen(") S ", &format!(") {state} "), 1)).expect("write stat");
+        fs::write(dir.join("syscall"), format!("{syscall} 0x0 0x0 0x7ffc0000 0x7f000000\n")).expect("write syscall");
+        fs::write(dir.join("wchan"), wchan).expect("write wchan");
+        self
+    }
+
+    /// Puts a process into a process group and a session.
+    pub(crate) fn session(&self, pid: u32, pgid: u32, sid: u32) -> &Self {
+        let path = self.root.join(pid.to_string()).join("stat");
+        let stat = fs::read_to_string(&path).expect("a process");
+        let (head, rest) = stat.split_once(") ").expect("a stat line");
+        let mut fields: Vec<String> = rest.split(' ').map(str::to_owned).collect();
+        (fields[2], fields[3]) = (pgid.to_string(), sid.to_string());
+        fs::write(path, format!("{head}) {}", fields.join(" "))).expect("write stat");
+        self
+    }
+
     /// Adds a descriptor to the table of a thread.
     pub(crate) fn thread_fd(&self, pid: u32, tid: u32, fd: u32, target: impl AsRef<Path>, flags: &str) -> &Self {
         self.descriptor(&format!("{pid}/task/{tid}"), fd, target.as_ref(), flags)
