@@ -10,11 +10,14 @@ use crate::render::SCHEMA;
 use crate::render::columns::Column;
 
 /// The date of this version, in the foot of the man page.
-const RELEASED: &str = "2026-11-22";
+const RELEASED: &str = "2026-11-25";
 
 /// A line a form of the command: `clap_mangen` would list every option instead.
 const SYNOPSIS: &str = r".SH SYNOPSIS
 .B lspipe
+.RI [ OPTIONS ]\ [ PIPE .\|.\|.]
+.br
+.B lspipe why
 .RI [ OPTIONS ]\ [ PIPE .\|.\|.]
 .br
 .B lspipe fds

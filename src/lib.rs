@@ -1,14 +1,15 @@
-//! Which pipes and FIFOs there are on a Linux machine, and which processes are on each end.
+//! Which pipes and FIFOs there are on a Linux machine, which processes are on each end, and what blocks on them.
 //!
 //! Data flows one way:
 //!
 //! ```text
-//! argv ─ cli ─▶ Options ─▶ scan ─▶ Snapshot ─▶ join ─▶ PipeGraph ─▶ select ─▶ PipeGraph ─▶ render ─▶ bytes
-//!                                                                             └─▶ probe ─┘
+//! argv ─ cli ─▶ Options ─▶ scan ─▶ Snapshot ─▶ join ─▶ PipeGraph ─▶ why ─▶ Diagnosis ─▶ select ─▶ render ─▶ bytes
+//!                           └─▶ what threads are doing ──────────────┘             probe ─┘
 //! ```
 //!
-//! [`scan`] looks at a proc root and drops nothing silently, [`join`] makes pipes of ends, [`select`] keeps whole pipes, [`probe`]
-//! asks the kernel about those if that was asked for, and [`render`] draws what is left. [`run()`] is their order. All words are in [`model`].
+//! [`scan`] looks at a proc root and drops nothing silently, [`join`] makes pipes of ends, [`why`] judges what threads wait for if that
+//! was asked, [`select`] keeps whole pipes, [`probe`] asks the kernel about those if that was asked for, and [`render`] draws what is
+//! left. [`run()`] is their order. All words are in [`model`].
 
 pub mod cli;
 pub mod error;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::probe;
 use crate::error::Error;
 use crate::join::{add_openers, join};
-use crate::model::{Cause, Diagnosis, Doing, Fault, Finding, Operation, Pid, PipeGraph, PipeId};
+use crate::model::{Cause, Diagnosis, Doing, Fault, Finding, Operation, Pid, PipeGraph, PipeId, Wait};
 use crate::options::Options;
 use crate::scan::{self, Facts, Want};
 use crate::select::{Selection, selected};
@@ -93,31 +93,37 @@ pub(super) fn opening(groups: &Groups) -> Vec<Pid> {
     groups.map(|group| group.pid).collect()
 }
 
-/// Keeps what has to do with these processes and pipes: their waits, those of whoever could end them, and so on to the end of each
-/// chain, and the findings on the way.
+/// Keeps what has to do with these processes, or, if they are none, with the pipes that are shown: their waits, those of whoever could
+/// end them, and so on to the end of each chain; who waits for these processes; and the findings about any of those threads.
 pub(super) fn narrow(diagnosis: &mut Diagnosis, graph: &PipeGraph, pids: &BTreeSet<Pid>) {
     let pipes: BTreeSet<_> = graph.pipes.iter().map(|pipe| pipe.id).collect();
     let mut waits_of: BTreeMap<Pid, Vec<usize>> = BTreeMap::new();
     for (index, wait) in diagnosis.waits.iter().enumerate() {
         waits_of.entry(wait.task.pid).or_default().push(index);
     }
-    let begins = |index: &usize| {
-        let wait = &diagnosis.waits[*index];
-        pids.contains(&wait.task.pid) || wait.pipe().is_some_and(|pipe| pipes.contains(&pipe))
+    let begins = |wait: &Wait| match pids.is_empty() {
+        true => wait.pipe().is_some_and(|pipe| pipes.contains(&pipe)),
+        false => pids.contains(&wait.task.pid),
     };
-    let mut next: Vec<usize> = (0..diagnosis.waits.len()).filter(begins).collect();
-    let mut kept = BTreeSet::new();
+    let mut next: Vec<usize> = (0..diagnosis.waits.len()).filter(|index| begins(&diagnosis.waits[*index])).collect();
+    let mut chain = BTreeSet::new();
     while let Some(index) = next.pop() {
-        if kept.insert(index) {
+        if chain.insert(index) {
             let wakers = &diagnosis.waits[index].wakers;
             next.extend(wakers.iter().filter_map(|waker| waits_of.get(&waker.pid)).flatten());
         }
     }
-    let tasks: BTreeSet<_> = kept.iter().map(|index| diagnosis.waits[*index].task).collect();
+    let tasks: BTreeSet<_> = chain.iter().map(|index| diagnosis.waits[*index].task).collect();
+    let is_about = |finding: &Finding| {
+        let of_pipe = finding.pipes.iter().any(|pipe| pipes.contains(pipe));
+        let of_task = finding.tasks.iter().any(|task| tasks.contains(task) || pids.contains(&task.pid));
+        // A shell holds many pipes that are not its business.
+        of_task || (of_pipe && (pids.is_empty() || finding.tasks.is_empty()))
+    };
+    diagnosis.findings.retain(is_about);
     let mut index = 0..;
-    diagnosis.waits.retain(|_| index.next().is_some_and(|index| kept.contains(&index)));
-    diagnosis.findings.retain(|finding| {
-        finding.pipes.iter().any(|pipe| pipes.contains(pipe))
-            || finding.tasks.iter().any(|task| tasks.contains(task) || pids.contains(&task.pid))
+    diagnosis.waits.retain(|wait| {
+        let in_chain = index.next().is_some_and(|index| chain.contains(&index));
+        in_chain || wait.wakers.iter().any(|waker| pids.contains(&waker.pid))
     });
 }

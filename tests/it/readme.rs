@@ -102,6 +102,8 @@ fn commands_of_the_readme_run_as_they_stand() {
             () if endless => &[124],
             // grep may find nothing.
             () if command.contains("| grep") => &[0, 1],
+            // The scene has a FIFO that is open for both, and other tests have hangs of their own.
+            () if command.starts_with("lspipe why") => &[0, 1],
             () => &[0],
         };
         let status = output.status.code().unwrap_or(-1);
