@@ -9,7 +9,7 @@ use crate::join::{add_openers, join};
 use crate::model::{Cause, Diagnosis, Doing, Fault, Finding, Operation, Pid, PipeGraph, PipeId, Wait};
 use crate::options::Options;
 use crate::scan::{self, Facts, Want};
-use crate::select::{Selection, selected};
+use crate::select::{Selection, selected, selected_processes};
 use crate::why::{self, Groups};
 
 /// The pause before the second look, where the first found what may be passing: longer than a busy pipeline rests.
@@ -45,7 +45,9 @@ pub(super) fn find_out(
         std::thread::sleep(PAUSE);
     }
     // Whoever has not moved from before the second scan until after it held what it held then all the while.
-    let before = why::held_still(&groups, scan::threads(&options.proc_root, None)?);
+    let mut again = why::concerned(&groups, &diagnosis);
+    again.extend(selected_processes(&graph, selection));
+    let before = look_again(options, groups, &mut again)?;
     let mut second = pipes(options, &before)?;
     if diagnosis.findings.iter().any(asks_who_hides) {
         second.hidden = scan::hidden(&options.proc_root)?;
@@ -55,10 +57,17 @@ pub(super) fn find_out(
         let shown: Vec<PipeId> = selected(&second, selection).map(|pipe| pipe.id).collect();
         notes = probe(&mut second, &shown, untouchable)?;
     }
-    let still = why::held_still(&before, scan::threads(&options.proc_root, None)?);
+    let still = look_again(options, before, &mut again)?;
     let first = PipeGraph { hidden: second.hidden.clone(), probed: second.probed.clone(), ..graph };
     let agreed = why::agreed(why::diagnose(&second, &still), &why::diagnose(&first, &still));
     Ok(Found { graph: second, groups: still, diagnosis: agreed, notes })
+}
+
+/// Looks once more at these processes, and at those that are new.
+fn look_again(options: &Options, groups: Groups, again: &mut BTreeSet<Pid>) -> Result<Groups, Error> {
+    again.extend(scan::processes(&options.proc_root)?.into_iter().filter(|pid| !groups.contains_key(pid)));
+    let pids: Vec<Pid> = again.iter().copied().collect();
+    Ok(why::held_still(groups, again, scan::threads(&options.proc_root, Some(&pids))?))
 }
 
 /// Whether a finding depends on who else may hold an end.

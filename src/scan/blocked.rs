@@ -29,13 +29,25 @@ pub(super) fn thread_group(pid: Pid, context: &mut Context<'_>) -> Option<Thread
         return None;
     }
     let status = parse::status(&process.text("status"));
-    let tids = match open_listing(process.dir(), c"task").and_then(numbers_in) {
+    let tids: Vec<Tid> = match open_listing(process.dir(), c"task").and_then(numbers_in) {
         Ok(tids) => tids.into_iter().map(Tid).collect(),
         // A saved tree need not have the threads.
         Err(_) if context.scanner.root.real.is_none() => vec![Tid(pid.0)],
         Err(_) => Vec::new(),
     };
-    let looks: Vec<Look<'_>> = tids.into_iter().map(|tid| Look::new(&process, tid, context)).collect();
+    // Of a single thread, the files of the process tell the same, and stat is read already.
+    let single = tids == [Tid(pid.0)];
+    let looks: Vec<Look<'_>> = if single {
+        vec![Look::new(&process, TaskId { pid, tid: Tid(pid.0) }, String::new(), &stat, status.switches)]
+    } else {
+        let look = |tid: Tid| {
+            let dir = format!("task/{tid}/");
+            let stat = parse::stat(&process.text(&format!("{dir}stat")));
+            let switches = parse::status(&process.text(&format!("{dir}status"))).switches;
+            Look::new(&process, TaskId { pid, tid }, dir, &stat, switches)
+        };
+        tids.into_iter().map(look).collect()
+    };
     // Whoever changes an epoll may hold its lock while a file system does not answer, and its fdinfo waits for that lock.
     let epolls =
         looks.iter().all(|look| look.state != Some('D') && !look.trace.wchan.starts_with(b"request_wait_answer"));
@@ -66,13 +78,9 @@ struct Look<'a> {
 }
 
 impl<'a> Look<'a> {
-    fn new(process: &'a Arc<ProcessDir>, tid: Tid, context: &Context<'_>) -> Self {
-        let id = TaskId { pid: process.pid, tid };
-        let has_own = context.scanner.root.real.is_some() || !id.is_leader();
-        let dir = if has_own { format!("task/{tid}/") } else { String::new() };
+    fn new(process: &'a Arc<ProcessDir>, id: TaskId, dir: String, stat: &parse::Stat, switches: Option<u64>) -> Self {
         let text = |name: &str| process.text(&format!("{dir}{name}"));
-        let stat = parse::stat(&text("stat"));
-        let trace = Trace { started: stat.start_time, syscall: text("syscall"), wchan: text("wchan"), switches: None };
+        let trace = Trace { started: stat.start_time, syscall: text("syscall"), wchan: text("wchan"), switches };
         Self { process, id, state: stat.state, flags: stat.flags.unwrap_or_default(), trace, dir }
     }
 
@@ -81,7 +89,7 @@ impl<'a> Look<'a> {
     }
 
     /// What it is doing; none if it has ended.
-    fn task(mut self, epolls: bool, nested: bool, context: &mut Context<'_>) -> Option<Task> {
+    fn task(self, epolls: bool, nested: bool, context: &mut Context<'_>) -> Option<Task> {
         context.watch.doing(Step::Task(self.id.tid));
         let doing = match self.state? {
             'Z' | 'X' | 'x' => return None,
@@ -93,9 +101,6 @@ impl<'a> Look<'a> {
             _ => self.asleep(epolls, nested, context),
         };
         let waits = matches!(doing, Doing::Waits { .. });
-        // Read last: what was read before it and is the same at the next look has not changed in between.
-        let rests = !matches!(doing, Doing::Runs | Doing::Unknown);
-        self.trace.switches = rests.then(|| parse::status(&self.text("status")).switches).flatten();
         let idle = waits.then(|| self.idle(context)).flatten();
         Some(Task { id: self.id, doing, idle, trace: self.trace })
     }

@@ -72,6 +72,15 @@ pub struct Want {
     pub also: Vec<Pid>,
 }
 
+/// Every process there is, ascending.
+///
+/// # Errors
+///
+/// As for [`scan()`].
+pub fn processes(proc_root: &Path) -> Result<Vec<Pid>, Error> {
+    ProcRoot::open(proc_root)?.pids()
+}
+
 /// What a scan saw.
 #[derive(Debug)]
 pub struct Snapshot {

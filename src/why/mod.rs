@@ -66,19 +66,33 @@ fn rank(finding: &Finding) -> usize {
     ORDER.iter().position(|code| *code == finding.code()).unwrap_or(ORDER.len())
 }
 
-/// The processes of the later look, with every thread that has moved since the earlier one counted as running.
+/// The processes that it takes another look at, before anything is claimed of them: those with a thread that waits, and those who could
+/// end that, or are to be told of.
 #[must_use]
-pub fn held_still(earlier: &Groups, mut later: Groups) -> Groups {
-    for group in later.values_mut() {
-        let before = earlier.get(&group.pid);
+pub fn concerned(groups: &Groups, diagnosis: &Diagnosis) -> BTreeSet<Pid> {
+    let waits = |group: &&ThreadGroup| group.tasks.iter().any(|task| matches!(task.doing, Doing::Waits { .. }));
+    let waiting = groups.values().filter(waits).map(|group| group.pid);
+    let wakers = diagnosis.waits.iter().flat_map(|wait| &wait.wakers).map(|waker| waker.pid);
+    let told = diagnosis.findings.iter().flat_map(|finding| &finding.tasks).map(|task| task.pid);
+    waiting.chain(wakers).chain(told).collect()
+}
+
+/// The processes with another look at some of them: threads that have moved since the earlier one count as running. Those that were
+/// looked at again and are gone are left out; of the others none waits.
+#[must_use]
+pub fn held_still(mut groups: Groups, again: &BTreeSet<Pid>, later: Groups) -> Groups {
+    groups.retain(|pid, _| !again.contains(pid) || later.contains_key(pid));
+    for (pid, mut group) in later {
+        let before = groups.get(&pid);
         for task in &mut group.tasks {
             let task_before = before.and_then(|group| group.tasks.iter().find(|other| other.id == task.id));
             if task_before.is_none_or(|before| before.trace != task.trace || before.doing != task.doing) {
                 task.doing = Doing::Runs;
             }
         }
+        groups.insert(pid, group);
     }
-    later
+    groups
 }
 
 /// The pipes whose lock somebody holds, or seems to hold, in a call that does not return: to ask the kernel what is in them would hang.
