@@ -122,6 +122,8 @@ impl<'a> Look<'a> {
             (Some(Place::Stopped), _) => return Doing::Stopped,
             (Some(Place::Traced), _) => return Doing::Traced,
             (Some(Place::Frozen), _) => return Doing::Frozen,
+            // Nobody sleeps there uninterruptibly: so shows a thread that a control group of version 1 froze where it was.
+            (Some(place), _) if self.state == Some('D') && place.is_interruptible() => return Doing::Frozen,
             (None, None) => return Doing::Unknown,
             (place, line) => (place.unwrap_or(Place::Elsewhere), line),
         };

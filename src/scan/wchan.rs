@@ -70,6 +70,11 @@ pub(super) fn place(text: &[u8]) -> Option<Place> {
 }
 
 impl Place {
+    /// Whether a signal always ends a sleep at this place, so that it never shows as state D.
+    pub(super) const fn is_interruptible(self) -> bool {
+        matches!(self, Self::Poll | Self::Epoll | Self::Child | Self::Futex | Self::Timer | Self::Signal)
+    }
+
     /// Whether a thread in this call sleeps at this place: else the number of the call is not what it seems.
     pub(super) fn fits(self, call: Call) -> bool {
         match self {

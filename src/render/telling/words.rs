@@ -309,6 +309,12 @@ impl<'a> Sheet<'a> {
         if let Some(pid) = stopped.first() {
             return format!("The reader is stopped: `kill -CONT {pid}` lets it go on.");
         }
+        if tasks().any(|task| task.doing == Doing::Traced) {
+            return "The reader goes on when its tracer lets it.".to_owned();
+        }
+        if tasks().any(|task| task.doing == Doing::Frozen) {
+            return "The reader goes on when its control group is thawed.".to_owned();
+        }
         let pid = readers.first().map_or_else(String::new, ToString::to_string);
         if patient {
             return format!(
