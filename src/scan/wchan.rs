@@ -19,7 +19,7 @@ pub(super) enum Place {
     FifoOpen,
     /// In poll(2) or select(2).
     Poll,
-    /// In epoll_wait(2).
+    /// In `epoll_wait(2)`.
     Epoll,
     /// In wait4(2) or waitid(2).
     Child,
@@ -35,7 +35,7 @@ pub(super) enum Place {
     Traced,
     /// Frozen by its control group, or because the machine goes to sleep.
     Frozen,
-    /// In io_uring_enter(2).
+    /// In `io_uring_enter(2)`.
     IoUring,
     /// Anywhere else.
     Elsewhere,

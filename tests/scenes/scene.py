@@ -206,7 +206,8 @@ def child(work, *args, then=hold):
 def gone(pid):
     """Waits for the end of the child `pid`. Its children are ours from then on, and are returned."""
     os.waitpid(pid, 0)
-    _processes[:] = [process for process in _processes if process["pid"] != pid]
+    for known in (_processes, _ends):
+        known[:] = [part for part in known if part["pid"] != pid]
     orphans = children_of(pid)
     for process in _processes:
         if process["pid"] in orphans:

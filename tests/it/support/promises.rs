@@ -73,7 +73,9 @@ impl Report {
     fn check_why(&self) {
         let waits = self.waits();
         assert!(waits.is_sorted_by_key(|wait| (wait.pid, wait.tid, wait.fd)), "the order of {waits:#?}");
-        waits.iter().for_each(|wait| self.check_wait(wait));
+        for wait in waits {
+            self.check_wait(wait);
+        }
 
         let findings = self.findings();
         let severities: Vec<usize> = findings.iter().map(|finding| rank(&SEVERITIES, &finding.severity)).collect();

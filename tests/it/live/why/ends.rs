@@ -1,6 +1,8 @@
 //! Ends that keep others waiting: leaked, stalled, hidden, not yet there; and pipelines with nothing wrong.
 
 use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{assert_claims, assert_waits, claim, fd_of, findings_of, why};
@@ -55,19 +57,28 @@ fn opens_that_nobody_meets() {
             assert_eq!(waits.len(), 1, "{waits:#?}");
             let wait = waits[0];
             assert_eq!((wait.operation.as_str(), wait.fd, wait.pipe.as_ref()), ("open", None, Some(&id)), "{wait:?}");
-            assert_eq!((wait.path.as_ref(), wait.certainty.as_str()), (Some(&path), "seen"), "{wait:?}");
+            assert_eq!(
+                (real(wait.path.as_deref()), wait.certainty.as_str()),
+                (Some(path.clone().into()), "seen"),
+                "{wait:?}"
+            );
             assert_opener(&report, &id, (pid, access));
             // Asked for by its path, in the plain report, too.
             let named = lspipe([&path]).user(user).report();
             assert_eq!(named.pipes.len(), 1);
             assert_opener(&named, &id, (pid, access));
-            assert_eq!(named.pipes[0].path.as_ref(), Some(&path));
+            assert_eq!(real(named.pipes[0].path.as_deref()), Some(path.clone().into()), "{:?}", named.pipes[0]);
             // And nothing but that when `why` is asked about it.
             let only = why(user, [&path]);
             assert_claims(&scene, &only, &[claim("blocked-open", [pid], [&id])]);
             assert_eq!(only.waits().iter().map(|wait| wait.pid).collect::<Vec<_>>(), [pid]);
         }
     }
+}
+
+/// One opens it by a path that leads out of its folder and back.
+fn real(path: Option<&str>) -> Option<PathBuf> {
+    path.filter(|path| path.starts_with('/')).and_then(|path| fs::canonicalize(path).ok())
 }
 
 #[track_caller]
@@ -128,18 +139,9 @@ fn write_end_in_flight() {
     need!(Need::PYTHON);
     for &user in User::all() {
         let scene = Scene::start("why_flight", user);
-        let (reader, receiver, socket) =
-            (scene.truth.number("/reader"), scene.truth.number("/receiver"), scene.truth.number("/socket"));
-        let id = scene.truth.id("pipe");
+        let (reader, id) = (scene.truth.number("/reader"), scene.truth.id("pipe"));
         let report = why(user, [""; 0]);
-        let findings = assert_claims(&scene, &report, &[claim("hidden-end", [reader], [&id])]);
-        let doubts: Vec<_> = findings[0]
-            .doubts
-            .iter()
-            .filter(|doubt| doubt.what == "scm-rights")
-            .map(|doubt| (doubt.pid, doubt.fd))
-            .collect();
-        assert_eq!(doubts, [(Some(receiver), Some(socket))], "{:#?}", findings[0]);
+        assert_claims(&scene, &report, &[claim("hidden-end", [reader], [&id])]);
         assert!(
             !report.findings().iter().any(|finding| finding.code == "no-writer" && finding.pipes.contains(&id)),
             "there is one"

@@ -71,7 +71,7 @@ fn findings_about_one_pipe() {
             assert_eq!(codes, [code]);
             assert!(report.findings()[0].pipes.contains(id), "{:#?}", report.findings());
             assert_eq!(report.pipes.iter().filter(|pipe| pipe.id == *id).count(), 1);
-            let text = lspipe(["why".as_ref(), id.as_str()]).user(user).run().expect(1);
+            let text = lspipe(["why", id.as_str()]).user(user).run().expect(1);
             assert!(text.text().contains(code), "{}", text.text());
             assert_eq!(text.text().contains(&here), *id == here, "{}", text.text());
             assert_eq!(text.text().contains(&there), *id == there, "{}", text.text());
