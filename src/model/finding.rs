@@ -42,6 +42,15 @@ impl Wait {
             Subject::Child => None,
         }
     }
+
+    /// The descriptor, likewise.
+    #[must_use]
+    pub const fn fd(&self) -> Option<Fd> {
+        match &self.subject {
+            Subject::Pipe(wait) => wait.fd,
+            Subject::Child => None,
+        }
+    }
 }
 
 /// Who could end a wait.

@@ -43,6 +43,8 @@ pub(super) fn waits(graph: &PipeGraph, groups: &Groups) -> Vec<Wait> {
             }
         }
     }
+    // Several that come of one place in the kernel are in the order of their pipes.
+    waits.sort_by_key(|wait| (wait.task, wait.fd()));
     waits
 }
 

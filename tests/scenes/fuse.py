@@ -17,11 +17,13 @@ NODES = {1: ("", stat.S_IFDIR | 0o755), 2: ("file", stat.S_IFREG | 0o644), 3: ("
          4: ("fifo", stat.S_IFIFO | 0o644)}
 LOOKUP, FORGET, GETATTR, OPEN, STATFS, RELEASE, FLUSH, INIT, OPENDIR, RELEASEDIR, ACCESS, INTERRUPT, BATCH_FORGET = (
     1, 2, 3, 14, 17, 18, 25, 26, 27, 29, 34, 36, 42)
+SIZE = 4096
 IN_HEADER, OUT_HEADER = struct.Struct("=IIQQIIII"), struct.Struct("=IiQ")
 
 
 def attributes(node):
-    times = struct.pack("=QQQQQQIII", node, 0, 0, 0, 0, 0, 0, 0, 0)
+    size = SIZE if stat.S_ISREG(NODES[node][1]) else 0
+    times = struct.pack("=QQQQQQIII", node, size, 0, 0, 0, 0, 0, 0, 0)
     return times + struct.pack("=IIIIIII", NODES[node][1], 1, 0, 0, 0, 4096, 0)
 
 
@@ -72,7 +74,8 @@ def clean():
             pass
 
 
-def build():
+def mounted():
+    """Mounts it at `mnt`, and returns the path with the pid of the server."""
     os.mkdir("mnt")
     mnt = os.path.realpath("mnt")
     scene.private_mounts()
@@ -90,6 +93,16 @@ def build():
     os.close(device)
     cleanup.extend([(os.kill, server, signal.SIGKILL),
                     (scene.libc.umount2, os.fsencode(mnt), scene.MNT_DETACH)])
+    return mnt, server
+
+
+def stop(server):
+    os.kill(server, signal.SIGSTOP)
+    scene.wait_for(lambda: scene.state_of(server) == "T", "the server to stop")
+
+
+def build():
+    mnt, server = mounted()
 
     def holder():
         os.open(mnt + "/file", os.O_RDONLY)
@@ -100,9 +113,9 @@ def build():
         os.chdir(mnt + "/dir")
 
     pid = scene.child(holder)
-    os.kill(server, signal.SIGSTOP)
-    scene.wait_for(lambda: scene.state_of(server) == "T", "the server to stop")
+    stop(server)
     return {"holder": pid, "mnt": mnt}
 
 
-scene.run(build, clean)
+if __name__ == "__main__":
+    scene.run(build, clean)

@@ -169,10 +169,10 @@ def hold():
         signal.pause()
 
 
-def child(work, *args):
+def child(work, *args, then=hold):
     """Forks. The child does `work`, reports what it then has, and holds it; returns its pid once that is so.
 
-    `work` may answer with the ends to report instead of its table."""
+    `work` may answer with the ends to report instead of its table. `then` is what the child does for the rest of its life."""
     ours, theirs = socket.socketpair()
     sys.stdout.flush()
     pid = os.fork()
@@ -188,7 +188,7 @@ def child(work, *args):
             ends = work(*args)
             theirs.sendall(json.dumps(report(ends)).encode() + b"\n")
             theirs.close()
-            hold()
+            then()
         except BaseException:
             traceback.print_exc()
         finally:
@@ -200,6 +200,28 @@ def child(work, *args):
     if not said:
         raise SystemExit(f"child {work.__name__} failed")
     adopt(json.loads(said), pid)
+    return pid
+
+
+def gone(pid):
+    """Waits for the end of the child `pid`. Its children are ours from then on, and are returned."""
+    os.waitpid(pid, 0)
+    for known in (_processes, _ends):
+        known[:] = [part for part in known if part["pid"] != pid]
+    orphans = children_of(pid)
+    for process in _processes:
+        if process["pid"] in orphans:
+            process["ppid"] = os.getpid()
+    return orphans
+
+
+def children_of(pid):
+    return [process["pid"] for process in _processes if process["ppid"] == pid]
+
+
+def pid_of(command):
+    """The only process that goes by this name."""
+    pid, = (process["pid"] for process in _processes if process["command"] == b64(command))
     return pid
 
 

@@ -1,7 +1,6 @@
 //! What is written on a terminal: colour unless it is unwanted, lines that fit, and all of it there.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -10,6 +9,7 @@ use super::output::without_colour;
 use crate::fixtures::scenes;
 use crate::support::need::{Need, need};
 use crate::support::run::lspipe;
+use crate::support::terminal;
 
 /// Gives a command a terminal.
 const SCRIPT: Need = Need::Program("script");
@@ -17,21 +17,9 @@ const SCRIPT: Need = Need::Program("script");
 /// Runs lspipe on a terminal that is so wide, and returns what it wrote there, in lines.
 #[track_caller]
 fn on_terminal(columns: usize, variables: &[(&str, &str)], args: &[&str]) -> Vec<String> {
-    let command = format!("stty cols {columns} rows 24 && exec \"$LSPIPE\" {}", args.join(" "));
-    let output = Command::new("timeout")
-        .args(["30", "script", "-qec", &command, "/dev/null"])
-        .env_clear()
-        .env("PATH", "/usr/bin:/bin")
-        .env("LC_ALL", "C.UTF-8")
-        .env("TERM", "xterm")
-        .env("LSPIPE", env!("CARGO_BIN_EXE_lspipe"))
-        .envs(variables.iter().copied())
-        .stdin(Stdio::null())
-        .output()
-        .expect("run script");
-    let text = String::from_utf8(output.stdout).expect("UTF-8");
-    assert!(output.status.success(), "{:?}: {text}", output.status);
-    text.lines().map(str::to_owned).collect()
+    let (code, lines) = terminal::run(columns, variables, args);
+    assert_eq!(code, Some(0), "{}", lines.join("\n"));
+    lines
 }
 
 fn options<'a>(form: &[&'a str], proc: &'a Path) -> Vec<&'a str> {

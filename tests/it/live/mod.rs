@@ -13,6 +13,7 @@ mod storm;
 mod tables;
 mod tasks;
 mod users;
+mod why;
 
 use std::collections::BTreeSet;
 

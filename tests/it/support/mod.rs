@@ -6,6 +6,7 @@ pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod scene;
 pub(crate) mod table;
+pub(crate) mod terminal;
 pub(crate) mod tree;
 pub(crate) mod truth;
 pub(crate) mod turn;

@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
+use std::path::Path;
 
-use super::report::{End, Pipe, Process, Report, exact};
+use super::report::{End, Finding, Pipe, Process, Report, Wait, exact};
 
 impl Pipe {
     #[track_caller]
@@ -67,7 +68,124 @@ impl Report {
         assert_eq!(self.scan.complete, unreadable.is_empty() && self.scan.outside.is_none(), "{:?}", self.scan);
         assert!(self.unreadable.is_sorted_by_key(|gap| gap.pid));
         assert!(self.scan.processes >= holders.len());
+        assert_eq!(self.waits.is_some(), self.findings.is_some(), "why tells of both");
+        if self.waits.is_some() {
+            self.check_why();
+        }
     }
+
+    /// What holds for any report of `lspipe why`.
+    #[track_caller]
+    fn check_why(&self) {
+        let waits = self.waits();
+        assert!(waits.is_sorted_by_key(|wait| (wait.pid, wait.tid, wait.fd)), "the order of {waits:#?}");
+        for wait in waits {
+            self.check_wait(wait);
+        }
+
+        let findings = self.findings();
+        let severities: Vec<usize> = findings.iter().map(|finding| rank(&SEVERITIES, &finding.severity)).collect();
+        assert!(severities.is_sorted(), "the worst comes first: {findings:#?}");
+        for same in findings.chunk_by(|a, b| a.severity == b.severity) {
+            assert!(same.is_sorted_by_key(|finding| rank(&CODES, &finding.code)), "errors come first: {same:#?}");
+        }
+        for (index, finding) in findings.iter().enumerate() {
+            self.check_finding(finding);
+            assert!(!findings[..index].contains(finding), "told twice: {finding:#?}");
+        }
+    }
+
+    #[track_caller]
+    fn check_wait(&self, wait: &Wait) {
+        exact(&wait.command, wait.command_bytes.as_deref());
+        rank(&["seen", "inferred", "candidate"], &wait.certainty);
+        if let Some(besides) = &wait.besides {
+            rank(&["timeout", "files", "lock"], besides);
+        }
+        assert!(wait.idle_seconds.is_none_or(|idle| idle >= 0.0), "{wait:?}");
+        let (fd, pipe, path) = (wait.fd.is_some(), wait.pipe.is_some(), wait.path.is_some());
+        match (wait.operation.as_str(), wait.certainty.as_str()) {
+            ("read" | "write" | "poll", "seen") => assert!(fd && pipe && !path, "{wait:?}"),
+            ("read" | "write" | "poll", _) => assert!(!path, "{wait:?}"),
+            ("open", _) => assert!(!fd && wait.wakers.is_empty(), "{wait:?}"),
+            ("wait", _) => assert!(!fd && !pipe && !path, "{wait:?}"),
+            _ => panic!("operation of {wait:?}"),
+        }
+        assert!(wait.wakers.iter().all(|waker| waker.fd.is_some() == (wait.operation != "wait")), "{wait:?}");
+        // With a selection, the pipe need not be listed.
+        let Some(pipe) = wait.pipe.as_deref().and_then(|id| self.pipe(id)) else { return };
+        let keys = |ends: &[End]| ends.iter().map(|end| (end.pid, end.tid, Some(end.fd))).collect::<Vec<_>>();
+        let found = wait.waker_keys();
+        match wait.operation.as_str() {
+            "read" => assert_eq!(found, keys(&pipe.writers), "who could end {wait:?}"),
+            "write" => assert_eq!(found, keys(&pipe.readers), "who could end {wait:?}"),
+            "poll" => {
+                let all: BTreeSet<_> = keys(&pipe.readers).into_iter().chain(keys(&pipe.writers)).collect();
+                let found: BTreeSet<_> = found.into_iter().collect();
+                let is_side =
+                    [&pipe.readers, &pipe.writers].iter().any(|ends| found == BTreeSet::from_iter(keys(ends)));
+                assert!(is_side || found == all, "who could end {wait:?}");
+            }
+            _ => assert_eq!(pipe.openers.iter().filter(|opener| opener.pid == wait.pid).count(), 1, "{pipe:?}"),
+        }
+    }
+
+    #[track_caller]
+    fn check_finding(&self, finding: &Finding) {
+        assert!(!finding.message.is_empty() && !finding.advice.is_empty(), "{finding:?}");
+        assert!(!finding.pipes.is_empty() || !finding.processes.is_empty(), "{finding:?}");
+        let tids: BTreeSet<u32> = finding.processes.iter().map(|task| task.tid).collect();
+        assert_eq!(tids.len(), finding.processes.len(), "nobody stands there twice: {finding:?}");
+        let pipes: BTreeSet<&String> = finding.pipes.iter().collect();
+        assert_eq!(pipes.len(), finding.pipes.len(), "no pipe stands there twice: {finding:?}");
+        for task in &finding.processes {
+            exact(&task.command, task.command_bytes.as_deref());
+            let is_alive = Path::new("/proc").join(task.pid.to_string()).exists();
+            assert!(is_alive || !task.command.is_empty(), "nobody knows {task:?}");
+        }
+        for doubt in &finding.doubts {
+            rank(&["unreadable", "outside", "scm-rights", "exiting", "name", "handler"], &doubt.what);
+            if doubt.what == "unreadable" {
+                assert!(self.unreadable.iter().any(|gap| Some(gap.pid) == doubt.pid), "{doubt:?} is not of the gaps");
+            }
+        }
+        match finding.certainty.as_str() {
+            "proven" => assert!(!finding.is_deadlock() || finding.doubts.is_empty(), "{finding:?}"),
+            "inferred" => {}
+            "suspected" => assert!(!finding.doubts.is_empty(), "{finding:?}"),
+            _ => panic!("certainty of {finding:?}"),
+        }
+        if finding.is_deadlock() {
+            let severity = if finding.certainty == "proven" { "error" } else { "warning" };
+            assert_eq!(finding.severity, severity, "{finding:?}");
+        }
+    }
+
+    /// The exit status that a report of `lspipe why` asks for.
+    #[track_caller]
+    pub(crate) fn status(&self) -> i32 {
+        i32::from(self.findings().iter().any(Finding::is_alarming))
+    }
+}
+
+/// The worst first.
+const SEVERITIES: [&str; 3] = ["error", "warning", "info"];
+
+const CODES: [&str; 8] = [
+    "deadlock",
+    "self-deadlock",
+    "leaked-write-end",
+    "stalled-reader",
+    "blocked-open",
+    "hidden-end",
+    "no-reader",
+    "no-writer",
+];
+
+/// The place of a word in a list that it must be in.
+#[track_caller]
+fn rank(order: &[&str], word: &str) -> usize {
+    order.iter().position(|known| *known == word).unwrap_or_else(|| panic!("{word} is none of {order:?}"))
 }
 
 /// Sorted, and nothing twice.

@@ -1,0 +1,178 @@
+//! Ends that keep others waiting: leaked, stalled, hidden, not yet there; and pipelines with nothing wrong.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::{assert_claims, assert_waits, claim, fd_of, findings_of, why};
+use crate::support::need::{Need, need};
+use crate::support::report::Report;
+use crate::support::run::lspipe;
+use crate::support::scene::Scene;
+use crate::support::turn;
+use crate::support::user::User;
+
+/// A daemon that inherited a write end, somebody who has a FIFO open for both, a program that was not told of what it holds.
+#[test]
+fn write_ends_in_the_hands_of_strangers() {
+    need!(Need::PYTHON, Need::Program("sleep"));
+    for &user in User::all() {
+        for (kind, name, access) in [("daemon", "pipe", "w"), ("rw", "fifo", "rw"), ("helper", "pipe", "w")] {
+            let scene = Scene::start_with("why_leaks", user, &[kind]);
+            let (reader, holder) = (scene.truth.number("/reader"), scene.truth.number("/holder"));
+            let id = scene.truth.id(name);
+            let report = why(user, [""; 0]);
+            scene.truth.assert_pipe(name, &report);
+            let findings = assert_claims(&scene, &report, &[claim("leaked-write-end", [reader, holder], [&id])]);
+            assert_eq!(findings[0].processes[0].pid, reader, "who is blocked comes first");
+            assert_eq!(findings[0].severity, "warning", "{:#?}", findings[0]);
+            assert!(findings[0].message.contains(&holder.to_string()), "{:#?}", findings[0]);
+            assert_waits(&scene, &report, &[(reader, "read", fd_of(&scene, reader, name, "r"), Some(&id), &[holder])]);
+            let wait = report.waits().iter().find(|wait| wait.pid == reader).expect("a wait");
+            assert_eq!(wait.waker_keys(), [(holder, None, fd_of(&scene, holder, name, access))]);
+        }
+    }
+}
+
+/// A FIFO opened for reading and one opened for writing, with nobody on the other side.
+#[test]
+fn opens_that_nobody_meets() {
+    need!(Need::PYTHON);
+    for &user in User::all() {
+        let scene = Scene::start("why_opens", user);
+        let report = why(user, [""; 0]);
+        let told = |name: &str| {
+            let text = |field| scene.truth.text(&format!("/{name}/{field}")).to_owned();
+            (scene.truth.number(&format!("/{name}/pid")), text("id"), text("path"))
+        };
+        let claims = ["read", "written"].map(|name| claim("blocked-open", [told(name).0], [&told(name).1]));
+        let findings = assert_claims(&scene, &report, &claims);
+        for finding in findings {
+            assert_eq!((finding.severity.as_str(), finding.certainty.as_str()), ("warning", "proven"), "{finding:#?}");
+        }
+        for (name, access) in [("read", "r"), ("written", "w")] {
+            let (pid, id, path) = told(name);
+            let waits: Vec<_> = report.waits().iter().filter(|wait| wait.pid == pid).collect();
+            assert_eq!(waits.len(), 1, "{waits:#?}");
+            let wait = waits[0];
+            assert_eq!((wait.operation.as_str(), wait.fd, wait.pipe.as_ref()), ("open", None, Some(&id)), "{wait:?}");
+            assert_eq!(
+                (real(wait.path.as_deref()), wait.certainty.as_str()),
+                (Some(path.clone().into()), "seen"),
+                "{wait:?}"
+            );
+            assert_opener(&report, &id, (pid, access));
+            // Asked for by its path, in the plain report, too.
+            let named = lspipe([&path]).user(user).report();
+            assert_eq!(named.pipes.len(), 1);
+            assert_opener(&named, &id, (pid, access));
+            assert_eq!(real(named.pipes[0].path.as_deref()), Some(path.clone().into()), "{:?}", named.pipes[0]);
+            // And nothing but that when `why` is asked about it.
+            let only = why(user, [&path]);
+            assert_claims(&scene, &only, &[claim("blocked-open", [pid], [&id])]);
+            assert_eq!(only.waits().iter().map(|wait| wait.pid).collect::<Vec<_>>(), [pid]);
+        }
+    }
+}
+
+/// One opens it by a path that leads out of its folder and back.
+fn real(path: Option<&str>) -> Option<PathBuf> {
+    path.filter(|path| path.starts_with('/')).and_then(|path| fs::canonicalize(path).ok())
+}
+
+#[track_caller]
+fn assert_opener(report: &Report, id: &str, expected: (u32, &str)) {
+    let pipe = report.pipe(id).expect("a FIFO that is only being opened is listed");
+    assert!(pipe.readers.is_empty() && pipe.writers.is_empty(), "{pipe:#?}");
+    let openers: Vec<_> = pipe.openers.iter().map(|opener| (opener.pid, opener.access.as_str())).collect();
+    assert_eq!(openers, [expected]);
+}
+
+/// Whatever else goes on, nothing is wrong with a pipeline that works, nor with one that waits for its writer.
+#[test]
+fn fifty_looks_at_healthy_pipelines_in_a_fork_storm() {
+    need!(Need::PYTHON, Need::Program("yes"), Need::Program("cat"), Need::Program("sleep"));
+    for &user in User::all() {
+        let storm = Scene::start("storm", user);
+        let scene = Scene::start("why_healthy", user);
+        let mut busy = BTreeSet::new();
+        for _ in 0..50 / User::all().len() {
+            let report = why(user, [""; 0]);
+            for scene in [&scene, &storm] {
+                let findings = findings_of(scene, &report);
+                let wrong: Vec<_> =
+                    findings.iter().filter(|finding| finding.is_alarming() || finding.is_deadlock()).collect();
+                assert!(wrong.is_empty(), "{wrong:#?}");
+            }
+            scene.truth.assert_pipe("busy", &report);
+            scene.truth.assert_pipe("lazy", &report);
+            let lazy = report.waits().iter().find(|wait| wait.pipe == Some(scene.truth.id("lazy"))).expect("a wait");
+            assert_eq!((lazy.operation.as_str(), lazy.fd, lazy.wakers.len()), ("read", Some(0), 1), "{lazy:?}");
+            let waits = report.waits().iter().filter(|wait| wait.pipe == Some(scene.truth.id("busy")));
+            busy.extend(waits.map(|wait| wait.operation.clone()));
+        }
+        assert!(busy.is_subset(&["read", "write"].map(str::to_owned).into()), "{busy:?}");
+    }
+}
+
+#[test]
+fn reader_that_was_stopped() {
+    need!(Need::PYTHON);
+    for &user in User::all() {
+        let scene = Scene::start("why_stopped", user);
+        let (reader, writer, id) =
+            (scene.truth.number("/reader"), scene.truth.number("/writer"), scene.truth.id("pipe"));
+        let report = why(user, [""; 0]);
+        scene.truth.assert_whole(&report);
+        let findings = assert_claims(&scene, &report, &[claim("stalled-reader", [writer, reader], [&id])]);
+        assert_eq!(findings[0].processes[0].pid, writer, "who is blocked comes first");
+        assert_eq!(findings[0].severity, "warning", "{:#?}", findings[0]);
+        assert!(findings[0].advice.contains(&format!("kill -CONT {reader}")), "{:#?}", findings[0]);
+        assert_waits(&scene, &report, &[(writer, "write", fd_of(&scene, writer, "pipe", "w"), Some(&id), &[reader])]);
+    }
+}
+
+/// The only write end is in no fd table: it is in a message on its way to another process.
+#[test]
+fn write_end_in_flight() {
+    need!(Need::PYTHON);
+    for &user in User::all() {
+        let scene = Scene::start("why_flight", user);
+        let (reader, id) = (scene.truth.number("/reader"), scene.truth.id("pipe"));
+        let report = why(user, [""; 0]);
+        assert_claims(&scene, &report, &[claim("hidden-end", [reader], [&id])]);
+        assert!(
+            !report.findings().iter().any(|finding| finding.code == "no-writer" && finding.pipes.contains(&id)),
+            "there is one"
+        );
+        assert_waits(&scene, &report, &[(reader, "read", fd_of(&scene, reader, "pipe", "r"), Some(&id), &[])]);
+    }
+}
+
+/// A writer in splice(2) from a dead file system holds the lock of the pipe. Whoever asks the kernel about the pipe hangs with it:
+/// `why` must not.
+#[test]
+fn writer_that_splices_from_a_stopped_file_system() {
+    need!(Need::Root, Need::PYTHON, Need::Fuse);
+    let _turn = turn::take();
+    let usual = lspipe(["why", "--json"]).run().took;
+    let scene = Scene::start("why_fuse", User::Me);
+    let (reader, writer, id) = (scene.truth.number("/reader"), scene.truth.number("/writer"), scene.truth.id("pipe"));
+    let output = lspipe(["why", "--json"]).run();
+    assert!(output.took < usual * 3 + Duration::from_secs(5), "took {:?}, and {usual:?} before", output.took);
+    let report = Report::parse(&output.stdout);
+    assert_eq!(output.code(), Some(report.status()));
+    scene.truth.assert_whole(&report);
+    // The writer may go on whenever its file system does.
+    assert!(!findings_of(&scene, &report).iter().any(|finding| finding.is_deadlock()), "{:#?}", report.findings());
+    let waits: Vec<_> = report.waits().iter().filter(|wait| wait.pid == reader).collect();
+    assert_eq!(waits.len(), 1, "{waits:#?}");
+    assert_eq!((waits[0].operation.as_str(), waits[0].pipe.as_ref()), ("read", Some(&id)), "{waits:#?}");
+    assert_eq!(waits[0].besides.as_deref(), Some("lock"), "{waits:#?}");
+    assert!(waits[0].wakers.iter().any(|waker| waker.pid == writer), "{waits:#?}");
+    for args in [&["why"][..], &["why", "-p", &reader.to_string()]] {
+        let output = lspipe(args).run();
+        assert!(output.took < usual * 3 + Duration::from_secs(5), "{args:?} took {:?}", output.took);
+    }
+}

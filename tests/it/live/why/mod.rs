@@ -1,0 +1,120 @@
+//! `lspipe why` on live processes that are blocked in known ways, and on some that only seem to be.
+
+mod deadlocks;
+mod ends;
+mod rights;
+mod rings;
+mod text;
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+
+use crate::support::report::{Finding, Report, Wait};
+use crate::support::run::lspipe;
+use crate::support::scene::Scene;
+use crate::support::user::User;
+
+/// What `lspipe why` answers this user, after checking that its exit status goes with it.
+#[track_caller]
+fn why<I: IntoIterator<Item: AsRef<OsStr>>>(user: User, args: I) -> Report {
+    let args: Vec<_> = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
+    let output = lspipe(["why".into(), "--json".into()].into_iter().chain(args)).user(user).run();
+    let report = Report::parse(&output.stdout);
+    assert_eq!(output.code(), Some(report.status()), "{:#?}", report.findings());
+    report
+}
+
+/// Code, pids and pipes of a finding.
+type Claim = (String, BTreeSet<u32>, BTreeSet<String>);
+
+fn claim<'a>(code: &str, pids: impl IntoIterator<Item = u32>, pipes: impl IntoIterator<Item = &'a String>) -> Claim {
+    (code.to_owned(), pids.into_iter().collect(), pipes.into_iter().cloned().collect())
+}
+
+/// The findings that have to do with the scene, but for ends that are just not there.
+fn findings_of<'a>(scene: &Scene, report: &'a Report) -> Vec<&'a Finding> {
+    let (pids, pipes) = (scene.truth.pids(), scene.truth.ids());
+    let is_ours = |finding: &&Finding| {
+        !finding.pids().is_disjoint(&pids) || finding.pipes.iter().any(|pipe| pipes.contains(pipe))
+    };
+    let is_blocked = |finding: &&Finding| !["no-reader", "no-writer"].contains(&finding.code.as_str());
+    report.findings().iter().filter(is_ours).filter(is_blocked).collect()
+}
+
+/// Asserts that the report claims this about the scene and nothing else, and returns the findings.
+#[track_caller]
+fn assert_claims<'a>(scene: &Scene, report: &'a Report, expected: &[Claim]) -> Vec<&'a Finding> {
+    let mut expected = expected.to_vec();
+    expected.sort();
+    let findings = findings_of(scene, report);
+    let mut found: Vec<Claim> =
+        findings.iter().map(|finding| claim(&finding.code, finding.pids(), &finding.pipes)).collect();
+    found.sort();
+    assert_eq!(found, expected, "{findings:#?}\n{:#?}", waits_of(report, &scene.truth.pids()));
+    findings
+}
+
+/// Asserts that a deadlock is told to be as certain as it can be: proven, unless somebody who could not be read may have an end
+/// too. What cannot be an end is no doubt.
+#[track_caller]
+fn assert_certain(report: &Report, finding: &Finding) {
+    assert!(finding.doubts.iter().all(|doubt| doubt.what == "unreadable"), "{finding:#?}");
+    assert!(finding.doubts.is_empty() || !report.scan.complete, "{finding:#?}");
+    // Of those all that is known is that they have descriptors.
+    let opaque = report.unreadable.iter().filter(|gap| gap.what == "fd_table" && gap.fds.is_some_and(|fds| fds > 0));
+    for gap in opaque {
+        assert!(finding.doubts.iter().any(|doubt| doubt.pid == Some(gap.pid)), "{gap:?} is no doubt in {finding:#?}");
+    }
+    let (certainty, severity) = if finding.doubts.is_empty() { ("proven", "error") } else { ("suspected", "warning") };
+    assert_eq!((finding.certainty.as_str(), finding.severity.as_str()), (certainty, severity), "{finding:#?}");
+}
+
+/// A wait in a form that compares well: pid, operation, fd, pipe, the pids of the wakers, and what besides could end it.
+type WaitFacts = (u32, String, Option<u32>, Option<String>, Vec<u32>, Option<String>);
+
+/// The same of a wait that nothing but the wakers can end.
+type Expected<'a> = (u32, &'a str, Option<u32>, Option<&'a String>, &'a [u32]);
+
+/// What these processes wait for, in the order of the report. All of it must be known for sure.
+#[track_caller]
+fn waits_of(report: &Report, pids: &BTreeSet<u32>) -> Vec<WaitFacts> {
+    let waits: Vec<&Wait> = report.waits().iter().filter(|wait| pids.contains(&wait.pid)).collect();
+    assert!(waits.iter().all(|wait| wait.certainty == "seen"), "{waits:#?}");
+    let facts = |wait: &&Wait| {
+        let wakers = wait.wakers.iter().map(|waker| waker.pid).collect();
+        (wait.pid, wait.operation.clone(), wait.fd, wait.pipe.clone(), wakers, wait.besides.clone())
+    };
+    waits.iter().map(facts).collect()
+}
+
+/// Asserts what the processes of the scene wait for: each thing, and nothing else. The order is the report's to keep.
+#[track_caller]
+fn assert_waits(scene: &Scene, report: &Report, expected: &[Expected<'_>]) {
+    let mut expected: Vec<WaitFacts> = expected
+        .iter()
+        .map(|(pid, operation, fd, pipe, wakers)| {
+            (*pid, (*operation).to_owned(), *fd, pipe.cloned(), wakers.to_vec(), None)
+        })
+        .collect();
+    expected.sort();
+    let mut found = waits_of(report, &scene.truth.pids());
+    found.sort();
+    assert_eq!(found, expected);
+}
+
+/// The descriptor by which that process has that pipe on that side, which must be one.
+#[track_caller]
+fn fd_of(scene: &Scene, pid: u32, pipe: &str, access: &str) -> Option<u32> {
+    let ends = scene.truth.ends_of(pipe);
+    let mut fds = ends.iter().filter(|end| end.0 == pid && end.3 == access).map(|end| end.2);
+    let fd = fds.next().unwrap_or_else(|| panic!("{pid} has no {access} end of {pipe}"));
+    assert!(fds.next().is_none(), "several ends");
+    Some(fd)
+}
+
+/// The pids that a scene told in a list.
+#[track_caller]
+fn pids(scene: &Scene, list: &str) -> Vec<u32> {
+    let told = scene.truth.more[list].as_array().unwrap_or_else(|| panic!("no list {list}"));
+    told.iter().map(|pid| u32::try_from(pid.as_u64().expect("a pid")).expect("a pid")).collect()
+}

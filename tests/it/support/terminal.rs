@@ -1,0 +1,22 @@
+//! Running lspipe on a terminal, which script(1) makes.
+
+use std::process::{Command, Stdio};
+
+/// Runs lspipe on a terminal that is so wide, and returns its exit status and what it wrote there, in lines.
+#[track_caller]
+pub(crate) fn run(columns: usize, variables: &[(&str, &str)], args: &[&str]) -> (Option<i32>, Vec<String>) {
+    let command = format!("stty cols {columns} rows 24 && exec \"$LSPIPE\" {}", args.join(" "));
+    let output = Command::new("timeout")
+        .args(["30", "script", "-qec", &command, "/dev/null"])
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("LC_ALL", "C.UTF-8")
+        .env("TERM", "xterm")
+        .env("LSPIPE", env!("CARGO_BIN_EXE_lspipe"))
+        .envs(variables.iter().copied())
+        .stdin(Stdio::null())
+        .output()
+        .expect("run script");
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    (output.status.code(), text.lines().map(str::to_owned).collect())
+}

@@ -1,0 +1,64 @@
+"""Write ends in hands that have nothing to do with the pipe, while a reader waits for its end of file.
+
+`daemon`: one of another session; `rw`: one that has the FIFO open for both; `helper`: a program that was not told of it."""
+
+import os
+import subprocess
+import sys
+import scene
+import blocking
+
+
+def daemon():
+    reader, writer = blocking.pipe("pipe")
+
+    def launcher():
+        os.setsid()
+        scene.close(reader)
+        scene.child(blocking.stray, then=blocking.once_orphaned(os.getpid(), scene.hold))
+
+    first = scene.child(launcher, then=lambda: os._exit(0))
+    reading = blocking.part(blocking.read(reader), reader)
+    blocking.let_go()
+    holder, = scene.gone(first)
+    return reading, holder
+
+
+def rw():
+    os.mkfifo("fifo")
+    path = os.path.realpath("fifo")
+    told = []
+
+    def holds():
+        scene.label("fifo", os.open(path, os.O_RDWR), path)
+
+    holder = scene.child(holds)
+    reading = scene.child(lambda: told.append(os.open(path, os.O_RDONLY)), then=lambda: os.read(told[0], 1))
+    return reading, holder
+
+
+def helper():
+    told = []
+
+    def starts():
+        reader, writer = scene.pipe("pipe")
+        os.set_inheritable(writer, True)
+        process = subprocess.Popen(["sleep", "3600"], close_fds=False)
+        scene.keep(process)
+        scene.program(process.pid, "sleep", ["sleep", "3600"], (writer, "w", writer))
+        os.close(writer)
+        told.append(reader)
+
+    reading = scene.child(starts, then=lambda: os.read(told[0], 1))
+    holder = scene.pid_of("sleep")
+    scene.wait_for(lambda: scene.comm_of(holder) == b"sleep", "sleep to start")
+    return reading, holder
+
+
+def build():
+    reading, holder = {"daemon": daemon, "rw": rw, "helper": helper}[sys.argv[1]]()
+    blocking.settle(reading, "pipe_read")
+    return {"reader": reading, "holder": holder}
+
+
+scene.run(build)
