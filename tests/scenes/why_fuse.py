@@ -3,20 +3,20 @@
 import os
 import scene
 import blocking
-import fuse
+import fuse_server
 
 
 def build():
-    mnt, server = fuse.mounted()
+    server, mnt = fuse_server.mounted("mnt")
     reader, writer = blocking.pipe("pipe")
     told = []
 
     def splices():
         scene.wait_for(lambda: scene.state_of(server) == "T", "the server to stop")
-        os.splice(told[0], writer, fuse.SIZE)
+        os.splice(told[0], writer, fuse_server.SIZE)
 
     splicing = blocking.part(splices, writer, work=lambda: told.append(os.open(mnt + "/file", os.O_RDONLY)))
-    fuse.stop(server)
+    fuse_server.stop(server)
     # In fuse_* or in folio_*, as the kernel has it: not in the sleep between two looks at the server.
     scene.wait_for(lambda: all(place and "nanosleep" not in place for place in blocking.places(splicing).values()),
                    "the writer to wait for its file")
@@ -26,4 +26,4 @@ def build():
     return {"writer": splicing, "reader": reading}
 
 
-scene.run(build, fuse.clean)
+scene.run(build, fuse_server.clean)

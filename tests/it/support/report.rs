@@ -95,6 +95,9 @@ pub(crate) struct Unreadable {
     pub(crate) command: String,
     #[serde(default)]
     pub(crate) command_bytes: Option<String>,
+    #[serde(default)]
+    #[allow(dead_code, reason = "read strictly")]
+    pub(crate) tid: Option<u32>,
     #[serde(deserialize_with = "nullable")]
     pub(crate) uid: Option<u32>,
     pub(crate) what: String,
