@@ -5,14 +5,13 @@
 use std::collections::BTreeSet;
 
 use super::Case;
-use super::waits::holders;
 use crate::model::{
-    AccessMode, Cause, Doing, Endpoint, Fault, Finding, Holder, Operation, Pid, Pipe, PipeId, PipeWait, Side, Stranger,
+    AccessMode, Doing, Endpoint, Fault, Finding, Holder, Operation, Pid, Pipe, PipeId, PipeWait, Side, Stranger, Task,
     TaskId,
 };
 
 pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
-    case.graph.pipes.iter().filter_map(|pipe| of_pipe(case, pipe)).collect()
+    case.waiting.keys().filter_map(|pipe| of_pipe(case, case.graph.pipe(*pipe)?)).collect()
 }
 
 fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Finding> {
@@ -23,7 +22,7 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Finding> {
     let mut strangers = Vec::new();
     for pid in &pids {
         let ends: Vec<&Endpoint> = writers.iter().copied().filter(|end| end.pid == *pid).collect();
-        let stranger = of_holder(case, &readers, *pid, &ends)?;
+        let stranger = of_holder(case, pipe.id, &readers, *pid, &ends)?;
         strangers.extend(ends.into_iter().map(|end| Holder {
             end: *end,
             stranger,
@@ -45,7 +44,7 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Finding> {
 }
 
 /// Why a holder is none of the pipeline of any of the readers; none if it is.
-fn of_holder(case: &Case<'_>, readers: &[TaskId], holder: Pid, ends: &[&Endpoint]) -> Option<Stranger> {
+fn of_holder(case: &Case<'_>, pipe: PipeId, readers: &[TaskId], holder: Pid, ends: &[&Endpoint]) -> Option<Stranger> {
     if readers.iter().any(|reader| reader.pid == holder) {
         // Another thread of it may still write.
         return (case.groups.get(&holder)?.tasks.len() == 1).then_some(Stranger::Own);
@@ -55,9 +54,7 @@ fn of_holder(case: &Case<'_>, readers: &[TaskId], holder: Pid, ends: &[&Endpoint
     }
     // Whoever opened a FIFO for writing did it by name.
     ends.iter().all(|end| end.access == AccessMode::Write).then_some(())?;
-    let is_fifo = |pipe: PipeId| matches!(pipe, PipeId::Fifo { .. });
-    let pipe = case.graph.pipes.iter().find(|pipe| pipe.ends.contains(ends[0]))?;
-    (!is_fifo(pipe.id)).then_some(())?;
+    matches!(pipe, PipeId::Anonymous { .. }).then_some(())?;
     let mut strangers = readers.iter().map(|reader| case.stranger(reader.pid, holder, ends));
     let first = strangers.next()?;
     strangers.all(|stranger| stranger.is_some()).then_some(first?)
@@ -65,21 +62,14 @@ fn of_holder(case: &Case<'_>, readers: &[TaskId], holder: Pid, ends: &[&Endpoint
 
 /// The threads that wait for nothing but pipes, this one among them, to have data or end.
 fn readers(case: &Case<'_>, pipe: PipeId) -> Vec<TaskId> {
-    let reads = |wait: &PipeWait| {
-        wait.pipe == Some(pipe)
+    let waiting = case.waiting.get(&pipe).map_or(&[][..], Vec::as_slice);
+    let reads = |(task, wait): &&(&Task, &PipeWait)| {
+        matches!(task.doing, Doing::Waits { besides: None, .. })
             && wait.access != AccessMode::Write
             && matches!(wait.operation, Operation::Read | Operation::Poll)
-            && holders(case.graph, wait).next().is_some()
+            && !case.stuck.contains(&task.id)
     };
-    let tasks = case.groups.values().flat_map(|group| &group.tasks);
-    tasks
-        .filter(|task| !case.stuck.contains(&task.id))
-        .filter(|task| match &task.doing {
-            Doing::Waits { causes, besides: None } => {
-                causes.iter().any(|cause| matches!(cause, Cause::Pipe(wait) if reads(wait)))
-            }
-            _ => false,
-        })
-        .map(|task| task.id)
-        .collect()
+    let mut readers: Vec<TaskId> = waiting.iter().filter(reads).map(|(task, _)| task.id).collect();
+    readers.dedup();
+    readers
 }

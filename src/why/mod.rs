@@ -27,7 +27,7 @@ pub type Groups = BTreeMap<Pid, ThreadGroup>;
 pub fn diagnose(graph: &PipeGraph, groups: &Groups) -> Diagnosis {
     let waits = waits::waits(graph, groups);
     let (mut findings, stuck) = deadlock::find(graph, groups);
-    let case = Case { graph, groups, stuck: &stuck };
+    let case = Case { graph, groups, stuck: &stuck, waiting: waits::by_pipe(groups) };
     findings.extend(leaked::find(&case));
     findings.extend(stalled::find(&case));
     findings.extend(opening::find(&case));
@@ -42,6 +42,8 @@ struct Case<'a> {
     groups: &'a Groups,
     /// The threads whose waits nobody will end: what is wrong with those is told already.
     stuck: &'a BTreeSet<TaskId>,
+    /// Who waits for each pipe, by process and thread.
+    waiting: waits::ByPipe<'a>,
 }
 
 impl Case<'_> {

@@ -8,7 +8,7 @@ use crate::model::{
 };
 
 pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
-    case.graph.pipes.iter().filter_map(|pipe| of_pipe(case, pipe)).collect()
+    case.waiting.keys().filter_map(|pipe| of_pipe(case, case.graph.pipe(*pipe)?)).collect()
 }
 
 fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Finding> {
@@ -40,13 +40,9 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Finding> {
 }
 
 fn writers(case: &Case<'_>, pipe: PipeId) -> Vec<TaskId> {
-    let writes = |task: &&Task| match &task.doing {
-        Doing::Waits { causes, .. } => causes.iter().any(
-            |cause| matches!(cause, Cause::Pipe(wait) if wait.pipe == Some(pipe) && wait.operation == Operation::Write),
-        ),
-        _ => false,
-    };
-    case.groups.values().flat_map(|group| &group.tasks).filter(writes).map(|task| task.id).collect()
+    let waiting = case.waiting.get(&pipe).map_or(&[][..], Vec::as_slice);
+    let writes = waiting.iter().filter(|(_, wait)| wait.operation == Operation::Write);
+    writes.map(|(task, _)| task.id).collect()
 }
 
 /// Whether a thread may read from a pipe soon.

@@ -64,12 +64,21 @@ pub(super) fn knots(nodes: &[Node], stuck: &[bool], processes: usize) -> Vec<Kno
         graph.extend_with_edges(of_process(node.process).map(|process| (process, vertices[thread])));
     }
     let thread_of = |vertex: &NodeIndex| Some(vertex.index()).filter(|thread| stuck.get(*thread) == Some(&true));
-    let mut knots: Vec<Knot> = tarjan_scc(&graph)
+    let components = tarjan_scc(&graph);
+    let mut component_of = vec![0; graph.node_count()];
+    for (number, vertex) in
+        components.iter().enumerate().flat_map(|(number, all)| all.iter().map(move |it| (number, it)))
+    {
+        component_of[vertex.index()] = number;
+    }
+    let mut knots: Vec<Knot> = components
         .into_iter()
-        .filter_map(|component| {
+        .enumerate()
+        .filter_map(|(number, component)| {
             let mut inside: Vec<usize> = component.iter().filter_map(thread_of).collect();
             inside.sort_unstable();
-            let leaves = component.iter().any(|vertex| graph.neighbors(*vertex).any(|next| !component.contains(&next)));
+            let outside = |next: NodeIndex| component_of[next.index()] != number;
+            let leaves = component.iter().any(|vertex| graph.neighbors(*vertex).any(outside));
             (!inside.is_empty() && !leaves).then(|| {
                 let mut behind: Vec<usize> = reaching(&graph, &component).iter().filter_map(thread_of).collect();
                 behind.retain(|thread| inside.binary_search(thread).is_err());

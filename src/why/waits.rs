@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::Groups;
 use crate::model::{
-    Cause, Certainty, Children, Doing, Endpoint, Operation, Pid, PipeGraph, PipeId, PipeWait, Subject, TaskId, Wait,
-    Waker,
+    Cause, Certainty, Children, Doing, Endpoint, Operation, Pid, PipeGraph, PipeId, PipeWait, Subject, Task, TaskId,
+    Wait, Waker,
 };
 
 /// Every wait for a pipe or a child, ordered by process, thread and descriptor.
@@ -46,6 +46,24 @@ pub(super) fn waits(graph: &PipeGraph, groups: &Groups) -> Vec<Wait> {
     // Several that come of one place in the kernel are in the order of their pipes.
     waits.sort_by_key(|wait| (wait.task, wait.fd()));
     waits
+}
+
+/// Who waits for each pipe that could be told.
+pub(super) type ByPipe<'a> = BTreeMap<PipeId, Vec<(&'a Task, &'a PipeWait)>>;
+
+pub(super) fn by_pipe(groups: &Groups) -> ByPipe<'_> {
+    let mut waiting = ByPipe::new();
+    for task in groups.values().flat_map(|group| &group.tasks) {
+        let Doing::Waits { causes, .. } = &task.doing else { continue };
+        for cause in causes {
+            if let Cause::Pipe(wait) = cause
+                && let Some(pipe) = wait.pipe
+            {
+                waiting.entry(pipe).or_default().push((task, wait));
+            }
+        }
+    }
+    waiting
 }
 
 /// The ends whose holders could end a wait for a pipe: those on the other side.
