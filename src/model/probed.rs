@@ -9,7 +9,8 @@ pub struct Probed {
     pub queued: Option<u64>,
     /// Bytes that fit into it, as long as each takes its place in a buffer of a page: packets and small pieces fill it sooner.
     pub capacity: Option<u64>,
-    /// Whether a write of a byte would block. Not the same as `queued == capacity`: buffers count, and not bytes.
+    /// Whether all its buffers are in use, so that poll(2) tells writers to wait. Not the same as `queued == capacity`, since buffers
+    /// count and not bytes; and a write that still fits into the last buffer does not block.
     pub full: Option<bool>,
     /// Whether a read end exists anywhere.
     pub reader: Option<bool>,

@@ -163,7 +163,8 @@ pub(super) struct PipeView<'a> {
     queued: Option<u64>,
     /// Bytes that fit into the pipe; null likewise. It may be full with less, if those came in small pieces.
     capacity: Option<u64>,
-    /// Whether a write of a byte would block; with `--probe` only, and only where a write end could be asked.
+    /// Whether all its buffers are in use, so that poll(2) tells writers to wait; with `--probe` only, and only where a write end
+    /// could be asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     full: Option<bool>,
     /// With `--probe`: true if a read end exists that no fd table shows, false if none exists at all; null where `readers` has

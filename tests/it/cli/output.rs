@@ -152,7 +152,7 @@ fn every_row_has_the_fields_of_the_heading() {
     let every = columns().join(",");
     for scene in scenes() {
         let proc = scene.join("proc");
-        for form in [&[][..], &["-e"], &["-o", &every]] {
+        for form in [&[][..], &["-e"], &["--probe", "-o", &every]] {
             let args = [form, &["-q", "--proc", proc.to_str().expect("UTF-8")]].concat();
             let output = lspipe(args).run().expect(0);
             let text = output.text();

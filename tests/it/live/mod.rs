@@ -8,6 +8,7 @@ mod hostile;
 mod namespaces;
 mod output;
 mod pipes_by_name;
+mod probe;
 mod select;
 mod storm;
 mod tables;
