@@ -8,7 +8,7 @@ import os
 import platform
 import signal
 import threading
-import fuse_server
+import fuse
 import scene
 
 SPLICE = {"x86_64": "275", "aarch64": "76"}[platform.machine()]
@@ -29,7 +29,7 @@ def is_exiting(pid):
 
 
 def build():
-    server, mnt = fuse_server.mounted("mnt")
+    mnt, server = fuse.mounted()
     locked_r, locked_w = scene.pipe("locked")
     other_r, other_w = scene.pipe("other")
     os.write(other_w, b"x" * 3)
@@ -56,11 +56,11 @@ def build():
     pid = scene.child(splicer)
     leaving = scene.child(leaver)
     scene.close(locked_w, lost_w)
-    fuse_server.stop(server)
+    fuse.stop(server)
     scene.wait_for(lambda: in_splice(pid), "the thread to splice")
     os.kill(leaving, signal.SIGKILL)
     scene.wait_for(lambda: is_exiting(leaving), "the process to be stuck")
     return {"splicer": pid, "leaver": leaving}
 
 
-scene.run(build, fuse_server.clean)
+scene.run(build, fuse.clean)
