@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::error::Error;
 use crate::join::{add_openers, join};
-use crate::model::{Cause, Diagnosis, Doing, Fault, Finding, Operation, Pid, PipeGraph};
+use crate::model::{Cause, Diagnosis, Doing, Fault, Finding, Operation, Pid, PipeGraph, Wait};
 use crate::options::Options;
 use crate::scan::{self, Facts, Want};
 use crate::why::{self, Groups};
@@ -68,18 +68,21 @@ pub(super) fn opening(groups: &Groups) -> Vec<Pid> {
 }
 
 /// Keeps what has to do with these processes and pipes: their waits, those of whoever could end them, and so on to the end of each
-/// chain, and the findings on the way.
+/// chain, and the findings on the way. Who waits for one of the processes is kept too, but not who else could end that: a pipe
+/// of a shell's may be held by all that it ever started.
 pub(super) fn narrow(diagnosis: &mut Diagnosis, graph: &PipeGraph, pids: &BTreeSet<Pid>) {
     let pipes: BTreeSet<_> = graph.pipes.iter().map(|pipe| pipe.id).collect();
     let mut waits_of: BTreeMap<Pid, Vec<usize>> = BTreeMap::new();
     for (index, wait) in diagnosis.waits.iter().enumerate() {
         waits_of.entry(wait.task.pid).or_default().push(index);
     }
-    let begins = |index: &usize| {
-        let wait = &diagnosis.waits[*index];
-        pids.contains(&wait.task.pid) || wait.pipe().is_some_and(|pipe| pipes.contains(&pipe))
+    let is_own = |wait: &Wait| pids.contains(&wait.task.pid);
+    let is_on_pipe = |wait: &Wait| wait.pipe().is_some_and(|pipe| pipes.contains(&pipe));
+    let which = |is: &dyn Fn(&Wait) -> bool| -> Vec<usize> {
+        (0..diagnosis.waits.len()).filter(|index| is(&diagnosis.waits[*index])).collect()
     };
-    let mut next: Vec<usize> = (0..diagnosis.waits.len()).filter(begins).collect();
+    let on_pipes = which(&is_on_pipe);
+    let mut next = if pids.is_empty() { on_pipes.clone() } else { which(&is_own) };
     let mut kept = BTreeSet::new();
     while let Some(index) = next.pop() {
         if kept.insert(index) {
@@ -87,6 +90,7 @@ pub(super) fn narrow(diagnosis: &mut Diagnosis, graph: &PipeGraph, pids: &BTreeS
             next.extend(wakers.iter().filter_map(|waker| waits_of.get(&waker.pid)).flatten());
         }
     }
+    kept.extend(on_pipes);
     let tasks: BTreeSet<_> = kept.iter().map(|index| diagnosis.waits[*index].task).collect();
     let mut index = 0..;
     diagnosis.waits.retain(|_| index.next().is_some_and(|index| kept.contains(&index)));

@@ -107,6 +107,7 @@ fn fifty_looks_at_healthy_pipelines_in_a_fork_storm() {
             }
             scene.truth.assert_pipe("busy", &report);
             scene.truth.assert_pipe("lazy", &report);
+            scene.truth.assert_pipe("tokens", &report);
             let lazy = report.waits().iter().find(|wait| wait.pipe == Some(scene.truth.id("lazy"))).expect("a wait");
             assert_eq!((lazy.operation.as_str(), lazy.fd, lazy.wakers.len()), ("read", Some(0), 1), "{lazy:?}");
             let waits = report.waits().iter().filter(|wait| wait.pipe == Some(scene.truth.id("busy")));
