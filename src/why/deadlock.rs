@@ -6,14 +6,17 @@ use super::Groups;
 use super::stuck::{Knot, Node, knots, stuck};
 use super::waits::{holders, meant};
 use crate::model::{
-    Cause, Doing, Doubt, Fault, Finding, Link, Operation, Pid, Pipe, PipeGraph, PipeId, PipeWait, Side, Subject, Task,
-    TaskId, ThreadGroup, Waker,
+    Cause, Children, Doing, Doubt, Fault, Finding, Link, Operation, Pid, Pipe, PipeGraph, PipeId, PipeWait, Side,
+    Subject, Task, TaskId, ThreadGroup, Waker,
 };
 
 /// Signals that a program catches in order to act on them, as opposed to those that only end it or tell of its faults: SIGHUP,
 /// SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGTERM, SIGCHLD, SIGWINCH, SIGIO, and the real-time signals that libraries leave free.
 const ACTED_ON: u64 =
     bit(1) | bit(3) | bit(10) | bit(12) | bit(14) | bit(15) | bit(17) | bit(28) | bit(29) | !(bit(35) - 1);
+
+/// That a child has ended.
+const SIGCHLD: u64 = bit(17);
 
 const fn bit(signal: u32) -> u64 {
     1 << (signal - 1)
@@ -73,6 +76,7 @@ fn wakers(
                     return None;
                 }
                 wakers.extend(pids);
+                wakers.extend(heard_of(group, groups));
             }
             Cause::Children(children) => {
                 let pids: Vec<Pid> = meant(*children, group.pid, groups).collect();
@@ -101,6 +105,12 @@ fn may_be_opened(graph: &PipeGraph, wait: &PipeWait) -> bool {
 /// Whether it polls a pipe of its own, and a signal handler may write into that: the self-pipe trick.
 fn may_be_handled(group: &ThreadGroup, wait: &PipeWait, holders: &BTreeSet<Pid>) -> bool {
     wait.operation == Operation::Poll && holders.iter().all(|pid| *pid == group.pid) && group.catches & ACTED_ON != 0
+}
+
+/// The children whose end the process hears of, whatever it waits for: make(1) waits for a token or for a child at once.
+fn heard_of(group: &ThreadGroup, groups: &Groups) -> impl Iterator<Item = Pid> {
+    let hears = group.catches & SIGCHLD != 0;
+    meant(Children::All, group.pid, groups).filter(move |_| hears)
 }
 
 /// A knot as a finding; none where no pipe is in it, nor behind it.
@@ -154,8 +164,16 @@ fn circle(graph: &PipeGraph, groups: &Groups, inside: &[&Task]) -> Vec<Link> {
     let itself = inside.iter().all(|task| task.id.pid == start);
     let links_of = |pid: Pid| {
         let own = inside.iter().filter(|task| task.id.pid == pid).flat_map(|task| links(graph, groups, task));
+        let heard = inside.iter().filter(|task| task.id.pid == pid).flat_map(|task| {
+            let pids = groups.get(&pid).into_iter().flat_map(|group| heard_of(group, groups));
+            pids.map(|pid| Link {
+                task: task.id,
+                subject: Some(Subject::Child),
+                waker: Waker { pid, tid: None, fd: None },
+            })
+        });
         // Within a process among several, its threads say nothing of the others.
-        let mut links: Vec<Link> = own.filter(|link| itself || link.waker.pid != pid).collect();
+        let mut links: Vec<Link> = own.chain(heard).filter(|link| itself || link.waker.pid != pid).collect();
         // A pipe says more than a futex.
         links.sort_by_key(|link| link.subject.is_none());
         links

@@ -19,6 +19,9 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Finding> {
     let first = readers.first()?;
     let writers: Vec<&Endpoint> = pipe.side(Side::Write).collect();
     let pids: BTreeSet<Pid> = writers.iter().map(|end| end.pid).collect();
+    if is_pool(pipe, &readers, &pids) {
+        return None;
+    }
     let mut strangers = Vec::new();
     for pid in &pids {
         let ends: Vec<&Endpoint> = writers.iter().copied().filter(|end| end.pid == *pid).collect();
@@ -41,6 +44,17 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Finding> {
         pipes: vec![pipe.id],
         doubts: Vec::new(),
     })
+}
+
+/// Whether everybody may both write and read, those too who wait: then nobody waits for its end. The jobserver of make(1) is such a
+/// pipe, in which the tokens of all its descendants are.
+fn is_pool(pipe: &Pipe, readers: &[TaskId], writers: &BTreeSet<Pid>) -> bool {
+    let both = |pid: Pid| {
+        [Side::Read, Side::Write]
+            .into_iter()
+            .all(|side| pipe.side(side).any(|end| end.pid == pid && end.access != AccessMode::ReadWrite))
+    };
+    readers.iter().all(|reader| writers.contains(&reader.pid)) && writers.iter().all(|pid| both(*pid))
 }
 
 /// Why a holder is none of the pipeline of any of the readers; none if it is.

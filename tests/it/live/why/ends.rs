@@ -106,7 +106,9 @@ fn fifty_looks_at_healthy_pipelines_in_a_fork_storm() {
                 assert!(wrong.is_empty(), "{wrong:#?}");
             }
             scene.truth.assert_pipe("busy", &report);
-            scene.truth.assert_pipe("lazy", &report);
+            for name in ["lazy", "tokens", "jobs"] {
+                scene.truth.assert_pipe(name, &report);
+            }
             let lazy = report.waits().iter().find(|wait| wait.pipe == Some(scene.truth.id("lazy"))).expect("a wait");
             assert_eq!((lazy.operation.as_str(), lazy.fd, lazy.wakers.len()), ("read", Some(0), 1), "{lazy:?}");
             let waits = report.waits().iter().filter(|wait| wait.pipe == Some(scene.truth.id("busy")));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use unicode_width::UnicodeWidthStr;
 
-use super::why;
+use super::{assert_claims, claim, why};
 use crate::support::need::{Need, need, program};
 use crate::support::run::lspipe;
 use crate::support::scene::Scene;
@@ -54,6 +54,26 @@ fn whole_chain_of_a_process() {
         assert_eq!(waits(&[&scene.truth.id("one")]), BTreeSet::from([first, middle]));
         assert_eq!(waits(&[&scene.truth.id("other")]), BTreeSet::from([apart]));
         assert_eq!(waits(&[&scene.truth.id("spare")]), BTreeSet::new(), "nobody waits for that one");
+    }
+}
+
+/// Who else could wake the same reader is no matter of the one that was asked about.
+#[test]
+fn those_at_the_other_ends_of_a_hub() {
+    need!(Need::PYTHON);
+    for &user in User::all() {
+        let scene = Scene::start("why_hub", user);
+        let [reader, free, stuck] = ["reader", "free", "stuck"].map(|name| scene.truth.number(&format!("/{name}")));
+        let found = [claim("self-deadlock", [stuck], [&scene.truth.id("own")])];
+        for (pid, claims, waits) in
+            [(free, &[][..], &[reader][..]), (reader, &found, &[reader, stuck]), (stuck, &found, &[reader, stuck])]
+        {
+            let report = why(user, ["-p", &pid.to_string()]);
+            assert_claims(&scene, &report, claims);
+            assert_eq!(report.findings().len(), claims.len(), "{:#?}", report.findings());
+            let told: BTreeSet<u32> = report.waits().iter().map(|wait| wait.pid).collect();
+            assert_eq!(told, waits.iter().copied().collect(), "asked about {pid}");
+        }
     }
 }
 
