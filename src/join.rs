@@ -31,9 +31,11 @@ pub fn join(snapshot: Snapshot) -> PipeGraph {
     }
 }
 
-/// Adds who is blocked in opening a FIFO, and the FIFOs that are only being opened.
+/// Adds who is blocked in opening a FIFO, and the FIFOs that are only being opened. Who was gone when the scan came is left out.
 pub fn add_openers(graph: &mut PipeGraph, groups: &BTreeMap<Pid, ThreadGroup>) {
-    for (group, task) in groups.values().flat_map(|group| group.tasks.iter().map(move |task| (group, task))) {
+    let groups = groups.values().filter(|group| graph.processes.contains_key(&group.pid));
+    let groups: Vec<&ThreadGroup> = groups.collect();
+    for (group, task) in groups.into_iter().flat_map(|group| group.tasks.iter().map(move |task| (group, task))) {
         let Doing::Waits { causes, .. } = &task.doing else { continue };
         for cause in causes {
             let Cause::Pipe(PipeWait { operation: Operation::Open, access, pipe: Some(id), path, .. }) = cause else {

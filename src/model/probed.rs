@@ -181,7 +181,9 @@ impl PipeGraph {
         let hidden = &self.hidden;
         let in_flight = hidden.in_flight.iter().map(|by| Suspect::holding(How::ScmRights, by));
         let exiting = hidden.exiting.iter().map(|(pid, name)| Suspect::process(How::Exiting, *pid, name));
-        let gaps = self.coverage.gaps.iter().chain(&hidden.gaps);
+        // A process that came after the scan got what it has from one that was seen.
+        let later = hidden.gaps.iter().filter(|gap| self.parents.contains_key(&gap.pid));
+        let gaps = self.coverage.gaps.iter().chain(later);
         let gaps = gaps.filter(|gap| gap.may_hold.covers(pipe.kind(), side));
         let unread = gaps.map(|gap| Suspect::process(How::Unreadable, gap.pid, &gap.command));
         let outside = self.coverage.outside.map(|_| Suspect::nobody(How::Outside));
