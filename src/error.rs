@@ -44,9 +44,9 @@ pub enum Error {
     /// Whole fd tables were asked for, and none could be read.
     #[error("{0}")]
     Unreadable(String),
-    /// None of the processes that were asked about is there.
+    /// None of the processes or pipes that were asked about is there.
     #[error("{0}")]
-    NoProcess(String),
+    NothingThere(String),
     /// No user of that name.
     #[error("no user named {0:?}: give a name that `getent passwd` knows, or a number")]
     NoSuchUser(String),

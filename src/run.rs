@@ -149,15 +149,18 @@ fn reasons(
     untouchable: &mut BTreeSet<PipeId>,
 ) -> Result<Answer, Error> {
     let why::Found { graph, groups, mut diagnosis, notes: probed } = why::find_out(options, selection, untouchable)?;
-    let missing = notes::no_process(&selection.pids, &graph);
-    if let Some(first) = missing.first()
-        && missing.len() == selection.pids.len()
-    {
-        return Err(Error::NoProcess(first.clone()));
+    let mut notes = notes::no_process(&selection.pids, &graph);
+    let no_pipe = notes::no_pipe(&wanted.pipes, &selection.pipes, &graph);
+    // To say that nothing is wrong with what is not there would be misleading.
+    for (missing, named) in [(&notes, selection.pids.len()), (&no_pipe, selection.pipes.len())] {
+        if let Some(first) = missing.first()
+            && missing.len() == named
+        {
+            return Err(Error::NothingThere(first.clone()));
+        }
     }
-    let mut notes = missing;
     notes.extend(notes::unreadable(&selection.pids, &graph));
-    notes.extend(notes::no_pipe(&wanted.pipes, &selection.pipes, &graph));
+    notes.extend(no_pipe);
     notes.extend(notes::coverage(&graph));
     notes.extend(probed);
     let pids = selected_processes(&graph, selection);
