@@ -127,10 +127,13 @@ fn finding(graph: &PipeGraph, groups: &Groups, inside: &[&Task], behind: Vec<Tas
     let processes: BTreeSet<Pid> = inside.iter().map(|task| task.id.pid).collect();
     let itself = processes.len() == 1;
     let mut doubts: BTreeSet<Doubt> = waits.iter().flat_map(|wait| doubts(graph, wait)).collect();
-    let handler = |group: &&ThreadGroup| itself && !waits.is_empty() && group.catches & ACTED_ON != 0;
-    doubts.extend(
-        processes.iter().filter_map(|pid| groups.get(pid)).filter(handler).map(|group| Doubt::Handler(group.pid)),
-    );
+    // Of one process, or where a thread waits for another that may only be woken by a handler: an idle server looks like that.
+    let idles = |pid: Pid| inside.iter().any(|task| task.id.pid == pid && waits_for_threads(task));
+    let handler = |group: &&ThreadGroup| {
+        ((itself && !waits.is_empty()) || idles(group.pid)) && group.catches & ACTED_ON != 0
+    };
+    let handlers = processes.iter().filter_map(|pid| groups.get(pid)).filter(handler);
+    doubts.extend(handlers.map(|group| Doubt::Handler(group.pid)));
     let circle = circle(graph, groups, inside);
     let mut tasks: Vec<TaskId> = circle.iter().map(|link| link.task).collect();
     tasks.extend(inside.iter().map(|task| task.id).filter(|id| !circle.iter().any(|link| link.task == *id)));
@@ -145,6 +148,10 @@ fn finding(graph: &PipeGraph, groups: &Groups, inside: &[&Task], behind: Vec<Tas
 fn pipe_waits(task: &Task) -> impl Iterator<Item = &PipeWait> {
     let causes = if let Doing::Waits { causes, .. } = &task.doing { causes.as_slice() } else { &[] };
     causes.iter().filter_map(|cause| if let Cause::Pipe(wait) = cause { Some(wait) } else { None })
+}
+
+fn waits_for_threads(task: &Task) -> bool {
+    matches!(&task.doing, Doing::Waits { causes, .. } if causes.contains(&Cause::Threads))
 }
 
 /// What may hold another end on the side that a wait is for.
