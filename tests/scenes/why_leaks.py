@@ -1,6 +1,7 @@
 """Write ends in hands that have nothing to do with the pipe, while a reader waits for its end of file.
 
-`daemon`: one of another session; `rw`: one that has the FIFO open for both; `helper`: a program that was not told of it."""
+`daemon`: one of another session; `rw`: one that has the FIFO open for both; `helper`: a program that was not told of it; `both`: one
+that inherited the read end, too."""
 
 import os
 import subprocess
@@ -37,15 +38,17 @@ def rw():
     return reading, holder
 
 
-def helper():
+def helper(is_both=False):
     told = []
 
     def starts():
         reader, writer = scene.pipe("pipe")
         os.set_inheritable(writer, True)
+        os.set_inheritable(reader, is_both)
         process = subprocess.Popen(["sleep", "3600"], close_fds=False)
         scene.keep(process)
-        scene.program(process.pid, "sleep", ["sleep", "3600"], (writer, "w", writer))
+        more = [(reader, "r", reader)] if is_both else []
+        scene.program(process.pid, "sleep", ["sleep", "3600"], (writer, "w", writer), *more)
         os.close(writer)
         told.append(reader)
 
@@ -56,7 +59,7 @@ def helper():
 
 
 def build():
-    reading, holder = {"daemon": daemon, "rw": rw, "helper": helper}[sys.argv[1]]()
+    reading, holder = {"daemon": daemon, "rw": rw, "helper": helper, "both": lambda: helper(True)}[sys.argv[1]]()
     blocking.settle(reading, "pipe_read")
     return {"reader": reading, "holder": holder}
 

@@ -18,7 +18,9 @@ use crate::support::user::User;
 fn write_ends_in_the_hands_of_strangers() {
     need!(Need::PYTHON, Need::Program("sleep"));
     for &user in User::all() {
-        for (kind, name, access) in [("daemon", "pipe", "w"), ("rw", "fifo", "rw"), ("helper", "pipe", "w")] {
+        for (kind, name, access) in
+            [("daemon", "pipe", "w"), ("rw", "fifo", "rw"), ("helper", "pipe", "w"), ("both", "pipe", "w")]
+        {
             let scene = Scene::start_with("why_leaks", user, &[kind]);
             let (reader, holder) = (scene.truth.number("/reader"), scene.truth.number("/holder"));
             let id = scene.truth.id(name);
