@@ -129,9 +129,8 @@ fn finding(graph: &PipeGraph, groups: &Groups, inside: &[&Task], behind: Vec<Tas
     let mut doubts: BTreeSet<Doubt> = waits.iter().flat_map(|wait| doubts(graph, wait)).collect();
     // Of one process, or where a thread waits for another that may only be woken by a handler: an idle server looks like that.
     let idles = |pid: Pid| inside.iter().any(|task| task.id.pid == pid && waits_for_threads(task));
-    let handler = |group: &&ThreadGroup| {
-        ((itself && !waits.is_empty()) || idles(group.pid)) && group.catches & ACTED_ON != 0
-    };
+    let handler =
+        |group: &&ThreadGroup| ((itself && !waits.is_empty()) || idles(group.pid)) && group.catches & ACTED_ON != 0;
     let handlers = processes.iter().filter_map(|pid| groups.get(pid)).filter(handler);
     doubts.extend(handlers.map(|group| Doubt::Handler(group.pid)));
     let circle = circle(graph, groups, inside);
