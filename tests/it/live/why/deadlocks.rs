@@ -21,7 +21,8 @@ fn child_that_kept_its_own_write_end() {
         assert_waits(&scene, &report, &[(child, "read", Some(reader), Some(&pipe), &[child])]);
         let wait = report.waits().iter().find(|wait| wait.pid == child).expect("a wait");
         assert_eq!(wait.waker_keys(), [(child, None, Some(writer))], "its own write end, by its number");
-        assert!(wait.idle_seconds.is_some_and(|idle| idle < 120.0), "{wait:?}");
+        // The kernel forgets it when the thread is moved to another processor, and a kernel may not tell it at all.
+        assert!(wait.idle_seconds.is_none_or(|idle| idle < 120.0), "{wait:?}");
     }
 }
 
