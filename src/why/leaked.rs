@@ -16,7 +16,9 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
 
 fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Finding> {
     let readers = readers(case, pipe.id);
-    let first = readers.first()?;
+    if readers.is_empty() {
+        return None;
+    }
     let writers: Vec<&Endpoint> = pipe.side(Side::Write).collect();
     let pids: BTreeSet<Pid> = writers.iter().map(|end| end.pid).collect();
     if is_pool(pipe, &readers, &pids) {
@@ -37,7 +39,9 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Finding> {
     // Its own copy alone is a matter of deadlock.
     strangers.iter().any(|holder| holder.stranger != Stranger::Own).then_some(())?;
     let mut tasks = readers.clone();
-    tasks.extend(pids.iter().filter(|pid| **pid != first.pid).filter_map(|pid| case.leader(*pid)));
+    tasks.extend(
+        pids.iter().filter(|pid| !readers.iter().any(|reader| reader.pid == **pid)).filter_map(|pid| case.leader(*pid)),
+    );
     Some(Finding {
         fault: Fault::LeakedWriteEnd { pipe: pipe.id, readers, holders: strangers },
         tasks,

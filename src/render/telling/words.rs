@@ -153,8 +153,9 @@ impl<'a> Sheet<'a> {
             Fault::LeakedWriteEnd { pipe, readers, holders } => {
                 let verb = if is_one(holders.iter().map(|holder| holder.end.pid)) { "holds" } else { "hold" };
                 format!(
-                    "{} gets no end of file from {}, whose write end {} still {verb}",
+                    "{} {} no end of file from {}, whose write end {} still {verb}",
                     self.tasks(readers),
+                    if readers.len() == 1 { "gets" } else { "get" },
                     self.pipe_name(*pipe),
                     self.processes(holders.iter().map(|holder| holder.end.pid))
                 )
