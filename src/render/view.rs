@@ -3,15 +3,17 @@
 //!
 //! A name that is no UTF-8 is given lossily in its field, and exactly, in base64, in a field with `_bytes` added.
 
+mod descriptor;
 mod why;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Serialize, Serializer};
 
+use self::descriptor::{DescriptorView, descriptor_view};
 use self::why::{FindingView, WaitView};
 use super::Sheet;
-use crate::model::{Descriptor, Endpoint, Gap, OpenFlags, Opener, Pipe, Process, Side, Suspect, Unread};
+use crate::model::{Endpoint, Gap, Opener, Pipe, Process, Side, Suspect, Unread};
 
 /// The version of the schema. Adding a field keeps it.
 pub(super) const SCHEMA_VERSION: u32 = 1;
@@ -236,26 +238,6 @@ struct OpenerView<'a> {
     command: Command<'a>,
 }
 
-/// A descriptor of any type.
-#[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Descriptor"))]
-struct DescriptorView<'a> {
-    pid: u32,
-    tid: Option<u32>,
-    fd: u32,
-    /// `r`, `w` or `rw`; null for `O_PATH`.
-    access: Option<&'static str>,
-    /// `REG`, `DIR`, `CHR`, `BLK`, `FIFO`, `SOCK`, `LINK` or `a_inode`.
-    #[serde(rename = "type")]
-    file_type: Option<&'static str>,
-    flags: Option<Vec<&'static str>>,
-    target: Option<std::borrow::Cow<'a, str>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    target_bytes: Option<String>,
-    /// The ID of the pipe, if it is one: `pipes` tells its ends.
-    pipe: Option<String>,
-}
-
 /// A command name.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -422,20 +404,6 @@ fn unreadable(gap: &Gap) -> Unreadable<'_> {
         fd: if let Unread::Fd(fd) = gap.what { Some(fd.0) } else { None },
         fds: gap.fds,
         mount: gap.mount.as_ref().map(|mount| mount.to_string_lossy().into_owned()),
-    }
-}
-
-fn descriptor_view(descriptor: &Descriptor) -> DescriptorView<'_> {
-    DescriptorView {
-        pid: descriptor.pid.0,
-        tid: descriptor.tid.map(|tid| tid.0),
-        fd: descriptor.fd.0,
-        access: descriptor.access.map(crate::model::AccessMode::as_str),
-        file_type: descriptor.file_type.map(crate::model::FileType::as_str),
-        flags: descriptor.flags.map(|flags| OpenFlags::names(flags).collect()),
-        target: descriptor.target.as_ref().map(|target| String::from_utf8_lossy(target)),
-        target_bytes: descriptor.target.as_deref().and_then(exact),
-        pipe: descriptor.pipe.map(|pipe| pipe.to_string()),
     }
 }
 

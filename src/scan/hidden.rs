@@ -13,15 +13,13 @@ use rustix::path::DecInt;
 
 use super::fd_table::{self, Context, Table};
 use super::gap::gap;
-use super::mounts::DeadMounts;
 use super::parse;
-use super::process::{Clock, ProcessDir};
-use super::root::{PF_EXITING, ProcRoot, numbers_in, open_listing, read_piece, read_up_to};
+use super::process::ProcessDir;
+use super::root::{PF_EXITING, numbers_in, open_listing, read_piece, read_up_to};
 use super::scanner::Scanner;
 use super::task::Tables;
 use super::watch::Step;
 use super::work::{self, Work};
-use super::{Facts, Want};
 use crate::error::Error;
 use crate::model::{Fd, Gap, Hidden, Holding, MayHold, Pid, PipeId, Unread};
 
@@ -44,16 +42,7 @@ pub(super) enum Trace {
 ///
 /// If the root cannot be opened or is no proc root.
 pub fn hidden(proc_root: &Path) -> Result<Hidden, Error> {
-    let want = Want {
-        proc_root: proc_root.to_owned(),
-        flags: false,
-        facts: Facts::Command,
-        parents: false,
-        tables: Vec::new(),
-        also: Vec::new(),
-    };
-    let root = ProcRoot::open(proc_root)?;
-    let scanner = Arc::new(Scanner { root, want, clock: Clock::new(None), dead_mounts: DeadMounts::default() });
+    let scanner = Arc::new(Scanner::bare(proc_root)?);
     let pids = scanner.root.pids()?;
     let mut hidden = Hidden::default();
     for part in work::run(&scanner, pids, Work::Traces) {

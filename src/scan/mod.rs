@@ -164,20 +164,11 @@ pub fn scan(want: &Want) -> Result<Snapshot, Error> {
 ///
 /// As for [`scan()`].
 pub fn threads(proc_root: &Path, pids: Option<&[Pid]>) -> Result<BTreeMap<Pid, ThreadGroup>, Error> {
-    let root = ProcRoot::open(proc_root)?;
+    let scanner = Arc::new(Scanner::bare(proc_root)?);
     let pids = match pids {
         Some(pids) => pids.to_vec(),
-        None => root.pids()?,
+        None => scanner.root.pids()?,
     };
-    let want = Want {
-        proc_root: proc_root.to_owned(),
-        flags: false,
-        facts: Facts::Command,
-        parents: false,
-        tables: Vec::new(),
-        also: Vec::new(),
-    };
-    let scanner = Arc::new(Scanner { root, want, clock: Clock::new(None), dead_mounts: DeadMounts::default() });
     let groups = work::run(&scanner, pids, Work::Threads).into_iter().filter_map(|part| part.threads);
     Ok(groups.map(|group| (group.pid, group)).collect())
 }

@@ -1,6 +1,7 @@
 //! What is done at one process: its tables, those of its threads, and its facts.
 
 use std::collections::HashSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use rustix::io::Errno;
@@ -13,7 +14,8 @@ use super::root::ProcRoot;
 use super::task::{self, Tables};
 use super::watch::{Step, Watch};
 use super::work::{Found, Job, Part, Queue, Work};
-use super::{Want, blocked, parse};
+use super::{Facts, Want, blocked, parse};
+use crate::error::Error;
 use crate::model::{Gap, MayHold, Pid, Tid, Unread};
 
 /// What all threads of a scan share.
@@ -25,6 +27,20 @@ pub(super) struct Scanner {
 }
 
 impl Scanner {
+    /// For work that is no scan: nothing is wanted of the ends that are found.
+    pub(super) fn bare(proc_root: &Path) -> Result<Self, Error> {
+        let want = Want {
+            proc_root: proc_root.to_owned(),
+            flags: false,
+            facts: Facts::Command,
+            parents: false,
+            tables: Vec::new(),
+            also: Vec::new(),
+        };
+        let root = ProcRoot::open(proc_root)?;
+        Ok(Self { root, want, clock: Clock::new(None), dead_mounts: DeadMounts::default() })
+    }
+
     /// Does one job.
     pub(super) fn perform(&self, job: &Job, watch: &Watch, queue: &dyn Queue) -> Part {
         let mut part = Part::new(job.pid());

@@ -1,6 +1,7 @@
 //! What `why` says to a person: each finding with its evidence, drawn, and what would help; and for a process or pipe that was asked
 //! about, the chain of waits to whoever is awake at its end.
 
+mod advice;
 mod chain;
 mod words;
 
