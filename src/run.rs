@@ -7,13 +7,13 @@ use std::io::Write;
 
 use crate::error::Error;
 use crate::join::{add_openers, join};
-use crate::model::{Diagnosis, Pid, Pipe, PipeGraph, PipeId, Severity};
+use crate::model::{Diagnosis, Doing, Pid, Pipe, PipeGraph, PipeId, Severity};
 use crate::notes;
 use crate::options::{Options, PipeName, Question, Wanted};
 use crate::probe;
 use crate::render::{Asked, Format, Style, Told, render};
 use crate::scan::{self, Facts, Want};
-use crate::select::{PipeMatch, Selection, select, select_tables, selected_processes};
+use crate::select::{PipeMatch, Selection, keep, select, select_tables, selected, selected_processes};
 use crate::users::{self, Users};
 use crate::why::{Groups, locked};
 
@@ -148,7 +148,8 @@ fn reasons(
     selection: &Selection,
     untouchable: &mut BTreeSet<PipeId>,
 ) -> Result<Answer, Error> {
-    let why::Found { graph, groups, mut diagnosis, notes: probed } = why::find_out(options, selection, untouchable)?;
+    let why::Found { mut graph, groups, mut diagnosis, notes: probed } =
+        why::find_out(options, selection, untouchable)?;
     let mut notes = notes::no_process(&selection.pids, &graph);
     let no_pipe = notes::no_pipe(&wanted.pipes, &selection.pipes, &graph);
     // To say that nothing is wrong with what is not there would be misleading.
@@ -159,17 +160,29 @@ fn reasons(
             return Err(Error::NothingThere(first.clone()));
         }
     }
-    notes.extend(notes::unreadable(&selection.pids, &graph));
+    let unreadable = notes::unreadable(&selection.pids, &graph);
+    let is_silent =
+        |pid: &Pid| groups.get(pid).is_none_or(|group| group.tasks.iter().all(|task| task.doing == Doing::Unknown));
+    if let Some(first) = unreadable.first()
+        && selection.pids.iter().all(is_silent)
+    {
+        return Err(Error::Unreadable(first.clone()));
+    }
+    notes.extend(unreadable);
     notes.extend(no_pipe);
     notes.extend(notes::coverage(&graph));
     notes.extend(probed);
     let pids = selected_processes(&graph, selection);
-    let graph = select(graph, selection);
     let asked = if selection.is_everything() {
         Asked::Everything
     } else {
-        why::narrow(&mut diagnosis, &graph, &pids);
-        if pids.is_empty() { Asked::Pipes } else { Asked::Processes(pids) }
+        let pipes: BTreeSet<PipeId> = selected(&graph, selection).map(|pipe| pipe.id).collect();
+        if pipes.is_empty() && pids.is_empty() {
+            return Err(Error::NothingThere(notes::nothing_matched(selection)));
+        }
+        why::narrow(&mut diagnosis, &pipes, &pids);
+        graph = keep(graph, &pipes.iter().copied().chain(why::pipes_of(&diagnosis)).collect());
+        if pids.is_empty() { Asked::Pipes(pipes) } else { Asked::Processes(pids) }
     };
     Ok(Answer { graph, notes, nothing_matched: false, why: Some(Reasons { diagnosis, groups, asked }) })
 }

@@ -107,10 +107,15 @@ pub fn selected_processes(graph: &PipeGraph, selection: &Selection) -> BTreeSet<
 
 /// Keeps the selected pipes, and the processes that hold an end of one of them.
 #[must_use]
-pub fn select(mut graph: PipeGraph, selection: &Selection) -> PipeGraph {
-    let pids = family(&graph, selection);
-    let processes = &graph.processes;
-    graph.pipes.retain(|pipe| keeps(selection, &pids, pipe, processes));
+pub fn select(graph: PipeGraph, selection: &Selection) -> PipeGraph {
+    let pipes = selected(&graph, selection).map(|pipe| pipe.id).collect();
+    keep(graph, &pipes)
+}
+
+/// Keeps these pipes, and the processes that hold an end of one of them.
+#[must_use]
+pub fn keep(mut graph: PipeGraph, pipes: &BTreeSet<PipeId>) -> PipeGraph {
+    graph.pipes.retain(|pipe| pipes.contains(&pipe.id));
     let holders = holders(&graph.pipes);
     graph.processes.retain(|pid, _| holders.contains(pid));
     graph

@@ -102,10 +102,15 @@ pub(super) fn opening(groups: &Groups) -> Vec<Pid> {
     groups.map(|group| group.pid).collect()
 }
 
-/// Keeps what has to do with these processes, or, if they are none, with the pipes that are shown: their waits, those of whoever could
+/// The pipes that a diagnosis tells of.
+pub(super) fn pipes_of(diagnosis: &Diagnosis) -> impl Iterator<Item = PipeId> {
+    let of_findings = diagnosis.findings.iter().flat_map(|finding| finding.pipes.iter().copied());
+    diagnosis.waits.iter().filter_map(Wait::pipe).chain(of_findings)
+}
+
+/// Keeps what has to do with these processes, or, if they are none, with these pipes: their waits, those of whoever could
 /// end them, and so on to the end of each chain; who waits for these processes; and the findings about any of those threads.
-pub(super) fn narrow(diagnosis: &mut Diagnosis, graph: &PipeGraph, pids: &BTreeSet<Pid>) {
-    let pipes: BTreeSet<_> = graph.pipes.iter().map(|pipe| pipe.id).collect();
+pub(super) fn narrow(diagnosis: &mut Diagnosis, pipes: &BTreeSet<PipeId>, pids: &BTreeSet<Pid>) {
     let mut waits_of: BTreeMap<Pid, Vec<usize>> = BTreeMap::new();
     for (index, wait) in diagnosis.waits.iter().enumerate() {
         waits_of.entry(wait.task.pid).or_default().push(index);

@@ -12,7 +12,8 @@ const MOST_ANCESTORS: usize = 1000;
 
 impl Case<'_> {
     /// Why the holder of these write ends is none of the pipeline of the reader; none if it is.
-    pub(super) fn stranger(&self, reader: Pid, holder: Pid, ends: &[&Endpoint]) -> Option<Stranger> {
+    /// `given` tells whether the reader was given its end as its input, and did not make the pipe itself.
+    pub(super) fn stranger(&self, reader: Pid, given: bool, holder: Pid, ends: &[&Endpoint]) -> Option<Stranger> {
         if self.is_ancestor(holder, reader) {
             return None;
         }
@@ -21,7 +22,7 @@ impl Case<'_> {
         if !descends && session(holder) != session(reader) {
             return Some(Stranger::OtherSession);
         }
-        if !descends && !self.are_siblings(reader, holder) && !self.share_an_ancestor(reader, holder) {
+        if !descends && !self.are_siblings(reader, given, holder) && !self.share_an_ancestor(reader, holder) {
             return Some(Stranger::Orphan);
         }
         self.was_not_told(holder, ends).then_some(Stranger::Inherited)
@@ -37,10 +38,12 @@ impl Case<'_> {
         self.ancestors(pid).any(|it| it == ancestor)
     }
 
-    /// Two children of one process, in one process group: a pipeline whose shell has gone away has such members too.
-    fn are_siblings(&self, a: Pid, b: Pid) -> bool {
+    /// Two children of one process, in one process group. Below process 1 they may be what is left of a pipeline whose shell has gone
+    /// away, but the writer may as well be an orphan that a child of the reader has left behind.
+    fn are_siblings(&self, reader: Pid, given: bool, holder: Pid) -> bool {
         let family = |pid: Pid| self.groups.get(&pid).map(|group| (group.parent, group.pgid));
-        family(a).is_some() && family(a) == family(b)
+        let of_init = family(reader).is_some_and(|(parent, _)| parent == Some(Pid(1)));
+        family(reader).is_some() && family(reader) == family(holder) && (given || !of_init)
     }
 
     /// Whether a process of the reader's own session is an ancestor of both: not one that takes in orphans.

@@ -6,9 +6,12 @@ use std::collections::BTreeSet;
 
 use super::Case;
 use crate::model::{
-    AccessMode, Doing, Endpoint, Fault, Finding, Holder, Operation, Pid, Pipe, PipeId, PipeWait, Side, Stranger, Task,
-    TaskId,
+    AccessMode, Doing, Endpoint, Fault, Fd, Finding, Holder, Operation, Pid, Pipe, PipeId, PipeWait, Side, Stranger,
+    Task, TaskId,
 };
+
+/// The standard input, by which a shell gives a pipe to a program.
+const INPUT: Fd = Fd(0);
 
 pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
     case.waiting.keys().filter_map(|pipe| of_pipe(case, case.graph.pipe(*pipe)?)).collect()
@@ -27,7 +30,7 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Finding> {
     let mut strangers = Vec::new();
     for pid in &pids {
         let ends: Vec<&Endpoint> = writers.iter().copied().filter(|end| end.pid == *pid).collect();
-        let stranger = of_holder(case, pipe.id, &readers, *pid, &ends)?;
+        let stranger = of_holder(case, pipe, &readers, *pid, &ends)?;
         strangers.extend(ends.into_iter().map(|end| Holder {
             end: *end,
             stranger,
@@ -62,18 +65,19 @@ fn is_pool(pipe: &Pipe, readers: &[TaskId], writers: &BTreeSet<Pid>) -> bool {
 }
 
 /// Why a holder is none of the pipeline of any of the readers; none if it is.
-fn of_holder(case: &Case<'_>, pipe: PipeId, readers: &[TaskId], holder: Pid, ends: &[&Endpoint]) -> Option<Stranger> {
+fn of_holder(case: &Case<'_>, pipe: &Pipe, readers: &[TaskId], holder: Pid, ends: &[&Endpoint]) -> Option<Stranger> {
+    let is_write_only = ends.iter().all(|end| end.access == AccessMode::Write);
     if readers.iter().any(|reader| reader.pid == holder) {
-        // Another thread of it may still write.
-        return (case.groups.get(&holder)?.tasks.len() == 1).then_some(Stranger::Own);
+        // Another thread of it may still write; and who opened a FIFO for both keeps it open on purpose.
+        return (is_write_only && case.groups.get(&holder)?.tasks.len() == 1).then_some(Stranger::Own);
     }
     if ends.iter().all(|end| end.access == AccessMode::ReadWrite) {
         return Some(Stranger::ReadWrite);
     }
     // Whoever opened a FIFO for writing did it by name.
-    ends.iter().all(|end| end.access == AccessMode::Write).then_some(())?;
-    matches!(pipe, PipeId::Anonymous { .. }).then_some(())?;
-    let mut strangers = readers.iter().map(|reader| case.stranger(reader.pid, holder, ends));
+    (is_write_only && matches!(pipe.id, PipeId::Anonymous { .. })).then_some(())?;
+    let was_given = |pid: Pid| pipe.ends.iter().any(|end| (end.pid, end.fd) == (pid, INPUT));
+    let mut strangers = readers.iter().map(|reader| case.stranger(reader.pid, was_given(reader.pid), holder, ends));
     let first = strangers.next()?;
     strangers.all(|stranger| stranger.is_some()).then_some(first?)
 }

@@ -1,11 +1,15 @@
 //! Stalled readers: a writer waits for room in a full pipe, and those who could read do something else.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::Case;
 use crate::model::{
     Cause, Doing, Fault, Finding, Operation, Pid, Pipe, PipeId, Side, SleepOn, Task, TaskId, ThreadGroup,
 };
+
+/// A writer that has not run for so long has seen nobody read in that time: less is how a slow reader shows.
+const LONG: Duration = Duration::from_secs(10);
 
 pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
     case.waiting.keys().filter_map(|pipe| of_pipe(case, case.graph.pipe(*pipe)?)).collect()
@@ -18,12 +22,15 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Finding> {
     }
     let readers: BTreeSet<Pid> = pipe.side(Side::Read).map(|end| end.pid).collect();
     let groups: Vec<&ThreadGroup> = readers.iter().map(|pid| case.groups.get(pid)).collect::<Option<_>>()?;
+    // A writer of which the kernel does not say it may be blocked for long.
+    let is_long = case.waiting.get(&pipe.id)?.iter().all(|(task, _)| task.idle.is_none_or(|idle| idle >= LONG));
     let mut patient = false;
     for task in groups.iter().flat_map(|group| &group.tasks) {
         match attention(task, pipe.id) {
             Attention::Here => return None,
-            Attention::Free => patient = true,
-            Attention::Bound => {}
+            Attention::Outside => patient = true,
+            Attention::Busy => patient |= !is_long,
+            Attention::Held => {}
         }
     }
     if groups.iter().any(|group| group.tasks.is_empty()) || groups.is_empty() {
@@ -47,32 +54,42 @@ fn writers(case: &Case<'_>, pipe: PipeId) -> Vec<TaskId> {
 
 /// Whether a thread may read from a pipe soon.
 enum Attention {
-    /// It runs, or waits for the pipe, or it cannot be told.
+    /// It runs, or waits for the pipe, or for room further on, or it cannot be told.
     Here,
     /// It waits for something from outside, which may come, and then it may read.
-    Free,
+    Outside,
     /// It is at something that has to end first.
-    Bound,
+    Busy,
+    /// It is kept from running.
+    Held,
 }
 
 fn attention(task: &Task, pipe: PipeId) -> Attention {
     match &task.doing {
         Doing::Runs | Doing::Unknown => Attention::Here,
         Doing::Waits { causes, besides } => {
-            let here = |cause: &Cause| matches!(cause, Cause::Pipe(wait) if (wait.pipe == Some(pipe) || wait.pipe.is_none()) && wait.operation != Operation::Open);
+            let here = |cause: &Cause| match cause {
+                // What it waits for further on is told there.
+                Cause::Pipe(wait) => {
+                    wait.pipe == Some(pipe)
+                        || (wait.pipe.is_none() && wait.operation != Operation::Open)
+                        || wait.operation == Operation::Write
+                }
+                Cause::Children(_) | Cause::Threads => false,
+            };
             match besides {
                 _ if causes.iter().any(here) => Attention::Here,
-                None => Attention::Bound,
-                Some(_) => Attention::Free,
+                None => Attention::Busy,
+                Some(_) => Attention::Outside,
             }
         }
         Doing::Sleeps(sleep) => match sleep.on {
-            SleepOn::SomeFiles | SleepOn::IoUring => Attention::Here,
-            SleepOn::Files | SleepOn::Terminal | SleepOn::Socket => Attention::Free,
-            // Uninterruptible, so that it comes back soon, as from a disk; or in a page of a file.
-            SleepOn::Other => Attention::Here,
-            SleepOn::Timer | SleepOn::Signal | SleepOn::Futex | SleepOn::FileInPipe(_) => Attention::Bound,
+            // Elsewhere it comes back soon, as from a disk.
+            SleepOn::SomeFiles | SleepOn::IoUring | SleepOn::Other => Attention::Here,
+            SleepOn::Files | SleepOn::Terminal | SleepOn::Socket => Attention::Outside,
+            SleepOn::Timer | SleepOn::Signal | SleepOn::Futex => Attention::Busy,
+            SleepOn::FileInPipe(_) => Attention::Held,
         },
-        Doing::Stopped | Doing::Traced | Doing::Frozen | Doing::Exits => Attention::Bound,
+        Doing::Stopped | Doing::Traced | Doing::Frozen | Doing::Exits => Attention::Held,
     }
 }

@@ -2,13 +2,18 @@
 
 use super::super::Sheet;
 use super::super::text::readable;
-use crate::model::{AccessMode, Doing, Fault, Finding, Holder, Link, Operation, Pid, Side, Stranger, Subject};
+use crate::model::{
+    AccessMode, Doing, Doubt, Fault, Finding, Holder, How, Link, Operation, Pid, Side, Stranger, Subject,
+};
+
+/// So many ends are named in a sentence.
+const MOST_ENDS: usize = 4;
 
 impl Sheet<'_> {
     /// What would help, in a sentence or two.
     pub(in super::super) fn advice(&self, finding: &Finding) -> String {
         match &finding.fault {
-            Fault::Deadlock { itself, circle, .. } => deadlock_advice(*itself, circle),
+            Fault::Deadlock { itself, circle, .. } => self.deadlock_advice(*itself, circle),
             Fault::LeakedWriteEnd { holders, .. } => self.leak_advice(holders),
             Fault::StalledReader { readers, patient, .. } => self.stall_advice(readers, *patient),
             Fault::BlockedOpen { openers, pipe, path } => {
@@ -25,14 +30,28 @@ impl Sheet<'_> {
                     _ => format!("It goes on as soon as somebody opens the other side of {name}."),
                 }
             }
-            Fault::HiddenEnd { usual: true, .. } => "Run as root, or look from outside the container, to see who holds it.".to_owned(),
-            Fault::HiddenEnd { .. } => {
-                "It may be on its way over a socket (SCM_RIGHTS), registered with io_uring, or held by the kernel; --probe asks which."
-                    .to_owned()
-            }
+            Fault::HiddenEnd { usual, .. } => self.hidden_advice(finding, *usual),
             Fault::Missing { side: Side::Read, .. } => "Nothing to do, unless it should have a reader.".to_owned(),
             Fault::Missing { side: Side::Write, .. } => "Nothing to do, unless it should have a writer.".to_owned(),
         }
+    }
+
+    fn hidden_advice(&self, finding: &Finding, usual: bool) -> String {
+        let may_be =
+            |how: How| finding.doubts.iter().any(|doubt| matches!(doubt, Doubt::Holder(suspect) if suspect.how == how));
+        let in_flight = if may_be(How::ScmRights) {
+            "If it is on its way, whoever is named has to take it from the socket with recvmsg(2), or to close that. "
+        } else {
+            ""
+        };
+        let look = if !usual {
+            "Where else it may be, --probe tells."
+        } else if self.graph.coverage.privileged {
+            "Who could not be read is kept from us in spite of all rights."
+        } else {
+            "Run as root, or look from outside the container, to see who holds it."
+        };
+        format!("{in_flight}{look}")
     }
 
     fn leak_advice(&self, holders: &[Holder]) -> String {
@@ -49,9 +68,11 @@ impl Sheet<'_> {
         let avoid = match holders.iter().map(|holder| holder.stranger).find(|stranger| *stranger != Stranger::Own) {
             Some(Stranger::ReadWrite) => "open the FIFO for reading or for writing only",
             Some(Stranger::Inherited) => "open the pipe with O_CLOEXEC, so that other programs do not inherit it",
-            _ => "start it with its output elsewhere (`>/dev/null 2>&1`), or have it close what it inherits",
+            _ => "start it with its output elsewhere (`>/dev/null 2>&1`)",
         };
-        format!("End of file comes once that is closed: `kill {}` does it. To avoid it, {avoid}.{also}", pids.join(" "))
+        let who = if let [pid] = others.as_slice() { self.who(*pid, None) } else { "they all".to_owned() };
+        let closes = if others.len() == 1 { "closes that or ends" } else { "close that or end" };
+        format!("End of file comes when {who} {closes}: `kill {}`. To avoid it, {avoid}.{also}", pids.join(" "))
     }
 
     fn stall_advice(&self, readers: &[Pid], patient: bool) -> String {
@@ -67,41 +88,64 @@ impl Sheet<'_> {
         if tasks().any(|task| task.doing == Doing::Frozen) {
             return "The reader goes on when its control group is thawed.".to_owned();
         }
-        let pid = readers.first().map_or_else(String::new, ToString::to_string);
         if patient {
-            return format!(
-                "The reader waits for something else, and may read again after that: `lspipe why -p {pid}`."
-            );
+            return "The reader may read again when that is over.".to_owned();
         }
-        format!(
-            "What the reader does instead tells why: `lspipe why -p {pid}`. If it never reads, it should not hold the read end."
-        )
+        "If the reader never reads, it should not hold the read end; what it waits for is what to look at.".to_owned()
     }
-}
 
-fn deadlock_advice(itself: bool, circle: &[Link]) -> String {
-    let operation = |link: &Link| match &link.subject {
-        Some(Subject::Pipe(wait)) => Some(wait.operation),
-        _ => None,
-    };
-    let writes = circle.iter().filter(|link| operation(link) == Some(Operation::Write)).count();
-    let waits_for_child = circle.iter().any(|link| link.subject == Some(Subject::Child));
-    let last = circle.last().map_or(Pid(0), |link| link.task.pid);
-    let avoid = match circle {
-        [link] if itself && operation(link) == Some(Operation::Read) => match link.waker.fd {
-            Some(fd) => format!("close the write end (fd {fd}) in the process that reads, right after fork(2)"),
-            None => "close the write end in the process that reads".to_owned(),
-        },
-        _ if itself => "read and write in different threads or processes".to_owned(),
-        _ if waits_for_child && writes > 0 => {
-            "read what the child writes before waiting for it (in Python: communicate() in the place of wait())"
-                .to_owned()
-        }
-        _ if waits_for_child => "close the other end before waiting for the child".to_owned(),
-        _ if writes > 1 => {
-            "read and write at the same time, with poll(2) or a thread (in Python: communicate())".to_owned()
-        }
-        _ => "have each process close the ends that it does not use".to_owned(),
-    };
-    format!("Only a signal ends it, such as `kill {last}`. To avoid it, {avoid}.")
+    fn deadlock_advice(&self, itself: bool, circle: &[Link]) -> String {
+        let of = |wanted: Operation| {
+            circle
+                .iter()
+                .filter(move |link| matches!(&link.subject, Some(Subject::Pipe(wait)) if wait.operation == wanted))
+        };
+        let waits_for_child = circle.iter().any(|link| link.subject == Some(Subject::Child));
+        let held = |link: &Link| match link.waker.fd {
+            Some(fd) => format!("fd {fd} in {}", self.who(link.waker.pid, link.waker.tid)),
+            None => format!("its end in {}", self.who(link.waker.pid, link.waker.tid)),
+        };
+        let (read, written) = (of(Operation::Read).next(), of(Operation::Write).next());
+        let avoid = match (read, written) {
+            (Some(link), None) if itself => {
+                format!("close the write end, {}, in the process that reads, right after fork(2)", held(link))
+            }
+            _ if itself => "read and write in different threads or processes".to_owned(),
+            (_, Some(link)) if waits_for_child => format!(
+                "read what the child writes before waiting for it, as communicate() does in Python; or, if somebody else was to \
+                 read it, close {}",
+                held(link)
+            ),
+            (Some(link), None) if waits_for_child => {
+                format!("close the write end before waiting for the child: {}", self.write_ends(link))
+            }
+            (Some(_), Some(link)) => format!(
+                "read the full pipe, {}, too while waiting for the other, with poll(2) or a thread, as communicate() does in Python",
+                held(link)
+            ),
+            (None, Some(_)) => {
+                "read and write at the same time, with poll(2) or a thread, as communicate() does in Python".to_owned()
+            }
+            (Some(link), None) => format!(
+                "let one write first: flush what is still in a buffer (stdbuf -oL, python3 -u), or, if all is written, close the write \
+                 end, {}",
+                held(link)
+            ),
+            (None, None) => "let one of them go on by itself".to_owned(),
+        };
+        let last = circle.last().map_or(Pid(0), |link| link.task.pid);
+        format!("Only a signal can end it, such as `kill {last}`. To avoid it, {avoid}.")
+    }
+
+    /// All write ends of the pipe that a thread reads.
+    fn write_ends(&self, link: &Link) -> String {
+        let pipe = match &link.subject {
+            Some(Subject::Pipe(wait)) => wait.pipe.and_then(|pipe| self.graph.pipe(pipe)),
+            _ => None,
+        };
+        let ends = pipe.into_iter().flat_map(|pipe| pipe.side(Side::Write));
+        let ends: Vec<String> =
+            ends.take(MOST_ENDS).map(|end| format!("fd {} in {}", end.fd, self.who(end.pid, end.tid))).collect();
+        ends.join(" and ")
+    }
 }

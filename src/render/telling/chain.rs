@@ -23,10 +23,9 @@ impl Sheet<'_> {
                     tree.pieces
                 })
                 .collect(),
-            Asked::Pipes => self
-                .graph
-                .pipes
+            Asked::Pipes(pipes) => pipes
                 .iter()
+                .filter_map(|pipe| self.graph.pipe(*pipe))
                 .map(|pipe| {
                     let mut tree = Tree { sheet: self, told, drawn: BTreeSet::new(), pieces: Vec::new() };
                     tree.pipe(pipe);
@@ -83,10 +82,13 @@ impl Tree<'_> {
             let wakers = self.wakers(|wait| wait.task == task.id);
             self.below(&wakers, "");
         }
-        let others = tasks.len() - waiting.len();
-        if others > 0 {
-            let text = format!("{others} more of its threads wait for no pipe and no child");
-            self.pieces.push(Piece::new("", "  ", text));
+        match tasks.len() - waiting.len() {
+            0 => {}
+            1 => self.pieces.push(Piece::new("", "  ", "its other thread waits for no pipe and no child")),
+            others => {
+                let text = format!("{others} more threads wait for no pipe and no child");
+                self.pieces.push(Piece::new("", "  ", text));
+            }
         }
     }
 
@@ -97,22 +99,24 @@ impl Tree<'_> {
             if self.sheet.graph.coverage.may_hide(pipe.id.kind(), side) { "nobody who could be seen" } else { "nobody" }
         };
         for side in [Side::Read, Side::Write] {
-            let (reads, opens) = match side {
-                Side::Read => ("reads", "is opening it to read"),
-                Side::Write => ("writes to", "is opening it to write"),
+            let (role, opens) = match side {
+                Side::Read => ("reader", "is opening it to read"),
+                Side::Write => ("writer", "is opening it to write"),
             };
             let ends: Vec<_> = pipe.side(side).collect();
             let openers: Vec<_> = pipe.openers.iter().filter(|opener| opener.access.is_on(side)).collect();
+            let mut lines = Vec::new();
             if ends.is_empty() && openers.is_empty() {
-                self.pieces.push(Piece::new("", "  ", format!("{name}: {} {reads} it", unknown(side))));
+                lines.push(unknown(side).to_owned());
             }
-            for end in ends {
-                let text = format!("{name}: {}; it {}", self.sheet.waker_end(end), self.sheet.what_does(end.pid));
-                self.pieces.push(Piece::new("", "  ", text));
-            }
-            for opener in openers {
-                self.pieces.push(Piece::new("", "  ", format!("{name}: {} {opens}", self.sheet.who_task(opener.task))));
-            }
+            lines.extend(ends.iter().take(MOST_WAKERS).map(|end| {
+                format!("{} (fd {}): it {}", self.sheet.who(end.pid, end.tid), end.fd, self.sheet.what_does(end.pid))
+            }));
+            lines.extend(
+                ends.len().checked_sub(MOST_WAKERS).filter(|more| *more > 0).map(|more| format!("{more} more")),
+            );
+            lines.extend(openers.iter().map(|opener| format!("{} {opens}", self.sheet.who_task(opener.task))));
+            self.pieces.extend(lines.into_iter().map(|line| Piece::new("", "  ", format!("{name}, {role}: {line}"))));
         }
     }
 

@@ -12,7 +12,7 @@ use textwrap::{Options, WordSeparator, WordSplitter};
 
 use super::text::{Ink, paint};
 use super::{Sheet, Style};
-use crate::model::{Diagnosis, Fault, Finding, Pid, Pipe, Severity, Side, ThreadGroup};
+use crate::model::{Diagnosis, Fault, Finding, Pid, Pipe, PipeId, Severity, Side, ThreadGroup};
 
 /// What `why` found, beside the pipes.
 #[derive(Debug, Clone, Copy)]
@@ -35,8 +35,8 @@ pub enum Asked {
     Everything,
     /// These processes.
     Processes(BTreeSet<Pid>),
-    /// The pipes that are shown.
-    Pipes,
+    /// These pipes.
+    Pipes(BTreeSet<PipeId>),
 }
 
 /// A line of the telling, not wrapped yet.
@@ -61,7 +61,8 @@ impl Sheet<'_> {
         let (told_each, counted): (Vec<&Finding>, Vec<&Finding>) =
             told.diagnosis.findings.iter().partition(|finding| is_told(finding, told.asked));
         let mut paragraphs: Vec<Vec<Piece>> = chains;
-        paragraphs.extend(told_each.iter().map(|finding| self.finding(finding)));
+        let by_process = matches!(told.asked, Asked::Processes(_));
+        paragraphs.extend(told_each.iter().map(|finding| self.finding(finding, by_process)));
         paragraphs.extend(self.closing(told, &told_each, &counted).map(|text| vec![Piece::new("", "", text)]));
         for (index, paragraph) in paragraphs.iter().enumerate() {
             if index > 0 {
@@ -73,7 +74,7 @@ impl Sheet<'_> {
     }
 
     /// A finding: what is wrong, who is in it, and what would help.
-    fn finding(&self, finding: &Finding) -> Vec<Piece> {
+    fn finding(&self, finding: &Finding, is_asked: bool) -> Vec<Piece> {
         let mut head = String::new();
         let ink = match finding.severity() {
             Severity::Error => Ink::Error,
@@ -86,7 +87,10 @@ impl Sheet<'_> {
         head.push_str(": ");
         head.push_str(&self.message(finding));
         let mut pieces = vec![Piece::new("", "  ", head)];
-        pieces.extend(self.evidence(finding));
+        // The chain above tells who waits for whom.
+        let is_drawn = is_asked && !matches!(finding.fault, Fault::LeakedWriteEnd { .. });
+        pieces.extend(if is_drawn { Vec::new() } else { self.evidence(finding) });
+        pieces.extend(self.reservation(finding).map(|text| Piece::new("  ", "  ", text)));
         pieces.push(Piece::new("  ", "  ", self.advice(finding)));
         pieces
     }
@@ -166,7 +170,8 @@ impl Sheet<'_> {
                 told.diagnosis.waits.iter().filter(|wait| wait.pipe().is_some()).map(|wait| wait.task).collect();
             let nothing = if self.graph.coverage.is_complete() { "Nothing is wrong" } else { "Nothing wrong was seen" };
             sentences.push(match (waiting.len(), is_asked) {
-                (_, true) => format!("{nothing} with that."),
+                (0, true) => format!("{nothing} here: nobody waits on a pipe."),
+                (_, true) => format!("{nothing} here: somebody at the end is awake."),
                 (0, false) => format!("{nothing}: no thread waits on a pipe."),
                 (1, false) => format!("{nothing}: one thread waits on pipes, for somebody who is awake."),
                 (count, false) => {
@@ -182,12 +187,17 @@ impl Sheet<'_> {
             ("no-reader", "pipes that nobody reads"),
             ("no-writer", "pipes that nobody writes to"),
         ] {
-            if count(code) > 0 {
-                more.push(format!("{} {words} ({code})", count(code)));
+            match count(code) {
+                0 => {}
+                1 => more.push(format!(
+                    "1 {} ({code})",
+                    words.replacen("pipes", "pipe", 1).replace("whose readers are", "whose reader is")
+                )),
+                count => more.push(format!("{count} {words} ({code})")),
             }
         }
         if !more.is_empty() {
-            sentences.push(format!("Worth knowing, and often as it should be: {}. --json has each.", more.join(", ")));
+            sentences.push(format!("Also, and often as it should be: {}; --json has each.", more.join(", ")));
         }
         sentences.extend(self.probe_offer(told));
         (!sentences.is_empty()).then(|| sentences.join(" "))
@@ -195,7 +205,8 @@ impl Sheet<'_> {
 
     /// What `--probe` would add.
     fn probe_offer(&self, told: &Told<'_>) -> Option<String> {
-        if told.probed || self.graph.pipefs.is_none() {
+        let is_asked = *told.asked != Asked::Everything;
+        if told.probed || is_asked || self.graph.pipefs.is_none() {
             return None;
         }
         let coverage = &self.graph.coverage;

@@ -6,7 +6,7 @@ use super::super::Sheet;
 use super::super::text::readable;
 use crate::model::{
     AccessMode, Besides, Cause, Children, Doing, Doubt, Endpoint, Fault, Fd, Finding, Holder, How, Link, Operation,
-    Pid, PipeId, PipeWait, Side, Sleep, SleepOn, Stranger, Subject, Suspect, Task, TaskId, Tid,
+    Pid, PipeId, PipeWait, Proof, Side, Sleep, SleepOn, Stranger, Subject, Suspect, Task, TaskId, Tid,
 };
 
 /// So many processes are named in a sentence; of more, the rest is counted.
@@ -118,7 +118,7 @@ impl<'a> Sheet<'a> {
             _ => String::new(),
         };
         match sleep.on {
-            SleepOn::Timer => "sleeps, and wakes by itself".to_owned(),
+            SleepOn::Timer => "is in a timed sleep".to_owned(),
             SleepOn::Signal => "waits for a signal".to_owned(),
             SleepOn::Files => "polls files that are no pipes".to_owned(),
             SleepOn::SomeFiles => "polls files that could not be told".to_owned(),
@@ -142,7 +142,7 @@ impl<'a> Sheet<'a> {
         let sentence = match &finding.fault {
             Fault::Deadlock { itself: true, .. } => {
                 let pid = finding.tasks.first().map_or(Pid(0), |task| task.pid);
-                format!("{} waits for what only it could do itself", self.who(pid, None))
+                format!("{} waits for itself: nobody else could end that", self.who(pid, None))
             }
             Fault::Deadlock { itself: false, .. } => {
                 format!(
@@ -151,9 +151,10 @@ impl<'a> Sheet<'a> {
                 )
             }
             Fault::LeakedWriteEnd { pipe, readers, holders } => {
-                let verb = if is_one(holders.iter().map(|holder| holder.end.pid)) { "holds" } else { "hold" };
+                let one = is_one(holders.iter().map(|holder| holder.end.pid));
+                let (verb, seem) = if one { ("holds", "seems") } else { ("hold", "seem") };
                 format!(
-                    "{} {} no end of file from {}, whose write end {} still {verb}",
+                    "{} {} no end of file from {}: {} still {verb} its write end, and {seem} to have nothing to do with it",
                     self.tasks(readers),
                     if readers.len() == 1 { "gets" } else { "get" },
                     self.pipe_name(*pipe),
@@ -204,31 +205,34 @@ impl<'a> Sheet<'a> {
                 format!("nobody writes to {}: once it is empty, a read gets end of file", self.pipe_name(*pipe))
             }
         };
-        match (&finding.fault, finding.doubts.is_empty()) {
-            (_, true) => sentence,
-            (Fault::HiddenEnd { .. }, false) => {
+        match &finding.fault {
+            Fault::HiddenEnd { .. } if !finding.doubts.is_empty() => {
                 format!("{sentence}; it may be held by {}", self.suspects(&finding.doubts))
             }
-            (_, false) => format!("{sentence}, {}", self.unless(&finding.doubts)),
+            _ => sentence,
         }
     }
 
-    /// What keeps a finding from being proven: `unless init (PID 1) …`.
-    fn unless(&self, doubts: &[Doubt]) -> String {
+    /// What keeps a finding from being proven, in a sentence; none if nothing does.
+    pub(in super::super) fn reservation(&self, finding: &Finding) -> Option<String> {
+        if finding.proof() != Proof::Suspected {
+            return None;
+        }
+        let doubts = &finding.doubts;
         let mut reasons = Vec::new();
         if doubts.iter().any(|doubt| matches!(doubt, Doubt::Holder(_))) {
-            reasons.push(format!("{}, holds an end too", self.suspects(doubts)));
+            reasons.push(format!("an end may also be held by {}", self.suspects(doubts)));
         }
         for doubt in doubts {
             match doubt {
-                Doubt::Name(pipe) => reasons.push(format!("somebody else opens {}", self.pipe_name(*pipe))),
+                Doubt::Name(pipe) => reasons.push(format!("somebody else may open {}", self.pipe_name(*pipe))),
                 Doubt::Handler(pid) => {
-                    reasons.push(format!("{} has a signal handler that does it", self.who(*pid, None)));
+                    reasons.push(format!("a signal handler of {} may do what it waits for", self.who(*pid, None)));
                 }
                 _ => {}
             }
         }
-        format!("unless {}", reasons.join(", or "))
+        Some(format!("Not proven: {}.", reasons.join("; ")))
     }
 
     /// Who may hold an end that was not seen.
@@ -257,23 +261,23 @@ impl<'a> Sheet<'a> {
     /// Why the holder of a write end is none of the pipeline, and how it came by it.
     pub(super) fn stranger(&self, holder: &Holder) -> String {
         let why = match holder.stranger {
-            Stranger::Own => "the reader itself, which did not close its copy".to_owned(),
+            Stranger::Own => "the reader itself, which did not close it".to_owned(),
             Stranger::ReadWrite => "open for reading and writing, so that a writer is always there".to_owned(),
             Stranger::OtherSession => {
                 let session = self.told.and_then(|told| told.groups.get(&holder.end.pid)?.sid);
                 session.map_or_else(
-                    || "of another session".to_owned(),
-                    |session| format!("of another session ({session})"),
+                    || "in another session".to_owned(),
+                    |session| format!("in another session ({session})"),
                 )
             }
-            Stranger::Orphan => "an orphan: the process that started it has ended".to_owned(),
-            Stranger::Inherited => "another program, which was not told of it".to_owned(),
+            Stranger::Orphan => "an orphan, whose parent has ended".to_owned(),
+            Stranger::Inherited => "another program, which inherited it by accident".to_owned(),
         };
         let anonymous = holder.stranger != Stranger::ReadWrite && holder.stranger != Stranger::Own;
         let open = holder.end.flags.is_some_and(|flags| !flags.closes_on_exec());
         let how = match holder.inherited_from {
             Some(ancestor) => format!("; inherited from {}", self.who(ancestor, None)),
-            None if anonymous && open => "; inherited, it seems, as it has no O_CLOEXEC".to_owned(),
+            None if anonymous && open && holder.stranger != Stranger::Inherited => "; probably inherited".to_owned(),
             None => String::new(),
         };
         let process = self.graph.processes.get(&holder.end.pid);
@@ -313,17 +317,21 @@ impl<'a> Sheet<'a> {
         let next = self.who(link.waker.pid, link.waker.tid);
         match &link.subject {
             Some(Subject::Pipe(wait)) => {
-                let end = match wait.awaited().next() {
-                    Some(Side::Read) => "read end",
-                    _ => "write end",
+                let role = match wait.awaited().next() {
+                    Some(Side::Read) => "reader",
+                    _ => "writer",
                 };
-                let holder = if own { "it has that itself".to_owned() } else { format!("{next} has that") };
-                format!("{who} {}{idle}; the {end}: {holder}{}", self.at_pipe(wait), fd(link.waker.fd))
+                let holder = if own { "itself".to_owned() } else { next };
+                format!("{who} {}{idle}; its {role} is {holder}{}", self.at_pipe(wait), by(link.waker.fd))
             }
             Some(Subject::Child) => format!("{who} waits for its child {next} to exit{idle}"),
             None => format!("{who} waits for another of its own threads{idle}"),
         }
     }
+}
+
+fn by(fd: Option<Fd>) -> String {
+    fd.map_or_else(String::new, |fd| format!(", fd {fd}"))
 }
 
 fn fd(fd: Option<Fd>) -> String {
