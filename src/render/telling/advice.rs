@@ -2,9 +2,7 @@
 
 use super::super::Sheet;
 use super::super::text::readable;
-use crate::model::{
-    AccessMode, Doing, Doubt, Fault, Finding, Holder, How, Link, Operation, Pid, Side, Stranger, Subject,
-};
+use crate::model::{AccessMode, Doing, Doubt, Fault, Finding, Holder, How, Link, Pid, Side, Stranger, Subject};
 
 /// So many ends are named in a sentence.
 const MOST_ENDS: usize = 4;
@@ -95,18 +93,18 @@ impl Sheet<'_> {
     }
 
     fn deadlock_advice(&self, itself: bool, circle: &[Link]) -> String {
-        let of = |wanted: Operation| {
-            circle
-                .iter()
-                .filter(move |link| matches!(&link.subject, Some(Subject::Pipe(wait)) if wait.operation == wanted))
+        let at_pipe = |link: &&Link, write: bool| match &link.subject {
+            Some(Subject::Pipe(wait)) => (wait.access == AccessMode::Write) == write,
+            _ => false,
         };
+        let reads: Vec<&Link> = circle.iter().filter(|link| at_pipe(link, false)).collect();
+        let written = circle.iter().find(|link| at_pipe(link, true));
         let waits_for_child = circle.iter().any(|link| link.subject == Some(Subject::Child));
         let held = |link: &Link| match link.waker.fd {
             Some(fd) => format!("fd {fd} in {}", self.who(link.waker.pid, link.waker.tid)),
             None => format!("its end in {}", self.who(link.waker.pid, link.waker.tid)),
         };
-        let (read, written) = (of(Operation::Read).next(), of(Operation::Write).next());
-        let avoid = match (read, written) {
+        let avoid = match (reads.first(), written) {
             (Some(link), None) if itself => {
                 format!("close the write end, {}, in the process that reads, right after fork(2)", held(link))
             }
@@ -126,11 +124,14 @@ impl Sheet<'_> {
             (None, Some(_)) => {
                 "read and write at the same time, with poll(2) or a thread, as communicate() does in Python".to_owned()
             }
-            (Some(link), None) => format!(
-                "let one write first: flush what is still in a buffer (stdbuf -oL, python3 -u), or, if all is written, close the write \
-                 end, {}",
-                held(link)
-            ),
+            (Some(_), None) => {
+                let ends: Vec<String> = reads.iter().take(MOST_ENDS).map(|link| held(link)).collect();
+                format!(
+                    "let one write first: flush what is still in a buffer (stdbuf -oL, python3 -u), or close the write end where all \
+                     is written: {}",
+                    ends.join(", or ")
+                )
+            }
             (None, None) => "let one of them go on by itself".to_owned(),
         };
         let last = circle.last().map_or(Pid(0), |link| link.task.pid);
