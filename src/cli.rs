@@ -94,8 +94,8 @@ Examples:
   lspipe fds 252                what `ls -l /proc/252/fd` should have been
 
 Exit status:
-  0  the report was written (for why: nothing is wrong)
-  1  a selection was given, and nothing matched (for why: something is wrong)
+  0  the report was written (for why: nothing worse than an info)
+  1  a selection was given, and nothing matched (for why: a warning or an error)
   2  usage error, or the report could not be made or written; with --require-complete also an incomplete scan";
 
 const WHY_HELP: &str = "\

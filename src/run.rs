@@ -7,7 +7,7 @@ use std::io::Write;
 
 use crate::error::Error;
 use crate::join::{add_openers, join};
-use crate::model::{Diagnosis, Doing, Pid, Pipe, PipeGraph, PipeId, Severity};
+use crate::model::{Diagnosis, Pid, Pipe, PipeGraph, PipeId, Severity};
 use crate::notes;
 use crate::options::{Options, PipeName, Question, Wanted};
 use crate::probe;
@@ -161,10 +161,9 @@ fn reasons(
         }
     }
     let unreadable = notes::unreadable(&selection.pids, &graph);
-    let is_silent =
-        |pid: &Pid| groups.get(pid).is_none_or(|group| group.tasks.iter().all(|task| task.doing == Doing::Unknown));
+    let waits = |pid: &Pid| diagnosis.waits.iter().any(|wait| wait.task.pid == *pid);
     if let Some(first) = unreadable.first()
-        && selection.pids.iter().all(is_silent)
+        && !selection.pids.iter().any(waits)
     {
         return Err(Error::Unreadable(first.clone()));
     }
