@@ -74,7 +74,7 @@ impl Sheet<'_> {
     }
 
     /// A finding: what is wrong, who is in it, and what would help.
-    fn finding(&self, finding: &Finding, is_asked: bool) -> Vec<Piece> {
+    fn finding(&self, finding: &Finding, is_drawn: bool) -> Vec<Piece> {
         let mut head = String::new();
         let ink = match finding.severity() {
             Severity::Error => Ink::Error,
@@ -87,20 +87,19 @@ impl Sheet<'_> {
         head.push_str(": ");
         head.push_str(&self.message(finding));
         let mut pieces = vec![Piece::new("", "  ", head)];
-        // The chain above tells who waits for whom.
-        let is_drawn = is_asked && !matches!(finding.fault, Fault::LeakedWriteEnd { .. });
-        pieces.extend(if is_drawn { Vec::new() } else { self.evidence(finding) });
+        pieces.extend(self.evidence(finding, is_drawn));
         pieces.extend(self.reservation(finding).map(|text| Piece::new("  ", "  ", text)));
         pieces.push(Piece::new("  ", "  ", self.advice(finding)));
         pieces
     }
 
-    fn evidence(&self, finding: &Finding) -> Vec<Piece> {
+    /// Who is in it. Where a chain was drawn, that tells already who waits for whom.
+    fn evidence(&self, finding: &Finding, is_drawn: bool) -> Vec<Piece> {
         let mut pieces = Vec::new();
         match &finding.fault {
             Fault::Deadlock { circle, behind, .. } => {
                 let last = circle.len().saturating_sub(1);
-                for (index, link) in circle.iter().enumerate() {
+                for (index, link) in circle.iter().enumerate().filter(|_| !is_drawn) {
                     let (first, rest) = match index {
                         0 if last == 0 => ("  ↻ ", "    "),
                         0 => ("  ╭▶ ", "  │  "),
@@ -134,6 +133,7 @@ impl Sheet<'_> {
                 });
                 pieces.extend(branches(holders.collect()));
             }
+            Fault::StalledReader { .. } | Fault::BlockedOpen { .. } if is_drawn => {}
             Fault::StalledReader { pipe, writers, .. } => {
                 pieces.extend(self.own_words(writers));
                 let ends = self.graph.pipe(*pipe).into_iter().flat_map(|pipe| pipe.side(Side::Read));
