@@ -173,11 +173,11 @@ impl Finding {
     pub const fn severity(&self) -> Severity {
         match &self.fault {
             Fault::Deadlock { .. } if self.doubts.is_empty() => Severity::Error,
-            Fault::Deadlock { .. } | Fault::LeakedWriteEnd { .. } | Fault::BlockedOpen { .. } => Severity::Warning,
-            Fault::StalledReader { patient: true, .. } | Fault::Missing { .. } => Severity::Info,
-            Fault::StalledReader { .. } => Severity::Warning,
-            Fault::HiddenEnd { usual: true, .. } => Severity::Info,
-            Fault::HiddenEnd { .. } => Severity::Warning,
+            Fault::StalledReader { patient: true, .. }
+            | Fault::LeakedWriteEnd { patient: true, .. }
+            | Fault::HiddenEnd { usual: true, .. }
+            | Fault::Missing { .. } => Severity::Info,
+            _ => Severity::Warning,
         }
     }
 
@@ -194,8 +194,8 @@ impl Finding {
 
     /// What makes two findings the same, whenever they were made.
     #[must_use]
-    pub fn same_as(&self, other: &Self) -> bool {
-        (self.code(), &self.tasks, &self.pipes) == (other.code(), &other.tasks, &other.pipes)
+    pub fn key(&self) -> (&'static str, &[TaskId], &[PipeId]) {
+        (self.code(), &self.tasks, &self.pipes)
     }
 }
 
@@ -219,6 +219,8 @@ pub enum Fault {
         readers: Vec<TaskId>,
         /// Who holds the write end.
         holders: Vec<Holder>,
+        /// Whether it may well go on by itself: each of the readers waits for something else as well, or for some time only.
+        patient: bool,
     },
     /// Writers wait for room in a full pipe, and no reader is about to read.
     StalledReader {

@@ -44,6 +44,8 @@ pub struct Hidden {
     pub in_flight: Vec<Holding>,
     /// Anonymous pipes that are registered with an `io_uring`, likewise.
     pub registered: Vec<(PipeId, Holding)>,
+    /// Processes that have an `io_uring`, ascending.
+    pub rings: Vec<Pid>,
     /// Processes that are stuck in exiting, with descriptors that /proc shows no more: PID and command.
     pub exiting: Vec<(Pid, Vec<u8>)>,
     /// Pipes of which the kernel holds a write end for an autofs mount.

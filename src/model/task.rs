@@ -42,6 +42,14 @@ pub struct ThreadGroup {
     pub tasks: Vec<Task>,
 }
 
+impl ThreadGroup {
+    /// One of its threads.
+    #[must_use]
+    pub fn task(&self, id: TaskId) -> Option<&Task> {
+        self.tasks.binary_search_by_key(&id, |task| task.id).ok().and_then(|index| self.tasks.get(index))
+    }
+}
+
 /// A thread at one time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Task {

@@ -77,7 +77,7 @@ fn asks_who_hides(finding: &Finding) -> bool {
 
 /// Whether a finding may be true for a moment on a healthy machine.
 fn may_pass(finding: &Finding) -> bool {
-    !matches!(finding.fault, Fault::Deadlock { .. } | Fault::Missing { .. })
+    !matches!(finding.fault, Fault::Missing { .. })
 }
 
 /// All pipes with their ends, and with those who are blocked in opening one.

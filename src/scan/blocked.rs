@@ -61,7 +61,8 @@ pub(super) fn thread_group(pid: Pid, context: &mut Context<'_>) -> Option<Thread
         sid: stat.sid,
         command: stat.command,
         tracer: status.tracer.map(Pid),
-        catches: status.catches,
+        // Of whom it is not known, it may be any.
+        catches: status.catches.unwrap_or(u64::MAX),
         tasks,
     })
 }

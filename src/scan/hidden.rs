@@ -33,6 +33,7 @@ const MOUNTS: u64 = 16 * 1024 * 1024;
 pub(super) enum Trace {
     InFlight(Holding),
     Registered(PipeId, Holding),
+    Ring(Pid),
     Exiting(Pid, Vec<u8>),
 }
 
@@ -51,6 +52,7 @@ pub fn hidden(proc_root: &Path) -> Result<Hidden, Error> {
             match trace {
                 Trace::InFlight(holding) => hidden.in_flight.push(holding),
                 Trace::Registered(pipe, holding) => hidden.registered.push((pipe, holding)),
+                Trace::Ring(pid) => hidden.rings.push(pid),
                 Trace::Exiting(pid, command) => hidden.exiting.push((pid, command)),
             }
         }
@@ -60,6 +62,8 @@ pub fn hidden(proc_root: &Path) -> Result<Hidden, Error> {
     hidden.autofs = parse::autofs_pipes(&mounts);
     hidden.in_flight.sort_unstable();
     hidden.registered.sort_unstable();
+    hidden.rings.sort_unstable();
+    hidden.rings.dedup();
     hidden.exiting.sort_unstable();
     hidden.gaps.sort_by_key(|gap| gap.pid);
     Ok(hidden)
@@ -124,6 +128,7 @@ impl Scanner {
             context.watch.doing(Step::Fd(table.tid, fd));
             let holding = || Holding { pid: process.pid, fd, command: process.command() };
             if is_ring {
+                context.part.traces.push(Trace::Ring(process.pid));
                 let registered = parse::registered_pipes(&text).into_iter();
                 context.part.traces.extend(registered.map(|pipe| Trace::Registered(pipe, holding())));
             } else if parse::in_flight(&text) > 0 {

@@ -18,17 +18,10 @@ pub(super) fn fifo(scanner: &Scanner, process: &ProcessDir, dir: Option<Fd>, pat
         return identify(CWD, path, None);
     };
     let flags = OFlags::PATH | OFlags::CLOEXEC;
-    let file = if path.starts_with(b"/") {
-        let root = open_dir(process.dir(), c"root").ok()?;
-        // Links in it lead where they would lead the process.
-        rustix::fs::openat2(root, path, flags, Mode::empty(), ResolveFlags::IN_ROOT)
-    } else {
-        let start = match dir {
-            Some(fd) => open_dir(process.dir(), format!("fd/{fd}")),
-            None => open_dir(process.dir(), c"cwd"),
-        };
-        rustix::fs::openat(start.ok()?, path, flags, Mode::empty())
-    };
+    let root = open_dir(process.dir(), c"root").ok()?;
+    // Links in it lead where they would lead the process.
+    let path = absolute(process, dir, path.to_vec());
+    let file = rustix::fs::openat2(root, path, flags, Mode::empty(), ResolveFlags::IN_ROOT);
     identify(file.ok()?, b"", Some(real))
 }
 

@@ -104,7 +104,7 @@ pub(super) struct Status {
     /// `TracerPid:\t0` where nobody traces it.
     pub(super) tracer: Option<u32>,
     /// `SigCgt:\t0000000000000002`, in hexadecimal.
-    pub(super) catches: u64,
+    pub(super) catches: Option<u64>,
     /// The sum of `voluntary_ctxt_switches` and `nonvoluntary_ctxt_switches`.
     pub(super) switches: Option<u64>,
 }
@@ -120,7 +120,7 @@ pub(super) fn status(text: &[u8]) -> Status {
             status.tracer = number(rest.trim_ascii()).filter(|pid| *pid != 0);
         } else if let Some(rest) = line.strip_prefix(b"SigCgt:") {
             let bits = std::str::from_utf8(rest.trim_ascii()).ok();
-            status.catches = bits.and_then(|bits| u64::from_str_radix(bits, 16).ok()).unwrap_or_default();
+            status.catches = bits.and_then(|bits| u64::from_str_radix(bits, 16).ok());
         } else if let Some((_, rest)) = split_at(line, b"voluntary_ctxt_switches:")
             && let Some(count) = number::<u64>(rest.trim_ascii())
         {

@@ -64,6 +64,10 @@ fn wakers(
     let Doing::Waits { causes, besides: None } = &task.doing else {
         return None;
     };
+    // What is queued in an io_uring goes on without any thread.
+    if graph.hidden.rings.binary_search(&group.pid).is_ok() {
+        return None;
+    }
     let mut wakers = BTreeSet::new();
     for cause in causes {
         match cause {
@@ -104,7 +108,7 @@ fn may_be_opened(graph: &PipeGraph, wait: &PipeWait) -> bool {
 
 /// Whether it polls a pipe of its own, and a signal handler may write into that: the self-pipe trick.
 fn may_be_handled(group: &ThreadGroup, wait: &PipeWait, holders: &BTreeSet<Pid>) -> bool {
-    wait.operation == Operation::Poll && holders.iter().all(|pid| *pid == group.pid) && group.catches & ACTED_ON != 0
+    wait.operation == Operation::Poll && holders.contains(&group.pid) && group.catches & ACTED_ON != 0
 }
 
 /// The children whose end the process hears of, whatever it waits for: make(1) waits for a token or for a child at once.
@@ -115,7 +119,7 @@ fn heard_of(group: &ThreadGroup, groups: &Groups) -> impl Iterator<Item = Pid> {
 
 /// A knot as a finding; none where no pipe is in it, nor behind it.
 fn finding(graph: &PipeGraph, groups: &Groups, inside: &[&Task], behind: Vec<TaskId>) -> Option<Finding> {
-    let task = |id: &TaskId| groups.get(&id.pid)?.tasks.iter().find(|task| task.id == *id);
+    let task = |id: &TaskId| groups.get(&id.pid)?.task(*id);
     let waits: Vec<&PipeWait> = inside.iter().flat_map(|task| pipe_waits(task)).collect();
     let mut pipes: BTreeSet<PipeId> = waits.iter().filter_map(|wait| wait.pipe).collect();
     if pipes.is_empty() {
@@ -127,10 +131,8 @@ fn finding(graph: &PipeGraph, groups: &Groups, inside: &[&Task], behind: Vec<Tas
     let processes: BTreeSet<Pid> = inside.iter().map(|task| task.id.pid).collect();
     let itself = processes.len() == 1;
     let mut doubts: BTreeSet<Doubt> = waits.iter().flat_map(|wait| doubts(graph, wait)).collect();
-    // Of one process, or where a thread waits for another that may only be woken by a handler: an idle server looks like that.
-    let idles = |pid: Pid| inside.iter().any(|task| task.id.pid == pid && waits_for_threads(task));
-    let handler =
-        |group: &&ThreadGroup| ((itself && !waits.is_empty()) || idles(group.pid)) && group.catches & ACTED_ON != 0;
+    // Of children that end it is known already who waits for them.
+    let handler = |group: &&ThreadGroup| group.catches & ACTED_ON & !SIGCHLD != 0 && !waits.is_empty();
     let handlers = processes.iter().filter_map(|pid| groups.get(pid)).filter(handler);
     doubts.extend(handlers.map(|group| Doubt::Handler(group.pid)));
     let circle = circle(graph, groups, inside);
@@ -147,10 +149,6 @@ fn finding(graph: &PipeGraph, groups: &Groups, inside: &[&Task], behind: Vec<Tas
 fn pipe_waits(task: &Task) -> impl Iterator<Item = &PipeWait> {
     let causes = if let Doing::Waits { causes, .. } = &task.doing { causes.as_slice() } else { &[] };
     causes.iter().filter_map(|cause| if let Cause::Pipe(wait) = cause { Some(wait) } else { None })
-}
-
-fn waits_for_threads(task: &Task) -> bool {
-    matches!(&task.doing, Doing::Waits { causes, .. } if causes.contains(&Cause::Threads))
 }
 
 /// What may hold another end on the side that a wait is for.

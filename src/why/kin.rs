@@ -19,10 +19,15 @@ impl Case<'_> {
         }
         let descends = self.is_ancestor(reader, holder);
         let session = |pid: Pid| self.groups.get(&pid).and_then(|group| group.sid);
-        if !descends && session(holder) != session(reader) {
+        if !descends && session(holder) != session(reader) && !(given && self.leads_beside(reader, holder)) {
             return Some(Stranger::OtherSession);
         }
-        if !descends && !self.are_siblings(reader, given, holder) && !self.share_an_ancestor(reader, holder) {
+        let related = || {
+            self.are_siblings(reader, given, holder)
+                || self.share_an_ancestor(reader, holder)
+                || session(holder) != session(reader)
+        };
+        if !descends && !related() {
             return Some(Stranger::Orphan);
         }
         self.was_not_told(holder, ends).then_some(Stranger::Inherited)
@@ -44,6 +49,14 @@ impl Case<'_> {
         let family = |pid: Pid| self.groups.get(&pid).map(|group| (group.parent, group.pgid));
         let of_init = family(reader).is_some_and(|(parent, _)| parent == Some(Pid(1)));
         family(reader).is_some() && family(reader) == family(holder) && (given || !of_init)
+    }
+
+    /// Whether the leader of the holder's session lives, and is a child of the reader's parent: `setsid a | setsid b` in a shell.
+    fn leads_beside(&self, reader: Pid, holder: Pid) -> bool {
+        let group = |pid: Pid| self.groups.get(&pid);
+        let leader = group(holder).and_then(|group| group.sid).map(Pid).and_then(group);
+        let parent = group(reader).and_then(|group| group.parent).filter(|parent| *parent != Pid(1));
+        parent.is_some() && leader.and_then(|leader| leader.parent) == parent
     }
 
     /// Whether a process of the reader's own session is an ancestor of both: not one that takes in orphans.

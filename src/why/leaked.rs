@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 
 use super::Case;
 use crate::model::{
-    AccessMode, Doing, Endpoint, Fault, Fd, Finding, Holder, Operation, Pid, Pipe, PipeId, PipeWait, Side, Stranger,
-    Task, TaskId,
+    AccessMode, Besides, Doing, Endpoint, Fault, Fd, Finding, Holder, Operation, Pid, Pipe, PipeId, PipeWait, Side,
+    Stranger, Task, TaskId,
 };
 
 /// The standard input, by which a shell gives a pipe to a program.
@@ -41,12 +41,17 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Finding> {
     }
     // Its own copy alone is a matter of deadlock.
     strangers.iter().any(|holder| holder.stranger != Stranger::Own).then_some(())?;
+    // As communicate() with a timeout does, and a server with a socket beside it.
+    let waiting = case.waiting.get(&pipe.id).map_or(&[][..], Vec::as_slice);
+    let patient = !waiting
+        .iter()
+        .any(|(task, _)| readers.contains(&task.id) && matches!(task.doing, Doing::Waits { besides: None, .. }));
     let mut tasks = readers.clone();
     tasks.extend(
         pids.iter().filter(|pid| !readers.iter().any(|reader| reader.pid == **pid)).filter_map(|pid| case.leader(*pid)),
     );
     Some(Finding {
-        fault: Fault::LeakedWriteEnd { pipe: pipe.id, readers, holders: strangers },
+        fault: Fault::LeakedWriteEnd { pipe: pipe.id, readers, holders: strangers, patient },
         tasks,
         pipes: vec![pipe.id],
         doubts: Vec::new(),
@@ -82,11 +87,11 @@ fn of_holder(case: &Case<'_>, pipe: &Pipe, readers: &[TaskId], holder: Pid, ends
     strangers.all(|stranger| stranger.is_some()).then_some(first?)
 }
 
-/// The threads that wait for nothing but pipes, this one among them, to have data or end.
+/// The threads that wait for this pipe to have data or end.
 fn readers(case: &Case<'_>, pipe: PipeId) -> Vec<TaskId> {
     let waiting = case.waiting.get(&pipe).map_or(&[][..], Vec::as_slice);
     let reads = |(task, wait): &&(&Task, &PipeWait)| {
-        matches!(task.doing, Doing::Waits { besides: None, .. })
+        !matches!(task.doing, Doing::Waits { besides: Some(Besides::Lock), .. })
             && wait.access != AccessMode::Write
             && matches!(wait.operation, Operation::Read | Operation::Poll)
             && !case.stuck.contains(&task.id)

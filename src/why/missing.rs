@@ -77,7 +77,6 @@ fn hidden_end(case: &Case<'_>, pipe: PipeId, side: Side, tasks: Vec<TaskId>) -> 
 }
 
 fn is_locked_out(case: &Case<'_>, task: TaskId) -> bool {
-    let tasks = case.groups.get(&task.pid).map_or(&[][..], |group| &group.tasks);
-    let doing = tasks.iter().find(|other| other.id == task).map(|task| &task.doing);
+    let doing = case.groups.get(&task.pid).and_then(|group| group.task(task)).map(|task| &task.doing);
     matches!(doing, Some(Doing::Waits { besides: Some(Besides::Lock), .. }))
 }

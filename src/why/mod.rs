@@ -87,7 +87,7 @@ pub fn held_still(mut groups: Groups, again: &BTreeSet<Pid>, later: Groups) -> G
     for (pid, mut group) in later {
         let before = groups.get(&pid);
         for task in &mut group.tasks {
-            let task_before = before.and_then(|group| group.tasks.iter().find(|other| other.id == task.id));
+            let task_before = before.and_then(|group| group.task(task.id));
             if task_before.is_none_or(|before| before.trace != task.trace || before.doing != task.doing) {
                 task.doing = Doing::Runs;
             }
@@ -113,6 +113,7 @@ pub fn locked(groups: &Groups) -> impl Iterator<Item = PipeId> {
 /// Keeps the findings that another look agrees with.
 #[must_use]
 pub fn agreed(mut diagnosis: Diagnosis, other: &Diagnosis) -> Diagnosis {
-    diagnosis.findings.retain(|finding| other.findings.iter().any(|it| it.same_as(finding)));
+    let known: BTreeSet<_> = other.findings.iter().map(Finding::key).collect();
+    diagnosis.findings.retain(|finding| known.contains(&finding.key()));
     diagnosis
 }

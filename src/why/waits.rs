@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::Groups;
 use crate::model::{
-    Cause, Certainty, Children, Doing, Endpoint, Operation, Pid, PipeGraph, PipeId, PipeWait, Subject, Task, TaskId,
-    Wait, Waker,
+    AccessMode, Cause, Certainty, Children, Doing, Endpoint, Operation, Pid, PipeGraph, PipeId, PipeWait, Subject,
+    Task, TaskId, Wait, Waker,
 };
 
 /// Every wait for a pipe or a child, ordered by process, thread and descriptor.
@@ -85,10 +85,7 @@ pub(super) fn meant(children: Children, parent: Pid, groups: &Groups) -> impl It
 fn guesses(graph: &PipeGraph, task: TaskId, wait: &PipeWait, ends: &[(PipeId, &Endpoint)]) -> Vec<Wait> {
     let fits = |end: &Endpoint| {
         // The table of another thread is not the one that it uses.
-        end.tid.is_none_or(|tid| tid == task.tid)
-            && [wait.access]
-                .iter()
-                .any(|access| end.access == *access || end.access == crate::model::AccessMode::ReadWrite)
+        end.tid.is_none_or(|tid| tid == task.tid) && (end.access == wait.access || end.access == AccessMode::ReadWrite)
     };
     let fitting: Vec<_> = ends.iter().filter(|(_, end)| fits(end)).collect();
     let mut pipes: Vec<PipeId> = fitting.iter().map(|(pipe, _)| *pipe).collect();

@@ -50,6 +50,9 @@ impl Sheet<'_> {
     }
 }
 
+/// So many steps of a chain are drawn.
+const MOST_STEPS: usize = 24;
+
 struct Tree<'a> {
     sheet: &'a Sheet<'a>,
     told: &'a Told<'a>,
@@ -73,14 +76,17 @@ impl Tree<'_> {
             let text = format!("{} {}", self.sheet.who(pid, None), self.sheet.what_does(pid));
             return self.pieces.push(Piece::new("", "  ", text));
         }
-        for task in &waiting {
+        for task in waiting.iter().take(MOST_WAKERS) {
             self.pieces.push(Piece::new(
                 "",
                 "  ",
                 format!("{} {}", self.sheet.who_task(task.id), self.sheet.doing(task)),
             ));
             let wakers = self.wakers(|wait| wait.task == task.id);
-            self.below(&wakers, "");
+            self.below(&wakers, "", 0);
+        }
+        if let Some(more @ 1..) = waiting.len().checked_sub(MOST_WAKERS) {
+            self.pieces.push(Piece::new("", "  ", format!("and {more} more of its threads, which wait too")));
         }
         match tasks.len() - waiting.len() {
             0 => {}
@@ -126,7 +132,10 @@ impl Tree<'_> {
     }
 
     /// Those who could end a wait, each with what it waits for itself.
-    fn below(&mut self, wakers: &[(Waker, Option<crate::model::PipeId>)], indent: &str) {
+    fn below(&mut self, wakers: &[(Waker, Option<crate::model::PipeId>)], indent: &str, steps: usize) {
+        if steps == MOST_STEPS && !wakers.is_empty() {
+            return self.pieces.push(Piece::new(format!("{indent}└─ "), format!("{indent}   "), "and so on"));
+        }
         let shown = wakers.len().min(MOST_WAKERS);
         for (index, (waker, pipe)) in wakers.iter().take(shown).enumerate() {
             let is_last = index + 1 == wakers.len();
@@ -145,7 +154,7 @@ impl Tree<'_> {
             self.pieces.push(Piece::new(format!("{indent}{branch}"), below.clone(), format!("{who}{what}")));
             if is_new {
                 let next = self.wakers(|wait| wait.task.pid == waker.pid);
-                self.below(&next, &below);
+                self.below(&next, &below, steps + 1);
             }
         }
         if wakers.len() > shown {

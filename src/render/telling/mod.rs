@@ -182,6 +182,7 @@ impl Sheet<'_> {
         let count = |code: &str| counted.iter().filter(|finding| finding.code() == code).count();
         let mut more = Vec::new();
         for (code, words) in [
+            ("leaked-write-end", "pipes whose write end strangers hold"),
             ("stalled-reader", "full pipes whose readers are at something else"),
             ("hidden-end", "pipes with an end that no fd table shows"),
             ("no-reader", "pipes that nobody reads"),

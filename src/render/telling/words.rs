@@ -35,7 +35,7 @@ impl<'a> Sheet<'a> {
     }
 
     pub(in super::super) fn task(&self, id: TaskId) -> Option<&'a Task> {
-        self.told?.groups.get(&id.pid)?.tasks.iter().find(|task| task.id == id)
+        self.told?.groups.get(&id.pid)?.task(id)
     }
 
     /// `pipe:[18913]`, or the path of a FIFO.
@@ -108,7 +108,10 @@ impl<'a> Sheet<'a> {
             None => what,
             Some(Besides::Timeout) => what + ", with a timeout",
             Some(Besides::Files) => what + ", and files that are no pipes",
-            Some(Besides::Lock) => what + ", but waits for its lock, which a call that does not return holds",
+            Some(Besides::Lock) => {
+                let what = what.trim_end_matches(", which is empty").trim_end_matches(", which is full");
+                format!("{what}, and waits for its lock, which a call that does not return holds")
+            }
         }
     }
 
@@ -150,7 +153,7 @@ impl<'a> Sheet<'a> {
                     self.processes(finding.tasks.iter().map(|task| task.pid))
                 )
             }
-            Fault::LeakedWriteEnd { pipe, readers, holders } => {
+            Fault::LeakedWriteEnd { pipe, readers, holders, .. } => {
                 let one = is_one(holders.iter().map(|holder| holder.end.pid));
                 let (verb, seem) = if one { ("holds", "seems") } else { ("hold", "seem") };
                 format!(

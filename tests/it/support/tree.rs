@@ -49,7 +49,9 @@ impl ProcTree {
         );
         write(
             "status",
-            format!("Name:\t{command}\nPid:\t{pid}\nUid:\t{uid}\t{uid}\t{uid}\t{uid}\nNSpid:\t{pid}\nThreads:\t1\n"),
+            format!(
+                "Name:\t{command}\nPid:\t{pid}\nUid:\t{uid}\t{uid}\t{uid}\t{uid}\nNSpid:\t{pid}\nThreads:\t1\nSigCgt:\t0000000000000000\n"
+            ),
         );
         write("comm", format!("{command}\n"));
         write("cmdline", format!("{command}\0"));
