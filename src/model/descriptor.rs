@@ -3,7 +3,7 @@
 use super::{Fd, Pid, PipeId, Side, Tid};
 
 /// How a descriptor was opened: the `O_ACCMODE` part of its flags.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum AccessMode {
     /// `O_RDONLY`
     Read,

@@ -1,6 +1,6 @@
 //! Deadlocks: threads that wait for each other, with nobody outside who could end it, and how sure that is.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use super::Groups;
 use super::stuck::{Knot, Node, knots, stuck};
@@ -28,6 +28,7 @@ pub(super) fn find(graph: &PipeGraph, groups: &Groups) -> (Vec<Finding>, BTreeSe
     let traced: BTreeSet<Pid> = groups.values().filter_map(|group| group.tracer).collect();
     let mut tasks: Vec<&Task> = Vec::new();
     let mut nodes: Vec<Node> = Vec::new();
+    let mut set_of: HashMap<Vec<usize>, usize> = HashMap::new();
     for (process, group) in groups.values().enumerate() {
         if group.tasks.is_empty() {
             // It could not be listed, or has ended: it counts as awake.
@@ -35,15 +36,19 @@ pub(super) fn find(graph: &PipeGraph, groups: &Groups) -> (Vec<Finding>, BTreeSe
         }
         for task in &group.tasks {
             let wakers = wakers(graph, groups, group, task, &traced);
-            let known = wakers.map(|pids| pids.iter().map(|pid| number_of.get(pid).copied()).collect());
-            nodes.push(Node { process, wakers: known.flatten() });
+            let known = wakers.and_then(|pids| pids.iter().map(|pid| number_of.get(pid).copied()).collect());
+            let next = set_of.len();
+            nodes.push(Node { process, wakers: known.map(|set: Vec<usize>| *set_of.entry(set).or_insert(next)) });
             tasks.push(task);
         }
     }
-    let is_stuck = stuck(&nodes, groups.len());
+    let mut sets: Vec<(usize, Vec<usize>)> = set_of.into_iter().map(|(members, set)| (set, members)).collect();
+    sets.sort_unstable();
+    let sets: Vec<Vec<usize>> = sets.into_iter().map(|(_, members)| members).collect();
+    let is_stuck = stuck(&nodes, &sets, groups.len());
     let id_of = |thread: &usize| tasks.get(*thread).map(|task| task.id);
     let all = (0..tasks.len()).filter(|thread| is_stuck[*thread]).filter_map(|thread| id_of(&thread)).collect();
-    let findings = knots(&nodes, &is_stuck, groups.len())
+    let findings = knots(&nodes, &sets, &is_stuck, groups.len())
         .iter()
         .filter_map(|Knot { inside, behind }| {
             let inside: Vec<&Task> = inside.iter().filter_map(|thread| tasks.get(*thread).copied()).collect();
@@ -130,7 +135,9 @@ fn finding(graph: &PipeGraph, groups: &Groups, inside: &[&Task], behind: Vec<Tas
     }
     let processes: BTreeSet<Pid> = inside.iter().map(|task| task.id.pid).collect();
     let itself = processes.len() == 1;
-    let mut doubts: BTreeSet<Doubt> = waits.iter().flat_map(|wait| doubts(graph, wait)).collect();
+    // Many may wait for the same.
+    let alike: BTreeMap<_, &PipeWait> = waits.iter().map(|wait| ((wait.pipe, wait.access), *wait)).collect();
+    let mut doubts: BTreeSet<Doubt> = alike.values().flat_map(|wait| doubts(graph, wait)).collect();
     // Of children that end it is known already who waits for them.
     let handler = |group: &&ThreadGroup| group.catches & ACTED_ON & !SIGCHLD != 0 && !waits.is_empty();
     let handlers = processes.iter().filter_map(|pid| groups.get(pid)).filter(handler);
@@ -186,6 +193,9 @@ fn circle(graph: &PipeGraph, groups: &Groups, inside: &[&Task]) -> Vec<Link> {
     let mut reached: BTreeMap<Pid, Link> = BTreeMap::new();
     let mut next = VecDeque::from([start]);
     while let Some(pid) = next.pop_front() {
+        if reached.contains_key(&start) {
+            break;
+        }
         for link in links_of(pid) {
             let to = link.waker.pid;
             if let std::collections::btree_map::Entry::Vacant(place) = reached.entry(to) {

@@ -12,32 +12,33 @@ use petgraph::graph::{DiGraph, NodeIndex};
 pub(super) struct Node {
     /// Its process, by number.
     pub(super) process: usize,
-    /// The processes that could wake it; none if it does not wait, or anybody could.
-    pub(super) wakers: Option<Vec<usize>>,
+    /// The set of processes that could wake it, by number; none if it does not wait, or anybody could. Many threads that wait for
+    /// one pipe share one set, so that all of this grows with the waits and the ends, and not with their product.
+    pub(super) wakers: Option<usize>,
 }
 
-/// For each thread, whether nobody will wake it.
-pub(super) fn stuck(nodes: &[Node], processes: usize) -> Vec<bool> {
-    let mut waiting_for: Vec<Vec<usize>> = vec![Vec::new(); processes];
+/// For each thread, whether nobody will wake it. `sets` are the processes of each set of wakers.
+pub(super) fn stuck(nodes: &[Node], sets: &[Vec<usize>], processes: usize) -> Vec<bool> {
+    let mut sets_with: Vec<Vec<usize>> = vec![Vec::new(); processes];
+    for (set, members) in sets.iter().enumerate() {
+        for process in members {
+            sets_with[*process].push(set);
+        }
+    }
+    let mut waiting_for: Vec<Vec<usize>> = vec![Vec::new(); sets.len()];
     for (thread, node) in nodes.iter().enumerate() {
-        for process in node.wakers.iter().flatten() {
-            if let Some(waiting) = waiting_for.get_mut(*process) {
-                waiting.push(thread);
-            }
+        if let Some(set) = node.wakers {
+            waiting_for[set].push(thread);
         }
     }
     let mut stuck = vec![true; nodes.len()];
-    let mut is_free = vec![false; processes];
     let mut freed: Vec<usize> = (0..nodes.len()).filter(|thread| nodes[*thread].wakers.is_none()).collect();
     while let Some(thread) = freed.pop() {
-        if !std::mem::replace(&mut stuck[thread], false) {
-            continue;
-        }
-        let process = nodes[thread].process;
-        if let Some(free) = is_free.get_mut(process)
-            && !std::mem::replace(free, true)
-        {
-            freed.append(&mut waiting_for[process]);
+        if std::mem::replace(&mut stuck[thread], false) {
+            // What is taken here need not be looked at again: it is free from now on.
+            for set in std::mem::take(&mut sets_with[nodes[thread].process]) {
+                freed.append(&mut waiting_for[set]);
+            }
         }
     }
     stuck
@@ -53,15 +54,18 @@ pub(super) struct Knot {
 }
 
 /// The knots among the stuck threads, ordered by their first threads.
-pub(super) fn knots(nodes: &[Node], stuck: &[bool], processes: usize) -> Vec<Knot> {
-    // Threads first, then processes: a thread leads to the processes that it waits for, a process to its threads.
+pub(super) fn knots(nodes: &[Node], sets: &[Vec<usize>], stuck: &[bool], processes: usize) -> Vec<Knot> {
+    // Threads first, then sets, then processes: a thread leads to its set, a set to its processes, a process to its threads.
     let mut graph: DiGraph<(), ()> = DiGraph::new();
-    let vertices: Vec<NodeIndex> = (0..nodes.len() + processes).map(|_| graph.add_node(())).collect();
-    let of_process = |process: usize| vertices.get(nodes.len() + process).copied();
+    let vertices: Vec<NodeIndex> = (0..nodes.len() + sets.len() + processes).map(|_| graph.add_node(())).collect();
+    let of_set = |set: usize| vertices[nodes.len() + set];
+    let of_process = |process: usize| vertices[nodes.len() + sets.len() + process];
     for (thread, node) in nodes.iter().enumerate().filter(|(thread, _)| stuck[*thread]) {
-        let waits_for = node.wakers.iter().flatten().filter_map(|process| of_process(*process));
-        graph.extend_with_edges(waits_for.map(|process| (vertices[thread], process)));
-        graph.extend_with_edges(of_process(node.process).map(|process| (process, vertices[thread])));
+        graph.extend_with_edges(node.wakers.map(|set| (vertices[thread], of_set(set))));
+        graph.extend_with_edges([(of_process(node.process), vertices[thread])]);
+    }
+    for (set, members) in sets.iter().enumerate() {
+        graph.extend_with_edges(members.iter().map(|process| (of_set(set), of_process(*process))));
     }
     let thread_of = |vertex: &NodeIndex| Some(vertex.index()).filter(|thread| stuck.get(*thread) == Some(&true));
     let components = tarjan_scc(&graph);

@@ -12,16 +12,43 @@ use super::*;
 const THREADS: usize = 7;
 const PROCESSES: usize = 4;
 
-fn nodes() -> impl Strategy<Value = Vec<Node>> {
+/// A thread with the processes that could wake it, as the model has it.
+#[derive(Debug, Clone)]
+struct Thread {
+    process: usize,
+    wakers: Option<Vec<usize>>,
+}
+
+/// The same as it is asked about: threads with equal wakers share a set.
+fn asked(threads: &[Thread]) -> (Vec<Node>, Vec<Vec<usize>>) {
+    let mut sets: Vec<Vec<usize>> = threads.iter().filter_map(|thread| thread.wakers.clone()).collect();
+    sets.sort();
+    sets.dedup();
+    let set_of = |wakers: &Vec<usize>| sets.iter().position(|set| set == wakers).unwrap();
+    let node = |thread: &Thread| Node { process: thread.process, wakers: thread.wakers.as_ref().map(set_of) };
+    (threads.iter().map(node).collect(), sets)
+}
+
+fn stuck_of(threads: &[Thread]) -> Vec<bool> {
+    let (nodes, sets) = asked(threads);
+    stuck(&nodes, &sets, PROCESSES)
+}
+
+fn knots_of(threads: &[Thread], stuck: &[bool]) -> Vec<Knot> {
+    let (nodes, sets) = asked(threads);
+    knots(&nodes, &sets, stuck, PROCESSES)
+}
+
+fn nodes() -> impl Strategy<Value = Vec<Thread>> {
     // More often waiting than not, so that there is something to find.
     let wakers = option::weighted(0.85, btree_set(0..PROCESSES, 0..3));
     let node = (0..PROCESSES, wakers)
-        .prop_map(|(process, wakers)| Node { process, wakers: wakers.map(|set| set.into_iter().collect()) });
+        .prop_map(|(process, wakers)| Thread { process, wakers: wakers.map(|set| set.into_iter().collect()) });
     vec(node, 1..=THREADS)
 }
 
 /// Nobody waits for nobody, or for a process without threads.
-fn as_in_use(mut nodes: Vec<Node>) -> Vec<Node> {
+fn as_in_use(mut nodes: Vec<Thread>) -> Vec<Thread> {
     let first = nodes[0].process;
     let processes: BTreeSet<usize> = nodes.iter().map(|node| node.process).collect();
     for wakers in nodes.iter_mut().filter_map(|node| node.wakers.as_mut()) {
@@ -35,7 +62,7 @@ fn as_in_use(mut nodes: Vec<Node>) -> Vec<Node> {
 
 /// Whether each thread is awake in some state that can be reached: a state is who is awake, and a step is that somebody who is awake
 /// wakes one who waits for its process.
-fn reached_in_some_schedule(nodes: &[Node]) -> Vec<bool> {
+fn reached_in_some_schedule(nodes: &[Thread]) -> Vec<bool> {
     let start: BTreeSet<usize> = (0..nodes.len()).filter(|thread| nodes[*thread].wakers.is_none()).collect();
     let (mut seen, mut next) = (BTreeSet::from([start.clone()]), vec![start]);
     while let Some(state) = next.pop() {
@@ -56,13 +83,13 @@ fn reached_in_some_schedule(nodes: &[Node]) -> Vec<bool> {
 }
 
 /// The threads that each thread waits for, by the definition.
-fn waited_for(nodes: &[Node], thread: usize) -> BTreeSet<usize> {
+fn waited_for(nodes: &[Thread], thread: usize) -> BTreeSet<usize> {
     let wakers = nodes[thread].wakers.clone().unwrap_or_default();
     (0..nodes.len()).filter(|other| wakers.contains(&nodes[*other].process)).collect()
 }
 
 /// A group that waits for nobody outside itself.
-fn is_closed(nodes: &[Node], group: &BTreeSet<usize>) -> bool {
+fn is_closed(nodes: &[Thread], group: &BTreeSet<usize>) -> bool {
     group.iter().all(|thread| waited_for(nodes, *thread).is_subset(group))
 }
 
@@ -71,7 +98,7 @@ proptest! {
 
     #[test]
     fn stuck_is_who_wakes_in_no_schedule(nodes in nodes()) {
-        let stuck = stuck(&nodes, PROCESSES);
+        let stuck = stuck_of(&nodes);
         let reached = reached_in_some_schedule(&nodes);
         let awake: Vec<bool> = stuck.iter().map(|stuck| !stuck).collect();
         prop_assert_eq!(awake, reached);
@@ -80,7 +107,7 @@ proptest! {
     /// A knot is a closed group, and no smaller part of it is closed.
     #[test]
     fn knots_are_the_smallest_closed_groups(nodes in nodes().prop_map(as_in_use)) {
-        let stuck = stuck(&nodes, PROCESSES);
+        let stuck = stuck_of(&nodes);
         let expected: BTreeSet<BTreeSet<usize>> = {
             let all: Vec<usize> = (0..nodes.len()).filter(|thread| stuck[*thread]).collect();
             let closed: Vec<BTreeSet<usize>> = (1..1_usize << all.len())
@@ -89,7 +116,7 @@ proptest! {
                 .collect();
             closed.iter().filter(|group| !closed.iter().any(|other| other != *group && other.is_subset(group))).cloned().collect()
         };
-        let knots = knots(&nodes, &stuck, PROCESSES);
+        let knots = knots_of(&nodes, &stuck);
         let found: BTreeSet<BTreeSet<usize>> = knots.iter().map(|knot| knot.inside.iter().copied().collect()).collect();
         prop_assert_eq!(found, expected);
         for knot in &knots {
@@ -105,22 +132,22 @@ proptest! {
 
 #[test]
 fn a_ring_is_a_knot_until_somebody_free_holds_an_end_too() {
-    let node = |process, wakers: &[usize]| Node { process, wakers: Some(wakers.to_vec()) };
-    let ring = [node(0, &[1]), node(1, &[2]), node(2, &[3]), node(3, &[0]), node(4, &[2])];
-    let is_stuck = stuck(&ring, 5);
-    assert_eq!(is_stuck, [true; 5]);
-    assert_eq!(knots(&ring, &is_stuck, 5), [Knot { inside: vec![0, 1, 2, 3], behind: vec![4] }]);
+    let waits = |process, wakers: &[usize]| Thread { process, wakers: Some(wakers.to_vec()) };
+    let ring = [waits(0, &[1]), waits(1, &[2]), waits(2, &[0]), waits(3, &[2])];
+    let is_stuck = stuck_of(&ring);
+    assert_eq!(is_stuck, [true; 4]);
+    assert_eq!(knots_of(&ring, &is_stuck), [Knot { inside: vec![0, 1, 2], behind: vec![3] }]);
 
-    let freed = [node(0, &[1]), node(1, &[2, 4]), node(2, &[3]), node(3, &[0]), Node { process: 4, wakers: None }];
-    assert_eq!(stuck(&freed, 5), [false; 5]);
+    let freed = [waits(0, &[1]), waits(1, &[2, 3]), waits(2, &[0]), Thread { process: 3, wakers: None }];
+    assert_eq!(stuck_of(&freed), [false; 4]);
 }
 
 #[test]
 fn a_free_thread_frees_those_who_wait_for_its_process() {
-    let waits = Node { process: 0, wakers: Some(vec![0]) };
-    let free = Node { process: 0, wakers: None };
-    assert_eq!(stuck(&[waits.clone(), free], 1), [false, false]);
-    let is_stuck = stuck(std::slice::from_ref(&waits), 1);
+    let waits = Thread { process: 0, wakers: Some(vec![0]) };
+    let free = Thread { process: 0, wakers: None };
+    assert_eq!(stuck_of(&[waits.clone(), free]), [false, false]);
+    let is_stuck = stuck_of(std::slice::from_ref(&waits));
     assert_eq!(is_stuck, [true]);
-    assert_eq!(knots(&[waits], &is_stuck, 1), [Knot { inside: vec![0], behind: vec![] }]);
+    assert_eq!(knots_of(&[waits], &is_stuck), [Knot { inside: vec![0], behind: vec![] }]);
 }
