@@ -148,6 +148,12 @@ pub struct Pipe {
 }
 
 impl Pipe {
+    /// Whether it is a FIFO that has a name, by which anybody may open it.
+    #[must_use]
+    pub fn has_name(&self) -> bool {
+        self.id.kind() == PipeKind::Fifo && !self.deleted
+    }
+
     /// The ends on one side; a read-write end is on both.
     pub fn side(&self, side: Side) -> impl Iterator<Item = &Endpoint> {
         self.ends.iter().filter(move |end| end.access.is_on(side))

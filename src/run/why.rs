@@ -30,14 +30,15 @@ pub(super) fn find_out(
     untouchable: &mut BTreeSet<PipeId>,
 ) -> Result<Found, Error> {
     let groups = scan::threads(&options.proc_root, None)?;
-    let graph = pipes(options, &groups)?;
+    let mut graph = pipes(options, &groups)?;
     let diagnosis = why::diagnose(&graph, &groups);
     let is_live = graph.pipefs.is_some();
     let mut notes = Vec::new();
     // In a tree of plain files nothing moves.
     if !is_live || (diagnosis.findings.is_empty() && !options.probe) {
         if options.probe {
-            notes = probe(&mut graph.clone(), &[], untouchable)?;
+            // It says why the kernel cannot be asked.
+            notes = probe(&mut graph, &[], untouchable)?;
         }
         return Ok(Found { graph, groups, diagnosis, notes });
     }

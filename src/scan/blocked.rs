@@ -92,12 +92,14 @@ impl<'a> Look<'a> {
     /// What it is doing; none if it has ended.
     fn task(self, epolls: bool, nested: bool, context: &mut Context<'_>) -> Option<Task> {
         context.watch.doing(Step::Task(self.id.tid));
-        let doing = match self.state? {
-            'Z' | 'X' | 'x' => return None,
+        let doing = match self.state {
+            Some('Z' | 'X' | 'x') => return None,
+            // It is going away, or could not be read: it is not left out, since it might be the one who is awake.
+            None => Doing::Unknown,
             _ if context.skip.tasks.contains(&self.id.tid) => Doing::Unknown,
-            'R' => Doing::Runs,
-            'T' => Doing::Stopped,
-            't' => Doing::Traced,
+            Some('R') => Doing::Runs,
+            Some('T') => Doing::Stopped,
+            Some('t') => Doing::Traced,
             _ if self.flags & PF_EXITING != 0 => Doing::Exits,
             _ => self.asleep(epolls, nested, context),
         };

@@ -107,8 +107,8 @@ fn wakers(
 
 /// Whether it waits for a writer of a FIFO that has a name: a server that waits for its clients is no deadlock.
 fn may_be_opened(graph: &PipeGraph, wait: &PipeWait) -> bool {
-    let named = |pipe: &Pipe| matches!(pipe.id, PipeId::Fifo { .. }) && !pipe.deleted;
-    wait.pipe.and_then(|id| graph.pipe(id)).is_some_and(named) && wait.awaited().any(|side| side == Side::Write)
+    wait.pipe.and_then(|id| graph.pipe(id)).is_some_and(Pipe::has_name)
+        && wait.awaited().any(|side| side == Side::Write)
 }
 
 /// Whether it polls a pipe of its own, and a signal handler may write into that: the self-pipe trick.
@@ -161,7 +161,7 @@ fn pipe_waits(task: &Task) -> impl Iterator<Item = &PipeWait> {
 /// What may hold another end on the side that a wait is for.
 fn doubts(graph: &PipeGraph, wait: &PipeWait) -> Vec<Doubt> {
     let Some(pipe) = wait.pipe else { return Vec::new() };
-    let name = matches!(pipe, PipeId::Fifo { .. }) && graph.pipe(pipe).is_some_and(|pipe| !pipe.deleted);
+    let name = graph.pipe(pipe).is_some_and(Pipe::has_name);
     let mut doubts: Vec<Doubt> = name.then_some(Doubt::Name(pipe)).into_iter().collect();
     doubts.extend(wait.awaited().flat_map(|side| graph.may_hold(pipe, side)).map(Doubt::Holder));
     doubts

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 
 use super::Case;
 use crate::model::{
-    AccessMode, Besides, Doing, Endpoint, Fault, Fd, Finding, Holder, Operation, Pid, Pipe, PipeId, PipeWait, Side,
-    Stranger, Task, TaskId,
+    AccessMode, Besides, Doing, Endpoint, Fault, Fd, Finding, Holder, Operation, Pid, Pipe, PipeId, PipeKind, PipeWait,
+    Side, Stranger, Task, TaskId,
 };
 
 /// The standard input, by which a shell gives a pipe to a program.
@@ -62,7 +62,7 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Finding> {
 /// pipe, in which the tokens of all its descendants are.
 fn is_pool(pipe: &Pipe, readers: &[TaskId], writers: &BTreeSet<Pid>) -> bool {
     let both = |pid: Pid| {
-        [Side::Read, Side::Write]
+        Side::BOTH
             .into_iter()
             .all(|side| pipe.side(side).any(|end| end.pid == pid && end.access != AccessMode::ReadWrite))
     };
@@ -80,7 +80,7 @@ fn of_holder(case: &Case<'_>, pipe: &Pipe, readers: &[TaskId], holder: Pid, ends
         return Some(Stranger::ReadWrite);
     }
     // Whoever opened a FIFO for writing did it by name.
-    (is_write_only && matches!(pipe.id, PipeId::Anonymous { .. })).then_some(())?;
+    (is_write_only && pipe.id.kind() == PipeKind::Anonymous).then_some(())?;
     let was_given = |pid: Pid| pipe.ends.iter().any(|end| (end.pid, end.fd) == (pid, INPUT));
     let mut strangers = readers.iter().map(|reader| case.stranger(reader.pid, was_given(reader.pid), holder, ends));
     let first = strangers.next()?;
