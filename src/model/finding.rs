@@ -1,6 +1,6 @@
 //! What is wrong on a machine: who waits for whom, and what that amounts to.
 
-use super::{AccessMode, Endpoint, Fd, Pid, PipeId, PipeWait, Side, Suspect, TaskId, Tid};
+use super::{AccessMode, Code, Endpoint, Fd, Pid, PipeId, PipeWait, Side, Suspect, TaskId, Tid};
 
 /// All that `why` tells of a machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -155,16 +155,16 @@ pub struct Finding {
 impl Finding {
     /// The word for it in every output.
     #[must_use]
-    pub const fn code(&self) -> &'static str {
+    pub const fn code(&self) -> Code {
         match self.fault {
-            Fault::Deadlock { itself: false, .. } => "deadlock",
-            Fault::Deadlock { itself: true, .. } => "self-deadlock",
-            Fault::LeakedWriteEnd { .. } => "leaked-write-end",
-            Fault::StalledReader { .. } => "stalled-reader",
-            Fault::BlockedOpen { .. } => "blocked-open",
-            Fault::HiddenEnd { .. } => "hidden-end",
-            Fault::Missing { side: Side::Read, .. } => "no-reader",
-            Fault::Missing { side: Side::Write, .. } => "no-writer",
+            Fault::Deadlock { itself: false, .. } => Code::Deadlock,
+            Fault::Deadlock { itself: true, .. } => Code::SelfDeadlock,
+            Fault::LeakedWriteEnd { .. } => Code::LeakedWriteEnd,
+            Fault::StalledReader { .. } => Code::StalledReader,
+            Fault::BlockedOpen { .. } => Code::BlockedOpen,
+            Fault::HiddenEnd { .. } => Code::HiddenEnd,
+            Fault::Missing { side: Side::Read, .. } => Code::NoReader,
+            Fault::Missing { side: Side::Write, .. } => Code::NoWriter,
         }
     }
 
@@ -194,7 +194,7 @@ impl Finding {
 
     /// What makes two findings the same, whenever they were made.
     #[must_use]
-    pub fn key(&self) -> (&'static str, &[TaskId], &[PipeId]) {
+    pub fn key(&self) -> (Code, &[TaskId], &[PipeId]) {
         (self.code(), &self.tasks, &self.pipes)
     }
 }

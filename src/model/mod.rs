@@ -3,6 +3,7 @@
 //! Knows nothing of /proc, of options or of output, and imports nothing of the crate. Names of processes and files are
 //! bytes, since the kernel promises no encoding for them.
 
+mod code;
 mod coverage;
 mod descriptor;
 mod finding;
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+pub use self::code::{Code, NotACode};
 pub use self::coverage::{Coverage, Gap, MayHold, Outside, Unread};
 pub use self::descriptor::{AccessMode, Descriptor, Endpoint, FileType, OpenFlags};
 pub use self::finding::{

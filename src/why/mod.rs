@@ -32,7 +32,7 @@ pub fn diagnose(graph: &PipeGraph, groups: &Groups) -> Diagnosis {
     findings.extend(stalled::find(&case));
     findings.extend(opening::find(&case));
     findings.extend(missing::find(&case, &waits));
-    findings.sort_by_key(|finding| (finding.severity(), rank(finding)));
+    findings.sort_by_key(|finding| (finding.severity(), finding.code()));
     Diagnosis { waits, findings }
 }
 
@@ -51,21 +51,6 @@ impl Case<'_> {
     fn leader(&self, pid: Pid) -> Option<TaskId> {
         self.groups.get(&pid)?.tasks.first().map(|task| task.id)
     }
-}
-
-/// The order of the codes in every output.
-fn rank(finding: &Finding) -> usize {
-    const ORDER: [&str; 8] = [
-        "deadlock",
-        "self-deadlock",
-        "leaked-write-end",
-        "stalled-reader",
-        "blocked-open",
-        "hidden-end",
-        "no-reader",
-        "no-writer",
-    ];
-    ORDER.iter().position(|code| *code == finding.code()).unwrap_or(ORDER.len())
 }
 
 /// The processes that it takes another look at, before anything is claimed of them: those with a thread that waits, and those who could

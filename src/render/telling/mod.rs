@@ -12,7 +12,7 @@ use textwrap::{Options, WordSeparator, WordSplitter};
 
 use super::text::{Ink, paint};
 use super::{Sheet, Style};
-use crate::model::{Diagnosis, Fault, Finding, Pid, Pipe, PipeId, Severity, Side, ThreadGroup};
+use crate::model::{Code, Diagnosis, Fault, Finding, Pid, Pipe, PipeId, Severity, Side, ThreadGroup};
 
 /// What `why` found, beside the pipes.
 #[derive(Debug, Clone, Copy)]
@@ -83,7 +83,7 @@ impl Sheet<'_> {
         };
         ink.push(&mut head, finding.severity().as_str());
         head.push_str(": ");
-        Ink::Heading.push(&mut head, finding.code());
+        Ink::Heading.push(&mut head, finding.code().as_str());
         head.push_str(": ");
         head.push_str(&self.message(finding));
         let mut pieces = vec![Piece::new("", "  ", head)];
@@ -179,14 +179,14 @@ impl Sheet<'_> {
                 }
             });
         }
-        let count = |code: &str| counted.iter().filter(|finding| finding.code() == code).count();
+        let count = |code| counted.iter().filter(|finding| finding.code() == code).count();
         let mut more = Vec::new();
         for (code, words) in [
-            ("leaked-write-end", "pipes whose write end strangers hold"),
-            ("stalled-reader", "full pipes whose readers are at something else"),
-            ("hidden-end", "pipes with an end that no fd table shows"),
-            ("no-reader", "pipes that nobody reads"),
-            ("no-writer", "pipes that nobody writes to"),
+            (Code::LeakedWriteEnd, "pipes whose write end strangers hold"),
+            (Code::StalledReader, "full pipes whose readers are at something else"),
+            (Code::HiddenEnd, "pipes with an end that no fd table shows"),
+            (Code::NoReader, "pipes that nobody reads"),
+            (Code::NoWriter, "pipes that nobody writes to"),
         ] {
             match count(code) {
                 0 => {}

@@ -160,7 +160,7 @@ impl<'a> Sheet<'a> {
 
     fn finding_view(&self, finding: &Finding) -> FindingView<'a> {
         FindingView {
-            code: finding.code(),
+            code: finding.code().as_str(),
             severity: finding.severity().as_str(),
             certainty: finding.proof().as_str(),
             message: self.message(finding),
