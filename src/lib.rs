@@ -11,6 +11,7 @@
 //! was asked, [`select`] keeps whole pipes, [`probe`] asks the kernel about those if that was asked for, and [`render`] draws what is
 //! left. [`run()`] is their order. All words are in [`model`].
 
+pub mod audit;
 pub mod cli;
 pub mod error;
 pub mod generate;

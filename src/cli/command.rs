@@ -1,0 +1,45 @@
+//! The subcommands.
+
+use std::ffi::OsString;
+
+use clap::{Subcommand, ValueHint};
+
+use super::selection::SelectionArgs;
+use super::{OUTPUT, PIPE_FORMS, value};
+use crate::model::Pid;
+
+const WHY_HELP: &str = "\
+Exit status: 0 if nothing is wrong, 1 if something was found that is a warning or an error, 2 for a usage error or where it could \
+not be found out.";
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Tell what blocks on pipes, who could end it, and what nobody will end
+    ///
+    /// Looks at what every thread waits for, and tells of deadlocks, of readers that get no end of file since somebody still holds the
+    /// write end, of full pipes that nobody reads, and of FIFOs that nobody opens from the other side. With a selection, also the
+    /// whole chain from who waits to whoever is awake at its end.
+    #[command(max_term_width = 100, after_help = WHY_HELP)]
+    Why {
+        /// Only what has to do with these pipes
+        #[arg(value_name = "PIPE", long_help = PIPE_FORMS, value_hint = ValueHint::FilePath)]
+        pipes: Vec<OsString>,
+
+        #[command(flatten)]
+        selection: SelectionArgs,
+
+        /// Ask the kernel too: how much is in the pipes, and whether their other sides exist
+        ///
+        /// As with `lspipe --probe`. It proves that nobody is on a side, where processes could not be read, and finds ends that no fd
+        /// table shows.
+        #[arg(long, help_heading = OUTPUT)]
+        probe: bool,
+    },
+    /// Show the whole fd table of processes, pipes with their other ends
+    #[command(max_term_width = 100)]
+    Fds {
+        /// The processes
+        #[arg(value_name = "PID", required = true, value_delimiter = ',', value_hint = ValueHint::Other, value_parser = value::pid, allow_negative_numbers = true)]
+        pids: Vec<Pid>,
+    },
+}
