@@ -24,6 +24,7 @@ pub mod render;
 mod run;
 pub mod scan;
 pub mod select;
+mod shape;
 mod sys;
 pub mod users;
 pub mod why;

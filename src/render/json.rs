@@ -51,7 +51,7 @@ fn safe(json: &str) -> String {
 mod tests {
     use schemars::generate::SchemaSettings;
 
-    use super::super::view::{Line, Report};
+    use crate::shape::{Line, Report};
 
     #[test]
     fn on_a_terminal_json_obeys_nobody() {

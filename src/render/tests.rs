@@ -129,6 +129,7 @@ fn graph() -> impl Strategy<Value = PipeGraph> {
                 descriptors: Vec::new(),
                 probed,
                 hidden,
+                selected: false,
             }
         },
     )
@@ -301,6 +302,7 @@ fn bar_tells_how_full_a_pipe_is() {
             descriptors: Vec::new(),
             probed: std::collections::BTreeMap::from([(id, probed)]),
             hidden: Hidden::default(),
+            selected: false,
         };
         let format = Format::Pipes(TableFormat { columns: vec![Column::Queued], headings: false });
         (drawn(&graph, &format, Some(80)), drawn(&graph, &format, None))

@@ -42,6 +42,7 @@ fn graph() -> PipeGraph {
         descriptors: vec![],
         probed: BTreeMap::new(),
         hidden: Hidden::default(),
+        selected: false,
     }
 }
 

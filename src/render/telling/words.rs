@@ -143,6 +143,7 @@ impl<'a> Sheet<'a> {
     /// What is wrong, in a sentence.
     pub(in super::super) fn message(&self, finding: &Finding) -> String {
         let sentence = match &finding.fault {
+            Fault::Recorded(record) => record.message.clone(),
             Fault::Deadlock { itself: true, .. } => {
                 let pid = finding.tasks.first().map_or(Pid(0), |task| task.pid);
                 format!("{} waits for itself: nobody else could end that", self.who(pid, None))

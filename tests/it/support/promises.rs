@@ -79,8 +79,22 @@ impl Report {
     fn check_why(&self) {
         let waits = self.waits();
         assert!(waits.is_sorted_by_key(|wait| (wait.pid, wait.tid, wait.fd)), "the order of {waits:#?}");
+        let groups = self.threads.as_deref().expect("why tells what threads do");
+        assert_ascending(groups.iter().map(|group| group.pid), "threads");
+        for group in groups {
+            assert_ascending(group.tasks.iter().map(|task| task.tid), "tasks");
+            assert!(group.tasks.iter().all(|task| (task.doing == "waits") != task.causes.is_empty()), "{group:?}");
+            assert!(group.tasks.iter().all(|task| (task.doing == "sleeps") == task.sleep.is_some()), "{group:?}");
+        }
+        let task = |pid: u32, tid: u32| {
+            let group = groups.iter().find(|group| group.pid == pid)?;
+            group.tasks.iter().find(|task| task.tid == tid)
+        };
         for wait in waits {
             self.check_wait(wait);
+            let task = task(wait.pid, wait.tid).unwrap_or_else(|| panic!("nobody does {wait:?}"));
+            assert_eq!((&task.besides, task.idle_seconds), (&wait.besides, wait.idle_seconds), "{wait:?}");
+            assert!(task.causes.iter().any(|cause| cause.operation == wait.operation), "{wait:?} and {task:?}");
         }
 
         let findings = self.findings();
@@ -134,6 +148,10 @@ impl Report {
     fn check_finding(&self, finding: &Finding) {
         assert!(!finding.message.is_empty() && !finding.advice.is_empty(), "{finding:?}");
         assert!(!finding.pipes.is_empty() || !finding.processes.is_empty(), "{finding:?}");
+        for line in &finding.evidence {
+            rank(&["circle", "behind", "waits", "holder"], &line.role);
+            assert!(!line.text.is_empty() && !line.text.contains('\n'), "{line:?}");
+        }
         let tids: BTreeSet<u32> = finding.processes.iter().map(|task| task.tid).collect();
         assert_eq!(tids.len(), finding.processes.len(), "nobody stands there twice: {finding:?}");
         let pipes: BTreeSet<&String> = finding.pipes.iter().collect();
