@@ -1,4 +1,4 @@
-//! The command line: clap's types, and their way to [`Options`]. No I/O.
+//! The command line: clap's types, and their way to a [`Request`]. No I/O.
 
 mod command;
 mod output;
@@ -6,6 +6,7 @@ mod selection;
 mod value;
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
@@ -14,8 +15,12 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, ValueEnum, ValueHin
 use self::command::Command;
 use self::output::{OutputArgs, SharedArgs, format};
 use self::selection::SelectionArgs;
-use crate::options::{Options, Question};
+use crate::options::{Comparison, Options, Question, Request, Source};
 use crate::render::Format;
+use crate::saved::SavedFile;
+
+/// Where the kernel shows the processes of this machine.
+const PROC_ROOT: &str = "/proc";
 
 const SELECTION: &str = "Selection";
 const OUTPUT: &str = "Output";
@@ -111,13 +116,15 @@ impl Cli {
             }
             _ => {
                 let cli = Self::from_arg_matches(&matches)?;
-                match cli.output.unasked() {
-                    Some(column) => {
-                        let message = format!("only the kernel knows the column {}: add --probe\n", column.heading());
-                        Err(command.error(ErrorKind::MissingRequiredArgument, message))
-                    }
-                    None => Ok(cli),
+                if let Some(column) = cli.output.unasked() {
+                    let message = format!("only the kernel knows the column {}: add --probe\n", column.heading());
+                    return Err(command.error(ErrorKind::MissingRequiredArgument, message));
                 }
+                if let Some((one, other)) = cli.conflict() {
+                    let message = format!("the argument '{one}' cannot be used with '{other}'\n");
+                    return Err(command.error(ErrorKind::ArgumentConflict, message));
+                }
+                Ok(cli)
             }
         }
     }
@@ -128,9 +135,37 @@ impl Cli {
         self.output.list_columns
     }
 
+    /// Two options that exclude each other, wherever they stand: those that all commands share may stand before or behind one.
+    fn conflict(&self) -> Option<(&'static str, &'static str)> {
+        const FROM: &str = "--from <FILE>";
+        const PROC: &str = "--proc <DIR>";
+        const REPEAT: &str = "--repeat <SECONDS>";
+        let shared = &self.shared;
+        let from = shared.from.is_some();
+        let probe = match &self.command {
+            Some(Command::Why { probe, .. }) => *probe,
+            _ => self.output.probe,
+        };
+        let mut pairs = vec![
+            (from && shared.proc != Path::new(PROC_ROOT), (FROM, PROC)),
+            (from && shared.repeat.is_some(), (FROM, REPEAT)),
+            (from && probe, (FROM, "--probe")),
+        ];
+        if let Some(Command::Diff { old, new }) = &self.command {
+            let stdin = Path::new("-");
+            pairs.extend([
+                (from, (FROM, "diff")),
+                (shared.proc != Path::new(PROC_ROOT), (PROC, "diff")),
+                (shared.repeat.is_some(), (REPEAT, "diff")),
+                (old == stdin && new == stdin, ("-", "-")),
+            ]);
+        }
+        pairs.into_iter().find(|(both, _)| *both).map(|(_, pair)| pair)
+    }
+
     /// What was asked for.
     #[must_use]
-    pub fn into_options(self) -> Options {
+    pub fn into_request(self) -> Request {
         let Self { command, pipes, selection, mut output, shared, .. } = self;
         let (question, format) = match command {
             Some(Command::Fds { pids }) => {
@@ -142,13 +177,27 @@ impl Cli {
                 let format = if shared.json { Format::Json } else { Format::Telling };
                 (Question::Why(selection.wanted(&pipes)), format)
             }
+            Some(Command::Diff { old, new }) => {
+                return Request::Compare(Comparison {
+                    old: SavedFile::named(old),
+                    new: SavedFile::named(new),
+                    json: shared.json,
+                    headings: !shared.noheadings,
+                    color: shared.color.into(),
+                    quiet: shared.quiet,
+                    require_complete: shared.require_complete,
+                });
+            }
             None => {
                 let format = format(&output, &shared);
                 (Question::Pipes(selection.wanted(&pipes)), format)
             }
         };
-        Options {
-            proc_root: shared.proc,
+        Request::Answer(Box::new(Options {
+            source: match shared.from {
+                Some(file) => Source::Saved(SavedFile::named(file)),
+                None => Source::Proc(shared.proc),
+            },
             question,
             format,
             color: shared.color.into(),
@@ -157,6 +206,6 @@ impl Cli {
             quiet: shared.quiet,
             require_complete: shared.require_complete,
             probe: output.probe,
-        }
+        }))
     }
 }

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::saved::SavedError;
+
 /// An error that ends the command. Its text is one line, and says what to do where that is not plain.
 #[derive(Debug, Error)]
 pub enum Error {
@@ -50,13 +52,26 @@ pub enum Error {
     /// No user of that name.
     #[error("no user named {0:?}: give a name that `getent passwd` knows, or a number")]
     NoSuchUser(String),
+    /// A saved report cannot be taken for one.
+    #[error(transparent)]
+    Saved(#[from] SavedError),
+    /// A saved report was not made by the command whose question it should answer.
+    #[error(
+        "{name}: this report was not made by `lspipe {command}`, so it cannot tell: save it with `lspipe {command} --json`"
+    )]
+    NotAsked {
+        /// The file.
+        name: String,
+        /// What should have made it.
+        command: &'static str,
+    },
     /// The report cannot be written.
     #[error("cannot write the report: {}", reason(.0))]
     Write(#[from] io::Error),
 }
 
 /// The cause in words, without the number that std adds.
-fn reason(error: &io::Error) -> String {
+pub(crate) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     text.split_once(" (os error").map_or(text.as_str(), |(words, _)| words).to_owned()
 }

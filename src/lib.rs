@@ -13,6 +13,7 @@
 
 pub mod audit;
 pub mod cli;
+pub mod diff;
 pub mod error;
 pub mod generate;
 pub mod join;
@@ -22,6 +23,7 @@ pub mod options;
 pub mod probe;
 pub mod render;
 mod run;
+pub mod saved;
 pub mod scan;
 pub mod select;
 mod shape;
@@ -29,5 +31,5 @@ mod sys;
 pub mod users;
 pub mod why;
 
-pub use run::{Exit, run};
+pub use run::{Exit, compare, run};
 pub use sys::die_of_sigpipe;

@@ -1,6 +1,7 @@
 //! The subcommands.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::{Subcommand, ValueHint};
 
@@ -11,6 +12,9 @@ use crate::model::Pid;
 const WHY_HELP: &str = "\
 Exit status: 0 if nothing is wrong, 1 if something was found that is a warning or an error, 2 for a usage error or where it could \
 not be found out.";
+
+const DIFF_HELP: &str = "\
+Exit status: 0 if nothing differs, 1 if something does, 2 for a usage error or where a report could not be read.";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -34,6 +38,20 @@ pub(super) enum Command {
         /// table shows.
         #[arg(long, help_heading = OUTPUT)]
         probe: bool,
+    },
+    /// Compare two saved reports: which pipes and ends came, went or changed
+    ///
+    /// Reports are saved with --json. A process is the same if it has the same PID and was started at the same time. An end changed if
+    /// it is open with other flags, or its process is another program or user now.
+    #[command(max_term_width = 100, after_help = DIFF_HELP)]
+    Diff {
+        /// The earlier report; - is the standard input
+        #[arg(value_name = "OLD", value_hint = ValueHint::FilePath)]
+        old: PathBuf,
+
+        /// The later report
+        #[arg(value_name = "NEW", value_hint = ValueHint::FilePath)]
+        new: PathBuf,
     },
     /// Show the whole fd table of processes, pipes with their other ends
     #[command(max_term_width = 100)]

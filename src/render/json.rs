@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use serde::Serialize;
+
 use super::Sheet;
 use super::text::{misleads, push_fmt};
 
@@ -9,11 +11,11 @@ use super::text::{misleads, push_fmt};
 pub const SCHEMA: &str = include_str!("../../schema/lspipe.schema.json");
 
 /// One object: indented for a person, on one line for a machine, since indenting doubles it.
-pub(super) fn write_report(sheet: &Sheet<'_>, terminal: bool, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write_object(object: &impl Serialize, terminal: bool, out: &mut dyn Write) -> io::Result<()> {
     if terminal {
-        writeln!(out, "{}", safe(&serde_json::to_string_pretty(&sheet.report())?))
+        writeln!(out, "{}", safe(&serde_json::to_string_pretty(object)?))
     } else {
-        serde_json::to_writer(&mut *out, &sheet.report())?;
+        serde_json::to_writer(&mut *out, object)?;
         out.write_all(b"\n")
     }
 }

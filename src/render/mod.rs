@@ -1,6 +1,7 @@
 //! From a report to bytes. Everything drawn is drawn from the same [`PipeGraph`]; nothing is looked up or decided here.
 
 pub mod columns;
+mod difference;
 mod json;
 mod table;
 mod telling;
@@ -11,11 +12,12 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use self::columns::{Column, Row};
-use self::table::Frame;
+use self::table::{Heading, Table};
 use self::text::Place;
 use crate::model::{Descriptor, Pid, Pipe, PipeGraph, Side};
 use crate::users::Users;
 
+pub use self::difference::render_difference;
 pub use self::json::SCHEMA;
 pub use self::telling::{Asked, Told};
 pub(crate) use self::text::readable;
@@ -126,16 +128,10 @@ pub fn render(
 ) -> io::Result<()> {
     let sheet = Sheet { graph, users, told };
     match format {
-        Format::Pipes(table) => {
-            let frame = Frame { columns: &table.columns, headings: table.headings };
-            sheet.table(&frame, || Box::new(graph.pipes.iter().map(Row::of_pipe)), style, out)
-        }
-        Format::Ends(table) => {
-            let frame = Frame { columns: &table.columns, headings: table.headings };
-            sheet.table(&frame, || Box::new(graph.pipes.iter().flat_map(Row::of_ends)), style, out)
-        }
+        Format::Pipes(table) => sheet.table(table, &|| Box::new(graph.pipes.iter().map(Row::of_pipe)), style, out),
+        Format::Ends(table) => sheet.table(table, &|| Box::new(graph.pipes.iter().flat_map(Row::of_ends)), style, out),
         Format::Tables { headings } => sheet.tables(*headings, style, out),
-        Format::Json => json::write_report(&sheet, style.width.is_some(), out),
+        Format::Json => json::write_object(&sheet.report(), style.width.is_some(), out),
         Format::Ndjson => json::write_lines(&sheet, style.width.is_some(), out),
         Format::Terse(sides) => {
             let ends = graph.pipes.iter().flat_map(|pipe| sides.iter().flat_map(|side| pipe.side(*side)));
@@ -165,8 +161,22 @@ impl Sheet<'_> {
         columns.extend(several.then_some(Column::Pid));
         columns.extend(descriptors.iter().any(|descriptor| descriptor.tid.is_some()).then_some(Column::Tid));
         columns.extend([Column::Fd, Column::Mode, Column::Type, Column::Flags, Column::Target, Column::Ends]);
-        let frame = Frame { columns: &columns, headings };
-        self.table(&frame, || Box::new(descriptors.iter().map(|it| Row::of_descriptor(self.graph, it))), style, out)
+        let table = TableFormat { columns, headings };
+        self.table(&table, &|| Box::new(descriptors.iter().map(|it| Row::of_descriptor(self.graph, it))), style, out)
+    }
+
+    fn table<'a>(
+        &self,
+        table: &TableFormat,
+        rows: &dyn Fn() -> Box<dyn Iterator<Item = Row<'a>> + 'a>,
+        style: &Style,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        let columns = table.columns.iter();
+        let headings: Vec<Heading> =
+            columns.map(|column| Heading { text: column.heading(), long: column.is_long() }).collect();
+        let cell = |index: usize, row: &Row<'a>, text: &mut String| self.cell(table.columns[index], row, style, text);
+        Table { headings: &headings, headed: table.headings, rows, cell: &cell }.write(style, out)
     }
 }
 

@@ -50,17 +50,17 @@ impl<'a> Sheet<'a> {
         }
     }
 
-    fn host(&self) -> Host<'a> {
+    pub(super) fn host(&self) -> Host<'a> {
         let host = &self.graph.host;
         let text = |fact: &'a Option<String>| fact.as_deref().map(Cow::Borrowed);
         Host { hostname: text(&host.hostname), kernel: text(&host.kernel), boot_id: text(&host.boot_id) }
     }
 
-    fn taken_at(&self) -> String {
+    pub(super) fn taken_at(&self) -> String {
         format!("{:.3}", self.graph.taken_at)
     }
 
-    fn scan(&self) -> Scan<'a> {
+    pub(super) fn scan(&self) -> Scan<'a> {
         let coverage = &self.graph.coverage;
         Scan {
             proc: coverage.proc_root.to_string_lossy(),

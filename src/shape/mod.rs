@@ -5,6 +5,7 @@
 //! missing, as in a report of an older version, reads as null.
 
 mod descriptor;
+mod diff;
 mod pipe;
 mod process;
 mod why;
@@ -16,6 +17,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::descriptor::Descriptor;
+pub(crate) use self::diff::{Count, Difference, EndChange, EndState, Origin, PipeChange, Summary};
 pub(crate) use self::pipe::{End, Opener, Pipe, Suspect};
 pub(crate) use self::process::{MayHold, Process, Unreadable};
 pub(crate) use self::why::{Cause, Doubt, Evidence, Finding, Sleep, Task, TaskName, ThreadGroup, Wait, Waker};

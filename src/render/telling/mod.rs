@@ -25,8 +25,8 @@ pub struct Told<'a> {
     pub groups: &'a BTreeMap<Pid, ThreadGroup>,
     /// About what it was asked.
     pub asked: &'a Asked,
-    /// Whether the kernel was asked too.
-    pub probed: bool,
+    /// Whether --probe could add something.
+    pub may_probe: bool,
 }
 
 /// About what `why` was asked.
@@ -141,7 +141,7 @@ impl Sheet<'_> {
     /// What `--probe` would add.
     fn probe_offer(&self, told: &Told<'_>) -> Option<String> {
         let is_asked = *told.asked != Asked::Everything;
-        if told.probed || is_asked || self.graph.pipefs.is_none() {
+        if !told.may_probe || is_asked || self.graph.pipefs.is_none() {
             return None;
         }
         let coverage = &self.graph.coverage;

@@ -67,6 +67,14 @@ impl Report {
         assert_eq!(self.scan.unreadable, unreadable.len());
         assert_eq!(self.scan.complete, unreadable.is_empty() && self.scan.outside.is_none(), "{:?}", self.scan);
         assert!(self.unreadable.is_sorted_by_key(|gap| gap.pid));
+        for gap in &self.unreadable {
+            let MayHold { read, write, .. } = gap.may_hold;
+            match gap.what.as_str() {
+                "cmdline" => assert!(!read && !write, "{gap:?}"),
+                "fd_table" | "tasks" => assert!(read && write && gap.may_hold.anonymous, "{gap:?}"),
+                _ => {}
+            }
+        }
         assert!(self.scan.processes >= holders.len());
         assert_eq!(self.waits.is_some(), self.findings.is_some(), "why tells of both");
         if self.waits.is_some() {
