@@ -56,9 +56,7 @@ pub enum Error {
     #[error(transparent)]
     Saved(#[from] SavedError),
     /// A saved report was not made by the command whose question it should answer.
-    #[error(
-        "{name}: this report was not made by `lspipe {command}`, so it cannot tell: save it with `lspipe {command} --json`"
-    )]
+    #[error("{name}: this report does not tell that: only one of `lspipe {command} --json` does")]
     NotAsked {
         /// The file.
         name: String,

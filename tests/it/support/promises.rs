@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::path::Path;
 
-use super::report::{End, Finding, Pipe, Process, Report, Wait, exact};
+use super::report::{End, Finding, MayHold, Pipe, Process, Report, Wait, exact};
 
 impl Pipe {
     #[track_caller]
