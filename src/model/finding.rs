@@ -1,6 +1,6 @@
 //! What is wrong on a machine: who waits for whom, and what that amounts to.
 
-use super::{AccessMode, Code, Endpoint, Fd, Pid, PipeId, PipeWait, Side, Suspect, TaskId, Tid};
+use super::{AccessMode, Code, Endpoint, Fd, Pid, PipeId, PipePages, PipeWait, Risk, Side, Suspect, TaskId, Tid, Uid};
 
 /// All that `why` tells of a machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -156,7 +156,7 @@ impl Finding {
     /// The word for it in every output.
     #[must_use]
     pub const fn code(&self) -> Code {
-        match self.fault {
+        match &self.fault {
             Fault::Deadlock { itself: false, .. } => Code::Deadlock,
             Fault::Deadlock { itself: true, .. } => Code::SelfDeadlock,
             Fault::LeakedWriteEnd { .. } => Code::LeakedWriteEnd,
@@ -165,18 +165,21 @@ impl Finding {
             Fault::HiddenEnd { .. } => Code::HiddenEnd,
             Fault::Missing { side: Side::Read, .. } => Code::NoReader,
             Fault::Missing { side: Side::Write, .. } => Code::NoWriter,
+            Fault::Risk(risk) => risk.code(),
         }
     }
 
-    /// How bad it is. A deadlock that could not be proven is a warning only.
+    /// How bad it is. What would be an error and could not be proven is a warning only.
     #[must_use]
-    pub const fn severity(&self) -> Severity {
+    pub fn severity(&self) -> Severity {
         match &self.fault {
             Fault::Deadlock { .. } if self.doubts.is_empty() => Severity::Error,
             Fault::StalledReader { patient: true, .. }
             | Fault::LeakedWriteEnd { patient: true, .. }
             | Fault::HiddenEnd { usual: true, .. }
             | Fault::Missing { .. } => Severity::Info,
+            Fault::Risk(risk) if self.doubts.is_empty() => risk.severity(),
+            Fault::Risk(risk) => risk.severity().max(Severity::Warning),
             _ => Severity::Warning,
         }
     }
@@ -187,15 +190,24 @@ impl Finding {
         match &self.fault {
             Fault::HiddenEnd { .. } => Proof::Proven,
             _ if !self.doubts.is_empty() => Proof::Suspected,
-            Fault::LeakedWriteEnd { .. } => Proof::Inferred,
+            Fault::LeakedWriteEnd { .. }
+            | Fault::Risk(Risk::InheritedEnd { .. } | Risk::PipePages(PipePages { estimated: true, .. })) => {
+                Proof::Inferred
+            }
             _ => Proof::Proven,
         }
     }
 
     /// What makes two findings the same, whenever they were made.
     #[must_use]
-    pub fn key(&self) -> (Code, &[TaskId], &[PipeId]) {
-        (self.code(), &self.tasks, &self.pipes)
+    pub fn key(&self) -> (Code, &[TaskId], &[PipeId], Option<Uid>) {
+        (self.code(), &self.tasks, &self.pipes, self.user())
+    }
+
+    /// The user that it is about, where it is about one and not about a pipe.
+    #[must_use]
+    pub const fn user(&self) -> Option<Uid> {
+        if let Fault::Risk(risk) = &self.fault { risk.user() } else { None }
     }
 }
 
@@ -258,6 +270,8 @@ pub enum Fault {
         /// The side.
         side: Side,
     },
+    /// What only an audit tells: it works, and may not stay so, or should not.
+    Risk(Risk),
 }
 
 /// A step of a circle: a thread, what it waits for, and by which end the next could end that.
@@ -306,4 +320,6 @@ pub enum Doubt {
     Name(PipeId),
     /// This process catches signals, and a handler may do what it waits for.
     Handler(Pid),
+    /// The directories of this FIFO could not be looked at, and may keep others out.
+    Directories(PipeId),
 }

@@ -4,6 +4,7 @@
 //! A name that is no UTF-8 is given lossily in its field, and exactly, in base64, in a field with `_bytes` added.
 
 mod descriptor;
+mod facts;
 mod why;
 
 use base64::Engine as _;
@@ -11,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Serialize, Serializer};
 
 use self::descriptor::{DescriptorView, descriptor_view};
+use self::facts::{FileView, LimitsView, ProcessFacts, file_view, limits_view, process_facts};
 use self::why::{FindingView, WaitView};
 use super::Sheet;
 use crate::model::{Endpoint, Gap, Opener, Pipe, Process, Side, Suspect, Unread};
@@ -37,6 +39,9 @@ pub(super) struct Report<'a> {
     /// The pipes, by ID.
     #[cfg_attr(test, schemars(with = "Vec<PipeView>"))]
     pipes: Pipes<'a>,
+    /// What the machine allows to those who make pipes; only from `lspipe audit`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limits: Option<LimitsView>,
     /// The whole fd tables that were asked for; only from `lspipe fds`.
     #[serde(skip_serializing_if = "Option::is_none")]
     descriptors: Option<Vec<DescriptorView<'a>>>,
@@ -143,6 +148,8 @@ struct ProcessView<'a> {
     container: Option<&'a str>,
     /// The systemd unit.
     unit: Option<&'a str>,
+    #[serde(flatten)]
+    facts: ProcessFacts,
 }
 
 /// A pipe or FIFO.
@@ -186,6 +193,9 @@ pub(super) struct PipeView<'a> {
     /// Who may hold the end that no fd table shows, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     hidden_by: Option<Vec<SuspectView>>,
+    /// Whose it is; only from `lspipe audit`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<FileView>,
 }
 
 /// Somebody who may hold an end that no fd table shows.
@@ -286,6 +296,7 @@ impl<'a> Sheet<'a> {
             unreadable: graph.coverage.gaps.iter().map(unreadable).collect(),
             processes: Processes(self),
             pipes: Pipes(self),
+            limits: limits_view(&graph.limits),
             descriptors: (!graph.descriptors.is_empty()).then(descriptors),
             waits: self.waits(),
             findings: self.findings(),
@@ -342,6 +353,7 @@ impl<'a> Sheet<'a> {
             ns_pid: process.ns_pid,
             container: process.container.as_deref(),
             unit: process.unit.as_deref(),
+            facts: process_facts(process),
         }
     }
 
@@ -365,6 +377,7 @@ impl<'a> Sheet<'a> {
             hidden_readers: self.graph.hides(pipe, Side::Read),
             hidden_writers: self.graph.hides(pipe, Side::Write),
             hidden_by: self.graph.hides_any(pipe).then(suspects),
+            file: pipe.file.as_ref().map(file_view),
         }
     }
 

@@ -2,6 +2,7 @@
 //! about, the chain of waits to whoever is awake at its end.
 
 mod advice;
+mod audit;
 mod chain;
 mod words;
 
@@ -145,6 +146,7 @@ impl Sheet<'_> {
                 pieces.extend(self.own_words(&tasks));
             }
             Fault::HiddenEnd { .. } | Fault::Missing { .. } => {}
+            Fault::Risk(risk) => pieces.extend(branches(self.risk_evidence(risk))),
         }
         pieces
     }

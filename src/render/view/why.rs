@@ -58,7 +58,8 @@ struct WakerView<'a> {
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Finding"))]
 pub(super) struct FindingView<'a> {
     #[cfg_attr(test, schemars(extend("enum" = [
-        "deadlock", "self-deadlock", "leaked-write-end", "stalled-reader", "blocked-open", "hidden-end", "no-reader", "no-writer"
+        "deadlock", "self-deadlock", "leaked-write-end", "stalled-reader", "blocked-open", "hidden-end", "no-reader", "no-writer",
+        "fifo-exposed", "crosses-users", "crosses-containers", "inherited-end", "end-hoard", "pipe-pages", "deleted-fifo"
     ])))]
     code: &'static str,
     #[cfg_attr(test, schemars(extend("enum" = ["error", "warning", "info"])))]
@@ -92,9 +93,10 @@ struct TaskView<'a> {
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Doubt"))]
 struct DoubtView {
     /// Somebody may hold an end, in one of the ways that `hidden_by` of a pipe tells of; or `name`: somebody may open the FIFO; or
-    /// `handler`: a signal handler of the process may do it.
+    /// `handler`: a signal handler of the process may do it; or `directories`: those above the FIFO could not be looked at, and may keep
+    /// others out.
     #[cfg_attr(test, schemars(extend("enum" = [
-        "scm-rights", "io_uring", "exiting", "autofs", "unreadable", "outside", "name", "handler"
+        "scm-rights", "io_uring", "exiting", "autofs", "unreadable", "outside", "name", "handler", "directories"
     ])))]
     what: &'static str,
     pid: Option<u32>,
@@ -180,6 +182,7 @@ fn doubt_view(doubt: &Doubt) -> DoubtView {
     let (what, pid, fd, pipe) = match doubt {
         Doubt::Holder(suspect) => (suspect.how.as_str(), suspect.pid, suspect.fd, None),
         Doubt::Name(pipe) => ("name", None, None, Some(*pipe)),
+        Doubt::Directories(pipe) => ("directories", None, None, Some(*pipe)),
         Doubt::Handler(pid) => ("handler", Some(*pid), None, None),
     };
     DoubtView { what, pid: pid.map(|pid| pid.0), fd: fd.map(|fd| fd.0), pipe: pipe.map(|pipe| pipe.to_string()) }

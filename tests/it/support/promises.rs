@@ -144,7 +144,7 @@ impl Report {
             assert!(is_alive || !task.command.is_empty(), "nobody knows {task:?}");
         }
         for doubt in &finding.doubts {
-            rank(&["unreadable", "outside", "scm-rights", "exiting", "name", "handler"], &doubt.what);
+            rank(&["unreadable", "outside", "scm-rights", "exiting", "name", "handler", "directories"], &doubt.what);
             if doubt.what == "unreadable" {
                 assert!(self.unreadable.iter().any(|gap| Some(gap.pid) == doubt.pid), "{doubt:?} is not of the gaps");
             }
@@ -171,7 +171,7 @@ impl Report {
 /// The worst first.
 const SEVERITIES: [&str; 3] = ["error", "warning", "info"];
 
-const CODES: [&str; 8] = [
+const CODES: [&str; 15] = [
     "deadlock",
     "self-deadlock",
     "leaked-write-end",
@@ -180,6 +180,13 @@ const CODES: [&str; 8] = [
     "hidden-end",
     "no-reader",
     "no-writer",
+    "fifo-exposed",
+    "crosses-users",
+    "crosses-containers",
+    "inherited-end",
+    "end-hoard",
+    "pipe-pages",
+    "deleted-fifo",
 ];
 
 /// The place of a word in a list that it must be in.
