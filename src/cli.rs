@@ -1,5 +1,6 @@
 //! The command line: clap's types, and their way to [`Options`]. No I/O.
 
+mod audit;
 mod command;
 mod output;
 mod selection;
@@ -14,6 +15,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, ValueEnum, ValueHin
 use self::command::Command;
 use self::output::{OutputArgs, SharedArgs, format};
 use self::selection::SelectionArgs;
+use crate::model::Code;
 use crate::options::{Options, Question};
 use crate::render::Format;
 
@@ -128,6 +130,15 @@ impl Cli {
         self.output.list_columns
     }
 
+    /// The finding that is to be explained, if that is all that was asked for.
+    #[must_use]
+    pub const fn explains(&self) -> Option<Code> {
+        match &self.command {
+            Some(Command::Audit(audit)) => audit.explain,
+            _ => None,
+        }
+    }
+
     /// What was asked for.
     #[must_use]
     pub fn into_options(self) -> Options {
@@ -141,6 +152,11 @@ impl Cli {
                 output.probe = probe;
                 let format = if shared.json { Format::Json } else { Format::Telling };
                 (Question::Why(selection.wanted(&pipes)), format)
+            }
+            Some(Command::Audit(audit)) => {
+                output.probe = audit.probe;
+                let format = audit.format(shared.json);
+                (Question::Audit(audit.into()), format)
             }
             None => {
                 let format = format(&output, &shared);

@@ -1,8 +1,15 @@
 //! The rules of an audit, beyond what `why` finds: who shares a pipe that should not, and what is about to run out. Pure: a rule takes
 //! the pipes and the processes, and returns findings. A file for each rule.
 
+pub mod baseline;
+pub mod confirm;
+
+mod audited;
+
 use crate::model::{Finding, PipeGraph};
 use crate::why::Groups;
+
+pub use self::audited::Audited;
 
 /// From where on something is unusual.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
