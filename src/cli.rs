@@ -113,13 +113,17 @@ impl Cli {
             }
             _ => {
                 let cli = Self::from_arg_matches(&matches)?;
-                match cli.output.unasked() {
-                    Some(column) => {
-                        let message = format!("only the kernel knows the column {}: add --probe\n", column.heading());
-                        Err(command.error(ErrorKind::MissingRequiredArgument, message))
-                    }
-                    None => Ok(cli),
+                if let Some(column) = cli.output.unasked() {
+                    let message = format!("only the kernel knows the column {}: add --probe\n", column.heading());
+                    return Err(command.error(ErrorKind::MissingRequiredArgument, message));
                 }
+                if let Some(Command::Audit(audit)) = &cli.command
+                    && let Some((one, other)) = audit.conflict(&cli.shared)
+                {
+                    let message = format!("the argument '{one}' cannot be used with '{other}'\n");
+                    return Err(command.error(ErrorKind::ArgumentConflict, message));
+                }
+                Ok(cli)
             }
         }
     }

@@ -53,7 +53,7 @@ pub enum Error {
     #[error("no user named {0:?}: give a name that `getent passwd` knows, or a number")]
     NoSuchUser(String),
     /// A baseline cannot be read.
-    #[error("{}: cannot read the baseline: {}; --write-baseline makes one", path.escape_debug(), reason(source))]
+    #[error("{}: cannot read the baseline: {}{}", path.escape_debug(), reason(source), baseline_cure(source))]
     ReadBaseline {
         /// The path, as far as it is text.
         path: String,
@@ -80,7 +80,7 @@ pub enum Error {
         version: u64,
     },
     /// A file cannot be written.
-    #[error("{}: cannot write this file: {}", path.escape_debug(), reason(source))]
+    #[error("{}: cannot write this file: {}{}", path.escape_debug(), reason(source), writing_cure(source))]
     WriteFile {
         /// The path, as far as it is text.
         path: String,
@@ -104,6 +104,20 @@ pub enum Error {
 fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     text.split_once(" (os error").map_or(text.as_str(), |(words, _)| words).to_owned()
+}
+
+/// What to do about a baseline that could not be read.
+fn baseline_cure(error: &io::Error) -> &'static str {
+    if error.kind() == io::ErrorKind::NotFound { "; --write-baseline makes one" } else { "" }
+}
+
+/// What to do about a file that could not be written.
+fn writing_cure(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => "; make its directory first",
+        io::ErrorKind::PermissionDenied => "; its directory must be open to us for writing, since the file is replaced",
+        _ => "",
+    }
 }
 
 /// What to do about a path that could not be looked up.

@@ -53,7 +53,7 @@ fn replace_in_place(path: &Path, bytes: &[u8]) -> Result<(), Refusal> {
     let (path, mode) = target(path)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     let mut prefix = std::ffi::OsString::from(".");
-    prefix.push(path.file_name().ok_or(Refusal::Is("a folder"))?);
+    prefix.push(path.file_name().ok_or(Refusal::Is("a directory"))?);
     prefix.push(".");
     // The name that it has until it is whole ends in random letters, so that nobody who looks for *.prom reads it.
     let mut file =
@@ -76,7 +76,7 @@ fn target(path: &Path) -> Result<(PathBuf, Option<u32>), Refusal> {
     let file_type = kind.file_type();
     match () {
         () if kind.is_file() => Ok((fs::canonicalize(path)?, Some(kind.permissions().mode() & 0o7777))),
-        () if kind.is_dir() => Err(Refusal::Is("a folder")),
+        () if kind.is_dir() => Err(Refusal::Is("a directory")),
         () if file_type.is_fifo() => Err(Refusal::Is("a pipe or FIFO")),
         () if file_type.is_socket() => Err(Refusal::Is("a socket")),
         () => Err(Refusal::Is("a device")),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, ValueHint};
 
+use super::output::SharedArgs;
 use super::{OUTPUT, value};
 use crate::audit::Thresholds;
 use crate::model::{Code, Severity};
@@ -34,7 +35,7 @@ pub(super) struct AuditArgs {
     severity: Option<Severity>,
 
     /// How many pipe ends a process may hold before it is a hoard
-    #[arg(long, value_name = "N", value_hint = ValueHint::Other)]
+    #[arg(long, value_name = "N", value_hint = ValueHint::Other, value_parser = clap::value_parser!(u64).range(1..))]
     max_ends: Option<u64>,
 
     /// Only findings that still stand after so long
@@ -45,7 +46,7 @@ pub(super) struct AuditArgs {
     confirm: Option<Duration>,
 
     /// Print what such a finding means, how it is known and what to do, and look at nothing
-    #[arg(long, value_name = "CODE", value_parser = value::codes(), hide_possible_values = true)]
+    #[arg(long, value_name = "CODE", value_parser = value::codes(), hide_possible_values = true, exclusive = true)]
     pub(super) explain: Option<Code>,
 
     /// Leave out the findings that this file knows
@@ -60,15 +61,15 @@ pub(super) struct AuditArgs {
     /// All that stand now, also those that --baseline knows; not those that --only, --ignore or --severity leave out. The file is
     /// replaced as a whole, and the exit status is then 0 whatever was found. With --require-complete, nothing is written unless all
     /// could be read.
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with = "repeat", help_heading = BASELINE)]
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = BASELINE)]
     write_baseline: Option<PathBuf>,
 
     /// Print a line of JSON for each finding, and one for the whole
-    #[arg(long, conflicts_with = "json", help_heading = OUTPUT)]
+    #[arg(long, help_heading = OUTPUT)]
     ndjson: bool,
 
     /// Print metrics, in the text format of Prometheus
-    #[arg(long, conflicts_with_all = ["json", "ndjson", "repeat"], help_heading = OUTPUT)]
+    #[arg(long, conflicts_with = "ndjson", help_heading = OUTPUT)]
     metrics: bool,
 
     /// Write the metrics into a file as well, for the textfile collector of `node_exporter`
@@ -85,6 +86,18 @@ pub(super) struct AuditArgs {
 }
 
 impl AuditArgs {
+    /// Two options that exclude each other. The others know each other; those that all commands share may stand before ours.
+    pub(super) fn conflict(&self, shared: &SharedArgs) -> Option<(&'static str, &'static str)> {
+        let (json, repeat) = (shared.json, shared.repeat.is_some());
+        let pairs = [
+            (self.ndjson && json, ("--ndjson", "--json")),
+            (self.metrics && json, ("--metrics", "--json")),
+            (self.metrics && repeat, ("--metrics", "--repeat <SECONDS>")),
+            (self.write_baseline.is_some() && repeat, ("--write-baseline <FILE>", "--repeat <SECONDS>")),
+        ];
+        pairs.into_iter().find(|(both, _)| *both).map(|(_, pair)| pair)
+    }
+
     pub(super) const fn format(&self, json: bool) -> Format {
         match () {
             () if self.metrics => Format::Metrics,
