@@ -34,10 +34,17 @@ pub(in super::super) struct AuditLine<'a> {
     host: Host<'a>,
     taken_at: String,
     scan: Scan,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    finding: Option<FindingView<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    summary: Option<SummaryView>,
+    #[serde(flatten)]
+    told: ToldView<'a>,
+}
+
+/// What a line tells.
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+enum ToldView<'a> {
+    Finding(FindingView<'a>),
+    Summary(SummaryView),
 }
 
 /// An audit in numbers. That there is one tells that the audit was done.
@@ -66,7 +73,7 @@ impl<'a> Sheet<'a> {
     }
 
     pub(in super::super) fn finding_line(&self, finding: &Finding) -> AuditLine<'a> {
-        AuditLine { finding: Some(self.finding_view(finding)), ..self.empty_line() }
+        self.audit_line(ToldView::Finding(self.finding_view(finding)))
     }
 
     /// The last line; none if it is no audit.
@@ -84,17 +91,16 @@ impl<'a> Sheet<'a> {
             },
             audit,
         };
-        Some(AuditLine { summary: Some(summary), ..self.empty_line() })
+        Some(self.audit_line(ToldView::Summary(summary)))
     }
 
-    fn empty_line(&self) -> AuditLine<'a> {
+    fn audit_line(&self, told: ToldView<'a>) -> AuditLine<'a> {
         AuditLine {
             schema_version: SCHEMA_VERSION,
             host: self.host(),
             taken_at: self.taken_at(),
             scan: self.scan(),
-            finding: None,
-            summary: None,
+            told,
         }
     }
 }
