@@ -1,5 +1,6 @@
 //! The command line: clap's types, and their way to [`Options`]. No I/O.
 
+mod audit;
 mod command;
 mod output;
 mod selection;
@@ -14,6 +15,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, ValueEnum, ValueHin
 use self::command::Command;
 use self::output::{OutputArgs, SharedArgs, format};
 use self::selection::SelectionArgs;
+use crate::model::Code;
 use crate::options::{Options, Question};
 use crate::render::Format;
 
@@ -111,13 +113,17 @@ impl Cli {
             }
             _ => {
                 let cli = Self::from_arg_matches(&matches)?;
-                match cli.output.unasked() {
-                    Some(column) => {
-                        let message = format!("only the kernel knows the column {}: add --probe\n", column.heading());
-                        Err(command.error(ErrorKind::MissingRequiredArgument, message))
-                    }
-                    None => Ok(cli),
+                if let Some(column) = cli.output.unasked() {
+                    let message = format!("only the kernel knows the column {}: add --probe\n", column.heading());
+                    return Err(command.error(ErrorKind::MissingRequiredArgument, message));
                 }
+                if let Some(Command::Audit(audit)) = &cli.command
+                    && let Some((one, other)) = audit.conflict(&cli.shared)
+                {
+                    let message = format!("the argument '{one}' cannot be used with '{other}'\n");
+                    return Err(command.error(ErrorKind::ArgumentConflict, message));
+                }
+                Ok(cli)
             }
         }
     }
@@ -126,6 +132,15 @@ impl Cli {
     #[must_use]
     pub fn lists_columns(&self) -> bool {
         self.output.list_columns
+    }
+
+    /// The finding that is to be explained, if that is all that was asked for.
+    #[must_use]
+    pub const fn explains(&self) -> Option<Code> {
+        match &self.command {
+            Some(Command::Audit(audit)) => audit.explain,
+            _ => None,
+        }
     }
 
     /// What was asked for.
@@ -141,6 +156,11 @@ impl Cli {
                 output.probe = probe;
                 let format = if shared.json { Format::Json } else { Format::Telling };
                 (Question::Why(selection.wanted(&pipes)), format)
+            }
+            Some(Command::Audit(audit)) => {
+                output.probe = audit.probe;
+                let format = audit.format(shared.json);
+                (Question::Audit(audit.into()), format)
             }
             None => {
                 let format = format(&output, &shared);

@@ -14,6 +14,7 @@
 pub mod audit;
 pub mod cli;
 pub mod error;
+mod files;
 pub mod generate;
 pub mod join;
 pub mod model;

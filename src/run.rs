@@ -1,13 +1,15 @@
 //! One run, from options to a written report and an exit status: the order of the steps, nothing of how each is done.
 
+mod audit;
 mod why;
 
 use std::collections::BTreeSet;
 use std::io::Write;
 
+use crate::audit::Audited;
 use crate::error::Error;
 use crate::join::{add_openers, join};
-use crate::model::{Diagnosis, Pid, Pipe, PipeGraph, PipeId, Severity};
+use crate::model::{Diagnosis, Pid, Pipe, PipeGraph, PipeId};
 use crate::notes;
 use crate::options::{Options, PipeName, Question, Wanted};
 use crate::probe;
@@ -24,7 +26,7 @@ pub enum Exit {
     Reported,
     /// A selection was given and nothing matched.
     NothingMatched,
-    /// `why` found something that is a warning or an error.
+    /// `why` or an audit found something that is a warning or an error.
     Found,
     /// The report was written, but must not have gaps and has some.
     Incomplete,
@@ -46,14 +48,29 @@ struct Answer {
     graph: PipeGraph,
     notes: Vec<String>,
     nothing_matched: bool,
+    /// Whether something was found that makes for the exit status.
+    is_warning: bool,
     why: Option<Reasons>,
 }
 
-/// What `why` adds.
+/// What `why` and an audit add.
 struct Reasons {
     diagnosis: Diagnosis,
     groups: Groups,
     asked: Asked,
+    audited: Option<Audited>,
+}
+
+impl Reasons {
+    const fn told(&self, options: &Options) -> Told<'_> {
+        Told {
+            diagnosis: &self.diagnosis,
+            groups: &self.groups,
+            asked: &self.asked,
+            audited: self.audited.as_ref(),
+            probed: options.probe,
+        }
+    }
 }
 
 /// Makes the report, once or again and again, and passes notes to `notify`, each a line without its end.
@@ -65,7 +82,7 @@ pub fn run(options: &Options, style: &Style, out: &mut dyn Write, notify: &mut d
     // Once: a process may end while its pipe goes on.
     let selection = match &options.question {
         Question::Pipes(wanted) | Question::Why(wanted) => resolve(options, wanted)?,
-        Question::Tables(_) => Selection::default(),
+        Question::Audit(_) | Question::Tables(_) => Selection::default(),
     };
     let mut said = Vec::new();
     // Each question about one of these may cost a process that hangs, so it is asked once only.
@@ -74,6 +91,7 @@ pub fn run(options: &Options, style: &Style, out: &mut dyn Write, notify: &mut d
         let answer = match &options.question {
             Question::Pipes(wanted) => pipes(options, wanted, &selection, &mut untouchable)?,
             Question::Why(wanted) => reasons(options, wanted, &selection, &mut untouchable)?,
+            Question::Audit(wanted) => audit::findings(options, wanted, &mut untouchable)?,
             Question::Tables(pids) => tables(options, pids)?,
         };
         write(options, &answer, style, out)?;
@@ -89,18 +107,10 @@ pub fn run(options: &Options, style: &Style, out: &mut dyn Write, notify: &mut d
             None if options.require_complete && !answer.graph.coverage.is_complete() => {
                 return Ok(Exit::Incomplete);
             }
-            None if answer.is_warning() => return Ok(Exit::Found),
+            None if answer.is_warning => return Ok(Exit::Found),
             None if answer.nothing_matched => return Ok(Exit::NothingMatched),
             None => return Ok(Exit::Reported),
         }
-    }
-}
-
-impl Answer {
-    /// Whether anything was found that is more than worth knowing.
-    fn is_warning(&self) -> bool {
-        let findings = self.why.iter().flat_map(|why| &why.diagnosis.findings);
-        findings.map(crate::model::Finding::severity).any(|severity| severity < Severity::Info)
     }
 }
 
@@ -139,7 +149,7 @@ fn pipes(
         let shown: Vec<PipeId> = graph.pipes.iter().map(|pipe| pipe.id).collect();
         notes.extend(probe(&mut graph, &shown, untouchable)?);
     }
-    Ok(Answer { graph, notes, nothing_matched, why: None })
+    Ok(Answer { graph, notes, nothing_matched, is_warning: false, why: None })
 }
 
 fn reasons(
@@ -183,7 +193,9 @@ fn reasons(
         graph = keep(graph, &pipes.iter().copied().chain(why::pipes_of(&diagnosis)).collect());
         if pids.is_empty() { Asked::Pipes(pipes) } else { Asked::Processes(pids) }
     };
-    Ok(Answer { graph, notes, nothing_matched: false, why: Some(Reasons { diagnosis, groups, asked }) })
+    let is_warning = diagnosis.is_warning();
+    let why = Some(Reasons { diagnosis, groups, asked, audited: None });
+    Ok(Answer { graph, notes, nothing_matched: false, is_warning, why })
 }
 
 /// Asks the kernel about these pipes, and says what is to be said of the answers.
@@ -221,7 +233,7 @@ fn tables(options: &Options, pids: &[Pid]) -> Result<Answer, Error> {
     let nothing_matched = pids.iter().all(|pid| !graph.parents.contains_key(pid));
     let graph = select_tables(graph);
     notes.extend(notes::coverage(&graph));
-    Ok(Answer { graph, notes, nothing_matched, why: None })
+    Ok(Answer { graph, notes, nothing_matched, is_warning: false, why: None })
 }
 
 fn write(options: &Options, answer: &Answer, style: &Style, out: &mut dyn Write) -> Result<(), Error> {
@@ -234,12 +246,7 @@ fn write(options: &Options, answer: &Answer, style: &Style, out: &mut dyn Write)
     if is_json || !nothing_matched {
         let users =
             if options.format.needs_users() && !options.numeric_uid { Users::of(graph) } else { Users::default() };
-        let told = why.as_ref().map(|Reasons { diagnosis, groups, asked }| Told {
-            diagnosis,
-            groups,
-            asked,
-            probed: options.probe,
-        });
+        let told = why.as_ref().map(|reasons| reasons.told(options));
         render(graph, &users, told.as_ref(), &options.format, style, out)?;
     }
     out.flush()?;

@@ -1,6 +1,10 @@
 //! The rules of an audit, beyond what `why` finds: who shares a pipe that should not, and what is about to run out. Pure: a rule takes
 //! the pipes and the processes, and returns findings. A file for each rule.
 
+pub mod baseline;
+pub mod confirm;
+
+mod audited;
 mod containers;
 mod deleted;
 mod explain;
@@ -15,6 +19,7 @@ use std::collections::BTreeSet;
 use crate::model::{Doubt, Fault, Finding, Pid, Pipe, PipeGraph, PipeId, Risk, Side, TaskId, Tid, Uid};
 use crate::why::Groups;
 
+pub use self::audited::Audited;
 pub use self::explain::explain;
 
 /// From where on something is unusual.

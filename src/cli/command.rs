@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use clap::{Subcommand, ValueHint};
 
+use super::audit::AuditArgs;
 use super::selection::SelectionArgs;
 use super::{OUTPUT, PIPE_FORMS, value};
 use crate::model::Pid;
@@ -11,6 +12,10 @@ use crate::model::Pid;
 const WHY_HELP: &str = "\
 Exit status: 0 if nothing is wrong, 1 if something was found that is a warning or an error, 2 for a usage error or where it could \
 not be found out.";
+
+const AUDIT_HELP: &str = "\
+Exit status: 0 if nothing was found that is a warning or an error, or a baseline was written; 1 if something was; 2 for a usage error, \
+or where the audit could not be made or written.";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -35,6 +40,11 @@ pub(super) enum Command {
         #[arg(long, help_heading = OUTPUT)]
         probe: bool,
     },
+    /// Look for what is wrong or about to be, for timers and fleets
+    ///
+    /// Tells what `lspipe why` would, and more that is worth a look: who shares a pipe and should not, and what is about to run out.
+    #[command(max_term_width = 100, after_help = AUDIT_HELP)]
+    Audit(AuditArgs),
     /// Show the whole fd table of processes, pipes with their other ends
     #[command(max_term_width = 100)]
     Fds {

@@ -11,6 +11,14 @@ pub struct Diagnosis {
     pub findings: Vec<Finding>,
 }
 
+impl Diagnosis {
+    /// Whether anything is wrong that is more than worth knowing.
+    #[must_use]
+    pub fn is_warning(&self) -> bool {
+        self.findings.iter().any(|finding| finding.severity() < Severity::Info)
+    }
+}
+
 /// A thread waits for something, and these could end it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wait {
@@ -105,6 +113,9 @@ pub enum Severity {
 }
 
 impl Severity {
+    /// All of them, the worst first.
+    pub const ALL: [Self; 3] = [Self::Error, Self::Warning, Self::Info];
+
     /// The word for it in every output.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

@@ -2,6 +2,7 @@
 
 pub mod columns;
 mod json;
+mod metrics;
 mod table;
 mod telling;
 mod text;
@@ -66,8 +67,10 @@ pub enum Format {
     Ndjson,
     /// PIDs only, of the holders of these sides.
     Terse(Vec<Side>),
-    /// What `why` says.
+    /// What `why` or an audit says.
     Telling,
+    /// What an audit found, in numbers, for Prometheus.
+    Metrics,
 }
 
 impl Format {
@@ -75,7 +78,7 @@ impl Format {
     #[must_use]
     pub fn needs_flags(&self) -> bool {
         match self {
-            Self::Json | Self::Ndjson | Self::Telling => true,
+            Self::Json | Self::Ndjson | Self::Telling | Self::Metrics => true,
             Self::Ends(table) => table.columns.contains(&Column::Flags),
             Self::Pipes(_) | Self::Tables { .. } | Self::Terse(_) => false,
         }
@@ -85,7 +88,7 @@ impl Format {
     #[must_use]
     pub fn needs_facts(&self) -> bool {
         match self {
-            Self::Json | Self::Ndjson | Self::Telling => true,
+            Self::Json | Self::Ndjson | Self::Telling | Self::Metrics => true,
             Self::Ends(table) => table.columns.iter().any(|column| column.needs_facts()),
             Self::Pipes(_) | Self::Tables { .. } | Self::Terse(_) => false,
         }
@@ -97,7 +100,7 @@ impl Format {
         match self {
             Self::Json | Self::Ndjson => true,
             Self::Ends(table) => table.columns.contains(&Column::User),
-            Self::Pipes(_) | Self::Tables { .. } | Self::Terse(_) | Self::Telling => false,
+            Self::Pipes(_) | Self::Tables { .. } | Self::Terse(_) | Self::Telling | Self::Metrics => false,
         }
     }
 }
@@ -145,6 +148,7 @@ pub fn render(
             let pids: BTreeSet<Pid> = ends.map(|end| end.pid).chain(openers.map(|opener| opener.task.pid)).collect();
             pids.into_iter().try_for_each(|pid| writeln!(out, "{pid}"))
         }
+        Format::Metrics => sheet.metrics(out),
         Format::Telling => told.map_or(Ok(()), |told| sheet.tell(told, style, out)),
     }
 }

@@ -3,6 +3,7 @@
 //!
 //! A name that is no UTF-8 is given lossily in its field, and exactly, in base64, in a field with `_bytes` added.
 
+mod audit;
 mod descriptor;
 mod facts;
 mod why;
@@ -11,11 +12,15 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Serialize, Serializer};
 
+use self::audit::AuditView;
 use self::descriptor::{DescriptorView, descriptor_view};
 use self::facts::{FileView, LimitsView, ProcessFacts, file_view, limits_view, process_facts};
 use self::why::{FindingView, WaitView};
 use super::Sheet;
 use crate::model::{Endpoint, Gap, Opener, Pipe, Process, Side, Suspect, Unread};
+
+#[cfg(test)]
+pub(super) use self::audit::AuditLine;
 
 /// The version of the schema. Adding a field keeps it.
 pub(super) const SCHEMA_VERSION: u32 = 1;
@@ -45,12 +50,15 @@ pub(super) struct Report<'a> {
     /// The whole fd tables that were asked for; only from `lspipe fds`.
     #[serde(skip_serializing_if = "Option::is_none")]
     descriptors: Option<Vec<DescriptorView<'a>>>,
-    /// Who waits for a pipe or a child, by PID, thread and descriptor; only from `lspipe why`.
+    /// Who waits for a pipe or a child, by PID, thread and descriptor; only from `lspipe why` and `lspipe audit`.
     #[serde(skip_serializing_if = "Option::is_none")]
     waits: Option<Vec<WaitView<'a>>>,
-    /// What is wrong, the worst first; only from `lspipe why`.
+    /// What is wrong, the worst first; only from `lspipe why` and `lspipe audit`.
     #[serde(skip_serializing_if = "Option::is_none")]
     findings: Option<Vec<FindingView<'a>>>,
+    /// How the audit came to its findings; only from `lspipe audit`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audit: Option<AuditView>,
 }
 
 /// One line of `--ndjson`: a pipe, complete in itself.
@@ -300,6 +308,7 @@ impl<'a> Sheet<'a> {
             descriptors: (!graph.descriptors.is_empty()).then(descriptors),
             waits: self.waits(),
             findings: self.findings(),
+            audit: self.audit(),
         }
     }
 

@@ -7,7 +7,7 @@ use super::probe;
 use crate::error::Error;
 use crate::join::{add_openers, join};
 use crate::model::{Cause, Diagnosis, Doing, Fault, Finding, Operation, Pid, PipeGraph, PipeId, Wait};
-use crate::options::Options;
+use crate::options::{Options, Question};
 use crate::scan::{self, Facts, Want};
 use crate::select::{Selection, selected, selected_processes};
 use crate::why::{self, Groups};
@@ -86,7 +86,7 @@ fn pipes(options: &Options, groups: &Groups) -> Result<PipeGraph, Error> {
     let mut graph = join(scan::scan(&Want {
         proc_root: options.proc_root.clone(),
         flags: true,
-        facts: Facts::All,
+        facts: if matches!(options.question, Question::Audit(_)) { Facts::Audit } else { Facts::All },
         parents: true,
         tables: Vec::new(),
         also: opening(groups),

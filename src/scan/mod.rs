@@ -44,6 +44,7 @@ use crate::model::{
 
 pub use self::hidden::hidden;
 pub use self::lookup::pipe_at;
+pub(crate) use self::privilege::renounce;
 
 /// How often the scan looks again when something moved while it looked.
 const SECOND_LOOKS: u32 = 3;

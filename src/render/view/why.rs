@@ -57,10 +57,7 @@ struct WakerView<'a> {
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Finding"))]
 pub(super) struct FindingView<'a> {
-    #[cfg_attr(test, schemars(extend("enum" = [
-        "deadlock", "self-deadlock", "leaked-write-end", "stalled-reader", "blocked-open", "hidden-end", "no-reader", "no-writer",
-        "fifo-exposed", "crosses-users", "crosses-containers", "inherited-end", "end-hoard", "pipe-pages", "deleted-fifo"
-    ])))]
+    #[cfg_attr(test, schemars(extend("enum" = crate::model::Code::ALL.map(crate::model::Code::as_str))))]
     code: &'static str,
     #[cfg_attr(test, schemars(extend("enum" = ["error", "warning", "info"])))]
     severity: &'static str,
@@ -160,7 +157,7 @@ impl<'a> Sheet<'a> {
         }
     }
 
-    fn finding_view(&self, finding: &Finding) -> FindingView<'a> {
+    pub(super) fn finding_view(&self, finding: &Finding) -> FindingView<'a> {
         FindingView {
             code: finding.code().as_str(),
             severity: finding.severity().as_str(),

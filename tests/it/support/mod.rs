@@ -2,7 +2,7 @@
 
 pub(crate) mod facts;
 pub(crate) mod need;
-mod promises;
+pub(crate) mod promises;
 pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod scene;

@@ -72,6 +72,18 @@ impl Report {
         if self.waits.is_some() {
             self.check_why();
         }
+        if let Some(audit) = &self.audit {
+            let judged: Vec<usize> = audit.codes.iter().map(|code| rank(&CODES, code)).collect();
+            let unjudged: Vec<usize> = audit.not_judged.iter().map(|code| rank(&CODES, code)).collect();
+            assert_ascending(judged.iter().copied(), "codes");
+            assert_ascending(unjudged.iter().copied(), "codes that could not be judged");
+            assert!(unjudged.iter().all(|code| !judged.contains(code)), "{audit:?}");
+            let least = rank(&SEVERITIES, &audit.severity);
+            for finding in self.findings() {
+                assert!(audit.codes.contains(&finding.code), "nobody asked for {finding:?}");
+                assert!(rank(&SEVERITIES, &finding.severity) <= least, "nobody asked for {finding:?}");
+            }
+        }
     }
 
     /// What holds for any report of `lspipe why`.
@@ -171,7 +183,7 @@ impl Report {
 /// The worst first.
 const SEVERITIES: [&str; 3] = ["error", "warning", "info"];
 
-const CODES: [&str; 15] = [
+pub(crate) const CODES: [&str; 15] = [
     "deadlock",
     "self-deadlock",
     "leaked-write-end",
