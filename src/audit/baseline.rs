@@ -101,8 +101,11 @@ impl Baseline {
 
 fn fingerprint(finding: &Finding, graph: &PipeGraph, groups: &Groups) -> Fingerprint {
     let pipes = || finding.pipes.iter().filter_map(|id| graph.pipe(*id));
-    let mut pids: BTreeSet<Pid> = finding.tasks.iter().map(|task| task.pid).collect();
-    if pids.is_empty() {
+    let user = finding.user();
+    // Which of a user's processes has the most is no matter.
+    let tasks = finding.tasks.iter().filter(|_| user.is_none());
+    let mut pids: BTreeSet<Pid> = tasks.map(|task| task.pid).collect();
+    if pids.is_empty() && user.is_none() {
         // It is about a pipe, not about who holds it: by those it is told from others.
         pids = pipes().flat_map(holders).collect();
     }
@@ -126,7 +129,7 @@ fn fingerprint(finding: &Finding, graph: &PipeGraph, groups: &Groups) -> Fingerp
     Fingerprint {
         code: finding.code().as_str().to_owned(),
         commands: pids.iter().filter_map(command).map(exact).collect(),
-        users: users.map(|uid| uid.0).collect(),
+        users: users.chain(user).map(|uid| uid.0).collect(),
         units: processes().filter_map(|process| process.unit.as_deref()).map(lasting).collect(),
         fifos,
     }
