@@ -1,5 +1,6 @@
 //! The command line: clap's types, and their way to a [`Request`]. No I/O.
 
+mod audit;
 mod command;
 mod output;
 mod selection;
@@ -15,6 +16,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, ValueEnum, ValueHin
 use self::command::Command;
 use self::output::{OutputArgs, SharedArgs, format};
 use self::selection::SelectionArgs;
+use crate::model::Code;
 use crate::options::{Comparison, Options, Question, Request, Source};
 use crate::render::Format;
 use crate::saved::SavedFile;
@@ -135,6 +137,15 @@ impl Cli {
         self.output.list_columns
     }
 
+    /// The finding that is to be explained, if that is all that was asked for.
+    #[must_use]
+    pub const fn explains(&self) -> Option<Code> {
+        match &self.command {
+            Some(Command::Audit(audit)) => audit.explain,
+            _ => None,
+        }
+    }
+
     /// Two options that exclude each other, wherever they stand: those that all commands share may stand before or behind one.
     fn conflict(&self) -> Option<(&'static str, &'static str)> {
         const FROM: &str = "--from <FILE>";
@@ -144,6 +155,7 @@ impl Cli {
         let from = shared.from.is_some();
         let probe = match &self.command {
             Some(Command::Why { probe, .. }) => *probe,
+            Some(Command::Audit(audit)) => audit.probe,
             _ => self.output.probe,
         };
         let mut pairs = vec![
@@ -159,6 +171,9 @@ impl Cli {
                 (shared.repeat.is_some(), (REPEAT, "diff")),
                 (old == stdin && new == stdin, ("-", "-")),
             ]);
+        }
+        if let Some(Command::Audit(audit)) = &self.command {
+            pairs.extend(audit.conflicts(shared));
         }
         pairs.into_iter().find(|(both, _)| *both).map(|(_, pair)| pair)
     }
@@ -176,6 +191,11 @@ impl Cli {
                 output.probe = probe;
                 let format = if shared.json { Format::Json } else { Format::Telling };
                 (Question::Why(selection.wanted(&pipes)), format)
+            }
+            Some(Command::Audit(audit)) => {
+                output.probe = audit.probe;
+                let format = audit.format(shared.json);
+                (Question::Audit(audit.into()), format)
             }
             Some(Command::Diff { old, new }) => {
                 return Request::Compare(Comparison {

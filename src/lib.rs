@@ -15,6 +15,7 @@ pub mod audit;
 pub mod cli;
 pub mod diff;
 pub mod error;
+mod files;
 pub mod generate;
 pub mod join;
 pub mod model;

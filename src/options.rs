@@ -4,7 +4,8 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::model::{Pid, PipeId, PipeKind};
+use crate::audit::Thresholds;
+use crate::model::{Code, Pid, PipeId, PipeKind, Severity};
 use crate::render::Format;
 use crate::saved::SavedFile;
 use crate::select::CommandPattern;
@@ -68,6 +69,8 @@ pub enum Question {
     Pipes(Wanted),
     /// What blocks on pipes, and why.
     Why(Wanted),
+    /// What is wrong, or about to be.
+    Audit(Audit),
     /// The whole fd tables of these processes.
     Tables(Vec<Pid>),
 }
@@ -89,6 +92,35 @@ pub struct Comparison {
     pub quiet: bool,
     /// Whether an incomplete report is a failure.
     pub require_complete: bool,
+}
+
+/// What an audit is to tell, and where to.
+#[derive(Debug, Clone, Default)]
+pub struct Audit {
+    /// `--only`; empty for all.
+    pub only: Vec<Code>,
+    /// `--ignore`
+    pub ignore: Vec<Code>,
+    /// `--severity`
+    pub severity: Option<Severity>,
+    /// `--max-ends`
+    pub thresholds: Thresholds,
+    /// `--confirm`
+    pub confirm: Option<Duration>,
+    /// `--baseline`
+    pub baseline: Option<PathBuf>,
+    /// `--write-baseline`
+    pub write_baseline: Option<PathBuf>,
+    /// `--metrics-file`
+    pub metrics_file: Option<PathBuf>,
+}
+
+impl Audit {
+    /// Whether findings of this code are asked for.
+    #[must_use]
+    pub fn wants(&self, code: Code) -> bool {
+        (self.only.is_empty() || self.only.contains(&code)) && !self.ignore.contains(&code)
+    }
 }
 
 /// The selection as it was given: a name of a user and a path are looked up later.

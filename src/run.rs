@@ -1,5 +1,6 @@
 //! One run, from options to a written report and an exit status: the order of the steps, nothing of how each is done.
 
+mod audit;
 mod diff;
 mod report;
 mod source;
@@ -9,8 +10,9 @@ use std::collections::BTreeSet;
 use std::io::Write;
 
 use self::source::{Sought, Source};
+use crate::audit::Audited;
 use crate::error::Error;
-use crate::model::{Diagnosis, Pipe, PipeGraph, PipeId, Severity};
+use crate::model::{Diagnosis, Pipe, PipeGraph, PipeId};
 use crate::notes;
 use crate::options::{Options, Question};
 use crate::probe;
@@ -28,7 +30,7 @@ pub enum Exit {
     Reported,
     /// A selection was given and nothing matched.
     NothingMatched,
-    /// `why` found something that is a warning or an error, or `diff` a difference.
+    /// `why` or an audit found something that is a warning or an error, or `diff` a difference.
     Found,
     /// The report was written, but must not have gaps and has some.
     Incomplete,
@@ -50,14 +52,31 @@ struct Answer {
     graph: PipeGraph,
     notes: Vec<String>,
     nothing_matched: bool,
+    /// Whether something was found that makes for the exit status.
+    is_warning: bool,
     why: Option<Reasons>,
 }
 
-/// What `why` adds.
+/// What `why` and an audit add.
 struct Reasons {
     diagnosis: Diagnosis,
     groups: Groups,
     asked: Asked,
+    audited: Option<Audited>,
+    /// Whether --probe could add something.
+    may_probe: bool,
+}
+
+impl Reasons {
+    const fn told(&self) -> Told<'_> {
+        Told {
+            diagnosis: &self.diagnosis,
+            groups: &self.groups,
+            asked: &self.asked,
+            audited: self.audited.as_ref(),
+            may_probe: self.may_probe,
+        }
+    }
 }
 
 /// Makes the report, once or again and again, and passes notes to `notify`, each a line without its end.
@@ -70,7 +89,7 @@ pub fn run(options: &Options, style: &Style, out: &mut dyn Write, notify: &mut d
     // Once: a process may end while its pipe goes on.
     let sought = match &options.question {
         Question::Pipes(wanted) | Question::Why(wanted) => source.resolve(wanted)?,
-        Question::Tables(_) => Sought::default(),
+        Question::Audit(_) | Question::Tables(_) => Sought::default(),
     };
     let mut said = Vec::new();
     // Each question about one of these may cost a process that hangs, so it is asked once only.
@@ -79,6 +98,7 @@ pub fn run(options: &Options, style: &Style, out: &mut dyn Write, notify: &mut d
         let answer = match &options.question {
             Question::Pipes(_) => report::pipes(options, &source, &sought, &mut untouchable)?,
             Question::Why(_) => why::reasons(options, &source, &sought, &mut untouchable)?,
+            Question::Audit(wanted) => audit::findings(options, &source, wanted, &mut untouchable)?,
             Question::Tables(pids) => report::tables(options, &source, pids)?,
         };
         write(options, &source, &answer, style, out)?;
@@ -94,18 +114,10 @@ pub fn run(options: &Options, style: &Style, out: &mut dyn Write, notify: &mut d
             None if options.require_complete && !answer.graph.coverage.is_complete() => {
                 return Ok(Exit::Incomplete);
             }
-            None if answer.is_warning() => return Ok(Exit::Found),
+            None if answer.is_warning => return Ok(Exit::Found),
             None if answer.nothing_matched => return Ok(Exit::NothingMatched),
             None => return Ok(Exit::Reported),
         }
-    }
-}
-
-impl Answer {
-    /// Whether anything was found that is more than worth knowing.
-    fn is_warning(&self) -> bool {
-        let findings = self.why.iter().flat_map(|why| &why.diagnosis.findings);
-        findings.map(crate::model::Finding::severity).any(|severity| severity < Severity::Info)
     }
 }
 
@@ -137,12 +149,7 @@ fn write(options: &Options, source: &Source, answer: &Answer, style: &Style, out
             Source::Live(_) => Users::of(graph),
             Source::Saved { saved, .. } => saved.users.clone(),
         };
-        let told = why.as_ref().map(|Reasons { diagnosis, groups, asked }| Told {
-            diagnosis,
-            groups,
-            asked,
-            may_probe: !options.probe && source.file().is_none(),
-        });
+        let told = why.as_ref().map(Reasons::told);
         render(graph, &users, told.as_ref(), &options.format, style, out)?;
     }
     out.flush()?;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{Subcommand, ValueHint};
 
+use super::audit::AuditArgs;
 use super::selection::SelectionArgs;
 use super::{OUTPUT, PIPE_FORMS, value};
 use crate::model::Pid;
@@ -15,6 +16,10 @@ not be found out.";
 
 const DIFF_HELP: &str = "\
 Exit status: 0 if nothing differs, 1 if something does, 2 for a usage error or where a report could not be read.";
+
+const AUDIT_HELP: &str = "\
+Exit status: 0 if nothing was found that is a warning or an error, or a baseline was written; 1 if something was; 2 for a usage error, \
+or where the audit could not be made or written.";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -53,6 +58,11 @@ pub(super) enum Command {
         #[arg(value_name = "NEW", value_hint = ValueHint::FilePath)]
         new: PathBuf,
     },
+    /// Look for what is wrong or about to be, for timers and fleets
+    ///
+    /// Tells what `lspipe why` would, and more that is worth a look: who shares a pipe and should not, and what is about to run out.
+    #[command(max_term_width = 100, after_help = AUDIT_HELP)]
+    Audit(AuditArgs),
     /// Show the whole fd table of processes, pipes with their other ends
     #[command(max_term_width = 100)]
     Fds {

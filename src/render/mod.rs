@@ -3,6 +3,7 @@
 pub mod columns;
 mod difference;
 mod json;
+mod metrics;
 mod table;
 mod telling;
 mod text;
@@ -68,8 +69,10 @@ pub enum Format {
     Ndjson,
     /// PIDs only, of the holders of these sides.
     Terse(Vec<Side>),
-    /// What `why` says.
+    /// What `why` or an audit says.
     Telling,
+    /// What an audit found, in numbers, for Prometheus.
+    Metrics,
 }
 
 impl Format {
@@ -77,7 +80,7 @@ impl Format {
     #[must_use]
     pub fn needs_flags(&self) -> bool {
         match self {
-            Self::Json | Self::Ndjson | Self::Telling => true,
+            Self::Json | Self::Ndjson | Self::Telling | Self::Metrics => true,
             Self::Ends(table) => table.columns.contains(&Column::Flags),
             Self::Pipes(_) | Self::Tables { .. } | Self::Terse(_) => false,
         }
@@ -87,7 +90,7 @@ impl Format {
     #[must_use]
     pub fn needs_facts(&self) -> bool {
         match self {
-            Self::Json | Self::Ndjson | Self::Telling => true,
+            Self::Json | Self::Ndjson | Self::Telling | Self::Metrics => true,
             Self::Ends(table) => table.columns.iter().any(|column| column.needs_facts()),
             Self::Pipes(_) | Self::Tables { .. } | Self::Terse(_) => false,
         }
@@ -99,7 +102,7 @@ impl Format {
         match self {
             Self::Json | Self::Ndjson => true,
             Self::Ends(table) => table.columns.contains(&Column::User),
-            Self::Pipes(_) | Self::Tables { .. } | Self::Terse(_) | Self::Telling => false,
+            Self::Pipes(_) | Self::Tables { .. } | Self::Terse(_) | Self::Telling | Self::Metrics => false,
         }
     }
 }
@@ -141,6 +144,7 @@ pub fn render(
             let pids: BTreeSet<Pid> = ends.map(|end| end.pid).chain(openers.map(|opener| opener.task.pid)).collect();
             pids.into_iter().try_for_each(|pid| writeln!(out, "{pid}"))
         }
+        Format::Metrics => sheet.metrics(out),
         Format::Telling => told.map_or(Ok(()), |told| sheet.tell(told, style, out)),
     }
 }

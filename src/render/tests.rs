@@ -40,8 +40,8 @@ fn process(pid: u32) -> impl Strategy<Value = Process> {
             state: Some('S'),
             started_at: Some(Timestamp::UNIX_EPOCH),
             ns_pid: None,
-            container: None,
             unit,
+            ..Process::unknown(Pid(pid))
         },
     )
 }
@@ -65,7 +65,7 @@ fn pipe() -> impl Strategy<Value = Pipe> {
         let mut ends: Vec<Endpoint> = ends.into_values().collect();
         ends.sort_by_key(Endpoint::key);
         ends.dedup_by_key(|end| end.key());
-        Pipe { id, path, deleted, ends, openers: Vec::new() }
+        Pipe { path, deleted, ends, ..Pipe::unknown(id) }
     })
 }
 
@@ -130,6 +130,7 @@ fn graph() -> impl Strategy<Value = PipeGraph> {
                 probed,
                 hidden,
                 selected: false,
+                limits: crate::model::PipeLimits::default(),
             }
         },
     )
@@ -298,11 +299,12 @@ fn bar_tells_how_full_a_pipe_is() {
             pipefs: None,
             parents: std::collections::BTreeMap::new(),
             processes: std::collections::BTreeMap::new(),
-            pipes: vec![Pipe { id, path: None, deleted: false, ends: vec![end], openers: Vec::new() }],
+            pipes: vec![Pipe { ends: vec![end], ..Pipe::unknown(id) }],
             descriptors: Vec::new(),
             probed: std::collections::BTreeMap::from([(id, probed)]),
             hidden: Hidden::default(),
             selected: false,
+            limits: crate::model::PipeLimits::default(),
         };
         let format = Format::Pipes(TableFormat { columns: vec![Column::Queued], headings: false });
         (drawn(&graph, &format, Some(80)), drawn(&graph, &format, None))

@@ -1,11 +1,14 @@
 //! From the model to the shapes of the JSON.
 
+mod audit;
+mod facts;
 mod why;
 
 use std::borrow::Cow;
 
 use serde::{Serialize, Serializer};
 
+use self::facts::{limits, pipe_file, process_facts};
 use super::Sheet;
 use crate::model::{
     AccessMode, Descriptor, Endpoint, FileType, Gap, OpenFlags, Opener, Outside, Pipe, Process, Side, Suspect, Unread,
@@ -33,10 +36,12 @@ impl<'a> Sheet<'a> {
             unreadable: graph.coverage.gaps.iter().map(unreadable).collect(),
             processes: Each(|| graph.processes.values().map(|process| self.process_view(process))),
             pipes: Each(|| graph.pipes.iter().map(|pipe| self.pipe_view(pipe))),
+            limits: limits(&graph.limits),
             descriptors: (!graph.descriptors.is_empty()).then(descriptors),
             threads: self.threads(),
             waits: self.waits(),
             findings: self.findings(),
+            audit: self.audit(),
         }
     }
 
@@ -92,6 +97,7 @@ impl<'a> Sheet<'a> {
             ns_pid: process.ns_pid,
             container: process.container.as_deref().map(Cow::Borrowed),
             unit: process.unit.as_deref().map(Cow::Borrowed),
+            facts: process_facts(process),
         }
     }
 
@@ -115,6 +121,7 @@ impl<'a> Sheet<'a> {
             hidden_readers: self.graph.hides(pipe, Side::Read),
             hidden_writers: self.graph.hides(pipe, Side::Write),
             hidden_by: self.graph.hides_any(pipe).then(suspects),
+            file: pipe.file.as_ref().map(pipe_file),
         }
     }
 

@@ -48,6 +48,14 @@ impl Source {
         }
     }
 
+    /// Whether all is there that the rules of an audit judge by.
+    pub(super) fn is_of_audit(&self) -> bool {
+        match self {
+            Self::Live(_) => true,
+            Self::Saved { saved, .. } => saved.audited,
+        }
+    }
+
     /// Looks up what the selection names: users, and the pipes that paths lead to.
     pub(super) fn resolve(&self, wanted: &Wanted) -> Result<Sought, Error> {
         let (mut names, mut pipes) = (Vec::new(), Vec::new());

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::join::{add_openers, join};
 use crate::model::{Cause, Diagnosis, Doing, Fault, Finding, Operation, Pid, PipeGraph, PipeId, Wait};
 use crate::notes;
-use crate::options::Options;
+use crate::options::{Options, Question};
 use crate::render::Asked;
 use crate::scan::{self, Facts, Want};
 use crate::select::{Selection, keep, selected, selected_processes};
@@ -24,7 +24,7 @@ pub(super) struct Found {
     pub(super) graph: PipeGraph,
     pub(super) groups: Groups,
     pub(super) diagnosis: Diagnosis,
-    /// Whether anybody looked for what blocks: a saved report need not tell it.
+    /// Whether it tells all that blocks: a saved report need not.
     pub(super) judged: bool,
     pub(super) notes: Vec<String>,
 }
@@ -41,6 +41,8 @@ pub(super) fn reasons(
     if let Some(name) = file.filter(|_| !judged) {
         return Err(Error::NotAsked { name: name.to_owned(), command: "why" });
     }
+    // An audit finds more.
+    diagnosis.findings.retain(|finding| finding.code().is_of_why());
     let mut notes = notes::no_process(&selection.pids, &graph, file);
     let no_pipe = notes::no_pipe(names, &selection.pipes, &graph);
     // To say that nothing is wrong with what is not there would be misleading.
@@ -75,7 +77,10 @@ pub(super) fn reasons(
         graph = keep(graph, &pipes.iter().copied().chain(pipes_of(&diagnosis)).collect());
         if pids.is_empty() { Asked::Pipes(pipes) } else { Asked::Processes(pids) }
     };
-    Ok(Answer { graph, notes, nothing_matched: false, why: Some(Reasons { diagnosis, groups, asked }) })
+    let is_warning = diagnosis.is_warning();
+    let may_probe = !options.probe && file.is_none();
+    let why = Some(Reasons { diagnosis, groups, asked, audited: None, may_probe });
+    Ok(Answer { graph, notes, nothing_matched: false, is_warning, why })
 }
 
 /// What a saved report tells, or what a look at the machine does, twice if anything seems wrong. Of the pipes that are selected the
@@ -93,13 +98,15 @@ pub(super) fn find_out(
                 graph: saved.graph.clone(),
                 groups: saved.groups.clone(),
                 diagnosis: saved.diagnosis.clone().unwrap_or_default(),
-                judged: saved.diagnosis.is_some(),
+                judged: saved.judged,
                 notes: Vec::new(),
             });
         }
     };
     let groups = scan::threads(root, None)?;
-    let mut graph = pipes(root, &groups)?;
+    // What only the rules of an audit judge by.
+    let facts = if matches!(options.question, Question::Audit(_)) { Facts::Audit } else { Facts::All };
+    let mut graph = pipes(root, &groups, facts)?;
     let diagnosis = why::diagnose(&graph, &groups);
     let is_live = graph.pipefs.is_some();
     let mut notes = Vec::new();
@@ -118,7 +125,7 @@ pub(super) fn find_out(
     let mut again = why::concerned(&groups, &diagnosis);
     again.extend(selected_processes(&graph, selection));
     let before = look_again(root, groups, &mut again)?;
-    let mut second = pipes(root, &before)?;
+    let mut second = pipes(root, &before, facts)?;
     if diagnosis.findings.iter().any(asks_who_hides) {
         second.hidden = scan::hidden(root)?;
     }
@@ -151,11 +158,11 @@ fn may_pass(finding: &Finding) -> bool {
 }
 
 /// All pipes with their ends, and with those who are blocked in opening one.
-fn pipes(root: &Path, groups: &Groups) -> Result<PipeGraph, Error> {
+fn pipes(root: &Path, groups: &Groups, facts: Facts) -> Result<PipeGraph, Error> {
     let mut graph = join(scan::scan(&Want {
         proc_root: root.to_owned(),
         flags: true,
-        facts: Facts::All,
+        facts,
         parents: true,
         tables: Vec::new(),
         also: opening(groups),

@@ -10,13 +10,14 @@ use jiff::Timestamp;
 
 use super::Invalid;
 use crate::model::{
-    AccessMode, CommandLine, Coverage, Descriptor, Device, Endpoint, Fd, FileType, Gap, Hidden, Holding, Host, How,
-    MayHold, OpenFlags, Opener, Outside, Pid, Pipe, PipeGraph, PipeId, Probed, Process, Side, TaskId, Tid, Uid, Unread,
+    AccessMode, CommandLine, Coverage, Descriptor, Device, Directories, Endpoint, Fd, FileType, Gap, Gid, Hidden,
+    Holding, Host, How, MayHold, OpenFlags, Opener, Outside, Pid, Pipe, PipeFile, PipeGraph, PipeId, PipeLimits,
+    Probed, Process, Side, TaskId, Tid, Uid, Unread,
 };
 use crate::shape;
 
 pub(super) fn graph(report: shape::Report<'_>) -> Result<PipeGraph, Invalid> {
-    let shape::Report { host, taken_at, scan, unreadable, processes, pipes, descriptors, .. } = report;
+    let shape::Report { host, taken_at, scan, unreadable, processes, pipes, limits, descriptors, .. } = report;
     let processes: Vec<Process> = processes.into_iter().map(process).collect::<Result<_, _>>()?;
     let gaps: Vec<Gap> = unreadable.into_iter().map(gap).collect::<Result<_, _>>()?;
     let devices = pipes.iter().filter(|pipe| pipe.kind == "anonymous").find_map(|pipe| pipe.device.as_deref());
@@ -47,6 +48,7 @@ pub(super) fn graph(report: shape::Report<'_>) -> Result<PipeGraph, Invalid> {
         probed: BTreeMap::new(),
         hidden: Hidden::default(),
         selected: scan.selected,
+        limits: limits.map(page_limits).unwrap_or_default(),
     };
     for pipe in pipes {
         self::pipe(&mut graph, pipe)?;
@@ -91,8 +93,31 @@ fn pipe(graph: &mut PipeGraph, pipe: shape::Pipe<'_>) -> Result<(), Invalid> {
         hide(graph, id, suspect)?;
     }
     let path = pipe.path.map(|path| name(&path, pipe.path_bytes.as_deref())).transpose()?;
-    graph.pipes.push(Pipe { id, path, deleted: pipe.deleted, ends, openers });
+    let file = pipe.file.map(|file| pipe_file(&file)).transpose()?;
+    graph.pipes.push(Pipe { id, path, deleted: pipe.deleted, file, ends, openers });
     Ok(())
+}
+
+fn page_limits(limits: shape::Limits) -> PipeLimits {
+    PipeLimits {
+        user_pages_soft: limits.pipe_user_pages_soft,
+        user_pages_hard: limits.pipe_user_pages_hard,
+        page_size: limits.page_size,
+    }
+}
+
+fn pipe_file(file: &shape::PipeFile) -> Result<PipeFile, Invalid> {
+    Ok(PipeFile {
+        owner: Uid(file.owner),
+        group: Gid(file.group),
+        mode: u16::from_str_radix(&file.mode, 8).map_err(|_| Invalid::value("mode", &file.mode))?,
+        directories: file.directories.as_ref().map(|it| Directories {
+            owner: it.owner,
+            group: it.group,
+            others: it.others,
+            replaceable: it.replaceable,
+        }),
+    })
 }
 
 /// Puts somebody who may hold a hidden end where those are kept.
@@ -163,6 +188,9 @@ fn process(process: shape::Process<'_>) -> Result<Process, Invalid> {
         ns_pid: process.ns_pid,
         container: process.container.map(Cow::into_owned),
         unit: process.unit.map(Cow::into_owned),
+        fd_limit: process.facts.fd_limit,
+        fds: process.facts.fds,
+        pid_namespace: process.facts.pid_namespace,
     })
 }
 

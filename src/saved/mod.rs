@@ -65,6 +65,10 @@ pub struct Saved {
     pub groups: Groups,
     /// What was found; none unless `why` or `audit` saved it.
     pub diagnosis: Option<Diagnosis>,
+    /// Whether no finding of `why` was left out of it.
+    pub judged: bool,
+    /// Whether an audit saved it, with all that its rules judge by.
+    pub audited: bool,
 }
 
 /// What a file must say of itself before anything else of it is believed.
@@ -108,7 +112,9 @@ fn parse(bytes: &[u8]) -> Result<Saved, Invalid> {
     }));
     let diagnosis = why::diagnosis(&report)?;
     let groups = why::groups(report.threads.iter().flatten())?;
-    Ok(Saved { graph: graph::graph(report)?, users, groups, diagnosis })
+    let judged = diagnosis.is_some() && report.audit.as_ref().is_none_or(why::tells_all);
+    let audited = report.audit.is_some();
+    Ok(Saved { graph: graph::graph(report)?, users, groups, diagnosis, judged, audited })
 }
 
 impl Saved {

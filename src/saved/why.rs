@@ -24,6 +24,14 @@ pub(super) fn diagnosis(report: &shape::Report<'_>) -> Result<Option<Diagnosis>,
     }))
 }
 
+/// Whether an audit has left out none of the findings of `why`.
+pub(super) fn tells_all(audit: &shape::Audit) -> bool {
+    let mut of_why = Code::ALL.into_iter().filter(|code| code.is_of_why());
+    audit.known == 0
+        && audit.severity == Severity::Info.as_str()
+        && of_why.all(|code| audit.codes.iter().any(|word| word == code.as_str()))
+}
+
 /// What threads were doing.
 pub(super) fn groups<'a>(groups: impl Iterator<Item = &'a shape::ThreadGroup<'a>>) -> Result<Groups, Invalid> {
     let groups = groups.map(|group| thread_group(group).map(|group| (group.pid, group)));
@@ -154,6 +162,7 @@ fn evidence(evidence: &shape::Evidence) -> Result<Evidence, Invalid> {
 fn doubt(doubt: &shape::Doubt) -> Result<Doubt, Invalid> {
     Ok(match (&*doubt.what, &doubt.pipe, doubt.pid) {
         ("name", Some(pipe), _) => Doubt::Name(pipe_id(pipe)?),
+        ("directories", Some(pipe), _) => Doubt::Directories(pipe_id(pipe)?),
         ("handler", _, Some(pid)) => Doubt::Handler(Pid(pid)),
         (what, _, pid) => Doubt::Holder(Suspect {
             how: how(what)?,

@@ -4,8 +4,10 @@
 //! A name that is no UTF-8 is given lossily in its field, and exactly, in base64, in a field with `_bytes` added. A field that is
 //! missing, as in a report of an older version, reads as null.
 
+mod audit;
 mod descriptor;
 mod diff;
+mod facts;
 mod pipe;
 mod process;
 mod why;
@@ -16,8 +18,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::audit::{Audit, AuditLine, AuditSummary, AuditTold, FindingCounts};
 pub(crate) use self::descriptor::Descriptor;
 pub(crate) use self::diff::{Count, Difference, EndChange, EndState, Origin, PipeChange, Summary};
+pub(crate) use self::facts::{Directories, Limits, PipeFile, ProcessFacts};
 pub(crate) use self::pipe::{End, Opener, Pipe, Suspect};
 pub(crate) use self::process::{MayHold, Process, Unreadable};
 pub(crate) use self::why::{Cause, Doubt, Evidence, Finding, Sleep, Task, TaskName, ThreadGroup, Wait, Waker};
@@ -45,18 +49,24 @@ pub(crate) struct Report<'a, Processes = Vec<Process<'a>>, Pipes = Vec<Pipe<'a>>
     pub(crate) processes: Processes,
     /// The pipes, by ID.
     pub(crate) pipes: Pipes,
+    /// What the machine allows to those who make pipes; only from `lspipe audit`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) limits: Option<Limits>,
     /// The whole fd tables that were asked for; only from `lspipe fds`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) descriptors: Option<Vec<Descriptor<'a>>>,
-    /// What threads are doing, by process; only from `lspipe why`.
+    /// What threads are doing, by process; only from `lspipe why` and `lspipe audit`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) threads: Option<Vec<ThreadGroup<'a>>>,
-    /// Who waits for a pipe or a child, by PID, thread and descriptor; only from `lspipe why`.
+    /// Who waits for a pipe or a child, by PID, thread and descriptor; only from `lspipe why` and `lspipe audit`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) waits: Option<Vec<Wait<'a>>>,
-    /// What is wrong, the worst first; only from `lspipe why`.
+    /// What is wrong, the worst first; only from `lspipe why` and `lspipe audit`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) findings: Option<Vec<Finding<'a>>>,
+    /// How the audit came to its findings; only from `lspipe audit`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) audit: Option<Audit>,
 }
 
 /// One line of `--ndjson`: a pipe, complete in itself.

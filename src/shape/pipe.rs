@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Command, Word};
+use super::{Command, PipeFile, Word};
 
 /// A pipe or FIFO.
 #[derive(Serialize, Deserialize)]
@@ -45,6 +45,9 @@ pub(crate) struct Pipe<'a> {
     /// Who may hold the end that no fd table shows, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) hidden_by: Option<Vec<Suspect>>,
+    /// Whose it is; only from `lspipe audit`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) file: Option<PipeFile>,
 }
 
 /// Somebody who may hold an end that no fd table shows.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Command, Word};
+use super::{Command, ProcessFacts, Word};
 
 /// A process.
 #[derive(Serialize, Deserialize)]
@@ -33,6 +33,8 @@ pub(crate) struct Process<'a> {
     pub(crate) container: Option<Cow<'a, str>>,
     /// The systemd unit.
     pub(crate) unit: Option<Cow<'a, str>>,
+    #[serde(flatten)]
+    pub(crate) facts: ProcessFacts,
 }
 
 /// Something that could not be read.

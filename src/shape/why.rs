@@ -145,9 +145,7 @@ pub(crate) struct Waker<'a> {
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Finding<'a> {
-    #[cfg_attr(test, schemars(extend("enum" = [
-        "deadlock", "self-deadlock", "leaked-write-end", "stalled-reader", "blocked-open", "hidden-end", "no-reader", "no-writer"
-    ])))]
+    #[cfg_attr(test, schemars(extend("enum" = crate::model::Code::ALL.map(crate::model::Code::as_str))))]
     pub(crate) code: Word,
     #[cfg_attr(test, schemars(extend("enum" = ["error", "warning", "info"])))]
     pub(crate) severity: Word,
@@ -194,9 +192,10 @@ pub(crate) struct TaskName<'a> {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Doubt {
     /// Somebody may hold an end, in one of the ways that `hidden_by` of a pipe tells of; or `name`: somebody may open the FIFO; or
-    /// `handler`: a signal handler of the process may do it.
+    /// `handler`: a signal handler of the process may do it; or `directories`: those above the FIFO could not be looked at, and may keep
+    /// others out.
     #[cfg_attr(test, schemars(extend("enum" = [
-        "scm-rights", "io_uring", "exiting", "autofs", "unreadable", "outside", "name", "handler"
+        "scm-rights", "io_uring", "exiting", "autofs", "unreadable", "outside", "name", "handler", "directories"
     ])))]
     pub(crate) what: Word,
     pub(crate) pid: Option<u32>,

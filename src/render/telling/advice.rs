@@ -29,6 +29,7 @@ impl Sheet<'_> {
                     _ => format!("It goes on as soon as somebody opens the other side of {name}."),
                 }
             }
+            Fault::Risk(risk) => self.risk_advice(risk),
             Fault::HiddenEnd { usual, .. } => self.hidden_advice(finding, *usual),
             Fault::Missing { side: Side::Read, .. } => "Nothing to do, unless it should have a reader.".to_owned(),
             Fault::Missing { side: Side::Write, .. } => "Nothing to do, unless it should have a writer.".to_owned(),

@@ -41,6 +41,7 @@ impl Sheet<'_> {
                 self.own_words(&tasks)
             }
             Fault::HiddenEnd { .. } | Fault::Missing { .. } => Vec::new(),
+            Fault::Risk(risk) => few(Role::Holder, self.risk_evidence(risk).into_iter()),
             Fault::Recorded(record) => record.evidence.clone(),
         }
     }

@@ -2,7 +2,9 @@
 //! about, the chain of waits to whoever is awake at its end.
 
 mod advice;
+mod audit;
 mod chain;
+mod closing;
 mod evidence;
 mod words;
 
@@ -14,9 +16,10 @@ use textwrap::{Options, WordSeparator, WordSplitter};
 use self::evidence::draw;
 use super::text::{Ink, paint};
 use super::{Sheet, Style};
+use crate::audit::Audited;
 use crate::model::{Code, Diagnosis, Finding, Pid, Pipe, PipeId, Severity, Side, ThreadGroup};
 
-/// What `why` found, beside the pipes.
+/// What `why` or an audit found, beside the pipes.
 #[derive(Debug, Clone, Copy)]
 pub struct Told<'a> {
     /// The waits and the findings.
@@ -25,6 +28,8 @@ pub struct Told<'a> {
     pub groups: &'a BTreeMap<Pid, ThreadGroup>,
     /// About what it was asked.
     pub asked: &'a Asked,
+    /// How an audit came to it; none for `why`.
+    pub audited: Option<&'a Audited>,
     /// Whether --probe could add something.
     pub may_probe: bool,
 }
@@ -61,11 +66,15 @@ impl Sheet<'_> {
     pub(super) fn tell(&self, told: &Told<'_>, style: &Style, out: &mut dyn Write) -> io::Result<()> {
         let chains = self.chains(told);
         let (told_each, counted): (Vec<&Finding>, Vec<&Finding>) =
-            told.diagnosis.findings.iter().partition(|finding| is_told(finding, told.asked));
+            told.diagnosis.findings.iter().partition(|finding| is_told(finding, told));
         let mut paragraphs: Vec<Vec<Piece>> = chains;
         let by_process = matches!(told.asked, Asked::Processes(_));
         paragraphs.extend(told_each.iter().map(|finding| self.finding(finding, by_process)));
-        paragraphs.extend(self.closing(told, &told_each, &counted).map(|text| vec![Piece::new("", "", text)]));
+        let closing = match told.audited {
+            Some(audited) => Some(self.audit_closing(told, audited, &counted)),
+            None => self.closing(told, &told_each, &counted),
+        };
+        paragraphs.extend(closing.map(|text| vec![Piece::new("", "", text)]));
         for (index, paragraph) in paragraphs.iter().enumerate() {
             if index > 0 {
                 writeln!(out)?;
@@ -164,8 +173,9 @@ impl Sheet<'_> {
 }
 
 /// Whether a finding is told by itself: where the whole machine was asked about, what is only worth knowing is counted.
-fn is_told(finding: &Finding, asked: &Asked) -> bool {
-    *asked != Asked::Everything || finding.severity() < Severity::Info
+fn is_told(finding: &Finding, told: &Told<'_>) -> bool {
+    let is_each = told.audited.is_some_and(|audited| audited.each);
+    is_each || *told.asked != Asked::Everything || finding.severity() < Severity::Info
 }
 
 /// On a terminal wrapped at blanks, so that a command stays in one piece; elsewhere a line.

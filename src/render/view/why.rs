@@ -103,6 +103,7 @@ impl<'a> Sheet<'a> {
         let (what, pid, fd, pipe) = match doubt {
             Doubt::Holder(suspect) => (suspect.how.as_str(), suspect.pid, suspect.fd, None),
             Doubt::Name(pipe) => ("name", None, None, Some(*pipe)),
+            Doubt::Directories(pipe) => ("directories", None, None, Some(*pipe)),
             Doubt::Handler(pid) => ("handler", Some(*pid), None, None),
         };
         let command = pid.and_then(|pid| self.command_of(pid));

@@ -80,6 +80,18 @@ impl Report {
         if self.waits.is_some() {
             self.check_why();
         }
+        if let Some(audit) = &self.audit {
+            let judged: Vec<usize> = audit.codes.iter().map(|code| rank(&CODES, code)).collect();
+            let unjudged: Vec<usize> = audit.not_judged.iter().map(|code| rank(&CODES, code)).collect();
+            assert_ascending(judged.iter().copied(), "codes");
+            assert_ascending(unjudged.iter().copied(), "codes that could not be judged");
+            assert!(unjudged.iter().all(|code| !judged.contains(code)), "{audit:?}");
+            let least = rank(&SEVERITIES, &audit.severity);
+            for finding in self.findings() {
+                assert!(audit.codes.contains(&finding.code), "nobody asked for {finding:?}");
+                assert!(rank(&SEVERITIES, &finding.severity) <= least, "nobody asked for {finding:?}");
+            }
+        }
     }
 
     /// What holds for any report of `lspipe why`.
@@ -170,9 +182,10 @@ impl Report {
             assert!(is_alive || !task.command.is_empty(), "nobody knows {task:?}");
         }
         for doubt in &finding.doubts {
-            rank(&["unreadable", "outside", "scm-rights", "exiting", "name", "handler"], &doubt.what);
+            rank(&["unreadable", "outside", "scm-rights", "exiting", "name", "handler", "directories"], &doubt.what);
             if doubt.what == "unreadable" {
-                assert!(self.unreadable.iter().any(|gap| Some(gap.pid) == doubt.pid), "{doubt:?} is not of the gaps");
+                // One that could not be read when hidden ends were looked for need not be among the gaps of the scan.
+                assert!(doubt.pid.is_some() && doubt.command.is_some(), "nobody: {doubt:?}");
             }
         }
         match finding.certainty.as_str() {
@@ -197,7 +210,7 @@ impl Report {
 /// The worst first.
 const SEVERITIES: [&str; 3] = ["error", "warning", "info"];
 
-const CODES: [&str; 8] = [
+pub(crate) const CODES: [&str; 15] = [
     "deadlock",
     "self-deadlock",
     "leaked-write-end",
@@ -206,6 +219,13 @@ const CODES: [&str; 8] = [
     "hidden-end",
     "no-reader",
     "no-writer",
+    "fifo-exposed",
+    "crosses-users",
+    "crosses-containers",
+    "inherited-end",
+    "end-hoard",
+    "pipe-pages",
+    "deleted-fifo",
 ];
 
 /// The place of a word in a list that it must be in.

@@ -2,6 +2,7 @@
 //!
 //! They are written from the documented contract, and apart from the types that lspipe writes with.
 
+mod audit;
 mod why;
 
 use std::collections::BTreeSet;
@@ -11,10 +12,13 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 
+use super::facts::{Limits, PipeFile};
+
+pub(crate) use self::audit::{Audit, AuditLine, Counts};
 pub(crate) use self::why::{Finding, ThreadGroup, Wait};
 
 /// A field that may be null but must be there: serde takes an absent one for null unless told how to read it.
-fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
+pub(super) fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
     Option::deserialize(from)
 }
 
@@ -48,6 +52,10 @@ pub(crate) struct Report {
     pub(crate) unreadable: Vec<Unreadable>,
     pub(crate) processes: Vec<Process>,
     pub(crate) pipes: Vec<Pipe>,
+    /// Of `lspipe audit` only.
+    #[serde(default)]
+    #[allow(dead_code, reason = "read strictly")]
+    pub(crate) limits: Option<Limits>,
     /// Whole fd tables, of `lspipe fds` only.
     #[serde(default)]
     pub(crate) descriptors: Vec<Descriptor>,
@@ -58,6 +66,9 @@ pub(crate) struct Report {
     pub(crate) waits: Option<Vec<Wait>>,
     #[serde(default)]
     pub(crate) findings: Option<Vec<Finding>>,
+    /// Of `lspipe audit` only.
+    #[serde(default)]
+    pub(crate) audit: Option<Audit>,
 }
 
 /// One line of `--ndjson`.
@@ -165,6 +176,13 @@ pub(crate) struct Process {
     pub(crate) unit: Option<String>,
     #[serde(default)]
     pub(crate) unit_bytes: Option<String>,
+    /// Of `lspipe audit` only, as what follows.
+    #[serde(default)]
+    pub(crate) fd_limit: Option<u64>,
+    #[serde(default)]
+    pub(crate) fds: Option<u64>,
+    #[serde(default)]
+    pub(crate) pid_namespace: Option<u64>,
 }
 
 #[derive(Debug, PartialEq, Eq, Deserialize)]
@@ -196,6 +214,9 @@ pub(crate) struct Pipe {
     /// Of pipes with a hidden end only.
     #[serde(default)]
     pub(crate) hidden_by: Option<Vec<Suspect>>,
+    /// Of `lspipe audit` only.
+    #[serde(default)]
+    pub(crate) file: Option<PipeFile>,
 }
 
 /// Somebody who may hold a hidden end.
