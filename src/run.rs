@@ -244,8 +244,9 @@ fn write(options: &Options, answer: &Answer, style: &Style, out: &mut dyn Write)
     }
     // Headings over nothing would only be in the way; JSON says by itself that there is nothing.
     if is_json || !nothing_matched {
-        let users =
-            if options.format.needs_users() && !options.numeric_uid { Users::of(graph) } else { Users::default() };
+        // An audit names them in sentences, and those are the same in every form.
+        let named = options.format.needs_users() || matches!(options.question, Question::Audit(_));
+        let users = if named && !options.numeric_uid { Users::of(graph) } else { Users::default() };
         let told = why.as_ref().map(|reasons| reasons.told(options));
         render(graph, &users, told.as_ref(), &options.format, style, out)?;
     }

@@ -12,7 +12,7 @@ use crate::audit::confirm::{self, Look};
 use crate::audit::{self, Audited};
 use crate::error::Error;
 use crate::files;
-use crate::model::{Code, Finding, PipeId, Severity};
+use crate::model::{Code, Finding, Pid, PipeId, Severity};
 use crate::notes;
 use crate::options::{Audit, Options};
 use crate::render::{Asked, Format, Style, render};
@@ -74,7 +74,10 @@ fn look(options: &Options, wanted: &Audit, untouchable: &mut BTreeSet<PipeId>) -
     let started = Instant::now();
     let mut found = why::find_out(options, &Selection::default(), untouchable)?;
     let findings = &mut found.diagnosis.findings;
-    let rules = audit::audit(&found.graph, &found.groups, &wanted.thresholds);
+    let mut rules = audit::audit(&found.graph, &found.groups, &wanted.thresholds);
+    if found.graph.coverage.own_pids {
+        audit::leave_out_own(&mut rules, &found.graph, Pid(std::process::id()));
+    }
     *findings = audit::together(std::mem::take(findings), rules);
     findings.retain(|finding| wanted.wants(finding.code()));
     Ok((found, started.elapsed()))
