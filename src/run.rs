@@ -144,8 +144,10 @@ fn write(options: &Options, source: &Source, answer: &Answer, style: &Style, out
     }
     // Headings over nothing would only be in the way; JSON says by itself that there is nothing.
     if is_json || !nothing_matched {
+        // An audit names them in sentences, and those are the same in every form.
+        let named = options.format.needs_users() || matches!(options.question, Question::Audit(_));
         let users = match source {
-            _ if options.numeric_uid || !options.format.needs_users() => Users::default(),
+            _ if options.numeric_uid || !named => Users::default(),
             Source::Live(_) => Users::of(graph),
             Source::Saved { saved, .. } => saved.users.clone(),
         };

@@ -159,3 +159,37 @@ fn lasting(unit: &str) -> String {
     let star = if stem.len() < name.len() { "-*" } else { "" };
     exact(format!("{stem}{star}.{kind}").as_bytes())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::lasting;
+
+    #[test]
+    fn of_a_unit_that_lasts() {
+        for unit in [
+            "sshd.service",
+            "getty@tty1.service",
+            "user@1000.service",
+            "cups.socket",
+            "init.scope",
+            "x-1.service",
+            "plain",
+        ] {
+            assert_eq!(lasting(unit), unit);
+        }
+        for (unit, expected) in [
+            ("session-3.scope", "session-*.scope"),
+            ("session-c12.scope", "session-*.scope"),
+            ("run-u17.service", "run-*.service"),
+            ("run-r0f1e2d3c4b5a69788796a5b4c3d2e1f0.scope", "run-*.scope"),
+            ("run-p812-i813.service", "run-*.service"),
+            ("docker-0f1e2d.scope", "docker-*.scope"),
+            ("app-gnome-firefox-4242.scope", "app-gnome-firefox-*.scope"),
+            ("app-org.gnome.Terminal@0f1e.service", "app-org.gnome.Terminal-*.service"),
+            ("vte-spawn-1b2c3d4e-0f1e-4a5b-8c9d-0a1b2c3d4e5f.scope", "vte-spawn-*.scope"),
+            ("odd\u{fc}-1.scope", "odd\\xc3\\xbc-*.scope"),
+        ] {
+            assert_eq!(lasting(unit), expected);
+        }
+    }
+}

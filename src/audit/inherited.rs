@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::Case;
+use super::{Case, ancestors};
 use crate::model::{AccessMode, Endpoint, Fault, Finding, Pid, Pipe, PipeKind, Risk, Side};
 
 pub(super) const EXPLAIN: &str = "\
@@ -27,9 +27,6 @@ What to do: start it with its descriptors elsewhere, as in
 `daemon >/dev/null 2>&1 </dev/null 3>&-`, and open pipes with O_CLOEXEC in
 programs that start others.";
 
-/// No line of ancestors is longer, but a saved tree may hold a circle of them.
-const MOST_ANCESTORS: usize = 1000;
-
 pub(super) fn find(case: &Case<'_>, pipe: &Pipe) -> Option<Finding> {
     (pipe.id.kind() == PipeKind::Anonymous).then_some(())?;
     let [reading, writing] = Side::BOTH.map(|side| sessions(case, pipe, side));
@@ -47,7 +44,7 @@ pub(super) fn find(case: &Case<'_>, pipe: &Pipe) -> Option<Finding> {
         return None;
     }
     // With one that was left behind, those who are not are told of, too: it takes all of them.
-    let descend = ends.iter().all(|end| case.ancestors(end.pid).any(|ancestor| own.contains(&ancestor)));
+    let descend = ends.iter().all(|end| ancestors(case.graph, end.pid).any(|ancestor| own.contains(&ancestor)));
     let pids: Vec<Pid> = ends.iter().map(|end| end.pid).collect();
     let risk = Risk::InheritedEnd { pipe: pipe.id, session, ends, descend };
     Some(case.finding(risk, pids, vec![pipe.id], Vec::new()))
@@ -85,14 +82,5 @@ impl Case<'_> {
     /// The session of a process; kernel threads have none.
     fn session(&self, pid: Pid) -> Option<u32> {
         self.graph.processes.get(&pid)?.sid.filter(|sid| *sid != 0)
-    }
-
-    /// The parent, the parent of that, and so on, as far as they are known.
-    fn ancestors(&self, pid: Pid) -> impl Iterator<Item = Pid> {
-        let parent = |pid: &Pid| {
-            let listed = self.graph.processes.get(pid).and_then(|process| process.ppid).map(Pid);
-            listed.or_else(|| *self.graph.parents.get(pid)?).filter(|parent| *parent != Pid(0))
-        };
-        std::iter::successors(parent(&pid), move |pid| parent(pid)).take(MOST_ANCESTORS)
     }
 }

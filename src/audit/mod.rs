@@ -58,6 +58,23 @@ pub fn together(mut told: Vec<Finding>, found: Vec<Finding>) -> Vec<Finding> {
     told
 }
 
+/// Leaves out what is told of the pipeline that the audit itself writes to, such as `sudo lspipe audit | less`: pipes of which it and its
+/// ancestors alone hold a side.
+pub fn leave_out_own(findings: &mut Vec<Finding>, graph: &PipeGraph, own: Pid) {
+    let line: BTreeSet<Pid> = std::iter::once(own).chain(ancestors(graph, own)).collect();
+    findings.retain(|finding| {
+        let Fault::Risk(
+            Risk::CrossesUsers { pipe, .. } | Risk::CrossesContainers { pipe, .. } | Risk::InheritedEnd { pipe, .. },
+        ) = &finding.fault
+        else {
+            return true;
+        };
+        let Some(pipe) = graph.pipe(*pipe) else { return true };
+        let is_own = |side: Side| on(pipe, side).any(|pid| pid == own) && on(pipe, side).all(|pid| line.contains(&pid));
+        !Side::BOTH.into_iter().any(is_own)
+    });
+}
+
 fn sort(findings: &mut [Finding]) {
     findings.sort_by_key(|finding| (finding.severity(), finding.code()));
 }
@@ -100,6 +117,18 @@ impl Case<'_> {
         let users: BTreeSet<Uid> = on(pipe, side).filter_map(|pid| self.user(pid)).collect();
         users.into_iter().collect()
     }
+}
+
+/// No line of ancestors is longer, but a saved tree may hold a circle of them.
+const MOST_ANCESTORS: usize = 1000;
+
+/// The parent of a process, the parent of that, and so on, as far as they are known.
+fn ancestors(graph: &PipeGraph, pid: Pid) -> impl Iterator<Item = Pid> {
+    let parent = |pid: &Pid| {
+        let listed = graph.processes.get(pid).and_then(|process| process.ppid).map(Pid);
+        listed.or_else(|| *graph.parents.get(pid)?).filter(|parent| *parent != Pid(0))
+    };
+    std::iter::successors(parent(&pid), move |pid| parent(pid)).take(MOST_ANCESTORS)
 }
 
 /// The processes that hold an end on a side of a pipe, or are opening one.

@@ -13,7 +13,7 @@ use crate::audit::confirm::{self, Look};
 use crate::audit::{self, Audited};
 use crate::error::Error;
 use crate::files;
-use crate::model::{Code, Finding, PipeId, Severity};
+use crate::model::{Code, Finding, Pid, PipeId, Severity};
 use crate::notes;
 use crate::options::{Audit, Options};
 use crate::render::{Asked, Format, Style, render};
@@ -96,7 +96,10 @@ fn look(
     let findings = &mut found.diagnosis.findings;
     // The rules judge a saved report anew.
     findings.retain(|finding| finding.code().is_of_why());
-    let rules = audit::audit(&found.graph, &found.groups, &wanted.thresholds);
+    let mut rules = audit::audit(&found.graph, &found.groups, &wanted.thresholds);
+    if found.graph.coverage.own_pids {
+        audit::leave_out_own(&mut rules, &found.graph, Pid(std::process::id()));
+    }
     *findings = audit::together(std::mem::take(findings), rules);
     findings.retain(|finding| wanted.wants(finding.code()));
     Ok((found, started.elapsed()))

@@ -4,7 +4,8 @@ use super::super::Sheet;
 use super::super::text::readable;
 use super::words::{is_one, list};
 use crate::model::{
-    Class, Endpoint, Exposure, Gid, Hoarder, PageLimit, Passed, Pid, PipeId, PipePages, Place, Risk, Side, Uid,
+    AccessMode, Class, Endpoint, Exposure, Gid, Hoarder, PageLimit, Passed, Pid, PipeId, PipePages, Place, Risk, Side,
+    Uid,
 };
 
 /// The buffers of a pipe that a user gets who is over `pipe-user-pages-soft`: `PIPE_MIN_DEF_BUFFERS` of `include/linux/pipe_fs_i.h`.
@@ -150,12 +151,13 @@ impl Sheet<'_> {
             }
             Risk::PipePages(pages) => vec![format!("{} holds the most ends of them", self.who(pages.most, None))],
             Risk::InheritedEnd { ends, .. } => {
-                let session = |pid: Pid| self.graph.processes.get(&pid).and_then(|process| process.sid);
-                let line = |end: &Endpoint| {
-                    let session = session(end.pid).map_or_else(String::new, |it| format!(", of session {it}"));
-                    format!("{}, without O_CLOEXEC{session}", self.waker_end(end))
+                let line = |ends: &[Endpoint]| {
+                    let pid = ends.first()?.pid;
+                    let session = self.graph.processes.get(&pid).and_then(|process| process.sid);
+                    let session = session.map_or_else(String::new, |session| format!(", of session {session},"));
+                    Some(format!("{}{session} has {}, without O_CLOEXEC", self.who(pid, None), ends_of(ends)))
                 };
-                ends.iter().map(line).collect()
+                ends.chunk_by(|one, other| one.pid == other.pid).filter_map(line).collect()
             }
         }
     }
@@ -217,16 +219,21 @@ impl Sheet<'_> {
         }
     }
 
-    /// All who hold an end of a pipe or are opening it, each with what is said of its process.
+    /// All who hold an end of a pipe or are opening it, a line for each process, with what is said of it.
     fn holders(&self, pipe: PipeId, of: impl Fn(Pid) -> Option<String>) -> Vec<String> {
         let Some(pipe) = self.graph.pipe(pipe) else { return Vec::new() };
-        let said = |pid: Pid| of(pid).map_or_else(String::new, |said| format!(", {said}"));
-        let ends = pipe.ends.iter().map(|end| self.waker_end(end) + &said(end.pid));
-        let openers = pipe.openers.iter().map(|opener| {
-            let pid = opener.task.pid;
-            format!("{} waits in open(2) of it{}", self.who_task(opener.task), said(pid))
+        let said = |pid: Pid| of(pid).map_or_else(String::new, |said| format!(", {said},"));
+        // The ends are ordered by process.
+        let ends = pipe.ends.chunk_by(|one, other| one.pid == other.pid);
+        let held = ends.filter_map(|ends| {
+            let pid = ends.first()?.pid;
+            Some(format!("{}{} has {}", self.who(pid, None), said(pid), ends_of(ends)))
         });
-        ends.chain(openers).collect()
+        let openers = pipe
+            .openers
+            .iter()
+            .map(|opener| format!("{}{} waits in open(2) of it", self.who_task(opener.task), said(opener.task.pid)));
+        held.chain(openers).collect()
     }
 
     /// `its mode is 0622, of user 0 and group 0`
@@ -257,6 +264,21 @@ impl Sheet<'_> {
     fn users_named(&self, users: &[Uid]) -> Option<String> {
         (!users.is_empty()).then(|| list(users.iter().map(|user| self.user_named(*user)).collect()))
     }
+}
+
+/// `its read end (fd 0) and its write end (fd 1 and fd 2)`, of ends of one process.
+fn ends_of(ends: &[Endpoint]) -> String {
+    let kinds = [
+        (AccessMode::Read, "its read end"),
+        (AccessMode::Write, "its write end"),
+        (AccessMode::ReadWrite, "it open for both"),
+    ];
+    let of_kind = |(access, name)| {
+        let fds: Vec<String> =
+            ends.iter().filter(|end| end.access == access).map(|end| format!("fd {}", end.fd)).collect();
+        (!fds.is_empty()).then(|| format!("{name} ({})", list(fds)))
+    };
+    list(kinds.into_iter().filter_map(of_kind).collect())
 }
 
 fn place(place: &Place) -> String {
