@@ -41,6 +41,8 @@ fn answer(cli: Cli) -> Result<Exit, Error> {
     let mut out = BufWriter::with_capacity(64 * 1024, stdout.lock());
     if let Some(kind) = cli.generate {
         generate::generate(kind, &mut out)?;
+    } else if let Some(code) = cli.explains() {
+        generate::explain(code, &mut out)?;
     } else if cli.lists_columns() {
         generate::list_columns(&mut out)?;
     } else {

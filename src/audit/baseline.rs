@@ -101,8 +101,11 @@ impl Baseline {
 
 fn fingerprint(finding: &Finding, graph: &PipeGraph, groups: &Groups) -> Fingerprint {
     let pipes = || finding.pipes.iter().filter_map(|id| graph.pipe(*id));
-    let mut pids: BTreeSet<Pid> = finding.tasks.iter().map(|task| task.pid).collect();
-    if pids.is_empty() {
+    let user = finding.user();
+    // Which of a user's processes has the most is no matter.
+    let tasks = finding.tasks.iter().filter(|_| user.is_none());
+    let mut pids: BTreeSet<Pid> = tasks.map(|task| task.pid).collect();
+    if pids.is_empty() && user.is_none() {
         // It is about a pipe, not about who holds it: by those it is told from others.
         pids = pipes().flat_map(holders).collect();
     }
@@ -126,7 +129,7 @@ fn fingerprint(finding: &Finding, graph: &PipeGraph, groups: &Groups) -> Fingerp
     Fingerprint {
         code: finding.code().as_str().to_owned(),
         commands: pids.iter().filter_map(command).map(exact).collect(),
-        users: users.map(|uid| uid.0).collect(),
+        users: users.chain(user).map(|uid| uid.0).collect(),
         units: processes().filter_map(|process| process.unit.as_deref()).map(lasting).collect(),
         fifos,
     }
@@ -155,4 +158,38 @@ fn lasting(unit: &str) -> String {
     }
     let star = if stem.len() < name.len() { "-*" } else { "" };
     exact(format!("{stem}{star}.{kind}").as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lasting;
+
+    #[test]
+    fn of_a_unit_that_lasts() {
+        for unit in [
+            "sshd.service",
+            "getty@tty1.service",
+            "user@1000.service",
+            "cups.socket",
+            "init.scope",
+            "x-1.service",
+            "plain",
+        ] {
+            assert_eq!(lasting(unit), unit);
+        }
+        for (unit, expected) in [
+            ("session-3.scope", "session-*.scope"),
+            ("session-c12.scope", "session-*.scope"),
+            ("run-u17.service", "run-*.service"),
+            ("run-r0f1e2d3c4b5a69788796a5b4c3d2e1f0.scope", "run-*.scope"),
+            ("run-p812-i813.service", "run-*.service"),
+            ("docker-0f1e2d.scope", "docker-*.scope"),
+            ("app-gnome-firefox-4242.scope", "app-gnome-firefox-*.scope"),
+            ("app-org.gnome.Terminal@0f1e.service", "app-org.gnome.Terminal-*.service"),
+            ("vte-spawn-1b2c3d4e-0f1e-4a5b-8c9d-0a1b2c3d4e5f.scope", "vte-spawn-*.scope"),
+            ("odd\u{fc}-1.scope", "odd\\xc3\\xbc-*.scope"),
+        ] {
+            assert_eq!(lasting(unit), expected);
+        }
+    }
 }

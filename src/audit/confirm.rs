@@ -15,11 +15,14 @@ pub struct Look<'a> {
 }
 
 /// Whether a finding of the later look was there at the earlier one: about the same threads, none of them started anew, and each that
-/// is blocked in the same wait as before.
+/// is blocked in the same wait as before. What is about a user is so whoever of them it is.
 #[must_use]
 pub fn stands(finding: &Finding, before: &Look<'_>, now: &Look<'_>) -> bool {
-    let is_known = before.findings.iter().any(|earlier| earlier.key() == finding.key());
-    is_known
+    if let Some(user) = finding.user() {
+        let is_same = |earlier: &Finding| earlier.code() == finding.code() && earlier.user() == Some(user);
+        return before.findings.iter().any(is_same);
+    }
+    before.findings.iter().any(|earlier| earlier.key() == finding.key())
         && finding.tasks.iter().all(|task| is_same(*task, before, now))
         && blocked(finding).iter().all(|task| still_waits(*task, before, now))
 }

@@ -129,6 +129,7 @@ fn a_baseline_that_is_written_anew_forgets_what_is_no_more() {
     let file = machine.file("known.json");
     machine.audit(&["--write-baseline", &file]).expect(0);
     machine.ends(10);
+    machine.ends(11);
     let report =
         Report::parse(&machine.audit(&["--json", "--baseline", &file, "--write-baseline", &file]).expect(0).stdout);
     assert_eq!(told(&report), [], "and reports nothing that was known");

@@ -55,7 +55,7 @@ fn what_passes_between_the_looks_is_dropped() {
     let machine = Machine::start(1);
     // More that hang, each of which will change in another way; and one that stays.
     for (number, pid) in (40..70).step_by(10).enumerate() {
-        let inode = format!("pipe:[{}]", 800 + number);
+        let inode = format!("pipe:[{}]", 8000 + number);
         machine.job(pid, "yes").fd(1000 + pid, 1, &inode, "01");
         machine.writes(pid, 1);
         machine.job(pid + 1, "less").fd(1000 + pid + 1, 0, &inode, "00");

@@ -6,6 +6,7 @@ mod confirm;
 mod forms;
 mod metrics;
 mod replace;
+mod systemd;
 
 use std::fs;
 use std::path::{Path, PathBuf};
