@@ -61,10 +61,3 @@ fn about<'a>(scene: &Scene, findings: &[&'a Finding], name: &str) -> &'a Finding
         _ => panic!("not one finding about {name}: {findings:#?}"),
     }
 }
-
-/// The pids that a scene told in a list.
-#[track_caller]
-fn pids(scene: &Scene, list: &str) -> Vec<u32> {
-    let told = scene.truth.more[list].as_array().unwrap_or_else(|| panic!("no list {list}"));
-    told.iter().map(|pid| u32::try_from(pid.as_u64().expect("a pid")).expect("a pid")).collect()
-}

@@ -1,7 +1,5 @@
 //! Users whose pipes take more pages than the kernel likes.
 
-use std::fs;
-
 use super::audit;
 use crate::support::need::{Need, need};
 use crate::support::report::{Finding, Report};
@@ -10,11 +8,6 @@ use crate::support::user::User;
 
 /// A user of this test's own, so that nobody else's pipes count.
 const SOMEBODY: &str = "64323";
-
-fn limit(name: &str) -> u64 {
-    let text = fs::read_to_string(format!("/proc/sys/fs/pipe-user-pages-{name}")).expect("read a limit");
-    text.trim().parse().expect("a number")
-}
 
 /// The only finding about the user, if there is one.
 #[track_caller]
@@ -27,12 +20,12 @@ fn of_user(report: &Report) -> Option<&Finding> {
 
 #[test]
 fn user_over_the_soft_limit() {
-    need!(Need::Root, Need::PYTHON);
-    let (soft, hard) = (limit("soft"), limit("hard"));
+    need!(Need::Root, Need::PYTHON, Need::UsualPipeLimits);
+    let (soft, hard) = (16384, 0);
     for (more, near) in [(6, "over"), (-6, "near"), (-300, "far")] {
         let scene = Scene::start_with("audit_pages", User::Me, &[SOMEBODY, &more.to_string()]);
         let pipes = u64::from(scene.truth.number("/pipes"));
-        let makers = super::pids(&scene, "makers");
+        let makers = scene.truth.numbers("makers");
         for probe in [&["-l"][..], &["-l", "--probe"]] {
             let report = audit(User::Me, "pipe-pages", probe);
             let limits = report.limits.as_ref().expect("limits");
