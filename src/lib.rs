@@ -15,6 +15,7 @@ pub mod audit;
 pub mod cli;
 pub mod error;
 pub mod generate;
+pub mod graph;
 pub mod join;
 pub mod model;
 mod notes;

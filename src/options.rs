@@ -38,6 +38,8 @@ pub enum Question {
     Pipes(Wanted),
     /// What blocks on pipes, and why.
     Why(Wanted),
+    /// The pipelines, drawn.
+    Graph(Wanted),
     /// The whole fd tables of these processes.
     Tables(Vec<Pid>),
 }

@@ -1,17 +1,19 @@
 //! One run, from options to a written report and an exit status: the order of the steps, nothing of how each is done.
 
+mod graph;
 mod why;
 
 use std::collections::BTreeSet;
 use std::io::Write;
 
 use crate::error::Error;
+use crate::graph::Drawing;
 use crate::join::{add_openers, join};
 use crate::model::{Diagnosis, Pid, Pipe, PipeGraph, PipeId, Severity};
 use crate::notes;
 use crate::options::{Options, PipeName, Question, Wanted};
 use crate::probe;
-use crate::render::{Asked, Format, Style, Told, render};
+use crate::render::{Asked, Style, Told, render};
 use crate::scan::{self, Facts, Want};
 use crate::select::{PipeMatch, Selection, keep, select, select_tables, selected, selected_processes};
 use crate::users::{self, Users};
@@ -47,6 +49,7 @@ struct Answer {
     notes: Vec<String>,
     nothing_matched: bool,
     why: Option<Reasons>,
+    drawing: Option<Drawing>,
 }
 
 /// What `why` adds.
@@ -64,7 +67,7 @@ struct Reasons {
 pub fn run(options: &Options, style: &Style, out: &mut dyn Write, notify: &mut dyn FnMut(&str)) -> Result<Exit, Error> {
     // Once: a process may end while its pipe goes on.
     let selection = match &options.question {
-        Question::Pipes(wanted) | Question::Why(wanted) => resolve(options, wanted)?,
+        Question::Pipes(wanted) | Question::Why(wanted) | Question::Graph(wanted) => resolve(options, wanted)?,
         Question::Tables(_) => Selection::default(),
     };
     let mut said = Vec::new();
@@ -74,6 +77,7 @@ pub fn run(options: &Options, style: &Style, out: &mut dyn Write, notify: &mut d
         let answer = match &options.question {
             Question::Pipes(wanted) => pipes(options, wanted, &selection, &mut untouchable)?,
             Question::Why(wanted) => reasons(options, wanted, &selection, &mut untouchable)?,
+            Question::Graph(wanted) => graph::pipelines(options, wanted, &selection, &mut untouchable)?,
             Question::Tables(pids) => tables(options, pids)?,
         };
         write(options, &answer, style, out)?;
@@ -139,7 +143,7 @@ fn pipes(
         let shown: Vec<PipeId> = graph.pipes.iter().map(|pipe| pipe.id).collect();
         notes.extend(probe(&mut graph, &shown, untouchable)?);
     }
-    Ok(Answer { graph, notes, nothing_matched, why: None })
+    Ok(Answer { graph, notes, nothing_matched, why: None, drawing: None })
 }
 
 fn reasons(
@@ -183,7 +187,7 @@ fn reasons(
         graph = keep(graph, &pipes.iter().copied().chain(why::pipes_of(&diagnosis)).collect());
         if pids.is_empty() { Asked::Pipes(pipes) } else { Asked::Processes(pids) }
     };
-    Ok(Answer { graph, notes, nothing_matched: false, why: Some(Reasons { diagnosis, groups, asked }) })
+    Ok(Answer { graph, notes, nothing_matched: false, why: Some(Reasons { diagnosis, groups, asked }), drawing: None })
 }
 
 /// Asks the kernel about these pipes, and says what is to be said of the answers.
@@ -221,17 +225,17 @@ fn tables(options: &Options, pids: &[Pid]) -> Result<Answer, Error> {
     let nothing_matched = pids.iter().all(|pid| !graph.parents.contains_key(pid));
     let graph = select_tables(graph);
     notes.extend(notes::coverage(&graph));
-    Ok(Answer { graph, notes, nothing_matched, why: None })
+    Ok(Answer { graph, notes, nothing_matched, why: None, drawing: None })
 }
 
 fn write(options: &Options, answer: &Answer, style: &Style, out: &mut dyn Write) -> Result<(), Error> {
-    let Answer { graph, nothing_matched, why, .. } = answer;
-    let is_json = matches!(options.format, Format::Json | Format::Ndjson);
-    if options.repeat.is_some() && !is_json {
+    let Answer { graph, nothing_matched, why, drawing, .. } = answer;
+    let is_for_machines = options.format.is_for_machines();
+    if options.repeat.is_some() && !is_for_machines {
         writeln!(out, "=== {:.3} ===", graph.taken_at)?;
     }
-    // Headings over nothing would only be in the way; JSON says by itself that there is nothing.
-    if is_json || !nothing_matched {
+    // Headings over nothing would only be in the way; what machines read says by itself that there is nothing.
+    if is_for_machines || !nothing_matched {
         let users =
             if options.format.needs_users() && !options.numeric_uid { Users::of(graph) } else { Users::default() };
         let told = why.as_ref().map(|Reasons { diagnosis, groups, asked }| Told {
@@ -240,7 +244,7 @@ fn write(options: &Options, answer: &Answer, style: &Style, out: &mut dyn Write)
             asked,
             probed: options.probe,
         });
-        render(graph, &users, told.as_ref(), &options.format, style, out)?;
+        render(graph, &users, told.as_ref(), drawing.as_ref(), &options.format, style, out)?;
     }
     out.flush()?;
     Ok(())

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 
 use clap::{Subcommand, ValueHint};
 
+use super::graph::{GRAPH_HELP, GraphArgs};
 use super::selection::SelectionArgs;
 use super::{OUTPUT, PIPE_FORMS, value};
 use crate::model::Pid;
@@ -35,6 +36,13 @@ pub(super) enum Command {
         #[arg(long, help_heading = OUTPUT)]
         probe: bool,
     },
+    /// Draw the pipelines: who writes to whom
+    ///
+    /// Each pipeline from its sources on, with branches, joins and circles, in the direction of the data. Who only holds a copy of an end,
+    /// as a shell does of its children's, is drawn apart; what hangs, and who keeps a reader from end of file, is marked. A selection
+    /// keeps all that its data come from and go to.
+    #[command(max_term_width = 100, after_help = GRAPH_HELP)]
+    Graph(GraphArgs),
     /// Show the whole fd table of processes, pipes with their other ends
     #[command(max_term_width = 100)]
     Fds {

@@ -338,7 +338,7 @@ impl Sheet<'_> {
     }
 
     /// `252,grep,0r`, as lsof and lsfd write it. A thread that has the end for itself follows the PID: `252/260,grep,0r`.
-    fn end(&self, end: &Endpoint, text: &mut String) {
+    pub(super) fn end(&self, end: &Endpoint, text: &mut String) {
         push_fmt(text, format_args!("{}", end.pid));
         if let Some(tid) = end.tid {
             push_fmt(text, format_args!("/{tid}"));

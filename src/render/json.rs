@@ -2,20 +2,19 @@
 
 use std::io::{self, Write};
 
+use serde::Serialize;
+
 use super::Sheet;
 use super::text::{misleads, push_fmt};
+use crate::graph::Drawing;
 
-/// The JSON Schema of `--json`; the definition `Line` in it is that of a line of `--ndjson`.
+/// The JSON Schema of `--json`; the definition `Line` in it is that of a line of `--ndjson`, `Graph` that of
+/// `graph --format json`.
 pub const SCHEMA: &str = include_str!("../../schema/lspipe.schema.json");
 
-/// One object: indented for a person, on one line for a machine, since indenting doubles it.
+/// One object.
 pub(super) fn write_report(sheet: &Sheet<'_>, terminal: bool, out: &mut dyn Write) -> io::Result<()> {
-    if terminal {
-        writeln!(out, "{}", safe(&serde_json::to_string_pretty(&sheet.report())?))
-    } else {
-        serde_json::to_writer(&mut *out, &sheet.report())?;
-        out.write_all(b"\n")
-    }
+    write_object(&sheet.report(), terminal, out)
 }
 
 /// An object for each pipe, one a line.
@@ -29,6 +28,26 @@ pub(super) fn write_lines(sheet: &Sheet<'_>, terminal: bool, out: &mut dyn Write
         }
     }
     Ok(())
+}
+
+/// The pipelines as one object.
+pub(super) fn write_drawing(
+    sheet: &Sheet<'_>,
+    drawing: &Drawing,
+    terminal: bool,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    write_object(&sheet.graph_view(drawing), terminal, out)
+}
+
+/// Indented for a person, on one line for a machine, since indenting doubles it.
+fn write_object(object: &impl Serialize, terminal: bool, out: &mut dyn Write) -> io::Result<()> {
+    if terminal {
+        writeln!(out, "{}", safe(&serde_json::to_string_pretty(object)?))
+    } else {
+        serde_json::to_writer(&mut *out, object)?;
+        out.write_all(b"\n")
+    }
 }
 
 /// The same JSON, with characters that a terminal would obey or not show as escapes: `serde_json` writes all above U+001F as they
@@ -51,7 +70,7 @@ fn safe(json: &str) -> String {
 mod tests {
     use schemars::generate::SchemaSettings;
 
-    use super::super::view::{Line, Report};
+    use super::super::view::{Graph, Line, Report};
 
     #[test]
     fn on_a_terminal_json_obeys_nobody() {
@@ -67,6 +86,7 @@ mod tests {
     fn committed_schema_is_that_of_the_shapes() {
         let mut generator = SchemaSettings::default().for_serialize().into_generator();
         generator.subschema_for::<Line<'_>>();
+        generator.subschema_for::<Graph<'_>>();
         let schema = generator.into_root_schema_for::<Report<'_>>();
         let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
         snapbox::assert_data_eq!(text, snapbox::file!["../../schema/lspipe.schema.json"].raw());

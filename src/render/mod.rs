@@ -1,6 +1,7 @@
 //! From a report to bytes. Everything drawn is drawn from the same [`PipeGraph`]; nothing is looked up or decided here.
 
 pub mod columns;
+mod drawing;
 mod json;
 mod table;
 mod telling;
@@ -13,6 +14,7 @@ use std::io::{self, Write};
 use self::columns::{Column, Row};
 use self::table::Frame;
 use self::text::Place;
+use crate::graph::Drawing;
 use crate::model::{Descriptor, Pid, Pipe, PipeGraph, Side};
 use crate::users::Users;
 
@@ -68,6 +70,21 @@ pub enum Format {
     Terse(Vec<Side>),
     /// What `why` says.
     Telling,
+    /// What `graph` draws.
+    Drawing(DrawingFormat),
+}
+
+/// In which form pipelines are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DrawingFormat {
+    /// A line for each process.
+    Tree,
+    /// For Graphviz.
+    Dot,
+    /// For Markdown pages.
+    Mermaid,
+    /// One JSON object.
+    Json,
 }
 
 impl Format {
@@ -77,7 +94,17 @@ impl Format {
         match self {
             Self::Json | Self::Ndjson | Self::Telling => true,
             Self::Ends(table) => table.columns.contains(&Column::Flags),
-            Self::Pipes(_) | Self::Tables { .. } | Self::Terse(_) => false,
+            Self::Pipes(_) | Self::Tables { .. } | Self::Terse(_) | Self::Drawing(_) => false,
+        }
+    }
+
+    /// Whether it has a syntax of its own, and so says by itself that there is nothing.
+    #[must_use]
+    pub const fn is_for_machines(&self) -> bool {
+        match self {
+            Self::Json | Self::Ndjson => true,
+            Self::Drawing(form) => !matches!(form, DrawingFormat::Tree),
+            Self::Pipes(_) | Self::Ends(_) | Self::Tables { .. } | Self::Terse(_) | Self::Telling => false,
         }
     }
 
@@ -87,7 +114,7 @@ impl Format {
         match self {
             Self::Json | Self::Ndjson | Self::Telling => true,
             Self::Ends(table) => table.columns.iter().any(|column| column.needs_facts()),
-            Self::Pipes(_) | Self::Tables { .. } | Self::Terse(_) => false,
+            Self::Pipes(_) | Self::Tables { .. } | Self::Terse(_) | Self::Drawing(_) => false,
         }
     }
 
@@ -95,9 +122,9 @@ impl Format {
     #[must_use]
     pub fn needs_users(&self) -> bool {
         match self {
-            Self::Json | Self::Ndjson => true,
+            Self::Json | Self::Ndjson | Self::Drawing(DrawingFormat::Json) => true,
             Self::Ends(table) => table.columns.contains(&Column::User),
-            Self::Pipes(_) | Self::Tables { .. } | Self::Terse(_) | Self::Telling => false,
+            Self::Pipes(_) | Self::Tables { .. } | Self::Terse(_) | Self::Telling | Self::Drawing(_) => false,
         }
     }
 }
@@ -120,6 +147,7 @@ pub fn render(
     graph: &PipeGraph,
     users: &Users,
     told: Option<&Told<'_>>,
+    drawing: Option<&Drawing>,
     format: &Format,
     style: &Style,
     out: &mut dyn Write,
@@ -146,6 +174,7 @@ pub fn render(
             pids.into_iter().try_for_each(|pid| writeln!(out, "{pid}"))
         }
         Format::Telling => told.map_or(Ok(()), |told| sheet.tell(told, style, out)),
+        Format::Drawing(form) => drawing.map_or(Ok(()), |drawing| sheet.draw(drawing, *form, style, out)),
     }
 }
 

@@ -4,6 +4,7 @@
 //! A name that is no UTF-8 is given lossily in its field, and exactly, in base64, in a field with `_bytes` added.
 
 mod descriptor;
+mod drawing;
 mod why;
 
 use base64::Engine as _;
@@ -11,6 +12,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Serialize, Serializer};
 
 use self::descriptor::{DescriptorView, descriptor_view};
+#[cfg(test)]
+pub(super) use self::drawing::Graph;
 use self::why::{FindingView, WaitView};
 use super::Sheet;
 use crate::model::{Endpoint, Gap, Opener, Pipe, Process, Side, Suspect, Unread};
