@@ -6,8 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{AccessMode, Endpoint, Fd, Pid, Pipe, PipeGraph, PipeId, PipeKind, Side};
-use crate::why::{is_told_of, was_told};
+use crate::model::{AccessMode, Endpoint, Fd, Pid, Pipe, PipeGraph, PipeId, PipeKind, Process, Side};
+use crate::why::{is_told_of, mentions, was_told};
 
 /// No line of ancestors is longer, but a saved tree may hold a circle of them.
 const MOST_ANCESTORS: usize = 1000;
@@ -132,11 +132,10 @@ impl<'a> Case<'a> {
 
     /// Whether it is another program than an ancestor that has the same ends, and was told of none of them.
     fn is_unknowing_copy(&self, pid: Pid, holder: &Holder<'_>) -> bool {
-        let Some(process) = self.graph.processes.get(&pid) else { return false };
         let from = self.ancestors(pid).find(|ancestor| self.has_all(*ancestor, holder));
-        let from = from.and_then(|ancestor| self.graph.processes.get(&ancestor));
-        from.is_some_and(|from| from.command != process.command || from.cmdline != process.cmdline)
-            && holder.ends.iter().all(|end| !is_told_of(process, end))
+        let is_told = |process: &Process| holder.ends.iter().any(|end| is_told_of(process, end));
+        from.is_some_and(|from| self.is_another_program(pid, from))
+            && !self.graph.processes.get(&pid).is_none_or(is_told)
     }
 
     /// Where a job, which is a process group, has a reader and a writer, it is their pipe, and others came by it.
@@ -165,39 +164,48 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Of a process and its descendant, the descendant uses the end if it knows of it, and else the process.
+    /// Of a process and its descendant, the one that was seen at work uses the end; else the descendant if it knows of the end, as a
+    /// program that a shell has started; and else the process.
     fn set_kin_apart(&self, holders: &mut Holders<'_>) {
         if holders.len() < 2 {
             return;
         }
-        let knowing: BTreeSet<Pid> =
-            holders.iter().filter(|(pid, holder)| self.knows(**pid, holder, holders)).map(|(pid, _)| *pid).collect();
-        let above = |pid: Pid, of: &Holder<'_>| -> Vec<Pid> {
-            let is_kin = |ancestor: &Pid| self.pipe.id.kind() == PipeKind::Anonymous || self.has_any(*ancestor, of);
-            self.ancestors(pid).filter(|ancestor| holders.contains_key(ancestor)).filter(is_kin).collect()
-        };
+        let is_kin =
+            |ancestor: Pid, of: &Holder<'_>| self.pipe.id.kind() == PipeKind::Anonymous || self.has_any(ancestor, of);
         let mut apart = BTreeSet::new();
         for (pid, holder) in holders.iter() {
-            let above = above(*pid, holder);
-            if knowing.contains(pid) {
-                apart.extend(above);
-            } else if !above.is_empty() {
+            let above: Vec<(Pid, &Holder<'_>)> = self
+                .ancestors(*pid)
+                .filter_map(|ancestor| Some((ancestor, holders.get(&ancestor)?)))
+                .filter(|(ancestor, _)| is_kin(*ancestor, holder))
+                .collect();
+            let Some((nearest, _)) = above.first() else { continue };
+            let is_below_worker = above.iter().any(|(_, it)| it.at_it);
+            if holder.at_it || (!is_below_worker && self.knows(*pid, holder, *nearest, &above)) {
+                apart.extend(above.iter().map(|(ancestor, _)| *ancestor));
+            } else {
                 apart.insert(*pid);
             }
         }
         set_apart(holders, |pid, _| apart.contains(&pid));
     }
 
-    /// Whether a process knows that it has the side: by the number, by its arguments, or since it made a descriptor itself.
-    fn knows(&self, pid: Pid, holder: &Holder<'_>, holders: &Holders<'_>) -> bool {
-        let Some(process) = self.graph.processes.get(&pid) else { return holder.standard };
-        let is_own = |end: &&Endpoint| {
-            let mut ancestors = self.ancestors(pid).filter(|ancestor| holders.contains_key(ancestor)).peekable();
-            ancestors.peek().is_some() && !ancestors.any(|ancestor| self.ends.contains(&(ancestor, end.fd, end.access)))
-        };
-        holder.standard
-            || holder.ends.iter().any(|end| crate::why::mentions(process, end.fd))
-            || holder.ends.iter().any(is_own)
+    /// Whether a process knows that it has the side: since it made a descriptor itself, or as another program than the nearest above it,
+    /// by the number or by its arguments.
+    fn knows(&self, pid: Pid, holder: &Holder<'_>, nearest: Pid, above: &[(Pid, &Holder<'_>)]) -> bool {
+        let is_own =
+            |end: &&Endpoint| !above.iter().any(|(ancestor, _)| self.ends.contains(&(*ancestor, end.fd, end.access)));
+        let is_named = |process: &Process| holder.ends.iter().any(|end| mentions(process, end.fd));
+        holder.ends.iter().any(is_own)
+            || (self.is_another_program(pid, nearest)
+                && (holder.standard || self.graph.processes.get(&pid).is_some_and(is_named)))
+    }
+
+    /// Whether a process was started by exec(2), as far as that shows.
+    fn is_another_program(&self, pid: Pid, than: Pid) -> bool {
+        let process = |pid: Pid| self.graph.processes.get(&pid);
+        let Some((process, than)) = process(pid).zip(process(than)) else { return false };
+        process.command != than.command || process.cmdline != than.cmdline
     }
 
     /// Whether a process has ends of the same numbers.

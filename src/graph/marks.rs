@@ -84,7 +84,7 @@ pub(super) fn marks(graph: &PipeGraph, diagnosis: Option<&Diagnosis>) -> BTreeMa
                 add(&mut readers.iter().copied(), Trouble::StalledReader);
             }
             Fault::BlockedOpen { openers, .. } => {
-                add(&mut openers.iter().map(|(task, _)| task.pid), Trouble::BlockedOpen)
+                add(&mut openers.iter().map(|(task, _)| task.pid), Trouble::BlockedOpen);
             }
             Fault::StalledReader { .. } | Fault::HiddenEnd { .. } | Fault::Missing { .. } => {}
         }
