@@ -22,6 +22,7 @@ pub(super) struct Split {
 }
 
 /// A process on one side.
+#[derive(Clone)]
 struct Holder<'a> {
     ends: Vec<&'a Endpoint>,
     /// It has the side as its standard input, output or error output.
@@ -52,8 +53,13 @@ pub(super) fn split(graph: &PipeGraph, pipe: &Pipe, at_it: &BTreeSet<(PipeId, Pi
     if is_shared(readers, writers) {
         return Split { shared: true, ..Split::default() };
     }
+    let before = [readers.clone(), writers.clone()];
     for holders in [&mut *readers, &mut *writers] {
         set_apart(holders, |pid, holder| case.is_unknowing_copy(pid, holder));
+    }
+    // Nobody makes a pipe to talk to itself, and passes it on by accident.
+    if readers.len() == 1 && readers.keys().eq(writers.keys()) {
+        [*readers, *writers] = before;
     }
     case.set_other_jobs_apart(readers, writers);
     set_both_apart(readers, writers);

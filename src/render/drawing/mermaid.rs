@@ -7,8 +7,7 @@ use super::figure::{Figure, Kind};
 use crate::model::Severity;
 
 /// The looks, by class.
-const CLASSES: &str = "\
-  classDef error fill:#ffebe9,stroke:#cf222e,color:#1f2328
+const CLASSES: &str = "  classDef error fill:#ffebe9,stroke:#cf222e,color:#1f2328
   classDef warning fill:#fff8c5,stroke:#9a6700,color:#1f2328
   classDef apart stroke-dasharray:4
 ";
