@@ -2,6 +2,7 @@
 
 mod audit;
 mod command;
+mod graph;
 mod output;
 mod selection;
 mod value;
@@ -78,6 +79,7 @@ Examples:
   lspipe why                    what hangs on this machine, and what would end it
   lspipe why -p 252             what process 252 waits for, down to whoever is awake at the end
   lspipe --probe -p 252         what is in its pipes, and who holds ends that no table shows
+  lspipe graph -p 252           where its data come from and go to, drawn
   lspipe fds 252                what `ls -l /proc/252/fd` should have been
 
 Exit status:
@@ -191,6 +193,10 @@ impl Cli {
                 output.probe = probe;
                 let format = if shared.json { Format::Json } else { Format::Telling };
                 (Question::Why(selection.wanted(&pipes)), format)
+            }
+            Some(Command::Graph(graph)) => {
+                let format = Format::Drawing(graph.form(shared.json));
+                (Question::Graph(graph.selection.wanted(&graph.pipes)), format)
             }
             Some(Command::Audit(audit)) => {
                 output.probe = audit.probe;

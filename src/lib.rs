@@ -17,6 +17,7 @@ pub mod diff;
 pub mod error;
 mod files;
 pub mod generate;
+pub mod graph;
 pub mod join;
 pub mod model;
 mod notes;

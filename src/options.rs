@@ -71,6 +71,8 @@ pub enum Question {
     Why(Wanted),
     /// What is wrong, or about to be.
     Audit(Audit),
+    /// The pipelines, drawn.
+    Graph(Wanted),
     /// The whole fd tables of these processes.
     Tables(Vec<Pid>),
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Subcommand, ValueHint};
 
 use super::audit::AuditArgs;
+use super::graph::{GRAPH_HELP, GraphArgs};
 use super::selection::SelectionArgs;
 use super::{OUTPUT, PIPE_FORMS, value};
 use crate::model::Pid;
@@ -63,6 +64,13 @@ pub(super) enum Command {
     /// Tells what `lspipe why` would, and more that is worth a look: who shares a pipe and should not, and what is about to run out.
     #[command(max_term_width = 100, after_help = AUDIT_HELP)]
     Audit(AuditArgs),
+    /// Draw the pipelines: who writes to whom
+    ///
+    /// Each pipeline from its sources on, with branches, joins and circles, in the direction of the data. Who only holds a copy of an end,
+    /// as a shell does of its children's, is drawn apart; what hangs, and who keeps a reader from end of file, is marked. A selection
+    /// keeps all that its data come from and go to.
+    #[command(max_term_width = 100, after_help = GRAPH_HELP)]
+    Graph(GraphArgs),
     /// Show the whole fd table of processes, pipes with their other ends
     #[command(max_term_width = 100)]
     Fds {

@@ -138,7 +138,7 @@ fn graph() -> impl Strategy<Value = PipeGraph> {
 
 fn drawn(graph: &PipeGraph, format: &Format, width: Option<u16>) -> String {
     let mut bytes = Vec::new();
-    render(graph, &Users::default(), None, format, &Style { width, color: false }, &mut bytes).unwrap();
+    render(graph, &Users::default(), None, None, format, &Style { width, color: false }, &mut bytes).unwrap();
     String::from_utf8(bytes).unwrap()
 }
 

@@ -1,6 +1,7 @@
 //! From the model to the shapes of the JSON.
 
 mod audit;
+mod drawing;
 mod facts;
 mod why;
 

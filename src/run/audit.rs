@@ -78,10 +78,10 @@ pub(super) fn findings(
     if let Some(path) = &wanted.metrics_file {
         let mut text = Vec::new();
         let style = Style { width: None, color: false };
-        render(&graph, &Users::default(), Some(&reasons.told()), &Format::Metrics, &style, &mut text)?;
+        render(&graph, &Users::default(), Some(&reasons.told()), None, &Format::Metrics, &style, &mut text)?;
         files::replace(path, &text)?;
     }
-    Ok(Answer { graph, notes, nothing_matched: false, is_warning, why: Some(reasons) })
+    Ok(Answer { graph, notes, nothing_matched: false, is_warning, why: Some(reasons), drawing: None })
 }
 
 /// One look at the machine, and how long it took.
