@@ -180,10 +180,21 @@ impl Sheet<'_> {
             Risk::CrossesContainers { usual: false, .. } => {
                 "Close what the container should not have before it is started; O_CLOEXEC does.".to_owned()
             }
-            Risk::FifoExposed { pipe, .. } => {
-                let name = self.pipe_name(*pipe);
-                format!("Take the rights away, as `chmod 600 {name}` does, or put it into a directory that others may not search.")
-            }
+            // A command with its path in it would be for root to copy, and the path is chosen by others.
+            Risk::FifoExposed { exposures, .. } => match exposures.first() {
+                Some(Exposure::Opened { by: Class::Group(_), .. }) => {
+                    "`chmod g-rw` takes the rights away; so does a directory that the group may not search.".to_owned()
+                }
+                Some(Exposure::Opened { by: Class::Owner(_), .. }) => {
+                    "Its owner may do so whatever its mode is: let root make it, or `chown root` it.".to_owned()
+                }
+                Some(Exposure::Replaced) => {
+                    "`chmod o-w` its directory, and those above it, or make them sticky (`chmod +t`).".to_owned()
+                }
+                Some(Exposure::Opened { by: Class::Others, .. }) | None => {
+                    "`chmod o-rw` takes the rights away; so does a directory that others may not search.".to_owned()
+                }
+            },
             Risk::DeletedFifo { lacks: Some(_), .. } => {
                 "Whoever holds it has to be started anew, with a FIFO that exists.".to_owned()
             }
