@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -122,6 +123,26 @@ fn promtool_has_nothing_to_say() {
         tool.stdin.take().expect("captured").write_all(&text).expect("write");
         let said = tool.wait_with_output().expect("promtool");
         assert!(said.status.success() && said.stdout.is_empty() && said.stderr.is_empty(), "{said:?}");
+    }
+}
+
+/// The alerts fire when they should, and not when they should not: their own tests say so.
+#[test]
+fn alerts_do_what_they_are_for() {
+    need!(Need::Program("promtool"));
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("contrib/prometheus");
+    for args in [["check", "rules", "lspipe.rules.yml"], ["test", "rules", "lspipe.rules.test.yml"]] {
+        let mut tool = Command::new(program("promtool").expect("checked by need"));
+        let said = tool.args(args).current_dir(&dir).output().expect("run promtool");
+        assert!(said.status.success(), "{said:?}");
+    }
+    // And they are about metrics that there are.
+    let text = fs::read_to_string(dir.join("lspipe.rules.yml")).expect("the rules");
+    let word = |rest: &str| rest.chars().take_while(|it| it.is_ascii_lowercase() || *it == '_').collect::<String>();
+    let names: Vec<String> = text.split("lspipe_").skip(1).map(word).collect();
+    assert!(names.len() >= 4, "{names:?}");
+    for name in names {
+        assert!(KNOWN.contains(&format!("# TYPE lspipe_{name} gauge\n")), "{name}");
     }
 }
 
