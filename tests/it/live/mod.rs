@@ -4,6 +4,7 @@ mod anonymous;
 mod fd_tables;
 mod fifos;
 mod fuse;
+mod graph;
 mod hostile;
 mod namespaces;
 mod output;
