@@ -1,5 +1,6 @@
-//! The command line: clap's types, and their way to [`Options`]. No I/O.
+//! The command line: clap's types, and their way to a [`Request`]. No I/O.
 
+mod audit;
 mod command;
 mod graph;
 mod output;
@@ -7,6 +8,7 @@ mod selection;
 mod value;
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
@@ -15,8 +17,13 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, ValueEnum, ValueHin
 use self::command::Command;
 use self::output::{OutputArgs, SharedArgs, format};
 use self::selection::SelectionArgs;
-use crate::options::{Options, Question};
+use crate::model::Code;
+use crate::options::{Comparison, Options, Question, Request, Source};
 use crate::render::Format;
+use crate::saved::SavedFile;
+
+/// Where the kernel shows the processes of this machine.
+const PROC_ROOT: &str = "/proc";
 
 const SELECTION: &str = "Selection";
 const OUTPUT: &str = "Output";
@@ -113,13 +120,15 @@ impl Cli {
             }
             _ => {
                 let cli = Self::from_arg_matches(&matches)?;
-                match cli.output.unasked() {
-                    Some(column) => {
-                        let message = format!("only the kernel knows the column {}: add --probe\n", column.heading());
-                        Err(command.error(ErrorKind::MissingRequiredArgument, message))
-                    }
-                    None => Ok(cli),
+                if let Some(column) = cli.output.unasked() {
+                    let message = format!("only the kernel knows the column {}: add --probe\n", column.heading());
+                    return Err(command.error(ErrorKind::MissingRequiredArgument, message));
                 }
+                if let Some((one, other)) = cli.conflict() {
+                    let message = format!("the argument '{one}' cannot be used with '{other}'\n");
+                    return Err(command.error(ErrorKind::ArgumentConflict, message));
+                }
+                Ok(cli)
             }
         }
     }
@@ -130,9 +139,50 @@ impl Cli {
         self.output.list_columns
     }
 
+    /// The finding that is to be explained, if that is all that was asked for.
+    #[must_use]
+    pub const fn explains(&self) -> Option<Code> {
+        match &self.command {
+            Some(Command::Audit(audit)) => audit.explain,
+            _ => None,
+        }
+    }
+
+    /// Two options that exclude each other, wherever they stand: those that all commands share may stand before or behind one.
+    fn conflict(&self) -> Option<(&'static str, &'static str)> {
+        const FROM: &str = "--from <FILE>";
+        const PROC: &str = "--proc <DIR>";
+        const REPEAT: &str = "--repeat <SECONDS>";
+        let shared = &self.shared;
+        let from = shared.from.is_some();
+        let probe = match &self.command {
+            Some(Command::Why { probe, .. }) => *probe,
+            Some(Command::Audit(audit)) => audit.probe,
+            _ => self.output.probe,
+        };
+        let mut pairs = vec![
+            (from && shared.proc != Path::new(PROC_ROOT), (FROM, PROC)),
+            (from && shared.repeat.is_some(), (FROM, REPEAT)),
+            (from && probe, (FROM, "--probe")),
+        ];
+        if let Some(Command::Diff { old, new }) = &self.command {
+            let stdin = Path::new("-");
+            pairs.extend([
+                (from, (FROM, "diff")),
+                (shared.proc != Path::new(PROC_ROOT), (PROC, "diff")),
+                (shared.repeat.is_some(), (REPEAT, "diff")),
+                (old == stdin && new == stdin, ("-", "-")),
+            ]);
+        }
+        if let Some(Command::Audit(audit)) = &self.command {
+            pairs.extend(audit.conflicts(shared));
+        }
+        pairs.into_iter().find(|(both, _)| *both).map(|(_, pair)| pair)
+    }
+
     /// What was asked for.
     #[must_use]
-    pub fn into_options(self) -> Options {
+    pub fn into_request(self) -> Request {
         let Self { command, pipes, selection, mut output, shared, .. } = self;
         let (question, format) = match command {
             Some(Command::Fds { pids }) => {
@@ -148,13 +198,32 @@ impl Cli {
                 let format = Format::Drawing(graph.form(shared.json));
                 (Question::Graph(graph.selection.wanted(&graph.pipes)), format)
             }
+            Some(Command::Audit(audit)) => {
+                output.probe = audit.probe;
+                let format = audit.format(shared.json);
+                (Question::Audit(audit.into()), format)
+            }
+            Some(Command::Diff { old, new }) => {
+                return Request::Compare(Comparison {
+                    old: SavedFile::named(old),
+                    new: SavedFile::named(new),
+                    json: shared.json,
+                    headings: !shared.noheadings,
+                    color: shared.color.into(),
+                    quiet: shared.quiet,
+                    require_complete: shared.require_complete,
+                });
+            }
             None => {
                 let format = format(&output, &shared);
                 (Question::Pipes(selection.wanted(&pipes)), format)
             }
         };
-        Options {
-            proc_root: shared.proc,
+        Request::Answer(Box::new(Options {
+            source: match shared.from {
+                Some(file) => Source::Saved(SavedFile::named(file)),
+                None => Source::Proc(shared.proc),
+            },
             question,
             format,
             color: shared.color.into(),
@@ -163,6 +232,6 @@ impl Cli {
             quiet: shared.quiet,
             require_complete: shared.require_complete,
             probe: output.probe,
-        }
+        }))
     }
 }

@@ -6,6 +6,9 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::audit::baseline;
+use crate::saved::SavedError;
+
 /// An error that ends the command. Its text is one line, and says what to do where that is not plain.
 #[derive(Debug, Error)]
 pub enum Error {
@@ -50,15 +53,83 @@ pub enum Error {
     /// No user of that name.
     #[error("no user named {0:?}: give a name that `getent passwd` knows, or a number")]
     NoSuchUser(String),
+    /// A saved report cannot be taken for one.
+    #[error(transparent)]
+    Saved(#[from] SavedError),
+    /// A saved report was not made by the command whose question it should answer.
+    #[error("{name}: this report does not tell that: only one of `lspipe {command} --json` does")]
+    NotAsked {
+        /// The file.
+        name: String,
+        /// What should have made it.
+        command: &'static str,
+    },
+    /// A baseline cannot be read.
+    #[error("{}: cannot read the baseline: {}{}", path.escape_debug(), reason(source), baseline_cure(source))]
+    ReadBaseline {
+        /// The path, as far as it is text.
+        path: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A file that was given as baseline is none, or not whole.
+    #[error("{}: this is no whole baseline of lspipe: {}; mend it, or make it anew with --write-baseline", path.escape_debug(), why.escape_debug())]
+    CorruptBaseline {
+        /// The path, as far as it is text.
+        path: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A baseline is of another version.
+    #[error(
+        "{}: a baseline of version {version}, and this lspipe knows version {} only: use the lspipe that wrote it, or make it anew with --write-baseline",
+        path.escape_debug(), baseline::VERSION
+    )]
+    BaselineVersion {
+        /// The path, as far as it is text.
+        path: String,
+        /// The version that it says.
+        version: u64,
+    },
+    /// A file cannot be written.
+    #[error("{}: cannot write this file: {}{}", path.escape_debug(), reason(source), writing_cure(source))]
+    WriteFile {
+        /// The path, as far as it is text.
+        path: String,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A file that is to be written in one stroke is something else than a file.
+    #[error("{}: this is {what}, not a plain file that could be replaced; give the path of a file", path.escape_debug())]
+    NotReplaceable {
+        /// The path, as far as it is text.
+        path: String,
+        /// What it is, with its article.
+        what: &'static str,
+    },
     /// The report cannot be written.
     #[error("cannot write the report: {}", reason(.0))]
     Write(#[from] io::Error),
 }
 
 /// The cause in words, without the number that std adds.
-fn reason(error: &io::Error) -> String {
+pub(crate) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     text.split_once(" (os error").map_or(text.as_str(), |(words, _)| words).to_owned()
+}
+
+/// What to do about a baseline that could not be read.
+fn baseline_cure(error: &io::Error) -> &'static str {
+    if error.kind() == io::ErrorKind::NotFound { "; --write-baseline makes one" } else { "" }
+}
+
+/// What to do about a file that could not be written.
+fn writing_cure(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => "; make its directory first",
+        io::ErrorKind::PermissionDenied => "; its directory must be open to us for writing, since the file is replaced",
+        _ => "",
+    }
 }
 
 /// What to do about a path that could not be looked up.

@@ -5,7 +5,9 @@ use std::io::{self, Write};
 use clap::CommandFactory as _;
 use clap_complete::Shell;
 
+use crate::audit;
 use crate::cli::{Cli, Generate};
+use crate::model::Code;
 use crate::render::SCHEMA;
 use crate::render::columns::Column;
 
@@ -40,6 +42,15 @@ pub fn generate(what: Generate, out: &mut dyn Write) -> io::Result<()> {
         Generate::CompleteFish => complete(Shell::Fish, out),
         Generate::Schema => out.write_all(SCHEMA.as_bytes()),
     }
+}
+
+/// Writes what a finding means, for `--explain`.
+///
+/// # Errors
+///
+/// Those of the writer.
+pub fn explain(code: Code, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{code}\n\n{}", audit::explain(code))
 }
 
 /// Writes the list of columns for `--list-columns`.

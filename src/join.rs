@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::{Cause, Doing, Hidden, Opener, Operation, Pid, Pipe, PipeGraph, PipeWait, ThreadGroup};
+use crate::model::{Cause, Doing, Hidden, Opener, Operation, Pid, Pipe, PipeFile, PipeGraph, PipeWait, ThreadGroup};
 use crate::scan::{SeenEnd, Snapshot};
 
 /// Joins the ends of a snapshot: each stands in exactly one pipe, and the order of the input does not matter.
@@ -11,7 +11,7 @@ use crate::scan::{SeenEnd, Snapshot};
 /// while the scan went on) the one with the greater pipe ID stands, so that the answer does not depend on the order either.
 #[must_use]
 pub fn join(snapshot: Snapshot) -> PipeGraph {
-    let Snapshot { host, taken_at, coverage, pipefs, parents, processes, mut ends, mut descriptors } = snapshot;
+    let Snapshot { host, taken_at, coverage, limits, pipefs, parents, processes, mut ends, mut descriptors } = snapshot;
     ends.sort_unstable_by_key(|seen| (seen.end.key(), std::cmp::Reverse(seen.pipe)));
     ends.dedup_by_key(|seen| seen.end.key());
     ends.sort_unstable_by_key(|seen| (seen.pipe, seen.end.key()));
@@ -28,6 +28,8 @@ pub fn join(snapshot: Snapshot) -> PipeGraph {
         descriptors,
         probed: BTreeMap::new(),
         hidden: Hidden::default(),
+        selected: false,
+        limits,
     }
 }
 
@@ -44,10 +46,10 @@ pub fn add_openers(graph: &mut PipeGraph, groups: &BTreeMap<Pid, ThreadGroup>) {
             let opener = Opener { task: task.id, access: *access, command: group.command.clone() };
             match graph.pipes.binary_search_by_key(id, |pipe| pipe.id) {
                 Ok(place) => graph.pipes[place].openers.push(opener),
-                Err(place) => graph.pipes.insert(
-                    place,
-                    Pipe { id: *id, path: path.clone(), deleted: false, ends: Vec::new(), openers: vec![opener] },
-                ),
+                Err(place) => {
+                    let pipe = Pipe { path: path.clone(), openers: vec![opener], ..Pipe::unknown(*id) };
+                    graph.pipes.insert(place, pipe);
+                }
             }
         }
     }
@@ -64,6 +66,18 @@ fn pipe(seen: &[SeenEnd]) -> Option<Pipe> {
         deleted: seen.iter().any(|seen| seen.deleted),
         ends: seen.iter().map(|seen| seen.end).collect(),
         openers: Vec::new(),
+        file: file(seen.iter().filter_map(|seen| seen.file)),
+    })
+}
+
+/// What its holders see of its inode: one and the same, but each may have come to it by another path.
+fn file(seen: impl Iterator<Item = PipeFile>) -> Option<PipeFile> {
+    seen.reduce(|file, other| {
+        let directories = match (file.directories, other.directories) {
+            (Some(one), Some(two)) => Some(one.or(two)),
+            (one, two) => one.or(two),
+        };
+        PipeFile { directories, ..file }
     })
 }
 

@@ -4,15 +4,37 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::model::{Pid, PipeId, PipeKind};
+use crate::audit::Thresholds;
+use crate::model::{Code, Pid, PipeId, PipeKind, Severity};
 use crate::render::Format;
+use crate::saved::SavedFile;
 use crate::select::CommandPattern;
 
-/// One run of the command.
+/// What the command is to do.
+#[derive(Debug, Clone)]
+pub enum Request {
+    /// To answer a question about pipes.
+    Answer(Box<Options>),
+    /// To compare two saved reports.
+    Compare(Comparison),
+}
+
+impl Request {
+    /// When to colour.
+    #[must_use]
+    pub fn color(&self) -> Color {
+        match self {
+            Self::Answer(options) => options.color,
+            Self::Compare(comparison) => comparison.color,
+        }
+    }
+}
+
+/// One question, and how to answer it.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The proc root.
-    pub proc_root: PathBuf,
+    /// Where the facts come from.
+    pub source: Source,
     /// What to report.
     pub question: Question,
     /// In which form.
@@ -31,6 +53,15 @@ pub struct Options {
     pub probe: bool,
 }
 
+/// Where the facts come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A proc root that is scanned.
+    Proc(PathBuf),
+    /// A report that was saved.
+    Saved(SavedFile),
+}
+
 /// What to report.
 #[derive(Debug, Clone)]
 pub enum Question {
@@ -40,8 +71,58 @@ pub enum Question {
     Why(Wanted),
     /// The pipelines, drawn.
     Graph(Wanted),
+    /// What is wrong, or about to be.
+    Audit(Audit),
     /// The whole fd tables of these processes.
     Tables(Vec<Pid>),
+}
+
+/// What two saved reports are to be compared for: one run of `lspipe diff`.
+#[derive(Debug, Clone)]
+pub struct Comparison {
+    /// The earlier report.
+    pub old: SavedFile,
+    /// The later report.
+    pub new: SavedFile,
+    /// Whether the answer is JSON.
+    pub json: bool,
+    /// Whether to print headings.
+    pub headings: bool,
+    /// Whether to colour.
+    pub color: Color,
+    /// Whether to keep the notes back.
+    pub quiet: bool,
+    /// Whether an incomplete report is a failure.
+    pub require_complete: bool,
+}
+
+/// What an audit is to tell, and where to.
+#[derive(Debug, Clone, Default)]
+pub struct Audit {
+    /// `--only`; empty for all.
+    pub only: Vec<Code>,
+    /// `--ignore`
+    pub ignore: Vec<Code>,
+    /// `--severity`
+    pub severity: Option<Severity>,
+    /// `--max-ends`
+    pub thresholds: Thresholds,
+    /// `--confirm`
+    pub confirm: Option<Duration>,
+    /// `--baseline`
+    pub baseline: Option<PathBuf>,
+    /// `--write-baseline`
+    pub write_baseline: Option<PathBuf>,
+    /// `--metrics-file`
+    pub metrics_file: Option<PathBuf>,
+}
+
+impl Audit {
+    /// Whether findings of this code are asked for.
+    #[must_use]
+    pub fn wants(&self, code: Code) -> bool {
+        (self.only.is_empty() || self.only.contains(&code)) && !self.ignore.contains(&code)
+    }
 }
 
 /// The selection as it was given: a name of a user and a path are looked up later.

@@ -120,6 +120,7 @@ pub fn select(graph: PipeGraph, selection: &Selection) -> PipeGraph {
 /// Keeps these pipes, and the processes that hold an end of one of them.
 #[must_use]
 pub fn keep(mut graph: PipeGraph, pipes: &BTreeSet<PipeId>) -> PipeGraph {
+    graph.selected |= graph.pipes.len() > pipes.len();
     graph.pipes.retain(|pipe| pipes.contains(&pipe.id));
     let holders = holders(&graph.pipes);
     graph.processes.retain(|pid, _| holders.contains(pid));

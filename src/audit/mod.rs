@@ -1,8 +1,26 @@
 //! The rules of an audit, beyond what `why` finds: who shares a pipe that should not, and what is about to run out. Pure: a rule takes
 //! the pipes and the processes, and returns findings. A file for each rule.
 
-use crate::model::{Finding, PipeGraph};
+pub mod baseline;
+pub mod confirm;
+
+mod audited;
+mod containers;
+mod deleted;
+mod explain;
+mod exposed;
+mod hoard;
+mod inherited;
+mod pages;
+mod users;
+
+use std::collections::BTreeSet;
+
+use crate::model::{Code, Doubt, Fault, Finding, Pid, Pipe, PipeGraph, PipeId, Risk, Side, TaskId, Tid, Uid};
 use crate::why::Groups;
+
+pub use self::audited::Audited;
+pub use self::explain::explain;
 
 /// From where on something is unusual.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -11,8 +29,118 @@ pub struct Thresholds {
     pub max_ends: Option<u64>,
 }
 
-/// What the rules find, the worst first.
+/// What the rules find, the worst first. The facts that they judge by are those of [`Facts::Audit`](crate::scan::Facts::Audit); what is
+/// not known is not claimed.
 #[must_use]
-pub fn audit(_graph: &PipeGraph, _groups: &Groups, _thresholds: &Thresholds) -> Vec<Finding> {
-    Vec::new()
+pub fn audit(graph: &PipeGraph, groups: &Groups, thresholds: &Thresholds) -> Vec<Finding> {
+    let case = Case { graph, groups, max_ends: thresholds.max_ends.unwrap_or(hoard::USUAL) };
+    let of_pipes = [users::find, containers::find, exposed::find, deleted::find, inherited::find];
+    let mut findings: Vec<Finding> =
+        of_pipes.iter().flat_map(|rule| graph.pipes.iter().filter_map(|pipe| rule(&case, pipe))).collect();
+    findings.extend(hoard::find(&case));
+    findings.extend(pages::find(&case));
+    sort(&mut findings);
+    findings
 }
+
+/// Whether a rule judges by what only an audit looks at. In a report that something else saved, what it does not find may be there.
+#[must_use]
+pub const fn asks_for_more(code: Code) -> bool {
+    matches!(code, Code::FifoExposed | Code::CrossesContainers | Code::EndHoard | Code::PipePages)
+}
+
+/// What `why` told and what an audit found, as one list, the worst first. What both tell of the same pipe and holder stands once.
+#[must_use]
+pub fn together(mut told: Vec<Finding>, found: Vec<Finding>) -> Vec<Finding> {
+    let found: Vec<Finding> = found.into_iter().filter_map(|finding| inherited::unless_told(finding, &told)).collect();
+    told.extend(found);
+    sort(&mut told);
+    told
+}
+
+/// Leaves out what is told of the pipeline that the audit itself writes to, such as `sudo lspipe audit | less`: pipes of which it and its
+/// ancestors alone hold a side.
+pub fn leave_out_own(findings: &mut Vec<Finding>, graph: &PipeGraph, own: Pid) {
+    let line: BTreeSet<Pid> = std::iter::once(own).chain(ancestors(graph, own)).collect();
+    findings.retain(|finding| {
+        let Fault::Risk(
+            Risk::CrossesUsers { pipe, .. } | Risk::CrossesContainers { pipe, .. } | Risk::InheritedEnd { pipe, .. },
+        ) = &finding.fault
+        else {
+            return true;
+        };
+        let Some(pipe) = graph.pipe(*pipe) else { return true };
+        let is_own = |side: Side| on(pipe, side).any(|pid| pid == own) && on(pipe, side).all(|pid| line.contains(&pid));
+        !Side::BOTH.into_iter().any(is_own)
+    });
+}
+
+fn sort(findings: &mut [Finding]) {
+    findings.sort_by_key(|finding| (finding.severity(), finding.code()));
+}
+
+/// What the rules judge by.
+struct Case<'a> {
+    graph: &'a PipeGraph,
+    groups: &'a Groups,
+    /// So many ends a process may hold.
+    max_ends: u64,
+}
+
+impl Case<'_> {
+    /// A finding about these pipes and these processes.
+    fn finding(
+        &self,
+        risk: Risk,
+        pids: impl IntoIterator<Item = Pid>,
+        pipes: Vec<PipeId>,
+        doubts: Vec<Doubt>,
+    ) -> Finding {
+        let pids: BTreeSet<Pid> = pids.into_iter().collect();
+        let tasks = pids.into_iter().map(|pid| self.leader(pid)).collect();
+        Finding { fault: Fault::Risk(risk), tasks, pipes, doubts }
+    }
+
+    /// The first thread of a process that is alive, as far as threads were looked at.
+    fn leader(&self, pid: Pid) -> TaskId {
+        let first = self.groups.get(&pid).and_then(|group| group.tasks.first());
+        first.map_or(TaskId { pid, tid: Tid(pid.0) }, |task| task.id)
+    }
+
+    /// The effective user of a process.
+    fn user(&self, pid: Pid) -> Option<Uid> {
+        self.graph.processes.get(&pid)?.uid
+    }
+
+    /// The effective users on a side of a pipe, and of those who are opening it, ascending.
+    fn users(&self, pipe: &Pipe, side: Side) -> Vec<Uid> {
+        let users: BTreeSet<Uid> = on(pipe, side).filter_map(|pid| self.user(pid)).collect();
+        users.into_iter().collect()
+    }
+}
+
+/// No line of ancestors is longer, but a saved tree may hold a circle of them.
+const MOST_ANCESTORS: usize = 1000;
+
+/// The parent of a process, the parent of that, and so on, as far as they are known.
+fn ancestors(graph: &PipeGraph, pid: Pid) -> impl Iterator<Item = Pid> {
+    let parent = |pid: &Pid| {
+        let listed = graph.processes.get(pid).and_then(|process| process.ppid).map(Pid);
+        listed.or_else(|| *graph.parents.get(pid)?).filter(|parent| *parent != Pid(0))
+    };
+    std::iter::successors(parent(&pid), move |pid| parent(pid)).take(MOST_ANCESTORS)
+}
+
+/// The processes that hold an end on a side of a pipe, or are opening one.
+fn on(pipe: &Pipe, side: Side) -> impl Iterator<Item = Pid> + '_ {
+    let openers = pipe.openers.iter().filter(move |opener| opener.access.is_on(side));
+    pipe.side(side).map(|end| end.pid).chain(openers.map(|opener| opener.task.pid))
+}
+
+/// The processes on either side of a pipe.
+fn all_on(pipe: &Pipe) -> BTreeSet<Pid> {
+    Side::BOTH.into_iter().flat_map(|side| on(pipe, side)).collect()
+}
+
+#[cfg(test)]
+mod tests;

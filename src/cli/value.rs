@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use regex_lite::Regex;
 
-use crate::model::{Pid, PipeKind};
+use crate::model::{Code, NotACode, Pid, PipeKind, Severity};
 use crate::render::columns::Column;
 use crate::select::CommandPattern;
 
@@ -54,6 +54,18 @@ pub(super) fn kinds() -> impl TypedValueParser<Value = PipeKind> {
     PossibleValuesParser::new(kinds.map(PipeKind::as_str)).map(move |name| {
         // The parser lets no other name through.
         kinds.into_iter().find(|kind| kind.as_str() == name).unwrap_or(PipeKind::Anonymous)
+    })
+}
+
+pub(super) fn codes() -> impl TypedValueParser<Value = Code> {
+    PossibleValuesParser::new(Code::ALL.map(Code::as_str))
+        .try_map(|name| name.parse().map_err(|NotACode| "no such code"))
+}
+
+pub(super) fn severities() -> impl TypedValueParser<Value = Severity> {
+    PossibleValuesParser::new(Severity::ALL.map(Severity::as_str)).map(|name| {
+        // As above.
+        Severity::ALL.into_iter().find(|severity| severity.as_str() == name).unwrap_or(Severity::Info)
     })
 }
 

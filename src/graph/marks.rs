@@ -2,7 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Diagnosis, Fault, Operation, Pid, PipeGraph, PipeId, PipeWait, Proof, Severity, Subject, TaskId};
+use crate::model::{
+    Certainty, Code, Diagnosis, Fault, Finding, Operation, Pid, PipeGraph, PipeId, PipeWait, Proof, Severity, Side,
+    Subject, TaskId, Wait,
+};
 
 /// What is wrong with a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -57,36 +60,29 @@ impl Trouble {
 }
 
 /// What is wrong with each process, the worst first. What is only worth knowing is left out, but for leaked ends.
-pub(super) fn marks(graph: &PipeGraph, diagnosis: Option<&Diagnosis>) -> BTreeMap<Pid, Vec<Mark>> {
+pub(super) fn marks(graph: &PipeGraph, diagnosis: &Diagnosis) -> BTreeMap<Pid, Vec<Mark>> {
     let mut marks: BTreeMap<Pid, BTreeSet<Mark>> = BTreeMap::new();
-    for finding in diagnosis.into_iter().flat_map(|diagnosis| &diagnosis.findings) {
+    for finding in &diagnosis.findings {
         let severity = finding.severity();
+        let is_bad = severity < Severity::Info;
+        let (waiting, others) = parts(diagnosis, finding);
+        let told: Vec<(BTreeSet<Pid>, Trouble)> = match finding.code() {
+            Code::Deadlock => vec![(all(&finding.tasks), Trouble::Deadlock)],
+            Code::SelfDeadlock => vec![(all(&finding.tasks), Trouble::SelfDeadlock)],
+            Code::LeakedWriteEnd if is_bad => {
+                vec![(waiting, Trouble::NoEndOfFile), (others, Trouble::LeakedWriteEnd)]
+            }
+            Code::LeakedWriteEnd => vec![(others, Trouble::LeakedWriteEnd)],
+            Code::StalledReader if is_bad => vec![(waiting, Trouble::BlockedWriter), (others, Trouble::StalledReader)],
+            Code::BlockedOpen => vec![(all(&finding.tasks), Trouble::BlockedOpen)],
+            _ => Vec::new(),
+        };
+        let behind = if let Fault::Deadlock { behind, .. } = &finding.fault { all(behind) } else { BTreeSet::new() };
         let suspected = finding.proof() == Proof::Suspected;
-        let mut add = |pids: &mut dyn Iterator<Item = Pid>, trouble: Trouble| {
+        for (pids, trouble) in told.into_iter().chain([(behind, Trouble::Behind)]) {
             for pid in pids {
                 marks.entry(pid).or_default().insert(Mark { severity, trouble, suspected });
             }
-        };
-        let pid = |task: &TaskId| task.pid;
-        let is_bad = severity < Severity::Info;
-        match &finding.fault {
-            Fault::Deadlock { itself, behind, .. } => {
-                let trouble = if *itself { Trouble::SelfDeadlock } else { Trouble::Deadlock };
-                add(&mut finding.tasks.iter().map(pid), trouble);
-                add(&mut behind.iter().map(pid), Trouble::Behind);
-            }
-            Fault::LeakedWriteEnd { readers, holders, .. } => {
-                add(&mut readers.iter().map(pid).filter(|_| is_bad), Trouble::NoEndOfFile);
-                add(&mut holders.iter().map(|holder| holder.end.pid), Trouble::LeakedWriteEnd);
-            }
-            Fault::StalledReader { writers, readers, .. } if is_bad => {
-                add(&mut writers.iter().map(pid), Trouble::BlockedWriter);
-                add(&mut readers.iter().copied(), Trouble::StalledReader);
-            }
-            Fault::BlockedOpen { openers, .. } => {
-                add(&mut openers.iter().map(|(task, _)| task.pid), Trouble::BlockedOpen);
-            }
-            Fault::StalledReader { .. } | Fault::HiddenEnd { .. } | Fault::Missing { .. } => {}
         }
     }
     let stopped = graph.processes.values().filter(|process| matches!(process.state, Some('T' | 't')));
@@ -95,6 +91,17 @@ pub(super) fn marks(graph: &PipeGraph, diagnosis: Option<&Diagnosis>) -> BTreeMa
         marks.entry(process.pid).or_default().insert(mark);
     }
     marks.into_iter().map(|(pid, marks)| (pid, told_once(marks))).collect()
+}
+
+fn all(tasks: &[TaskId]) -> BTreeSet<Pid> {
+    tasks.iter().map(|task| task.pid).collect()
+}
+
+/// Those that a finding is about: who waits for one of its pipes, and the others. A saved report has no more of them than this.
+fn parts(diagnosis: &Diagnosis, finding: &Finding) -> (BTreeSet<Pid>, BTreeSet<Pid>) {
+    let is_of_it = |wait: &&Wait| wait.pipe().is_some_and(|pipe| finding.pipes.contains(&pipe));
+    let waiting: BTreeSet<Pid> = diagnosis.waits.iter().filter(is_of_it).map(|wait| wait.task.pid).collect();
+    all(&finding.tasks).into_iter().partition(|pid| waiting.contains(pid))
 }
 
 /// Who is in a deadlock is told that alone, and not that it is behind another one too.
@@ -108,7 +115,7 @@ fn told_once(marks: BTreeSet<Mark>) -> Vec<Mark> {
 
 /// The processes that are seen to wait for a pipe, and whether that is to read from it.
 pub(super) fn at_it(diagnosis: &Diagnosis) -> BTreeSet<(PipeId, Pid, bool)> {
-    let waits = diagnosis.waits.iter().filter(|wait| wait.certainty != crate::model::Certainty::Candidate);
+    let waits = diagnosis.waits.iter().filter(|wait| wait.certainty != Certainty::Candidate);
     let of_pipes = waits.filter_map(|wait| match &wait.subject {
         Subject::Pipe(PipeWait { pipe: Some(pipe), operation, access, .. }) if *operation != Operation::Open => {
             Some((*pipe, wait.task.pid, *access))
@@ -117,17 +124,19 @@ pub(super) fn at_it(diagnosis: &Diagnosis) -> BTreeSet<(PipeId, Pid, bool)> {
     });
     of_pipes
         .flat_map(|(pipe, pid, access)| {
-            let sides = crate::model::Side::BOTH.into_iter().filter(move |side| access.is_on(*side));
-            sides.map(move |side| (pipe, pid, side == crate::model::Side::Read))
+            let sides = Side::BOTH.into_iter().filter(move |side| access.is_on(*side));
+            sides.map(move |side| (pipe, pid, side == Side::Read))
         })
         .collect()
 }
 
 /// The write ends that keep somebody from end of file.
 pub(super) fn leaked(diagnosis: &Diagnosis) -> BTreeSet<(PipeId, Pid)> {
-    let holders = diagnosis.findings.iter().filter_map(|finding| match &finding.fault {
-        Fault::LeakedWriteEnd { pipe, holders, .. } => Some(holders.iter().map(|holder| (*pipe, holder.end.pid))),
-        _ => None,
-    });
-    holders.flatten().collect()
+    let leaks = diagnosis.findings.iter().filter(|finding| finding.code() == Code::LeakedWriteEnd);
+    leaks
+        .flat_map(|finding| {
+            let (_, others) = parts(diagnosis, finding);
+            finding.pipes.iter().flat_map(move |pipe| others.clone().into_iter().map(|pid| (*pipe, pid)))
+        })
+        .collect()
 }

@@ -22,6 +22,7 @@ fn snapshot(ends: Vec<SeenEnd>) -> Snapshot {
         host: Host::default(),
         taken_at: Timestamp::UNIX_EPOCH,
         coverage,
+        limits: crate::model::PipeLimits::default(),
         pipefs: None,
         parents: BTreeMap::new(),
         processes: vec![],
@@ -42,7 +43,7 @@ fn seen_end() -> impl Strategy<Value = SeenEnd> {
     let access = prop_oneof![Just(AccessMode::Read), Just(AccessMode::Write), Just(AccessMode::ReadWrite)];
     (pipe_id(), 1..6_u32, proptest::option::of(1..3_u32), 0..6_u32, access).prop_map(|(pipe, pid, tid, fd, access)| {
         let end = Endpoint { pid: Pid(pid), tid: tid.map(Tid), fd: Fd(fd), access, flags: None };
-        SeenEnd { pipe, end, path: None, deleted: false }
+        SeenEnd { pipe, end, path: None, deleted: false, file: None }
     })
 }
 
@@ -63,6 +64,7 @@ fn a_name_that_still_leads_to_the_fifo_is_preferred() {
         end: Endpoint { pid: Pid(pid), tid: None, fd: Fd(3), access: AccessMode::Read, flags: None },
         path: Some(path.into()),
         deleted: false,
+        file: None,
     };
     let graph = join(snapshot(vec![seen(1, "/run/old (deleted)"), seen(2, "/run/new")]));
     assert_eq!(graph.pipes[0].path.as_deref(), Some(b"/run/new".as_slice()));

@@ -1,6 +1,6 @@
 //! What is wrong on a machine: who waits for whom, and what that amounts to.
 
-use super::{AccessMode, Code, Endpoint, Fd, Pid, PipeId, PipeWait, Side, Suspect, TaskId, Tid};
+use super::{AccessMode, Code, Endpoint, Fd, Pid, PipeId, PipePages, PipeWait, Risk, Side, Suspect, TaskId, Tid, Uid};
 
 /// All that `why` tells of a machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -9,6 +9,14 @@ pub struct Diagnosis {
     pub waits: Vec<Wait>,
     /// What is wrong, the worst first.
     pub findings: Vec<Finding>,
+}
+
+impl Diagnosis {
+    /// Whether anything is wrong that is more than worth knowing.
+    #[must_use]
+    pub fn is_warning(&self) -> bool {
+        self.findings.iter().any(|finding| finding.severity() < Severity::Info)
+    }
 }
 
 /// A thread waits for something, and these could end it.
@@ -105,6 +113,9 @@ pub enum Severity {
 }
 
 impl Severity {
+    /// All of them, the worst first.
+    pub const ALL: [Self; 3] = [Self::Error, Self::Warning, Self::Info];
+
     /// The word for it in every output.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -155,8 +166,8 @@ pub struct Finding {
 impl Finding {
     /// The word for it in every output.
     #[must_use]
-    pub const fn code(&self) -> Code {
-        match self.fault {
+    pub fn code(&self) -> Code {
+        match &self.fault {
             Fault::Deadlock { itself: false, .. } => Code::Deadlock,
             Fault::Deadlock { itself: true, .. } => Code::SelfDeadlock,
             Fault::LeakedWriteEnd { .. } => Code::LeakedWriteEnd,
@@ -165,37 +176,52 @@ impl Finding {
             Fault::HiddenEnd { .. } => Code::HiddenEnd,
             Fault::Missing { side: Side::Read, .. } => Code::NoReader,
             Fault::Missing { side: Side::Write, .. } => Code::NoWriter,
+            Fault::Recorded(record) => record.code,
+            Fault::Risk(risk) => risk.code(),
         }
     }
 
-    /// How bad it is. A deadlock that could not be proven is a warning only.
+    /// How bad it is. What would be an error and could not be proven is a warning only.
     #[must_use]
-    pub const fn severity(&self) -> Severity {
+    pub fn severity(&self) -> Severity {
         match &self.fault {
+            Fault::Recorded(record) => record.severity,
             Fault::Deadlock { .. } if self.doubts.is_empty() => Severity::Error,
             Fault::StalledReader { patient: true, .. }
             | Fault::LeakedWriteEnd { patient: true, .. }
             | Fault::HiddenEnd { usual: true, .. }
             | Fault::Missing { .. } => Severity::Info,
+            Fault::Risk(risk) if self.doubts.is_empty() => risk.severity(),
+            Fault::Risk(risk) => risk.severity().max(Severity::Warning),
             _ => Severity::Warning,
         }
     }
 
     /// How it is known.
     #[must_use]
-    pub const fn proof(&self) -> Proof {
+    pub fn proof(&self) -> Proof {
         match &self.fault {
+            Fault::Recorded(record) => record.proof,
             Fault::HiddenEnd { .. } => Proof::Proven,
             _ if !self.doubts.is_empty() => Proof::Suspected,
-            Fault::LeakedWriteEnd { .. } => Proof::Inferred,
+            Fault::LeakedWriteEnd { .. }
+            | Fault::Risk(Risk::InheritedEnd { .. } | Risk::PipePages(PipePages { estimated: true, .. })) => {
+                Proof::Inferred
+            }
             _ => Proof::Proven,
         }
     }
 
     /// What makes two findings the same, whenever they were made.
     #[must_use]
-    pub fn key(&self) -> (Code, &[TaskId], &[PipeId]) {
-        (self.code(), &self.tasks, &self.pipes)
+    pub fn key(&self) -> (Code, &[TaskId], &[PipeId], Option<Uid>) {
+        (self.code(), &self.tasks, &self.pipes, self.user())
+    }
+
+    /// The user that it is about, where it is about one and not about a pipe.
+    #[must_use]
+    pub const fn user(&self) -> Option<Uid> {
+        if let Fault::Risk(risk) = &self.fault { risk.user() } else { None }
     }
 }
 
@@ -258,6 +284,62 @@ pub enum Fault {
         /// The side.
         side: Side,
     },
+    /// What only an audit tells: it works, and may not stay so, or should not.
+    Risk(Risk),
+    /// What it was is known from a saved report only, in words.
+    Recorded(Box<Record>),
+}
+
+/// A finding in words, as it stands in a saved report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// What it is.
+    pub code: Code,
+    /// How bad it is.
+    pub severity: Severity,
+    /// How it is known.
+    pub proof: Proof,
+    /// What is wrong.
+    pub message: String,
+    /// By what it is known.
+    pub evidence: Vec<Evidence>,
+    /// What would help.
+    pub advice: String,
+}
+
+/// Something by which a finding is known, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evidence {
+    /// What part it has in the finding.
+    pub role: Role,
+    /// The words: one line.
+    pub text: String,
+}
+
+/// What part somebody has in a finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// A step of a circle of waits; these stand in its order.
+    Circle,
+    /// Somebody who is stuck because of it.
+    Behind,
+    /// Somebody who waits.
+    Waits,
+    /// Somebody who holds an end.
+    Holder,
+}
+
+impl Role {
+    /// The word for it in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Circle => "circle",
+            Self::Behind => "behind",
+            Self::Waits => "waits",
+            Self::Holder => "holder",
+        }
+    }
 }
 
 /// A step of a circle: a thread, what it waits for, and by which end the next could end that.
@@ -306,4 +388,6 @@ pub enum Doubt {
     Name(PipeId),
     /// This process catches signals, and a handler may do what it waits for.
     Handler(Pid),
+    /// The directories of this FIFO could not be looked at, and may keep others out.
+    Directories(PipeId),
 }

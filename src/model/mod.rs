@@ -6,11 +6,13 @@
 mod code;
 mod coverage;
 mod descriptor;
+mod file;
 mod finding;
 mod number;
 mod pipe;
 mod probed;
 mod process;
+mod risk;
 mod task;
 
 use std::collections::BTreeMap;
@@ -20,13 +22,16 @@ use jiff::Timestamp;
 pub use self::code::{Code, NotACode};
 pub use self::coverage::{Coverage, Gap, MayHold, Outside, Unread};
 pub use self::descriptor::{AccessMode, Descriptor, Endpoint, FileType, OpenFlags};
+pub use self::file::{Directories, PipeFile, PipeLimits};
 pub use self::finding::{
-    Certainty, Diagnosis, Doubt, Fault, Finding, Holder, Link, Proof, Severity, Stranger, Subject, Wait, Waker,
+    Certainty, Diagnosis, Doubt, Evidence, Fault, Finding, Holder, Link, Proof, Record, Role, Severity, Stranger,
+    Subject, Wait, Waker,
 };
-pub use self::number::{Device, Fd, NotAPipeId, Pid, Tid, Uid};
+pub use self::number::{Device, Fd, Gid, NotAPipeId, Pid, Tid, Uid};
 pub use self::pipe::{Opener, Pipe, PipeId, PipeKind, Side};
 pub use self::probed::{Hidden, Holding, How, Probed, Suspect};
 pub use self::process::{CommandLine, Process};
+pub use self::risk::{Class, Exposure, Hoarder, PageLimit, Passed, PipePages, Place, Risk};
 pub use self::task::{
     Besides, Cause, Children, Doing, Operation, PipeWait, Sleep, SleepOn, Task, TaskId, ThreadGroup, Trace,
 };
@@ -65,6 +70,10 @@ pub struct PipeGraph {
     pub probed: BTreeMap<PipeId, Probed>,
     /// What may hold an end that no fd table shows; empty where nobody looked.
     pub hidden: Hidden,
+    /// Whether a selection has left out pipes.
+    pub selected: bool,
+    /// How many pages the pipes of a user may take.
+    pub limits: PipeLimits,
 }
 
 impl PipeGraph {

@@ -34,6 +34,10 @@ number! {
     /// A user ID.
     Uid
 }
+number! {
+    /// A group ID.
+    Gid
+}
 
 impl Pid {
     /// The largest PID that a kernel can hand out: `PID_MAX_LIMIT`, 2²², in include/linux/threads.h.

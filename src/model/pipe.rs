@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::number::decimal;
-use super::{AccessMode, Device, Endpoint, NotAPipeId, TaskId};
+use super::{AccessMode, Device, Endpoint, NotAPipeId, PipeFile, TaskId};
 
 /// What sort of pipe it is; see pipe(7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -145,9 +145,17 @@ pub struct Pipe {
     pub ends: Vec<Endpoint>,
     /// Who is blocked in opening it, ordered by process and thread; empty where that was not looked for.
     pub openers: Vec<Opener>,
+    /// Whose it is; none where that could not be read, or was not asked for.
+    pub file: Option<PipeFile>,
 }
 
 impl Pipe {
+    /// A pipe of which nothing but its ID is known.
+    #[must_use]
+    pub const fn unknown(id: PipeId) -> Self {
+        Self { id, path: None, deleted: false, ends: Vec::new(), openers: Vec::new(), file: None }
+    }
+
     /// Whether it is a FIFO that has a name, by which anybody may open it.
     #[must_use]
     pub fn has_name(&self) -> bool {

@@ -140,6 +140,15 @@ impl PipeGraph {
         if opens || pipe.side(side).next().is_some() { None } else { self.probed(pipe.id).has(side) }
     }
 
+    /// Whether there is surely nobody on this side: neither an end nor somebody who opens one, and none that could not be seen.
+    #[must_use]
+    pub fn lacks(&self, pipe: &Pipe, side: Side) -> bool {
+        let opens = pipe.openers.iter().any(|opener| opener.access.is_on(side));
+        let exists = self.probed(pipe.id).has(side);
+        let surely = exists.map_or_else(|| !self.coverage.may_hide(pipe.id.kind(), side), |exists| !exists);
+        pipe.side(side).next().is_none() && !opens && surely
+    }
+
     /// Whether an end exists on either side that no fd table shows.
     #[must_use]
     pub fn hides_any(&self, pipe: &Pipe) -> bool {

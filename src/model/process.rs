@@ -31,6 +31,12 @@ pub struct Process {
     pub container: Option<String>,
     /// The systemd unit, from its cgroup.
     pub unit: Option<String>,
+    /// How many descriptors it may have: its soft limit, `RLIMIT_NOFILE` of getrlimit(2). For an audit only, as what follows.
+    pub fd_limit: Option<u64>,
+    /// How many descriptors its fd table has; none before Linux 6.2.
+    pub fds: Option<u64>,
+    /// The inode of its PID namespace; see `pid_namespaces(7)`.
+    pub pid_namespace: Option<u64>,
 }
 
 impl Process {
@@ -50,6 +56,9 @@ impl Process {
             ns_pid: None,
             container: None,
             unit: None,
+            fd_limit: None,
+            fds: None,
+            pid_namespace: None,
         }
     }
 }

@@ -50,7 +50,7 @@ fn write_ends_of_different_processes_come_first() {
         end(2, None, 7, AccessMode::Write),
         end(3, None, 4, AccessMode::ReadWrite),
     ];
-    let pipe = Pipe { id: PipeId::Anonymous { inode: 7 }, path: None, deleted: false, ends, openers: Vec::new() };
+    let pipe = Pipe { ends, ..Pipe::unknown(PipeId::Anonymous { inode: 7 }) };
     let tried: Vec<_> = candidates(&pipe).map(Endpoint::key).collect();
     let key = |pid, tid: Option<u32>, fd| (Pid(pid), tid.map(Tid), Fd(fd));
     assert_eq!(tried, [key(2, None, 1), key(3, None, 4), key(1, Some(5), 3), key(1, None, 0)]);

@@ -6,46 +6,36 @@ use serde::Serialize;
 
 use super::Sheet;
 use super::text::{misleads, push_fmt};
-use crate::graph::Drawing;
 
-/// The JSON Schema of `--json`; the definition `Line` in it is that of a line of `--ndjson`, `Graph` that of
-/// `graph --format json`.
+/// The JSON Schema of `--json`; the definition `Line` in it is that of a line of `--ndjson`, `AuditLine` that of an audit's, and `Graph`
+/// that of `graph --format json`.
 pub const SCHEMA: &str = include_str!("../../schema/lspipe.schema.json");
 
-/// One object.
-pub(super) fn write_report(sheet: &Sheet<'_>, terminal: bool, out: &mut dyn Write) -> io::Result<()> {
-    write_object(&sheet.report(), terminal, out)
-}
-
-/// An object for each pipe, one a line.
-pub(super) fn write_lines(sheet: &Sheet<'_>, terminal: bool, out: &mut dyn Write) -> io::Result<()> {
-    for pipe in &sheet.graph.pipes {
-        if terminal {
-            writeln!(out, "{}", safe(&serde_json::to_string(&sheet.line(pipe))?))?;
-        } else {
-            serde_json::to_writer(&mut *out, &sheet.line(pipe))?;
-            out.write_all(b"\n")?;
-        }
-    }
-    Ok(())
-}
-
-/// The pipelines as one object.
-pub(super) fn write_drawing(
-    sheet: &Sheet<'_>,
-    drawing: &Drawing,
-    terminal: bool,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    write_object(&sheet.graph_view(drawing), terminal, out)
-}
-
-/// Indented for a person, on one line for a machine, since indenting doubles it.
-fn write_object(object: &impl Serialize, terminal: bool, out: &mut dyn Write) -> io::Result<()> {
+/// One object: indented for a person, on one line for a machine, since indenting doubles it.
+pub(super) fn write_object(object: &impl Serialize, terminal: bool, out: &mut dyn Write) -> io::Result<()> {
     if terminal {
         writeln!(out, "{}", safe(&serde_json::to_string_pretty(object)?))
     } else {
         serde_json::to_writer(&mut *out, object)?;
+        out.write_all(b"\n")
+    }
+}
+
+/// An object for each pipe, or for each finding of an audit and one for the whole, one a line.
+pub(super) fn write_lines(sheet: &Sheet<'_>, terminal: bool, out: &mut dyn Write) -> io::Result<()> {
+    if let Some(summary) = sheet.summary_line() {
+        let findings = sheet.told.map_or(&[][..], |told| &told.diagnosis.findings);
+        findings.iter().try_for_each(|finding| write_line(&sheet.finding_line(finding), terminal, out))?;
+        return write_line(&summary, terminal, out);
+    }
+    sheet.graph.pipes.iter().try_for_each(|pipe| write_line(&sheet.line(pipe), terminal, out))
+}
+
+fn write_line(line: &impl Serialize, terminal: bool, out: &mut dyn Write) -> io::Result<()> {
+    if terminal {
+        writeln!(out, "{}", safe(&serde_json::to_string(line)?))
+    } else {
+        serde_json::to_writer(&mut *out, line)?;
         out.write_all(b"\n")
     }
 }
@@ -70,7 +60,7 @@ fn safe(json: &str) -> String {
 mod tests {
     use schemars::generate::SchemaSettings;
 
-    use super::super::view::{Graph, Line, Report};
+    use crate::shape::{AuditLine, Graph, Line, Report};
 
     #[test]
     fn on_a_terminal_json_obeys_nobody() {
@@ -86,6 +76,7 @@ mod tests {
     fn committed_schema_is_that_of_the_shapes() {
         let mut generator = SchemaSettings::default().for_serialize().into_generator();
         generator.subschema_for::<Line<'_>>();
+        generator.subschema_for::<AuditLine<'_>>();
         generator.subschema_for::<Graph<'_>>();
         let schema = generator.into_root_schema_for::<Report<'_>>();
         let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";

@@ -1,8 +1,10 @@
 //! From a report to bytes. Everything drawn is drawn from the same [`PipeGraph`]; nothing is looked up or decided here.
 
 pub mod columns;
+mod difference;
 mod drawing;
 mod json;
+mod metrics;
 mod table;
 mod telling;
 mod text;
@@ -12,12 +14,13 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use self::columns::{Column, Row};
-use self::table::Frame;
+use self::table::{Heading, Table};
 use self::text::Place;
 use crate::graph::Drawing;
 use crate::model::{Descriptor, Pid, Pipe, PipeGraph, Side};
 use crate::users::Users;
 
+pub use self::difference::render_difference;
 pub use self::json::SCHEMA;
 pub use self::telling::{Asked, Told};
 pub(crate) use self::text::readable;
@@ -68,10 +71,12 @@ pub enum Format {
     Ndjson,
     /// PIDs only, of the holders of these sides.
     Terse(Vec<Side>),
-    /// What `why` says.
+    /// What `why` or an audit says.
     Telling,
     /// What `graph` draws.
     Drawing(DrawingFormat),
+    /// What an audit found, in numbers, for Prometheus.
+    Metrics,
 }
 
 /// In which form pipelines are drawn.
@@ -92,7 +97,7 @@ impl Format {
     #[must_use]
     pub fn needs_flags(&self) -> bool {
         match self {
-            Self::Json | Self::Ndjson | Self::Telling => true,
+            Self::Json | Self::Ndjson | Self::Telling | Self::Metrics => true,
             Self::Ends(table) => table.columns.contains(&Column::Flags),
             Self::Pipes(_) | Self::Tables { .. } | Self::Terse(_) | Self::Drawing(_) => false,
         }
@@ -104,7 +109,9 @@ impl Format {
         match self {
             Self::Json | Self::Ndjson => true,
             Self::Drawing(form) => !matches!(form, DrawingFormat::Tree),
-            Self::Pipes(_) | Self::Ends(_) | Self::Tables { .. } | Self::Terse(_) | Self::Telling => false,
+            Self::Pipes(_) | Self::Ends(_) | Self::Tables { .. } | Self::Terse(_) | Self::Telling | Self::Metrics => {
+                false
+            }
         }
     }
 
@@ -112,7 +119,7 @@ impl Format {
     #[must_use]
     pub fn needs_facts(&self) -> bool {
         match self {
-            Self::Json | Self::Ndjson | Self::Telling => true,
+            Self::Json | Self::Ndjson | Self::Telling | Self::Metrics => true,
             Self::Ends(table) => table.columns.iter().any(|column| column.needs_facts()),
             Self::Pipes(_) | Self::Tables { .. } | Self::Terse(_) | Self::Drawing(_) => false,
         }
@@ -124,7 +131,12 @@ impl Format {
         match self {
             Self::Json | Self::Ndjson | Self::Drawing(DrawingFormat::Json) => true,
             Self::Ends(table) => table.columns.contains(&Column::User),
-            Self::Pipes(_) | Self::Tables { .. } | Self::Terse(_) | Self::Telling | Self::Drawing(_) => false,
+            Self::Pipes(_)
+            | Self::Tables { .. }
+            | Self::Terse(_)
+            | Self::Telling
+            | Self::Metrics
+            | Self::Drawing(_) => false,
         }
     }
 }
@@ -154,16 +166,10 @@ pub fn render(
 ) -> io::Result<()> {
     let sheet = Sheet { graph, users, told };
     match format {
-        Format::Pipes(table) => {
-            let frame = Frame { columns: &table.columns, headings: table.headings };
-            sheet.table(&frame, || Box::new(graph.pipes.iter().map(Row::of_pipe)), style, out)
-        }
-        Format::Ends(table) => {
-            let frame = Frame { columns: &table.columns, headings: table.headings };
-            sheet.table(&frame, || Box::new(graph.pipes.iter().flat_map(Row::of_ends)), style, out)
-        }
+        Format::Pipes(table) => sheet.table(table, &|| Box::new(graph.pipes.iter().map(Row::of_pipe)), style, out),
+        Format::Ends(table) => sheet.table(table, &|| Box::new(graph.pipes.iter().flat_map(Row::of_ends)), style, out),
         Format::Tables { headings } => sheet.tables(*headings, style, out),
-        Format::Json => json::write_report(&sheet, style.width.is_some(), out),
+        Format::Json => json::write_object(&sheet.report(), style.width.is_some(), out),
         Format::Ndjson => json::write_lines(&sheet, style.width.is_some(), out),
         Format::Terse(sides) => {
             let ends = graph.pipes.iter().flat_map(|pipe| sides.iter().flat_map(|side| pipe.side(*side)));
@@ -173,6 +179,7 @@ pub fn render(
             let pids: BTreeSet<Pid> = ends.map(|end| end.pid).chain(openers.map(|opener| opener.task.pid)).collect();
             pids.into_iter().try_for_each(|pid| writeln!(out, "{pid}"))
         }
+        Format::Metrics => sheet.metrics(out),
         Format::Telling => told.map_or(Ok(()), |told| sheet.tell(told, style, out)),
         Format::Drawing(form) => drawing.map_or(Ok(()), |drawing| sheet.draw(drawing, *form, style, out)),
     }
@@ -194,8 +201,22 @@ impl Sheet<'_> {
         columns.extend(several.then_some(Column::Pid));
         columns.extend(descriptors.iter().any(|descriptor| descriptor.tid.is_some()).then_some(Column::Tid));
         columns.extend([Column::Fd, Column::Mode, Column::Type, Column::Flags, Column::Target, Column::Ends]);
-        let frame = Frame { columns: &columns, headings };
-        self.table(&frame, || Box::new(descriptors.iter().map(|it| Row::of_descriptor(self.graph, it))), style, out)
+        let table = TableFormat { columns, headings };
+        self.table(&table, &|| Box::new(descriptors.iter().map(|it| Row::of_descriptor(self.graph, it))), style, out)
+    }
+
+    fn table<'a>(
+        &self,
+        table: &TableFormat,
+        rows: &dyn Fn() -> Box<dyn Iterator<Item = Row<'a>> + 'a>,
+        style: &Style,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        let columns = table.columns.iter();
+        let headings: Vec<Heading> =
+            columns.map(|column| Heading { text: column.heading(), long: column.is_long() }).collect();
+        let cell = |index: usize, row: &Row<'a>, text: &mut String| self.cell(table.columns[index], row, style, text);
+        Table { headings: &headings, headed: table.headings, rows, cell: &cell }.write(style, out)
     }
 }
 

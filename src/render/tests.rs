@@ -40,8 +40,8 @@ fn process(pid: u32) -> impl Strategy<Value = Process> {
             state: Some('S'),
             started_at: Some(Timestamp::UNIX_EPOCH),
             ns_pid: None,
-            container: None,
             unit,
+            ..Process::unknown(Pid(pid))
         },
     )
 }
@@ -65,7 +65,7 @@ fn pipe() -> impl Strategy<Value = Pipe> {
         let mut ends: Vec<Endpoint> = ends.into_values().collect();
         ends.sort_by_key(Endpoint::key);
         ends.dedup_by_key(|end| end.key());
-        Pipe { id, path, deleted, ends, openers: Vec::new() }
+        Pipe { path, deleted, ends, ..Pipe::unknown(id) }
     })
 }
 
@@ -129,6 +129,8 @@ fn graph() -> impl Strategy<Value = PipeGraph> {
                 descriptors: Vec::new(),
                 probed,
                 hidden,
+                selected: false,
+                limits: crate::model::PipeLimits::default(),
             }
         },
     )
@@ -281,18 +283,15 @@ fn a_long_pipeline_is_drawn() {
     const LENGTH: u32 = 20_000;
     let end = |pid: u32, fd, access| Endpoint { pid: Pid(pid), tid: None, fd: Fd(fd), access, flags: None };
     let pipe = |pid: u32| Pipe {
-        id: PipeId::Anonymous { inode: pid.into() },
-        path: None,
-        deleted: false,
         ends: vec![end(pid, 1, AccessMode::Write), end(pid + 1, 0, AccessMode::Read)],
-        openers: Vec::new(),
+        ..Pipe::unknown(PipeId::Anonymous { inode: pid.into() })
     };
     let graph = PipeGraph {
         pipes: (1..LENGTH).map(pipe).collect(),
         processes: (1..=LENGTH).map(|pid| (Pid(pid), Process::unknown(Pid(pid)))).collect(),
         ..bare_graph()
     };
-    let drawing = crate::graph::draw(&graph, None);
+    let drawing = crate::graph::draw(&graph, &crate::model::Diagnosis::default());
     let drawn = |form| {
         let mut bytes = Vec::new();
         let format = Format::Drawing(form);
@@ -337,6 +336,8 @@ fn bare_graph() -> PipeGraph {
         descriptors: Vec::new(),
         probed: std::collections::BTreeMap::new(),
         hidden: Hidden::default(),
+        selected: false,
+        limits: crate::model::PipeLimits::default(),
     }
 }
 
@@ -348,7 +349,7 @@ fn bar_tells_how_full_a_pipe_is() {
         let probed = Probed { queued: Some(queued), capacity: Some(65536), full, ..Probed::default() };
         let end = Endpoint { pid: Pid(1), tid: None, fd: Fd(0), access: AccessMode::Write, flags: None };
         let graph = PipeGraph {
-            pipes: vec![Pipe { id, path: None, deleted: false, ends: vec![end], openers: Vec::new() }],
+            pipes: vec![Pipe { ends: vec![end], ..Pipe::unknown(id) }],
             probed: std::collections::BTreeMap::from([(id, probed)]),
             ..bare_graph()
         };

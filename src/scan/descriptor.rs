@@ -14,8 +14,11 @@ use super::fd_table::Walk;
 use super::parse::{self, FdInfo};
 use super::root::{Real, device, read_small};
 use super::watch::Step;
-use super::work::{FifoName, Found};
-use crate::model::{AccessMode, Descriptor, Endpoint, Fd, FileType, OpenFlags, PipeId};
+use super::work::{FileFacts, Found};
+use super::{Facts, directories};
+use crate::model::{
+    AccessMode, Descriptor, Directories, Endpoint, Fd, FileType, Gid, OpenFlags, PipeFile, PipeId, Uid,
+};
 
 /// How often a descriptor that changes while we look at it is looked at again.
 const ATTEMPTS: u32 = 4;
@@ -23,6 +26,13 @@ const ATTEMPTS: u32 = 4;
 /// `S_IRUSR` and `S_IWUSR`: the mode of a link in /proc/PID/fd tells how the descriptor is open.
 const LINK_READ: u32 = 0o400;
 const LINK_WRITE: u32 = 0o200;
+
+/// What tells whose a file is, and that it is the one that is meant.
+const WHOSE: StatxFlags =
+    StatxFlags::TYPE.union(StatxFlags::INO).union(StatxFlags::MODE).union(StatxFlags::UID).union(StatxFlags::GID);
+
+/// What of `st_mode` is not the type of the file.
+const PERMISSIONS: u16 = 0o7777;
 
 impl Walk<'_, '_> {
     /// The end that a descriptor is, or none if it is something else, or open with `O_PATH`.
@@ -86,20 +96,60 @@ impl Walk<'_, '_> {
 
     fn end(&self, fd: Fd, pipe: PipeId, access: Option<AccessMode>, flags: Option<OpenFlags>) -> Option<Found> {
         let end = Endpoint { pid: self.table.pid(), tid: self.table.tid, fd, access: access?, flags };
-        let name = matches!(pipe, PipeId::Fifo { .. }).then(|| Box::new(self.fifo_name(fd)));
-        Some(Found { pipe, end, name })
+        let is_fifo = matches!(pipe, PipeId::Fifo { .. });
+        let file = (is_fifo || self.is_audit()).then(|| Box::new(self.file_facts(fd, pipe, is_fifo)));
+        Some(Found { pipe, end, file })
     }
 
-    fn fifo_name(&self, fd: Fd) -> FifoName {
-        let link_count = self.statx(fd, StatxFlags::NLINK).ok();
-        let link_count = link_count.filter(|stat| stat.stx_mask & StatxFlags::NLINK.bits() != 0);
-        let deleted = link_count.is_some_and(|stat| stat.stx_nlink == 0);
+    fn is_audit(&self) -> bool {
+        self.context.scanner.want.facts >= Facts::Audit
+    }
+
+    fn file_facts(&self, fd: Fd, pipe: PipeId, is_fifo: bool) -> FileFacts {
+        let mut mask = StatxFlags::empty();
+        mask.set(StatxFlags::NLINK, is_fifo);
+        mask.set(WHOSE, self.is_audit());
+        let stat = self.statx(fd, mask).ok().filter(|stat| stat.stx_mask & mask.bits() == mask.bits());
+        // The number may have been closed and used again meanwhile.
+        let is_it = |stat: &&Statx| pipe_of(stat, self.context.scanner.root.real.as_ref()) == Some(pipe);
+        let file = stat.as_ref().filter(|_| self.is_audit()).filter(is_it).map(|stat| PipeFile {
+            owner: Uid(stat.stx_uid),
+            group: Gid(stat.stx_gid),
+            mode: stat.stx_mode & PERMISSIONS,
+            directories: None,
+        });
+        if !is_fifo {
+            return FileFacts { file, ..FileFacts::default() };
+        }
+        let deleted = stat.is_some_and(|stat| stat.stx_nlink == 0);
         let path = self.link(fd).ok().map(|path| match path.strip_suffix(b" (deleted)") {
             // Only with no link left is this the kernel's word: a file may really be called so.
             Some(name) if deleted => name.to_vec(),
             _ => path,
         });
-        FifoName { path, deleted }
+        let directories = |file: &PipeFile| self.directories(fd, pipe, path.as_deref().filter(|_| !deleted)?, file);
+        let file = file.map(|file| PipeFile { directories: directories(&file), ..file });
+        FileFacts { path, deleted, file }
+    }
+
+    /// What the directories above a FIFO allow, unless those of one on that mount have given no answer before.
+    fn directories(&self, fd: Fd, pipe: PipeId, path: &[u8], file: &PipeFile) -> Option<Directories> {
+        let (tid, context, process) = (self.table.tid, &self.context, &self.table.process);
+        let dead = &context.scanner.dead_names;
+        let mount = || self.fdinfo(fd).ok().and_then(|info| info.mnt_id);
+        if let Some(hung) = context.skip.directories {
+            if hung == (tid, fd) {
+                dead.add(mount());
+            }
+            return None;
+        }
+        if !dead.is_empty() && dead.contains(mount()) {
+            return None;
+        }
+        context.watch.doing(Step::Directories(tid, fd));
+        let found = directories::directories(context.scanner, process, path, pipe, file);
+        context.watch.doing(Step::Fd(tid, fd));
+        found
     }
 
     /// Everything about a descriptor of any type, for a person to read. What cannot be read stays unknown.

@@ -94,10 +94,15 @@ fn without_listing(table: &Arc<Table>, errno: Errno, context: &mut Context<'_>) 
 
 /// The number of descriptors in a table, to be had even where the table may not be read; none before Linux 6.2.
 pub(super) fn table_size(table: &Table, scanner: &Scanner) -> Option<u64> {
+    listed(&table.process, &table.path("fd"), scanner)
+}
+
+/// The same of the fd directory of that path below the process.
+pub(super) fn listed(process: &ProcessDir, path: &str, scanner: &Scanner) -> Option<u64> {
     if !scanner.root.real.as_ref()?.sized {
         return None;
     }
-    let stat = rustix::fs::statat(table.process.dir(), table.path("fd"), rustix::fs::AtFlags::empty()).ok()?;
+    let stat = rustix::fs::statat(process.dir(), path, rustix::fs::AtFlags::empty()).ok()?;
     u64::try_from(stat.st_size).ok()
 }
 

@@ -5,6 +5,7 @@
 
 mod blocked;
 mod descriptor;
+mod directories;
 mod fd_table;
 mod gap;
 mod hidden;
@@ -34,25 +35,29 @@ use self::mounts::DeadMounts;
 use self::process::Clock;
 use self::root::ProcRoot;
 use self::scanner::Scanner;
-use self::work::{Found, Part, Work};
+use self::work::{FileFacts, Found, Part, Work};
 use crate::error::Error;
 use crate::model::{
-    Coverage, Descriptor, Device, Endpoint, Gap, Host, Outside, Pid, PipeId, Process, Side, ThreadGroup,
+    Coverage, Descriptor, Device, Endpoint, Gap, Host, Outside, Pid, PipeFile, PipeId, PipeLimits, Process, Side,
+    ThreadGroup,
 };
 
 pub use self::hidden::hidden;
 pub use self::lookup::pipe_at;
+pub(crate) use self::privilege::renounce;
 
 /// How often the scan looks again when something moved while it looked.
 const SECOND_LOOKS: u32 = 3;
 
 /// Which facts of a process to read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Facts {
     /// Its command, which costs one small file.
     Command,
-    /// All of [`Process`], which costs four.
+    /// What a report tells of [`Process`], which costs four.
     All,
+    /// Also what only an audit wants of processes and pipes, which asks file systems for the directories of FIFOs.
+    Audit,
 }
 
 /// What to scan, and how much of it to read.
@@ -90,6 +95,8 @@ pub struct Snapshot {
     pub taken_at: Timestamp,
     /// How much of the machine it saw.
     pub coverage: Coverage,
+    /// How many pages the pipes of a user may take, if the facts for an audit were wanted.
+    pub limits: PipeLimits,
     /// The device of anonymous pipes.
     pub pipefs: Option<Device>,
     /// Every process there was, with its parent if parents were wanted.
@@ -113,6 +120,8 @@ pub struct SeenEnd {
     pub path: Option<Vec<u8>>,
     /// For a FIFO: whether its last name is gone.
     pub deleted: bool,
+    /// Whose it is, if the facts for an audit were wanted and it could be read.
+    pub file: Option<PipeFile>,
 }
 
 /// Scans a proc root.
@@ -123,13 +132,15 @@ pub struct SeenEnd {
 pub fn scan(want: &Want) -> Result<Snapshot, Error> {
     let taken_at = Timestamp::now();
     let root = ProcRoot::open(&want.proc_root)?;
-    let boot_time = if want.facts == Facts::All { root.boot_time() } else { None };
+    let boot_time = if want.facts >= Facts::All { root.boot_time() } else { None };
+    let limits = if want.facts >= Facts::Audit { root.pipe_limits() } else { PipeLimits::default() };
     let host = root.host();
     let scanner = Arc::new(Scanner {
         root,
         want: want.clone(),
         clock: Clock::new(boot_time),
         dead_mounts: DeadMounts::default(),
+        dead_names: DeadMounts::default(),
     });
     let mut pids = scanner.root.pids()?;
     let outside = scanner.root.outside(&pids);
@@ -154,7 +165,7 @@ pub fn scan(want: &Want) -> Result<Snapshot, Error> {
         parts.retain(|part| again.binary_search(&part.pid).is_err());
         parts.extend(work::run(&scanner, again, Work::Process));
     }
-    Ok(snapshot(&scanner, taken_at, host, outside, parts))
+    Ok(Snapshot { limits, ..snapshot(&scanner, taken_at, host, outside, parts) })
 }
 
 /// Looks at what the threads of processes are doing: of all there are, or of those in `pids`. By process ID; kernel threads and
@@ -203,6 +214,7 @@ fn snapshot(
             privileged: privilege::is_full(),
             own_pids: scanner.root.real.as_ref().is_some_and(|real| real.own_pids),
         },
+        limits: PipeLimits::default(),
         pipefs: scanner.root.real.as_ref().map(|real| real.pipefs),
         parents: BTreeMap::new(),
         processes: Vec::new(),
@@ -219,8 +231,8 @@ fn snapshot(
         snapshot.processes.extend(part.process);
         snapshot.descriptors.extend(part.descriptors);
         snapshot.ends.extend(part.found.into_iter().map(|found| {
-            let (path, deleted) = found.name.map_or((None, false), |name| (name.path, name.deleted));
-            SeenEnd { pipe: found.pipe, end: found.end, path, deleted }
+            let FileFacts { path, deleted, file } = found.file.map(|file| *file).unwrap_or_default();
+            SeenEnd { pipe: found.pipe, end: found.end, path, deleted, file }
         }));
     }
     snapshot.coverage.processes = snapshot.parents.len();

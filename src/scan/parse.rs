@@ -130,6 +130,19 @@ pub(super) fn status(text: &[u8]) -> Status {
     status
 }
 
+/// The soft limit in the line `Max open files            1024                 4096                 files` of /proc/PID/limits; see
+/// `proc_pid_limits(5)`. None where it is `unlimited`.
+pub(super) fn fd_limit(text: &[u8]) -> Option<u64> {
+    let mut lines = text.split(|byte| *byte == b'\n');
+    numbers(lines.find_map(|line| line.strip_prefix(b"Max open files"))?).next()
+}
+
+/// The inode in a link of /proc/PID/ns: `pid:[4026531836]`; see namespaces(7).
+pub(super) fn namespace(link: &[u8]) -> Option<u64> {
+    let (_, rest) = split_at(link, b":[")?;
+    number(rest.strip_suffix(b"]")?)
+}
+
 /// What stands before and after the first place where a text holds another.
 fn split_at<'a>(text: &'a [u8], needle: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
     let start = text.windows(needle.len()).position(|window| window == needle)?;
@@ -168,6 +181,11 @@ pub(super) fn exec_start(text: &[u8]) -> Option<std::time::Duration> {
 /// The text of a file that holds one line, such as comm or sys/kernel/hostname, without its newline.
 pub(super) fn line(text: &[u8]) -> &[u8] {
     text.strip_suffix(b"\n").unwrap_or(text)
+}
+
+/// The number that a file of /proc/sys holds.
+pub(super) fn single(text: &[u8]) -> Option<u64> {
+    number(line(text))
 }
 
 /// The seconds in the line `btime 1763829000` of /proc/stat: when the machine was booted.

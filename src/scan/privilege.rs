@@ -22,7 +22,7 @@ fn in_user_namespace() -> bool {
 
 /// Gives up, for this thread and those it starts, the capabilities that the program file has and its user has not: they are there
 /// to look at processes, not to read whatever file a tree of links or a path may lead to.
-pub(super) fn renounce() {
+pub(crate) fn renounce() {
     if rustix::process::getuid().is_root() {
         return;
     }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use jiff::{SignedDuration, Timestamp};
 use rustix::io::Errno;
 
-use super::fd_table::Context;
+use super::fd_table::{self, Context};
 use super::gap::gap;
 use super::root::{read_piece, read_small, read_up_to};
 use super::watch::Step;
@@ -81,6 +81,7 @@ impl ProcessDir {
                 None
             }
         };
+        let audited = scanner.want.facts >= Facts::Audit;
         Process {
             ppid: stat.ppid,
             pgid: stat.pgid,
@@ -93,8 +94,17 @@ impl ProcessDir {
             ns_pid: status.ns_pid,
             container: group.container,
             unit: group.unit,
+            fd_limit: audited.then(|| parse::fd_limit(&self.text("limits"))).flatten(),
+            fds: audited.then(|| fd_table::listed(self, "fd", scanner)).flatten(),
+            pid_namespace: audited.then(|| self.pid_namespace()).flatten(),
             ..Process::unknown(self.pid)
         }
+    }
+
+    /// The inode of its PID namespace, by the link `pid:[4026531836]`.
+    fn pid_namespace(&self) -> Option<u64> {
+        let link = rustix::fs::readlinkat(&self.dir, c"ns/pid", Vec::new()).ok()?;
+        parse::namespace(link.as_bytes())
     }
 
     /// Lets the facts be read again, after an attempt that got no answer.
@@ -114,7 +124,7 @@ impl ProcessDir {
     }
 
     fn uid(&self, scanner: &Scanner) -> Option<Uid> {
-        (scanner.want.facts == Facts::All).then(|| parse::status(&self.text("status")).uid)?
+        (scanner.want.facts >= Facts::All).then(|| parse::status(&self.text("status")).uid)?
     }
 
     /// The command line. That of a process whose leader has exited is to be had from its live threads only.

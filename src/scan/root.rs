@@ -14,7 +14,7 @@ use rustix::path::Arg;
 use super::parse::{self, FdInfo};
 use super::privilege;
 use crate::error::Error;
-use crate::model::{Device, Host, Outside, Pid, PipeId};
+use crate::model::{Device, Host, Outside, Pid, PipeId, PipeLimits};
 
 /// `PF_KTHREAD` of include/linux/sched.h.
 pub(super) const PF_KTHREAD: u32 = 0x0020_0000;
@@ -127,6 +127,16 @@ impl ProcRoot {
             hostname: line("sys/kernel/hostname"),
             kernel: line("sys/kernel/osrelease"),
             boot_id: line("sys/kernel/random/boot_id"),
+        }
+    }
+
+    /// How many pages the pipes of a user may take.
+    pub(super) fn pipe_limits(&self) -> PipeLimits {
+        let number = |path| parse::single(&self.read(path).ok()?);
+        PipeLimits {
+            user_pages_soft: number("sys/fs/pipe-user-pages-soft"),
+            user_pages_hard: number("sys/fs/pipe-user-pages-hard"),
+            page_size: Some(procfs::page_size()),
         }
     }
 

@@ -24,6 +24,8 @@ pub(super) struct Scanner {
     pub(super) want: Want,
     pub(super) clock: Clock,
     pub(super) dead_mounts: DeadMounts,
+    /// Mounts of FIFOs whose directories gave no answer. The descriptors on them may.
+    pub(super) dead_names: DeadMounts,
 }
 
 impl Scanner {
@@ -38,7 +40,8 @@ impl Scanner {
             also: Vec::new(),
         };
         let root = ProcRoot::open(proc_root)?;
-        Ok(Self { root, want, clock: Clock::new(None), dead_mounts: DeadMounts::default() })
+        let [dead_mounts, dead_names] = [DeadMounts::default(), DeadMounts::default()];
+        Ok(Self { root, want, clock: Clock::new(None), dead_mounts, dead_names })
     }
 
     /// Does one job.

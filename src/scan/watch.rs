@@ -23,6 +23,8 @@ pub(super) enum Step {
     Task(Tid),
     /// Looking up a path that a thread opens.
     Path(Tid),
+    /// Looking at the directories above a FIFO, which has this descriptor.
+    Directories(Option<Tid>, Fd),
 }
 
 /// Written by one scanning thread, read by the thread that waits for it. Costs three plain stores a step.
@@ -56,6 +58,7 @@ impl Watch {
             Step::Facts => (5, 0, 0),
             Step::Task(tid) => (6, tid.0, 0),
             Step::Path(tid) => (7, tid.0, 0),
+            Step::Directories(tid, fd) => (8, tid.map_or(0, |tid| tid.0), fd.0),
         };
         self.tid.store(tid, Ordering::Relaxed);
         self.step.store(kind << 32 | u64::from(fd), Ordering::Relaxed);
@@ -84,7 +87,8 @@ impl Watch {
             4 => Step::Threads,
             5 => Step::Facts,
             6 => Step::Task(thread),
-            _ => Step::Path(thread),
+            7 => Step::Path(thread),
+            _ => Step::Directories(tid, fd),
         }
     }
 

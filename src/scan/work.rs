@@ -11,7 +11,7 @@ use super::Scanner;
 use super::fd_table::Table;
 use super::hidden::Trace;
 use super::watch::{Step, Watch};
-use crate::model::{Descriptor, Endpoint, Fd, Gap, Pid, PipeId, Process, ThreadGroup, Tid};
+use crate::model::{Descriptor, Endpoint, Fd, Gap, Pid, PipeFile, PipeId, Process, ThreadGroup, Tid};
 
 /// How often the waiting thread looks after the others.
 const TICK: Duration = Duration::from_millis(200);
@@ -30,14 +30,18 @@ const MOST_THREADS: usize = 8;
 pub(super) struct Found {
     pub(super) pipe: PipeId,
     pub(super) end: Endpoint,
-    /// For a FIFO, the text of the link and whether its last name is gone.
-    pub(super) name: Option<Box<FifoName>>,
+    /// For a FIFO, and where the facts for an audit are wanted.
+    pub(super) file: Option<Box<FileFacts>>,
 }
 
-/// How a FIFO was called by the holder of an end.
-pub(super) struct FifoName {
+/// What the descriptor of an end says of the file.
+#[derive(Default)]
+pub(super) struct FileFacts {
+    /// How a FIFO was called by the holder.
     pub(super) path: Option<Vec<u8>>,
+    /// Whether its last name is gone.
     pub(super) deleted: bool,
+    pub(super) file: Option<PipeFile>,
 }
 
 /// What a job found out about a process.
@@ -112,6 +116,8 @@ pub(super) struct Skip {
     pub(super) facts: bool,
     pub(super) tasks: Vec<Tid>,
     pub(super) paths: Vec<Tid>,
+    /// The FIFO whose directories gave no answer: those of no other in this process are looked at.
+    pub(super) directories: Option<(Option<Tid>, Fd)>,
     /// Not even the table could be opened or listed, or too many attempts were in vain.
     pub(super) table: bool,
 }
@@ -133,6 +139,7 @@ impl Skip {
             Step::Facts => self.facts = true,
             Step::Task(tid) => self.tasks.push(tid),
             Step::Path(tid) => self.paths.push(tid),
+            Step::Directories(tid, fd) => self.directories = Some((tid, fd)),
             Step::Table | Step::Idle => self.table = true,
         }
     }

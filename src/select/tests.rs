@@ -9,8 +9,7 @@ use crate::model::{AccessMode, Coverage, Endpoint, Fd, Hidden, Host};
 /// reads pipe 12, which nobody writes.
 fn graph() -> PipeGraph {
     let end = |pid, fd, access| Endpoint { pid: Pid(pid), tid: None, fd: Fd(fd), access, flags: None };
-    let pipe =
-        |inode, ends| Pipe { id: PipeId::Anonymous { inode }, path: None, deleted: false, ends, openers: Vec::new() };
+    let pipe = |inode, ends| Pipe { ends, ..Pipe::unknown(PipeId::Anonymous { inode }) };
     let process = |pid, uid, command: &str| Process {
         uid: Some(Uid(uid)),
         command: command.into(),
@@ -42,6 +41,8 @@ fn graph() -> PipeGraph {
         descriptors: vec![],
         probed: BTreeMap::new(),
         hidden: Hidden::default(),
+        selected: false,
+        limits: crate::model::PipeLimits::default(),
     }
 }
 

@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 
 use super::Case;
 use crate::model::{
-    Besides, Certainty, Doing, Doubt, Fault, Finding, How, Operation, Pipe, PipeId, PipeWait, Side, Subject, Suspect,
-    TaskId, Wait,
+    Besides, Certainty, Doing, Doubt, Fault, Finding, How, Operation, PipeId, PipeWait, Side, Subject, Suspect, TaskId,
+    Wait,
 };
 
 pub(super) fn find(case: &Case<'_>, waits: &[Wait]) -> Vec<Finding> {
     let mut findings = hidden(case, waits);
     let hidden: BTreeSet<PipeId> = findings.iter().flat_map(|finding| finding.pipes.iter().copied()).collect();
     for pipe in case.graph.pipes.iter().filter(|pipe| !hidden.contains(&pipe.id) && !pipe.ends.is_empty()) {
-        findings.extend(Side::BOTH.into_iter().filter(|side| is_missing(case, pipe, *side)).map(|side| Finding {
+        findings.extend(Side::BOTH.into_iter().filter(|side| case.graph.lacks(pipe, *side)).map(|side| Finding {
             fault: Fault::Missing { pipe: pipe.id, side },
             tasks: Vec::new(),
             pipes: vec![pipe.id],
@@ -20,14 +20,6 @@ pub(super) fn find(case: &Case<'_>, waits: &[Wait]) -> Vec<Finding> {
         }));
     }
     findings
-}
-
-/// Whether there is surely nobody on a side.
-fn is_missing(case: &Case<'_>, pipe: &Pipe, side: Side) -> bool {
-    let opens = pipe.openers.iter().any(|opener| opener.access.is_on(side));
-    let exists = case.graph.probed(pipe.id).has(side);
-    let surely = exists.map_or_else(|| !case.graph.coverage.may_hide(pipe.id.kind(), side), |exists| !exists);
-    pipe.side(side).next().is_none() && !opens && surely
 }
 
 /// Threads that wait for somebody on the other side, where no table shows anybody: with nobody there, read(2) would have told of the

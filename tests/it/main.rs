@@ -1,5 +1,6 @@
 //! The integration tests.
 
+mod audit;
 mod cli;
 mod differential;
 mod fixtures;

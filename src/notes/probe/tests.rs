@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::model::{
-    AccessMode, Coverage, Device, Endpoint, Fd, Gap, Hidden, Holding, Host, MayHold, Pid, PipeId, Probed, Process,
-    Unread,
+    AccessMode, Coverage, Device, Endpoint, Fd, Gap, Hidden, Holding, Host, MayHold, Pid, PipeId, PipeLimits, Probed,
+    Process, Unread,
 };
 
 const ID: PipeId = PipeId::Anonymous { inode: 123 };
@@ -30,10 +30,12 @@ fn graph(probed: Probed, uid: u32) -> PipeGraph {
         pipefs: Some(Device { major: 0, minor: 15 }),
         parents: BTreeMap::new(),
         processes: BTreeMap::from([(Pid(7), Process { uid: Some(Uid(uid)), ..Process::unknown(Pid(7)) })]),
-        pipes: vec![Pipe { id: ID, path: None, deleted: false, ends: vec![end], openers: Vec::new() }],
+        pipes: vec![Pipe { ends: vec![end], ..Pipe::unknown(ID) }],
         descriptors: Vec::new(),
         probed: BTreeMap::from([(ID, probed)]),
         hidden: Hidden::default(),
+        selected: false,
+        limits: PipeLimits::default(),
     }
 }
 

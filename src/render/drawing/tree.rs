@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::io::{self, Write};
 
 use super::super::Style;
+use super::super::columns::push_end;
 use super::super::telling::{Piece, write_piece};
 use super::super::text::{Ink, width};
 use super::{MOST_PIPES, Picture, ink, mark};
@@ -169,7 +170,7 @@ impl<'a> Picture<'a> {
         let mut separator = " ";
         for apart in one_by_one {
             let mut words = String::new();
-            self.sheet.end(&apart.end, &mut words);
+            push_end(self.sheet.graph, &apart.end, &mut words);
             text.push_str(separator);
             separator = "; ";
             if apart.leaked {

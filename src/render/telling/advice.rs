@@ -11,6 +11,7 @@ impl Sheet<'_> {
     /// What would help, in a sentence or two.
     pub(in super::super) fn advice(&self, finding: &Finding) -> String {
         match &finding.fault {
+            Fault::Recorded(record) => record.advice.clone(),
             Fault::Deadlock { itself, circle, .. } => self.deadlock_advice(*itself, circle),
             Fault::LeakedWriteEnd { holders, .. } => self.leak_advice(holders),
             Fault::StalledReader { readers, patient, .. } => self.stall_advice(readers, *patient),
@@ -28,6 +29,7 @@ impl Sheet<'_> {
                     _ => format!("It goes on as soon as somebody opens the other side of {name}."),
                 }
             }
+            Fault::Risk(risk) => self.risk_advice(risk),
             Fault::HiddenEnd { usual, .. } => self.hidden_advice(finding, *usual),
             Fault::Missing { side: Side::Read, .. } => "Nothing to do, unless it should have a reader.".to_owned(),
             Fault::Missing { side: Side::Write, .. } => "Nothing to do, unless it should have a writer.".to_owned(),

@@ -2,7 +2,10 @@
 //! about, the chain of waits to whoever is awake at its end.
 
 mod advice;
+mod audit;
 mod chain;
+mod closing;
+mod evidence;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,11 +13,13 @@ use std::io::{self, Write};
 
 use textwrap::{Options, WordSeparator, WordSplitter};
 
+use self::evidence::draw;
 use super::text::{Ink, paint};
 use super::{Sheet, Style};
-use crate::model::{Code, Diagnosis, Fault, Finding, Pid, Pipe, PipeId, Severity, Side, ThreadGroup};
+use crate::audit::Audited;
+use crate::model::{Code, Diagnosis, Finding, Pid, Pipe, PipeId, Severity, Side, ThreadGroup};
 
-/// What `why` found, beside the pipes.
+/// What `why` or an audit found, beside the pipes.
 #[derive(Debug, Clone, Copy)]
 pub struct Told<'a> {
     /// The waits and the findings.
@@ -23,8 +28,10 @@ pub struct Told<'a> {
     pub groups: &'a BTreeMap<Pid, ThreadGroup>,
     /// About what it was asked.
     pub asked: &'a Asked,
-    /// Whether the kernel was asked too.
-    pub probed: bool,
+    /// How an audit came to it; none for `why`.
+    pub audited: Option<&'a Audited>,
+    /// Whether --probe could add something.
+    pub may_probe: bool,
 }
 
 /// About what `why` was asked.
@@ -59,11 +66,15 @@ impl Sheet<'_> {
     pub(super) fn tell(&self, told: &Told<'_>, style: &Style, out: &mut dyn Write) -> io::Result<()> {
         let chains = self.chains(told);
         let (told_each, counted): (Vec<&Finding>, Vec<&Finding>) =
-            told.diagnosis.findings.iter().partition(|finding| is_told(finding, told.asked));
+            told.diagnosis.findings.iter().partition(|finding| is_told(finding, told));
         let mut paragraphs: Vec<Vec<Piece>> = chains;
         let by_process = matches!(told.asked, Asked::Processes(_));
         paragraphs.extend(told_each.iter().map(|finding| self.finding(finding, by_process)));
-        paragraphs.extend(self.closing(told, &told_each, &counted).map(|text| vec![Piece::new("", "", text)]));
+        let closing = match told.audited {
+            Some(audited) => Some(self.audit_closing(told, audited, &counted)),
+            None => self.closing(told, &told_each, &counted),
+        };
+        paragraphs.extend(closing.map(|text| vec![Piece::new("", "", text)]));
         for (index, paragraph) in paragraphs.iter().enumerate() {
             if index > 0 {
                 writeln!(out)?;
@@ -87,77 +98,9 @@ impl Sheet<'_> {
         head.push_str(": ");
         head.push_str(&self.message(finding));
         let mut pieces = vec![Piece::new("", "  ", head)];
-        pieces.extend(self.evidence(finding, is_drawn));
+        pieces.extend(draw(&self.evidence(finding), finding.code(), is_drawn));
         pieces.extend(self.reservation(finding).map(|text| Piece::new("  ", "  ", text)));
         pieces.push(Piece::new("  ", "  ", self.advice(finding)));
-        pieces
-    }
-
-    /// Who is in it. Where a chain was drawn, that tells already who waits for whom.
-    fn evidence(&self, finding: &Finding, is_drawn: bool) -> Vec<Piece> {
-        let mut pieces = Vec::new();
-        match &finding.fault {
-            Fault::Deadlock { circle, behind, .. } => {
-                let last = circle.len().saturating_sub(1);
-                for (index, link) in circle.iter().enumerate().filter(|_| !is_drawn) {
-                    let (first, rest) = match index {
-                        0 if last == 0 => ("  ↻ ", "    "),
-                        0 => ("  ╭▶ ", "  │  "),
-                        _ if index == last => ("  ╰─ ", "     "),
-                        _ => ("  │  ", "  │  "),
-                    };
-                    pieces.push(Piece::new(first, rest, self.link(link)));
-                }
-                let outside: Vec<_> =
-                    finding.tasks.get(circle.len()..).unwrap_or_default().iter().chain(behind).collect();
-                let mut pids: Vec<Pid> = outside.iter().map(|task| task.pid).collect();
-                pids.dedup();
-                for pid in pids.iter().take(chain::MOST_WAKERS) {
-                    let doing = outside.iter().find(|task| task.pid == *pid).and_then(|task| self.task(**task));
-                    let doing = doing.map_or_else(String::new, |task| format!(" {}", self.doing(task)));
-                    pieces.push(Piece::new("  ", "    ", format!("stuck with it: {}{doing}", self.who(*pid, None))));
-                }
-                if pids.len() > chain::MOST_WAKERS {
-                    pieces.push(Piece::new("  ", "    ", format!("and {} more", pids.len() - chain::MOST_WAKERS)));
-                }
-            }
-            Fault::LeakedWriteEnd { readers, holders, .. } => {
-                pieces.extend(self.own_words(readers));
-                let holders = holders.iter().map(|holder| {
-                    format!(
-                        "{}: {}; it {}",
-                        self.waker_end(&holder.end),
-                        self.stranger(holder),
-                        self.what_does(holder.end.pid)
-                    )
-                });
-                pieces.extend(branches(holders.collect()));
-            }
-            Fault::StalledReader { .. } | Fault::BlockedOpen { .. } if is_drawn => {}
-            Fault::StalledReader { pipe, writers, .. } => {
-                pieces.extend(self.own_words(writers));
-                let ends = self.graph.pipe(*pipe).into_iter().flat_map(|pipe| pipe.side(Side::Read));
-                let readers = ends.map(|end| format!("{}; it {}", self.waker_end(end), self.what_does(end.pid)));
-                pieces.extend(branches(readers.collect()));
-            }
-            Fault::BlockedOpen { openers, .. } => {
-                let tasks: Vec<_> = openers.iter().map(|(task, _)| *task).collect();
-                pieces.extend(self.own_words(&tasks));
-            }
-            Fault::HiddenEnd { .. } | Fault::Missing { .. } => {}
-        }
-        pieces
-    }
-
-    /// What each of some threads is doing.
-    fn own_words(&self, tasks: &[crate::model::TaskId]) -> Vec<Piece> {
-        let shown = tasks.iter().take(chain::MOST_WAKERS).filter_map(|id| self.task(*id));
-        let mut pieces: Vec<Piece> = shown
-            .map(|task| Piece::new("  ", "    ", format!("{} {}", self.who_task(task.id), self.doing(task))))
-            .collect();
-        if tasks.len() > chain::MOST_WAKERS {
-            pieces.push(Piece::new("  ", "    ", format!("and {} more", tasks.len() - chain::MOST_WAKERS)));
-        }
         pieces
     }
 
@@ -207,7 +150,7 @@ impl Sheet<'_> {
     /// What `--probe` would add.
     fn probe_offer(&self, told: &Told<'_>) -> Option<String> {
         let is_asked = *told.asked != Asked::Everything;
-        if told.probed || is_asked || self.graph.pipefs.is_none() {
+        if !told.may_probe || is_asked || self.graph.pipefs.is_none() {
             return None;
         }
         let coverage = &self.graph.coverage;
@@ -230,23 +173,9 @@ impl Sheet<'_> {
 }
 
 /// Whether a finding is told by itself: where the whole machine was asked about, what is only worth knowing is counted.
-fn is_told(finding: &Finding, asked: &Asked) -> bool {
-    *asked != Asked::Everything || finding.severity() < Severity::Info
-}
-
-/// Items below a line, as branches of it.
-fn branches(items: Vec<String>) -> Vec<Piece> {
-    let more = items.len().saturating_sub(chain::MOST_WAKERS);
-    let mut items: Vec<String> = items.into_iter().take(chain::MOST_WAKERS).collect();
-    if more > 0 {
-        items.push(format!("and {more} more"));
-    }
-    let last = items.len().saturating_sub(1);
-    let draw = |(index, text): (usize, String)| {
-        let (first, rest) = if index == last { ("  └─ ", "     ") } else { ("  ├─ ", "  │  ") };
-        Piece::new(first, rest, text)
-    };
-    items.into_iter().enumerate().map(draw).collect()
+fn is_told(finding: &Finding, told: &Told<'_>) -> bool {
+    let is_each = told.audited.is_some_and(|audited| audited.each);
+    is_each || *told.asked != Asked::Everything || finding.severity() < Severity::Info
 }
 
 /// On a terminal wrapped at blanks, so that a command stays in one piece; elsewhere a line.

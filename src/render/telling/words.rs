@@ -143,6 +143,7 @@ impl<'a> Sheet<'a> {
     /// What is wrong, in a sentence.
     pub(in super::super) fn message(&self, finding: &Finding) -> String {
         let sentence = match &finding.fault {
+            Fault::Recorded(record) => record.message.clone(),
             Fault::Deadlock { itself: true, .. } => {
                 let pid = finding.tasks.first().map_or(Pid(0), |task| task.pid);
                 format!("{} waits for itself: nobody else could end that", self.who(pid, None))
@@ -207,6 +208,7 @@ impl<'a> Sheet<'a> {
             Fault::Missing { pipe, side: Side::Write } => {
                 format!("nobody writes to {}: once it is empty, a read gets end of file", self.pipe_name(*pipe))
             }
+            Fault::Risk(risk) => self.risk_message(risk),
         };
         match &finding.fault {
             Fault::HiddenEnd { .. } if !finding.doubts.is_empty() => {
@@ -232,7 +234,11 @@ impl<'a> Sheet<'a> {
                 Doubt::Handler(pid) => {
                     reasons.push(format!("a signal handler of {} may do what it waits for", self.who(*pid, None)));
                 }
-                _ => {}
+                Doubt::Directories(pipe) => {
+                    let name = self.pipe_name(*pipe);
+                    reasons.push(format!("the directories of {name} could not be looked at, and may keep others out"));
+                }
+                Doubt::Holder(_) => {}
             }
         }
         Some(format!("Not proven: {}.", reasons.join("; ")))
@@ -295,7 +301,7 @@ impl<'a> Sheet<'a> {
         list(tasks.iter().map(|task| self.who_task(*task)).collect())
     }
 
-    fn processes(&self, pids: impl Iterator<Item = Pid>) -> String {
+    pub(super) fn processes(&self, pids: impl Iterator<Item = Pid>) -> String {
         let mut pids: Vec<Pid> = pids.collect();
         pids.sort_unstable();
         pids.dedup();
@@ -358,7 +364,7 @@ const fn to_do_what(access: AccessMode) -> &'static str {
 }
 
 /// `a, b and c`; of many, the first and how many more.
-fn list(mut names: Vec<String>) -> String {
+pub(super) fn list(mut names: Vec<String>) -> String {
     if names.len() > MOST_NAMED {
         let more = names.len() - (MOST_NAMED - 1);
         names.truncate(MOST_NAMED - 1);
@@ -371,7 +377,7 @@ fn list(mut names: Vec<String>) -> String {
     }
 }
 
-fn is_one(mut pids: impl Iterator<Item = Pid>) -> bool {
+pub(super) fn is_one(mut pids: impl Iterator<Item = Pid>) -> bool {
     let first = pids.next();
     pids.all(|pid| Some(pid) == first)
 }

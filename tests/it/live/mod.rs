@@ -1,6 +1,7 @@
 //! lspipe on live processes: each test has a scene built, which knows what it made, and compares the whole answer with it.
 
 mod anonymous;
+mod audit;
 mod fd_tables;
 mod fifos;
 mod fuse;

@@ -1,7 +1,8 @@
 //! What the tests share: running lspipe, reading its report strictly, and building processes whose pipes are known.
 
+pub(crate) mod facts;
 pub(crate) mod need;
-mod promises;
+pub(crate) mod promises;
 pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod scene;

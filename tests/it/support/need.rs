@@ -1,6 +1,7 @@
 //! Skipping a test that this machine cannot run: by name and aloud, and never in CI.
 
 use std::env;
+use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -11,6 +12,8 @@ pub(crate) enum Need {
     Root,
     Program(&'static str),
     Fuse,
+    /// The limits of pipe(7) as the kernel sets them at its start.
+    UsualPipeLimits,
 }
 
 impl Need {
@@ -21,6 +24,11 @@ impl Need {
         match self {
             Self::Root => (!is_root()).then(|| "root".to_owned()),
             Self::Program(name) => program(name).is_none().then(|| name.to_owned()),
+            Self::UsualPipeLimits => {
+                let limit =
+                    |name| fs::read_to_string(format!("/proc/sys/fs/pipe-user-pages-{name}")).unwrap_or_default();
+                ([limit("soft"), limit("hard")] != ["16384\n", "0\n"]).then(|| "the usual limits of pipes".to_owned())
+            }
             Self::Fuse => (!PathBuf::from("/dev/fuse").exists()).then(|| "/dev/fuse".to_owned()),
         }
     }

@@ -2,6 +2,9 @@
 //!
 //! They are written from the documented contract, and apart from the types that lspipe writes with.
 
+mod audit;
+mod why;
+
 use std::collections::BTreeSet;
 
 use base64::Engine;
@@ -9,8 +12,13 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 
+use super::facts::{Limits, PipeFile};
+
+pub(crate) use self::audit::{Audit, AuditLine, Counts};
+pub(crate) use self::why::{Finding, ThreadGroup, Wait};
+
 /// A field that may be null but must be there: serde takes an absent one for null unless told how to read it.
-fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
+pub(super) fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
     Option::deserialize(from)
 }
 
@@ -44,14 +52,23 @@ pub(crate) struct Report {
     pub(crate) unreadable: Vec<Unreadable>,
     pub(crate) processes: Vec<Process>,
     pub(crate) pipes: Vec<Pipe>,
+    /// Of `lspipe audit` only.
+    #[serde(default)]
+    #[allow(dead_code, reason = "read strictly")]
+    pub(crate) limits: Option<Limits>,
     /// Whole fd tables, of `lspipe fds` only.
     #[serde(default)]
     pub(crate) descriptors: Vec<Descriptor>,
-    /// Of `lspipe why` only, as are the findings.
+    /// Of `lspipe why` only, as are waits and findings.
+    #[serde(default)]
+    pub(crate) threads: Option<Vec<ThreadGroup>>,
     #[serde(default)]
     pub(crate) waits: Option<Vec<Wait>>,
     #[serde(default)]
     pub(crate) findings: Option<Vec<Finding>>,
+    /// Of `lspipe audit` only.
+    #[serde(default)]
+    pub(crate) audit: Option<Audit>,
 }
 
 /// One line of `--ndjson`.
@@ -86,6 +103,8 @@ pub(crate) struct Scan {
     pub(crate) vanished: usize,
     #[serde(default)]
     pub(crate) outside: Option<String>,
+    #[serde(default)]
+    pub(crate) selected: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -108,6 +127,15 @@ pub(crate) struct Unreadable {
     pub(crate) fds: Option<u64>,
     #[serde(default)]
     pub(crate) mount: Option<String>,
+    pub(crate) may_hold: MayHold,
+}
+
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MayHold {
+    pub(crate) read: bool,
+    pub(crate) write: bool,
+    pub(crate) anonymous: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -148,6 +176,13 @@ pub(crate) struct Process {
     pub(crate) unit: Option<String>,
     #[serde(default)]
     pub(crate) unit_bytes: Option<String>,
+    /// Of `lspipe audit` only, as what follows.
+    #[serde(default)]
+    pub(crate) fd_limit: Option<u64>,
+    #[serde(default)]
+    pub(crate) fds: Option<u64>,
+    #[serde(default)]
+    pub(crate) pid_namespace: Option<u64>,
 }
 
 #[derive(Debug, PartialEq, Eq, Deserialize)]
@@ -179,6 +214,9 @@ pub(crate) struct Pipe {
     /// Of pipes with a hidden end only.
     #[serde(default)]
     pub(crate) hidden_by: Option<Vec<Suspect>>,
+    /// Of `lspipe audit` only.
+    #[serde(default)]
+    pub(crate) file: Option<PipeFile>,
 }
 
 /// Somebody who may hold a hidden end.
@@ -250,79 +288,6 @@ pub(crate) struct Descriptor {
     pub(crate) pipe: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Wait {
-    pub(crate) pid: u32,
-    pub(crate) tid: u32,
-    pub(crate) command: String,
-    #[serde(default)]
-    pub(crate) command_bytes: Option<String>,
-    pub(crate) operation: String,
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) fd: Option<u32>,
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) pipe: Option<String>,
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) path: Option<String>,
-    #[serde(default)]
-    pub(crate) path_bytes: Option<String>,
-    pub(crate) wakers: Vec<Waker>,
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) besides: Option<String>,
-    pub(crate) certainty: String,
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) idle_seconds: Option<f64>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Waker {
-    pub(crate) pid: u32,
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) tid: Option<u32>,
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) fd: Option<u32>,
-    pub(crate) command: String,
-    #[serde(default)]
-    pub(crate) command_bytes: Option<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Finding {
-    pub(crate) code: String,
-    pub(crate) severity: String,
-    pub(crate) certainty: String,
-    pub(crate) message: String,
-    pub(crate) advice: String,
-    pub(crate) processes: Vec<Task>,
-    pub(crate) pipes: Vec<String>,
-    pub(crate) doubts: Vec<Doubt>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Task {
-    pub(crate) pid: u32,
-    pub(crate) tid: u32,
-    pub(crate) command: String,
-    #[serde(default)]
-    pub(crate) command_bytes: Option<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Doubt {
-    pub(crate) what: String,
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) pid: Option<u32>,
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) fd: Option<u32>,
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) pipe: Option<String>,
-}
-
 /// A name as the kernel has it: from its text or, where that is lossy, from the base64 beside it.
 #[track_caller]
 pub(crate) fn exact(text: &str, bytes: Option<&str>) -> Vec<u8> {
@@ -342,28 +307,6 @@ impl Process {
             (_, Some(bytes)) => bytes.iter().map(|word| STANDARD.decode(word).expect("base64")).collect(),
             (words, None) => words.iter().flatten().map(|word| word.as_bytes().to_vec()).collect(),
         }
-    }
-}
-
-impl Wait {
-    /// Pid, tid and fd of everybody who could end it.
-    pub(crate) fn waker_keys(&self) -> Vec<(u32, Option<u32>, Option<u32>)> {
-        self.wakers.iter().map(|waker| (waker.pid, waker.tid, waker.fd)).collect()
-    }
-}
-
-impl Finding {
-    pub(crate) fn is_deadlock(&self) -> bool {
-        ["deadlock", "self-deadlock"].contains(&self.code.as_str())
-    }
-
-    /// Whether it makes for exit status 1.
-    pub(crate) fn is_alarming(&self) -> bool {
-        ["error", "warning"].contains(&self.severity.as_str())
-    }
-
-    pub(crate) fn pids(&self) -> BTreeSet<u32> {
-        self.processes.iter().map(|task| task.pid).collect()
     }
 }
 

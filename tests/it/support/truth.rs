@@ -120,6 +120,13 @@ impl Truth {
         u32::try_from(value.unwrap_or_else(|| panic!("no number {pointer} in {}", self.more))).expect("small number")
     }
 
+    /// The numbers that the scene told in a list, by its name.
+    #[track_caller]
+    pub(crate) fn numbers(&self, list: &str) -> Vec<u32> {
+        let told = self.more[list].as_array().unwrap_or_else(|| panic!("no list {list} in {}", self.more));
+        told.iter().map(|it| it.as_u64().and_then(|it| u32::try_from(it).ok()).expect("small number")).collect()
+    }
+
     #[track_caller]
     pub(crate) fn text(&self, pointer: &str) -> &str {
         self.more.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("no {pointer} in {}", self.more))

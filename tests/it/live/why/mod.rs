@@ -111,10 +111,3 @@ fn fd_of(scene: &Scene, pid: u32, pipe: &str, access: &str) -> Option<u32> {
     assert!(fds.next().is_none(), "several ends");
     Some(fd)
 }
-
-/// The pids that a scene told in a list.
-#[track_caller]
-fn pids(scene: &Scene, list: &str) -> Vec<u32> {
-    let told = scene.truth.more[list].as_array().unwrap_or_else(|| panic!("no list {list}"));
-    told.iter().map(|pid| u32::try_from(pid.as_u64().expect("a pid")).expect("a pid")).collect()
-}

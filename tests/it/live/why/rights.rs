@@ -1,6 +1,6 @@
 //! With fewer rights less is known, and less is claimed.
 
-use super::{Scene, pids};
+use super::Scene;
 use crate::support::need::{Need, need};
 use crate::support::report::Report;
 use crate::support::run::lspipe;
@@ -23,7 +23,7 @@ fn with_the_capability_to_trace_alone() {
         let waits = report.waits().iter().filter(|wait| wait.pid == pid);
         waits.map(|wait| (wait.operation.as_str(), wait.pipe.clone(), wait.certainty.as_str())).collect()
     };
-    for (place, pid) in pids(&ring, "ring").into_iter().enumerate() {
+    for (place, pid) in ring.truth.numbers("ring").into_iter().enumerate() {
         let id = ring.truth.id(&format!("pipe{place}"));
         assert_eq!(told(pid), [("read", Some(id), "inferred")], "{pid} has one read end");
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{assert_certain, assert_claims, assert_waits, claim, fd_of, pids, waits_of, why};
+use super::{assert_certain, assert_claims, assert_waits, claim, fd_of, waits_of, why};
 use crate::support::need::{Need, need};
 use crate::support::report::Finding;
 use crate::support::scene::Scene;
@@ -26,7 +26,7 @@ fn four_in_a_circle() {
     need!(Need::PYTHON);
     for &user in User::all() {
         let scene = Scene::start_with("why_ring", user, &["plain"]);
-        let ring = pids(&scene, "ring");
+        let ring = scene.truth.numbers("ring");
         let report = why(user, [""; 0]);
         scene.truth.assert_whole(&report);
         let findings = assert_claims(&scene, &report, &[claim("deadlock", ring.clone(), &scene.truth.ids())]);
@@ -51,7 +51,7 @@ fn circle_with_a_way_out() {
     need!(Need::PYTHON);
     for &user in User::all() {
         let scene = Scene::start_with("why_ring", user, &["free"]);
-        let (ring, free) = (pids(&scene, "ring"), pids(&scene, "free"));
+        let (ring, free) = (scene.truth.numbers("ring"), scene.truth.numbers("free"));
         let report = why(user, [""; 0]);
         scene.truth.assert_whole(&report);
         assert_claims(&scene, &report, &[]);
@@ -68,7 +68,7 @@ fn circle_of_pollers() {
     need!(Need::PYTHON);
     for &user in User::all() {
         let scene = Scene::start_with("why_polls", user, &["nobody", "nothing"]);
-        let ring = pids(&scene, "ring");
+        let ring = scene.truth.numbers("ring");
         let report = why(user, [""; 0]);
         let findings = assert_claims(&scene, &report, &[claim("deadlock", ring.clone(), &scene.truth.ids())]);
         assert_certain(&report, findings[0]);
@@ -92,7 +92,7 @@ fn pollers_that_something_else_may_wake() {
         for (how, besides) in [("timeout", "timeout"), ("socket", "files")] {
             for (odd, call) in ["polls", "selects", "epolls"].into_iter().enumerate() {
                 let scene = Scene::start_with("why_polls", user, &[call, how]);
-                let ring = pids(&scene, "ring");
+                let ring = scene.truth.numbers("ring");
                 let report = why(user, [""; 0]);
                 assert_claims(&scene, &report, &[]);
                 let mut found = waits_of(&report, &scene.truth.pids());

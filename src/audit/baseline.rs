@@ -1,0 +1,195 @@
+//! The findings that are known, in a file that people review and keep: what a finding is told by wherever its processes are started
+//! anew, and the shape of the file. It reads and writes bytes, not files.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Code, Fault, Finding, Pid, Pipe, PipeGraph};
+use crate::why::Groups;
+
+/// The version of the file. Anything that an older lspipe would read wrong changes it.
+pub const VERSION: u64 = 1;
+
+/// Findings that are known, sorted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Baseline(BTreeSet<Fingerprint>);
+
+/// By what a finding is known again: nothing that changes when its processes are started anew.
+///
+/// Names are exact in ASCII: bytes that are none, backslashes, quotes and control characters are escaped as
+/// [`escape_ascii`](slice::escape_ascii) does it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Fingerprint {
+    code: String,
+    /// The commands of its processes.
+    commands: BTreeSet<String>,
+    /// Their effective user IDs.
+    users: BTreeSet<u32>,
+    /// Their systemd units.
+    units: BTreeSet<String>,
+    /// The paths of its FIFOs.
+    fifos: BTreeSet<String>,
+}
+
+/// The file.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File<F> {
+    baseline_version: u64,
+    findings: F,
+}
+
+/// Why bytes are no baseline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NotABaseline {
+    /// They are of another version.
+    Version(u64),
+    /// They are not what lspipe writes: why, in words.
+    Corrupt(String),
+}
+
+impl Baseline {
+    /// Those findings.
+    #[must_use]
+    pub fn of<'a>(findings: impl IntoIterator<Item = &'a Finding>, graph: &PipeGraph, groups: &Groups) -> Self {
+        Self(findings.into_iter().map(|finding| fingerprint(finding, graph, groups)).collect())
+    }
+
+    /// Whether a finding is one of them.
+    #[must_use]
+    pub fn knows(&self, finding: &Finding, graph: &PipeGraph, groups: &Groups) -> bool {
+        self.0.contains(&fingerprint(finding, graph, groups))
+    }
+
+    /// Reads what [`Self::to_json`] wrote, or somebody edited. Strictly: a file that is half understood would hide findings, or none.
+    ///
+    /// # Errors
+    ///
+    /// If it is anything else.
+    pub fn parse(bytes: &[u8]) -> Result<Self, NotABaseline> {
+        // The version first: what follows it may look different in another.
+        #[derive(Deserialize)]
+        struct Versioned {
+            baseline_version: u64,
+        }
+        let corrupt = |error: serde_json::Error| NotABaseline::Corrupt(error.to_string());
+        let Versioned { baseline_version } = serde_json::from_slice(bytes).map_err(corrupt)?;
+        if baseline_version != VERSION {
+            return Err(NotABaseline::Version(baseline_version));
+        }
+        let file: File<BTreeSet<Fingerprint>> = serde_json::from_slice(bytes).map_err(corrupt)?;
+        let unknown = file.findings.iter().find(|known| known.code.parse::<Code>().is_err());
+        match unknown {
+            Some(unknown) => Err(NotABaseline::Corrupt(format!("there is no finding {:?}", unknown.code))),
+            None => Ok(Self(file.findings)),
+        }
+    }
+
+    /// The file: equal for equal findings, whenever it is written.
+    ///
+    /// # Errors
+    ///
+    /// None that is known; those of the serialiser.
+    pub fn to_json(&self) -> serde_json::Result<Vec<u8>> {
+        let mut json = serde_json::to_vec_pretty(&File { baseline_version: VERSION, findings: &self.0 })?;
+        json.push(b'\n');
+        Ok(json)
+    }
+}
+
+fn fingerprint(finding: &Finding, graph: &PipeGraph, groups: &Groups) -> Fingerprint {
+    let pipes = || finding.pipes.iter().filter_map(|id| graph.pipe(*id));
+    let user = finding.user();
+    // Which of a user's processes has the most is no matter.
+    let tasks = finding.tasks.iter().filter(|_| user.is_none());
+    let mut pids: BTreeSet<Pid> = tasks.map(|task| task.pid).collect();
+    if pids.is_empty() && user.is_none() {
+        // It is about a pipe, not about who holds it: by those it is told from others.
+        pids = pipes().flat_map(holders).collect();
+    }
+    let processes = || pids.iter().filter_map(|pid| graph.processes.get(pid));
+    let unread = |pid: Pid| graph.coverage.gaps.iter().find(move |gap| gap.pid == pid);
+    let command = |pid: &Pid| {
+        let seen = graph.processes.get(pid).map(|process| process.command.as_slice());
+        let thread = || groups.get(pid).map(|group| group.command.as_slice());
+        seen.or_else(thread).or_else(|| unread(*pid).map(|gap| gap.command.as_slice()))
+    };
+    let users = pids.iter().filter_map(|pid| match graph.processes.get(pid) {
+        Some(process) => process.uid,
+        None => unread(*pid)?.uid,
+    });
+    let mut fifos: BTreeSet<String> = pipes().filter_map(|pipe| pipe.path.as_deref()).map(exact).collect();
+    if let Fault::BlockedOpen { path: Some(path), .. } = &finding.fault
+        && fifos.is_empty()
+    {
+        fifos.insert(exact(path));
+    }
+    Fingerprint {
+        code: finding.code().as_str().to_owned(),
+        commands: pids.iter().filter_map(command).map(exact).collect(),
+        users: users.chain(user).map(|uid| uid.0).collect(),
+        units: processes().filter_map(|process| process.unit.as_deref()).map(lasting).collect(),
+        fifos,
+    }
+}
+
+fn holders(pipe: &Pipe) -> impl Iterator<Item = Pid> + '_ {
+    pipe.ends.iter().map(|end| end.pid).chain(pipe.openers.iter().map(|opener| opener.task.pid))
+}
+
+fn exact(name: &[u8]) -> String {
+    name.escape_ascii().to_string()
+}
+
+/// A unit without what systemd makes up for each start: `session-3.scope` and `run-u17.service` are others after the next login.
+fn lasting(unit: &str) -> String {
+    let Some((name, kind)) = unit.rsplit_once('.') else { return exact(unit.as_bytes()) };
+    if !(kind == "scope" || name.starts_with("run-") || name.starts_with("app-")) {
+        return exact(unit.as_bytes());
+    }
+    let is_made_up = |part: &str| part.bytes().any(|byte| byte.is_ascii_digit());
+    let mut stem = name;
+    while let Some((rest, last)) = stem.rsplit_once(['-', '@', ':'])
+        && is_made_up(last)
+    {
+        stem = rest;
+    }
+    let star = if stem.len() < name.len() { "-*" } else { "" };
+    exact(format!("{stem}{star}.{kind}").as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::lasting;
+
+    #[test]
+    fn of_a_unit_that_lasts() {
+        for unit in [
+            "sshd.service",
+            "getty@tty1.service",
+            "user@1000.service",
+            "cups.socket",
+            "init.scope",
+            "x-1.service",
+            "plain",
+        ] {
+            assert_eq!(lasting(unit), unit);
+        }
+        for (unit, expected) in [
+            ("session-3.scope", "session-*.scope"),
+            ("session-c12.scope", "session-*.scope"),
+            ("run-u17.service", "run-*.service"),
+            ("run-r0f1e2d3c4b5a69788796a5b4c3d2e1f0.scope", "run-*.scope"),
+            ("run-p812-i813.service", "run-*.service"),
+            ("docker-0f1e2d.scope", "docker-*.scope"),
+            ("app-gnome-firefox-4242.scope", "app-gnome-firefox-*.scope"),
+            ("app-org.gnome.Terminal@0f1e.service", "app-org.gnome.Terminal-*.service"),
+            ("vte-spawn-1b2c3d4e-0f1e-4a5b-8c9d-0a1b2c3d4e5f.scope", "vte-spawn-*.scope"),
+            ("odd\u{fc}-1.scope", "odd\\xc3\\xbc-*.scope"),
+        ] {
+            assert_eq!(lasting(unit), expected);
+        }
+    }
+}

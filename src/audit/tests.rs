@@ -1,0 +1,1 @@
+//! The rules, each on graphs made by hand.

@@ -1,0 +1,53 @@
+//! What the inode of a pipe says of who may open it, and what the machine allows to those who make pipes.
+
+use super::{Gid, Uid};
+
+/// The owner and the mode of a pipe's inode; see inode(7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PipeFile {
+    /// Its owner. That of an anonymous pipe is who made it (`get_pipe_inode` in fs/pipe.c), unless fchown(2) was called.
+    pub owner: Uid,
+    /// Its group.
+    pub group: Gid,
+    /// The bits of its permissions, with set-user-ID, set-group-ID and sticky: `0o7777` of `st_mode`.
+    pub mode: u16,
+    /// What the directories above a FIFO allow; none for an anonymous pipe, and where they could not be looked at.
+    pub directories: Option<Directories>,
+}
+
+/// What the directories above a FIFO allow, from the root directory of whoever holds it on, by their modes alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Directories {
+    /// Whether the owner of the FIFO may search all of them.
+    pub owner: bool,
+    /// Whether the members of its group may.
+    pub group: bool,
+    /// Whether everybody may.
+    pub others: bool,
+    /// Whether everybody may rename or remove an entry of one of them on the way, since it is writable and not sticky.
+    pub replaceable: bool,
+}
+
+impl Directories {
+    /// What two paths to one file allow together.
+    #[must_use]
+    pub const fn or(self, other: Self) -> Self {
+        Self {
+            owner: self.owner || other.owner,
+            group: self.group || other.group,
+            others: self.others || other.others,
+            replaceable: self.replaceable || other.replaceable,
+        }
+    }
+}
+
+/// How many pages the pipes of a user may take; see "/proc files" in pipe(7). A limit of 0 is none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct PipeLimits {
+    /// `pipe-user-pages-soft`: from there on what an unprivileged user makes is small.
+    pub user_pages_soft: Option<u64>,
+    /// `pipe-user-pages-hard`: from there on an unprivileged user can make none.
+    pub user_pages_hard: Option<u64>,
+    /// The bytes of a page.
+    pub page_size: Option<u64>,
+}

@@ -1,0 +1,62 @@
+//! Metrics of an audit in the text format of Prometheus, as the textfile collector of `node_exporter` reads it: counts, never a name.
+
+use std::io::{self, Write};
+
+use super::Sheet;
+use crate::model::{AccessMode, Code, Finding, PipeKind};
+
+impl Sheet<'_> {
+    /// Writes all of them. What was not found is a zero; what was not looked for is not there.
+    pub(super) fn metrics(&self, out: &mut dyn Write) -> io::Result<()> {
+        let (graph, coverage) = (self.graph, &self.graph.coverage);
+        let kinds = [PipeKind::Anonymous, PipeKind::Fifo].map(|kind| {
+            let count = graph.pipes.iter().filter(|pipe| pipe.id.kind() == kind).count();
+            (format!(r#"kind="{}""#, kind.as_str()), count)
+        });
+        gauge(out, "pipes", "Pipes and FIFOs that some process has open.", kinds)?;
+        let accesses = [AccessMode::Read, AccessMode::Write, AccessMode::ReadWrite].map(|access| {
+            let ends = graph.pipes.iter().flat_map(|pipe| &pipe.ends);
+            (format!(r#"access="{}""#, access.as_str()), ends.filter(|end| end.access == access).count())
+        });
+        gauge(out, "ends", "Descriptors that are ends of pipes, by access mode.", accesses)?;
+        single(out, "processes", "Processes.", coverage.processes)?;
+        single(out, "unreadable_processes", "Processes that could not be read whole.", coverage.unreadable())?;
+        let complete = u8::from(coverage.is_complete());
+        single(out, "scan_complete", "Whether everything could be read; if not, findings may be missing.", complete)?;
+        if let Some(told) = self.told
+            && let Some(audited) = told.audited
+        {
+            let severities =
+                |code: &Code| code.severities().iter().map(|severity| (*code, *severity)).collect::<Vec<_>>();
+            let asked = audited.codes.iter().flat_map(severities).filter(|(_, severity)| *severity <= audited.severity);
+            let findings = asked.map(|(code, severity)| {
+                let is_such = |finding: &&Finding| (finding.code(), finding.severity()) == (code, severity);
+                let count = told.diagnosis.findings.iter().filter(is_such).count();
+                (format!(r#"code="{code}",severity="{}""#, severity.as_str()), count)
+            });
+            gauge(out, "findings", "Findings that were asked for and that the baseline does not know.", findings)?;
+            single(out, "known_findings", "Findings that the baseline knows.", audited.known)?;
+            single(out, "scan_duration_seconds", "How long the look took.", audited.took.as_secs_f64())?;
+        }
+        let taken_at = graph.taken_at.as_duration().as_secs_f64();
+        single(out, "scan_timestamp_seconds", "When the look began, in seconds since 1970.", format!("{taken_at:.3}"))?;
+        let version = [(format!(r#"version="{}""#, env!("CARGO_PKG_VERSION")), 1)];
+        gauge(out, "build_info", "The version of lspipe.", version)
+    }
+}
+
+/// A metric with a value for each set of labels.
+fn gauge<V: std::fmt::Display>(
+    out: &mut dyn Write,
+    name: &str,
+    help: &str,
+    values: impl IntoIterator<Item = (String, V)>,
+) -> io::Result<()> {
+    writeln!(out, "# HELP lspipe_{name} {help}\n# TYPE lspipe_{name} gauge")?;
+    values.into_iter().try_for_each(|(labels, value)| writeln!(out, "lspipe_{name}{{{labels}}} {value}"))
+}
+
+/// A metric without labels.
+fn single(out: &mut dyn Write, name: &str, help: &str, value: impl std::fmt::Display) -> io::Result<()> {
+    writeln!(out, "# HELP lspipe_{name} {help}\n# TYPE lspipe_{name} gauge\nlspipe_{name} {value}")
+}

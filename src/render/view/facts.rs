@@ -1,0 +1,31 @@
+//! From the model to the shapes of what an audit judges by.
+
+use crate::model::{Directories, PipeFile, PipeLimits, Process};
+use crate::shape;
+
+pub(super) fn process_facts(process: &Process) -> shape::ProcessFacts {
+    shape::ProcessFacts { fd_limit: process.fd_limit, fds: process.fds, pid_namespace: process.pid_namespace }
+}
+
+pub(super) fn pipe_file(file: &PipeFile) -> shape::PipeFile {
+    shape::PipeFile {
+        owner: file.owner.0,
+        group: file.group.0,
+        mode: format!("{:04o}", file.mode),
+        directories: file.directories.map(|Directories { owner, group, others, replaceable }| shape::Directories {
+            owner,
+            group,
+            others,
+            replaceable,
+        }),
+    }
+}
+
+pub(super) fn limits(limits: &PipeLimits) -> Option<shape::Limits> {
+    let PipeLimits { user_pages_soft, user_pages_hard, page_size } = *limits;
+    (*limits != PipeLimits::default()).then_some(shape::Limits {
+        pipe_user_pages_soft: user_pages_soft,
+        pipe_user_pages_hard: user_pages_hard,
+        page_size,
+    })
+}

@@ -1,0 +1,118 @@
+//! `--confirm`: what was only passing is dropped, and what stands is told.
+
+use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::{Machine, ONLY};
+use crate::support::need::{Need, need};
+use crate::support::report::Report;
+use crate::support::run::{Running, lspipe};
+use crate::support::scene::Scene;
+use crate::support::user::User;
+
+/// The pause: time enough to see that it has begun, and to change everything.
+const PAUSE: &str = "6";
+/// Who sleeps for longer than this sleeps between the two looks: within a look it is for less.
+const SURELY: Duration = Duration::from_millis(1200);
+
+/// Waits until lspipe is between its two looks.
+fn wait_for_pause(running: &Running) {
+    let process = format!("/proc/{}", running.child.id());
+    let sleeping = || {
+        let read = |name: &str| fs::read_to_string(format!("{process}/{name}")).unwrap_or_default();
+        let switches = read("status").lines().find(|line| line.starts_with("voluntary")).map(str::to_owned);
+        // Of its own process nobody is kept from knowing where it sleeps.
+        (read("wchan").contains("nanosleep")).then_some(switches).flatten()
+    };
+    let end = Instant::now() + Duration::from_secs(60);
+    let mut since = (Instant::now(), sleeping());
+    while since.1.is_none() || since.0.elapsed() < SURELY {
+        assert!(Instant::now() < end, "it does not sleep");
+        thread::sleep(Duration::from_millis(20));
+        let now = sleeping();
+        if now != since.1 {
+            since = (Instant::now(), now);
+        }
+    }
+}
+
+/// The findings that stand after something was done between the two looks: code, and who is in it.
+fn standing(mut running: Running, between: impl FnOnce()) -> Vec<(String, Vec<u32>)> {
+    wait_for_pause(&running);
+    between();
+    let mut lines = running.lines();
+    let report = Report::parse(lines.next().expect("a report").as_bytes());
+    assert_eq!(report.audit.as_ref().and_then(|audit| audit.confirmed_after), Some(6.0));
+    let pids = |finding: &crate::support::report::Finding| finding.processes.iter().map(|task| task.pid).collect();
+    report.findings().iter().map(|finding| (finding.code.clone(), pids(finding))).collect()
+}
+
+#[test]
+fn what_passes_between_the_looks_is_dropped() {
+    let machine = Machine::start(1);
+    // More that hang, each of which will change in another way; and one that stays.
+    for (number, pid) in (40..70).step_by(10).enumerate() {
+        let inode = format!("pipe:[{}]", 8000 + number);
+        machine.job(pid, "yes").fd(1000 + pid, 1, &inode, "01");
+        machine.writes(pid, 1);
+        machine.job(pid + 1, "less").fd(1000 + pid + 1, 0, &inode, "00");
+        machine.stops(pid + 1);
+    }
+    let stat = |pid: u32| machine.process(pid).join("stat");
+    let running = lspipe(machine.args(&[ONLY, "--json", "--confirm", PAUSE])).spawn();
+    let found = standing(running, || {
+        // The leaked end goes, as does the writer of one of the two pipes that nobody reads.
+        machine.ends(11);
+        fs::remove_file(machine.process(30).join("fd/2")).expect("remove");
+        // Another process of the same number, of the same name, in the same wait.
+        let text = fs::read_to_string(stat(40)).expect("stat");
+        assert_eq!(text.matches(" 0 1 0 100 ").count(), 1, "{text}");
+        fs::write(stat(40), text.replace(" 0 1 0 100 ", " 0 1 0 101 ")).expect("write");
+        // It was woken and waits again, at another place of its program.
+        let call = fs::read_to_string(machine.process(50).join("syscall")).expect("syscall");
+        fs::write(machine.process(50).join("syscall"), call.replace("0x7f000000", "0x7f000010")).expect("write");
+        // The reader goes on, and then is stopped once more: that is no other hang.
+        machine.tree.blocked(1061, 'S', "230 0x1 0x1 0x7ffc 0x0", "hrtimer_nanosleep");
+        machine.stops(61);
+    });
+    let expected = [
+        ("self-deadlock", vec![1001]),
+        ("stalled-reader", vec![1020, 1021]),
+        ("stalled-reader", vec![1060, 1061]),
+        ("no-reader", vec![]),
+    ];
+    assert_eq!(found, expected.map(|(code, pids)| (code.to_owned(), pids)));
+}
+
+#[test]
+fn what_is_new_at_the_second_look_is_not_told() {
+    let machine = Machine::start(1);
+    let running = lspipe(machine.args(&["--only=stalled-reader", "--json", "--confirm", PAUSE])).spawn();
+    let found = standing(running, || {
+        machine.job(40, "yes").fd(1040, 1, "pipe:[800]", "01");
+        machine.writes(40, 1);
+        machine.job(41, "less").fd(1041, 0, "pipe:[800]", "00");
+        machine.stops(41);
+    });
+    assert_eq!(found, [("stalled-reader".to_owned(), vec![1020, 1021])]);
+}
+
+/// The same on live processes: a writer that gets room between the looks, and one that does not.
+#[test]
+fn a_live_writer_that_goes_on_is_dropped() {
+    need!(Need::PYTHON);
+    let [stays, passes] = [(); 2].map(|()| Scene::start("why_stopped", User::Me));
+    let [staying, passing] = [&stays, &passes].map(|scene| ["/writer", "/reader"].map(|who| scene.truth.number(who)));
+    let running = lspipe(["audit", "-q", "--only=stalled-reader", "--json", "--confirm", PAUSE]).spawn();
+    let found = standing(running, || {
+        let reader = i32::try_from(passing[1]).ok().and_then(Pid::from_raw).expect("a PID");
+        // Its pipe has no reader any more, and the writer gets EPIPE.
+        kill_process(reader, Signal::KILL).expect("kill");
+    });
+    let ours: Vec<_> =
+        found.iter().filter(|(_, pids)| pids.iter().any(|pid| [staying, passing].concat().contains(pid))).collect();
+    assert_eq!(ours, [&("stalled-reader".to_owned(), staying.to_vec())]);
+}

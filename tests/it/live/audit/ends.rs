@@ -1,0 +1,61 @@
+//! Processes and users with more ends than is good for them.
+
+use super::{assert_claims, audit, claim};
+use crate::support::need::{Need, need};
+use crate::support::report::Report;
+use crate::support::scene::Scene;
+use crate::support::user::User;
+
+/// Pipes and the limit of descriptors.
+const HOARDERS: [&str; 4] = ["nearly,29,64", "half,18,64", "free,20,250", "few,7,20"];
+
+#[test]
+fn processes_near_their_limit() {
+    need!(Need::PYTHON);
+    for &user in User::all() {
+        let scene = Scene::start_with("audit_hoard", user, &[&["0"], &HOARDERS[..]].concat());
+        let pid = |name: &str| scene.truth.number(&format!("/{name}"));
+        let expected = [claim("error proven", [pid("nearly")], []), claim("warning proven", [pid("half")], [])];
+        let report = of_processes(audit(user, "end-hoard", &[]));
+        scene.truth.assert_whole(&report);
+        let findings = assert_claims(&scene, &report, &expected);
+        let (who, ends) = (format!("python3 (PID {})", pid("nearly")), "58 pipe ends, and may have 64 descriptors");
+        assert_eq!(findings[0].message, format!("{who} holds {ends}"));
+        let process = |name| report.processes.iter().find(|process| process.pid == pid(name)).expect("listed");
+        assert_eq!(["half", "free"].map(|name| process(name).fd_limit), [Some(64), Some(250)]);
+        for name in ["half", "free"] {
+            let count = std::fs::read_dir(format!("/proc/{}/fd", pid(name))).expect("list fd").count() as u64;
+            assert!(process(name).fds.is_none_or(|fds| fds == count), "{count} descriptors, not {:?}", process(name));
+        }
+
+        // With a number of one's own, that of the others counts, too; what is near its limit is told as that.
+        let expected = [&expected[..], &[claim("warning proven", [pid("free")], [])]].concat();
+        let report = of_processes(audit(user, "end-hoard", &["--max-ends", "39"]));
+        let findings = assert_claims(&scene, &report, &expected);
+        let free = findings.iter().find(|finding| finding.pids().contains(&pid("free"))).expect("told");
+        assert_eq!(free.message, format!("python3 (PID {}) holds 40 pipe ends, more than 39", pid("free")));
+        let report = of_processes(audit(user, "end-hoard", &["--max-ends", "40"]));
+        assert_claims(&scene, &report, &expected[..2]);
+    }
+}
+
+/// Without what is told of users: who else has processes of this one, no scene knows.
+fn of_processes(mut report: Report) -> Report {
+    report.findings.iter_mut().for_each(|findings| findings.retain(|finding| !finding.message.ends_with(" processes")));
+    report
+}
+
+#[test]
+fn user_with_many_ends_in_all() {
+    need!(Need::Root, Need::PYTHON);
+    let user = "64322";
+    let scene = Scene::start_with("audit_hoard", User::Me, &[user, "a,10,250", "b,12,250", "c,10,250"]);
+    let pid = |name: &str| scene.truth.number(&format!("/{name}"));
+    let report = audit(User::Me, "end-hoard", &["-l", "--max-ends", "15"]);
+    let over = ["a", "b", "c"].map(|name| claim("warning proven", [pid(name)], []));
+    let findings = assert_claims(&scene, &report, &[&over[..], &[claim("info proven", [pid("b")], [])]].concat());
+    assert_eq!(findings[3].message, "user 64322 holds 64 pipe ends in 3 processes");
+    // Four times as many are not more than that.
+    let report = audit(User::Me, "end-hoard", &["-l", "--max-ends", "16"]);
+    assert_claims(&scene, &report, &over);
+}

@@ -1,0 +1,75 @@
+//! FIFOs that others may open, and those that nobody can open any more.
+
+use std::collections::BTreeMap;
+
+use super::{about, assert_claims, audit, claim};
+use crate::support::facts::Directories;
+use crate::support::need::{Need, need};
+use crate::support::run::lspipe;
+use crate::support::scene::Scene;
+use crate::support::user::User;
+
+#[test]
+fn fifos_that_others_may_open() {
+    need!(Need::Root, Need::PYTHON);
+    let scene = Scene::start("audit_fifos", User::Me);
+    let (root, other) = (scene.pid(), scene.truth.number("/other"));
+    let report = audit(User::Me, "fifo-exposed", &["-l"]);
+    scene.truth.assert_whole(&report);
+    let cases = BTreeMap::from([
+        ("written", ("error", "everybody may write to what root reads")),
+        ("read", ("warning", "everybody may read what root writes")),
+        ("both", ("error", "everybody may write to what root reads; everybody may read what root writes")),
+        ("replaced", ("warning", "everybody may put another file in its place")),
+        ("group", ("info", "group 65534 may write to what root reads")),
+        ("owner", ("info", "user 65534 may write to what root reads")),
+        ("nobodys", ("info", "everybody may write to what user 65534 reads")),
+    ]);
+    let expected: Vec<_> = cases
+        .iter()
+        .map(|(name, (severity, _))| {
+            let holder = if *name == "nobodys" { other } else { root };
+            claim(&format!("{severity} proven"), [holder], [&scene.truth.id(name)])
+        })
+        .collect();
+    let findings = assert_claims(&scene, &report, &expected);
+    for (name, (_, said)) in cases {
+        let finding = about(&scene, &findings, name);
+        let pipe = report.pipe(&scene.truth.id(name)).expect("listed");
+        let path = pipe.path.as_deref().expect("a path");
+        assert_eq!(finding.message, format!("{path} is open to others: {said}"));
+    }
+    // What it judged by.
+    let file = |name: &str| {
+        let file = report.pipe(&scene.truth.id(name)).and_then(|pipe| pipe.file.clone()).expect("a file");
+        (file.owner, file.group, file.mode, file.directories)
+    };
+    let way = |owner, group, others, replaceable| Some(Directories { owner, group, others, replaceable });
+    assert_eq!(file("written"), (0, 0, "0622".to_owned(), way(true, true, true, false)));
+    assert_eq!(file("closed"), (0, 0, "0666".to_owned(), way(true, false, false, false)));
+    assert_eq!(file("replaced"), (0, 0, "0600".to_owned(), way(true, true, true, true)));
+    assert_eq!(file("sticky"), (0, 0, "0600".to_owned(), way(true, true, true, false)));
+    assert_eq!(file("grouped"), (0, 65534, "0620".to_owned(), way(true, false, false, false)));
+    assert_eq!(file("group"), (0, 65534, "0620".to_owned(), way(true, true, false, false)));
+}
+
+#[test]
+fn fifos_that_were_removed() {
+    need!(Need::PYTHON);
+    for &user in User::all() {
+        let scene = Scene::start("audit_deleted", user);
+        let [used, left] = ["used", "left"].map(|name| scene.truth.id(name));
+        let pid = scene.pid();
+        // Who could not be read may have the other side, but for what the kernel says to --probe.
+        let report = audit(user, "deleted-fifo", &["--probe"]);
+        let expected = [claim("info proven", [pid], [&used]), claim("warning proven", [pid], [&left])];
+        let findings = assert_claims(&scene, &report, &expected);
+        assert!(about(&scene, &findings, "left").message.contains("has no writer"), "{findings:#?}");
+        let report = audit(user, "deleted-fifo", &[]);
+        let severity = if report.scan.complete { "warning" } else { "info" };
+        let expected = [claim("info proven", [pid], [&used]), claim(&format!("{severity} proven"), [pid], [&left])];
+        assert_claims(&scene, &report, &expected);
+        // A plain report asks nothing of this.
+        assert!(lspipe([""; 0]).user(user).report().pipes.iter().all(|pipe| pipe.file.is_none()));
+    }
+}

@@ -1,0 +1,55 @@
+//! Users whose pipes take more pages than the kernel likes.
+
+use super::audit;
+use crate::support::need::{Need, need};
+use crate::support::report::{Finding, Report};
+use crate::support::scene::Scene;
+use crate::support::user::User;
+
+/// A user of this test's own, so that nobody else's pipes count.
+const SOMEBODY: &str = "64323";
+
+/// The only finding about the user, if there is one.
+#[track_caller]
+fn of_user(report: &Report) -> Option<&Finding> {
+    let mut found = report.findings().iter().filter(|finding| finding.message.contains(SOMEBODY));
+    let first = found.next();
+    assert!(found.next().is_none(), "{:#?}", report.findings());
+    first
+}
+
+#[test]
+fn user_over_the_soft_limit() {
+    need!(Need::Root, Need::PYTHON, Need::UsualPipeLimits);
+    let (soft, hard) = (16384, 0);
+    for (more, near) in [(6, "over"), (-6, "near"), (-300, "far")] {
+        let scene = Scene::start_with("audit_pages", User::Me, &[SOMEBODY, &more.to_string()]);
+        let pipes = u64::from(scene.truth.number("/pipes"));
+        let makers = scene.truth.numbers("makers");
+        for probe in [&["-l"][..], &["-l", "--probe"]] {
+            let report = audit(User::Me, "pipe-pages", probe);
+            let limits = report.limits.as_ref().expect("limits");
+            assert_eq!((limits.pipe_user_pages_soft, limits.pipe_user_pages_hard), (Some(soft), Some(hard)));
+            let Some(finding) = of_user(&report) else {
+                assert_eq!(near, "far", "{:#?}", report.findings());
+                continue;
+            };
+            // All have so many of the usual size, and what is beyond is of two pages.
+            let pages = pipes.min(soft / 16) * 16 + pipes.saturating_sub(soft / 16) * 2;
+            let (about, certainty) = if probe.len() == 1 { ("about ", "inferred") } else { ("", "proven") };
+            let (severity, rest) = match near {
+                "over" => {
+                    ("warning", format!(", more than pipe-user-pages-soft ({soft}): new pipes hold 8192 bytes only"))
+                }
+                "near" => ("info", format!(", and from pipe-user-pages-soft ({soft}) on gets small ones only")),
+                _ => panic!("{finding:#?}"),
+            };
+            let message = format!("user {SOMEBODY} has {about}{pages} pages in {pipes} pipes{rest}");
+            assert_eq!(
+                (finding.severity.as_str(), finding.certainty.as_str(), finding.message.as_str()),
+                (severity, certainty, message.as_str())
+            );
+            assert!(finding.pids().iter().all(|pid| makers.contains(pid)), "{finding:#?}, made by {makers:?}");
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Pipes whose sides are held by those who differ: users, namespaces, sessions.
+
+use std::fs;
+
+use super::{assert_claims, audit, claim};
+use crate::support::need::{Need, need};
+use crate::support::run::lspipe;
+use crate::support::scene::Scene;
+use crate::support::user::User;
+
+/// The device and the inode of a link such as `pid:[4026531836]`.
+fn namespace(pid: u32) -> u64 {
+    let link = fs::read_link(format!("/proc/{pid}/ns/pid")).expect("read a link of ns");
+    let inode = link.to_str().and_then(|link| link.strip_prefix("pid:[")?.strip_suffix(']'));
+    inode.expect("pid:[…]").parse().expect("a number")
+}
+
+#[test]
+fn pipes_between_users() {
+    need!(Need::Root, Need::PYTHON);
+    let cases = [
+        ("reads", Some("warning proven"), "passes from one user to another: user 65534 to root"),
+        ("writes", Some("warning proven"), "passes from one user to another: root to user 65534"),
+        ("both", Some("info proven"), "passes from one user to another: root and user 65534 to root"),
+        ("others", Some("info proven"), "passes from one user to another: user 65534 to user 64321"),
+        ("alike", None, ""),
+    ];
+    for (kind, words, message) in cases {
+        let scene = Scene::start_with("audit_users", User::Me, &[kind]);
+        let id = scene.truth.id("pipe");
+        let holders = scene.truth.ends_of("pipe").iter().map(|end| end.0).collect::<Vec<_>>();
+        let report = audit(User::Me, "crosses-users", &["-l"]);
+        let expected: Vec<_> = words.map(|words| claim(words, holders, [&id])).into_iter().collect();
+        let findings = assert_claims(&scene, &report, &expected);
+        for finding in findings {
+            assert_eq!(finding.message, format!("{id} {message}"), "{kind}");
+        }
+        // Whose a pipe is, its inode tells: root made it.
+        assert_eq!(report.pipe(&id).expect("listed").file.as_ref().expect("a file").owner, 0, "{kind}");
+    }
+}
+
+/// The pipeline that lspipe itself writes to is none of its findings, though it crosses users, and another one like it is.
+#[test]
+fn own_pipeline_is_no_finding() {
+    need!(Need::Root, Need::PYTHON);
+    let scene = Scene::start_with("audit_users", User::Me, &["writes"]);
+    let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).expect("a pipe");
+    let inode = rustix::fs::fstat(&writer).expect("fstat").st_ino;
+    // Somebody else's `less`, with the other side.
+    let mut less = std::process::Command::new("sleep");
+    User::Nobody.apply(&mut less);
+    let mut less = less.arg("60").stdin(std::process::Stdio::from(reader)).spawn().expect("start sleep");
+    let audit = lspipe(["audit", "--json", "--only", "crosses-users"]).stdout(writer.into()).spawn();
+    // What it writes fits into the pipe, or it is still there to be looked at: either way nobody reads it but us.
+    let path = format!("/proc/{}/fd/0", less.id());
+    let mut text = Vec::new();
+    let mut from = fs::File::open(path).expect("open the pipe of sleep");
+    std::io::Read::read_to_end(&mut from, &mut text).expect("read");
+    drop(audit);
+    less.kill().expect("kill sleep");
+    less.wait().expect("wait for sleep");
+    let report = crate::support::report::Report::parse(&text);
+    let own = format!("pipe:[{inode}]");
+    assert!(report.pipe(&own).is_some(), "its own pipe is listed");
+    assert!(!report.findings().iter().any(|finding| finding.pipes.contains(&own)), "{:#?}", report.findings());
+    let other = scene.truth.id("pipe");
+    assert!(report.findings().iter().any(|finding| finding.pipes.contains(&other)), "{:#?}", report.findings());
+}
+
+#[test]
+fn pipe_out_of_a_pid_namespace() {
+    need!(Need::Root, Need::PYTHON);
+    let scene = Scene::start("pidns", User::Me);
+    let id = scene.truth.id("out");
+    let holders: Vec<u32> = scene.truth.ends_of("out").iter().map(|end| end.0).collect();
+    let report = audit(User::Me, "crosses-containers", &[]);
+    let findings = assert_claims(&scene, &report, &[claim("info proven", holders.iter().copied(), [&id])]);
+    for pid in holders {
+        let inode = namespace(pid);
+        let process = report.processes.iter().find(|process| process.pid == pid).expect("listed");
+        assert_eq!(process.pid_namespace, Some(inode));
+        assert!(findings[0].message.contains(&inode.to_string()), "{:#?}", findings[0]);
+    }
+}
+
+#[test]
+fn ends_in_another_session() {
+    need!(Need::PYTHON);
+    for &user in User::all() {
+        let cases = [
+            ("daemon", Some("warning inferred")),
+            ("reads", Some("info inferred")),
+            ("child", Some("info inferred")),
+            ("pool", None),
+            ("cloexec", None),
+            ("apart", None),
+        ];
+        for (kind, words) in cases {
+            let scene = Scene::start_with("audit_inherited", user, &[kind]);
+            let (holder, id) = (scene.truth.number("/holder"), scene.truth.id("pipe"));
+            let report = audit(user, "inherited-end", &[]);
+            scene.truth.assert_pipe("pipe", &report);
+            let expected: Vec<_> = words.map(|words| claim(words, [holder], [&id])).into_iter().collect();
+            let findings = assert_claims(&scene, &report, &expected);
+            for finding in findings {
+                let keeps = if kind == "reads" { "no SIGPIPE" } else { "no end of file" };
+                assert!(finding.message.contains(keeps), "{kind}: {finding:#?}");
+            }
+        }
+    }
+}

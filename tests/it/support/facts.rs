@@ -1,0 +1,36 @@
+//! The part of the JSON contract that only an audit tells: whose a pipe is, and what the machine allows.
+
+use serde::Deserialize;
+
+use super::report::nullable;
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Limits {
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) pipe_user_pages_soft: Option<u64>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) pipe_user_pages_hard: Option<u64>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) page_size: Option<u64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PipeFile {
+    pub(crate) owner: u32,
+    pub(crate) group: u32,
+    /// In octal.
+    pub(crate) mode: String,
+    #[serde(default)]
+    pub(crate) directories: Option<Directories>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Directories {
+    pub(crate) owner: bool,
+    pub(crate) group: bool,
+    pub(crate) others: bool,
+    pub(crate) replaceable: bool,
+}

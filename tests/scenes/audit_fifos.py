@@ -1,0 +1,61 @@
+"""FIFOs that root has open, and one of nobody's, each in a directory of its own, with modes that let others in or keep them out."""
+
+import os
+import scene
+
+NOBODY = 65534
+
+# The mode of the FIFO and of its directory, its owner and group, and what root does with it.
+FIFOS = {
+    "written": (0o622, 0o755, 0, 0, "r"),
+    "read": (0o644, 0o755, 0, 0, "w"),
+    "both": (0o666, 0o711, 0, 0, "rw"),
+    "closed": (0o666, 0o700, 0, 0, "rw"),
+    "replaced": (0o600, 0o777, 0, 0, "r"),
+    "sticky": (0o600, 0o1777, 0, 0, "r"),
+    "group": (0o620, 0o750, 0, NOBODY, "r"),
+    "grouped": (0o620, 0o750, 0, NOBODY, "r"),
+    "owner": (0o600, 0o755, NOBODY, 0, "r"),
+    "private": (0o600, 0o755, 0, 0, "rw"),
+}
+
+
+def use(path, access):
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    if "w" in access:
+        os.open(path, os.O_WRONLY)
+    if "r" not in access:
+        os.close(reader)
+
+
+def make(name, mode, directory, owner, group):
+    os.mkdir(name)
+    path = os.path.join(os.path.realpath(name), "fifo")
+    os.mkfifo(path)
+    os.chown(path, owner, group)
+    os.chmod(path, mode)
+    os.chmod(name, directory)
+    # Who may search it is the other group's to say.
+    os.chown(name, 0, 0 if name == "grouped" else group)
+    return path
+
+
+def build():
+    paths = {}
+    for name, (mode, directory, owner, group, access) in FIFOS.items():
+        paths[name] = path = make(name, mode, directory, owner, group)
+        use(path, access)
+        scene.label(name, os.open(path, os.O_PATH), path)
+
+    def others():
+        """Reads what everybody may write, without being root."""
+        scene.become(NOBODY)
+        scene.close(*(end["fd"] for end in scene.table()))
+        use(paths["nobodys"], "r")
+        scene.label("nobodys", os.open(paths["nobodys"], os.O_PATH), paths["nobodys"])
+
+    paths["nobodys"] = make("nobodys", 0o622, 0o755, NOBODY, NOBODY)
+    return {"other": scene.child(others)}
+
+
+scene.run(build)
