@@ -69,10 +69,10 @@ pub enum Question {
     Pipes(Wanted),
     /// What blocks on pipes, and why.
     Why(Wanted),
-    /// What is wrong, or about to be.
-    Audit(Audit),
     /// The pipelines, drawn.
     Graph(Wanted),
+    /// What is wrong, or about to be.
+    Audit(Audit),
     /// The whole fd tables of these processes.
     Tables(Vec<Pid>),
 }

@@ -6,10 +6,9 @@ use serde::Serialize;
 
 use super::Sheet;
 use super::text::{misleads, push_fmt};
-use crate::graph::Drawing;
 
-/// The JSON Schema of `--json`; the definition `Line` in it is that of a line of `--ndjson`, `AuditLine` that of an
-/// audit's, and `Graph` is what `graph --format json` prints.
+/// The JSON Schema of `--json`; the definition `Line` in it is that of a line of `--ndjson`, `AuditLine` that of an audit's, and `Graph`
+/// that of `graph --format json`.
 pub const SCHEMA: &str = include_str!("../../schema/lspipe.schema.json");
 
 /// One object: indented for a person, on one line for a machine, since indenting doubles it.
@@ -39,16 +38,6 @@ fn write_line(line: &impl Serialize, terminal: bool, out: &mut dyn Write) -> io:
         serde_json::to_writer(&mut *out, line)?;
         out.write_all(b"\n")
     }
-}
-
-/// The pipelines as one object.
-pub(super) fn write_drawing(
-    sheet: &Sheet<'_>,
-    drawing: &Drawing,
-    terminal: bool,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    write_object(&sheet.graph_view(drawing), terminal, out)
 }
 
 /// The same JSON, with characters that a terminal would obey or not show as escapes: `serde_json` writes all above U+001F as they
