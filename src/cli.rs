@@ -2,6 +2,7 @@
 
 mod audit;
 mod command;
+mod graph;
 mod output;
 mod selection;
 mod value;
@@ -77,12 +78,14 @@ Examples:
   lspipe -J | jq '.pipes[]'     everything, for machines
   lspipe why                    what hangs on this machine, and what would end it
   lspipe why -p 252             what process 252 waits for, down to whoever is awake at the end
+  lspipe audit                  what is wrong though nothing hangs, too; for timers, see lspipe audit --help
   lspipe --probe -p 252         what is in its pipes, and who holds ends that no table shows
+  lspipe graph -p 252           where its data come from and go to, drawn
   lspipe fds 252                what `ls -l /proc/252/fd` should have been
 
 Exit status:
-  0  the report was written (for why: nothing worse than an info)
-  1  a selection was given, and nothing matched (for why: a warning or an error)
+  0  the report was written (for why and audit: nothing worse than an info)
+  1  a selection was given, and nothing matched (for why and audit: a warning or an error)
   2  usage error, or the report could not be made or written; with --require-complete also an incomplete scan";
 
 /// What `--generate` makes.
@@ -194,6 +197,10 @@ impl Cli {
                 output.probe = probe;
                 let format = if shared.json { Format::Json } else { Format::Telling };
                 (Question::Why(selection.wanted(&pipes)), format)
+            }
+            Some(Command::Graph(graph)) => {
+                let format = Format::Drawing(graph.form(shared.json));
+                (Question::Graph(graph.selection.wanted(&graph.pipes)), format)
             }
             Some(Command::Audit(audit)) => {
                 output.probe = audit.probe;

@@ -98,6 +98,14 @@ pub(crate) fn nothing_matched(selection: &Selection) -> String {
     }
 }
 
+/// Says that a selection left ends only that are copies.
+pub(crate) fn only_copies(selection: &Selection) -> String {
+    match selection.pids.as_slice() {
+        [pid] => format!("process {pid} holds only copies of ends that others use; for those: lspipe -p {pid}"),
+        _ => "the processes that match hold only copies of ends that others use; lspipe with the same selection lists them".to_owned(),
+    }
+}
+
 /// Says what the scan could not see.
 pub(crate) fn coverage(graph: &PipeGraph, file: Option<&str>) -> Vec<String> {
     let coverage = &graph.coverage;

@@ -69,6 +69,8 @@ pub enum Question {
     Pipes(Wanted),
     /// What blocks on pipes, and why.
     Why(Wanted),
+    /// The pipelines, drawn.
+    Graph(Wanted),
     /// What is wrong, or about to be.
     Audit(Audit),
     /// The whole fd tables of these processes.

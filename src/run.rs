@@ -2,6 +2,7 @@
 
 mod audit;
 mod diff;
+mod graph;
 mod report;
 mod source;
 mod why;
@@ -12,11 +13,12 @@ use std::io::Write;
 use self::source::{Sought, Source};
 use crate::audit::Audited;
 use crate::error::Error;
+use crate::graph::Drawing;
 use crate::model::{Diagnosis, Pipe, PipeGraph, PipeId};
 use crate::notes;
 use crate::options::{Options, Question};
 use crate::probe;
-use crate::render::{Asked, Format, Style, Told, render};
+use crate::render::{Asked, Style, Told, render};
 use crate::scan;
 use crate::users::Users;
 use crate::why::Groups;
@@ -55,6 +57,7 @@ struct Answer {
     /// Whether something was found that makes for the exit status.
     is_warning: bool,
     why: Option<Reasons>,
+    drawing: Option<Drawing>,
 }
 
 /// What `why` and an audit add.
@@ -88,7 +91,7 @@ pub fn run(options: &Options, style: &Style, out: &mut dyn Write, notify: &mut d
     let source = Source::open(options)?;
     // Once: a process may end while its pipe goes on.
     let sought = match &options.question {
-        Question::Pipes(wanted) | Question::Why(wanted) => source.resolve(wanted)?,
+        Question::Pipes(wanted) | Question::Why(wanted) | Question::Graph(wanted) => source.resolve(wanted)?,
         Question::Audit(_) | Question::Tables(_) => Sought::default(),
     };
     let mut said = Vec::new();
@@ -98,6 +101,7 @@ pub fn run(options: &Options, style: &Style, out: &mut dyn Write, notify: &mut d
         let answer = match &options.question {
             Question::Pipes(_) => report::pipes(options, &source, &sought, &mut untouchable)?,
             Question::Why(_) => why::reasons(options, &source, &sought, &mut untouchable)?,
+            Question::Graph(_) => graph::pipelines(options, &source, &sought, &mut untouchable)?,
             Question::Audit(wanted) => audit::findings(options, &source, wanted, &mut untouchable)?,
             Question::Tables(pids) => report::tables(options, &source, pids)?,
         };
@@ -137,13 +141,13 @@ fn probe(graph: &mut PipeGraph, pipes: &[PipeId], untouchable: &mut BTreeSet<Pip
 }
 
 fn write(options: &Options, source: &Source, answer: &Answer, style: &Style, out: &mut dyn Write) -> Result<(), Error> {
-    let Answer { graph, nothing_matched, why, .. } = answer;
-    let is_json = matches!(options.format, Format::Json | Format::Ndjson);
-    if options.repeat.is_some() && !is_json {
+    let Answer { graph, nothing_matched, why, drawing, .. } = answer;
+    let is_for_machines = options.format.is_for_machines();
+    if options.repeat.is_some() && !is_for_machines {
         writeln!(out, "=== {:.3} ===", graph.taken_at)?;
     }
-    // Headings over nothing would only be in the way; JSON says by itself that there is nothing.
-    if is_json || !nothing_matched {
+    // Headings over nothing would only be in the way; what machines read says by itself that there is nothing.
+    if is_for_machines || !nothing_matched {
         // An audit names them in sentences, and those are the same in every form.
         let named = options.format.needs_users() || matches!(options.question, Question::Audit(_));
         let users = match source {
@@ -152,7 +156,7 @@ fn write(options: &Options, source: &Source, answer: &Answer, style: &Style, out
             Source::Saved { saved, .. } => saved.users.clone(),
         };
         let told = why.as_ref().map(Reasons::told);
-        render(graph, &users, told.as_ref(), &options.format, style, out)?;
+        render(graph, &users, told.as_ref(), drawing.as_ref(), &options.format, style, out)?;
     }
     out.flush()?;
     Ok(())

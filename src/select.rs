@@ -84,6 +84,11 @@ impl Selection {
             && self.pipes.is_empty())
     }
 
+    /// Whether it names processes, by ID, command or user.
+    pub(crate) fn names_processes(&self) -> bool {
+        !self.selects_any_holder()
+    }
+
     fn selects_any_holder(&self) -> bool {
         self.pids.is_empty() && self.commands.is_empty() && self.users.is_empty()
     }

@@ -212,6 +212,16 @@ impl Finding {
         }
     }
 
+    /// Other threads that are stuck because of it.
+    #[must_use]
+    pub fn behind(&self) -> &[TaskId] {
+        match &self.fault {
+            Fault::Deadlock { behind, .. } => behind,
+            Fault::Recorded(record) => &record.behind,
+            _ => &[],
+        }
+    }
+
     /// What makes two findings the same, whenever they were made.
     #[must_use]
     pub fn key(&self) -> (Code, &[TaskId], &[PipeId], Option<Uid>) {
@@ -305,6 +315,8 @@ pub struct Record {
     pub evidence: Vec<Evidence>,
     /// What would help.
     pub advice: String,
+    /// Other threads that are stuck because of it.
+    pub behind: Vec<TaskId>,
 }
 
 /// Something by which a finding is known, in words.

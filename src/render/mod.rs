@@ -2,6 +2,7 @@
 
 pub mod columns;
 mod difference;
+mod drawing;
 mod json;
 mod metrics;
 mod table;
@@ -15,6 +16,7 @@ use std::io::{self, Write};
 use self::columns::{Column, Row};
 use self::table::{Heading, Table};
 use self::text::Place;
+use crate::graph::Drawing;
 use crate::model::{Descriptor, Pid, Pipe, PipeGraph, Side};
 use crate::users::Users;
 
@@ -71,8 +73,23 @@ pub enum Format {
     Terse(Vec<Side>),
     /// What `why` or an audit says.
     Telling,
+    /// What `graph` draws.
+    Drawing(DrawingFormat),
     /// What an audit found, in numbers, for Prometheus.
     Metrics,
+}
+
+/// In which form pipelines are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DrawingFormat {
+    /// A line for each process.
+    Tree,
+    /// For Graphviz.
+    Dot,
+    /// For Markdown pages.
+    Mermaid,
+    /// One JSON object.
+    Json,
 }
 
 impl Format {
@@ -82,7 +99,17 @@ impl Format {
         match self {
             Self::Json | Self::Ndjson | Self::Telling | Self::Metrics => true,
             Self::Ends(table) => table.columns.contains(&Column::Flags),
-            Self::Pipes(_) | Self::Tables { .. } | Self::Terse(_) => false,
+            Self::Pipes(_) | Self::Tables { .. } | Self::Terse(_) | Self::Drawing(_) => false,
+        }
+    }
+
+    /// Whether it has a syntax of its own, and so says by itself that there is nothing.
+    #[must_use]
+    pub const fn is_for_machines(&self) -> bool {
+        match self {
+            Self::Json | Self::Ndjson | Self::Metrics => true,
+            Self::Drawing(form) => !matches!(form, DrawingFormat::Tree),
+            Self::Pipes(_) | Self::Ends(_) | Self::Tables { .. } | Self::Terse(_) | Self::Telling => false,
         }
     }
 
@@ -92,7 +119,7 @@ impl Format {
         match self {
             Self::Json | Self::Ndjson | Self::Telling | Self::Metrics => true,
             Self::Ends(table) => table.columns.iter().any(|column| column.needs_facts()),
-            Self::Pipes(_) | Self::Tables { .. } | Self::Terse(_) => false,
+            Self::Pipes(_) | Self::Tables { .. } | Self::Terse(_) | Self::Drawing(_) => false,
         }
     }
 
@@ -100,9 +127,14 @@ impl Format {
     #[must_use]
     pub fn needs_users(&self) -> bool {
         match self {
-            Self::Json | Self::Ndjson => true,
+            Self::Json | Self::Ndjson | Self::Drawing(DrawingFormat::Json) => true,
             Self::Ends(table) => table.columns.contains(&Column::User),
-            Self::Pipes(_) | Self::Tables { .. } | Self::Terse(_) | Self::Telling | Self::Metrics => false,
+            Self::Pipes(_)
+            | Self::Tables { .. }
+            | Self::Terse(_)
+            | Self::Telling
+            | Self::Metrics
+            | Self::Drawing(_) => false,
         }
     }
 }
@@ -125,6 +157,7 @@ pub fn render(
     graph: &PipeGraph,
     users: &Users,
     told: Option<&Told<'_>>,
+    drawing: Option<&Drawing>,
     format: &Format,
     style: &Style,
     out: &mut dyn Write,
@@ -146,6 +179,7 @@ pub fn render(
         }
         Format::Metrics => sheet.metrics(out),
         Format::Telling => told.map_or(Ok(()), |told| sheet.tell(told, style, out)),
+        Format::Drawing(form) => drawing.map_or(Ok(()), |drawing| sheet.draw(drawing, *form, style, out)),
     }
 }
 

@@ -10,7 +10,11 @@ use serde_json::Value;
 
 use self::graphs::{graph, users};
 use super::*;
-use crate::model::{AccessMode, Coverage, Endpoint, Fd, Hidden, Host, PipeId, PipeKind, Probed};
+use crate::audit;
+use crate::model::{
+    AccessMode, Code, Coverage, Diagnosis, Endpoint, Fd, Hidden, Host, PipeId, PipeKind, PipeLimits, Probed, Process,
+    Severity,
+};
 use crate::saved;
 
 fn drawn(graph: &PipeGraph, format: &Format, width: Option<u16>) -> String {
@@ -19,7 +23,7 @@ fn drawn(graph: &PipeGraph, format: &Format, width: Option<u16>) -> String {
 
 fn drawn_with(graph: &PipeGraph, users: &Users, format: &Format, width: Option<u16>) -> String {
     let mut bytes = Vec::new();
-    render(graph, users, None, format, &Style { width, color: false }, &mut bytes).unwrap();
+    render(graph, users, None, None, format, &Style { width, color: false }, &mut bytes).unwrap();
     String::from_utf8(bytes).unwrap()
 }
 
@@ -160,6 +164,47 @@ proptest! {
         prop_assert!(lines.iter().all(|line| line["host"] == report["host"] && line["taken_at"] == report["taken_at"]));
     }
 
+    /// Its rules find much in such graphs. Each tells it in one line, which no name can break.
+    #[test]
+    fn an_audit_tells_its_findings_in_lines(graph in graph(), width in proptest::option::of(60..200_u16)) {
+        let groups = std::collections::BTreeMap::new();
+        let findings = audit::audit(&graph, &groups, &audit::Thresholds { max_ends: Some(2) });
+        let heads: Vec<String> =
+            findings.iter().map(|it| format!("{}: {}: ", it.severity().as_str(), it.code())).collect();
+        let diagnosis = Diagnosis { waits: Vec::new(), findings };
+        let asked = Asked::Everything;
+        let audited = audit::Audited {
+            codes: Code::ALL.to_vec(),
+            not_judged: Vec::new(),
+            severity: Severity::Info,
+            each: true,
+            known: 0,
+            confirmed_after: None,
+            took: std::time::Duration::ZERO,
+        };
+        let told =
+            Told { diagnosis: &diagnosis, groups: &groups, asked: &asked, audited: Some(&audited), may_probe: false };
+        let drawn = |format: &Format, width| {
+            let mut bytes = Vec::new();
+            render(&graph, &Users::default(), Some(&told), None, format, &Style { width, color: false }, &mut bytes).unwrap();
+            String::from_utf8(bytes).unwrap()
+        };
+        let text = drawn(&Format::Telling, width);
+        prop_assert!(!text.chars().any(|c| c != '\n' && (c.is_control() || text::misleads(c))), "{:?}", text);
+        let shown: Vec<&str> = text.lines().filter(|line| !line.starts_with(' ') && !line.is_empty()).collect();
+        prop_assert!(shown.len() > heads.len(), "the last line sums up: {}", text);
+        prop_assert!(shown.iter().zip(&heads).all(|(line, head)| line.starts_with(head.trim_end())), "{}", text);
+        let report: Value = serde_json::from_str(&drawn(&Format::Json, width)).unwrap();
+        let findings = report["findings"].as_array().unwrap();
+        prop_assert_eq!(findings.len(), heads.len());
+        for finding in findings {
+            for field in ["message", "advice"] {
+                let words = finding[field].as_str().unwrap();
+                prop_assert!(!words.chars().any(|c| c.is_control() || text::misleads(c)), "{:?}", words);
+            }
+        }
+    }
+
     #[test]
     fn an_absent_end_is_a_dash_only_if_it_is_surely_absent(graph in graph()) {
         let columns = vec![Column::Readers, Column::Writers];
@@ -187,6 +232,70 @@ proptest! {
     }
 }
 
+/// Neither the stack nor the length of a line limits a pipeline, and as a tree it takes no more than a few times its length.
+#[test]
+fn a_long_pipeline_is_drawn() {
+    const LENGTH: u32 = 20_000;
+    let end = |pid: u32, fd, access| Endpoint { pid: Pid(pid), tid: None, fd: Fd(fd), access, flags: None };
+    let pipe = |pid: u32| Pipe {
+        ends: vec![end(pid, 1, AccessMode::Write), end(pid + 1, 0, AccessMode::Read)],
+        ..Pipe::unknown(PipeId::Anonymous { inode: pid.into() })
+    };
+    let graph = PipeGraph {
+        pipes: (1..LENGTH).map(pipe).collect(),
+        processes: (1..=LENGTH).map(|pid| (Pid(pid), Process::unknown(Pid(pid)))).collect(),
+        ..bare_graph()
+    };
+    let drawing = crate::graph::draw(&graph, &Diagnosis::default());
+    let drawn = |form| {
+        let mut bytes = Vec::new();
+        let format = Format::Drawing(form);
+        let style = Style { width: None, color: false };
+        render(&graph, &Users::default(), None, Some(&drawing), &format, &style, &mut bytes).unwrap();
+        String::from_utf8(bytes).unwrap()
+    };
+    let tree = drawn(DrawingFormat::Tree);
+    assert!(tree.lines().all(|line| text::width(line) < 100), "the widest line is too wide");
+    let in_line = |line: &str| line.split_once("process (")?.1.split_once(')')?.0.parse().ok();
+    let named: BTreeSet<u32> = tree.lines().filter_map(in_line).collect();
+    assert_eq!(named.len(), LENGTH as usize);
+    // Where it goes on at the left, the one before stands there again.
+    let goes_on = tree.lines().filter(|line| line.contains(", goes on below")).count();
+    assert_eq!(tree.lines().filter(|line| line.ends_with(", from above")).count(), goes_on);
+    assert_eq!(tree.lines().count(), LENGTH as usize + goes_on);
+    for (form, word) in
+        [(DrawingFormat::Dot, " -> "), (DrawingFormat::Mermaid, " -->|"), (DrawingFormat::Json, "\"to\":{")]
+    {
+        assert_eq!(drawn(form).matches(word).count(), LENGTH as usize - 1);
+    }
+}
+
+/// A machine without a pipe, of which all is known.
+fn bare_graph() -> PipeGraph {
+    PipeGraph {
+        host: Host::default(),
+        taken_at: Timestamp::UNIX_EPOCH,
+        coverage: Coverage {
+            proc_root: "/proc".into(),
+            processes: 1,
+            vanished: 0,
+            gaps: Vec::new(),
+            outside: None,
+            privileged: false,
+            own_pids: true,
+        },
+        pipefs: None,
+        parents: std::collections::BTreeMap::new(),
+        processes: std::collections::BTreeMap::new(),
+        pipes: Vec::new(),
+        descriptors: Vec::new(),
+        probed: std::collections::BTreeMap::new(),
+        hidden: Hidden::default(),
+        selected: false,
+        limits: PipeLimits::default(),
+    }
+}
+
 /// Only a pipe that is full has a bar that is whole, whatever its bytes say, and only an empty one has none.
 #[test]
 fn bar_tells_how_full_a_pipe_is() {
@@ -195,26 +304,9 @@ fn bar_tells_how_full_a_pipe_is() {
         let probed = Probed { queued: Some(queued), capacity: Some(65536), full, ..Probed::default() };
         let end = Endpoint { pid: Pid(1), tid: None, fd: Fd(0), access: AccessMode::Write, flags: None };
         let graph = PipeGraph {
-            host: Host::default(),
-            taken_at: Timestamp::UNIX_EPOCH,
-            coverage: Coverage {
-                proc_root: "/proc".into(),
-                processes: 1,
-                vanished: 0,
-                gaps: Vec::new(),
-                outside: None,
-                privileged: false,
-                own_pids: true,
-            },
-            pipefs: None,
-            parents: std::collections::BTreeMap::new(),
-            processes: std::collections::BTreeMap::new(),
             pipes: vec![Pipe { ends: vec![end], ..Pipe::unknown(id) }],
-            descriptors: Vec::new(),
             probed: std::collections::BTreeMap::from([(id, probed)]),
-            hidden: Hidden::default(),
-            selected: false,
-            limits: crate::model::PipeLimits::default(),
+            ..bare_graph()
         };
         let format = Format::Pipes(TableFormat { columns: vec![Column::Queued], headings: false });
         (drawn(&graph, &format, Some(80)), drawn(&graph, &format, None))

@@ -2,6 +2,7 @@
 
 mod audit;
 mod facts;
+mod graph;
 mod why;
 
 use std::borrow::Cow;

@@ -45,7 +45,7 @@ pub(super) fn pipes(
         let shown: Vec<PipeId> = graph.pipes.iter().map(|pipe| pipe.id).collect();
         notes.extend(probe(&mut graph, &shown, untouchable)?);
     }
-    Ok(Answer { graph, notes, nothing_matched, is_warning: false, why: None })
+    Ok(Answer { graph, notes, nothing_matched, is_warning: false, why: None, drawing: None })
 }
 
 fn look(options: &Options, root: &Path, selection: &Selection) -> Result<PipeGraph, Error> {
@@ -112,7 +112,7 @@ pub(super) fn tables(options: &Options, source: &Source, pids: &[Pid]) -> Result
     let nothing_matched = pids.iter().all(|pid| !graph.parents.contains_key(pid));
     let graph = select_tables(graph);
     notes.extend(notes::coverage(&graph, file));
-    Ok(Answer { graph, notes, nothing_matched, is_warning: false, why: None })
+    Ok(Answer { graph, notes, nothing_matched, is_warning: false, why: None, drawing: None })
 }
 
 const fn facts(all: bool) -> Facts {

@@ -81,7 +81,7 @@ pub(super) fn reasons(
     let is_warning = diagnosis.is_warning();
     let may_probe = !options.probe && file.is_none();
     let why = Some(Reasons { diagnosis, groups, asked, audited: None, may_probe });
-    Ok(Answer { graph, notes, nothing_matched: false, is_warning, why })
+    Ok(Answer { graph, notes, nothing_matched: false, is_warning, why, drawing: None })
 }
 
 /// What a saved report tells, or what a look at the machine does, twice if anything seems wrong. Of the pipes that are selected the
@@ -136,6 +136,8 @@ pub(super) fn find_out(
         notes = probe(&mut second, &shown, untouchable)?;
     }
     let still = look_again(root, before, &mut again)?;
+    // Who is gone by now holds nothing: on a busy machine somebody is always exiting.
+    second.hidden.keep(&scan::processes(root)?);
     let first = PipeGraph { hidden: second.hidden.clone(), probed: second.probed.clone(), ..graph };
     let agreed = why::agreed(why::diagnose(&second, &still), &why::diagnose(&first, &still));
     Ok(Found { graph: second, groups: still, diagnosis: agreed, judged: true, notes })

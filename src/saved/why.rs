@@ -133,6 +133,7 @@ fn wait(wait: &shape::Wait<'_>) -> Result<Wait, Invalid> {
 }
 
 fn finding(finding: &shape::Finding<'_>) -> Result<Finding, Invalid> {
+    let task = |task: &shape::TaskName<'_>| TaskId { pid: Pid(task.pid), tid: Tid(task.tid) };
     let severities = [Severity::Error, Severity::Warning, Severity::Info];
     let proofs = [Proof::Proven, Proof::Inferred, Proof::Suspected];
     let record = Record {
@@ -142,8 +143,8 @@ fn finding(finding: &shape::Finding<'_>) -> Result<Finding, Invalid> {
         message: finding.message.clone(),
         evidence: finding.evidence.iter().map(evidence).collect::<Result<_, _>>()?,
         advice: finding.advice.clone(),
+        behind: finding.behind.iter().map(task).collect(),
     };
-    let task = |task: &shape::TaskName<'_>| TaskId { pid: Pid(task.pid), tid: Tid(task.tid) };
     Ok(Finding {
         fault: Fault::Recorded(Box::new(record)),
         tasks: finding.processes.iter().map(task).collect(),

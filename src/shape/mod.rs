@@ -8,6 +8,7 @@ mod audit;
 mod descriptor;
 mod diff;
 mod facts;
+mod graph;
 mod pipe;
 mod process;
 mod why;
@@ -22,6 +23,7 @@ pub(crate) use self::audit::{Audit, AuditLine, AuditSummary, AuditTold, FindingC
 pub(crate) use self::descriptor::Descriptor;
 pub(crate) use self::diff::{Count, Difference, EndChange, EndState, Origin, PipeChange, Summary};
 pub(crate) use self::facts::{Directories, Limits, PipeFile, ProcessFacts};
+pub(crate) use self::graph::{Apart, Edge, Flow, Graph, Mark, Node, Tip};
 pub(crate) use self::pipe::{End, Opener, Pipe, Suspect};
 pub(crate) use self::process::{MayHold, Process, Unreadable};
 pub(crate) use self::why::{Cause, Doubt, Evidence, Finding, Sleep, Task, TaskName, ThreadGroup, Wait, Waker};

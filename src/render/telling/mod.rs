@@ -56,7 +56,7 @@ pub(super) struct Piece {
 }
 
 impl Piece {
-    fn new(first: impl Into<String>, rest: impl Into<String>, text: impl Into<String>) -> Self {
+    pub(super) fn new(first: impl Into<String>, rest: impl Into<String>, text: impl Into<String>) -> Self {
         Self { first: first.into(), rest: rest.into(), text: text.into() }
     }
 }
@@ -179,7 +179,7 @@ fn is_told(finding: &Finding, told: &Told<'_>) -> bool {
 }
 
 /// On a terminal wrapped at blanks, so that a command stays in one piece; elsewhere a line.
-fn write_piece(piece: &Piece, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write_piece(piece: &Piece, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     let Some(width) = style.width else {
         return writeln!(out, "{}{}", piece.first, paint(&piece.text, style.color));
     };

@@ -39,7 +39,7 @@ impl<'a> Sheet<'a> {
     }
 
     /// `pipe:[18913]`, or the path of a FIFO.
-    pub(super) fn pipe_name(&self, id: PipeId) -> String {
+    pub(in super::super) fn pipe_name(&self, id: PipeId) -> String {
         let path = self.graph.pipe(id).and_then(|pipe| pipe.path.as_deref());
         path.map_or_else(|| id.to_string(), readable)
     }

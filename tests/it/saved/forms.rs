@@ -161,7 +161,7 @@ fn why_in_every_form() {
             );
             let (found, expected) = (said(&from_file), said(&from_tree));
             if found != expected {
-                wrong += &format!("{args:?} of {proc}:\n{}\nis not\n{}\n", found.1, expected.1);
+                wrong.extend([format!("{args:?} of {proc}:\n{}\nis not\n{}\n", found.1, expected.1)]);
             }
         }
         let again = saved.ask(&["why", "-J", "-l", "-q"]);
