@@ -22,6 +22,9 @@ const SYNOPSIS: &str = r".SH SYNOPSIS
 .B lspipe why
 .RI [ OPTIONS ]\ [ PIPE .\|.\|.]
 .br
+.B lspipe graph
+.RI [ OPTIONS ]\ [ PIPE .\|.\|.]
+.br
 .B lspipe fds
 .RI [ OPTIONS ]\ PID .\|.\|.
 ";

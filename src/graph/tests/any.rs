@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::super::layout::{Layout, Spot};
-use super::super::{Drawing, MANY, draw, within_reach};
-use super::{End, FIFOS, R, RW, W, Who, graph, pids};
+use super::super::{Drawing, Flow, MANY, draw, within_reach};
+use super::{FIFOS, R, RW, W, Who, graph, pids};
 use crate::model::{Diagnosis, Fd, Pid, PipeGraph, PipeId, Side};
 
 /// Processes in a tree, of a few programs and jobs, and ends of a few pipes and FIFOs among them.
