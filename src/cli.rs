@@ -78,13 +78,14 @@ Examples:
   lspipe -J | jq '.pipes[]'     everything, for machines
   lspipe why                    what hangs on this machine, and what would end it
   lspipe why -p 252             what process 252 waits for, down to whoever is awake at the end
+  lspipe audit                  what is wrong though nothing hangs, too; for timers, see lspipe audit --help
   lspipe --probe -p 252         what is in its pipes, and who holds ends that no table shows
   lspipe graph -p 252           where its data come from and go to, drawn
   lspipe fds 252                what `ls -l /proc/252/fd` should have been
 
 Exit status:
-  0  the report was written (for why: nothing worse than an info)
-  1  a selection was given, and nothing matched (for why: a warning or an error)
+  0  the report was written (for why and audit: nothing worse than an info)
+  1  a selection was given, and nothing matched (for why and audit: a warning or an error)
   2  usage error, or the report could not be made or written; with --require-complete also an incomplete scan";
 
 /// What `--generate` makes.
@@ -120,7 +121,10 @@ impl Cli {
             }
             _ => {
                 let cli = Self::from_arg_matches(&matches)?;
-                if let Some(column) = cli.output.unasked() {
+                // A report may have been saved with --probe.
+                if cli.shared.from.is_none()
+                    && let Some(column) = cli.output.unasked()
+                {
                     let message = format!("only the kernel knows the column {}: add --probe\n", column.heading());
                     return Err(command.error(ErrorKind::MissingRequiredArgument, message));
                 }
@@ -210,6 +214,7 @@ impl Cli {
                     json: shared.json,
                     headings: !shared.noheadings,
                     color: shared.color.into(),
+                    numeric_uid: shared.numeric_uid,
                     quiet: shared.quiet,
                     require_complete: shared.require_complete,
                 });

@@ -22,6 +22,9 @@ const SYNOPSIS: &str = r".SH SYNOPSIS
 .B lspipe why
 .RI [ OPTIONS ]\ [ PIPE .\|.\|.]
 .br
+.B lspipe audit
+.RI [ OPTIONS ]
+.br
 .B lspipe graph
 .RI [ OPTIONS ]\ [ PIPE .\|.\|.]
 .br

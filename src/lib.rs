@@ -1,15 +1,16 @@
-//! Which pipes and FIFOs there are on a Linux machine, which processes are on each end, and what blocks on them.
+//! Which pipes and FIFOs there are on a Linux machine, which processes are on each end, what blocks on them, and what else is wrong.
 //!
 //! Data flows one way:
 //!
 //! ```text
-//! argv ─ cli ─▶ Options ─▶ scan ─▶ Snapshot ─▶ join ─▶ PipeGraph ─▶ why ─▶ Diagnosis ─▶ select ─▶ render ─▶ bytes
-//!                           └─▶ what threads are doing ──────────────┘             probe ─┘
+//! argv ─ cli ─▶ Options ─▶ scan ─▶ Snapshot ─▶ join ─▶ PipeGraph ─▶ why, audit ─▶ Diagnosis ─▶ select ─▶ render ─▶ bytes
+//!                           └─▶ what threads are doing ──────────────┘                    probe ─┘
 //! ```
 //!
 //! [`scan`] looks at a proc root and drops nothing silently, [`join`] makes pipes of ends, [`why`] judges what threads wait for if that
-//! was asked, [`select`] keeps whole pipes, [`probe`] asks the kernel about those if that was asked for, [`graph`] tells how data flow
-//! if that is to be drawn, and [`render`] draws what is left. [`run()`] is their order. All words are in [`model`].
+//! was asked, [`audit`] judges the rest of it, [`select`] keeps whole pipes, [`probe`] asks the kernel about those if that was asked for,
+//! [`graph`] tells how data flow if that is to be drawn, and [`render`] draws what is left. [`run()`] is their order. All words are in
+//! [`model`].
 
 pub mod audit;
 pub mod cli;

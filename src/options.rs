@@ -90,6 +90,8 @@ pub struct Comparison {
     pub headings: bool,
     /// Whether to colour.
     pub color: Color,
+    /// Whether to leave names of users alone.
+    pub numeric_uid: bool,
     /// Whether to keep the notes back.
     pub quiet: bool,
     /// Whether an incomplete report is a failure.

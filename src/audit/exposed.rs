@@ -45,7 +45,7 @@ pub(super) fn find(case: &Case<'_>, pipe: &Pipe) -> Option<Finding> {
     if exposures.is_empty() {
         return None;
     }
-    // What is owned by another than root is his to open, whatever the directories allow to others.
+    exposures.sort_by_key(|exposure| exposure.severity());
     let doubts = if file.directories.is_none() { vec![Doubt::Directories(pipe.id)] } else { Vec::new() };
     let pids: Vec<Pid> = super::all_on(pipe).into_iter().collect();
     Some(case.finding(Risk::FifoExposed { pipe: pipe.id, exposures, root }, pids, vec![pipe.id], doubts))

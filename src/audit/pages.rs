@@ -30,6 +30,9 @@ Processes with CAP_SYS_RESOURCE or CAP_SYS_ADMIN are exempt. Root usually has
 them, but not in most containers, which share root's count with the host: so
 that root over a limit is told as info.
 
+Harmless where a user needs so many, and none of its programs counts on the
+usual capacity.
+
 What to do: close pipes that nobody uses, give services users of their own, or
 raise the limit, as `sysctl fs.pipe-user-pages-soft=65536` does.";
 

@@ -13,8 +13,9 @@ read. Otherwise info. A process whose user could not be read counts for
 nothing.
 
 Harmless where a privileged program starts another for a user and listens to
-it, as cron(8), sshd(8), sudo(8) and su(1) do: `sudo cat FILE | less` is such a
-pipe.
+it, as cron(8), sudo(8) and su(1) do (`sudo cat FILE | less` is such a pipe), or
+has workers that have dropped its rights, as many servers do. What is meant to
+be so belongs into the baseline.
 
 What to do: see who holds the ends. A program of root's has to check what it
 reads from others, and must write no secrets to them. An end that a process

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Code, Diagnosis, Fault, Finding, Pid, PipeGraph, PipeId, Proof, Severity, TaskId, Wait};
+use crate::model::{Code, Diagnosis, Finding, Pid, PipeGraph, PipeId, Proof, Severity, TaskId};
 
 /// What is wrong with a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,24 +59,24 @@ impl Trouble {
 /// What is wrong with each process, the worst first. What is only worth knowing is left out, but for leaked ends.
 pub(super) fn marks(graph: &PipeGraph, diagnosis: &Diagnosis) -> BTreeMap<Pid, Vec<Mark>> {
     let mut marks: BTreeMap<Pid, BTreeSet<Mark>> = BTreeMap::new();
+    let waiting = waiting(diagnosis);
     for finding in &diagnosis.findings {
         let severity = finding.severity();
         let is_bad = severity < Severity::Info;
-        let (waiting, others) = parts(diagnosis, finding);
+        let (waits, others) = parts(&waiting, finding);
         let told: Vec<(BTreeSet<Pid>, Trouble)> = match finding.code() {
             Code::Deadlock => vec![(all(&finding.tasks), Trouble::Deadlock)],
             Code::SelfDeadlock => vec![(all(&finding.tasks), Trouble::SelfDeadlock)],
             Code::LeakedWriteEnd if is_bad => {
-                vec![(waiting, Trouble::NoEndOfFile), (others, Trouble::LeakedWriteEnd)]
+                vec![(waits, Trouble::NoEndOfFile), (others, Trouble::LeakedWriteEnd)]
             }
             Code::LeakedWriteEnd => vec![(others, Trouble::LeakedWriteEnd)],
-            Code::StalledReader if is_bad => vec![(waiting, Trouble::BlockedWriter), (others, Trouble::StalledReader)],
+            Code::StalledReader if is_bad => vec![(waits, Trouble::BlockedWriter), (others, Trouble::StalledReader)],
             Code::BlockedOpen => vec![(all(&finding.tasks), Trouble::BlockedOpen)],
             _ => Vec::new(),
         };
-        let behind = if let Fault::Deadlock { behind, .. } = &finding.fault { all(behind) } else { BTreeSet::new() };
         let suspected = finding.proof() == Proof::Suspected;
-        for (pids, trouble) in told.into_iter().chain([(behind, Trouble::Behind)]) {
+        for (pids, trouble) in told.into_iter().chain([(all(finding.behind()), Trouble::Behind)]) {
             for pid in pids {
                 marks.entry(pid).or_default().insert(Mark { severity, trouble, suspected });
             }
@@ -94,11 +94,15 @@ fn all(tasks: &[TaskId]) -> BTreeSet<Pid> {
     tasks.iter().map(|task| task.pid).collect()
 }
 
+/// Who waits for which pipe.
+fn waiting(diagnosis: &Diagnosis) -> BTreeSet<(PipeId, Pid)> {
+    diagnosis.waits.iter().filter_map(|wait| Some((wait.pipe()?, wait.task.pid))).collect()
+}
+
 /// Those that a finding is about: who waits for one of its pipes, and the others. A saved report has no more of them than this.
-fn parts(diagnosis: &Diagnosis, finding: &Finding) -> (BTreeSet<Pid>, BTreeSet<Pid>) {
-    let is_of_it = |wait: &&Wait| wait.pipe().is_some_and(|pipe| finding.pipes.contains(&pipe));
-    let waiting: BTreeSet<Pid> = diagnosis.waits.iter().filter(is_of_it).map(|wait| wait.task.pid).collect();
-    all(&finding.tasks).into_iter().partition(|pid| waiting.contains(pid))
+fn parts(waiting: &BTreeSet<(PipeId, Pid)>, finding: &Finding) -> (BTreeSet<Pid>, BTreeSet<Pid>) {
+    let waits = |pid: &Pid| finding.pipes.iter().any(|pipe| waiting.contains(&(*pipe, *pid)));
+    all(&finding.tasks).into_iter().partition(waits)
 }
 
 /// Who is in a deadlock is told that alone, and not that it is behind another one too.
@@ -112,10 +116,11 @@ fn told_once(marks: BTreeSet<Mark>) -> Vec<Mark> {
 
 /// The write ends that keep somebody from end of file.
 pub(super) fn leaked(diagnosis: &Diagnosis) -> BTreeSet<(PipeId, Pid)> {
+    let waiting = waiting(diagnosis);
     let leaks = diagnosis.findings.iter().filter(|finding| finding.code() == Code::LeakedWriteEnd);
     leaks
         .flat_map(|finding| {
-            let (_, others) = parts(diagnosis, finding);
+            let (_, others) = parts(&waiting, finding);
             finding.pipes.iter().flat_map(move |pipe| others.clone().into_iter().map(|pid| (*pipe, pid)))
         })
         .collect()

@@ -212,6 +212,16 @@ impl Finding {
         }
     }
 
+    /// Other threads that are stuck because of it.
+    #[must_use]
+    pub fn behind(&self) -> &[TaskId] {
+        match &self.fault {
+            Fault::Deadlock { behind, .. } => behind,
+            Fault::Recorded(record) => &record.behind,
+            _ => &[],
+        }
+    }
+
     /// What makes two findings the same, whenever they were made.
     #[must_use]
     pub fn key(&self) -> (Code, &[TaskId], &[PipeId], Option<Uid>) {
@@ -305,6 +315,8 @@ pub struct Record {
     pub evidence: Vec<Evidence>,
     /// What would help.
     pub advice: String,
+    /// Other threads that are stuck because of it.
+    pub behind: Vec<TaskId>,
 }
 
 /// Something by which a finding is known, in words.
@@ -390,4 +402,16 @@ pub enum Doubt {
     Handler(Pid),
     /// The directories of this FIFO could not be looked at, and may keep others out.
     Directories(PipeId),
+}
+
+impl Doubt {
+    /// The process that it is about, if it is one.
+    #[must_use]
+    pub const fn pid(&self) -> Option<Pid> {
+        match self {
+            Self::Holder(suspect) => suspect.pid,
+            Self::Handler(pid) => Some(*pid),
+            Self::Name(_) | Self::Directories(_) => None,
+        }
+    }
 }

@@ -216,7 +216,8 @@ impl Risk {
 
 impl Exposure {
     /// How bad it is for root.
-    const fn severity(self) -> Severity {
+    #[must_use]
+    pub const fn severity(self) -> Severity {
         match self {
             Self::Opened { held: Side::Read, by: Class::Others } => Severity::Error,
             Self::Opened { held: Side::Write, by: Class::Others } | Self::Replaced => Severity::Warning,

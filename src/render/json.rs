@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::Sheet;
 use super::text::{misleads, push_fmt};
 
-/// The JSON Schema of `--json`; the definition `Line` in it is that of a line of `--ndjson`, `AuditLine` that of an audit's, and `Graph`
-/// that of `graph --format json`.
+/// The JSON Schema of `--json`; the definition `Line` in it is that of a line of `--ndjson`, `AuditLine` that of an audit's, `Graph` that
+/// of `graph --format json`, and `Difference` that of `diff --json`.
 pub const SCHEMA: &str = include_str!("../../schema/lspipe.schema.json");
 
 /// One object: indented for a person, on one line for a machine, since indenting doubles it.
@@ -60,7 +60,7 @@ fn safe(json: &str) -> String {
 mod tests {
     use schemars::generate::SchemaSettings;
 
-    use crate::shape::{AuditLine, Graph, Line, Report};
+    use crate::shape::{AuditLine, Difference, Graph, Line, Report};
 
     #[test]
     fn on_a_terminal_json_obeys_nobody() {
@@ -78,6 +78,7 @@ mod tests {
         generator.subschema_for::<Line<'_>>();
         generator.subschema_for::<AuditLine<'_>>();
         generator.subschema_for::<Graph<'_>>();
+        generator.subschema_for::<Difference<'_>>();
         let schema = generator.into_root_schema_for::<Report<'_>>();
         let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
         snapbox::assert_data_eq!(text, snapbox::file!["../../schema/lspipe.schema.json"].raw());

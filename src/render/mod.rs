@@ -107,11 +107,9 @@ impl Format {
     #[must_use]
     pub const fn is_for_machines(&self) -> bool {
         match self {
-            Self::Json | Self::Ndjson => true,
+            Self::Json | Self::Ndjson | Self::Metrics => true,
             Self::Drawing(form) => !matches!(form, DrawingFormat::Tree),
-            Self::Pipes(_) | Self::Ends(_) | Self::Tables { .. } | Self::Terse(_) | Self::Telling | Self::Metrics => {
-                false
-            }
+            Self::Pipes(_) | Self::Ends(_) | Self::Tables { .. } | Self::Terse(_) | Self::Telling => false,
         }
     }
 

@@ -7,9 +7,10 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
+use crate::audit;
 use crate::model::{
-    AccessMode, CommandLine, Coverage, Device, Endpoint, Fd, Gap, Hidden, Holding, Host, MayHold, OpenFlags, PipeId,
-    Probed, Process, Tid, Uid, Unread,
+    AccessMode, Code, CommandLine, Coverage, Device, Diagnosis, Directories, Endpoint, Fd, Gap, Gid, Hidden, Holding,
+    Host, MayHold, OpenFlags, PipeFile, PipeId, PipeLimits, Probed, Process, Severity, Tid, Uid, Unread,
 };
 
 fn name() -> impl Strategy<Value = Vec<u8>> {
@@ -28,20 +29,24 @@ fn process(pid: u32) -> impl Strategy<Value = Process> {
         let ended = |argument: Vec<u8>| argument.into_iter().filter(|byte| *byte != 0).chain([0]);
         arguments.map(|arguments| CommandLine(arguments.into_iter().flat_map(ended).collect()))
     });
-    (name(), arguments, any::<Option<u32>>(), proptest::option::of("[a-z:]{0,9}")).prop_map(
-        move |(command, cmdline, uid, unit)| Process {
+    let place = (proptest::option::of(any::<String>()), proptest::option::of(0..3_u64), 1..4_u32, 0..9_u64);
+    (name(), arguments, any::<Option<u32>>(), proptest::option::of("[a-z:]{0,9}"), place).prop_map(
+        move |(command, cmdline, uid, unit, (container, pid_namespace, sid, fd_limit))| Process {
             pid: Pid(pid),
             ppid: uid,
             pgid: Some(pid),
-            sid: None,
+            sid: Some(sid),
             uid: uid.map(Uid),
             command,
             cmdline,
             state: Some('S'),
             started_at: Some(Timestamp::UNIX_EPOCH),
             ns_pid: None,
+            container,
             unit,
-            ..Process::unknown(Pid(pid))
+            fd_limit: Some(fd_limit),
+            fds: None,
+            pid_namespace,
         },
     )
 }
@@ -54,6 +59,18 @@ fn end() -> impl Strategy<Value = Endpoint> {
     })
 }
 
+fn file() -> impl Strategy<Value = PipeFile> {
+    let directories = any::<[bool; 4]>().prop_map(|[owner, group, others, replaceable]| Directories {
+        owner,
+        group,
+        others,
+        replaceable,
+    });
+    (0..3_u32, 0..3_u32, 0..0o1000_u16, proptest::option::of(directories)).prop_map(
+        |(owner, group, mode, directories)| PipeFile { owner: Uid(owner), group: Gid(group), mode, directories },
+    )
+}
+
 fn pipe() -> impl Strategy<Value = Pipe> {
     let id = prop_oneof![
         any::<u64>().prop_map(|inode| PipeId::Anonymous { inode }),
@@ -61,11 +78,12 @@ fn pipe() -> impl Strategy<Value = Pipe> {
             .prop_map(|(major, minor, inode)| PipeId::Fifo { device: Device { major, minor }, inode }),
     ];
     let ends = proptest::collection::btree_map(any::<u8>(), end(), 1..60);
-    (id, proptest::option::of(name()), any::<bool>(), ends).prop_map(|(id, path, deleted, ends)| {
+    let file = proptest::option::of(file());
+    (id, proptest::option::of(name()), any::<bool>(), ends, file).prop_map(|(id, path, deleted, ends, file)| {
         let mut ends: Vec<Endpoint> = ends.into_values().collect();
         ends.sort_by_key(Endpoint::key);
         ends.dedup_by_key(|end| end.key());
-        Pipe { path, deleted, ends, ..Pipe::unknown(id) }
+        Pipe { path, deleted, ends, file, ..Pipe::unknown(id) }
     })
 }
 
@@ -130,7 +148,7 @@ fn graph() -> impl Strategy<Value = PipeGraph> {
                 probed,
                 hidden,
                 selected: false,
-                limits: crate::model::PipeLimits::default(),
+                limits: PipeLimits { user_pages_soft: Some(30), user_pages_hard: Some(60), page_size: Some(4096) },
             }
         },
     )
@@ -253,6 +271,47 @@ proptest! {
         prop_assert!(lines.iter().all(|line| line["host"] == report["host"] && line["taken_at"] == report["taken_at"]));
     }
 
+    /// Its rules find much in such graphs. Each tells it in one line, which no name can break.
+    #[test]
+    fn an_audit_tells_its_findings_in_lines(graph in graph(), width in proptest::option::of(60..200_u16)) {
+        let groups = std::collections::BTreeMap::new();
+        let findings = audit::audit(&graph, &groups, &audit::Thresholds { max_ends: Some(2) });
+        let heads: Vec<String> =
+            findings.iter().map(|it| format!("{}: {}: ", it.severity().as_str(), it.code())).collect();
+        let diagnosis = Diagnosis { waits: Vec::new(), findings };
+        let asked = Asked::Everything;
+        let audited = audit::Audited {
+            codes: Code::ALL.to_vec(),
+            not_judged: Vec::new(),
+            severity: Severity::Info,
+            each: true,
+            known: 0,
+            confirmed_after: None,
+            took: std::time::Duration::ZERO,
+        };
+        let told =
+            Told { diagnosis: &diagnosis, groups: &groups, asked: &asked, audited: Some(&audited), may_probe: false };
+        let drawn = |format: &Format, width| {
+            let mut bytes = Vec::new();
+            render(&graph, &Users::default(), Some(&told), None, format, &Style { width, color: false }, &mut bytes).unwrap();
+            String::from_utf8(bytes).unwrap()
+        };
+        let text = drawn(&Format::Telling, width);
+        prop_assert!(!text.chars().any(|c| c != '\n' && (c.is_control() || text::misleads(c))), "{:?}", text);
+        let shown: Vec<&str> = text.lines().filter(|line| !line.starts_with(' ') && !line.is_empty()).collect();
+        prop_assert!(shown.len() > heads.len(), "the last line sums up: {}", text);
+        prop_assert!(shown.iter().zip(&heads).all(|(line, head)| line.starts_with(head.trim_end())), "{}", text);
+        let report: Value = serde_json::from_str(&drawn(&Format::Json, width)).unwrap();
+        let findings = report["findings"].as_array().unwrap();
+        prop_assert_eq!(findings.len(), heads.len());
+        for finding in findings {
+            for field in ["message", "advice"] {
+                let words = finding[field].as_str().unwrap();
+                prop_assert!(!words.chars().any(|c| c.is_control() || text::misleads(c)), "{:?}", words);
+            }
+        }
+    }
+
     #[test]
     fn an_absent_end_is_a_dash_only_if_it_is_surely_absent(graph in graph()) {
         let columns = vec![Column::Readers, Column::Writers];
@@ -291,7 +350,7 @@ fn a_long_pipeline_is_drawn() {
         processes: (1..=LENGTH).map(|pid| (Pid(pid), Process::unknown(Pid(pid)))).collect(),
         ..bare_graph()
     };
-    let drawing = crate::graph::draw(&graph, &crate::model::Diagnosis::default());
+    let drawing = crate::graph::draw(&graph, &Diagnosis::default());
     let drawn = |form| {
         let mut bytes = Vec::new();
         let format = Format::Drawing(form);
@@ -337,7 +396,7 @@ fn bare_graph() -> PipeGraph {
         probed: std::collections::BTreeMap::new(),
         hidden: Hidden::default(),
         selected: false,
-        limits: crate::model::PipeLimits::default(),
+        limits: PipeLimits::default(),
     }
 }
 

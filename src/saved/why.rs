@@ -1,10 +1,9 @@
 //! From the shapes of a report to what threads were doing, their waits, and the findings.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Invalid;
-use super::graph::{access, command, how, known, name, optional, pipe_id};
+use super::graph::{access, by_pid, command, how, known, name, optional, pipe_id};
 use crate::model::{
     Besides, Cause, Certainty, Children, Code, Diagnosis, Doing, Doubt, Evidence, Fault, Fd, Finding, Operation, Pid,
     PipeWait, Proof, Record, Role, Severity, Sleep, SleepOn, Subject, Suspect, Task, TaskId, ThreadGroup, Tid, Trace,
@@ -34,8 +33,7 @@ pub(super) fn tells_all(audit: &shape::Audit) -> bool {
 
 /// What threads were doing.
 pub(super) fn groups<'a>(groups: impl Iterator<Item = &'a shape::ThreadGroup<'a>>) -> Result<Groups, Invalid> {
-    let groups = groups.map(|group| thread_group(group).map(|group| (group.pid, group)));
-    groups.collect::<Result<BTreeMap<_, _>, _>>()
+    by_pid(groups.map(thread_group), |group| group.pid)
 }
 
 fn thread_group(group: &shape::ThreadGroup<'_>) -> Result<ThreadGroup, Invalid> {
@@ -135,6 +133,7 @@ fn wait(wait: &shape::Wait<'_>) -> Result<Wait, Invalid> {
 }
 
 fn finding(finding: &shape::Finding<'_>) -> Result<Finding, Invalid> {
+    let task = |task: &shape::TaskName<'_>| TaskId { pid: Pid(task.pid), tid: Tid(task.tid) };
     let severities = [Severity::Error, Severity::Warning, Severity::Info];
     let proofs = [Proof::Proven, Proof::Inferred, Proof::Suspected];
     let record = Record {
@@ -144,8 +143,8 @@ fn finding(finding: &shape::Finding<'_>) -> Result<Finding, Invalid> {
         message: finding.message.clone(),
         evidence: finding.evidence.iter().map(evidence).collect::<Result<_, _>>()?,
         advice: finding.advice.clone(),
+        behind: finding.behind.iter().map(task).collect(),
     };
-    let task = |task: &shape::TaskName<'_>| TaskId { pid: Pid(task.pid), tid: Tid(task.tid) };
     Ok(Finding {
         fault: Fault::Recorded(Box::new(record)),
         tasks: finding.processes.iter().map(task).collect(),

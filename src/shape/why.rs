@@ -161,6 +161,9 @@ pub(crate) struct Finding<'a> {
     pub(crate) advice: String,
     /// Who it is about: those that are blocked first, then others by which it is to be cured.
     pub(crate) processes: Vec<TaskName<'a>>,
+    /// Who else is stuck because of it: of a deadlock only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) behind: Vec<TaskName<'a>>,
     /// The IDs of the pipes.
     pub(crate) pipes: Vec<String>,
     /// What keeps it from being proven; for `hidden-end`, who may hold the end.

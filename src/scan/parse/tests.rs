@@ -138,17 +138,19 @@ proptest! {
     #[test]
     fn no_bytes_make_a_parser_panic(text in proptest::collection::vec(any::<u8>(), 0..300)) {
         let _ = (fdinfo(&text), stat(&text), status(&text), cgroup(&text), boot_time(&text));
+        let _ = (fd_limit(&text), namespace(&text), single(&text));
         let _ = (anonymous_pipe(&text), in_flight(&text), registered_pipes(&text), autofs_pipes(&text));
     }
 
     /// Random bytes rarely get past the first field, so these keep the keywords and break the rest.
     #[test]
     fn no_broken_line_makes_a_parser_panic(
-        text in "(scm_fds:|UserFiles:\\n|1 - autofs a |flags:|mnt_id:|ino:|Uid:|NSpid:|btime |[0-9]{1,4} \\(|0::/|1:name=systemd:)?[\\t \n()0-9a-f:/.-]{0,80}"
+        text in "(Max open files|pid:\\[|scm_fds:|UserFiles:\\n|1 - autofs a |flags:|mnt_id:|ino:|Uid:|NSpid:|btime |[0-9]{1,4} \\(|0::/|1:name=systemd:)?[\\t \n()0-9a-f:/.-]{0,80}"
     ) {
         let text = text.as_bytes();
         let _ = (fdinfo(text), stat(text), status(text), cgroup(text), boot_time(text));
         let _ = (in_flight(text), registered_pipes(text), autofs_pipes(text));
+        let _ = (fd_limit(text), namespace(text), single(text));
     }
 
     #[test]
@@ -195,4 +197,26 @@ fn when_a_thread_last_ran() {
     assert_eq!(exec_start(text), Some(std::time::Duration::from_nanos(907_987_688_729)));
     assert_eq!(exec_start(b"se.exec_start : -3\n"), None);
     assert_eq!(exec_start(b"se.exec_start\n"), None);
+}
+
+#[test]
+fn limits_tell_how_many_descriptors_there_may_be() {
+    let text = b"Limit                     Soft Limit           Hard Limit           Units     \n\
+        Max processes             96365                96365                processes \n\
+        Max open files            1024                 524288               files     \n\
+        Max locked memory         8388608              8388608              bytes     \n";
+    assert_eq!(fd_limit(text), Some(1024));
+    assert_eq!(fd_limit(b"Max open files            unlimited            unlimited            files     \n"), None);
+    assert_eq!(fd_limit(b"Max open files"), None);
+    assert_eq!(fd_limit(b""), None);
+}
+
+#[test]
+fn link_of_a_namespace_and_file_of_a_number() {
+    assert_eq!(namespace(b"pid:[4026531836]"), Some(4_026_531_836));
+    for none in ["pid:[4026531836", "pid:4026531836", "pid:[]", "pid:[-1]", "/proc/1/ns/pid", ""] {
+        assert_eq!(namespace(none.as_bytes()), None, "{none}");
+    }
+    assert_eq!(single(b"16384\n"), Some(16384));
+    assert_eq!((single(b"16384 1\n"), single(b"\n"), single(b"")), (None, None, None));
 }

@@ -1,15 +1,17 @@
 //! Metrics: every number, and that those who are to read them can.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{Machine, ONLY};
 use crate::support::need::{Need, need, program};
+use crate::support::promises::{CODES, severities};
 use crate::support::run::lspipe;
 
 /// The numbers of `Machine`, but for those that no test can know.
@@ -104,10 +106,10 @@ fn every_number() {
 fn every_code_is_there() {
     let machine = Machine::start(1);
     let values = values(machine.audit_all(&["--metrics"]).expect(1).text());
-    for code in crate::support::promises::CODES {
-        let of_code = format!("lspipe_findings{{code=\"{code}\",severity=\"");
-        assert!(values.keys().any(|name| name.starts_with(&of_code)), "{code}");
-    }
+    let found = values.keys().filter(|name| name.starts_with("lspipe_findings{")).cloned();
+    let pairs = CODES.into_iter().flat_map(|code| severities(code).iter().map(move |severity| (code, severity)));
+    let expected = pairs.map(|(code, severity)| format!("lspipe_findings{{code=\"{code}\",severity=\"{severity}\"}}"));
+    assert_eq!(found.collect::<BTreeSet<_>>(), expected.collect());
 }
 
 #[test]
@@ -122,6 +124,26 @@ fn promtool_has_nothing_to_say() {
         tool.stdin.take().expect("captured").write_all(&text).expect("write");
         let said = tool.wait_with_output().expect("promtool");
         assert!(said.status.success() && said.stdout.is_empty() && said.stderr.is_empty(), "{said:?}");
+    }
+}
+
+/// The alerts fire when they should, and not when they should not: their own tests say so.
+#[test]
+fn alerts_do_what_they_are_for() {
+    need!(Need::Program("promtool"));
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("contrib/prometheus");
+    for args in [["check", "rules", "lspipe.rules.yml"], ["test", "rules", "lspipe.rules.test.yml"]] {
+        let mut tool = Command::new(program("promtool").expect("checked by need"));
+        let said = tool.args(args).current_dir(&dir).output().expect("run promtool");
+        assert!(said.status.success(), "{said:?}");
+    }
+    // And they are about metrics that there are.
+    let text = fs::read_to_string(dir.join("lspipe.rules.yml")).expect("the rules");
+    let word = |rest: &str| rest.chars().take_while(|it| it.is_ascii_lowercase() || *it == '_').collect::<String>();
+    let names: Vec<String> = text.split("lspipe_").skip(1).map(word).collect();
+    assert!(names.len() >= 4, "{names:?}");
+    for name in names {
+        assert!(KNOWN.contains(&format!("# TYPE lspipe_{name} gauge\n")), "{name}");
     }
 }
 

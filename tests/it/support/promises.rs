@@ -167,6 +167,7 @@ impl Report {
     #[track_caller]
     fn check_finding(&self, finding: &Finding) {
         assert!(!finding.message.is_empty() && !finding.advice.is_empty(), "{finding:?}");
+        assert!(severities(&finding.code).contains(&finding.severity.as_str()), "no metric would count {finding:?}");
         assert!(!finding.pipes.is_empty() || !finding.processes.is_empty(), "{finding:?}");
         for line in &finding.evidence {
             rank(&["circle", "behind", "waits", "holder"], &line.role);
@@ -227,6 +228,17 @@ pub(crate) const CODES: [&str; 15] = [
     "pipe-pages",
     "deleted-fifo",
 ];
+
+/// The severities that such a finding may have.
+pub(crate) fn severities(code: &str) -> &'static [&'static str] {
+    match code {
+        "deadlock" | "self-deadlock" => &["error", "warning"],
+        "blocked-open" => &["warning"],
+        "no-reader" | "no-writer" => &["info"],
+        "fifo-exposed" | "end-hoard" | "pipe-pages" => &["error", "warning", "info"],
+        _ => &["warning", "info"],
+    }
+}
 
 /// The place of a word in a list that it must be in.
 #[track_caller]

@@ -7,6 +7,7 @@ use crate::support::facts::Directories;
 use crate::support::need::{Need, need};
 use crate::support::run::lspipe;
 use crate::support::scene::Scene;
+use crate::support::turn;
 use crate::support::user::User;
 
 #[test]
@@ -72,4 +73,21 @@ fn fifos_that_were_removed() {
         // A plain report asks nothing of this.
         assert!(lspipe([""; 0]).user(user).report().pipes.iter().all(|pipe| pipe.file.is_none()));
     }
+}
+
+/// Where the directories of a FIFO do not answer, they are a doubt, and all the rest is told, at once.
+#[test]
+fn fifo_on_a_stopped_file_system() {
+    need!(Need::Root, Need::PYTHON, Need::Fuse);
+    let _turn = turn::take();
+    let scene = Scene::start("fuse", User::Me);
+    let (holder, fifo) = (scene.truth.number("/holder"), scene.truth.id("fifo"));
+    let report = audit(User::Me, "fifo-exposed", &[]);
+    scene.truth.assert_whole(&report);
+    assert!(!report.unreadable.iter().any(|gap| gap.pid == holder), "{:?}", report.unreadable);
+    let file = report.pipe(&fifo).and_then(|pipe| pipe.file.clone()).expect("its own mode was known before");
+    assert_eq!((file.mode.as_str(), file.directories), ("0644", None));
+    let findings = assert_claims(&scene, &report, &[claim("warning suspected", [holder], [&fifo])]);
+    let doubts: Vec<_> = findings[0].doubts.iter().map(|doubt| (doubt.what.as_str(), doubt.pipe.as_ref())).collect();
+    assert_eq!(doubts, [("directories", Some(&fifo))]);
 }

@@ -110,3 +110,18 @@ fn ends_in_another_session() {
         }
     }
 }
+
+/// Pipelines with nothing wrong, and the jobs of a make: nobody else has their ends.
+#[test]
+fn healthy_pipelines_in_a_fork_storm() {
+    need!(Need::PYTHON, Need::Program("yes"), Need::Program("cat"), Need::Program("sleep"));
+    for &user in User::all() {
+        let storm = Scene::start("storm", user);
+        let scene = Scene::start("why_healthy", user);
+        for code in ["crosses-users", "crosses-containers", "inherited-end", "fifo-exposed", "deleted-fifo"] {
+            let report = audit(user, code, &[]);
+            assert_claims(&scene, &report, &[]);
+            assert_claims(&storm, &report, &[]);
+        }
+    }
+}

@@ -128,6 +128,8 @@ pub(crate) struct Finding {
     pub(crate) evidence: Vec<Evidence>,
     pub(crate) advice: String,
     pub(crate) processes: Vec<Task>,
+    #[serde(default)]
+    pub(crate) behind: Vec<Task>,
     pub(crate) pipes: Vec<String>,
     pub(crate) doubts: Vec<Doubt>,
 }

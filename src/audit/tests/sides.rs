@@ -1,0 +1,183 @@
+//! Those who should not share a pipe: users, containers, sessions.
+
+use super::*;
+use crate::model::{Holder, Opener, Proof, Stranger};
+
+#[test]
+fn users_on_both_sides() {
+    let graph = |reader, writer, third: Option<u32>| {
+        let graph = machine([process(1, reader, 1), process(2, writer, 2)]);
+        let mut ends = vec![reads(1), writes(2)];
+        let mut graph = graph;
+        if let Some(uid) = third {
+            graph.processes.insert(Pid(3), process(3, uid, 3));
+            ends.push(writes(3));
+        }
+        with(graph, ID, &ends)
+    };
+    let root = |graph: &PipeGraph| match only(graph, Code::CrossesUsers).map(|finding| finding.fault) {
+        Some(Fault::Risk(Risk::CrossesUsers { root, .. })) => Some(root),
+        _ => None,
+    };
+    assert_eq!(root(&graph(0, 0, None)), None);
+    assert_eq!(root(&graph(7, 7, None)), None);
+    assert_eq!(root(&graph(0, 7, None)), Some(Some(Side::Read)));
+    assert_eq!(root(&graph(7, 0, None)), Some(Some(Side::Write)));
+    assert_eq!(root(&graph(7, 7, Some(0))), Some(Some(Side::Write)));
+    assert_eq!(root(&graph(0, 7, Some(0))), Some(None), "root is on both");
+    assert_eq!(root(&graph(7, 8, None)), Some(None));
+    assert_eq!(severity(&graph(0, 7, None), Code::CrossesUsers), Some(Severity::Warning));
+    assert_eq!(severity(&graph(7, 8, None), Code::CrossesUsers), Some(Severity::Info));
+    assert_eq!(only(&graph(7, 8, Some(9)), Code::CrossesUsers).map(|it| pids(&it)), Some(vec![1, 2, 3]));
+
+    // Of whom the user is not known, nothing is claimed.
+    let mut unknown = graph(0, 7, None);
+    unknown.processes.insert(Pid(2), Process::unknown(Pid(2)));
+    assert_eq!(root(&unknown), None);
+    unknown.processes.remove(&Pid(2));
+    assert_eq!(root(&unknown), None);
+}
+
+#[test]
+fn user_who_is_opening_a_fifo_is_on_its_side() {
+    let opener = Opener { task: TaskId { pid: Pid(2), tid: Tid(2) }, access: AccessMode::Write, command: Vec::new() };
+    let pipe = Pipe { ends: vec![reads(1)], openers: vec![opener], ..Pipe::unknown(FIFO) };
+    let graph = with_pipe(machine([process(1, 0, 1), process(2, 7, 2)]), pipe);
+    assert_eq!(severity(&graph, Code::CrossesUsers), Some(Severity::Warning));
+}
+
+fn inside(pid: u32, container: Option<&str>, namespace: Option<u64>) -> Process {
+    Process { container: container.map(str::to_owned), pid_namespace: namespace, ..process(pid, 7, 1) }
+}
+
+#[test]
+fn containers_and_namespaces() {
+    let code = Code::CrossesContainers;
+    let of = |one: Process, two: Process, ends: &[Endpoint]| severity(&with(machine([one, two]), ID, ends), code);
+    let ends = [reads(1), writes(2)];
+    let other = [reads(1), end(2, 5, AccessMode::Write)];
+    // What could not be read may be the same.
+    assert_eq!(of(inside(1, None, Some(10)), inside(2, None, Some(10)), &ends), None);
+    assert_eq!(of(inside(1, None, Some(10)), inside(2, None, None), &ends), None);
+    assert_eq!(of(inside(1, Some("a"), Some(11)), inside(2, Some("a"), None), &ends), None);
+    assert_eq!(of(inside(1, Some("a"), Some(11)), Process::unknown(Pid(2)), &ends), None);
+    // Only namespaces: info, whatever the descriptors are.
+    assert_eq!(of(inside(1, None, Some(10)), inside(2, None, Some(11)), &other), Some(Severity::Info));
+    // What a container writes to its monitor is usual, another descriptor is not.
+    assert_eq!(of(inside(1, None, Some(10)), inside(2, Some("a"), Some(11)), &ends), Some(Severity::Info));
+    assert_eq!(of(inside(1, None, Some(10)), inside(2, Some("a"), Some(11)), &other), Some(Severity::Warning));
+    let strange = [end(1, 3, AccessMode::Read), writes(2)];
+    assert_eq!(of(inside(1, Some("a"), None), inside(2, None, None), &strange), Some(Severity::Warning));
+    assert_eq!(of(inside(1, Some("a"), None), inside(2, None, None), &ends), Some(Severity::Info), "its input");
+    // The container of a container.
+    let monitor = [end(1, 3, AccessMode::Read), writes(2)];
+    assert_eq!(of(inside(1, Some("b"), Some(10)), inside(2, Some("a"), Some(11)), &monitor), Some(Severity::Info));
+    let neither = [end(1, 3, AccessMode::Read), end(2, 4, AccessMode::Write)];
+    assert_eq!(of(inside(1, Some("b"), Some(10)), inside(2, Some("a"), Some(11)), &neither), Some(Severity::Warning));
+}
+
+#[test]
+fn standard_stream_of_a_container_has_one_process_outside() {
+    let code = Code::CrossesContainers;
+    let all = || [inside(1, None, Some(10)), inside(2, Some("a"), Some(11)), inside(3, None, Some(10))];
+    let ends = [reads(1), writes(2), writes(3)];
+    assert_eq!(severity(&with(machine(all()), ID, &ends), code), Some(Severity::Warning));
+    // Others inside may have copies of it under any number.
+    let [one, two, three] = all();
+    let three = Process { container: two.container.clone(), pid_namespace: two.pid_namespace, ..three };
+    let ends = [reads(1), writes(2), end(3, 9, AccessMode::Write)];
+    let graph = with(machine([one, two, three]), ID, &ends);
+    assert_eq!(severity(&graph, code), Some(Severity::Info));
+    assert_eq!(only(&graph, code).map(|it| pids(&it)), Some(vec![1, 2, 3]));
+}
+
+/// A pipeline of session 1, processes 1 and 2, and process 3 of another with this end.
+fn pipeline(strange: Endpoint) -> PipeGraph {
+    with(machine([process(1, 7, 1), process(2, 7, 1), process(3, 7, 3)]), ID, &[reads(1), writes(2), strange])
+}
+
+#[test]
+fn ends_in_other_sessions() {
+    let code = Code::InheritedEnd;
+    let graph = pipeline(writes(3));
+    let finding = only(&graph, code).expect("a write end");
+    assert_eq!((finding.severity(), finding.proof(), pids(&finding)), (Severity::Warning, Proof::Inferred, vec![3]));
+    assert_eq!(severity(&pipeline(reads(3)), code), Some(Severity::Info));
+
+    // With O_CLOEXEC it was not inherited through exec(2), and without flags that is not known.
+    let closes = OpenFlags(libc::O_CLOEXEC.cast_unsigned());
+    assert_eq!(severity(&pipeline(Endpoint { flags: Some(closes), ..writes(3) }), code), None);
+    assert_eq!(severity(&pipeline(Endpoint { flags: None, ..writes(3) }), code), None);
+    // Nor is that of anybody in its own session, or in one that is not known.
+    for sid in [Some(1), Some(0), None] {
+        let mut graph = pipeline(writes(3));
+        graph.processes.insert(Pid(3), Process { sid, ..process(3, 7, 3) });
+        assert_eq!(severity(&graph, code), None, "{sid:?}");
+    }
+    // A pipe between sessions is nobody's own, and one that two have whole cannot be told to be either's.
+    let mut graph = pipeline(writes(3));
+    graph.processes.insert(Pid(2), process(2, 7, 2));
+    assert_eq!(severity(&graph, code), None);
+    let mut graph = pipeline(writes(3));
+    graph.pipes[0].ends.push(end(3, 5, AccessMode::Read));
+    assert_eq!(severity(&graph, code), None);
+    // A FIFO is opened by name.
+    let fifo = with(machine([process(1, 7, 1), process(3, 7, 3)]), FIFO, &[reads(1), writes(1), writes(3)]);
+    assert_eq!(severity(&fifo, code), None);
+}
+
+#[test]
+fn descendant_of_the_pipeline_may_be_waited_for() {
+    let code = Code::InheritedEnd;
+    let mut graph = pipeline(writes(3));
+    // By a process in between that has no end.
+    graph.parents = [(Pid(2), Some(Pid(1))), (Pid(9), Some(Pid(2))), (Pid(3), Some(Pid(9)))].into();
+    assert_eq!(severity(&graph, code), Some(Severity::Info));
+    graph.parents.insert(Pid(9), Some(Pid(1)));
+    assert_eq!(severity(&graph, code), Some(Severity::Info), "process 1 has the read end");
+    graph.parents = [(Pid(3), Some(Pid(8))), (Pid(8), Some(Pid(3)))].into();
+    assert_eq!(severity(&graph, code), Some(Severity::Warning), "a circle, as only a file can tell");
+    // One that was left behind is enough.
+    graph.parents = [(Pid(3), Some(Pid(2)))].into();
+    graph.processes.insert(Pid(4), process(4, 7, 4));
+    graph.pipes[0].ends.push(writes(4));
+    let finding = only(&graph, code).expect("two");
+    assert_eq!((finding.severity(), pids(&finding)), (Severity::Warning, vec![3, 4]));
+}
+
+#[test]
+fn what_leaked_is_told_once() {
+    let graph = pipeline(writes(3));
+    let rules = audit(&graph, &Groups::new(), &Thresholds::default());
+    let leaked = |pids: &[u32], pipe| {
+        let holder = |pid: &u32| Holder { end: writes(*pid), stranger: Stranger::OtherSession, inherited_from: None };
+        let holders = pids.iter().map(holder).collect();
+        let fault = Fault::LeakedWriteEnd { pipe, readers: Vec::new(), holders, patient: true };
+        Finding { fault, tasks: Vec::new(), pipes: vec![pipe], doubts: Vec::new() }
+    };
+    let codes =
+        |told: Finding| -> Vec<Code> { together(vec![told], rules.clone()).iter().map(Finding::code).collect() };
+    assert_eq!(codes(leaked(&[3], ID)), [Code::LeakedWriteEnd]);
+    // The worst first: what leaked is but worth knowing here.
+    assert_eq!(codes(leaked(&[4], ID)), [Code::InheritedEnd, Code::LeakedWriteEnd]);
+    assert_eq!(codes(leaked(&[3], FIFO)), [Code::InheritedEnd, Code::LeakedWriteEnd]);
+}
+
+#[test]
+fn pipeline_of_the_audit_itself() {
+    let graph = |ends: &[Endpoint]| {
+        let processes = [(1, 0), (2, 7), (3, 0), (4, 0)].map(|(pid, uid)| process(pid, uid, pid));
+        let mut graph = with(machine(processes), ID, ends);
+        // sudo 1 has started lspipe 3.
+        graph.parents = [(Pid(3), Some(Pid(1)))].into();
+        graph
+    };
+    let left = |graph: &PipeGraph| {
+        let mut findings = audit(graph, &Groups::new(), &Thresholds::default());
+        leave_out_own(&mut findings, graph, Pid(3));
+        findings.iter().map(Finding::code).collect::<Vec<_>>()
+    };
+    assert_eq!(left(&graph(&[writes(1), reads(2), writes(3)])), []);
+    assert_eq!(left(&graph(&[writes(1), reads(2), writes(4)])), [Code::CrossesUsers], "it is not on it");
+    assert_eq!(left(&graph(&[writes(1), reads(2), writes(3), writes(4)])), [Code::CrossesUsers], "nor alone there");
+}
