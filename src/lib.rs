@@ -8,8 +8,9 @@
 //! ```
 //!
 //! [`scan`] looks at a proc root and drops nothing silently, [`join`] makes pipes of ends, [`why`] judges what threads wait for if that
-//! was asked, [`audit`] judges the rest of it, [`select`] keeps whole pipes, [`probe`] asks the kernel about those if that was asked for, and [`render`] draws what is
-//! left. [`run()`] is their order. All words are in [`model`].
+//! was asked, [`audit`] judges the rest of it, [`select`] keeps whole pipes, [`probe`] asks the kernel about those if that was asked for,
+//! [`graph`] tells how data flow if that is to be drawn, and [`render`] draws what is left. [`run()`] is their order. All words are in
+//! [`model`].
 
 pub mod audit;
 pub mod cli;
