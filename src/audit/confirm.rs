@@ -1,6 +1,8 @@
 //! Which findings still stand at a later look. Pure.
 
-use crate::model::{Besides, Doing, Fault, Finding, PipeGraph, Task, TaskId};
+use std::collections::BTreeSet;
+
+use crate::model::{Besides, Code, Doing, Fault, Finding, PipeGraph, Task, TaskId, Uid};
 use crate::why::Groups;
 
 /// What was found at one time.
@@ -14,17 +16,25 @@ pub struct Look<'a> {
     pub findings: &'a [Finding],
 }
 
-/// Whether a finding of the later look was there at the earlier one: about the same threads, none of them started anew, and each that
-/// is blocked in the same wait as before. What is about a user is so whoever of them it is.
+/// Those findings of the later look that were there at the earlier one: about the same threads, none of them started anew, and each
+/// that is blocked in the same wait as before. What is about a user is so whichever process of his it names.
 #[must_use]
-pub fn stands(finding: &Finding, before: &Look<'_>, now: &Look<'_>) -> bool {
-    if let Some(user) = finding.user() {
-        let is_same = |earlier: &Finding| earlier.code() == finding.code() && earlier.user() == Some(user);
-        return before.findings.iter().any(is_same);
-    }
-    before.findings.iter().any(|earlier| earlier.key() == finding.key())
-        && finding.tasks.iter().all(|task| is_same(*task, before, now))
-        && blocked(finding).iter().all(|task| still_waits(*task, before, now))
+pub fn standing(before: &Look<'_>, now: &Look<'_>) -> Vec<Finding> {
+    let known: BTreeSet<_> = before.findings.iter().map(Finding::key).collect();
+    let users: BTreeSet<_> = before.findings.iter().filter_map(of_user).collect();
+    let stands = |finding: &&Finding| match of_user(finding) {
+        Some(of_user) => users.contains(&of_user),
+        None => {
+            known.contains(&finding.key())
+                && finding.tasks.iter().all(|task| is_same(*task, before, now))
+                && blocked(finding).iter().all(|task| still_waits(*task, before, now))
+        }
+    };
+    now.findings.iter().filter(stands).cloned().collect()
+}
+
+fn of_user(finding: &Finding) -> Option<(Code, Uid)> {
+    finding.user().map(|user| (finding.code(), user))
 }
 
 /// The threads whose waits a finding is about. Others in it go on with what they do.

@@ -12,7 +12,7 @@ use crate::audit::confirm::{self, Look};
 use crate::audit::{self, Audited};
 use crate::error::Error;
 use crate::files;
-use crate::model::{Code, Finding, Pid, PipeId, Severity};
+use crate::model::{Code, Pid, PipeId, Severity};
 use crate::notes;
 use crate::options::{Audit, Options};
 use crate::render::{Asked, Format, Style, render};
@@ -26,15 +26,7 @@ pub(super) fn findings(options: &Options, wanted: &Audit, untouchable: &mut BTre
     if let Some(pause) = wanted.confirm {
         std::thread::sleep(pause);
         let (mut again, longer) = look(options, wanted, untouchable)?;
-        let (before, now) = (seen(&found), seen(&again));
-        let standing: Vec<Finding> = again
-            .diagnosis
-            .findings
-            .iter()
-            .filter(|finding| confirm::stands(finding, &before, &now))
-            .cloned()
-            .collect();
-        again.diagnosis.findings = standing;
+        again.diagnosis.findings = confirm::standing(&seen(&found), &seen(&again));
         (found, took) = (again, longer);
     }
     let Found { graph, groups, mut diagnosis, notes: probed } = found;

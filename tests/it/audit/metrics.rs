@@ -1,6 +1,6 @@
 //! Metrics: every number, and that those who are to read them can.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use super::{Machine, ONLY};
 use crate::support::need::{Need, need, program};
+use crate::support::promises::{CODES, severities};
 use crate::support::run::lspipe;
 
 /// The numbers of `Machine`, but for those that no test can know.
@@ -105,10 +106,10 @@ fn every_number() {
 fn every_code_is_there() {
     let machine = Machine::start(1);
     let values = values(machine.audit_all(&["--metrics"]).expect(1).text());
-    for code in crate::support::promises::CODES {
-        let of_code = format!("lspipe_findings{{code=\"{code}\",severity=\"");
-        assert!(values.keys().any(|name| name.starts_with(&of_code)), "{code}");
-    }
+    let found = values.keys().filter(|name| name.starts_with("lspipe_findings{")).cloned();
+    let pairs = CODES.into_iter().flat_map(|code| severities(code).iter().map(move |severity| (code, severity)));
+    let expected = pairs.map(|(code, severity)| format!("lspipe_findings{{code=\"{code}\",severity=\"{severity}\"}}"));
+    assert_eq!(found.collect::<BTreeSet<_>>(), expected.collect());
 }
 
 #[test]

@@ -139,6 +139,25 @@ fn help_and_version() {
     for part in ["Examples:", "Exit status:", "possible values: anonymous, fifo"] {
         assert!(long.text().contains(part), "--help lacks {part}");
     }
+    let audit = lspipe(["audit", "--help"]).run().expect(0);
+    for option in [
+        "--only <CODE>",
+        "--ignore <CODE>",
+        "--severity <SEVERITY>",
+        "--max-ends <N>",
+        "--confirm <SECONDS>",
+        "--explain <CODE>",
+        "--baseline <FILE>",
+        "--write-baseline <FILE>",
+        "--ndjson",
+        "--metrics",
+        "--metrics-file <PATH>",
+        "--probe",
+        "--json",
+        "--require-complete",
+    ] {
+        assert!(audit.text().contains(&format!("{option}\n")), "audit --help lacks {option}");
+    }
     let fds = lspipe(["fds", "--help"]).run().expect(0);
     assert!(fds.text().contains("Usage: lspipe fds [OPTIONS] <PID>..."), "{}", fds.text());
 }

@@ -145,6 +145,7 @@ impl Report {
     #[track_caller]
     fn check_finding(&self, finding: &Finding) {
         assert!(!finding.message.is_empty() && !finding.advice.is_empty(), "{finding:?}");
+        assert!(severities(&finding.code).contains(&finding.severity.as_str()), "no metric would count {finding:?}");
         assert!(!finding.pipes.is_empty() || !finding.processes.is_empty(), "{finding:?}");
         let tids: BTreeSet<u32> = finding.processes.iter().map(|task| task.tid).collect();
         assert_eq!(tids.len(), finding.processes.len(), "nobody stands there twice: {finding:?}");
@@ -200,6 +201,17 @@ pub(crate) const CODES: [&str; 15] = [
     "pipe-pages",
     "deleted-fifo",
 ];
+
+/// The severities that such a finding may have.
+pub(crate) fn severities(code: &str) -> &'static [&'static str] {
+    match code {
+        "deadlock" | "self-deadlock" => &["error", "warning"],
+        "blocked-open" => &["warning"],
+        "no-reader" | "no-writer" => &["info"],
+        "fifo-exposed" | "end-hoard" | "pipe-pages" => &["error", "warning", "info"],
+        _ => &["warning", "info"],
+    }
+}
 
 /// The place of a word in a list that it must be in.
 #[track_caller]

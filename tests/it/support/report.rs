@@ -2,6 +2,8 @@
 //!
 //! They are written from the documented contract, and apart from the types that lspipe writes with.
 
+mod audit;
+
 use std::collections::BTreeSet;
 
 use base64::Engine;
@@ -10,6 +12,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 
 use super::facts::{Limits, PipeFile};
+
+pub(crate) use self::audit::{Audit, AuditLine, Counts};
 
 /// A field that may be null but must be there: serde takes an absent one for null unless told how to read it.
 pub(super) fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
@@ -61,55 +65,6 @@ pub(crate) struct Report {
     /// Of `lspipe audit` only.
     #[serde(default)]
     pub(crate) audit: Option<Audit>,
-}
-
-/// How an audit came to its findings.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Audit {
-    pub(crate) codes: Vec<String>,
-    pub(crate) not_judged: Vec<String>,
-    pub(crate) severity: String,
-    pub(crate) known: usize,
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) confirmed_after: Option<f64>,
-}
-
-/// One line of `lspipe audit --ndjson`: a finding or the whole.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct AuditLine {
-    pub(crate) schema_version: u32,
-    pub(crate) host: Host,
-    pub(crate) taken_at: Time,
-    pub(crate) scan: Scan,
-    #[serde(default)]
-    pub(crate) finding: Option<Finding>,
-    #[serde(default)]
-    pub(crate) summary: Option<Summary>,
-}
-
-/// An audit in numbers.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Summary {
-    pub(crate) pipes: usize,
-    pub(crate) ends: usize,
-    pub(crate) findings: Counts,
-    pub(crate) codes: Vec<String>,
-    pub(crate) not_judged: Vec<String>,
-    pub(crate) severity: String,
-    pub(crate) known: usize,
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) confirmed_after: Option<f64>,
-}
-
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Counts {
-    pub(crate) error: usize,
-    pub(crate) warning: usize,
-    pub(crate) info: usize,
 }
 
 /// One line of `--ndjson`.
