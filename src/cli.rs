@@ -1,12 +1,14 @@
-//! The command line: clap's types, and their way to [`Options`]. No I/O.
+//! The command line: clap's types, and their way to a [`Request`]. No I/O.
 
 mod audit;
 mod command;
+mod graph;
 mod output;
 mod selection;
 mod value;
 
 use std::ffi::OsString;
+use std::path::Path;
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
@@ -16,8 +18,12 @@ use self::command::Command;
 use self::output::{OutputArgs, SharedArgs, format};
 use self::selection::SelectionArgs;
 use crate::model::Code;
-use crate::options::{Options, Question};
+use crate::options::{Comparison, Options, Question, Request, Source};
 use crate::render::Format;
+use crate::saved::SavedFile;
+
+/// Where the kernel shows the processes of this machine.
+const PROC_ROOT: &str = "/proc";
 
 const SELECTION: &str = "Selection";
 const OUTPUT: &str = "Output";
@@ -74,6 +80,7 @@ Examples:
   lspipe why -p 252             what process 252 waits for, down to whoever is awake at the end
   lspipe audit                  what is wrong though nothing hangs, too; for timers, see lspipe audit --help
   lspipe --probe -p 252         what is in its pipes, and who holds ends that no table shows
+  lspipe graph -p 252           where its data come from and go to, drawn
   lspipe fds 252                what `ls -l /proc/252/fd` should have been
 
 Exit status:
@@ -118,9 +125,7 @@ impl Cli {
                     let message = format!("only the kernel knows the column {}: add --probe\n", column.heading());
                     return Err(command.error(ErrorKind::MissingRequiredArgument, message));
                 }
-                if let Some(Command::Audit(audit)) = &cli.command
-                    && let Some((one, other)) = audit.conflict(&cli.shared)
-                {
+                if let Some((one, other)) = cli.conflict() {
                     let message = format!("the argument '{one}' cannot be used with '{other}'\n");
                     return Err(command.error(ErrorKind::ArgumentConflict, message));
                 }
@@ -144,9 +149,41 @@ impl Cli {
         }
     }
 
+    /// Two options that exclude each other, wherever they stand: those that all commands share may stand before or behind one.
+    fn conflict(&self) -> Option<(&'static str, &'static str)> {
+        const FROM: &str = "--from <FILE>";
+        const PROC: &str = "--proc <DIR>";
+        const REPEAT: &str = "--repeat <SECONDS>";
+        let shared = &self.shared;
+        let from = shared.from.is_some();
+        let probe = match &self.command {
+            Some(Command::Why { probe, .. }) => *probe,
+            Some(Command::Audit(audit)) => audit.probe,
+            _ => self.output.probe,
+        };
+        let mut pairs = vec![
+            (from && shared.proc != Path::new(PROC_ROOT), (FROM, PROC)),
+            (from && shared.repeat.is_some(), (FROM, REPEAT)),
+            (from && probe, (FROM, "--probe")),
+        ];
+        if let Some(Command::Diff { old, new }) = &self.command {
+            let stdin = Path::new("-");
+            pairs.extend([
+                (from, (FROM, "diff")),
+                (shared.proc != Path::new(PROC_ROOT), (PROC, "diff")),
+                (shared.repeat.is_some(), (REPEAT, "diff")),
+                (old == stdin && new == stdin, ("-", "-")),
+            ]);
+        }
+        if let Some(Command::Audit(audit)) = &self.command {
+            pairs.extend(audit.conflicts(shared));
+        }
+        pairs.into_iter().find(|(both, _)| *both).map(|(_, pair)| pair)
+    }
+
     /// What was asked for.
     #[must_use]
-    pub fn into_options(self) -> Options {
+    pub fn into_request(self) -> Request {
         let Self { command, pipes, selection, mut output, shared, .. } = self;
         let (question, format) = match command {
             Some(Command::Fds { pids }) => {
@@ -158,18 +195,36 @@ impl Cli {
                 let format = if shared.json { Format::Json } else { Format::Telling };
                 (Question::Why(selection.wanted(&pipes)), format)
             }
+            Some(Command::Graph(graph)) => {
+                let format = Format::Drawing(graph.form(shared.json));
+                (Question::Graph(graph.selection.wanted(&graph.pipes)), format)
+            }
             Some(Command::Audit(audit)) => {
                 output.probe = audit.probe;
                 let format = audit.format(shared.json);
                 (Question::Audit(audit.into()), format)
+            }
+            Some(Command::Diff { old, new }) => {
+                return Request::Compare(Comparison {
+                    old: SavedFile::named(old),
+                    new: SavedFile::named(new),
+                    json: shared.json,
+                    headings: !shared.noheadings,
+                    color: shared.color.into(),
+                    quiet: shared.quiet,
+                    require_complete: shared.require_complete,
+                });
             }
             None => {
                 let format = format(&output, &shared);
                 (Question::Pipes(selection.wanted(&pipes)), format)
             }
         };
-        Options {
-            proc_root: shared.proc,
+        Request::Answer(Box::new(Options {
+            source: match shared.from {
+                Some(file) => Source::Saved(SavedFile::named(file)),
+                None => Source::Proc(shared.proc),
+            },
             question,
             format,
             color: shared.color.into(),
@@ -178,6 +233,6 @@ impl Cli {
             quiet: shared.quiet,
             require_complete: shared.require_complete,
             probe: output.probe,
-        }
+        }))
     }
 }

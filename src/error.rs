@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::audit::baseline;
+use crate::saved::SavedError;
 
 /// An error that ends the command. Its text is one line, and says what to do where that is not plain.
 #[derive(Debug, Error)]
@@ -52,6 +53,17 @@ pub enum Error {
     /// No user of that name.
     #[error("no user named {0:?}: give a name that `getent passwd` knows, or a number")]
     NoSuchUser(String),
+    /// A saved report cannot be taken for one.
+    #[error(transparent)]
+    Saved(#[from] SavedError),
+    /// A saved report was not made by the command whose question it should answer.
+    #[error("{name}: this report does not tell that: only one of `lspipe {command} --json` does")]
+    NotAsked {
+        /// The file.
+        name: String,
+        /// What should have made it.
+        command: &'static str,
+    },
     /// A baseline cannot be read.
     #[error("{}: cannot read the baseline: {}{}", path.escape_debug(), reason(source), baseline_cure(source))]
     ReadBaseline {
@@ -101,7 +113,7 @@ pub enum Error {
 }
 
 /// The cause in words, without the number that std adds.
-fn reason(error: &io::Error) -> String {
+pub(crate) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     text.split_once(" (os error").map_or(text.as_str(), |(words, _)| words).to_owned()
 }

@@ -28,6 +28,7 @@ pub fn join(snapshot: Snapshot) -> PipeGraph {
         descriptors,
         probed: BTreeMap::new(),
         hidden: Hidden::default(),
+        selected: false,
         limits,
     }
 }

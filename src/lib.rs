@@ -13,9 +13,11 @@
 
 pub mod audit;
 pub mod cli;
+pub mod diff;
 pub mod error;
 mod files;
 pub mod generate;
+pub mod graph;
 pub mod join;
 pub mod model;
 mod notes;
@@ -23,11 +25,13 @@ pub mod options;
 pub mod probe;
 pub mod render;
 mod run;
+pub mod saved;
 pub mod scan;
 pub mod select;
+mod shape;
 mod sys;
 pub mod users;
 pub mod why;
 
-pub use run::{Exit, run};
+pub use run::{Exit, compare, run};
 pub use sys::die_of_sigpipe;

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 use anstream::{AutoStream, ColorChoice};
 use lspipe::cli::Cli;
 use lspipe::error::Error;
-use lspipe::options::Color;
+use lspipe::options::{Color, Request};
 use lspipe::render::Style;
-use lspipe::{Exit, generate, run};
+use lspipe::{Exit, compare, generate, run};
 
 /// The exit status of a usage error and of a report that could not be made.
 const FAILED: u8 = 2;
@@ -46,14 +46,17 @@ fn answer(cli: Cli) -> Result<Exit, Error> {
     } else if cli.lists_columns() {
         generate::list_columns(&mut out)?;
     } else {
-        let options = cli.into_options();
-        let color = match options.color {
+        let request = cli.into_request();
+        let color = match request.color() {
             Color::Auto => terminal && automatic,
             Color::Always => true,
             Color::Never => false,
         };
         let style = Style { width: terminal.then(width), color };
-        return run(&options, &style, &mut out, &mut say);
+        return match request {
+            Request::Answer(options) => run(&options, &style, &mut out, &mut say),
+            Request::Compare(comparison) => compare(&comparison, &style, &mut out, &mut say),
+        };
     }
     out.flush()?;
     Ok(Exit::Reported)

@@ -15,17 +15,34 @@ pub(crate) use self::probe::{no_probe, probe};
 const GRANT: &str = "run as root, or with cap_sys_ptrace and cap_dac_read_search, see PERMISSIONS in lspipe(1)";
 
 /// Says which of the processes that were asked for are not there.
-pub(crate) fn no_process(pids: &[Pid], graph: &PipeGraph) -> Vec<String> {
+pub(crate) fn no_process(pids: &[Pid], graph: &PipeGraph, file: Option<&str>) -> Vec<String> {
     let missing = pids.iter().filter(|pid| !graph.parents.contains_key(pid));
-    let root = graph.coverage.proc_root.display();
-    missing.map(|pid| format!("no process {pid} in {root}")).collect()
+    let say = |pid: &Pid| match file {
+        Some(file) => format!("no process {pid} in {file}, which has those only that hold an end of a pipe"),
+        None => format!("no process {pid} in {}", graph.coverage.proc_root.display()),
+    };
+    missing.map(say).collect()
+}
+
+/// Says that two reports have nothing in common.
+pub(crate) fn other_boot(old: &str, new: &str) -> String {
+    format!("{old} and {new} are of different machines, or of different boots of one, so that no pipe can be in both")
+}
+
+/// Says that a saved report does not tell of all pipes.
+pub(crate) fn is_part(file: &str) -> String {
+    format!("{file} was saved with a selection, and tells of those pipes only")
 }
 
 /// Says which of the processes that were asked for are there, but could not be read.
-pub(crate) fn unreadable(pids: &[Pid], graph: &PipeGraph) -> Vec<String> {
+pub(crate) fn unreadable(pids: &[Pid], graph: &PipeGraph, file: Option<&str>) -> Vec<String> {
     let concerned = |gap: &&Gap| pids.contains(&gap.pid) && matches!(gap.what, Unread::FdTable | Unread::FdLinks);
-    let advice = advice(graph);
-    let say = |gap: &Gap| format!("the fd table of process {} cannot be read ({}): {advice}", gap.pid, gap.error);
+    let say = |gap: &Gap| match file {
+        Some(file) => {
+            format!("the fd table of process {} could not be read when {file} was saved ({})", gap.pid, gap.error)
+        }
+        None => format!("the fd table of process {} cannot be read ({}): {}", gap.pid, gap.error, advice(graph)),
+    };
     graph.coverage.gaps.iter().filter(concerned).map(say).collect()
 }
 
@@ -64,8 +81,16 @@ pub(crate) fn nothing_matched(selection: &Selection) -> String {
     }
 }
 
+/// Says that a selection left ends only that are copies.
+pub(crate) fn only_copies(selection: &Selection) -> String {
+    match selection.pids.as_slice() {
+        [pid] => format!("process {pid} holds only copies of ends that others use; for those: lspipe -p {pid}"),
+        _ => "the processes that match hold only copies of ends that others use; lspipe with the same selection lists them".to_owned(),
+    }
+}
+
 /// Says what the scan could not see.
-pub(crate) fn coverage(graph: &PipeGraph) -> Vec<String> {
+pub(crate) fn coverage(graph: &PipeGraph, file: Option<&str>) -> Vec<String> {
     let coverage = &graph.coverage;
     let hung = coverage.gaps.iter().filter(|gap| is_hung(gap)).map(hung);
     let harmless = coverage.gaps.iter().filter(|gap| !is_hung(gap) && gap.may_hold == MayHold::NOTHING).map(harmless);
@@ -79,8 +104,16 @@ pub(crate) fn coverage(graph: &PipeGraph) -> Vec<String> {
     };
     notes.extend(who.map(|who| {
         let count = gaps.chunk_by(|a, b| a.pid == b.pid).count();
-        let (all, advice) = (coverage.processes, advice(graph));
-        format!("{count} of {all} processes{who} could not be read, and may hold ends that are not shown (?): {advice}")
+        let all = coverage.processes;
+        match file {
+            Some(file) => format!(
+                "{count} of {all} processes{who} could not be read when {file} was saved, and may hold ends that are not shown (?)"
+            ),
+            None => format!(
+                "{count} of {all} processes{who} could not be read, and may hold ends that are not shown (?): {}",
+                advice(graph)
+            ),
+        }
     }));
     notes.extend(coverage.outside.map(|outside| {
         match outside {

@@ -7,13 +7,34 @@ use std::time::Duration;
 use crate::audit::Thresholds;
 use crate::model::{Code, Pid, PipeId, PipeKind, Severity};
 use crate::render::Format;
+use crate::saved::SavedFile;
 use crate::select::CommandPattern;
 
-/// One run of the command.
+/// What the command is to do.
+#[derive(Debug, Clone)]
+pub enum Request {
+    /// To answer a question about pipes.
+    Answer(Box<Options>),
+    /// To compare two saved reports.
+    Compare(Comparison),
+}
+
+impl Request {
+    /// When to colour.
+    #[must_use]
+    pub fn color(&self) -> Color {
+        match self {
+            Self::Answer(options) => options.color,
+            Self::Compare(comparison) => comparison.color,
+        }
+    }
+}
+
+/// One question, and how to answer it.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The proc root.
-    pub proc_root: PathBuf,
+    /// Where the facts come from.
+    pub source: Source,
     /// What to report.
     pub question: Question,
     /// In which form.
@@ -32,6 +53,15 @@ pub struct Options {
     pub probe: bool,
 }
 
+/// Where the facts come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A proc root that is scanned.
+    Proc(PathBuf),
+    /// A report that was saved.
+    Saved(SavedFile),
+}
+
 /// What to report.
 #[derive(Debug, Clone)]
 pub enum Question {
@@ -41,8 +71,29 @@ pub enum Question {
     Why(Wanted),
     /// What is wrong, or about to be.
     Audit(Audit),
+    /// The pipelines, drawn.
+    Graph(Wanted),
     /// The whole fd tables of these processes.
     Tables(Vec<Pid>),
+}
+
+/// What two saved reports are to be compared for: one run of `lspipe diff`.
+#[derive(Debug, Clone)]
+pub struct Comparison {
+    /// The earlier report.
+    pub old: SavedFile,
+    /// The later report.
+    pub new: SavedFile,
+    /// Whether the answer is JSON.
+    pub json: bool,
+    /// Whether to print headings.
+    pub headings: bool,
+    /// Whether to colour.
+    pub color: Color,
+    /// Whether to keep the notes back.
+    pub quiet: bool,
+    /// Whether an incomplete report is a failure.
+    pub require_complete: bool,
 }
 
 /// What an audit is to tell, and where to.

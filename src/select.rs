@@ -84,6 +84,11 @@ impl Selection {
             && self.pipes.is_empty())
     }
 
+    /// Whether it names processes, by ID, command or user.
+    pub(crate) fn names_processes(&self) -> bool {
+        !self.selects_any_holder()
+    }
+
     fn selects_any_holder(&self) -> bool {
         self.pids.is_empty() && self.commands.is_empty() && self.users.is_empty()
     }
@@ -115,6 +120,7 @@ pub fn select(graph: PipeGraph, selection: &Selection) -> PipeGraph {
 /// Keeps these pipes, and the processes that hold an end of one of them.
 #[must_use]
 pub fn keep(mut graph: PipeGraph, pipes: &BTreeSet<PipeId>) -> PipeGraph {
+    graph.selected |= graph.pipes.len() > pipes.len();
     graph.pipes.retain(|pipe| pipes.contains(&pipe.id));
     let holders = holders(&graph.pipes);
     graph.processes.retain(|pid, _| holders.contains(pid));

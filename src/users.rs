@@ -7,7 +7,7 @@ use crate::error::Error;
 use crate::model::{PipeGraph, Uid};
 
 /// The names of the users that a report shows.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Users {
     names: BTreeMap<Uid, String>,
 }
@@ -23,6 +23,18 @@ impl Users {
         let named =
             names.into_iter().filter_map(|(uid, user)| Some((uid, user?.name().to_string_lossy().into_owned())));
         Self { names: named.collect() }
+    }
+
+    /// Those that a saved report names.
+    #[must_use]
+    pub fn saved(names: impl Iterator<Item = (Uid, String)>) -> Self {
+        Self { names: names.collect() }
+    }
+
+    /// The user of that name.
+    #[must_use]
+    pub fn of_name(&self, name: &str) -> Option<Uid> {
+        self.names.iter().find(|(_, known)| *known == name).map(|(uid, _)| *uid)
     }
 
     /// The name of a user; none if there is none, or it was not looked up.

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::{Case, ancestors};
-use crate::model::{AccessMode, Endpoint, Fault, Finding, Pid, Pipe, PipeKind, Risk, Side};
+use crate::model::{AccessMode, Code, Endpoint, Fault, Finding, Pid, Pipe, PipeKind, Risk, Side};
 
 pub(super) const EXPLAIN: &str = "\
 A session has a reader and a writer of an anonymous pipe, and a process of
@@ -50,19 +50,12 @@ pub(super) fn find(case: &Case<'_>, pipe: &Pipe) -> Option<Finding> {
     Some(case.finding(risk, pids, vec![pipe.id], Vec::new()))
 }
 
-/// What is left of a finding beside those of `why`: a holder of whom it is told that its write end leaked is not told of again.
+/// What is left of a finding beside those of `why`: if it is told of a pipe that its write ends leaked, they are not told of again. All of
+/// them have, then.
 pub(super) fn unless_told(finding: Finding, told: &[Finding]) -> Option<Finding> {
     let Fault::Risk(Risk::InheritedEnd { pipe, ends, .. }) = &finding.fault else { return Some(finding) };
-    let leaked: BTreeSet<Pid> = told
-        .iter()
-        .filter_map(|other| match &other.fault {
-            Fault::LeakedWriteEnd { pipe: of, holders, .. } if of == pipe => Some(holders),
-            _ => None,
-        })
-        .flatten()
-        .map(|holder| holder.end.pid)
-        .collect();
-    (!ends.iter().all(|end| leaked.contains(&end.pid))).then_some(finding)
+    let leaked = told.iter().any(|other| other.code() == Code::LeakedWriteEnd && other.pipes.contains(pipe));
+    (!leaked || !ends.iter().all(|end| end.access.is_on(Side::Write))).then_some(finding)
 }
 
 fn sessions(case: &Case<'_>, pipe: &Pipe, side: Side) -> BTreeSet<u32> {

@@ -16,7 +16,7 @@ mod users;
 
 use std::collections::BTreeSet;
 
-use crate::model::{Doubt, Fault, Finding, Pid, Pipe, PipeGraph, PipeId, Risk, Side, TaskId, Tid, Uid};
+use crate::model::{Code, Doubt, Fault, Finding, Pid, Pipe, PipeGraph, PipeId, Risk, Side, TaskId, Tid, Uid};
 use crate::why::Groups;
 
 pub use self::audited::Audited;
@@ -41,6 +41,12 @@ pub fn audit(graph: &PipeGraph, groups: &Groups, thresholds: &Thresholds) -> Vec
     findings.extend(pages::find(&case));
     sort(&mut findings);
     findings
+}
+
+/// Whether a rule judges by what only an audit looks at. In a report that something else saved, what it does not find may be there.
+#[must_use]
+pub const fn asks_for_more(code: Code) -> bool {
+    matches!(code, Code::FifoExposed | Code::CrossesContainers | Code::EndHoard | Code::PipePages)
 }
 
 /// What `why` told and what an audit found, as one list, the worst first. What both tell of the same pipe and holder stands once.

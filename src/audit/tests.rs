@@ -39,6 +39,7 @@ fn machine(processes: impl IntoIterator<Item = Process>) -> PipeGraph {
         probed: BTreeMap::new(),
         hidden: Hidden::default(),
         limits: PipeLimits::default(),
+        selected: false,
     }
 }
 

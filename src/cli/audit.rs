@@ -86,16 +86,16 @@ pub(super) struct AuditArgs {
 }
 
 impl AuditArgs {
-    /// Two options that exclude each other. The others know each other; those that all commands share may stand before ours.
-    pub(super) fn conflict(&self, shared: &SharedArgs) -> Option<(&'static str, &'static str)> {
+    /// Options that exclude each other, and whether both are given: those that all commands share may stand before ours.
+    pub(super) fn conflicts(&self, shared: &SharedArgs) -> [(bool, (&'static str, &'static str)); 5] {
         let (json, repeat) = (shared.json, shared.repeat.is_some());
-        let pairs = [
+        [
             (self.ndjson && json, ("--ndjson", "--json")),
             (self.metrics && json, ("--metrics", "--json")),
             (self.metrics && repeat, ("--metrics", "--repeat <SECONDS>")),
             (self.write_baseline.is_some() && repeat, ("--write-baseline <FILE>", "--repeat <SECONDS>")),
-        ];
-        pairs.into_iter().find(|(both, _)| *both).map(|(_, pair)| pair)
+            (self.confirm.is_some() && shared.from.is_some(), ("--confirm <SECONDS>", "--from <FILE>")),
+        ]
     }
 
     pub(super) const fn format(&self, json: bool) -> Format {

@@ -1,10 +1,12 @@
 //! The subcommands.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use clap::{Subcommand, ValueHint};
 
 use super::audit::AuditArgs;
+use super::graph::{GRAPH_HELP, GraphArgs};
 use super::selection::SelectionArgs;
 use super::{OUTPUT, PIPE_FORMS, value};
 use crate::model::Pid;
@@ -12,6 +14,9 @@ use crate::model::Pid;
 const WHY_HELP: &str = "\
 Exit status: 0 if nothing is wrong, 1 if something was found that is a warning or an error, 2 for a usage error or where it could \
 not be found out.";
+
+const DIFF_HELP: &str = "\
+Exit status: 0 if nothing differs, 1 if something does, 2 for a usage error or where a report could not be read.";
 
 const AUDIT_HELP: &str = "\
 Exit status: 0 if nothing was found that is a warning or an error, or a baseline was written; 1 if something was; 2 for a usage error, \
@@ -40,11 +45,32 @@ pub(super) enum Command {
         #[arg(long, help_heading = OUTPUT)]
         probe: bool,
     },
+    /// Compare two saved reports: which pipes and ends came, went or changed
+    ///
+    /// Reports are saved with --json. A process is the same if it has the same PID and was started at the same time. An end changed if
+    /// it is open with other flags, or its process is another program or user now.
+    #[command(max_term_width = 100, after_help = DIFF_HELP)]
+    Diff {
+        /// The earlier report; - is the standard input
+        #[arg(value_name = "OLD", value_hint = ValueHint::FilePath)]
+        old: PathBuf,
+
+        /// The later report
+        #[arg(value_name = "NEW", value_hint = ValueHint::FilePath)]
+        new: PathBuf,
+    },
     /// Look for what is wrong or about to be, for timers and fleets
     ///
     /// Tells what `lspipe why` would, and more that is worth a look: who shares a pipe and should not, and what is about to run out.
     #[command(max_term_width = 100, after_help = AUDIT_HELP)]
     Audit(AuditArgs),
+    /// Draw the pipelines: who writes to whom
+    ///
+    /// Each pipeline from its sources on, with branches, joins and circles, in the direction of the data. Who only holds a copy of an end,
+    /// as a shell does of its children's, is drawn apart; what hangs, and who keeps a reader from end of file, is marked. A selection
+    /// keeps all that its data come from and go to.
+    #[command(max_term_width = 100, after_help = GRAPH_HELP)]
+    Graph(GraphArgs),
     /// Show the whole fd table of processes, pipes with their other ends
     #[command(max_term_width = 100)]
     Fds {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{ArgAction, Args, ValueEnum, ValueHint};
 
 use super::value::{self, Columns};
-use super::{OUTPUT, SOURCE};
+use super::{OUTPUT, PROC_ROOT, SOURCE};
 use crate::model::Side;
 use crate::options::Color;
 use crate::render::columns::{Column, Subject};
@@ -105,8 +105,12 @@ pub(super) struct SharedArgs {
     pub(super) require_complete: bool,
 
     /// Read another proc file system, or a directory tree like one
-    #[arg(long, value_name = "DIR", default_value = "/proc", value_hint = ValueHint::DirPath, global = true, help_heading = SOURCE)]
+    #[arg(long, value_name = "DIR", default_value = PROC_ROOT, value_hint = ValueHint::DirPath, global = true, help_heading = SOURCE)]
     pub(super) proc: PathBuf,
+
+    /// Answer from a report that was saved with --json; - is the standard input
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, global = true, help_heading = SOURCE)]
+    pub(super) from: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]

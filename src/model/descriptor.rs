@@ -90,6 +90,22 @@ impl OpenFlags {
         FLAG_NAMES.into_iter().filter(move |(flag, _)| set(*flag)).map(|(_, name)| name)
     }
 
+    /// The flags that have these names, of a descriptor with this access mode: what `names` leaves out is lost. None if a name is none.
+    #[must_use]
+    pub fn of_names<'a>(access: Option<AccessMode>, names: impl IntoIterator<Item = &'a str>) -> Option<Self> {
+        let mut flags = match access {
+            Some(AccessMode::Read) | None => 0,
+            Some(AccessMode::Write) => 1,
+            Some(AccessMode::ReadWrite) => 2,
+        };
+        for name in names {
+            let (flag, _) = FLAG_NAMES.into_iter().find(|(_, known)| *known == name)?;
+            let implied = if flag == SYNC_ONLY { libc::O_DSYNC } else { 0 };
+            flags |= (flag | implied).cast_unsigned();
+        }
+        Some(Self(flags))
+    }
+
     fn has(self, flag: i32) -> bool {
         self.0 & flag.cast_unsigned() != 0
     }

@@ -166,7 +166,7 @@ pub struct Finding {
 impl Finding {
     /// The word for it in every output.
     #[must_use]
-    pub const fn code(&self) -> Code {
+    pub fn code(&self) -> Code {
         match &self.fault {
             Fault::Deadlock { itself: false, .. } => Code::Deadlock,
             Fault::Deadlock { itself: true, .. } => Code::SelfDeadlock,
@@ -176,6 +176,7 @@ impl Finding {
             Fault::HiddenEnd { .. } => Code::HiddenEnd,
             Fault::Missing { side: Side::Read, .. } => Code::NoReader,
             Fault::Missing { side: Side::Write, .. } => Code::NoWriter,
+            Fault::Recorded(record) => record.code,
             Fault::Risk(risk) => risk.code(),
         }
     }
@@ -184,6 +185,7 @@ impl Finding {
     #[must_use]
     pub fn severity(&self) -> Severity {
         match &self.fault {
+            Fault::Recorded(record) => record.severity,
             Fault::Deadlock { .. } if self.doubts.is_empty() => Severity::Error,
             Fault::StalledReader { patient: true, .. }
             | Fault::LeakedWriteEnd { patient: true, .. }
@@ -197,8 +199,9 @@ impl Finding {
 
     /// How it is known.
     #[must_use]
-    pub const fn proof(&self) -> Proof {
+    pub fn proof(&self) -> Proof {
         match &self.fault {
+            Fault::Recorded(record) => record.proof,
             Fault::HiddenEnd { .. } => Proof::Proven,
             _ if !self.doubts.is_empty() => Proof::Suspected,
             Fault::LeakedWriteEnd { .. }
@@ -206,6 +209,16 @@ impl Finding {
                 Proof::Inferred
             }
             _ => Proof::Proven,
+        }
+    }
+
+    /// Other threads that are stuck because of it.
+    #[must_use]
+    pub fn behind(&self) -> &[TaskId] {
+        match &self.fault {
+            Fault::Deadlock { behind, .. } => behind,
+            Fault::Recorded(record) => &record.behind,
+            _ => &[],
         }
     }
 
@@ -283,6 +296,62 @@ pub enum Fault {
     },
     /// What only an audit tells: it works, and may not stay so, or should not.
     Risk(Risk),
+    /// What it was is known from a saved report only, in words.
+    Recorded(Box<Record>),
+}
+
+/// A finding in words, as it stands in a saved report.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// What it is.
+    pub code: Code,
+    /// How bad it is.
+    pub severity: Severity,
+    /// How it is known.
+    pub proof: Proof,
+    /// What is wrong.
+    pub message: String,
+    /// By what it is known.
+    pub evidence: Vec<Evidence>,
+    /// What would help.
+    pub advice: String,
+    /// Other threads that are stuck because of it.
+    pub behind: Vec<TaskId>,
+}
+
+/// Something by which a finding is known, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Evidence {
+    /// What part it has in the finding.
+    pub role: Role,
+    /// The words: one line.
+    pub text: String,
+}
+
+/// What part somebody has in a finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// A step of a circle of waits; these stand in its order.
+    Circle,
+    /// Somebody who is stuck because of it.
+    Behind,
+    /// Somebody who waits.
+    Waits,
+    /// Somebody who holds an end.
+    Holder,
+}
+
+impl Role {
+    /// The word for it in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Circle => "circle",
+            Self::Behind => "behind",
+            Self::Waits => "waits",
+            Self::Holder => "holder",
+        }
+    }
 }
 
 /// A step of a circle: a thread, what it waits for, and by which end the next could end that.

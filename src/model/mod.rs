@@ -24,7 +24,8 @@ pub use self::coverage::{Coverage, Gap, MayHold, Outside, Unread};
 pub use self::descriptor::{AccessMode, Descriptor, Endpoint, FileType, OpenFlags};
 pub use self::file::{Directories, PipeFile, PipeLimits};
 pub use self::finding::{
-    Certainty, Diagnosis, Doubt, Fault, Finding, Holder, Link, Proof, Severity, Stranger, Subject, Wait, Waker,
+    Certainty, Diagnosis, Doubt, Evidence, Fault, Finding, Holder, Link, Proof, Record, Role, Severity, Stranger,
+    Subject, Wait, Waker,
 };
 pub use self::number::{Device, Fd, Gid, NotAPipeId, Pid, Tid, Uid};
 pub use self::pipe::{Opener, Pipe, PipeId, PipeKind, Side};
@@ -69,6 +70,8 @@ pub struct PipeGraph {
     pub probed: BTreeMap<PipeId, Probed>,
     /// What may hold an end that no fd table shows; empty where nobody looked.
     pub hidden: Hidden,
+    /// Whether a selection has left out pipes.
+    pub selected: bool,
     /// How many pages the pipes of a user may take.
     pub limits: PipeLimits,
 }

@@ -103,6 +103,23 @@ pub enum Doing {
     Unknown,
 }
 
+impl Doing {
+    /// The word for it in JSON.
+    #[must_use]
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::Runs => "runs",
+            Self::Waits { .. } => "waits",
+            Self::Stopped => "stopped",
+            Self::Traced => "traced",
+            Self::Frozen => "frozen",
+            Self::Exits => "exits",
+            Self::Sleeps(_) => "sleeps",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// One thing that a thread waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Cause {
@@ -183,6 +200,18 @@ pub enum Besides {
     Lock,
 }
 
+impl Besides {
+    /// The word for it in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::Files => "files",
+            Self::Lock => "lock",
+        }
+    }
+}
+
 /// What a thread sleeps in, where that is no pipe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Sleep {
@@ -219,4 +248,23 @@ pub enum SleepOn {
     FileInPipe(PipeId),
     /// Anything else.
     Other,
+}
+
+impl SleepOn {
+    /// The word for it in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Timer => "timer",
+            Self::Signal => "signal",
+            Self::Files => "files",
+            Self::SomeFiles => "some-files",
+            Self::Futex => "futex",
+            Self::IoUring => "io_uring",
+            Self::Terminal => "terminal",
+            Self::Socket => "socket",
+            Self::FileInPipe(_) => "file-in-pipe",
+            Self::Other => "other",
+        }
+    }
 }

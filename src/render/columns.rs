@@ -3,7 +3,7 @@
 use super::text::{Ink, Place, push_fmt, push_name};
 use super::{Sheet, Style};
 use crate::model::{
-    AccessMode, CommandLine, Descriptor, Endpoint, Fd, Opener, Pid, Pipe, PipeId, Process, Side, Tid, Uid,
+    AccessMode, CommandLine, Descriptor, Endpoint, Fd, Opener, Pid, Pipe, PipeGraph, PipeId, Process, Side, Tid, Uid,
 };
 
 /// How many other ends the ENDS column names. With all of them the output would grow with the square of the ends.
@@ -330,24 +330,11 @@ impl Sheet<'_> {
         let separator = style.separator(ends.len());
         for (index, end) in ends.iter().enumerate() {
             text.push_str(if index == 0 { "" } else { separator });
-            self.end(end, text);
+            push_end(self.graph, end, text);
         }
         if more > 0 {
             push_fmt(text, format_args!("{separator}+{more}"));
         }
-    }
-
-    /// `252,grep,0r`, as lsof and lsfd write it. A thread that has the end for itself follows the PID: `252/260,grep,0r`.
-    fn end(&self, end: &Endpoint, text: &mut String) {
-        push_fmt(text, format_args!("{}", end.pid));
-        if let Some(tid) = end.tid {
-            push_fmt(text, format_args!("/{tid}"));
-        }
-        text.push(',');
-        if let Some(process) = self.graph.processes.get(&end.pid) {
-            push_name(text, &process.command, Place::Item);
-        }
-        push_fmt(text, format_args!(",{}{}", end.fd, end.access.as_str()));
     }
 
     fn user(&self, uid: Option<Uid>, text: &mut String) {
@@ -356,6 +343,19 @@ impl Sheet<'_> {
             None => show(text, uid),
         }
     }
+}
+
+/// `252,grep,0r`, as lsof and lsfd write it. A thread that has the end for itself follows the PID: `252/260,grep,0r`.
+pub(super) fn push_end(graph: &PipeGraph, end: &Endpoint, text: &mut String) {
+    push_fmt(text, format_args!("{}", end.pid));
+    if let Some(tid) = end.tid {
+        push_fmt(text, format_args!("/{tid}"));
+    }
+    text.push(',');
+    if let Some(process) = graph.processes.get(&end.pid) {
+        push_name(text, &process.command, Place::Item);
+    }
+    push_fmt(text, format_args!(",{}{}", end.fd, end.access.as_str()));
 }
 
 /// Appends a value if there is one.

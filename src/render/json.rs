@@ -6,16 +6,18 @@ use serde::Serialize;
 
 use super::Sheet;
 use super::text::{misleads, push_fmt};
+use crate::graph::Drawing;
 
-/// The JSON Schema of `--json`; the definition `Line` in it is that of a line of `--ndjson`, `AuditLine` that of an audit's.
+/// The JSON Schema of `--json`; the definition `Line` in it is that of a line of `--ndjson`, `AuditLine` that of an
+/// audit's, and `Graph` is what `graph --format json` prints.
 pub const SCHEMA: &str = include_str!("../../schema/lspipe.schema.json");
 
 /// One object: indented for a person, on one line for a machine, since indenting doubles it.
-pub(super) fn write_report(sheet: &Sheet<'_>, terminal: bool, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write_object(object: &impl Serialize, terminal: bool, out: &mut dyn Write) -> io::Result<()> {
     if terminal {
-        writeln!(out, "{}", safe(&serde_json::to_string_pretty(&sheet.report())?))
+        writeln!(out, "{}", safe(&serde_json::to_string_pretty(object)?))
     } else {
-        serde_json::to_writer(&mut *out, &sheet.report())?;
+        serde_json::to_writer(&mut *out, object)?;
         out.write_all(b"\n")
     }
 }
@@ -39,6 +41,16 @@ fn write_line(line: &impl Serialize, terminal: bool, out: &mut dyn Write) -> io:
     }
 }
 
+/// The pipelines as one object.
+pub(super) fn write_drawing(
+    sheet: &Sheet<'_>,
+    drawing: &Drawing,
+    terminal: bool,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    write_object(&sheet.graph_view(drawing), terminal, out)
+}
+
 /// The same JSON, with characters that a terminal would obey or not show as escapes: `serde_json` writes all above U+001F as they
 /// are. They can stand in strings only.
 fn safe(json: &str) -> String {
@@ -59,7 +71,7 @@ fn safe(json: &str) -> String {
 mod tests {
     use schemars::generate::SchemaSettings;
 
-    use super::super::view::{AuditLine, Line, Report};
+    use crate::shape::{AuditLine, Graph, Line, Report};
 
     #[test]
     fn on_a_terminal_json_obeys_nobody() {
@@ -76,6 +88,7 @@ mod tests {
         let mut generator = SchemaSettings::default().for_serialize().into_generator();
         generator.subschema_for::<Line<'_>>();
         generator.subschema_for::<AuditLine<'_>>();
+        generator.subschema_for::<Graph<'_>>();
         let schema = generator.into_root_schema_for::<Report<'_>>();
         let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
         snapbox::assert_data_eq!(text, snapbox::file!["../../schema/lspipe.schema.json"].raw());

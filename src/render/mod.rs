@@ -1,6 +1,8 @@
 //! From a report to bytes. Everything drawn is drawn from the same [`PipeGraph`]; nothing is looked up or decided here.
 
 pub mod columns;
+mod difference;
+mod drawing;
 mod json;
 mod metrics;
 mod table;
@@ -12,11 +14,13 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use self::columns::{Column, Row};
-use self::table::Frame;
+use self::table::{Heading, Table};
 use self::text::Place;
+use crate::graph::Drawing;
 use crate::model::{Descriptor, Pid, Pipe, PipeGraph, Side};
 use crate::users::Users;
 
+pub use self::difference::render_difference;
 pub use self::json::SCHEMA;
 pub use self::telling::{Asked, Told};
 pub(crate) use self::text::readable;
@@ -71,6 +75,21 @@ pub enum Format {
     Telling,
     /// What an audit found, in numbers, for Prometheus.
     Metrics,
+    /// What `graph` draws.
+    Drawing(DrawingFormat),
+}
+
+/// In which form pipelines are drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DrawingFormat {
+    /// A line for each process.
+    Tree,
+    /// For Graphviz.
+    Dot,
+    /// For Markdown pages.
+    Mermaid,
+    /// One JSON object.
+    Json,
 }
 
 impl Format {
@@ -80,7 +99,17 @@ impl Format {
         match self {
             Self::Json | Self::Ndjson | Self::Telling | Self::Metrics => true,
             Self::Ends(table) => table.columns.contains(&Column::Flags),
-            Self::Pipes(_) | Self::Tables { .. } | Self::Terse(_) => false,
+            Self::Pipes(_) | Self::Tables { .. } | Self::Terse(_) | Self::Drawing(_) => false,
+        }
+    }
+
+    /// Whether it has a syntax of its own, and so says by itself that there is nothing.
+    #[must_use]
+    pub const fn is_for_machines(&self) -> bool {
+        match self {
+            Self::Json | Self::Ndjson | Self::Metrics => true,
+            Self::Drawing(form) => !matches!(form, DrawingFormat::Tree),
+            Self::Pipes(_) | Self::Ends(_) | Self::Tables { .. } | Self::Terse(_) | Self::Telling => false,
         }
     }
 
@@ -90,7 +119,7 @@ impl Format {
         match self {
             Self::Json | Self::Ndjson | Self::Telling | Self::Metrics => true,
             Self::Ends(table) => table.columns.iter().any(|column| column.needs_facts()),
-            Self::Pipes(_) | Self::Tables { .. } | Self::Terse(_) => false,
+            Self::Pipes(_) | Self::Tables { .. } | Self::Terse(_) | Self::Drawing(_) => false,
         }
     }
 
@@ -98,9 +127,14 @@ impl Format {
     #[must_use]
     pub fn needs_users(&self) -> bool {
         match self {
-            Self::Json | Self::Ndjson => true,
+            Self::Json | Self::Ndjson | Self::Drawing(DrawingFormat::Json) => true,
             Self::Ends(table) => table.columns.contains(&Column::User),
-            Self::Pipes(_) | Self::Tables { .. } | Self::Terse(_) | Self::Telling | Self::Metrics => false,
+            Self::Pipes(_)
+            | Self::Tables { .. }
+            | Self::Terse(_)
+            | Self::Telling
+            | Self::Metrics
+            | Self::Drawing(_) => false,
         }
     }
 }
@@ -123,22 +157,17 @@ pub fn render(
     graph: &PipeGraph,
     users: &Users,
     told: Option<&Told<'_>>,
+    drawing: Option<&Drawing>,
     format: &Format,
     style: &Style,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let sheet = Sheet { graph, users, told };
     match format {
-        Format::Pipes(table) => {
-            let frame = Frame { columns: &table.columns, headings: table.headings };
-            sheet.table(&frame, || Box::new(graph.pipes.iter().map(Row::of_pipe)), style, out)
-        }
-        Format::Ends(table) => {
-            let frame = Frame { columns: &table.columns, headings: table.headings };
-            sheet.table(&frame, || Box::new(graph.pipes.iter().flat_map(Row::of_ends)), style, out)
-        }
+        Format::Pipes(table) => sheet.table(table, &|| Box::new(graph.pipes.iter().map(Row::of_pipe)), style, out),
+        Format::Ends(table) => sheet.table(table, &|| Box::new(graph.pipes.iter().flat_map(Row::of_ends)), style, out),
         Format::Tables { headings } => sheet.tables(*headings, style, out),
-        Format::Json => json::write_report(&sheet, style.width.is_some(), out),
+        Format::Json => json::write_object(&sheet.report(), style.width.is_some(), out),
         Format::Ndjson => json::write_lines(&sheet, style.width.is_some(), out),
         Format::Terse(sides) => {
             let ends = graph.pipes.iter().flat_map(|pipe| sides.iter().flat_map(|side| pipe.side(*side)));
@@ -150,6 +179,7 @@ pub fn render(
         }
         Format::Metrics => sheet.metrics(out),
         Format::Telling => told.map_or(Ok(()), |told| sheet.tell(told, style, out)),
+        Format::Drawing(form) => drawing.map_or(Ok(()), |drawing| sheet.draw(drawing, *form, style, out)),
     }
 }
 
@@ -169,8 +199,22 @@ impl Sheet<'_> {
         columns.extend(several.then_some(Column::Pid));
         columns.extend(descriptors.iter().any(|descriptor| descriptor.tid.is_some()).then_some(Column::Tid));
         columns.extend([Column::Fd, Column::Mode, Column::Type, Column::Flags, Column::Target, Column::Ends]);
-        let frame = Frame { columns: &columns, headings };
-        self.table(&frame, || Box::new(descriptors.iter().map(|it| Row::of_descriptor(self.graph, it))), style, out)
+        let table = TableFormat { columns, headings };
+        self.table(&table, &|| Box::new(descriptors.iter().map(|it| Row::of_descriptor(self.graph, it))), style, out)
+    }
+
+    fn table<'a>(
+        &self,
+        table: &TableFormat,
+        rows: &dyn Fn() -> Box<dyn Iterator<Item = Row<'a>> + 'a>,
+        style: &Style,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        let columns = table.columns.iter();
+        let headings: Vec<Heading> =
+            columns.map(|column| Heading { text: column.heading(), long: column.is_long() }).collect();
+        let cell = |index: usize, row: &Row<'a>, text: &mut String| self.cell(table.columns[index], row, style, text);
+        Table { headings: &headings, headed: table.headings, rows, cell: &cell }.write(style, out)
     }
 }
 

@@ -2,11 +2,10 @@
 
 use std::io::{self, Write};
 
-use comfy_table::{ColumnConstraint, ContentArrangement, Table, Width, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Width, presets};
 
-use super::columns::{Column, Row};
+use super::Style;
 use super::text::{Ink, paint, width};
-use super::{Sheet, Style};
 
 /// Off a terminal, a cell longer than this shifts the rest of its row, rather than every row of the table.
 const WIDEST_PADDING: usize = 36;
@@ -29,50 +28,57 @@ const USUAL_END: u16 = 18;
 /// The width that a list or a path keeps on a narrow terminal, if it is that long.
 const LEAST_LONG: u16 = 8;
 
-/// A table: which columns, with or without headings.
-pub(super) struct Frame<'a> {
-    pub(super) columns: &'a [Column],
-    pub(super) headings: bool,
+/// A column, as far as the layout has to know it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Heading {
+    pub(super) text: &'static str,
+    /// Whether its cells may be long, and then rather wrap than those of others.
+    pub(super) long: bool,
 }
 
-impl Sheet<'_> {
-    /// Writes a table of the rows. They are asked for twice, so that none of it is held in memory off a terminal.
-    pub(super) fn table<'a, R>(&self, frame: &Frame<'_>, rows: R, style: &Style, out: &mut dyn Write) -> io::Result<()>
-    where
-        R: Fn() -> Box<dyn Iterator<Item = Row<'a>> + 'a>,
-    {
+/// A table of rows.
+pub(super) struct Table<'a, 'r, R> {
+    pub(super) headings: &'a [Heading],
+    /// Whether to print the headings.
+    pub(super) headed: bool,
+    /// Asked for twice, so that none of it is held in memory off a terminal.
+    pub(super) rows: &'a dyn Fn() -> Box<dyn Iterator<Item = R> + 'r>,
+    /// Writes the cell of a row in this column.
+    pub(super) cell: &'a dyn Fn(usize, &R, &mut String),
+}
+
+impl<R> Table<'_, '_, R> {
+    /// Writes it.
+    pub(super) fn write(&self, style: &Style, out: &mut dyn Write) -> io::Result<()> {
         match style.width {
-            Some(width) if rows().nth(MOST_FITTED).is_none() => self.fitted(frame, rows(), width, style, out),
-            _ => self.aligned(frame, rows, style, out),
+            Some(width) if (self.rows)().nth(MOST_FITTED).is_none() => self.fitted(width, style, out),
+            _ => self.aligned(style, out),
         }
     }
 
     /// Wraps cells, so that the table fits the width and all of it is there.
-    fn fitted<'a>(
-        &self,
-        frame: &Frame<'_>,
-        rows: impl Iterator<Item = Row<'a>>,
-        width: u16,
-        style: &Style,
-        out: &mut dyn Write,
-    ) -> io::Result<()> {
-        let mut table = Table::new();
+    fn fitted(&self, width: u16, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+        let mut table = comfy_table::Table::new();
         table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
-        if frame.headings {
-            table.set_header(frame.columns.iter().map(|column| heading(*column, style)));
+        if self.headed {
+            table.set_header(self.headings.iter().map(|heading| heading.inked(style)));
         }
-        for row in rows {
-            table.add_row(frame.columns.iter().map(|column| {
+        for row in (self.rows)() {
+            table.add_row((0..self.headings.len()).map(|column| {
                 let mut text = String::new();
-                self.cell(*column, &row, style, &mut text);
+                (self.cell)(column, &row, &mut text);
                 text
             }));
         }
         // What is short stays whole, so that it can be copied, and so does an end, if there is room for it.
         let contents = table.column_max_content_widths();
         let least = |(short, long): (u16, u16)| -> Vec<u16> {
-            let most = |column: &Column| if column.is_long() { long } else { short };
-            frame.columns.iter().zip(&contents).map(|(column, content)| PADDING + *content.min(&most(column))).collect()
+            let most = |heading: &Heading| if heading.long { long } else { short };
+            self.headings
+                .iter()
+                .zip(&contents)
+                .map(|(heading, content)| PADDING + *content.min(&most(heading)))
+                .collect()
         };
         let choices = [(width, LONGEST_END), (width, USUAL_END), (width, LEAST_LONG), (width / 3, LEAST_LONG)];
         let fitting = choices.into_iter().map(least).find(|least| least.iter().sum::<u16>() <= width);
@@ -89,34 +95,43 @@ impl Sheet<'_> {
     }
 
     /// One line a row, nothing cut, columns aligned as far as that costs little.
-    fn aligned<'a, R>(&self, frame: &Frame<'_>, rows: R, style: &Style, out: &mut dyn Write) -> io::Result<()>
-    where
-        R: Fn() -> Box<dyn Iterator<Item = Row<'a>> + 'a>,
-    {
-        let mut widths: Vec<usize> = frame.columns.iter().map(|column| column.heading().len()).collect();
-        if !frame.headings {
+    fn aligned(&self, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+        let mut widths: Vec<usize> = self.headings.iter().map(|heading| heading.text.len()).collect();
+        if !self.headed {
             widths.fill(0);
         }
-        let last = frame.columns.len().saturating_sub(1);
+        let last = self.headings.len().saturating_sub(1);
         let mut text = String::new();
-        for row in rows() {
-            for (column, widest) in frame.columns[..last].iter().zip(&mut widths) {
+        for row in (self.rows)() {
+            for (column, widest) in widths.iter_mut().enumerate().take(last) {
                 if *widest >= WIDEST_PADDING {
                     continue;
                 }
                 text.clear();
-                self.cell(*column, &row, style, &mut text);
+                (self.cell)(column, &row, &mut text);
                 *widest = width(&text).min(WIDEST_PADDING).max(*widest);
             }
         }
         let mut line = Line { widths: &widths, text: String::new() };
-        if frame.headings {
-            line.write(style, out, |index, text| text.push_str(&heading(frame.columns[index], style)))?;
+        if self.headed {
+            line.write(style, out, |index, text| text.push_str(&self.headings[index].inked(style)))?;
         }
-        for row in rows() {
-            line.write(style, out, |index, text| self.cell(frame.columns[index], &row, style, text))?;
+        for row in (self.rows)() {
+            line.write(style, out, |index, text| (self.cell)(index, &row, text))?;
         }
         Ok(())
+    }
+}
+
+impl Heading {
+    fn inked(self, style: &Style) -> String {
+        let mut text = String::new();
+        if style.color {
+            Ink::Heading.push(&mut text, self.text);
+        } else {
+            text.push_str(self.text);
+        }
+        text
     }
 }
 
@@ -147,14 +162,4 @@ impl Line<'_> {
             out.write_all(self.text.as_bytes())
         }
     }
-}
-
-fn heading(column: Column, style: &Style) -> String {
-    let mut text = String::new();
-    if style.color {
-        Ink::Heading.push(&mut text, column.heading());
-    } else {
-        text.push_str(column.heading());
-    }
-    text
 }

@@ -147,6 +147,7 @@ fn graph() -> impl Strategy<Value = PipeGraph> {
                 descriptors: Vec::new(),
                 probed,
                 hidden,
+                selected: false,
                 limits: PipeLimits { user_pages_soft: Some(30), user_pages_hard: Some(60), page_size: Some(4096) },
             }
         },
@@ -155,7 +156,7 @@ fn graph() -> impl Strategy<Value = PipeGraph> {
 
 fn drawn(graph: &PipeGraph, format: &Format, width: Option<u16>) -> String {
     let mut bytes = Vec::new();
-    render(graph, &Users::default(), None, format, &Style { width, color: false }, &mut bytes).unwrap();
+    render(graph, &Users::default(), None, None, format, &Style { width, color: false }, &mut bytes).unwrap();
     String::from_utf8(bytes).unwrap()
 }
 
@@ -361,6 +362,7 @@ fn bar_tells_how_full_a_pipe_is() {
             descriptors: Vec::new(),
             probed: std::collections::BTreeMap::from([(id, probed)]),
             hidden: Hidden::default(),
+            selected: false,
             limits: PipeLimits::default(),
         };
         let format = Format::Pipes(TableFormat { columns: vec![Column::Queued], headings: false });

@@ -102,12 +102,14 @@ pub(super) enum Ink {
     Warning,
     /// That something does not work.
     Error,
+    /// That something is new.
+    Good,
 }
 
 const INK_END: char = '\u{2064}';
 
 impl Ink {
-    const ALL: [Self; 4] = [Self::Heading, Self::Faint, Self::Warning, Self::Error];
+    const ALL: [Self; 5] = [Self::Heading, Self::Faint, Self::Warning, Self::Error, Self::Good];
 
     const fn mark(self) -> char {
         match self {
@@ -115,6 +117,7 @@ impl Ink {
             Self::Faint => '\u{2062}',
             Self::Warning => '\u{2063}',
             Self::Error => '\u{206a}',
+            Self::Good => '\u{206b}',
         }
     }
 
@@ -124,6 +127,7 @@ impl Ink {
             Self::Faint => anstyle::Style::new().dimmed(),
             Self::Warning => anstyle::AnsiColor::Yellow.on_default(),
             Self::Error => anstyle::AnsiColor::Red.on_default().bold(),
+            Self::Good => anstyle::AnsiColor::Green.on_default(),
         }
     }
 

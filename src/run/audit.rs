@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::source::Source;
 use super::why::{self, Found};
 use super::{Answer, Reasons};
 use crate::audit::baseline::{Baseline, NotABaseline};
@@ -20,16 +21,21 @@ use crate::select::Selection;
 use crate::users::Users;
 
 /// Finds out what is to be reported. What is known already is read first: if that cannot be, there is nothing to wait for.
-pub(super) fn findings(options: &Options, wanted: &Audit, untouchable: &mut BTreeSet<PipeId>) -> Result<Answer, Error> {
+pub(super) fn findings(
+    options: &Options,
+    source: &Source,
+    wanted: &Audit,
+    untouchable: &mut BTreeSet<PipeId>,
+) -> Result<Answer, Error> {
     let known = wanted.baseline.as_deref().map_or_else(|| Ok(Baseline::default()), read_baseline)?;
-    let (mut found, mut took) = look(options, wanted, untouchable)?;
+    let (mut found, mut took) = look(options, source, wanted, untouchable)?;
     if let Some(pause) = wanted.confirm {
         std::thread::sleep(pause);
-        let (mut again, longer) = look(options, wanted, untouchable)?;
+        let (mut again, longer) = look(options, source, wanted, untouchable)?;
         again.diagnosis.findings = confirm::standing(&seen(&found), &seen(&again));
         (found, took) = (again, longer);
     }
-    let Found { graph, groups, mut diagnosis, notes: probed } = found;
+    let Found { graph, groups, mut diagnosis, judged, notes: probed } = found;
     let severity = wanted.severity.unwrap_or(Severity::Info);
     diagnosis.findings.retain(|finding| finding.severity() <= severity);
 
@@ -39,33 +45,49 @@ pub(super) fn findings(options: &Options, wanted: &Audit, untouchable: &mut BTre
     }
     let all = diagnosis.findings.len();
     diagnosis.findings.retain(|finding| !known.knows(finding, &graph, &groups));
+    let is_judged = |code: &Code| match code.is_of_why() {
+        true => judged,
+        false => source.is_of_audit() || !audit::asks_for_more(*code),
+    };
+    let asked = Code::ALL.into_iter().filter(|code| wanted.wants(*code));
+    let (codes, not_judged) = asked.partition(is_judged);
     let audited = Audited {
-        codes: Code::ALL.into_iter().filter(|code| wanted.wants(*code)).collect(),
-        not_judged: Vec::new(),
+        codes,
+        not_judged,
         severity,
         each: wanted.severity == Some(Severity::Info) || !wanted.only.is_empty(),
         known: all - diagnosis.findings.len(),
         confirmed_after: wanted.confirm,
         took,
     };
-    let mut notes = notes::coverage(&graph);
+    let file = source.file();
+    let mut notes: Vec<String> = file.filter(|_| graph.selected).map(notes::is_part).into_iter().collect();
+    notes.extend(notes::coverage(&graph, file));
     notes.extend(probed);
     let is_warning = diagnosis.is_warning() && wanted.write_baseline.is_none();
-    let reasons = Reasons { diagnosis, groups, asked: Asked::Everything, audited: Some(audited) };
+    let may_probe = !options.probe && file.is_none();
+    let reasons = Reasons { diagnosis, groups, asked: Asked::Everything, audited: Some(audited), may_probe };
     if let Some(path) = &wanted.metrics_file {
         let mut text = Vec::new();
         let style = Style { width: None, color: false };
-        render(&graph, &Users::default(), Some(&reasons.told(options)), &Format::Metrics, &style, &mut text)?;
+        render(&graph, &Users::default(), Some(&reasons.told()), None, &Format::Metrics, &style, &mut text)?;
         files::replace(path, &text)?;
     }
-    Ok(Answer { graph, notes, nothing_matched: false, is_warning, why: Some(reasons) })
+    Ok(Answer { graph, notes, nothing_matched: false, is_warning, why: Some(reasons), drawing: None })
 }
 
 /// One look at the machine, and how long it took.
-fn look(options: &Options, wanted: &Audit, untouchable: &mut BTreeSet<PipeId>) -> Result<(Found, Duration), Error> {
+fn look(
+    options: &Options,
+    source: &Source,
+    wanted: &Audit,
+    untouchable: &mut BTreeSet<PipeId>,
+) -> Result<(Found, Duration), Error> {
     let started = Instant::now();
-    let mut found = why::find_out(options, &Selection::default(), untouchable)?;
+    let mut found = why::find_out(options, source, &Selection::default(), untouchable)?;
     let findings = &mut found.diagnosis.findings;
+    // The rules judge a saved report anew.
+    findings.retain(|finding| finding.code().is_of_why());
     let mut rules = audit::audit(&found.graph, &found.groups, &wanted.thresholds);
     if found.graph.coverage.own_pids {
         audit::leave_out_own(&mut rules, &found.graph, Pid(std::process::id()));

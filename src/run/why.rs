@@ -1,15 +1,19 @@
 //! The steps of `why`: look at what threads are doing and at the pipes, judge, and look again before anything is claimed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::time::Duration;
 
-use super::probe;
+use super::source::{Sought, Source};
+use super::{Answer, Reasons, probe};
 use crate::error::Error;
 use crate::join::{add_openers, join};
 use crate::model::{Cause, Diagnosis, Doing, Fault, Finding, Operation, Pid, PipeGraph, PipeId, Wait};
+use crate::notes;
 use crate::options::{Options, Question};
+use crate::render::Asked;
 use crate::scan::{self, Facts, Want};
-use crate::select::{Selection, selected, selected_processes};
+use crate::select::{Selection, keep, selected, selected_processes};
 use crate::why::{self, Groups};
 
 /// The pause before the second look, where the first found what may be passing: longer than a busy pipeline rests.
@@ -20,17 +24,89 @@ pub(super) struct Found {
     pub(super) graph: PipeGraph,
     pub(super) groups: Groups,
     pub(super) diagnosis: Diagnosis,
+    /// Whether it tells all that blocks: a saved report need not.
+    pub(super) judged: bool,
     pub(super) notes: Vec<String>,
 }
 
-/// Looks at the machine, twice if anything seems wrong. Of the pipes that are selected the kernel is asked, if it is to be asked.
+pub(super) fn reasons(
+    options: &Options,
+    source: &Source,
+    sought: &Sought,
+    untouchable: &mut BTreeSet<PipeId>,
+) -> Result<Answer, Error> {
+    let (Sought { selection, names }, file) = (sought, source.file());
+    let Found { mut graph, groups, mut diagnosis, judged, notes: probed } =
+        find_out(options, source, selection, untouchable)?;
+    if let Some(name) = file.filter(|_| !judged) {
+        return Err(Error::NotAsked { name: name.to_owned(), command: "why" });
+    }
+    // An audit finds more.
+    diagnosis.findings.retain(|finding| finding.code().is_of_why());
+    let mut notes = notes::no_process(&selection.pids, &graph, file);
+    let no_pipe = notes::no_pipe(names, &selection.pipes, &graph);
+    // To say that nothing is wrong with what is not there would be misleading.
+    for (missing, named) in [(&notes, selection.pids.len()), (&no_pipe, selection.pipes.len())] {
+        if let Some(first) = missing.first()
+            && missing.len() == named
+        {
+            return Err(Error::NothingThere(first.clone()));
+        }
+    }
+    let unreadable = notes::unreadable(&selection.pids, &graph, file);
+    let waits = |pid: &Pid| diagnosis.waits.iter().any(|wait| wait.task.pid == *pid);
+    if let Some(first) = unreadable.first()
+        && !selection.pids.iter().any(waits)
+    {
+        return Err(Error::Unreadable(first.clone()));
+    }
+    notes.extend(unreadable);
+    notes.extend(no_pipe);
+    notes.extend(file.filter(|_| graph.selected).map(notes::is_part));
+    notes.extend(notes::coverage(&graph, file));
+    notes.extend(probed);
+    let pids = selected_processes(&graph, selection);
+    let asked = if selection.is_everything() {
+        Asked::Everything
+    } else {
+        let pipes: BTreeSet<PipeId> = selected(&graph, selection).map(|pipe| pipe.id).collect();
+        if pipes.is_empty() && pids.is_empty() {
+            return Err(Error::NothingThere(notes::nothing_matched(selection)));
+        }
+        narrow(&mut diagnosis, &pipes, &pids);
+        graph = keep(graph, &pipes.iter().copied().chain(pipes_of(&diagnosis)).collect());
+        if pids.is_empty() { Asked::Pipes(pipes) } else { Asked::Processes(pids) }
+    };
+    let is_warning = diagnosis.is_warning();
+    let may_probe = !options.probe && file.is_none();
+    let why = Some(Reasons { diagnosis, groups, asked, audited: None, may_probe });
+    Ok(Answer { graph, notes, nothing_matched: false, is_warning, why, drawing: None })
+}
+
+/// What a saved report tells, or what a look at the machine does, twice if anything seems wrong. Of the pipes that are selected the
+/// kernel is asked, if it is to be asked.
 pub(super) fn find_out(
     options: &Options,
+    source: &Source,
     selection: &Selection,
     untouchable: &mut BTreeSet<PipeId>,
 ) -> Result<Found, Error> {
-    let groups = scan::threads(&options.proc_root, None)?;
-    let mut graph = pipes(options, &groups)?;
+    let root = match source {
+        Source::Live(root) => root,
+        Source::Saved { saved, .. } => {
+            return Ok(Found {
+                graph: saved.graph.clone(),
+                groups: saved.groups.clone(),
+                diagnosis: saved.diagnosis.clone().unwrap_or_default(),
+                judged: saved.judged,
+                notes: Vec::new(),
+            });
+        }
+    };
+    let groups = scan::threads(root, None)?;
+    // What only the rules of an audit judge by.
+    let facts = if matches!(options.question, Question::Audit(_)) { Facts::Audit } else { Facts::All };
+    let mut graph = pipes(root, &groups, facts)?;
     let diagnosis = why::diagnose(&graph, &groups);
     let is_live = graph.pipefs.is_some();
     let mut notes = Vec::new();
@@ -40,7 +116,7 @@ pub(super) fn find_out(
             // It says why the kernel cannot be asked.
             notes = probe(&mut graph, &[], untouchable)?;
         }
-        return Ok(Found { graph, groups, diagnosis, notes });
+        return Ok(Found { graph, groups, diagnosis, judged: true, notes });
     }
     if diagnosis.findings.iter().any(may_pass) {
         std::thread::sleep(PAUSE);
@@ -48,27 +124,27 @@ pub(super) fn find_out(
     // Whoever has not moved from before the second scan until after it held what it held then all the while.
     let mut again = why::concerned(&groups, &diagnosis);
     again.extend(selected_processes(&graph, selection));
-    let before = look_again(options, groups, &mut again)?;
-    let mut second = pipes(options, &before)?;
+    let before = look_again(root, groups, &mut again)?;
+    let mut second = pipes(root, &before, facts)?;
     if diagnosis.findings.iter().any(asks_who_hides) {
-        second.hidden = scan::hidden(&options.proc_root)?;
+        second.hidden = scan::hidden(root)?;
     }
     if options.probe {
         untouchable.extend(why::locked(&before));
         let shown: Vec<PipeId> = selected(&second, selection).map(|pipe| pipe.id).collect();
         notes = probe(&mut second, &shown, untouchable)?;
     }
-    let still = look_again(options, before, &mut again)?;
+    let still = look_again(root, before, &mut again)?;
     let first = PipeGraph { hidden: second.hidden.clone(), probed: second.probed.clone(), ..graph };
     let agreed = why::agreed(why::diagnose(&second, &still), &why::diagnose(&first, &still));
-    Ok(Found { graph: second, groups: still, diagnosis: agreed, notes })
+    Ok(Found { graph: second, groups: still, diagnosis: agreed, judged: true, notes })
 }
 
 /// Looks once more at these processes, and at those that are new.
-fn look_again(options: &Options, groups: Groups, again: &mut BTreeSet<Pid>) -> Result<Groups, Error> {
-    again.extend(scan::processes(&options.proc_root)?.into_iter().filter(|pid| !groups.contains_key(pid)));
+fn look_again(root: &Path, groups: Groups, again: &mut BTreeSet<Pid>) -> Result<Groups, Error> {
+    again.extend(scan::processes(root)?.into_iter().filter(|pid| !groups.contains_key(pid)));
     let pids: Vec<Pid> = again.iter().copied().collect();
-    Ok(why::held_still(groups, again, scan::threads(&options.proc_root, Some(&pids))?))
+    Ok(why::held_still(groups, again, scan::threads(root, Some(&pids))?))
 }
 
 /// Whether a finding depends on who else may hold an end.
@@ -82,11 +158,11 @@ fn may_pass(finding: &Finding) -> bool {
 }
 
 /// All pipes with their ends, and with those who are blocked in opening one.
-fn pipes(options: &Options, groups: &Groups) -> Result<PipeGraph, Error> {
+fn pipes(root: &Path, groups: &Groups, facts: Facts) -> Result<PipeGraph, Error> {
     let mut graph = join(scan::scan(&Want {
-        proc_root: options.proc_root.clone(),
+        proc_root: root.to_owned(),
         flags: true,
-        facts: if matches!(options.question, Question::Audit(_)) { Facts::Audit } else { Facts::All },
+        facts,
         parents: true,
         tables: Vec::new(),
         also: opening(groups),
@@ -104,14 +180,14 @@ pub(super) fn opening(groups: &Groups) -> Vec<Pid> {
 }
 
 /// The pipes that a diagnosis tells of.
-pub(super) fn pipes_of(diagnosis: &Diagnosis) -> impl Iterator<Item = PipeId> {
+fn pipes_of(diagnosis: &Diagnosis) -> impl Iterator<Item = PipeId> {
     let of_findings = diagnosis.findings.iter().flat_map(|finding| finding.pipes.iter().copied());
     diagnosis.waits.iter().filter_map(Wait::pipe).chain(of_findings)
 }
 
 /// Keeps what has to do with these processes, or, if they are none, with these pipes: their waits, those of whoever could
 /// end them, and so on to the end of each chain; who waits for these processes; and the findings about any of those threads.
-pub(super) fn narrow(diagnosis: &mut Diagnosis, pipes: &BTreeSet<PipeId>, pids: &BTreeSet<Pid>) {
+fn narrow(diagnosis: &mut Diagnosis, pipes: &BTreeSet<PipeId>, pids: &BTreeSet<Pid>) {
     let mut waits_of: BTreeMap<Pid, Vec<usize>> = BTreeMap::new();
     for (index, wait) in diagnosis.waits.iter().enumerate() {
         waits_of.entry(wait.task.pid).or_default().push(index);

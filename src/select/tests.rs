@@ -41,6 +41,7 @@ fn graph() -> PipeGraph {
         descriptors: vec![],
         probed: BTreeMap::new(),
         hidden: Hidden::default(),
+        selected: false,
         limits: crate::model::PipeLimits::default(),
     }
 }

@@ -1,6 +1,6 @@
 //! How processes are related: whether the holder of a write end is one of the pipeline that reads from it.
 
-use crate::model::{Endpoint, Pid, Process, Stranger};
+use crate::model::{Endpoint, Fd, Pid, Process, Stranger};
 
 use super::Case;
 
@@ -79,21 +79,27 @@ impl Case<'_> {
             || parent
                 .and_then(|parent| self.graph.processes.get(&parent.pid))
                 .is_some_and(|parent| parent.cmdline != process.cmdline);
-        is_another_program
-            && ends.iter().all(|end| {
-                end.fd.0 >= FIRST_UNTOLD
-                    && end.flags.is_some_and(|flags| !flags.closes_on_exec())
-                    && !mentions(process, end.fd.0)
-            })
+        is_another_program && ends.iter().all(|end| !is_told_of(process, end))
     }
 }
 
+/// Whether every program is told of that number without words.
+pub(crate) const fn was_told(fd: Fd) -> bool {
+    fd.0 < FIRST_UNTOLD
+}
+
+/// Whether a program that was started with exec(2) can know of an end that it inherited: by its number, by its arguments, or since
+/// somebody cared to have it closed. Where that cannot be seen it is taken for granted.
+pub(crate) fn is_told_of(process: &Process, end: &Endpoint) -> bool {
+    was_told(end.fd) || end.flags.is_none_or(crate::model::OpenFlags::closes_on_exec) || mentions(process, end.fd)
+}
+
 /// Whether a number stands in the arguments of a process, as in `/dev/fd/63` or `--status-fd=5`.
-fn mentions(process: &Process, number: u32) -> bool {
+pub(crate) fn mentions(process: &Process, fd: Fd) -> bool {
     let Some(cmdline) = &process.cmdline else {
         return true;
     };
-    let number = number.to_string();
+    let number = fd.to_string();
     let mut words = cmdline.arguments().skip(1).flat_map(|argument| argument.split(|byte| !byte.is_ascii_digit()));
     words.any(|digits| digits == number.as_bytes())
 }

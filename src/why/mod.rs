@@ -19,6 +19,8 @@ use crate::model::{
     Besides, Cause, Diagnosis, Doing, Finding, Pid, PipeGraph, PipeId, Sleep, SleepOn, TaskId, ThreadGroup,
 };
 
+pub(crate) use self::kin::{is_told_of, mentions, was_told};
+
 /// The thread groups of a machine, by process ID.
 pub type Groups = BTreeMap<Pid, ThreadGroup>;
 

@@ -34,6 +34,7 @@ fn graph(probed: Probed, uid: u32) -> PipeGraph {
         descriptors: Vec::new(),
         probed: BTreeMap::from([(ID, probed)]),
         hidden: Hidden::default(),
+        selected: false,
         limits: PipeLimits::default(),
     }
 }

@@ -11,6 +11,7 @@ impl Sheet<'_> {
     /// What would help, in a sentence or two.
     pub(in super::super) fn advice(&self, finding: &Finding) -> String {
         match &finding.fault {
+            Fault::Recorded(record) => record.advice.clone(),
             Fault::Deadlock { itself, circle, .. } => self.deadlock_advice(*itself, circle),
             Fault::LeakedWriteEnd { holders, .. } => self.leak_advice(holders),
             Fault::StalledReader { readers, patient, .. } => self.stall_advice(readers, *patient),

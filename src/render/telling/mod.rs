@@ -5,6 +5,7 @@ mod advice;
 mod audit;
 mod chain;
 mod closing;
+mod evidence;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,10 +13,11 @@ use std::io::{self, Write};
 
 use textwrap::{Options, WordSeparator, WordSplitter};
 
+use self::evidence::draw;
 use super::text::{Ink, paint};
 use super::{Sheet, Style};
 use crate::audit::Audited;
-use crate::model::{Code, Diagnosis, Fault, Finding, Pid, Pipe, PipeId, Severity, Side, ThreadGroup};
+use crate::model::{Code, Diagnosis, Finding, Pid, Pipe, PipeId, Severity, Side, ThreadGroup};
 
 /// What `why` or an audit found, beside the pipes.
 #[derive(Debug, Clone, Copy)]
@@ -28,8 +30,8 @@ pub struct Told<'a> {
     pub asked: &'a Asked,
     /// How an audit came to it; none for `why`.
     pub audited: Option<&'a Audited>,
-    /// Whether the kernel was asked too.
-    pub probed: bool,
+    /// Whether --probe could add something.
+    pub may_probe: bool,
 }
 
 /// About what `why` was asked.
@@ -54,7 +56,7 @@ pub(super) struct Piece {
 }
 
 impl Piece {
-    fn new(first: impl Into<String>, rest: impl Into<String>, text: impl Into<String>) -> Self {
+    pub(super) fn new(first: impl Into<String>, rest: impl Into<String>, text: impl Into<String>) -> Self {
         Self { first: first.into(), rest: rest.into(), text: text.into() }
     }
 }
@@ -96,78 +98,9 @@ impl Sheet<'_> {
         head.push_str(": ");
         head.push_str(&self.message(finding));
         let mut pieces = vec![Piece::new("", "  ", head)];
-        pieces.extend(self.evidence(finding, is_drawn));
+        pieces.extend(draw(&self.evidence(finding), finding.code(), is_drawn));
         pieces.extend(self.reservation(finding).map(|text| Piece::new("  ", "  ", text)));
         pieces.push(Piece::new("  ", "  ", self.advice(finding)));
-        pieces
-    }
-
-    /// Who is in it. Where a chain was drawn, that tells already who waits for whom.
-    fn evidence(&self, finding: &Finding, is_drawn: bool) -> Vec<Piece> {
-        let mut pieces = Vec::new();
-        match &finding.fault {
-            Fault::Deadlock { circle, behind, .. } => {
-                let last = circle.len().saturating_sub(1);
-                for (index, link) in circle.iter().enumerate().filter(|_| !is_drawn) {
-                    let (first, rest) = match index {
-                        0 if last == 0 => ("  ↻ ", "    "),
-                        0 => ("  ╭▶ ", "  │  "),
-                        _ if index == last => ("  ╰─ ", "     "),
-                        _ => ("  │  ", "  │  "),
-                    };
-                    pieces.push(Piece::new(first, rest, self.link(link)));
-                }
-                let outside: Vec<_> =
-                    finding.tasks.get(circle.len()..).unwrap_or_default().iter().chain(behind).collect();
-                let mut pids: Vec<Pid> = outside.iter().map(|task| task.pid).collect();
-                pids.dedup();
-                for pid in pids.iter().take(chain::MOST_WAKERS) {
-                    let doing = outside.iter().find(|task| task.pid == *pid).and_then(|task| self.task(**task));
-                    let doing = doing.map_or_else(String::new, |task| format!(" {}", self.doing(task)));
-                    pieces.push(Piece::new("  ", "    ", format!("stuck with it: {}{doing}", self.who(*pid, None))));
-                }
-                if pids.len() > chain::MOST_WAKERS {
-                    pieces.push(Piece::new("  ", "    ", format!("and {} more", pids.len() - chain::MOST_WAKERS)));
-                }
-            }
-            Fault::LeakedWriteEnd { readers, holders, .. } => {
-                pieces.extend(self.own_words(readers));
-                let holders = holders.iter().map(|holder| {
-                    format!(
-                        "{}: {}; it {}",
-                        self.waker_end(&holder.end),
-                        self.stranger(holder),
-                        self.what_does(holder.end.pid)
-                    )
-                });
-                pieces.extend(branches(holders.collect()));
-            }
-            Fault::StalledReader { .. } | Fault::BlockedOpen { .. } if is_drawn => {}
-            Fault::StalledReader { pipe, writers, .. } => {
-                pieces.extend(self.own_words(writers));
-                let ends = self.graph.pipe(*pipe).into_iter().flat_map(|pipe| pipe.side(Side::Read));
-                let readers = ends.map(|end| format!("{}; it {}", self.waker_end(end), self.what_does(end.pid)));
-                pieces.extend(branches(readers.collect()));
-            }
-            Fault::BlockedOpen { openers, .. } => {
-                let tasks: Vec<_> = openers.iter().map(|(task, _)| *task).collect();
-                pieces.extend(self.own_words(&tasks));
-            }
-            Fault::HiddenEnd { .. } | Fault::Missing { .. } => {}
-            Fault::Risk(risk) => pieces.extend(branches(self.risk_evidence(risk))),
-        }
-        pieces
-    }
-
-    /// What each of some threads is doing.
-    fn own_words(&self, tasks: &[crate::model::TaskId]) -> Vec<Piece> {
-        let shown = tasks.iter().take(chain::MOST_WAKERS).filter_map(|id| self.task(*id));
-        let mut pieces: Vec<Piece> = shown
-            .map(|task| Piece::new("  ", "    ", format!("{} {}", self.who_task(task.id), self.doing(task))))
-            .collect();
-        if tasks.len() > chain::MOST_WAKERS {
-            pieces.push(Piece::new("  ", "    ", format!("and {} more", tasks.len() - chain::MOST_WAKERS)));
-        }
         pieces
     }
 
@@ -217,7 +150,7 @@ impl Sheet<'_> {
     /// What `--probe` would add.
     fn probe_offer(&self, told: &Told<'_>) -> Option<String> {
         let is_asked = *told.asked != Asked::Everything;
-        if told.probed || is_asked || self.graph.pipefs.is_none() {
+        if !told.may_probe || is_asked || self.graph.pipefs.is_none() {
             return None;
         }
         let coverage = &self.graph.coverage;
@@ -245,23 +178,8 @@ fn is_told(finding: &Finding, told: &Told<'_>) -> bool {
     is_each || *told.asked != Asked::Everything || finding.severity() < Severity::Info
 }
 
-/// Items below a line, as branches of it.
-fn branches(items: Vec<String>) -> Vec<Piece> {
-    let more = items.len().saturating_sub(chain::MOST_WAKERS);
-    let mut items: Vec<String> = items.into_iter().take(chain::MOST_WAKERS).collect();
-    if more > 0 {
-        items.push(format!("and {more} more"));
-    }
-    let last = items.len().saturating_sub(1);
-    let draw = |(index, text): (usize, String)| {
-        let (first, rest) = if index == last { ("  └─ ", "     ") } else { ("  ├─ ", "  │  ") };
-        Piece::new(first, rest, text)
-    };
-    items.into_iter().enumerate().map(draw).collect()
-}
-
 /// On a terminal wrapped at blanks, so that a command stays in one piece; elsewhere a line.
-fn write_piece(piece: &Piece, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write_piece(piece: &Piece, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     let Some(width) = style.width else {
         return writeln!(out, "{}{}", piece.first, paint(&piece.text, style.color));
     };

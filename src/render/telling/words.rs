@@ -39,7 +39,7 @@ impl<'a> Sheet<'a> {
     }
 
     /// `pipe:[18913]`, or the path of a FIFO.
-    pub(super) fn pipe_name(&self, id: PipeId) -> String {
+    pub(in super::super) fn pipe_name(&self, id: PipeId) -> String {
         let path = self.graph.pipe(id).and_then(|pipe| pipe.path.as_deref());
         path.map_or_else(|| id.to_string(), readable)
     }
@@ -143,6 +143,7 @@ impl<'a> Sheet<'a> {
     /// What is wrong, in a sentence.
     pub(in super::super) fn message(&self, finding: &Finding) -> String {
         let sentence = match &finding.fault {
+            Fault::Recorded(record) => record.message.clone(),
             Fault::Deadlock { itself: true, .. } => {
                 let pid = finding.tasks.first().map_or(Pid(0), |task| task.pid);
                 format!("{} waits for itself: nobody else could end that", self.who(pid, None))

@@ -1,155 +1,82 @@
-//! The shapes of what `why --json` adds to a report: the waits and the findings.
+//! From the model to the shapes of what `why --json` adds to a report.
 
-use serde::Serialize;
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use super::super::Sheet;
-use super::{Command, command, exact};
-use crate::model::{Besides, Doubt, Finding, PipeId, Subject, TaskId, Wait, Waker};
-
-/// A thread that waits for a pipe or a child.
-#[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Wait"))]
-pub(super) struct WaitView<'a> {
-    pid: u32,
-    tid: u32,
-    #[serde(flatten)]
-    command: Command<'a>,
-    /// `read`, `write`, `open`, `poll` (poll, select and epoll: one entry for each pipe waited on) or `wait` (for a child).
-    #[cfg_attr(test, schemars(extend("enum" = ["read", "write", "open", "poll", "wait"])))]
-    operation: &'static str,
-    /// The descriptor; null for `open` and `wait`, and where it could not be told.
-    fd: Option<u32>,
-    /// The ID of the pipe; null for `wait`, and where it could not be told.
-    pipe: Option<String>,
-    /// For `open`: the path of the FIFO.
-    path: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    path_bytes: Option<String>,
-    /// Who could end it: the holders of the other side, or the children meant. Empty for `open`, since nobody is there yet, and
-    /// where nobody was seen.
-    wakers: Vec<WakerView<'a>>,
-    /// What else could end it: `timeout`, `files` (it polls others than pipes too) or `lock` (it waits for the lock of the pipe); null
-    /// where nothing but the wakers can, short of a signal.
-    #[cfg_attr(test, schemars(extend("enum" = ["timeout", "files", "lock", null])))]
-    besides: Option<&'static str>,
-    /// How it is known: `seen`, by the system call and by where the thread sleeps; `inferred`, by the latter, and there is one pipe only
-    /// that it can mean; `candidate`, likewise, but this is one of several.
-    #[cfg_attr(test, schemars(extend("enum" = ["seen", "inferred", "candidate"])))]
-    certainty: &'static str,
-    /// For about how many seconds the thread has not run; null where the kernel does not say.
-    idle_seconds: Option<f64>,
-}
-
-/// Who could end a wait.
-#[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Waker"))]
-struct WakerView<'a> {
-    pid: u32,
-    /// The thread, where the descriptor is in a table that it does not share with its process.
-    tid: Option<u32>,
-    /// The descriptor by which it could; null for a child.
-    fd: Option<u32>,
-    #[serde(flatten)]
-    command: Command<'a>,
-}
-
-/// Something that is wrong, or worth knowing.
-#[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Finding"))]
-pub(super) struct FindingView<'a> {
-    #[cfg_attr(test, schemars(extend("enum" = crate::model::Code::ALL.map(crate::model::Code::as_str))))]
-    code: &'static str,
-    #[cfg_attr(test, schemars(extend("enum" = ["error", "warning", "info"])))]
-    severity: &'static str,
-    /// `proven`, by what the kernel shows; `inferred`, from how the processes are related; `suspected`: proven but for the doubts.
-    #[cfg_attr(test, schemars(extend("enum" = ["proven", "inferred", "suspected"])))]
-    certainty: &'static str,
-    /// What is wrong, for a person.
-    message: String,
-    /// What would help, for a person.
-    advice: String,
-    /// Who it is about: those that are blocked first, then others by which it is to be cured.
-    processes: Vec<TaskView<'a>>,
-    /// The IDs of the pipes.
-    pipes: Vec<String>,
-    /// What keeps it from being proven; for `hidden-end`, who may hold the end.
-    doubts: Vec<DoubtView>,
-}
-
-#[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Task"))]
-struct TaskView<'a> {
-    pid: u32,
-    tid: u32,
-    #[serde(flatten)]
-    command: Command<'a>,
-}
-
-/// Something that could not be seen.
-#[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Doubt"))]
-struct DoubtView {
-    /// Somebody may hold an end, in one of the ways that `hidden_by` of a pipe tells of; or `name`: somebody may open the FIFO; or
-    /// `handler`: a signal handler of the process may do it; or `directories`: those above the FIFO could not be looked at, and may keep
-    /// others out.
-    #[cfg_attr(test, schemars(extend("enum" = [
-        "scm-rights", "io_uring", "exiting", "autofs", "unreadable", "outside", "name", "handler", "directories"
-    ])))]
-    what: &'static str,
-    pid: Option<u32>,
-    /// The descriptor of the socket or of the ring.
-    fd: Option<u32>,
-    pipe: Option<String>,
-}
+use crate::model::{
+    AccessMode, Besides, Cause, Children, Doing, Doubt, Finding, Pid, PipeId, PipeWait, Sleep, SleepOn, Subject, Task,
+    TaskId, ThreadGroup, Wait, Waker,
+};
+use crate::shape::{self, Command, Word, exact};
 
 impl<'a> Sheet<'a> {
-    pub(super) fn waits(&self) -> Option<Vec<WaitView<'a>>> {
+    /// The threads of all processes that a report tells of.
+    pub(super) fn threads(&self) -> Option<Vec<shape::ThreadGroup<'a>>> {
+        let told = self.told?;
+        let mut pids: BTreeSet<Pid> = self.graph.processes.keys().copied().collect();
+        let diagnosis = told.diagnosis;
+        pids.extend(diagnosis.waits.iter().map(|wait| wait.task.pid));
+        pids.extend(diagnosis.waits.iter().flat_map(|wait| &wait.wakers).map(|waker| waker.pid));
+        pids.extend(
+            diagnosis
+                .findings
+                .iter()
+                .flat_map(|finding| finding.tasks.iter().chain(finding.behind()))
+                .map(|task| task.pid),
+        );
+        let mut groups: Vec<&ThreadGroup> = pids.iter().filter_map(|pid| told.groups.get(pid)).collect();
+        let tracers: Vec<&ThreadGroup> = groups.iter().filter_map(|group| told.groups.get(&group.tracer?)).collect();
+        groups.extend(tracers);
+        groups.sort_by_key(|group| group.pid);
+        groups.dedup_by_key(|group| group.pid);
+        Some(groups.into_iter().map(thread_group).collect())
+    }
+
+    pub(super) fn waits(&self) -> Option<Vec<shape::Wait<'a>>> {
         let told = self.told?;
         Some(told.diagnosis.waits.iter().map(|wait| self.wait_view(wait)).collect())
     }
 
-    pub(super) fn findings(&self) -> Option<Vec<FindingView<'a>>> {
+    pub(super) fn findings(&self) -> Option<Vec<shape::Finding<'a>>> {
         let told = self.told?;
         Some(told.diagnosis.findings.iter().map(|finding| self.finding_view(finding)).collect())
     }
 
-    fn name(&self, pid: crate::model::Pid) -> Command<'a> {
-        command(self.command_of(pid).unwrap_or_default())
+    fn name(&self, pid: Pid) -> Command<'a> {
+        Command::of(self.command_of(pid).unwrap_or_default())
     }
 
-    fn wait_view(&self, wait: &'a Wait) -> WaitView<'a> {
+    fn wait_view(&self, wait: &'a Wait) -> shape::Wait<'a> {
         let task = self.task(wait.task);
         let besides = task.and_then(|task| match task.doing {
-            crate::model::Doing::Waits { besides, .. } => besides,
+            Doing::Waits { besides, .. } => besides,
             _ => None,
         });
-        let (operation, fd, pipe, path) = match &wait.subject {
-            Subject::Pipe(pipe) => (pipe.operation.as_str(), pipe.fd, pipe.pipe, pipe.path.as_deref()),
-            Subject::Child => ("wait", None, None, None),
+        let pipe_wait = match &wait.subject {
+            Subject::Pipe(wait) => Some(wait),
+            Subject::Child => None,
         };
-        WaitView {
+        let path = pipe_wait.and_then(|wait| wait.path.as_deref());
+        shape::Wait {
             pid: wait.task.pid.0,
             tid: wait.task.tid.0,
             command: self.name(wait.task.pid),
-            operation,
-            fd: fd.map(|fd| fd.0),
-            pipe: pipe.map(|pipe| pipe.to_string()),
-            path: path.map(|path| String::from_utf8_lossy(path).into_owned()),
+            operation: pipe_wait.map_or("wait", |wait| wait.operation.as_str()).into(),
+            access: pipe_wait.map(|wait| AccessMode::as_str(wait.access).into()),
+            fd: wait.fd().map(|fd| fd.0),
+            pipe: wait.pipe().map(|pipe| pipe.to_string()),
+            path: path.map(String::from_utf8_lossy),
             path_bytes: path.and_then(exact),
             wakers: wait.wakers.iter().map(|waker| self.waker_view(waker)).collect(),
-            besides: besides.map(|besides| match besides {
-                Besides::Timeout => "timeout",
-                Besides::Files => "files",
-                Besides::Lock => "lock",
-            }),
-            certainty: wait.certainty.as_str(),
-            // To the millisecond.
-            idle_seconds: task.and_then(|task| task.idle).map(|idle| (idle.as_secs_f64() * 1000.0).round() / 1000.0),
+            besides: besides.map(word_of_besides),
+            certainty: wait.certainty.as_str().into(),
+            idle_seconds: task.and_then(idle_seconds),
         }
     }
 
-    fn waker_view(&self, waker: &Waker) -> WakerView<'a> {
-        WakerView {
+    fn waker_view(&self, waker: &Waker) -> shape::Waker<'a> {
+        shape::Waker {
             pid: waker.pid.0,
             tid: waker.tid.map(|tid| tid.0),
             fd: waker.fd.map(|fd| fd.0),
@@ -157,30 +84,115 @@ impl<'a> Sheet<'a> {
         }
     }
 
-    pub(super) fn finding_view(&self, finding: &Finding) -> FindingView<'a> {
-        FindingView {
-            code: finding.code().as_str(),
-            severity: finding.severity().as_str(),
-            certainty: finding.proof().as_str(),
+    pub(super) fn finding_view(&self, finding: &'a Finding) -> shape::Finding<'a> {
+        let evidence = self.evidence(finding).into_iter();
+        shape::Finding {
+            code: finding.code().as_str().into(),
+            severity: finding.severity().as_str().into(),
+            certainty: finding.proof().as_str().into(),
             message: self.message(finding),
+            evidence: evidence
+                .map(|line| shape::Evidence { role: line.role.as_str().into(), text: line.text })
+                .collect(),
             advice: self.advice(finding),
-            processes: finding.tasks.iter().map(|task| self.task_view(*task)).collect(),
+            processes: finding.tasks.iter().map(|task| self.task_name(*task)).collect(),
+            behind: finding.behind().iter().map(|task| self.task_name(*task)).collect(),
             pipes: finding.pipes.iter().map(PipeId::to_string).collect(),
-            doubts: finding.doubts.iter().map(doubt_view).collect(),
+            doubts: finding.doubts.iter().map(|doubt| self.doubt_view(doubt)).collect(),
         }
     }
 
-    fn task_view(&self, task: TaskId) -> TaskView<'a> {
-        TaskView { pid: task.pid.0, tid: task.tid.0, command: self.name(task.pid) }
+    fn task_name(&self, task: TaskId) -> shape::TaskName<'a> {
+        shape::TaskName { pid: task.pid.0, tid: task.tid.0, command: self.name(task.pid) }
+    }
+
+    fn doubt_view(&self, doubt: &Doubt) -> shape::Doubt {
+        let (what, pid, fd, pipe) = match doubt {
+            Doubt::Holder(suspect) => (suspect.how.as_str(), suspect.pid, suspect.fd, None),
+            Doubt::Name(pipe) => ("name", None, None, Some(*pipe)),
+            Doubt::Directories(pipe) => ("directories", None, None, Some(*pipe)),
+            Doubt::Handler(pid) => ("handler", Some(*pid), None, None),
+        };
+        let command = pid.and_then(|pid| self.command_of(pid));
+        shape::Doubt {
+            what: what.into(),
+            pid: pid.map(|pid| pid.0),
+            fd: fd.map(|fd| fd.0),
+            command: command.map(|command| String::from_utf8_lossy(command).into_owned()),
+            command_bytes: command.and_then(exact),
+            pipe: pipe.map(|pipe| pipe.to_string()),
+        }
     }
 }
 
-fn doubt_view(doubt: &Doubt) -> DoubtView {
-    let (what, pid, fd, pipe) = match doubt {
-        Doubt::Holder(suspect) => (suspect.how.as_str(), suspect.pid, suspect.fd, None),
-        Doubt::Name(pipe) => ("name", None, None, Some(*pipe)),
-        Doubt::Directories(pipe) => ("directories", None, None, Some(*pipe)),
-        Doubt::Handler(pid) => ("handler", Some(*pid), None, None),
+fn thread_group(group: &ThreadGroup) -> shape::ThreadGroup<'_> {
+    shape::ThreadGroup {
+        pid: group.pid.0,
+        ppid: group.parent.map(|pid| pid.0),
+        pgid: group.pgid,
+        sid: group.sid,
+        command: Command::of(&group.command),
+        tracer: group.tracer.map(|pid| pid.0),
+        tasks: group.tasks.iter().map(task).collect(),
+    }
+}
+
+fn task(task: &Task) -> shape::Task<'_> {
+    let (causes, besides) = match &task.doing {
+        Doing::Waits { causes, besides } => (causes.iter().map(cause).collect(), *besides),
+        _ => (Vec::new(), None),
     };
-    DoubtView { what, pid: pid.map(|pid| pid.0), fd: fd.map(|fd| fd.0), pipe: pipe.map(|pipe| pipe.to_string()) }
+    shape::Task {
+        tid: task.id.tid.0,
+        doing: task.doing.as_str().into(),
+        causes,
+        besides: besides.map(word_of_besides),
+        sleep: if let Doing::Sleeps(sleep) = &task.doing { Some(self::sleep(sleep)) } else { None },
+        idle_seconds: idle_seconds(task),
+    }
+}
+
+fn cause(cause: &Cause) -> shape::Cause<'_> {
+    let nothing = |operation: &'static str| shape::Cause {
+        operation: operation.into(),
+        access: None,
+        fd: None,
+        pipe: None,
+        path: None,
+        path_bytes: None,
+        child: None,
+    };
+    match cause {
+        Cause::Pipe(PipeWait { operation, access, fd, pipe, path }) => shape::Cause {
+            access: Some(AccessMode::as_str(*access).into()),
+            fd: fd.map(|fd| fd.0),
+            pipe: pipe.map(|pipe| pipe.to_string()),
+            path: path.as_deref().map(String::from_utf8_lossy),
+            path_bytes: path.as_deref().and_then(exact),
+            ..nothing(operation.as_str())
+        },
+        Cause::Children(Children::One(child)) => shape::Cause { child: Some(child.0), ..nothing("wait") },
+        Cause::Children(Children::All) => nothing("wait"),
+        Cause::Threads => nothing("threads"),
+    }
+}
+
+fn sleep(sleep: &Sleep) -> shape::Sleep<'_> {
+    shape::Sleep {
+        on: sleep.on.as_str().into(),
+        pipe: if let SleepOn::FileInPipe(pipe) = sleep.on { Some(pipe.to_string()) } else { None },
+        fd: sleep.fd.map(|fd| fd.0),
+        target: sleep.target.as_deref().map(String::from_utf8_lossy),
+        target_bytes: sleep.target.as_deref().and_then(exact),
+        place: String::from_utf8_lossy(&sleep.place),
+    }
+}
+
+fn word_of_besides(besides: Besides) -> Word {
+    Cow::Borrowed(besides.as_str())
+}
+
+/// To the millisecond.
+fn idle_seconds(task: &Task) -> Option<f64> {
+    task.idle.map(|idle| (idle.as_secs_f64() * 1000.0).round() / 1000.0)
 }

@@ -3,6 +3,7 @@
 //! They are written from the documented contract, and apart from the types that lspipe writes with.
 
 mod audit;
+mod why;
 
 use std::collections::BTreeSet;
 
@@ -14,6 +15,7 @@ use serde::{Deserialize, Deserializer};
 use super::facts::{Limits, PipeFile};
 
 pub(crate) use self::audit::{Audit, AuditLine, Counts};
+pub(crate) use self::why::{Finding, ThreadGroup, Wait};
 
 /// A field that may be null but must be there: serde takes an absent one for null unless told how to read it.
 pub(super) fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
@@ -57,7 +59,9 @@ pub(crate) struct Report {
     /// Whole fd tables, of `lspipe fds` only.
     #[serde(default)]
     pub(crate) descriptors: Vec<Descriptor>,
-    /// Of `lspipe why` only, as are the findings.
+    /// Of `lspipe why` only, as are waits and findings.
+    #[serde(default)]
+    pub(crate) threads: Option<Vec<ThreadGroup>>,
     #[serde(default)]
     pub(crate) waits: Option<Vec<Wait>>,
     #[serde(default)]
@@ -99,6 +103,8 @@ pub(crate) struct Scan {
     pub(crate) vanished: usize,
     #[serde(default)]
     pub(crate) outside: Option<String>,
+    #[serde(default)]
+    pub(crate) selected: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -121,6 +127,15 @@ pub(crate) struct Unreadable {
     pub(crate) fds: Option<u64>,
     #[serde(default)]
     pub(crate) mount: Option<String>,
+    pub(crate) may_hold: MayHold,
+}
+
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MayHold {
+    pub(crate) read: bool,
+    pub(crate) write: bool,
+    pub(crate) anonymous: bool,
 }
 
 #[derive(Debug, Deserialize)]
@@ -273,79 +288,6 @@ pub(crate) struct Descriptor {
     pub(crate) pipe: Option<String>,
 }
 
-#[derive(Debug, Clone, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Wait {
-    pub(crate) pid: u32,
-    pub(crate) tid: u32,
-    pub(crate) command: String,
-    #[serde(default)]
-    pub(crate) command_bytes: Option<String>,
-    pub(crate) operation: String,
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) fd: Option<u32>,
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) pipe: Option<String>,
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) path: Option<String>,
-    #[serde(default)]
-    pub(crate) path_bytes: Option<String>,
-    pub(crate) wakers: Vec<Waker>,
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) besides: Option<String>,
-    pub(crate) certainty: String,
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) idle_seconds: Option<f64>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Waker {
-    pub(crate) pid: u32,
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) tid: Option<u32>,
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) fd: Option<u32>,
-    pub(crate) command: String,
-    #[serde(default)]
-    pub(crate) command_bytes: Option<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Finding {
-    pub(crate) code: String,
-    pub(crate) severity: String,
-    pub(crate) certainty: String,
-    pub(crate) message: String,
-    pub(crate) advice: String,
-    pub(crate) processes: Vec<Task>,
-    pub(crate) pipes: Vec<String>,
-    pub(crate) doubts: Vec<Doubt>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Task {
-    pub(crate) pid: u32,
-    pub(crate) tid: u32,
-    pub(crate) command: String,
-    #[serde(default)]
-    pub(crate) command_bytes: Option<String>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Doubt {
-    pub(crate) what: String,
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) pid: Option<u32>,
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) fd: Option<u32>,
-    #[serde(deserialize_with = "nullable")]
-    pub(crate) pipe: Option<String>,
-}
-
 /// A name as the kernel has it: from its text or, where that is lossy, from the base64 beside it.
 #[track_caller]
 pub(crate) fn exact(text: &str, bytes: Option<&str>) -> Vec<u8> {
@@ -365,28 +307,6 @@ impl Process {
             (_, Some(bytes)) => bytes.iter().map(|word| STANDARD.decode(word).expect("base64")).collect(),
             (words, None) => words.iter().flatten().map(|word| word.as_bytes().to_vec()).collect(),
         }
-    }
-}
-
-impl Wait {
-    /// Pid, tid and fd of everybody who could end it.
-    pub(crate) fn waker_keys(&self) -> Vec<(u32, Option<u32>, Option<u32>)> {
-        self.wakers.iter().map(|waker| (waker.pid, waker.tid, waker.fd)).collect()
-    }
-}
-
-impl Finding {
-    pub(crate) fn is_deadlock(&self) -> bool {
-        ["deadlock", "self-deadlock"].contains(&self.code.as_str())
-    }
-
-    /// Whether it makes for exit status 1.
-    pub(crate) fn is_alarming(&self) -> bool {
-        ["error", "warning"].contains(&self.severity.as_str())
-    }
-
-    pub(crate) fn pids(&self) -> BTreeSet<u32> {
-        self.processes.iter().map(|task| task.pid).collect()
     }
 }
 

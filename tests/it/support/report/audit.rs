@@ -1,4 +1,4 @@
-//! What an audit adds to the contract: a part of its report, and its lines.
+//! The strict types of what `audit` adds to a report, and of its lines.
 
 use serde::Deserialize;
 

@@ -1,0 +1,403 @@
+//! Who uses an end, in the cases that real programs make, and what holds for any pipes at all.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use proptest::prelude::*;
+
+use super::layout::{Layout, Spot};
+use super::{Drawing, Flow, MANY, draw, within_reach};
+use crate::model::{
+    AccessMode, Certainty, CommandLine, Coverage, Diagnosis, Endpoint, Fd, Host, OpenFlags, Operation, Pid, Pipe,
+    PipeGraph, PipeId, PipeWait, Process, Side, Subject, TaskId, Tid, Wait,
+};
+
+/// A process: its PID, its parent, its process group, and its command line.
+type Who = (u32, u32, u32, &'static str);
+
+/// An end: pipe, PID, descriptor, access. Without `O_CLOEXEC`.
+type End = (u64, u32, u32, AccessMode);
+
+const R: AccessMode = AccessMode::Read;
+const W: AccessMode = AccessMode::Write;
+const RW: AccessMode = AccessMode::ReadWrite;
+
+/// Pipes from this number on are FIFOs.
+const FIFOS: u64 = 1000;
+
+fn id(number: u64) -> PipeId {
+    match number {
+        FIFOS.. => PipeId::Fifo { device: crate::model::Device { major: 0, minor: 9 }, inode: number },
+        _ => PipeId::Anonymous { inode: number },
+    }
+}
+
+fn graph(processes: &[Who], ends: &[End]) -> PipeGraph {
+    let process = |(pid, ppid, pgid, cmdline): &Who| Process {
+        ppid: Some(*ppid),
+        pgid: Some(*pgid),
+        command: cmdline.split(' ').next().unwrap().into(),
+        cmdline: Some(CommandLine(format!("{cmdline} ").replace(' ', "\0").into())),
+        ..Process::unknown(Pid(*pid))
+    };
+    let mut pipes: BTreeMap<PipeId, Vec<Endpoint>> = BTreeMap::new();
+    for (pipe, pid, fd, access) in ends {
+        let end = Endpoint { pid: Pid(*pid), tid: None, fd: Fd(*fd), access: *access, flags: Some(OpenFlags(0)) };
+        pipes.entry(id(*pipe)).or_default().push(end);
+    }
+    let pipe = |(id, mut ends): (PipeId, Vec<Endpoint>)| {
+        ends.sort_by_key(Endpoint::key);
+        ends.dedup_by_key(|end| end.key());
+        Pipe { id, path: None, deleted: false, ends, file: None, openers: Vec::new() }
+    };
+    PipeGraph {
+        host: Host::default(),
+        taken_at: Timestamp::UNIX_EPOCH,
+        coverage: Coverage {
+            proc_root: "/proc".into(),
+            processes: processes.len(),
+            vanished: 0,
+            gaps: Vec::new(),
+            outside: None,
+            privileged: true,
+            own_pids: true,
+        },
+        pipefs: None,
+        parents: processes.iter().map(|(pid, ppid, ..)| (Pid(*pid), Some(Pid(*ppid)))).collect(),
+        processes: processes.iter().map(process).map(|process| (process.pid, process)).collect(),
+        pipes: pipes.into_iter().map(pipe).collect(),
+        descriptors: Vec::new(),
+        probed: BTreeMap::new(),
+        hidden: crate::model::Hidden::default(),
+        selected: false,
+        limits: crate::model::PipeLimits::default(),
+    }
+}
+
+fn pids(flow: &Flow, side: Side) -> Vec<u32> {
+    flow.side(side).iter().map(|tip| tip.pid.0).collect()
+}
+
+/// Asserts who writes to and reads from the only pipe.
+#[track_caller]
+fn assert_flow(processes: &[Who], ends: &[End], writers: &[u32], readers: &[u32]) {
+    let drawing = draw(&graph(processes, ends), None);
+    let [flow] = drawing.flows.as_slice() else { panic!("one pipe: {drawing:?}") };
+    assert_eq!((pids(flow, Side::Write), pids(flow, Side::Read)), (writers.to_vec(), readers.to_vec()), "{flow:#?}");
+    assert!(!flow.shared);
+}
+
+#[test]
+fn subshell_waits_for_the_program_that_writes() {
+    // (sleep 1; sleep 2) | cat
+    let processes = [(9, 1, 9, "bash"), (10, 9, 10, "bash"), (11, 10, 10, "sleep 1"), (12, 9, 10, "cat")];
+    assert_flow(&processes, &[(1, 10, 1, W), (1, 11, 1, W), (1, 12, 0, R)], &[11], &[12]);
+}
+
+#[test]
+fn workers_that_were_forked_are_not_told_from_their_program() {
+    // A program and its forked children, all with the same output.
+    let processes = [(10, 9, 10, "train -x"), (11, 10, 10, "train -x"), (12, 10, 10, "train -x"), (13, 9, 10, "tee")];
+    assert_flow(&processes, &[(1, 10, 1, W), (1, 11, 1, W), (1, 12, 1, W), (1, 13, 0, R)], &[10], &[13]);
+}
+
+#[test]
+fn programs_side_by_side_are_a_join() {
+    // xargs -P 2 | cat: both children write, and xargs waits for them.
+    let processes = [(10, 9, 10, "xargs"), (11, 10, 10, "a"), (12, 10, 10, "b"), (13, 9, 10, "cat")];
+    assert_flow(&processes, &[(1, 10, 1, W), (1, 11, 1, W), (1, 12, 1, W), (1, 13, 0, R)], &[11, 12], &[13]);
+}
+
+#[test]
+fn parent_writes_and_a_second_child_only_inherited() {
+    let processes = [(10, 9, 10, "python3 x"), (11, 10, 10, "cat"), (12, 10, 10, "sleep 9")];
+    assert_flow(&processes, &[(1, 10, 4, W), (1, 12, 4, W), (1, 11, 0, R)], &[10], &[11]);
+    // If it was told of the number, it is the parent that has a copy.
+    let processes = [(10, 9, 10, "python3 x"), (11, 10, 10, "cat"), (12, 10, 10, "gpg --status-fd=4")];
+    assert_flow(&processes, &[(1, 10, 4, W), (1, 12, 4, W), (1, 11, 0, R)], &[12], &[11]);
+}
+
+#[test]
+fn parent_that_did_not_close_the_side_of_its_child() {
+    let processes = [(10, 9, 10, "server"), (11, 10, 10, "server")];
+    assert_flow(&processes, &[(1, 10, 3, R), (1, 10, 4, W), (1, 11, 4, W)], &[11], &[10]);
+    assert_flow(&processes, &[(1, 10, 3, R), (1, 10, 4, W), (1, 11, 3, R)], &[10], &[11]);
+}
+
+#[test]
+fn parent_that_hands_a_pipe_from_child_to_child() {
+    // Popen(stdin=first.stdout) without first.stdout.close().
+    let processes = [(10, 9, 10, "python3 x"), (11, 10, 10, "cat"), (12, 10, 10, "sort")];
+    assert_flow(&processes, &[(1, 10, 3, R), (1, 11, 1, W), (1, 12, 0, R)], &[11], &[12]);
+}
+
+#[test]
+fn process_substitution_is_written_by_whoever_has_its_name() {
+    // tee >(cat): bash has 63 as well, and so has a later substitution.
+    let processes =
+        [(9, 1, 9, "bash"), (10, 9, 9, "tee /dev/fd/63 /dev/fd/62"), (11, 10, 9, "cat"), (12, 10, 9, "sort")];
+    assert_flow(
+        &processes,
+        &[(1, 9, 63, W), (1, 10, 3, W), (1, 10, 63, W), (1, 12, 63, W), (1, 11, 0, R)],
+        &[10],
+        &[11],
+    );
+}
+
+#[test]
+fn daemon_is_no_part_of_the_job_that_started_it() {
+    let processes = [(10, 9, 10, "build"), (11, 9, 10, "tee"), (12, 1, 12, "daemon")];
+    let ends = [(1, 10, 1, W), (1, 12, 1, W), (1, 11, 0, R)];
+    assert_flow(&processes, &ends, &[10], &[11]);
+    // But when the build is over it is the only one.
+    assert_flow(&processes, &ends[1..], &[12], &[11]);
+    // A child in a session of its own has its parent's pipe.
+    let processes = [(10, 9, 10, "parent"), (11, 10, 11, "child")];
+    assert_flow(&processes, &[(1, 10, 5, R), (1, 10, 6, W), (1, 11, 5, R)], &[10], &[11]);
+}
+
+#[test]
+fn harness_that_leaks_a_pipe_into_all_that_it_starts() {
+    let mut processes = vec![(5, 1, 5, "node x"), (10, 5, 10, "bash -c x")];
+    let mut ends = vec![(1, 5, 20, R), (1, 10, 251, W)];
+    for pid in 11..70 {
+        processes.push((pid, pid - 1, 10, if pid % 2 == 0 { "bash y" } else { "sleep 1" }));
+        ends.push((1, pid, 251, W));
+    }
+    assert_flow(&processes, &ends, &[10], &[5]);
+    assert_eq!(draw(&graph(&processes, &ends), None).flows[0].apart.len(), 59);
+}
+
+#[test]
+fn fifo_may_be_opened_by_anybody() {
+    // Neither the job nor the number of a descriptor makes a copy of it.
+    let processes = [(10, 9, 10, "server"), (11, 9, 10, "logger"), (12, 9, 12, "client"), (13, 1, 13, "echo x")];
+    let fifo = FIFOS;
+    assert_flow(
+        &processes,
+        &[(fifo, 10, 3, R), (fifo, 11, 4, W), (fifo, 12, 5, W), (fifo, 13, 1, W)],
+        &[11, 12, 13],
+        &[10],
+    );
+    // Who has it open for both keeps it open, and is there on the side where nobody else is.
+    assert_flow(&processes, &[(fifo, 10, 3, RW), (fifo, 12, 1, W)], &[12], &[10]);
+    assert_flow(&processes, &[(fifo, 10, 3, RW), (fifo, 12, 0, R)], &[10], &[12]);
+    assert_flow(&processes, &[(fifo, 10, 3, RW), (fifo, 11, 0, R), (fifo, 12, 1, W)], &[12], &[11]);
+    assert_flow(&processes, &[(fifo, 10, 3, RW)], &[10], &[10]);
+}
+
+#[test]
+fn fifo_that_a_shell_opened_and_gave_as_input() {
+    // exec 3<>my.fifo; grep x <&3 | sort
+    let processes = [(9, 1, 9, "bash"), (10, 9, 9, "grep x"), (11, 9, 9, "sort")];
+    let fifo = FIFOS;
+    assert_flow(&processes, &[(fifo, 9, 3, RW), (fifo, 10, 0, RW), (fifo, 10, 3, RW), (fifo, 11, 3, RW)], &[9], &[10]);
+}
+
+#[test]
+fn jobserver_has_no_direction() {
+    let processes = [(10, 9, 10, "make"), (11, 10, 10, "make -C a"), (12, 11, 10, "sh -c cc")];
+    let ends = [(1, 10, 3, R), (1, 10, 4, W), (1, 11, 3, R), (1, 11, 4, W), (1, 12, 3, R), (1, 12, 4, W)];
+    let drawing = draw(&graph(&processes, &ends), None);
+    let flow = &drawing.flows[0];
+    assert!(flow.shared && flow.writers.is_empty() && flow.readers.is_empty());
+    assert_eq!(flow.apart.len(), 6);
+    assert_eq!(flow.absence, None);
+    // And is no way from one process to another, though it belongs to each.
+    let reach = |pid: u32| within_reach(&drawing, &[id(1)].into(), Some(&[Pid(pid)].into()));
+    assert_eq!(reach(12), [id(1)].into());
+    assert_eq!(reach(13), BTreeSet::new());
+}
+
+/// A wait of a process at a descriptor, as the diagnosis tells it.
+fn reads(pid: u32, pipe: u64, fd: u32) -> Wait {
+    Wait {
+        task: TaskId { pid: Pid(pid), tid: Tid(pid) },
+        subject: Subject::Pipe(PipeWait {
+            operation: Operation::Read,
+            access: R,
+            fd: Some(Fd(fd)),
+            pipe: Some(id(pipe)),
+            path: None,
+        }),
+        wakers: Vec::new(),
+        certainty: Certainty::Seen,
+    }
+}
+
+#[test]
+fn who_is_seen_at_work_uses_the_end() {
+    // gen | while read x; do sleep 9; done: the shell reads, and sleep has its input.
+    let processes = [(10, 9, 10, "gen"), (11, 9, 10, "bash"), (12, 11, 10, "sleep 9")];
+    let ends = [(1, 10, 1, W), (1, 11, 0, R), (1, 12, 0, R)];
+    let graph = graph(&processes, &ends);
+    for (at_it, readers) in [(11, [11]), (12, [12])] {
+        let diagnosis = Diagnosis { waits: vec![reads(at_it, 1, 0)], findings: Vec::new() };
+        let drawing = draw(&graph, Some(&diagnosis));
+        assert_eq!(pids(&drawing.flows[0], Side::Read), readers);
+    }
+}
+
+/// Ten writers on one pipe and ten readers are twenty arrows, and not a hundred; counted only where nothing else is drawn of them.
+#[test]
+fn many_to_many_goes_through_the_pipe() {
+    let processes: Vec<Who> = (1..=30).map(|pid| (pid, 100, pid, "x")).collect();
+    let some: Vec<End> = (1..=5).map(|pid| (1, pid, 5, W)).chain((11..=15).map(|pid| (1, pid, 5, R))).collect();
+    let drawing = draw(&graph(&processes, &some), None);
+    assert_eq!(Layout::of(&drawing).arrows().count(), 10);
+    let many: Vec<End> = (1..=10).map(|pid| (1, pid, 5, W)).chain((11..=20).map(|pid| (1, pid, 5, R))).collect();
+    let drawing = draw(&graph(&processes, &many), None);
+    let layout = Layout::of(&drawing);
+    assert_eq!(layout.arrows().count(), 0);
+    assert_eq!(layout.pipelines[0].roots, [Spot::Junction(id(1))]);
+    // Counted workers between two pipes join these.
+    let mut workers: Vec<End> = vec![(1, 1, 5, W), (2, 30, 5, R)];
+    workers.extend((11..=20).flat_map(|pid| [(1, pid, 5, R), (2, pid, 6, W)]));
+    let drawing = draw(&graph(&processes, &workers), None);
+    let layout = Layout::of(&drawing);
+    let arrows: Vec<_> = layout.arrows().map(|arrow| (arrow.from, arrow.to)).collect();
+    let [first, second] = [1, 2].map(|pipe| Spot::Junction(id(pipe)));
+    assert_eq!(arrows, [(Spot::Process(Pid(1)), first), (first, second), (second, Spot::Process(Pid(30)))]);
+    assert_eq!(layout.pipelines.len(), 1);
+}
+
+#[test]
+fn reach_is_up_and_down_but_not_to_those_beside() {
+    // 1 → 2 → 3, 4 → 3 by another pipe, 5 → 2 by the same.
+    let processes: Vec<Who> = (1..=6).map(|pid| (pid, 100, pid, "x")).collect();
+    let ends = [
+        (1, 1, 1, W),
+        (1, 5, 1, W),
+        (1, 2, 0, R),
+        (2, 2, 1, W),
+        (2, 3, 0, R),
+        (3, 4, 1, W),
+        (3, 3, 5, R),
+        (4, 6, 1, W),
+        (4, 5, 0, R),
+    ];
+    let drawing = draw(&graph(&processes, &ends), None);
+    let reach = |pid: u32| -> Vec<u64> {
+        let pids = [Pid(pid)].into();
+        let held = ends.iter().filter(|end| end.1 == pid).map(|end| id(end.0)).collect();
+        within_reach(&drawing, &held, Some(&pids)).into_iter().map(PipeId::inode).collect()
+    };
+    assert_eq!(reach(1), [1, 2]);
+    assert_eq!(reach(2), [1, 2, 4]);
+    assert_eq!(reach(3), [1, 2, 3, 4]);
+    assert_eq!(reach(6), [1, 2, 4]);
+    assert_eq!(reach(4), [3]);
+    let of_pipe: Vec<u64> = within_reach(&drawing, &[id(2)].into(), None).into_iter().map(PipeId::inode).collect();
+    assert_eq!(of_pipe, [1, 2, 4]);
+}
+
+/// Roots are where nothing leads to, and the first of a circle.
+#[test]
+fn circles_begin_with_their_first_process() {
+    let processes: Vec<Who> = (1..=5).map(|pid| (pid, 100, pid, "x")).collect();
+    // 3 ⇄ 4 → 1, and 5 to itself.
+    let ends = [
+        (1, 3, 1, W),
+        (1, 4, 0, R),
+        (2, 4, 1, W),
+        (2, 3, 0, R),
+        (3, 4, 5, W),
+        (3, 1, 0, R),
+        (4, 5, 3, R),
+        (4, 5, 4, W),
+    ];
+    let drawing = draw(&graph(&processes, &ends), None);
+    let layout = Layout::of(&drawing);
+    let roots: Vec<_> = layout.pipelines.iter().map(|pipeline| pipeline.roots.clone()).collect();
+    assert_eq!(roots, [[Spot::Process(Pid(3))], [Spot::Process(Pid(5))]]);
+    let [one, three, four] = [1, 3, 4].map(|pid| Spot::Process(Pid(pid)));
+    assert!(layout.is_circle(three, four) && !layout.is_circle(four, one));
+}
+
+/// Processes in a tree, of a few programs and jobs, and ends of a few pipes and FIFOs among them.
+fn any_graph() -> impl Strategy<Value = PipeGraph> {
+    let access = prop_oneof![4 => Just(R), 4 => Just(W), 1 => Just(RW)];
+    let end = (prop_oneof![1..6_u64, FIFOS..FIFOS + 2], 2..30_u32, 0..6_u32, access);
+    let program = prop_oneof![Just("bash"), Just("cat"), Just("gpg --status-fd=4"), Just("server")];
+    let process = (1..30_u32, 1..5_u32, program);
+    (proptest::collection::vec(process, 30), proptest::collection::vec(end, 1..80)).prop_map(|(processes, ends)| {
+        let who = |(pid, (parent, job, program))| (pid, parent, job, program);
+        let processes: Vec<Who> = (1..).zip(processes).map(who).collect();
+        graph(&processes, &ends)
+    })
+}
+
+fn every_spot(drawing: &Drawing, layout: &Layout<'_>) -> BTreeSet<Spot> {
+    let flows = || drawing.flows.iter().filter(|flow| !flow.shared);
+    let unfolded = flows().flat_map(|flow| Side::BOTH.map(|side| (flow, side)));
+    let processes = unfolded.filter(|(flow, side)| !flow.is_folded(*side)).flat_map(|(flow, side)| flow.side(side));
+    let known: BTreeSet<Spot> = processes.map(|tip| Spot::Process(tip.pid)).collect();
+    let missing: Vec<_> = known.iter().filter(|spot| !layout.spots().any(|it| it == **spot)).collect();
+    assert!(missing.is_empty(), "not drawn: {missing:?}");
+    layout.spots().collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn nobody_is_lost_and_no_side_is_emptied(graph in any_graph()) {
+        let drawing = draw(&graph, None);
+        prop_assert_eq!(drawing.flows.len(), graph.pipes.len());
+        for (flow, pipe) in drawing.flows.iter().zip(&graph.pipes) {
+            let told: BTreeSet<(Pid, Fd)> = flow.writers.iter().chain(&flow.readers).flat_map(|tip| tip.fds.iter().map(|fd| (tip.pid, *fd)))
+                .chain(flow.apart.iter().map(|apart| (apart.end.pid, apart.end.fd))).collect();
+            let held: BTreeSet<(Pid, Fd)> = pipe.ends.iter().map(|end| (end.pid, end.fd)).collect();
+            prop_assert_eq!(told, held);
+            for side in Side::BOTH {
+                let is_empty = pipe.side(side).next().is_none();
+                prop_assert_eq!(flow.side(side).is_empty(), is_empty || flow.shared);
+                let are_holders = flow.side(side).iter().all(|tip| pipe.side(side).any(|end| end.pid == tip.pid));
+                prop_assert!(are_holders, "{:?}", flow);
+            }
+            prop_assert_eq!(flow.absence.is_some(), flow.empty_side().is_some());
+        }
+    }
+
+    #[test]
+    fn everything_is_reached_from_the_roots_and_once(graph in any_graph()) {
+        let drawing = draw(&graph, None);
+        let layout = Layout::of(&drawing);
+        let spots = every_spot(&drawing, &layout);
+        let mut reached = BTreeSet::new();
+        for pipeline in &layout.pipelines {
+            let mut here = BTreeSet::new();
+            let mut next = pipeline.roots.clone();
+            while let Some(spot) = next.pop() {
+                if here.insert(spot) {
+                    next.extend(layout.from(spot).iter().map(|arrow| arrow.to));
+                }
+            }
+            prop_assert!(here.is_disjoint(&reached), "in two pipelines");
+            reached.extend(here);
+        }
+        prop_assert_eq!(reached, spots);
+        let flows: usize = layout.pipelines.iter().map(|pipeline| pipeline.flows.len()).sum();
+        prop_assert_eq!(flows + layout.shared.len(), drawing.flows.len());
+        for flow in &drawing.flows {
+            let arrows = layout.arrows().filter(|arrow| arrow.pipe() == Some(flow.pipe)).count();
+            prop_assert!(arrows <= flow.writers.len() + flow.readers.len(), "{} arrows for {:?}", arrows, flow);
+            prop_assert!(!flow.is_folded(Side::Read) || flow.readers.len() > MANY);
+        }
+    }
+
+    #[test]
+    fn what_is_reached_reaches_back(graph in any_graph(), pid in 2..30_u32) {
+        let drawing = draw(&graph, None);
+        let held = |pid: Pid| graph.pipes.iter().filter(|pipe| pipe.ends.iter().any(|end| end.pid == pid)).map(|pipe| pipe.id).collect();
+        let reach = |pid: Pid| within_reach(&drawing, &held(pid), Some(&[pid].into()));
+        for pipe in reach(Pid(pid)) {
+            let flow = drawing.flows.iter().find(|flow| flow.pipe == pipe).unwrap();
+            let others: Vec<Pid> = flow.writers.iter().chain(&flow.readers).map(|tip| tip.pid).collect();
+            let own: BTreeSet<PipeId> = reach(Pid(pid));
+            // Somebody on each pipe has one of the process's own pipes within reach.
+            let is_mutual = flow.shared || others.iter().any(|other| !reach(*other).is_disjoint(&own));
+            prop_assert!(is_mutual, "{:?}", flow);
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! The steps of `graph`: find out what `why` would, say how data flow, and keep what is within reach of the selection.
+
+use std::collections::BTreeSet;
+
+use super::Answer;
+use super::source::{Sought, Source};
+use super::why::{Found, find_out};
+use crate::error::Error;
+use crate::graph::{draw, within_reach};
+use crate::model::PipeId;
+use crate::notes;
+use crate::options::Options;
+use crate::select::{keep, selected, selected_processes};
+
+/// Draws what is selected, with all that its data come from and go to.
+pub(super) fn pipelines(
+    options: &Options,
+    source: &Source,
+    sought: &Sought,
+    untouchable: &mut BTreeSet<PipeId>,
+) -> Result<Answer, Error> {
+    let (Sought { selection, names }, file) = (sought, source.file());
+    let Found { mut graph, diagnosis, judged, .. } = find_out(options, source, selection, untouchable)?;
+    let mut notes = notes::no_process(&selection.pids, &graph, file);
+    notes.extend(notes::unreadable(&selection.pids, &graph, file));
+    notes.extend(notes::no_pipe(names, &selection.pipes, &graph));
+    let is_part = graph.selected;
+    let mut drawing = draw(&graph, judged.then_some(&diagnosis));
+    if !selection.is_everything() {
+        let pipes: BTreeSet<PipeId> = selected(&graph, selection).map(|pipe| pipe.id).collect();
+        let pids = selection.names_processes().then(|| selected_processes(&graph, selection));
+        let reached = within_reach(&drawing, &pipes, pids.as_ref());
+        if reached.is_empty() && notes.is_empty() {
+            notes.push(if pipes.is_empty() {
+                notes::nothing_matched(selection)
+            } else {
+                notes::only_copies(selection)
+            });
+        }
+        drawing.flows.retain(|flow| reached.contains(&flow.pipe));
+        graph = keep(graph, &reached);
+    }
+    notes.extend(file.filter(|_| is_part).map(notes::is_part));
+    notes.extend(notes::coverage(&graph, file));
+    let nothing_matched = drawing.flows.is_empty() && !selection.is_everything();
+    Ok(Answer { graph, notes, nothing_matched, is_warning: false, why: None, drawing: Some(drawing) })
+}

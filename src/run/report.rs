@@ -1,0 +1,106 @@
+//! The steps of the report, and of whole fd tables.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::source::{Sought, Source};
+use super::{Answer, probe, why};
+use crate::error::Error;
+use crate::join::{add_openers, join};
+use crate::model::{Pid, PipeGraph, PipeId};
+use crate::notes;
+use crate::options::Options;
+use crate::scan::{self, Facts, Want};
+use crate::select::{PipeMatch, Selection, select, select_tables};
+use crate::why::{Groups, locked};
+
+pub(super) fn pipes(
+    options: &Options,
+    source: &Source,
+    sought: &Sought,
+    untouchable: &mut BTreeSet<PipeId>,
+) -> Result<Answer, Error> {
+    let Sought { selection, names } = sought;
+    let (graph, file) = match source {
+        Source::Live(root) => (look(options, root, selection)?, None),
+        Source::Saved { name, saved } => (saved.graph.clone(), Some(name.as_str())),
+    };
+    let mut notes = notes::no_process(&selection.pids, &graph, file);
+    notes.extend(notes::unreadable(&selection.pids, &graph, file));
+    notes.extend(notes::no_pipe(names, &selection.pipes, &graph));
+    let is_part = graph.selected;
+    let mut graph = select(graph, selection);
+    let nothing_matched = graph.pipes.is_empty() && !selection.is_everything();
+    if nothing_matched && notes.is_empty() {
+        notes.push(notes::nothing_matched(selection));
+    }
+    notes.extend(file.filter(|_| is_part).map(notes::is_part));
+    notes.extend(notes::coverage(&graph, file));
+    if options.probe
+        && let Source::Live(root) = source
+    {
+        let holders: Vec<Pid> = graph.processes.keys().copied().collect();
+        untouchable.extend(locked(&scan::threads(root, Some(&holders))?));
+        let shown: Vec<PipeId> = graph.pipes.iter().map(|pipe| pipe.id).collect();
+        notes.extend(probe(&mut graph, &shown, untouchable)?);
+    }
+    Ok(Answer { graph, notes, nothing_matched, is_warning: false, why: None, drawing: None })
+}
+
+fn look(options: &Options, root: &Path, selection: &Selection) -> Result<PipeGraph, Error> {
+    // Whoever opens a FIFO has no descriptor yet: to find them, every thread has to be looked at.
+    let names_fifo =
+        selection.pipes.iter().any(|pipe| matches!(pipe, PipeMatch::Id(PipeId::Fifo { .. }) | PipeMatch::Inode(_)));
+    let groups = if names_fifo { scan::threads(root, None)? } else { Groups::new() };
+    let mut graph = join(scan::scan(&Want {
+        proc_root: root.to_owned(),
+        flags: options.format.needs_flags(),
+        // Whose a pipe is tells why it is small.
+        facts: facts(options.format.needs_facts() || !selection.users.is_empty() || options.probe),
+        parents: selection.descendants,
+        tables: Vec::new(),
+        also: why::opening(&groups),
+    })?);
+    add_openers(&mut graph, &groups);
+    Ok(graph)
+}
+
+pub(super) fn tables(options: &Options, source: &Source, pids: &[Pid]) -> Result<Answer, Error> {
+    let (graph, file) = match source {
+        Source::Live(root) => {
+            let graph = join(scan::scan(&Want {
+                proc_root: root.clone(),
+                flags: options.format.needs_flags(),
+                facts: facts(options.format.needs_facts()),
+                parents: false,
+                tables: pids.to_vec(),
+                also: Vec::new(),
+            })?);
+            (graph, None)
+        }
+        Source::Saved { name, saved } if saved.graph.descriptors.is_empty() => {
+            return Err(Error::NotAsked { name: name.clone(), command: "fds PID" });
+        }
+        Source::Saved { name, saved } => {
+            let mut graph = saved.graph.clone();
+            graph.descriptors.retain(|descriptor| pids.contains(&descriptor.pid));
+            (graph, Some(name.as_str()))
+        }
+    };
+    let mut notes = notes::no_process(pids, &graph, file);
+    let unreadable = notes::unreadable(pids, &graph, file);
+    if graph.descriptors.is_empty()
+        && let Some(reason) = unreadable.first()
+    {
+        return Err(Error::Unreadable(reason.clone()));
+    }
+    notes.extend(unreadable);
+    let nothing_matched = pids.iter().all(|pid| !graph.parents.contains_key(pid));
+    let graph = select_tables(graph);
+    notes.extend(notes::coverage(&graph, file));
+    Ok(Answer { graph, notes, nothing_matched, is_warning: false, why: None, drawing: None })
+}
+
+const fn facts(all: bool) -> Facts {
+    if all { Facts::All } else { Facts::Command }
+}

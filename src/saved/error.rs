@@ -1,0 +1,67 @@
+//! Why a file cannot be taken for a report.
+
+use std::io;
+
+use thiserror::Error;
+
+use crate::error::reason;
+use crate::shape::SCHEMA_VERSION;
+
+/// A file that is no report.
+#[derive(Debug, Error)]
+#[error("{name}: {what}")]
+pub struct SavedError {
+    /// The file.
+    pub name: String,
+    /// What is wrong with it.
+    pub what: Invalid,
+}
+
+/// What is wrong with a file that should be a report.
+#[derive(Debug, Error)]
+pub enum Invalid {
+    /// It cannot be read.
+    #[error("{}", reason(.0))]
+    Unreadable(io::Error),
+    /// There is nothing in it.
+    #[error("this is empty: save a report with `lspipe --json > FILE`")]
+    Empty,
+    /// It ends in the middle.
+    #[error("this report is cut short: it ends at line {0}, column {1}; save it anew")]
+    CutShort(usize, usize),
+    /// It is something else.
+    #[error("this is no JSON: {0}; a report is saved with `lspipe --json > FILE`")]
+    NotJson(serde_json::Error),
+    /// It is JSON of somebody else.
+    #[error("this is no report of lspipe, since it has no schema_version; one is saved with `lspipe --json > FILE`")]
+    NotOurs,
+    /// It is one of our other outputs.
+    #[error("these are lines of --ndjson, which lack what they have in common: save the report with --json")]
+    Lines,
+    /// It is a report of another schema.
+    #[error("this has schema_version {0}, and this lspipe reads {SCHEMA_VERSION} only: use the lspipe that wrote it")]
+    OtherVersion(u32),
+    /// Something is missing, of another type, or follows after its end.
+    #[error("this is no whole report of lspipe: {0}")]
+    NotWhole(serde_json::Error),
+    /// Something has a value that has no sense.
+    #[error("this was not written by lspipe, or was changed: {0}")]
+    Senseless(String),
+}
+
+impl Invalid {
+    pub(super) fn of_head(error: serde_json::Error) -> Self {
+        if error.is_eof() {
+            Self::CutShort(error.line(), error.column())
+        } else if error.is_data() {
+            Self::NotOurs
+        } else {
+            Self::NotJson(error)
+        }
+    }
+
+    /// A value that has no sense, of a field.
+    pub(super) fn value(field: &str, value: impl std::fmt::Debug) -> Self {
+        Self::Senseless(format!("{value:?} is no value of {field}"))
+    }
+}

@@ -1,0 +1,304 @@
+//! From the shapes of a report to the pipes, the processes, and what could not be read.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::str::FromStr as _;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::Timestamp;
+
+use super::Invalid;
+use crate::model::{
+    AccessMode, CommandLine, Coverage, Descriptor, Device, Directories, Endpoint, Fd, FileType, Gap, Gid, Hidden,
+    Holding, Host, How, MayHold, OpenFlags, Opener, Outside, Pid, Pipe, PipeFile, PipeGraph, PipeId, PipeLimits,
+    Probed, Process, Side, TaskId, Tid, Uid, Unread,
+};
+use crate::shape;
+
+pub(super) fn graph(report: shape::Report<'_>) -> Result<PipeGraph, Invalid> {
+    let shape::Report { host, taken_at, scan, unreadable, processes, pipes, limits, descriptors, .. } = report;
+    let processes: Vec<Process> = processes.into_iter().map(process).collect::<Result<_, _>>()?;
+    let gaps: Vec<Gap> = unreadable.into_iter().map(gap).collect::<Result<_, _>>()?;
+    let devices = pipes.iter().filter(|pipe| pipe.kind == "anonymous").find_map(|pipe| pipe.device.as_deref());
+    let pipefs = devices.map(|it| Device::from_str(it).map_err(|_| Invalid::value("device", it))).transpose()?;
+    let mut graph = PipeGraph {
+        host: Host {
+            hostname: host.hostname.map(Cow::into_owned),
+            kernel: host.kernel.map(Cow::into_owned),
+            boot_id: host.boot_id.map(Cow::into_owned),
+        },
+        taken_at: time("taken_at", &taken_at)?,
+        coverage: Coverage {
+            proc_root: scan.proc.into_owned().into(),
+            processes: scan.processes,
+            vanished: scan.vanished,
+            gaps,
+            outside: optional(scan.outside.as_deref(), |word| {
+                known("outside", [Outside::PidNamespace, Outside::Hidepid], Outside::as_str, word)
+            })?,
+            privileged: false,
+            own_pids: false,
+        },
+        pipefs,
+        parents: processes.iter().map(|process| (process.pid, process.ppid.map(Pid))).collect(),
+        processes: processes.into_iter().map(|process| (process.pid, process)).collect(),
+        pipes: Vec::new(),
+        descriptors: descriptors.into_iter().flatten().map(descriptor).collect::<Result<_, _>>()?,
+        probed: BTreeMap::new(),
+        hidden: Hidden::default(),
+        selected: scan.selected,
+        limits: limits.map(page_limits).unwrap_or_default(),
+    };
+    for pipe in pipes {
+        self::pipe(&mut graph, pipe)?;
+    }
+    graph.pipes.sort_by_key(|pipe| pipe.id);
+    if let Some(pair) = graph.pipes.windows(2).find(|pair| matches!(pair, [a, b] if a.id == b.id)) {
+        return Err(Invalid::Senseless(format!("{} stands in it twice", pair[0].id)));
+    }
+    graph.coverage.gaps.sort_by_key(|gap| (gap.pid, gap.tid, gap.what));
+    graph.descriptors.sort_by_key(Descriptor::key);
+    Ok(graph)
+}
+
+fn pipe(graph: &mut PipeGraph, pipe: shape::Pipe<'_>) -> Result<(), Invalid> {
+    let id = pipe_id(&pipe.id)?;
+    let mut ends = Vec::new();
+    for (side, list) in [(Side::Read, &pipe.readers), (Side::Write, &pipe.writers)] {
+        for shape in list {
+            let end = end(shape)?;
+            if !end.access.is_on(side) {
+                return Err(Invalid::Senseless(format!("{id} has a {} with access {:?}", side.holder(), shape.access)));
+            }
+            ends.push(end);
+        }
+    }
+    ends.sort_by_key(Endpoint::key);
+    // A read-write end stands in both lists.
+    ends.dedup_by_key(|end| end.key());
+    let openers = pipe.openers.into_iter().map(opener).collect::<Result<_, _>>()?;
+    let probed = Probed {
+        queued: pipe.queued,
+        capacity: pipe.capacity,
+        full: pipe.full,
+        reader: pipe.hidden_readers,
+        writer: pipe.hidden_writers,
+        unanswered: false,
+    };
+    if probed.knows_anything() {
+        graph.probed.insert(id, probed);
+    }
+    for suspect in pipe.hidden_by.into_iter().flatten() {
+        hide(graph, id, suspect)?;
+    }
+    let path = pipe.path.map(|path| name(&path, pipe.path_bytes.as_deref())).transpose()?;
+    let file = pipe.file.map(|file| pipe_file(&file)).transpose()?;
+    graph.pipes.push(Pipe { id, path, deleted: pipe.deleted, file, ends, openers });
+    Ok(())
+}
+
+fn page_limits(limits: shape::Limits) -> PipeLimits {
+    PipeLimits {
+        user_pages_soft: limits.pipe_user_pages_soft,
+        user_pages_hard: limits.pipe_user_pages_hard,
+        page_size: limits.page_size,
+    }
+}
+
+fn pipe_file(file: &shape::PipeFile) -> Result<PipeFile, Invalid> {
+    Ok(PipeFile {
+        owner: Uid(file.owner),
+        group: Gid(file.group),
+        mode: u16::from_str_radix(&file.mode, 8).map_err(|_| Invalid::value("mode", &file.mode))?,
+        directories: file.directories.as_ref().map(|it| Directories {
+            owner: it.owner,
+            group: it.group,
+            others: it.others,
+            replaceable: it.replaceable,
+        }),
+    })
+}
+
+/// Puts somebody who may hold a hidden end where those are kept.
+fn hide(graph: &mut PipeGraph, pipe: PipeId, suspect: shape::Suspect) -> Result<(), Invalid> {
+    let command = suspect.command.unwrap_or_default();
+    let command = name(&command, suspect.command_bytes.as_deref())?;
+    let pid = suspect.pid.map(Pid);
+    let holding = || -> Result<Holding, Invalid> {
+        let (Some(pid), Some(fd)) = (pid, suspect.fd) else {
+            return Err(Invalid::Senseless(format!("somebody who holds an end of {pipe} has no PID or no descriptor")));
+        };
+        Ok(Holding { pid, fd: Fd(fd), command: command.clone() })
+    };
+    let hidden = &mut graph.hidden;
+    match how(&suspect.how)? {
+        How::ScmRights => hidden.in_flight.push(holding()?),
+        How::IoUring => hidden.registered.push((pipe, holding()?)),
+        How::Exiting => hidden.exiting.extend(pid.map(|pid| (pid, command))),
+        How::Autofs => hidden.autofs.push(pipe),
+        // These follow from what could not be read.
+        How::Unreadable | How::Outside => {}
+    }
+    hidden.in_flight.sort_unstable();
+    hidden.in_flight.dedup();
+    hidden.exiting.sort_unstable();
+    hidden.exiting.dedup();
+    Ok(())
+}
+
+fn end(end: &shape::End<'_>) -> Result<Endpoint, Invalid> {
+    let access = access(&end.access)?;
+    Ok(Endpoint {
+        pid: Pid(end.pid),
+        tid: end.tid.map(Tid),
+        fd: Fd(end.fd),
+        access,
+        flags: flags(Some(access), end.flags.as_deref())?,
+    })
+}
+
+fn opener(opener: shape::Opener<'_>) -> Result<Opener, Invalid> {
+    Ok(Opener {
+        task: TaskId { pid: Pid(opener.pid), tid: Tid(opener.tid) },
+        access: access(&opener.access)?,
+        command: command(&opener.command)?,
+    })
+}
+
+fn process(process: shape::Process<'_>) -> Result<Process, Invalid> {
+    let words = match process.cmdline_bytes {
+        Some(words) => Some(words.iter().map(|word| base64(word)).collect::<Result<Vec<_>, _>>()?),
+        None => process.cmdline.map(|words| words.into_iter().map(String::into_bytes).collect()),
+    };
+    let ended = |mut word: Vec<u8>| {
+        word.push(0);
+        word
+    };
+    Ok(Process {
+        pid: Pid(process.pid),
+        ppid: process.ppid,
+        pgid: process.pgid,
+        sid: process.sid,
+        uid: process.uid.map(Uid),
+        command: command(&process.command)?,
+        cmdline: words.map(|words| CommandLine(words.into_iter().flat_map(ended).collect())),
+        state: process.state,
+        started_at: process.started_at.map(|at| time("started_at", &at)).transpose()?,
+        ns_pid: process.ns_pid,
+        container: process.container.map(Cow::into_owned),
+        unit: process.unit.map(Cow::into_owned),
+        fd_limit: process.facts.fd_limit,
+        fds: process.facts.fds,
+        pid_namespace: process.facts.pid_namespace,
+    })
+}
+
+fn gap(gap: shape::Unreadable<'_>) -> Result<Gap, Invalid> {
+    let what = match (&*gap.what, gap.fd) {
+        ("fd_table", _) => Unread::FdTable,
+        ("fd_links", _) => Unread::FdLinks,
+        ("tasks", _) => Unread::Tasks,
+        ("fd", Some(fd)) => Unread::Fd(Fd(fd)),
+        ("cmdline", _) => Unread::Cmdline,
+        (what, _) => return Err(Invalid::value("what", what)),
+    };
+    let may_hold = match gap.may_hold {
+        Some(shape::MayHold { read, write, anonymous }) => MayHold { read, write, anonymous },
+        None if what == Unread::Cmdline => MayHold::NOTHING,
+        None => MayHold::ANYTHING,
+    };
+    Ok(Gap {
+        pid: Pid(gap.pid),
+        tid: gap.tid.map(Tid),
+        command: command(&gap.command)?,
+        uid: gap.uid.map(Uid),
+        what,
+        error: gap.error.into_owned(),
+        fds: gap.fds,
+        mount: gap.mount.map(|mount| mount.into_owned().into()),
+        may_hold,
+    })
+}
+
+fn descriptor(descriptor: shape::Descriptor<'_>) -> Result<Descriptor, Invalid> {
+    const TYPES: [FileType; 8] = [
+        FileType::Regular,
+        FileType::Directory,
+        FileType::CharacterDevice,
+        FileType::BlockDevice,
+        FileType::Fifo,
+        FileType::Socket,
+        FileType::Symlink,
+        FileType::AnonymousInode,
+    ];
+    let access = optional(descriptor.access.as_deref(), access)?;
+    let target = descriptor.target.map(|target| name(&target, descriptor.target_bytes.as_deref())).transpose()?;
+    Ok(Descriptor {
+        pid: Pid(descriptor.pid),
+        tid: descriptor.tid.map(Tid),
+        fd: Fd(descriptor.fd),
+        access,
+        flags: flags(access, descriptor.flags.as_deref())?,
+        file_type: optional(descriptor.file_type.as_deref(), |word| known("type", TYPES, FileType::as_str, word))?,
+        target,
+        pipe: optional(descriptor.pipe.as_deref(), pipe_id)?,
+    })
+}
+
+fn flags(access: Option<AccessMode>, names: Option<&[shape::Word]>) -> Result<Option<OpenFlags>, Invalid> {
+    let Some(names) = names else { return Ok(None) };
+    match OpenFlags::of_names(access, names.iter().map(|name| &**name)) {
+        Some(flags) => Ok(Some(flags)),
+        None => Err(Invalid::value("flags", names)),
+    }
+}
+
+pub(super) fn access(word: &str) -> Result<AccessMode, Invalid> {
+    let all = [AccessMode::Read, AccessMode::Write, AccessMode::ReadWrite];
+    known("access", all, AccessMode::as_str, word)
+}
+
+pub(super) fn how(word: &str) -> Result<How, Invalid> {
+    let all = [How::ScmRights, How::IoUring, How::Exiting, How::Autofs, How::Unreadable, How::Outside];
+    known("how", all, How::as_str, word)
+}
+
+pub(super) fn pipe_id(text: &str) -> Result<PipeId, Invalid> {
+    text.parse().map_err(|_| Invalid::value("a pipe's id", text))
+}
+
+pub(super) fn command(command: &shape::Command<'_>) -> Result<Vec<u8>, Invalid> {
+    name(&command.command, command.command_bytes.as_deref())
+}
+
+/// A name as the kernel has it.
+pub(super) fn name(text: &str, exact: Option<&str>) -> Result<Vec<u8>, Invalid> {
+    match exact {
+        Some(bytes) => base64(bytes),
+        None => Ok(text.as_bytes().to_vec()),
+    }
+}
+
+fn base64(text: &str) -> Result<Vec<u8>, Invalid> {
+    STANDARD.decode(text).map_err(|_| Invalid::value("a name in base64", text))
+}
+
+fn time(field: &str, text: &str) -> Result<Timestamp, Invalid> {
+    text.parse().map_err(|_| Invalid::value(field, text))
+}
+
+/// The value of a fixed set that a word stands for.
+pub(super) fn known<T: Copy, const N: usize>(
+    field: &str,
+    all: [T; N],
+    word_of: impl Fn(T) -> &'static str,
+    word: &str,
+) -> Result<T, Invalid> {
+    all.into_iter().find(|value| word_of(*value) == word).ok_or_else(|| Invalid::value(field, word))
+}
+
+/// What a word stands for, if there is one.
+pub(super) fn optional<T>(word: Option<&str>, read: impl Fn(&str) -> Result<T, Invalid>) -> Result<Option<T>, Invalid> {
+    word.map(read).transpose()
+}

@@ -1,0 +1,192 @@
+//! The strict types of what `why` adds to a report.
+
+use std::collections::BTreeSet;
+
+use serde::Deserialize;
+
+use super::nullable;
+
+/// A process with what its threads are doing.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "every field of the contract is here, so that it is read strictly")]
+pub(crate) struct ThreadGroup {
+    pub(crate) pid: u32,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) ppid: Option<u32>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) pgid: Option<u32>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) sid: Option<u32>,
+    pub(crate) command: String,
+    #[serde(default)]
+    pub(crate) command_bytes: Option<String>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) tracer: Option<u32>,
+    pub(crate) tasks: Vec<Doing>,
+}
+
+/// What a thread is doing.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "read strictly")]
+pub(crate) struct Doing {
+    pub(crate) tid: u32,
+    pub(crate) doing: String,
+    #[serde(default)]
+    pub(crate) causes: Vec<Cause>,
+    #[serde(default)]
+    pub(crate) besides: Option<String>,
+    #[serde(default)]
+    pub(crate) sleep: Option<Sleep>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) idle_seconds: Option<f64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "read strictly")]
+pub(crate) struct Cause {
+    pub(crate) operation: String,
+    #[serde(default)]
+    pub(crate) access: Option<String>,
+    #[serde(default)]
+    pub(crate) fd: Option<u32>,
+    #[serde(default)]
+    pub(crate) pipe: Option<String>,
+    #[serde(default)]
+    pub(crate) path: Option<String>,
+    #[serde(default)]
+    pub(crate) path_bytes: Option<String>,
+    #[serde(default)]
+    pub(crate) child: Option<u32>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "read strictly")]
+pub(crate) struct Sleep {
+    pub(crate) on: String,
+    #[serde(default)]
+    pub(crate) pipe: Option<String>,
+    #[serde(default)]
+    pub(crate) fd: Option<u32>,
+    #[serde(default)]
+    pub(crate) target: Option<String>,
+    #[serde(default)]
+    pub(crate) target_bytes: Option<String>,
+    pub(crate) place: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Wait {
+    pub(crate) pid: u32,
+    pub(crate) tid: u32,
+    pub(crate) command: String,
+    #[serde(default)]
+    pub(crate) command_bytes: Option<String>,
+    pub(crate) operation: String,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) access: Option<String>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) fd: Option<u32>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) pipe: Option<String>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) path: Option<String>,
+    #[serde(default)]
+    pub(crate) path_bytes: Option<String>,
+    pub(crate) wakers: Vec<Waker>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) besides: Option<String>,
+    pub(crate) certainty: String,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) idle_seconds: Option<f64>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Waker {
+    pub(crate) pid: u32,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) tid: Option<u32>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) fd: Option<u32>,
+    pub(crate) command: String,
+    #[serde(default)]
+    pub(crate) command_bytes: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Finding {
+    pub(crate) code: String,
+    pub(crate) severity: String,
+    pub(crate) certainty: String,
+    pub(crate) message: String,
+    pub(crate) evidence: Vec<Evidence>,
+    pub(crate) advice: String,
+    pub(crate) processes: Vec<Task>,
+    #[serde(default)]
+    pub(crate) behind: Vec<Task>,
+    pub(crate) pipes: Vec<String>,
+    pub(crate) doubts: Vec<Doubt>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Task {
+    pub(crate) pid: u32,
+    pub(crate) tid: u32,
+    pub(crate) command: String,
+    #[serde(default)]
+    pub(crate) command_bytes: Option<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Doubt {
+    pub(crate) what: String,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) pid: Option<u32>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) fd: Option<u32>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) command: Option<String>,
+    #[serde(default)]
+    #[allow(dead_code, reason = "read strictly")]
+    pub(crate) command_bytes: Option<String>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) pipe: Option<String>,
+}
+
+/// A line by which a finding is known.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Evidence {
+    pub(crate) role: String,
+    pub(crate) text: String,
+}
+
+impl Wait {
+    /// Pid, tid and fd of everybody who could end it.
+    pub(crate) fn waker_keys(&self) -> Vec<(u32, Option<u32>, Option<u32>)> {
+        self.wakers.iter().map(|waker| (waker.pid, waker.tid, waker.fd)).collect()
+    }
+}
+
+impl Finding {
+    pub(crate) fn is_deadlock(&self) -> bool {
+        ["deadlock", "self-deadlock"].contains(&self.code.as_str())
+    }
+
+    /// Whether it makes for exit status 1.
+    pub(crate) fn is_alarming(&self) -> bool {
+        ["error", "warning"].contains(&self.severity.as_str())
+    }
+
+    pub(crate) fn pids(&self) -> BTreeSet<u32> {
+        self.processes.iter().map(|task| task.pid).collect()
+    }
+}
