@@ -290,10 +290,10 @@ proptest! {
             took: std::time::Duration::ZERO,
         };
         let told =
-            Told { diagnosis: &diagnosis, groups: &groups, asked: &asked, audited: Some(&audited), probed: true };
+            Told { diagnosis: &diagnosis, groups: &groups, asked: &asked, audited: Some(&audited), may_probe: false };
         let drawn = |format: &Format, width| {
             let mut bytes = Vec::new();
-            render(&graph, &Users::default(), Some(&told), format, &Style { width, color: false }, &mut bytes).unwrap();
+            render(&graph, &Users::default(), Some(&told), None, format, &Style { width, color: false }, &mut bytes).unwrap();
             String::from_utf8(bytes).unwrap()
         };
         let text = drawn(&Format::Telling, width);
