@@ -121,7 +121,10 @@ impl Cli {
             }
             _ => {
                 let cli = Self::from_arg_matches(&matches)?;
-                if let Some(column) = cli.output.unasked() {
+                // A report may have been saved with --probe.
+                if cli.shared.from.is_none()
+                    && let Some(column) = cli.output.unasked()
+                {
                     let message = format!("only the kernel knows the column {}: add --probe\n", column.heading());
                     return Err(command.error(ErrorKind::MissingRequiredArgument, message));
                 }
@@ -211,6 +214,7 @@ impl Cli {
                     json: shared.json,
                     headings: !shared.noheadings,
                     color: shared.color.into(),
+                    numeric_uid: shared.numeric_uid,
                     quiet: shared.quiet,
                     require_complete: shared.require_complete,
                 });

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 
-use crate::model::{Endpoint, Fd, Pid, Pipe, PipeGraph, PipeId, Process, Tid};
+use crate::model::{Endpoint, Fd, Pid, Pipe, PipeGraph, PipeId, Process, Side, Tid};
 
 /// The time of a process's start is known from the time of the boot, which the kernel computes anew for each reader of /proc/stat, and
 /// rounds to a second.
@@ -50,6 +50,8 @@ pub struct Difference {
 pub struct PipeChange {
     /// What became of it.
     pub change: Change,
+    /// Whether that is certain: not if one of the reports may not show all that there was.
+    pub certain: bool,
     /// Which pipe.
     pub id: PipeId,
     /// The ends of it that are not as they were, ordered by [`Endpoint::key`]; those that went before those that came.
@@ -61,6 +63,8 @@ pub struct PipeChange {
 pub struct EndChange {
     /// What became of it.
     pub change: Change,
+    /// Whether that is certain: not if the report that lacks it could not read its process.
+    pub certain: bool,
     /// The end as it is, or was last.
     pub end: Endpoint,
     /// The end as it was, if it changed.
@@ -76,11 +80,14 @@ pub struct Count {
     pub went: usize,
     /// How many changed.
     pub changed: usize,
+    /// Of how many of these it is not certain.
+    pub uncertain: usize,
 }
 
 impl Count {
-    fn of(changes: impl Iterator<Item = Change>) -> Self {
-        changes.fold(Self::default(), |mut count, change| {
+    fn of(changes: impl Iterator<Item = (Change, bool)>) -> Self {
+        changes.fold(Self::default(), |mut count, (change, certain)| {
+            count.uncertain += usize::from(!certain);
             *match change {
                 Change::Came => &mut count.came,
                 Change::Went => &mut count.went,
@@ -95,29 +102,31 @@ impl Difference {
     /// How many pipes.
     #[must_use]
     pub fn pipes(&self) -> Count {
-        Count::of(self.pipes.iter().map(|pipe| pipe.change))
+        Count::of(self.pipes.iter().map(|pipe| (pipe.change, pipe.certain)))
     }
 
     /// How many ends, those of pipes that came or went included.
     #[must_use]
     pub fn ends(&self) -> Count {
-        Count::of(self.pipes.iter().flat_map(|pipe| &pipe.ends).map(|end| end.change))
+        Count::of(self.pipes.iter().flat_map(|pipe| &pipe.ends).map(|end| (end.change, end.certain)))
     }
 }
 
-/// Compares two reports.
+/// Compares two reports. FIFOs that are only being opened have no end yet, and are left out.
 #[must_use]
 pub fn diff(old: &PipeGraph, new: &PipeGraph) -> Difference {
     let same_boot = is_same_boot(old, new);
+    let both = Both { old, new };
     let mut pipes = Vec::new();
-    for pipe in &old.pipes {
-        match new.pipe(pipe.id).filter(|_| same_boot) {
-            Some(now) => pipes.extend(changed(old, new, pipe, now)),
-            None => pipes.push(whole(Change::Went, pipe)),
+    for pipe in old.pipes.iter().filter(|pipe| !pipe.ends.is_empty()) {
+        match new.pipe(pipe.id).filter(|now| same_boot && !now.ends.is_empty()) {
+            Some(now) => pipes.extend(both.changed(pipe, now)),
+            None => pipes.push(both.whole(Change::Went, pipe, same_boot)),
         }
     }
-    let is_new = |pipe: &&Pipe| !same_boot || old.pipe(pipe.id).is_none();
-    pipes.extend(new.pipes.iter().filter(is_new).map(|pipe| whole(Change::Came, pipe)));
+    let is_new = |pipe: &&Pipe| !same_boot || old.pipe(pipe.id).is_none_or(|was| was.ends.is_empty());
+    let came = new.pipes.iter().filter(|pipe| !pipe.ends.is_empty()).filter(is_new);
+    pipes.extend(came.map(|pipe| both.whole(Change::Came, pipe, same_boot)));
     // Stable: of one ID, which is the same only by chance then, what went stands first.
     pipes.sort_by_key(|pipe| pipe.id);
     Difference { same_boot, pipes }
@@ -129,46 +138,85 @@ fn is_same_boot(old: &PipeGraph, new: &PipeGraph) -> bool {
     same(&old.host.boot_id, &new.host.boot_id).or(same(&old.host.hostname, &new.host.hostname)).unwrap_or(true)
 }
 
-fn whole(change: Change, pipe: &Pipe) -> PipeChange {
-    let ends = pipe.ends.iter().map(|end| EndChange { change, end: *end, was: None }).collect();
-    PipeChange { change, id: pipe.id, ends }
+/// The two reports.
+struct Both<'a> {
+    old: &'a PipeGraph,
+    new: &'a PipeGraph,
 }
 
-/// What is not as it was with a pipe that is in both.
-fn changed(old: &PipeGraph, new: &PipeGraph, was: &Pipe, now: &Pipe) -> Option<PipeChange> {
-    let before: BTreeMap<_, &Endpoint> = was.ends.iter().map(|end| (end.key(), end)).collect();
-    let after: BTreeMap<_, &Endpoint> = now.ends.iter().map(|end| (end.key(), end)).collect();
-    let mut ends = Vec::new();
-    for (key, end) in &before {
-        let next = after.get(key).filter(|_| is_same_process(old, new, key.0));
-        match next {
-            None => ends.push(EndChange { change: Change::Went, end: **end, was: None }),
-            Some(next) if is_as_it_was(old, new, end, next) => {}
-            Some(next) => ends.push(EndChange { change: Change::Changed, end: **next, was: Some(**end) }),
+impl Both<'_> {
+    /// A pipe that is in one report only.
+    fn whole(&self, change: Change, pipe: &Pipe, same_boot: bool) -> PipeChange {
+        // What is of another boot is not there any more, whatever could not be read.
+        let end = |end: &Endpoint| match same_boot {
+            true => self.end(change, pipe.id, *end),
+            false => EndChange { change, certain: true, end: *end, was: None },
+        };
+        let ends: Vec<EndChange> = pipe.ends.iter().map(end).collect();
+        let certain = !same_boot || (!self.without(change).selected && ends.iter().all(|end| end.certain));
+        PipeChange { change, certain, id: pipe.id, ends }
+    }
+
+    /// The report that lacks what came or went.
+    const fn without(&self, change: Change) -> &PipeGraph {
+        match change {
+            Change::Came => self.old,
+            Change::Went | Change::Changed => self.new,
         }
     }
-    let is_new = |key: &(Pid, Option<Tid>, Fd)| !before.contains_key(key) || !is_same_process(old, new, key.0);
-    let came = after.iter().filter(|(key, _)| is_new(key));
-    ends.extend(came.map(|(_, end)| EndChange { change: Change::Came, end: **end, was: None }));
-    ends.sort_by_key(|change| change.end.key());
-    let is_as_it_was = ends.is_empty() && was.path == now.path && was.deleted == now.deleted;
-    (!is_as_it_was).then_some(PipeChange { change: Change::Changed, id: now.id, ends })
-}
 
-/// Whether a PID means the same process in both.
-fn is_same_process(old: &PipeGraph, new: &PipeGraph, pid: Pid) -> bool {
-    let start = |graph: &PipeGraph| graph.processes.get(&pid).and_then(|process| process.started_at);
-    match (start(old), start(new)) {
-        (Some(old), Some(new)) => new.duration_since(old).abs() <= SAME_START,
-        _ => true,
+    /// An end that is in one report only: certainly, unless the other could not read the process that has it there.
+    fn end(&self, change: Change, pipe: PipeId, end: Endpoint) -> EndChange {
+        let other = self.without(change);
+        let hides = |side: &Side| end.access.is_on(*side) && other.coverage.may_hide_in(end.pid, pipe.kind(), *side);
+        let is_outside = other.coverage.outside.is_some() && !other.processes.contains_key(&end.pid);
+        EndChange { change, certain: !is_outside && !Side::BOTH.iter().any(hides), end, was: None }
+    }
+
+    /// What is not as it was with a pipe that is in both.
+    fn changed(&self, was: &Pipe, now: &Pipe) -> Option<PipeChange> {
+        let before: BTreeMap<_, &Endpoint> = was.ends.iter().map(|end| (end.key(), end)).collect();
+        let after: BTreeMap<_, &Endpoint> = now.ends.iter().map(|end| (end.key(), end)).collect();
+        let mut ends = Vec::new();
+        for (key, end) in &before {
+            match after.get(key).filter(|_| self.is_same_process(key.0)) {
+                None => ends.push(self.end(Change::Went, now.id, **end)),
+                Some(next) if self.is_as_it_was(end, next) => {}
+                Some(next) => {
+                    ends.push(EndChange { change: Change::Changed, certain: true, end: **next, was: Some(**end) });
+                }
+            }
+        }
+        let is_new = |key: &(Pid, Option<Tid>, Fd)| !before.contains_key(key) || !self.is_same_process(key.0);
+        let came = after.iter().filter(|(key, _)| is_new(key));
+        ends.extend(came.map(|(_, end)| self.end(Change::Came, now.id, **end)));
+        ends.sort_by_key(|change| change.end.key());
+        let is_named_so = was.path == now.path && was.deleted == now.deleted;
+        let certain = !is_named_so || ends.iter().any(|end| end.certain);
+        let is_as_it_was = is_named_so && ends.is_empty();
+        (!is_as_it_was).then_some(PipeChange { change: Change::Changed, certain, id: now.id, ends })
+    }
+
+    /// Whether a PID means the same process in both.
+    fn is_same_process(&self, pid: Pid) -> bool {
+        let start = |graph: &PipeGraph| graph.processes.get(&pid).and_then(|process| process.started_at);
+        match (start(self.old), start(self.new)) {
+            (Some(old), Some(new)) => new.duration_since(old).abs() <= SAME_START,
+            _ => true,
+        }
+    }
+
+    /// Whether an end is open as it was, and held by the same program for the same user. What could not be read need not be another.
+    fn is_as_it_was(&self, was: &Endpoint, now: &Endpoint) -> bool {
+        let holders = self.old.processes.get(&now.pid).zip(self.new.processes.get(&now.pid));
+        let is_same = |(was, now): (&Process, &Process)| {
+            was.command == now.command && was.uid.zip(now.uid).is_none_or(|(was, now)| was == now)
+        };
+        was.access == now.access
+            && was.flags.zip(now.flags).is_none_or(|(was, now)| was == now)
+            && holders.is_none_or(is_same)
     }
 }
 
-/// Whether an end is open as it was, and held by the same program for the same user.
-fn is_as_it_was(old: &PipeGraph, new: &PipeGraph, was: &Endpoint, now: &Endpoint) -> bool {
-    let holder =
-        |graph: &PipeGraph| graph.processes.get(&now.pid).map(|Process { command, uid, .. }| (command.clone(), *uid));
-    // What could not be read need not be another.
-    let flags = was.flags.zip(now.flags).is_none_or(|(was, now)| was == now);
-    was.access == now.access && flags && holder(old) == holder(new)
-}
+#[cfg(test)]
+mod tests;

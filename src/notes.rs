@@ -29,6 +29,23 @@ pub(crate) fn other_boot(old: &str, new: &str) -> String {
     format!("{old} and {new} are of different machines, or of different boots of one, so that no pipe can be in both")
 }
 
+/// Says that two reports were given in the wrong order, as it seems.
+pub(crate) fn is_earlier(old: &str, new: &str) -> String {
+    format!("{new} was saved before {old}: what is told to have come went")
+}
+
+/// Says that a saved report does not tell of all who descend from a process.
+pub(crate) fn no_other_processes(file: &str) -> String {
+    format!("{file} tells of no process without a pipe, so that descendants through such a one are missing")
+}
+
+/// Says whose fd tables a saved report lacks.
+pub(crate) fn no_table(pids: &[Pid], file: &str) -> Vec<String> {
+    let say =
+        |pid: &Pid| format!("the fd table of process {pid} is not in {file}: only `lspipe fds {pid} --json` saves it");
+    pids.iter().map(say).collect()
+}
+
 /// Says that a saved report does not tell of all pipes.
 pub(crate) fn is_part(file: &str) -> String {
     format!("{file} was saved with a selection, and tells of those pipes only")
@@ -39,9 +56,9 @@ pub(crate) fn unreadable(pids: &[Pid], graph: &PipeGraph, file: Option<&str>) ->
     let concerned = |gap: &&Gap| pids.contains(&gap.pid) && matches!(gap.what, Unread::FdTable | Unread::FdLinks);
     let say = |gap: &Gap| match file {
         Some(file) => {
-            format!("the fd table of process {} could not be read when {file} was saved ({})", gap.pid, gap.error)
+            format!("the fd table of process {} could not be read when {file} was saved ({})", gap.pid, errno(gap))
         }
-        None => format!("the fd table of process {} cannot be read ({}): {}", gap.pid, gap.error, advice(graph)),
+        None => format!("the fd table of process {} cannot be read ({}): {}", gap.pid, errno(gap), advice(graph)),
     };
     graph.coverage.gaps.iter().filter(concerned).map(say).collect()
 }
@@ -131,7 +148,7 @@ fn advice(graph: &PipeGraph) -> String {
     if graph.pipefs.is_none() {
         "the files are missing from this tree, or may not be read".to_owned()
     } else if let Some(gap) = graph.coverage.gaps.iter().find(refusal) {
-        format!("{}, see errno(3)", gap.error)
+        format!("{}, see errno(3)", errno(gap))
     } else if graph.coverage.privileged {
         "refused in spite of all rights, perhaps by a security module".to_owned()
     } else {
@@ -140,7 +157,12 @@ fn advice(graph: &PipeGraph) -> String {
 }
 
 fn harmless(gap: &Gap) -> String {
-    format!("process {} ({}): the command line could not be read ({})", gap.pid, readable(&gap.command), gap.error)
+    format!("process {} ({}): the command line could not be read ({})", gap.pid, readable(&gap.command), errno(gap))
+}
+
+/// The name of the error: a saved report may hold anything in its place.
+fn errno(gap: &Gap) -> String {
+    readable(gap.error.as_bytes())
 }
 
 fn is_hung(gap: &Gap) -> bool {

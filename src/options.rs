@@ -69,10 +69,10 @@ pub enum Question {
     Pipes(Wanted),
     /// What blocks on pipes, and why.
     Why(Wanted),
-    /// What is wrong, or about to be.
-    Audit(Audit),
     /// The pipelines, drawn.
     Graph(Wanted),
+    /// What is wrong, or about to be.
+    Audit(Audit),
     /// The whole fd tables of these processes.
     Tables(Vec<Pid>),
 }
@@ -90,6 +90,8 @@ pub struct Comparison {
     pub headings: bool,
     /// Whether to colour.
     pub color: Color,
+    /// Whether to leave names of users alone.
+    pub numeric_uid: bool,
     /// Whether to keep the notes back.
     pub quiet: bool,
     /// Whether an incomplete report is a failure.

@@ -146,6 +146,7 @@ fn family(graph: &PipeGraph, selection: &Selection) -> BTreeSet<Pid> {
 #[must_use]
 pub fn select_tables(mut graph: PipeGraph) -> PipeGraph {
     let wanted: BTreeSet<PipeId> = graph.descriptors.iter().filter_map(|descriptor| descriptor.pipe).collect();
+    graph.selected |= graph.pipes.iter().any(|pipe| !wanted.contains(&pipe.id));
     graph.pipes.retain(|pipe| wanted.contains(&pipe.id));
     let mut holders = holders(&graph.pipes);
     holders.extend(graph.descriptors.iter().map(|descriptor| descriptor.pid));

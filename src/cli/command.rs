@@ -45,6 +45,13 @@ pub(super) enum Command {
         #[arg(long, help_heading = OUTPUT)]
         probe: bool,
     },
+    /// Draw the pipelines: who writes to whom
+    ///
+    /// Each pipeline from its sources on, with branches, joins and circles, in the direction of the data. Who only holds a copy of an end,
+    /// as a shell does of its children's, is drawn apart; what hangs, and who keeps a reader from end of file, is marked. A selection
+    /// keeps all that its data come from and go to.
+    #[command(max_term_width = 100, after_help = GRAPH_HELP)]
+    Graph(GraphArgs),
     /// Compare two saved reports: which pipes and ends came, went or changed
     ///
     /// Reports are saved with --json. A process is the same if it has the same PID and was started at the same time. An end changed if
@@ -64,13 +71,6 @@ pub(super) enum Command {
     /// Tells what `lspipe why` would, and more that is worth a look: who shares a pipe and should not, and what is about to run out.
     #[command(max_term_width = 100, after_help = AUDIT_HELP)]
     Audit(AuditArgs),
-    /// Draw the pipelines: who writes to whom
-    ///
-    /// Each pipeline from its sources on, with branches, joins and circles, in the direction of the data. Who only holds a copy of an end,
-    /// as a shell does of its children's, is drawn apart; what hangs, and who keeps a reader from end of file, is marked. A selection
-    /// keeps all that its data come from and go to.
-    #[command(max_term_width = 100, after_help = GRAPH_HELP)]
-    Graph(GraphArgs),
     /// Show the whole fd table of processes, pipes with their other ends
     #[command(max_term_width = 100)]
     Fds {

@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    Code, Diagnosis, Finding, Operation, Pid, PipeGraph, PipeId, PipeWait, Proof, Severity, Side, Subject, TaskId,
+    Certainty, Code, Diagnosis, Finding, Operation, Pid, PipeGraph, PipeId, PipeWait, Proof, Severity, Side, Subject,
+    TaskId,
 };
 
 /// What is wrong with a process.
@@ -59,37 +60,30 @@ impl Trouble {
 }
 
 /// What is wrong with each process, the worst first. What is only worth knowing is left out, but for leaked ends.
-pub(super) fn marks(graph: &PipeGraph, diagnosis: Option<&Diagnosis>) -> BTreeMap<Pid, Vec<Mark>> {
+pub(super) fn marks(graph: &PipeGraph, diagnosis: &Diagnosis) -> BTreeMap<Pid, Vec<Mark>> {
     let mut marks: BTreeMap<Pid, BTreeSet<Mark>> = BTreeMap::new();
-    let waits = || diagnosis.into_iter().flat_map(|diagnosis| &diagnosis.waits);
-    let waiting: BTreeSet<(TaskId, PipeId)> = waits().filter_map(|wait| Some((wait.task, wait.pipe()?))).collect();
-    let pid = |task: &TaskId| task.pid;
-    for finding in diagnosis.into_iter().flat_map(|diagnosis| &diagnosis.findings) {
+    let waiting = waiting(diagnosis);
+    for finding in &diagnosis.findings {
         let severity = finding.severity();
+        let is_bad = severity < Severity::Info;
+        let (waits, others) = parts(&waiting, finding);
+        let told: Vec<(BTreeSet<Pid>, Trouble)> = match finding.code() {
+            Code::Deadlock => vec![(all(&finding.tasks), Trouble::Deadlock)],
+            Code::SelfDeadlock => vec![(all(&finding.tasks), Trouble::SelfDeadlock)],
+            Code::LeakedWriteEnd if is_bad => {
+                vec![(waits, Trouble::NoEndOfFile), (others, Trouble::LeakedWriteEnd)]
+            }
+            Code::LeakedWriteEnd => vec![(others, Trouble::LeakedWriteEnd)],
+            Code::StalledReader if is_bad => vec![(waits, Trouble::BlockedWriter), (others, Trouble::StalledReader)],
+            Code::BlockedOpen => vec![(all(&finding.tasks), Trouble::BlockedOpen)],
+            _ => Vec::new(),
+        };
         let suspected = finding.proof() == Proof::Suspected;
-        let mut add = |pids: &mut dyn Iterator<Item = Pid>, trouble: Trouble| {
+        for (pids, trouble) in told.into_iter().chain([(all(finding.behind()), Trouble::Behind)]) {
             for pid in pids {
                 marks.entry(pid).or_default().insert(Mark { severity, trouble, suspected });
             }
-        };
-        let is_bad = severity < Severity::Info;
-        let tasks = finding.tasks.iter();
-        let waits = |task: &&TaskId| finding.pipes.iter().any(|pipe| waiting.contains(&(**task, *pipe)));
-        match finding.code() {
-            Code::Deadlock => add(&mut tasks.map(pid), Trouble::Deadlock),
-            Code::SelfDeadlock => add(&mut tasks.map(pid), Trouble::SelfDeadlock),
-            Code::LeakedWriteEnd => {
-                add(&mut tasks.filter(waits).map(pid).filter(|_| is_bad), Trouble::NoEndOfFile);
-                add(&mut on_side(graph, finding, Side::Write), Trouble::LeakedWriteEnd);
-            }
-            Code::StalledReader if is_bad => {
-                add(&mut tasks.filter(waits).map(pid), Trouble::BlockedWriter);
-                add(&mut on_side(graph, finding, Side::Read), Trouble::StalledReader);
-            }
-            Code::BlockedOpen => add(&mut tasks.map(pid), Trouble::BlockedOpen),
-            _ => {}
         }
-        add(&mut finding.behind().iter().map(pid), Trouble::Behind);
     }
     let stopped = graph.processes.values().filter(|process| matches!(process.state, Some('T' | 't')));
     for process in stopped {
@@ -97,6 +91,21 @@ pub(super) fn marks(graph: &PipeGraph, diagnosis: Option<&Diagnosis>) -> BTreeMa
         marks.entry(process.pid).or_default().insert(mark);
     }
     marks.into_iter().map(|(pid, marks)| (pid, told_once(marks))).collect()
+}
+
+fn all(tasks: &[TaskId]) -> BTreeSet<Pid> {
+    tasks.iter().map(|task| task.pid).collect()
+}
+
+/// Who waits for which pipe.
+fn waiting(diagnosis: &Diagnosis) -> BTreeSet<(PipeId, Pid)> {
+    diagnosis.waits.iter().filter_map(|wait| Some((wait.pipe()?, wait.task.pid))).collect()
+}
+
+/// Those that a finding is about: who waits for one of its pipes, and the others. A saved report has no more of them than this.
+fn parts(waiting: &BTreeSet<(PipeId, Pid)>, finding: &Finding) -> (BTreeSet<Pid>, BTreeSet<Pid>) {
+    let waits = |pid: &Pid| finding.pipes.iter().any(|pipe| waiting.contains(&(*pipe, *pid)));
+    all(&finding.tasks).into_iter().partition(waits)
 }
 
 /// Who is in a deadlock is told that alone, and not that it is behind another one too.
@@ -110,7 +119,7 @@ fn told_once(marks: BTreeSet<Mark>) -> Vec<Mark> {
 
 /// The processes that are seen to wait for a pipe, and whether that is to read from it.
 pub(super) fn at_it(diagnosis: &Diagnosis) -> BTreeSet<(PipeId, Pid, bool)> {
-    let waits = diagnosis.waits.iter().filter(|wait| wait.certainty != crate::model::Certainty::Candidate);
+    let waits = diagnosis.waits.iter().filter(|wait| wait.certainty != Certainty::Candidate);
     let of_pipes = waits.filter_map(|wait| match &wait.subject {
         Subject::Pipe(PipeWait { pipe: Some(pipe), operation, access, .. }) if *operation != Operation::Open => {
             Some((*pipe, wait.task.pid, *access))
@@ -125,15 +134,14 @@ pub(super) fn at_it(diagnosis: &Diagnosis) -> BTreeSet<(PipeId, Pid, bool)> {
         .collect()
 }
 
-/// The write ends that keep somebody from end of file: all that there are of such a pipe.
-pub(super) fn leaked(graph: &PipeGraph, diagnosis: &Diagnosis) -> BTreeSet<(PipeId, Pid)> {
+/// The write ends that keep somebody from end of file.
+pub(super) fn leaked(diagnosis: &Diagnosis) -> BTreeSet<(PipeId, Pid)> {
+    let waiting = waiting(diagnosis);
     let leaks = diagnosis.findings.iter().filter(|finding| finding.code() == Code::LeakedWriteEnd);
-    let pipes = leaks.flat_map(|finding| &finding.pipes).filter_map(|pipe| graph.pipe(*pipe));
-    pipes.flat_map(|pipe| pipe.side(Side::Write).map(|end| (pipe.id, end.pid))).collect()
-}
-
-/// Who holds an end on that side of the pipes of a finding.
-fn on_side<'a>(graph: &'a PipeGraph, finding: &'a Finding, side: Side) -> impl Iterator<Item = Pid> + 'a {
-    let pipes = finding.pipes.iter().filter_map(|pipe| graph.pipe(*pipe));
-    pipes.flat_map(move |pipe| pipe.side(side).map(|end| end.pid))
+    leaks
+        .flat_map(|finding| {
+            let (_, others) = parts(&waiting, finding);
+            finding.pipes.iter().flat_map(move |pipe| others.clone().into_iter().map(|pid| (*pipe, pid)))
+        })
+        .collect()
 }

@@ -125,11 +125,10 @@ impl Flow {
     }
 }
 
-/// Says how the data of each pipe flow. Without a diagnosis nothing is marked, and copies are told by kinship alone.
+/// Says how the data of each pipe flow. Where a diagnosis is empty nothing is marked, and copies are told by kinship alone.
 #[must_use]
-pub fn draw(graph: &PipeGraph, diagnosis: Option<&Diagnosis>) -> Drawing {
-    let at_it = diagnosis.map(marks::at_it).unwrap_or_default();
-    let leaked = diagnosis.map(|diagnosis| marks::leaked(graph, diagnosis)).unwrap_or_default();
+pub fn draw(graph: &PipeGraph, diagnosis: &Diagnosis) -> Drawing {
+    let (at_it, leaked) = (marks::at_it(diagnosis), marks::leaked(diagnosis));
     let flows = graph.pipes.iter().map(|pipe| flow(graph, pipe, &at_it, &leaked)).collect();
     Drawing { flows, marks: marks::marks(graph, diagnosis) }
 }

@@ -146,6 +146,12 @@ impl Coverage {
         self.outside.is_some() || self.gaps.iter().any(|gap| gap.may_hold.covers(kind, side))
     }
 
+    /// Whether this process may hold such an end without being seen to.
+    #[must_use]
+    pub fn may_hide_in(&self, pid: Pid, kind: PipeKind, side: Side) -> bool {
+        self.gaps.iter().any(|gap| gap.pid == pid && gap.may_hold.covers(kind, side))
+    }
+
     /// How many processes could not be read whole. `gaps` may have several entries for one.
     #[must_use]
     pub fn unreadable(&self) -> usize {

@@ -403,3 +403,15 @@ pub enum Doubt {
     /// The directories of this FIFO could not be looked at, and may keep others out.
     Directories(PipeId),
 }
+
+impl Doubt {
+    /// The process that it is about, if it is one.
+    #[must_use]
+    pub const fn pid(&self) -> Option<Pid> {
+        match self {
+            Self::Holder(suspect) => suspect.pid,
+            Self::Handler(pid) => Some(*pid),
+            Self::Name(_) | Self::Directories(_) => None,
+        }
+    }
+}

@@ -1,5 +1,7 @@
 //! What the kernel alone knows of a pipe, and what that means for an end that no fd table shows.
 
+use std::collections::BTreeMap;
+
 use super::{Fd, Gap, Pid, Pipe, PipeGraph, PipeId, Side};
 
 /// What the kernel said of a pipe. A fact is none where it was not asked for, refused, or not proven.
@@ -52,6 +54,8 @@ pub struct Hidden {
     pub autofs: Vec<PipeId>,
     /// What of this could not be looked at, ordered by PID.
     pub gaps: Vec<Gap>,
+    /// Who may hold the hidden ends of each pipe, as a saved report tells: the rest of this is empty then.
+    pub told: BTreeMap<PipeId, Vec<Suspect>>,
 }
 
 /// A descriptor by which something is held that is not a descriptor itself.
@@ -162,6 +166,9 @@ impl PipeGraph {
         let sides: Vec<Side> = Side::BOTH.into_iter().filter(|side| self.hides(pipe, *side) == Some(true)).collect();
         if sides.is_empty() {
             return Vec::new();
+        }
+        if let Some(told) = self.hidden.told.get(&pipe.id) {
+            return told.clone();
         }
         let all =
             |who: fn(&Self, PipeId, Side) -> Vec<Suspect>| sides.iter().flat_map(move |side| who(self, pipe.id, *side));

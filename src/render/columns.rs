@@ -239,7 +239,10 @@ impl Sheet<'_> {
             Column::Ppid => show(text, process.ppid),
             Column::Pgid => show(text, process.pgid),
             Column::Sid => show(text, process.sid),
-            Column::State => show(text, process.state),
+            Column::State => {
+                let letter = process.state.map_or_else(String::new, String::from);
+                push_name(text, letter.as_bytes(), style.place());
+            }
             Column::Started => show(text, process.started_at.map(|time| format!("{time:.0}"))),
             Column::Nspid => show(text, process.ns_pid),
             Column::Container => push_name(text, process.container.as_deref().unwrap_or("").as_bytes(), style.place()),
@@ -306,7 +309,7 @@ impl Sheet<'_> {
 
     /// What stands for the ends of these sides where none was seen: `hidden` where the kernel says that there is one, `-` where there
     /// is none, which the kernel knows better than the scan, and `?` where there may be one.
-    fn absent(&self, pipe: &Pipe, sides: &[Side], style: &Style, text: &mut String) {
+    pub(super) fn absent(&self, pipe: &Pipe, sides: &[Side], style: &Style, text: &mut String) {
         let may_hide = |side: &Side| match self.graph.hides(pipe, *side) {
             Some(hides) => hides,
             None => self.may_hide(pipe.id, &[*side]),

@@ -6,22 +6,24 @@ use std::io::{self, Write};
 use super::columns::push_end;
 use super::json::write_object;
 use super::table::{Heading, Table};
-use super::text::{Ink, push_fmt, push_name};
+use super::text::{Ink, Place, push_fmt, push_name};
 use super::{Sheet, Style};
 use crate::diff::{self, Change, Difference, EndChange, PipeChange};
-use crate::model::{Endpoint, Pipe, PipeGraph, Process, Side};
+use crate::model::{Endpoint, OpenFlags, Pipe, PipeGraph, Process, Side};
 use crate::options::Comparison;
 use crate::saved::Saved;
 use crate::shape::{self, Command, Count, EndState, Origin, SCHEMA_VERSION, Summary, exact};
 
-const HEADINGS: [Heading; 6] = [
+const HEADINGS: [Heading; 5] = [
     Heading { text: "CHANGE", long: false },
     Heading { text: "PIPE", long: false },
-    Heading { text: "KIND", long: false },
     Heading { text: "READERS", long: true },
     Heading { text: "WRITERS", long: true },
     Heading { text: "NAME", long: true },
 ];
+
+/// So many ends of a side that are as they were are shown beside others that are not; of more, the rest is counted.
+const MOST_OTHERS: usize = 4;
 
 /// Writes what changed.
 ///
@@ -51,14 +53,17 @@ pub fn render_difference(
 
 /// The last line: how much changed.
 fn summary(difference: &Difference) -> String {
-    let (pipes, ends) = (difference.pipes(), difference.ends());
     if difference.pipes.is_empty() {
         return "No pipe or end came, went or changed.".to_owned();
     }
     let words = |what: &str, count: diff::Count| {
         format!("{what}: {} came, {} went, {} changed", count.came, count.went, count.changed)
+            + &match count.uncertain {
+                0 => String::new(),
+                uncertain => format!(", {uncertain} of which (?) may not be so"),
+            }
     };
-    format!("{}. {}.", words("Pipes", pipes), words("Ends", ends))
+    format!("{}. {}.", words("Pipes", difference.pipes()), words("Ends", difference.ends()))
 }
 
 /// The two reports.
@@ -78,38 +83,66 @@ impl<'a> Both<'a> {
 
     fn cell(&self, index: usize, row: &PipeChange, style: &Style, text: &mut String) {
         let start = text.len();
-        let pipe = self.of(row.change).graph.pipe(row.id);
+        let graph = &self.of(row.change).graph;
         match index {
-            0 => ink(row.change, style, text, row.change.as_str()),
+            0 => ink(row.change, style, text, &format!("{}{}", row.change.as_str(), doubt(row.certain))),
             1 => push_fmt(text, format_args!("{}", row.id)),
-            2 => text.push_str(row.id.kind().as_str()),
-            3 => self.ends(row, Side::Read, style, text),
-            4 => self.ends(row, Side::Write, style, text),
-            _ => self.name(row, pipe, style, text),
+            2 => self.ends(row, Side::Read, style, text),
+            3 => self.ends(row, Side::Write, style, text),
+            _ => self.name(row, graph.pipe(row.id), style, text),
         }
         if text.len() == start {
-            text.push(if row.change == Change::Changed && (3..=4).contains(&index) { '=' } else { '-' });
+            text.push('-');
         }
     }
 
-    /// The ends of a side that changed; those that are on both stand on both.
+    /// The ends of a side: first those that are not as they were, then others, so that it is to be seen who is there.
     fn ends(&self, row: &PipeChange, side: Side, style: &Style, text: &mut String) {
+        let saved = self.of(row.change);
+        let Some(pipe) = saved.graph.pipe(row.id) else { return };
         let is_on = |end: &Endpoint| end.access.is_on(side);
         let on_side = |change: &&EndChange| is_on(&change.end) || change.was.as_ref().is_some_and(is_on);
         let changes: Vec<&EndChange> = row.ends.iter().filter(on_side).collect();
-        for (index, change) in changes.iter().enumerate() {
-            text.push_str(if index == 0 { "" } else { style.separator(changes.len()) });
+        let is_changed = |end: &&Endpoint| {
+            let here = row.ends.iter().filter(|change| change.change != Change::Went || row.change == Change::Went);
+            here.map(|change| change.end.key()).any(|key| key == end.key())
+        };
+        let others: Vec<&Endpoint> = pipe.side(side).filter(|end| !is_changed(end)).collect();
+        let shown = others.len().min(MOST_OTHERS);
+        let items = changes.len() + shown + usize::from(others.len() > shown);
+        if items == 0 {
+            let sheet = Sheet { graph: &saved.graph, users: &saved.users, told: None };
+            return sheet.absent(pipe, &[side], style, text);
+        }
+        let mut is_first = true;
+        let mut push = |words: &str, as_what: Option<Change>| {
+            text.push_str(if std::mem::take(&mut is_first) { "" } else { style.separator(items) });
+            match as_what {
+                Some(change) => ink(change, style, text, words),
+                None if style.color => Ink::Faint.push(text, words),
+                None => text.push_str(words),
+            }
+        };
+        for change in changes {
             let sign = match change.change {
                 Change::Came => "+",
                 Change::Went => "-",
                 Change::Changed => "~",
             };
-            let mut words = sign.to_owned();
+            let mut words = format!("{sign}{}", doubt(change.certain));
             push_end(&self.of(change.change).graph, &change.end, &mut words);
             if let Some(was) = change.was {
                 self.what_changed(&was, &change.end, &mut words);
             }
-            ink(change.change, style, text, &words);
+            push(&words, Some(change.change));
+        }
+        for end in others.iter().take(shown) {
+            let mut words = "=".to_owned();
+            push_end(&saved.graph, end, &mut words);
+            push(&words, None);
+        }
+        if let Some(more @ 1..) = others.len().checked_sub(shown) {
+            push(&format!("=+{more}"), None);
         }
     }
 
@@ -120,7 +153,7 @@ impl<'a> Both<'a> {
         if let (Some(before), Some(after)) = (holder(&self.old.graph), holder(&self.new.graph)) {
             if before.command != after.command {
                 let mut name = "was:".to_owned();
-                push_name(&mut name, &before.command, super::text::Place::Item);
+                push_name(&mut name, &before.command, Place::Item);
                 parts.push(name);
             }
             if before.uid != after.uid {
@@ -132,39 +165,39 @@ impl<'a> Both<'a> {
             parts.push(format!("was:{}", was.access.as_str()));
         }
         if let (Some(before), Some(after)) = (was.flags, now.flags) {
-            let has = |flags: crate::model::OpenFlags, name: &str| flags.names().any(|known| known == name);
+            let has = |flags: OpenFlags, name: &str| flags.names().any(|known| known == name);
             parts.extend(after.names().filter(|name| !has(before, name)).map(|name| format!("+{name}")));
             parts.extend(before.names().filter(|name| !has(after, name)).map(|name| format!("-{name}")));
         }
         push_fmt(text, format_args!("({})", parts.join(",")));
     }
 
-    /// The name of a FIFO, and what it was if that changed.
+    /// The name of a FIFO, and what it was if that changed: `/run/b(was:/run/a)`, `/run/a(+deleted)`.
     fn name(&self, row: &PipeChange, pipe: Option<&Pipe>, style: &Style, text: &mut String) {
-        let mut full = |pipe: &Pipe| {
-            if let Some(path) = &pipe.path {
-                push_name(text, path, style.place());
-                if pipe.deleted {
-                    push_name(text, b" (deleted)", style.place());
-                }
-            }
-        };
-        let was = self.old.graph.pipe(row.id).filter(|_| row.change == Change::Changed);
-        if let Some(pipe) = pipe {
-            full(pipe);
+        let Some(pipe) = pipe else { return };
+        let was = self.old.graph.pipe(row.id).filter(|_| row.change == Change::Changed).unwrap_or(pipe);
+        if let Some(path) = &pipe.path {
+            push_name(text, path, style.place());
         }
-        if let (Some(was), Some(pipe)) = (was, pipe)
-            && (&was.path, was.deleted) != (&pipe.path, pipe.deleted)
-        {
-            text.push_str("(was:");
-            let mut full = |pipe: &Pipe| push_name(text, pipe.path.as_deref().unwrap_or(b"-"), style.place());
-            full(was);
-            text.push(')');
+        if was.deleted && pipe.deleted {
+            push_name(text, b" (deleted)", style.place());
+        }
+        let mut parts = Vec::new();
+        if was.path != pipe.path {
+            let mut name = "was:".to_owned();
+            push_name(&mut name, was.path.as_deref().unwrap_or(b"-"), style.place());
+            parts.push(name);
+        }
+        if was.deleted != pipe.deleted {
+            parts.push(format!("{}deleted", if pipe.deleted { '+' } else { '-' }));
+        }
+        if !parts.is_empty() {
+            push_fmt(text, format_args!("({})", parts.join(",")));
         }
     }
 
     fn shape(&self, difference: &Difference) -> shape::Difference<'a> {
-        let count = |count: diff::Count| Count { came: count.came, went: count.went, changed: count.changed };
+        let count = |diff::Count { came, went, changed, uncertain }| Count { came, went, changed, uncertain };
         shape::Difference {
             schema_version: SCHEMA_VERSION,
             old: origin(self.old),
@@ -180,6 +213,7 @@ impl<'a> Both<'a> {
         let path = pipe.and_then(|pipe| pipe.path.as_deref());
         shape::PipeChange {
             change: change.change.as_str().into(),
+            certain: change.certain,
             id: change.id.to_string(),
             kind: change.id.kind().as_str().into(),
             path: path.map(String::from_utf8_lossy),
@@ -194,6 +228,7 @@ impl<'a> Both<'a> {
         let start = saved.graph.processes.get(&change.end.pid).and_then(|process| process.started_at);
         shape::EndChange {
             change: change.change.as_str().into(),
+            certain: change.certain,
             pid: change.end.pid.0,
             tid: change.end.tid.map(|tid| tid.0),
             fd: change.end.fd.0,
@@ -219,6 +254,11 @@ fn state<'a>(saved: &'a Saved, end: &Endpoint) -> EndState<'a> {
 fn origin(saved: &Saved) -> Origin<'_> {
     let sheet = Sheet { graph: &saved.graph, users: &saved.users, told: None };
     Origin { host: sheet.host(), taken_at: sheet.taken_at(), scan: sheet.scan() }
+}
+
+/// What stands behind what may not be so.
+const fn doubt(certain: bool) -> &'static str {
+    if certain { "" } else { "?" }
 }
 
 fn ink(change: Change, style: &Style, text: &mut String, words: &str) {

@@ -6,10 +6,9 @@ use serde::Serialize;
 
 use super::Sheet;
 use super::text::{misleads, push_fmt};
-use crate::graph::Drawing;
 
-/// The JSON Schema of `--json`; the definition `Line` in it is that of a line of `--ndjson`, `AuditLine` that of an
-/// audit's, and `Graph` is what `graph --format json` prints.
+/// The JSON Schema of `--json`; the definition `Line` in it is that of a line of `--ndjson`, `AuditLine` that of an audit's, `Graph` that
+/// of `graph --format json`, and `Difference` that of `diff --json`.
 pub const SCHEMA: &str = include_str!("../../schema/lspipe.schema.json");
 
 /// One object: indented for a person, on one line for a machine, since indenting doubles it.
@@ -41,16 +40,6 @@ fn write_line(line: &impl Serialize, terminal: bool, out: &mut dyn Write) -> io:
     }
 }
 
-/// The pipelines as one object.
-pub(super) fn write_drawing(
-    sheet: &Sheet<'_>,
-    drawing: &Drawing,
-    terminal: bool,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    write_object(&sheet.graph_view(drawing), terminal, out)
-}
-
 /// The same JSON, with characters that a terminal would obey or not show as escapes: `serde_json` writes all above U+001F as they
 /// are. They can stand in strings only.
 fn safe(json: &str) -> String {
@@ -71,7 +60,7 @@ fn safe(json: &str) -> String {
 mod tests {
     use schemars::generate::SchemaSettings;
 
-    use crate::shape::{AuditLine, Graph, Line, Report};
+    use crate::shape::{AuditLine, Difference, Graph, Line, Report};
 
     #[test]
     fn on_a_terminal_json_obeys_nobody() {
@@ -89,6 +78,7 @@ mod tests {
         generator.subschema_for::<Line<'_>>();
         generator.subschema_for::<AuditLine<'_>>();
         generator.subschema_for::<Graph<'_>>();
+        generator.subschema_for::<Difference<'_>>();
         let schema = generator.into_root_schema_for::<Report<'_>>();
         let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
         snapbox::assert_data_eq!(text, snapbox::file!["../../schema/lspipe.schema.json"].raw());

@@ -73,10 +73,10 @@ pub enum Format {
     Terse(Vec<Side>),
     /// What `why` or an audit says.
     Telling,
-    /// What an audit found, in numbers, for Prometheus.
-    Metrics,
     /// What `graph` draws.
     Drawing(DrawingFormat),
+    /// What an audit found, in numbers, for Prometheus.
+    Metrics,
 }
 
 /// In which form pipelines are drawn.

@@ -336,6 +336,70 @@ proptest! {
     }
 }
 
+/// Neither the stack nor the length of a line limits a pipeline, and as a tree it takes no more than a few times its length.
+#[test]
+fn a_long_pipeline_is_drawn() {
+    const LENGTH: u32 = 20_000;
+    let end = |pid: u32, fd, access| Endpoint { pid: Pid(pid), tid: None, fd: Fd(fd), access, flags: None };
+    let pipe = |pid: u32| Pipe {
+        ends: vec![end(pid, 1, AccessMode::Write), end(pid + 1, 0, AccessMode::Read)],
+        ..Pipe::unknown(PipeId::Anonymous { inode: pid.into() })
+    };
+    let graph = PipeGraph {
+        pipes: (1..LENGTH).map(pipe).collect(),
+        processes: (1..=LENGTH).map(|pid| (Pid(pid), Process::unknown(Pid(pid)))).collect(),
+        ..bare_graph()
+    };
+    let drawing = crate::graph::draw(&graph, &Diagnosis::default());
+    let drawn = |form| {
+        let mut bytes = Vec::new();
+        let format = Format::Drawing(form);
+        let style = Style { width: None, color: false };
+        render(&graph, &Users::default(), None, Some(&drawing), &format, &style, &mut bytes).unwrap();
+        String::from_utf8(bytes).unwrap()
+    };
+    let tree = drawn(DrawingFormat::Tree);
+    assert!(tree.lines().all(|line| text::width(line) < 100), "the widest line is too wide");
+    let in_line = |line: &str| line.split_once("process (")?.1.split_once(')')?.0.parse().ok();
+    let named: BTreeSet<u32> = tree.lines().filter_map(in_line).collect();
+    assert_eq!(named.len(), LENGTH as usize);
+    // Where it goes on at the left, the one before stands there again.
+    let goes_on = tree.lines().filter(|line| line.contains(", goes on below")).count();
+    assert_eq!(tree.lines().filter(|line| line.ends_with(", from above")).count(), goes_on);
+    assert_eq!(tree.lines().count(), LENGTH as usize + goes_on);
+    for (form, word) in
+        [(DrawingFormat::Dot, " -> "), (DrawingFormat::Mermaid, " -->|"), (DrawingFormat::Json, "\"to\":{")]
+    {
+        assert_eq!(drawn(form).matches(word).count(), LENGTH as usize - 1);
+    }
+}
+
+/// A machine without a pipe, of which all is known.
+fn bare_graph() -> PipeGraph {
+    PipeGraph {
+        host: Host::default(),
+        taken_at: Timestamp::UNIX_EPOCH,
+        coverage: Coverage {
+            proc_root: "/proc".into(),
+            processes: 1,
+            vanished: 0,
+            gaps: Vec::new(),
+            outside: None,
+            privileged: false,
+            own_pids: true,
+        },
+        pipefs: None,
+        parents: std::collections::BTreeMap::new(),
+        processes: std::collections::BTreeMap::new(),
+        pipes: Vec::new(),
+        descriptors: Vec::new(),
+        probed: std::collections::BTreeMap::new(),
+        hidden: Hidden::default(),
+        selected: false,
+        limits: PipeLimits::default(),
+    }
+}
+
 /// Only a pipe that is full has a bar that is whole, whatever its bytes say, and only an empty one has none.
 #[test]
 fn bar_tells_how_full_a_pipe_is() {
@@ -344,26 +408,9 @@ fn bar_tells_how_full_a_pipe_is() {
         let probed = Probed { queued: Some(queued), capacity: Some(65536), full, ..Probed::default() };
         let end = Endpoint { pid: Pid(1), tid: None, fd: Fd(0), access: AccessMode::Write, flags: None };
         let graph = PipeGraph {
-            host: Host::default(),
-            taken_at: Timestamp::UNIX_EPOCH,
-            coverage: Coverage {
-                proc_root: "/proc".into(),
-                processes: 1,
-                vanished: 0,
-                gaps: Vec::new(),
-                outside: None,
-                privileged: false,
-                own_pids: true,
-            },
-            pipefs: None,
-            parents: std::collections::BTreeMap::new(),
-            processes: std::collections::BTreeMap::new(),
             pipes: vec![Pipe { ends: vec![end], ..Pipe::unknown(id) }],
-            descriptors: Vec::new(),
             probed: std::collections::BTreeMap::from([(id, probed)]),
-            hidden: Hidden::default(),
-            selected: false,
-            limits: PipeLimits::default(),
+            ..bare_graph()
         };
         let format = Format::Pipes(TableFormat { columns: vec![Column::Queued], headings: false });
         (drawn(&graph, &format, Some(80)), drawn(&graph, &format, None))

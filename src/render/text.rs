@@ -50,6 +50,19 @@ pub(crate) fn readable(name: &[u8]) -> String {
     text
 }
 
+/// A sentence of a saved report, safe to show: it is as one of ours, in which names are readable already, unless somebody changed it.
+pub(super) fn harmless(sentence: &str) -> String {
+    let mut text = String::with_capacity(sentence.len());
+    for character in sentence.chars() {
+        if character == '\\' {
+            text.push(character);
+        } else {
+            push_char(&mut text, character, Place::Line);
+        }
+    }
+    text
+}
+
 fn push_char(text: &mut String, character: char, place: Place) {
     match character {
         '\\' => text.push_str("\\\\"),

@@ -1,8 +1,8 @@
 //! From the model to the shapes of the JSON.
 
 mod audit;
-mod drawing;
 mod facts;
+mod graph;
 mod why;
 
 use std::borrow::Cow;

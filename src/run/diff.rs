@@ -9,6 +9,7 @@ use crate::notes;
 use crate::options::Comparison;
 use crate::render::{Style, render_difference};
 use crate::saved::{self, Saved, SavedFile};
+use crate::users::Users;
 
 /// Compares two saved reports, and passes notes to `notify`, each a line without its end.
 ///
@@ -21,13 +22,19 @@ pub fn compare(
     out: &mut dyn Write,
     notify: &mut dyn FnMut(&str),
 ) -> Result<Exit, Error> {
-    let (old, new) = (saved::read(&comparison.old)?, saved::read(&comparison.new)?);
+    let (mut old, mut new) = (saved::read(&comparison.old)?, saved::read(&comparison.new)?);
+    if comparison.numeric_uid {
+        (old.users, new.users) = (Users::default(), Users::default());
+    }
     let difference = diff(&old.graph, &new.graph);
     render_difference(&difference, &old, &new, comparison, style, out)?;
     out.flush()?;
     if !comparison.quiet {
         if !difference.same_boot {
             notify(&notes::other_boot(&comparison.old.name(), &comparison.new.name()));
+        }
+        if difference.same_boot && new.graph.taken_at < old.graph.taken_at {
+            notify(&notes::is_earlier(&comparison.old.name(), &comparison.new.name()));
         }
         for note in notes_of(&comparison.old, &old).iter().chain(&notes_of(&comparison.new, &new)) {
             notify(note);

@@ -12,7 +12,7 @@ use crate::notes;
 use crate::options::Options;
 use crate::select::{keep, selected, selected_processes};
 
-/// Draws what is selected, with all that its data come from and go to.
+/// Draws what is selected, with all that its data come from and go to. What a saved report does not tell is not marked.
 pub(super) fn pipelines(
     options: &Options,
     source: &Source,
@@ -20,22 +20,19 @@ pub(super) fn pipelines(
     untouchable: &mut BTreeSet<PipeId>,
 ) -> Result<Answer, Error> {
     let (Sought { selection, names }, file) = (sought, source.file());
-    let Found { mut graph, diagnosis, judged, .. } = find_out(options, source, selection, untouchable)?;
+    let Found { mut graph, diagnosis, .. } = find_out(options, source, selection, untouchable)?;
     let mut notes = notes::no_process(&selection.pids, &graph, file);
     notes.extend(notes::unreadable(&selection.pids, &graph, file));
     notes.extend(notes::no_pipe(names, &selection.pipes, &graph));
     let is_part = graph.selected;
-    let mut drawing = draw(&graph, judged.then_some(&diagnosis));
+    let mut drawing = draw(&graph, &diagnosis);
     if !selection.is_everything() {
         let pipes: BTreeSet<PipeId> = selected(&graph, selection).map(|pipe| pipe.id).collect();
         let pids = selection.names_processes().then(|| selected_processes(&graph, selection));
         let reached = within_reach(&drawing, &pipes, pids.as_ref());
         if reached.is_empty() && notes.is_empty() {
-            notes.push(if pipes.is_empty() {
-                notes::nothing_matched(selection)
-            } else {
-                notes::only_copies(selection)
-            });
+            let is_copy = !pipes.is_empty();
+            notes.push(if is_copy { notes::only_copies(selection) } else { notes::nothing_matched(selection) });
         }
         drawing.flows.retain(|flow| reached.contains(&flow.pipe));
         graph = keep(graph, &reached);

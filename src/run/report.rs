@@ -34,6 +34,7 @@ pub(super) fn pipes(
     if nothing_matched && notes.is_empty() {
         notes.push(notes::nothing_matched(selection));
     }
+    notes.extend(file.filter(|_| selection.descendants).map(notes::no_other_processes));
     notes.extend(file.filter(|_| is_part).map(notes::is_part));
     notes.extend(notes::coverage(&graph, file));
     if options.probe
@@ -88,6 +89,19 @@ pub(super) fn tables(options: &Options, source: &Source, pids: &[Pid]) -> Result
         }
     };
     let mut notes = notes::no_process(pids, &graph, file);
+    if let Some(name) = file {
+        // The others on its pipes are in the report too, without their tables.
+        let has_table = |pid: &Pid| {
+            let gaps = graph.coverage.gaps.iter().map(|gap| gap.pid);
+            graph.descriptors.iter().map(|descriptor| descriptor.pid).chain(gaps).any(|known| known == *pid)
+        };
+        let is_without = |pid: &Pid| graph.parents.contains_key(pid) && !has_table(pid);
+        let without: Vec<Pid> = pids.iter().copied().filter(is_without).collect();
+        if graph.descriptors.is_empty() && !without.is_empty() {
+            return Err(Error::NotAsked { name: name.to_owned(), command: "fds PID" });
+        }
+        notes.extend(notes::no_table(&without, name));
+    }
     let unreadable = notes::unreadable(pids, &graph, file);
     if graph.descriptors.is_empty()
         && let Some(reason) = unreadable.first()

@@ -92,9 +92,9 @@ impl Source {
 
     fn user(&self, name: &str) -> Result<Uid, Error> {
         match self {
-            Self::Saved { saved, .. } => match saved.users.of_name(name) {
+            Self::Saved { saved, name: file } => match saved.users.of_name(name) {
                 Some(uid) => Ok(uid),
-                None => name.parse().map(Uid).map_err(|_| Error::NoSuchUser(name.to_owned())),
+                None => name.parse().map(Uid).map_err(|_| no_such_user(name, file)),
             },
             Self::Live(_) => users::user(name),
         }
@@ -103,5 +103,13 @@ impl Source {
 
 fn no_such_path(path: &Path, file: &str) -> Error {
     let path = path.to_string_lossy().escape_debug().to_string();
-    Error::NothingThere(format!("{path}: no process in {file} has a pipe of that name open"))
+    Error::NothingThere(format!(
+        "{path}: no process in {file} has a pipe open by that name; a FIFO may have others: its id and inode are sure"
+    ))
+}
+
+fn no_such_user(name: &str, file: &str) -> Error {
+    Error::NothingThere(format!(
+        "no user named {name:?} in {file}, which names those only that have a pipe: give a number"
+    ))
 }

@@ -62,6 +62,7 @@ pub(super) fn reasons(
     }
     notes.extend(unreadable);
     notes.extend(no_pipe);
+    notes.extend(file.filter(|_| selection.descendants).map(notes::no_other_processes));
     notes.extend(file.filter(|_| graph.selected).map(notes::is_part));
     notes.extend(notes::coverage(&graph, file));
     notes.extend(probed);

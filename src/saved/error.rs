@@ -2,6 +2,7 @@
 
 use std::io;
 
+use serde_json::Number;
 use thiserror::Error;
 
 use crate::error::reason;
@@ -30,7 +31,7 @@ pub enum Invalid {
     #[error("this report is cut short: it ends at line {0}, column {1}; save it anew")]
     CutShort(usize, usize),
     /// It is something else.
-    #[error("this is no JSON: {0}; a report is saved with `lspipe --json > FILE`")]
+    #[error("this is no JSON: {}; a report is saved with `lspipe --json > FILE`", brief(.0))]
     NotJson(serde_json::Error),
     /// It is JSON of somebody else.
     #[error("this is no report of lspipe, since it has no schema_version; one is saved with `lspipe --json > FILE`")]
@@ -40,12 +41,12 @@ pub enum Invalid {
     Lines,
     /// It is a report of another schema.
     #[error("this has schema_version {0}, and this lspipe reads {SCHEMA_VERSION} only: use the lspipe that wrote it")]
-    OtherVersion(u32),
+    OtherVersion(Number),
     /// Something is missing, of another type, or follows after its end.
-    #[error("this is no whole report of lspipe: {0}")]
+    #[error("this is no whole report of lspipe: {}", brief(.0))]
     NotWhole(serde_json::Error),
     /// Something has a value that has no sense.
-    #[error("this was not written by lspipe, or was changed: {0}")]
+    #[error("this was not written by lspipe, or was changed: {}", brief(.0))]
     Senseless(String),
 }
 
@@ -64,4 +65,18 @@ impl Invalid {
     pub(super) fn value(field: &str, value: impl std::fmt::Debug) -> Self {
         Self::Senseless(format!("{value:?} is no value of {field}"))
     }
+}
+
+/// So many characters of a reason are told from its start, and so many from its end: it may cite what is in the file.
+const CITED: (usize, usize) = (160, 40);
+
+/// A reason, without its middle if it is long.
+fn brief(reason: &impl ToString) -> String {
+    let text = reason.to_string();
+    let count = text.chars().count();
+    if count <= CITED.0 + CITED.1 {
+        return text;
+    }
+    let start = text.chars().take(CITED.0);
+    start.chain(['…']).chain(text.chars().skip(count - CITED.1)).collect()
 }

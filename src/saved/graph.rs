@@ -10,16 +10,20 @@ use jiff::Timestamp;
 
 use super::Invalid;
 use crate::model::{
-    AccessMode, CommandLine, Coverage, Descriptor, Device, Directories, Endpoint, Fd, FileType, Gap, Gid, Hidden,
-    Holding, Host, How, MayHold, OpenFlags, Opener, Outside, Pid, Pipe, PipeFile, PipeGraph, PipeId, PipeLimits,
-    Probed, Process, Side, TaskId, Tid, Uid, Unread,
+    AccessMode, CommandLine, Coverage, Descriptor, Device, Directories, Endpoint, Fd, FileType, Gap, Gid, Hidden, Host,
+    How, MayHold, OpenFlags, Opener, Outside, Pid, Pipe, PipeFile, PipeGraph, PipeId, PipeLimits, Probed, Process,
+    Side, Suspect, TaskId, Tid, Uid, Unread,
 };
 use crate::shape;
 
 pub(super) fn graph(report: shape::Report<'_>) -> Result<PipeGraph, Invalid> {
     let shape::Report { host, taken_at, scan, unreadable, processes, pipes, limits, descriptors, .. } = report;
-    let processes: Vec<Process> = processes.into_iter().map(process).collect::<Result<_, _>>()?;
-    let gaps: Vec<Gap> = unreadable.into_iter().map(gap).collect::<Result<_, _>>()?;
+    let processes = by_pid(processes.into_iter().map(process), |process| process.pid)?;
+    let mut gaps: Vec<Gap> = unreadable.into_iter().map(gap).collect::<Result<_, _>>()?;
+    gaps.sort_by_key(|gap| gap.pid);
+    // Those that could not be read were there all the same.
+    let mut parents: BTreeMap<Pid, Option<Pid>> = gaps.iter().map(|gap| (gap.pid, None)).collect();
+    parents.extend(processes.values().map(|process| (process.pid, process.ppid.map(Pid))));
     let devices = pipes.iter().filter(|pipe| pipe.kind == "anonymous").find_map(|pipe| pipe.device.as_deref());
     let pipefs = devices.map(|it| Device::from_str(it).map_err(|_| Invalid::value("device", it))).transpose()?;
     let mut graph = PipeGraph {
@@ -41,8 +45,8 @@ pub(super) fn graph(report: shape::Report<'_>) -> Result<PipeGraph, Invalid> {
             own_pids: false,
         },
         pipefs,
-        parents: processes.iter().map(|process| (process.pid, process.ppid.map(Pid))).collect(),
-        processes: processes.into_iter().map(|process| (process.pid, process)).collect(),
+        parents,
+        processes,
         pipes: Vec::new(),
         descriptors: descriptors.into_iter().flatten().map(descriptor).collect::<Result<_, _>>()?,
         probed: BTreeMap::new(),
@@ -50,6 +54,12 @@ pub(super) fn graph(report: shape::Report<'_>) -> Result<PipeGraph, Invalid> {
         selected: scan.selected,
         limits: limits.map(page_limits).unwrap_or_default(),
     };
+    let coverage = &graph.coverage;
+    if (scan.complete, scan.unreadable) != (coverage.is_complete(), coverage.unreadable()) {
+        return Err(Invalid::Senseless(
+            "scan.complete and scan.unreadable contradict what is told to be unreadable".to_owned(),
+        ));
+    }
     for pipe in pipes {
         self::pipe(&mut graph, pipe)?;
     }
@@ -57,26 +67,17 @@ pub(super) fn graph(report: shape::Report<'_>) -> Result<PipeGraph, Invalid> {
     if let Some(pair) = graph.pipes.windows(2).find(|pair| matches!(pair, [a, b] if a.id == b.id)) {
         return Err(Invalid::Senseless(format!("{} stands in it twice", pair[0].id)));
     }
-    graph.coverage.gaps.sort_by_key(|gap| (gap.pid, gap.tid, gap.what));
     graph.descriptors.sort_by_key(Descriptor::key);
     Ok(graph)
 }
 
 fn pipe(graph: &mut PipeGraph, pipe: shape::Pipe<'_>) -> Result<(), Invalid> {
     let id = pipe_id(&pipe.id)?;
-    let mut ends = Vec::new();
-    for (side, list) in [(Side::Read, &pipe.readers), (Side::Write, &pipe.writers)] {
-        for shape in list {
-            let end = end(shape)?;
-            if !end.access.is_on(side) {
-                return Err(Invalid::Senseless(format!("{id} has a {} with access {:?}", side.holder(), shape.access)));
-            }
-            ends.push(end);
-        }
+    let device = graph.device(id).map(|device| device.to_string());
+    if (&*pipe.kind, pipe.inode, &pipe.device) != (id.kind().as_str(), id.inode(), &device) {
+        return Err(Invalid::Senseless(format!("{id} is told to be of another kind, device or inode")));
     }
-    ends.sort_by_key(Endpoint::key);
-    // A read-write end stands in both lists.
-    ends.dedup_by_key(|end| end.key());
+    let ends = ends(graph, id, &pipe)?;
     let openers = pipe.openers.into_iter().map(opener).collect::<Result<_, _>>()?;
     let probed = Probed {
         queued: pipe.queued,
@@ -89,8 +90,9 @@ fn pipe(graph: &mut PipeGraph, pipe: shape::Pipe<'_>) -> Result<(), Invalid> {
     if probed.knows_anything() {
         graph.probed.insert(id, probed);
     }
-    for suspect in pipe.hidden_by.into_iter().flatten() {
-        hide(graph, id, suspect)?;
+    if let Some(suspects) = pipe.hidden_by {
+        let suspects = suspects.into_iter().map(suspect).collect::<Result<_, _>>()?;
+        graph.hidden.told.insert(id, suspects);
     }
     let path = pipe.path.map(|path| name(&path, pipe.path_bytes.as_deref())).transpose()?;
     let file = pipe.file.map(|file| pipe_file(&file)).transpose()?;
@@ -120,31 +122,43 @@ fn pipe_file(file: &shape::PipeFile) -> Result<PipeFile, Invalid> {
     })
 }
 
-/// Puts somebody who may hold a hidden end where those are kept.
-fn hide(graph: &mut PipeGraph, pipe: PipeId, suspect: shape::Suspect) -> Result<(), Invalid> {
-    let command = suspect.command.unwrap_or_default();
-    let command = name(&command, suspect.command_bytes.as_deref())?;
-    let pid = suspect.pid.map(Pid);
-    let holding = || -> Result<Holding, Invalid> {
-        let (Some(pid), Some(fd)) = (pid, suspect.fd) else {
-            return Err(Invalid::Senseless(format!("somebody who holds an end of {pipe} has no PID or no descriptor")));
-        };
-        Ok(Holding { pid, fd: Fd(fd), command: command.clone() })
-    };
-    let hidden = &mut graph.hidden;
-    match how(&suspect.how)? {
-        How::ScmRights => hidden.in_flight.push(holding()?),
-        How::IoUring => hidden.registered.push((pipe, holding()?)),
-        How::Exiting => hidden.exiting.extend(pid.map(|pid| (pid, command))),
-        How::Autofs => hidden.autofs.push(pipe),
-        // These follow from what could not be read.
-        How::Unreadable | How::Outside => {}
+/// The ends of both sides, of which those that are open for both stand in both lists.
+fn ends(graph: &PipeGraph, id: PipeId, pipe: &shape::Pipe<'_>) -> Result<Vec<Endpoint>, Invalid> {
+    let mut ends: BTreeMap<_, Endpoint> = BTreeMap::new();
+    for (side, list) in [(Side::Read, &pipe.readers), (Side::Write, &pipe.writers)] {
+        for shape in list {
+            let end = end(shape)?;
+            let Endpoint { pid, fd, access, .. } = end;
+            if !access.is_on(side) {
+                return Err(Invalid::Senseless(format!("{id} has a {} with access {:?}", side.holder(), shape.access)));
+            }
+            let is_second = access == AccessMode::ReadWrite && side == Side::Write;
+            if ends.insert(end.key(), end) != is_second.then_some(end) {
+                let what = format!("descriptor {fd} of process {pid} is told of differently, or too often, at {id}");
+                return Err(Invalid::Senseless(what));
+            }
+            if !graph.processes.contains_key(&pid) && !shape.command.command.is_empty() {
+                return Err(Invalid::Senseless(format!("process {pid} is at {id}, and is not listed")));
+            }
+        }
     }
-    hidden.in_flight.sort_unstable();
-    hidden.in_flight.dedup();
-    hidden.exiting.sort_unstable();
-    hidden.exiting.dedup();
-    Ok(())
+    let ends: Vec<Endpoint> = ends.into_values().collect();
+    let both = |access: &str| access == AccessMode::ReadWrite.as_str();
+    if pipe.readers.iter().filter(|end| both(&end.access)).count()
+        != pipe.writers.iter().filter(|end| both(&end.access)).count()
+    {
+        return Err(Invalid::Senseless(format!("{id} has an end with access \"rw\" on one side only")));
+    }
+    Ok(ends)
+}
+
+fn suspect(suspect: shape::Suspect) -> Result<Suspect, Invalid> {
+    Ok(Suspect {
+        how: how(&suspect.how)?,
+        pid: suspect.pid.map(Pid),
+        fd: suspect.fd.map(Fd),
+        command: suspect.command.map(|text| name(&text, suspect.command_bytes.as_deref())).transpose()?,
+    })
 }
 
 fn end(end: &shape::End<'_>) -> Result<Endpoint, Invalid> {
@@ -270,6 +284,22 @@ pub(super) fn pipe_id(text: &str) -> Result<PipeId, Invalid> {
 
 pub(super) fn command(command: &shape::Command<'_>) -> Result<Vec<u8>, Invalid> {
     name(&command.command, command.command_bytes.as_deref())
+}
+
+/// What is told of each process, which nothing may be twice.
+pub(super) fn by_pid<T>(
+    items: impl Iterator<Item = Result<T, Invalid>>,
+    pid: impl Fn(&T) -> Pid,
+) -> Result<BTreeMap<Pid, T>, Invalid> {
+    let mut all = BTreeMap::new();
+    for item in items {
+        let item = item?;
+        let pid = pid(&item);
+        if all.insert(pid, item).is_some() {
+            return Err(Invalid::Senseless(format!("process {pid} stands in it twice")));
+        }
+    }
+    Ok(all)
 }
 
 /// A name as the kernel has it.

@@ -7,14 +7,16 @@ mod error;
 mod graph;
 mod why;
 
-use std::fs::File;
 use std::io::{self, Read as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use serde_json::Number;
 
 pub use self::error::{Invalid, SavedError};
-use crate::model::{Diagnosis, Fd, Pid, PipeGraph, PipeId, Uid};
+use crate::files;
+use crate::model::{Diagnosis, Endpoint, Fd, Pid, Pipe, PipeGraph, PipeId, TaskId, Tid, Uid};
 use crate::shape::{Report, SCHEMA_VERSION};
 use crate::users::Users;
 use crate::why::Groups;
@@ -45,12 +47,14 @@ impl SavedFile {
     }
 
     fn bytes(&self) -> io::Result<Vec<u8>> {
-        let mut bytes = Vec::new();
         match self {
-            Self::Stdin => io::stdin().lock().read_to_end(&mut bytes)?,
-            Self::File(path) => File::open(path)?.read_to_end(&mut bytes)?,
-        };
-        Ok(bytes)
+            Self::Stdin => {
+                let mut bytes = Vec::new();
+                io::stdin().lock().read_to_end(&mut bytes)?;
+                Ok(bytes)
+            }
+            Self::File(path) => files::read(path),
+        }
     }
 }
 
@@ -74,7 +78,7 @@ pub struct Saved {
 /// What a file must say of itself before anything else of it is believed.
 #[derive(Deserialize)]
 struct Head {
-    schema_version: Option<u32>,
+    schema_version: Option<Number>,
     /// Only a line of `--ndjson` has it.
     pipe: Option<serde::de::IgnoredAny>,
     finding: Option<serde::de::IgnoredAny>,
@@ -101,8 +105,10 @@ fn parse(bytes: &[u8]) -> Result<Saved, Invalid> {
         return Err(Invalid::Lines);
     }
     match head.schema_version {
+        // A list may hold the same values, without their names.
+        Some(_) if !bytes.trim_ascii_start().starts_with(b"{") => return Err(Invalid::NotOurs),
         None => return Err(Invalid::NotOurs),
-        Some(SCHEMA_VERSION) => {}
+        Some(version) if version.as_u64() == Some(SCHEMA_VERSION.into()) => {}
         Some(other) => return Err(Invalid::OtherVersion(other)),
     }
     let report: Report<'_> = serde_json::from_slice(bytes).map_err(Invalid::NotWhole)?;
@@ -114,28 +120,45 @@ fn parse(bytes: &[u8]) -> Result<Saved, Invalid> {
     let groups = why::groups(report.threads.iter().flatten())?;
     let judged = diagnosis.is_some() && report.audit.as_ref().is_none_or(why::tells_all);
     let audited = report.audit.is_some();
-    Ok(Saved { graph: graph::graph(report)?, users, groups, diagnosis, judged, audited })
+    let mut graph = graph::graph(report)?;
+    // Who waits for a child holds no pipe, perhaps, and may be asked about.
+    for group in groups.values() {
+        graph.parents.entry(group.pid).or_insert(group.parent);
+    }
+    Ok(Saved { graph, users, groups, diagnosis, judged, audited })
 }
 
 impl Saved {
-    /// The pipes that a path leads to: a FIFO of that name, or `/proc/PID/fd/N`.
+    /// The pipes that a path leads to: FIFOs that were opened by that name, or a descriptor, `/proc/PID/fd/N`.
     pub fn pipes_at(&self, path: &Path) -> Vec<PipeId> {
-        use std::os::unix::ffi::OsStrExt as _;
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-        if let Some((pid, fd)) = descriptor(&path) {
-            let is_it = |pipe: &&crate::model::Pipe| pipe.ends.iter().any(|end| (end.pid, end.fd) == (pid, fd));
-            return self.graph.pipes.iter().filter(is_it).map(|pipe| pipe.id).collect();
-        }
+        let root = &self.graph.coverage.proc_root;
+        let below = path.strip_prefix("/proc").or_else(|_| path.strip_prefix(root)).ok();
+        let descriptor = below.and_then(descriptor);
         let name = path.as_os_str().as_bytes();
-        let named = self.graph.pipes.iter().filter(|pipe| pipe.path.as_deref() == Some(name));
-        named.map(|pipe| pipe.id).collect()
+        let is_it = |pipe: &&Pipe| match descriptor {
+            Some((task, fd)) => pipe.ends.iter().any(|end| end.fd == fd && is_of(end, task)),
+            None => pipe.path.as_deref() == Some(name),
+        };
+        self.graph.pipes.iter().filter(is_it).map(|pipe| pipe.id).collect()
     }
 }
 
-/// `/proc/PID/fd/N`
-fn descriptor(path: &Path) -> Option<(Pid, Fd)> {
-    let mut parts = path.strip_prefix("/proc").ok()?.iter().map(|part| part.to_str().unwrap_or_default());
-    let pid = parts.next()?.parse().ok()?;
-    let fd = (parts.next()? == "fd").then(|| parts.next()?.parse().ok()).flatten()?;
-    parts.next().is_none().then_some((Pid(pid), Fd(fd)))
+/// Whether an end is in the fd table of a thread, which may be that of its process.
+fn is_of(end: &Endpoint, task: TaskId) -> bool {
+    end.tid.map_or(end.pid == task.pid, |tid| tid == task.tid)
 }
+
+/// `PID/fd/N` or `PID/task/TID/fd/N`. For the former, PID may be any thread.
+fn descriptor(below: &Path) -> Option<(TaskId, Fd)> {
+    let parts: Vec<&str> = below.iter().map(|part| part.to_str().unwrap_or_default()).collect();
+    let (pid, tid, fd) = match parts.as_slice() {
+        [pid, "fd", fd] => (pid, pid, fd),
+        [pid, "task", tid, "fd", fd] => (pid, tid, fd),
+        _ => return None,
+    };
+    Some((TaskId { pid: Pid(pid.parse().ok()?), tid: Tid(tid.parse().ok()?) }, Fd(fd.parse().ok()?)))
+}
+
+#[cfg(test)]
+mod tests;

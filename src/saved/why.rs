@@ -1,10 +1,9 @@
 //! From the shapes of a report to what threads were doing, their waits, and the findings.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Invalid;
-use super::graph::{access, command, how, known, name, optional, pipe_id};
+use super::graph::{access, by_pid, command, how, known, name, optional, pipe_id};
 use crate::model::{
     Besides, Cause, Certainty, Children, Code, Diagnosis, Doing, Doubt, Evidence, Fault, Fd, Finding, Operation, Pid,
     PipeWait, Proof, Record, Role, Severity, Sleep, SleepOn, Subject, Suspect, Task, TaskId, ThreadGroup, Tid, Trace,
@@ -34,8 +33,7 @@ pub(super) fn tells_all(audit: &shape::Audit) -> bool {
 
 /// What threads were doing.
 pub(super) fn groups<'a>(groups: impl Iterator<Item = &'a shape::ThreadGroup<'a>>) -> Result<Groups, Invalid> {
-    let groups = groups.map(|group| thread_group(group).map(|group| (group.pid, group)));
-    groups.collect::<Result<BTreeMap<_, _>, _>>()
+    by_pid(groups.map(thread_group), |group| group.pid)
 }
 
 fn thread_group(group: &shape::ThreadGroup<'_>) -> Result<ThreadGroup, Invalid> {

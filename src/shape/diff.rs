@@ -47,6 +47,8 @@ pub(crate) struct Count {
     pub(crate) came: usize,
     pub(crate) went: usize,
     pub(crate) changed: usize,
+    /// Of how many of these it is not certain.
+    pub(crate) uncertain: usize,
 }
 
 /// A pipe that is not as it was.
@@ -56,6 +58,8 @@ pub(crate) struct PipeChange<'a> {
     /// `came`, `went`, or `changed`: it has other ends or another name.
     #[cfg_attr(test, schemars(extend("enum" = ["came", "went", "changed"])))]
     pub(crate) change: Word,
+    /// Whether that is certain: not if one of the reports may not show all that there was.
+    pub(crate) certain: bool,
     pub(crate) id: String,
     pub(crate) kind: Word,
     pub(crate) path: Option<Cow<'a, str>>,
@@ -72,6 +76,8 @@ pub(crate) struct PipeChange<'a> {
 pub(crate) struct EndChange<'a> {
     #[cfg_attr(test, schemars(extend("enum" = ["came", "went", "changed"])))]
     pub(crate) change: Word,
+    /// Whether that is certain: not if the report that lacks it could not read its process.
+    pub(crate) certain: bool,
     pub(crate) pid: u32,
     pub(crate) tid: Option<u32>,
     pub(crate) fd: u32,

@@ -8,8 +8,8 @@ use super::{Command, Host, Scan, Word};
 
 /// The pipelines, as from `lspipe graph`.
 #[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(crate) struct Graph<'a, Edges = Vec<Edge>, Flows = Vec<Flow<'a>>> {
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Graph"))]
+pub(crate) struct Graph<'a, Edges = Vec<Edge>, Pipes = Vec<Flow<'a>>> {
     #[cfg_attr(test, schemars(extend("const" = 1)))]
     pub(crate) schema_version: u32,
     pub(crate) host: Host<'a>,
@@ -20,7 +20,7 @@ pub(crate) struct Graph<'a, Edges = Vec<Edge>, Flows = Vec<Flow<'a>>> {
     /// Between whom data flow, by pipe.
     pub(crate) edges: Edges,
     /// What else there is to say of the pipes, by ID.
-    pub(crate) pipes: Flows,
+    pub(crate) pipes: Pipes,
 }
 
 /// A process.
@@ -113,6 +113,7 @@ pub(crate) struct Flow<'a> {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Apart {
     pub(crate) pid: u32,
+    /// The thread, where the descriptor is in a table that it does not share with its process.
     pub(crate) tid: Option<u32>,
     pub(crate) fd: u32,
     #[cfg_attr(test, schemars(extend("enum" = ["r", "w", "rw"])))]

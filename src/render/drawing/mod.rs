@@ -36,7 +36,7 @@ impl Sheet<'_> {
             DrawingFormat::Tree => picture().tree(style, out),
             DrawingFormat::Dot => dot::write(&Figure::of(&picture()), out),
             DrawingFormat::Mermaid => mermaid::write(&Figure::of(&picture()), out),
-            DrawingFormat::Json => json::write_drawing(self, drawing, style.width.is_some(), out),
+            DrawingFormat::Json => json::write_object(&self.drawing_view(drawing), style.width.is_some(), out),
         }
     }
 }

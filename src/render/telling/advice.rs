@@ -1,7 +1,7 @@
 //! What would end a hang, and what would avoid it the next time: a sentence or two for each finding.
 
 use super::super::Sheet;
-use super::super::text::readable;
+use super::super::text::{harmless, readable};
 use crate::model::{AccessMode, Doing, Doubt, Fault, Finding, Holder, How, Link, Pid, Side, Stranger, Subject};
 
 /// So many ends are named in a sentence.
@@ -11,7 +11,7 @@ impl Sheet<'_> {
     /// What would help, in a sentence or two.
     pub(in super::super) fn advice(&self, finding: &Finding) -> String {
         match &finding.fault {
-            Fault::Recorded(record) => record.advice.clone(),
+            Fault::Recorded(record) => harmless(&record.advice),
             Fault::Deadlock { itself, circle, .. } => self.deadlock_advice(*itself, circle),
             Fault::LeakedWriteEnd { holders, .. } => self.leak_advice(holders),
             Fault::StalledReader { readers, patient, .. } => self.stall_advice(readers, *patient),

@@ -1,6 +1,7 @@
 //! By what a finding is known: a line for each who is in it, and how these are drawn.
 
 use super::super::Sheet;
+use super::super::text::harmless;
 use super::Piece;
 use super::chain::MOST_WAKERS;
 use crate::model::{Code, Evidence, Fault, Finding, Pid, Role, Side, TaskId};
@@ -42,7 +43,10 @@ impl Sheet<'_> {
             }
             Fault::HiddenEnd { .. } | Fault::Missing { .. } => Vec::new(),
             Fault::Risk(risk) => few(Role::Holder, self.risk_evidence(risk).into_iter()),
-            Fault::Recorded(record) => record.evidence.clone(),
+            Fault::Recorded(record) => {
+                let lines = record.evidence.iter();
+                lines.map(|line| Evidence { role: line.role, text: harmless(&line.text) }).collect()
+            }
         }
     }
 

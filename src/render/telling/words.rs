@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::super::Sheet;
-use super::super::text::readable;
+use super::super::text::{harmless, readable};
 use crate::model::{
     AccessMode, Besides, Cause, Children, Doing, Doubt, Endpoint, Fault, Fd, Finding, Holder, How, Link, Operation,
     Pid, PipeId, PipeWait, Proof, Side, Sleep, SleepOn, Stranger, Subject, Suspect, Task, TaskId, Tid,
@@ -143,7 +143,7 @@ impl<'a> Sheet<'a> {
     /// What is wrong, in a sentence.
     pub(in super::super) fn message(&self, finding: &Finding) -> String {
         let sentence = match &finding.fault {
-            Fault::Recorded(record) => record.message.clone(),
+            Fault::Recorded(record) => harmless(&record.message),
             Fault::Deadlock { itself: true, .. } => {
                 let pid = finding.tasks.first().map_or(Pid(0), |task| task.pid);
                 format!("{} waits for itself: nobody else could end that", self.who(pid, None))

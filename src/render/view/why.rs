@@ -18,13 +18,11 @@ impl<'a> Sheet<'a> {
         let diagnosis = told.diagnosis;
         pids.extend(diagnosis.waits.iter().map(|wait| wait.task.pid));
         pids.extend(diagnosis.waits.iter().flat_map(|wait| &wait.wakers).map(|waker| waker.pid));
+        let findings = &diagnosis.findings;
         pids.extend(
-            diagnosis
-                .findings
-                .iter()
-                .flat_map(|finding| finding.tasks.iter().chain(finding.behind()))
-                .map(|task| task.pid),
+            findings.iter().flat_map(|finding| finding.tasks.iter().chain(finding.behind())).map(|task| task.pid),
         );
+        pids.extend(findings.iter().flat_map(|finding| &finding.doubts).filter_map(Doubt::pid));
         let mut groups: Vec<&ThreadGroup> = pids.iter().filter_map(|pid| told.groups.get(pid)).collect();
         let tracers: Vec<&ThreadGroup> = groups.iter().filter_map(|group| told.groups.get(&group.tracer?)).collect();
         groups.extend(tracers);
@@ -107,12 +105,13 @@ impl<'a> Sheet<'a> {
     }
 
     fn doubt_view(&self, doubt: &Doubt) -> shape::Doubt {
-        let (what, pid, fd, pipe) = match doubt {
-            Doubt::Holder(suspect) => (suspect.how.as_str(), suspect.pid, suspect.fd, None),
-            Doubt::Name(pipe) => ("name", None, None, Some(*pipe)),
-            Doubt::Directories(pipe) => ("directories", None, None, Some(*pipe)),
-            Doubt::Handler(pid) => ("handler", Some(*pid), None, None),
+        let (what, fd, pipe) = match doubt {
+            Doubt::Holder(suspect) => (suspect.how.as_str(), suspect.fd, None),
+            Doubt::Name(pipe) => ("name", None, Some(*pipe)),
+            Doubt::Directories(pipe) => ("directories", None, Some(*pipe)),
+            Doubt::Handler(_) => ("handler", None, None),
         };
+        let pid = doubt.pid();
         let command = pid.and_then(|pid| self.command_of(pid));
         shape::Doubt {
             what: what.into(),

@@ -1,6 +1,7 @@
 //! The command line: every option, on a small tree of which all is known.
 
 mod errors;
+mod graph;
 mod output;
 mod selection;
 mod terminal;

@@ -5,6 +5,7 @@ mod audit;
 mod fd_tables;
 mod fifos;
 mod fuse;
+mod graph;
 mod hostile;
 mod namespaces;
 mod output;

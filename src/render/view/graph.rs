@@ -1,4 +1,4 @@
-//! From a drawing to the shape of `graph --format json`.
+//! From a drawing to the shapes of `graph --format json`.
 
 use std::borrow::Cow;
 
@@ -8,62 +8,53 @@ use super::super::Sheet;
 use super::super::drawing::usual_fd;
 use super::Each;
 use crate::graph::{Absence, Apart, Drawing, Flow, Mark, Tip};
-use crate::model::{Pid, Process, Side};
-use crate::shape::{self, Command, Graph, SCHEMA_VERSION, exact};
+use crate::model::{AccessMode, PipeKind, Process, Severity, Side};
+use crate::shape::{self, Command, Edge, Graph, SCHEMA_VERSION, exact};
 
 impl<'a> Sheet<'a> {
-    pub(in super::super) fn graph_view(&'a self, drawing: &'a Drawing) -> Graph<'a, impl Serialize, impl Serialize> {
+    pub(in super::super) fn drawing_view(&'a self, drawing: &'a Drawing) -> Graph<'a, impl Serialize, impl Serialize> {
         Graph {
             schema_version: SCHEMA_VERSION,
             host: self.host(),
             taken_at: self.taken_at(),
             scan: self.scan(),
-            nodes: self.graph.processes.values().map(|process| self.node_view(process, drawing)).collect(),
+            nodes: self.graph.processes.values().map(|process| self.node(process, drawing)).collect(),
             edges: Each(|| drawing.flows.iter().flat_map(edges)),
-            pipes: Each(|| drawing.flows.iter().map(|flow| self.flow_view(flow))),
+            pipes: Each(|| drawing.flows.iter().map(|flow| self.flow(flow))),
         }
     }
 
-    fn node_view(&self, process: &'a Process, drawing: &Drawing) -> shape::Node<'a> {
-        let marks = |pid: Pid| drawing.marks.get(&pid).into_iter().flatten();
+    fn node(&self, process: &'a Process, drawing: &Drawing) -> shape::Node<'a> {
         shape::Node {
             pid: process.pid.0,
             ppid: process.ppid,
             command: Command::of(&process.command),
             uid: process.uid.map(|uid| uid.0),
             user: process.uid.and_then(|uid| self.users.name(uid)).map(Cow::Borrowed),
-            marks: marks(process.pid).map(mark_view).collect(),
+            marks: drawing.marks.get(&process.pid).into_iter().flatten().map(mark).collect(),
         }
     }
 
-    fn flow_view(&self, flow: &Flow) -> shape::Flow<'a> {
+    fn flow(&self, flow: &Flow) -> shape::Flow<'a> {
         let path = self.graph.pipe(flow.pipe).and_then(|pipe| pipe.path.as_deref());
-        let absence = |side| {
-            flow.absence.filter(|_| flow.empty_side() == Some(side)).map(|absence| Absence::as_str(absence).into())
-        };
+        let absence = |side| flow.absence.filter(|_| flow.empty_side() == Some(side));
         shape::Flow {
             id: flow.pipe.to_string(),
-            kind: flow.pipe.kind().as_str().into(),
+            kind: PipeKind::as_str(flow.pipe.kind()).into(),
             path: path.map(String::from_utf8_lossy),
             path_bytes: path.and_then(exact),
             writers: flow.writers.len(),
             readers: flow.readers.len(),
-            no_writer: absence(Side::Write),
-            no_reader: absence(Side::Read),
+            no_writer: absence(Side::Write).map(|absence| Absence::as_str(absence).into()),
+            no_reader: absence(Side::Read).map(|absence| Absence::as_str(absence).into()),
             shared: flow.shared,
-            apart: flow.apart.iter().map(apart_view).collect(),
+            apart: flow.apart.iter().map(apart).collect(),
         }
     }
 }
 
-fn edges(flow: &Flow) -> Vec<shape::Edge> {
-    let tip = |tip: &Tip, side: Side| shape::Tip {
-        pid: tip.pid.0,
-        fd: usual_fd(tip, side).map(|fd| fd.0),
-        fds: tip.fds.iter().map(|fd| fd.0).collect(),
-        leaked: tip.leaked,
-    };
-    let edge = |from: Option<&Tip>, to: Option<&Tip>| shape::Edge {
+fn edges(flow: &Flow) -> Vec<Edge> {
+    let edge = |from: Option<&Tip>, to: Option<&Tip>| Edge {
         pipe: flow.pipe.to_string(),
         from: from.map(|from| tip(from, Side::Write)),
         to: to.map(|to| tip(to, Side::Read)),
@@ -76,20 +67,29 @@ fn edges(flow: &Flow) -> Vec<shape::Edge> {
     pairs.map(|(writer, reader)| edge(Some(writer), Some(reader))).collect()
 }
 
-fn mark_view(mark: &Mark) -> shape::Mark {
+fn tip(tip: &Tip, side: Side) -> shape::Tip {
+    shape::Tip {
+        pid: tip.pid.0,
+        fd: usual_fd(tip, side).map(|fd| fd.0),
+        fds: tip.fds.iter().map(|fd| fd.0).collect(),
+        leaked: tip.leaked,
+    }
+}
+
+fn mark(mark: &Mark) -> shape::Mark {
     shape::Mark {
         mark: mark.trouble.as_str().into(),
-        severity: mark.severity.as_str().into(),
+        severity: Severity::as_str(mark.severity).into(),
         suspected: mark.suspected,
     }
 }
 
-fn apart_view(apart: &Apart) -> shape::Apart {
+fn apart(apart: &Apart) -> shape::Apart {
     shape::Apart {
         pid: apart.end.pid.0,
         tid: apart.end.tid.map(|tid| tid.0),
         fd: apart.end.fd.0,
-        access: apart.end.access.as_str().into(),
+        access: AccessMode::as_str(apart.end.access).into(),
         leaked: apart.leaked,
     }
 }

@@ -1,0 +1,158 @@
+//! `lspipe graph`: its selections, its forms, and how it looks on a terminal.
+
+use serde_json::Value;
+use unicode_width::UnicodeWidthStr;
+
+use super::Stage;
+use super::output::without_colour;
+use crate::fixtures::scenes;
+use crate::support::need::{Need, need};
+use crate::support::run::lspipe;
+use crate::support::terminal;
+
+/// The IDs of the pipes that are drawn; of a FIFO, `fifo`.
+#[track_caller]
+fn pipes(stage: &Stage, args: &[&str]) -> Vec<String> {
+    let text = stage.text(&[&["graph", "--format", "json"], args].concat());
+    let json: Value = serde_json::from_str(&text).expect("JSON");
+    let id = |pipe: &Value| pipe["id"].as_str().expect("an ID").to_owned();
+    let ids = json["pipes"].as_array().expect("pipes").iter().map(id);
+    ids.map(|id| if id.starts_with("fifo") { "fifo".to_owned() } else { id }).collect()
+}
+
+#[test]
+fn everything() {
+    let stage = Stage::new();
+    let fifo = stage.fifo();
+    let expected = format!(
+        "\
+ls (251)
+└▶ grep (252)                        pipe:[18913]
+   └▶ python3.11-conf (311)          pipe:[20000] 3→7
+      └▶ cat (312)                   {fifo} 6→0
+nobody
+└▶ python3.11-conf (311), see above  pipe:[9008]
+
+backup (310)
+└▶ nobody  pipe:[9007]
+"
+    );
+    assert_eq!(stage.text(&["graph"]), expected);
+    assert_eq!(stage.text(&["graph", "--format", "tree"]), expected);
+}
+
+#[test]
+fn selection_follows_the_data() {
+    let stage = Stage::new();
+    let (own, others) = (["pipe:[9007]"], ["pipe:[9008]", "pipe:[18913]", "pipe:[20000]", "fifo"]);
+    let all = [&own[..], &others].concat();
+    let down = ["pipe:[18913]", "pipe:[20000]", "fifo"];
+    for (args, expected) in [
+        (&["-p", "251"][..], &down[..]),
+        (&["-c", "ls"], &down),
+        (&["pipe:[18913]"], &down),
+        (&["18913"], &down),
+        (&["-p", "252"], &down),
+        (&["-p", "311"], &others),
+        (&["-p", "312"], &others),
+        (&[stage.fifo()], &others),
+        (&["-k", "fifo"], &others),
+        (&["-p", "310"], &own),
+        (&["-p", "310", "--descendants"], &all),
+        (&["-u", "34"], &all),
+        (&["--no-writer"], &["pipe:[9008]", "fifo"]),
+        (&["--no-reader"], &own),
+        // Both at once: the pipe, and from there on the way of the process.
+        (&["-p", "252", "pipe:[20000]"], &["pipe:[20000]", "fifo"]),
+        (&["-p", "311", "pipe:[20000]"], &["pipe:[18913]", "pipe:[20000]"]),
+    ] {
+        assert_eq!(pipes(&stage, args), expected, "{args:?}");
+    }
+}
+
+#[test]
+fn nothing_to_draw() {
+    let stage = Stage::new();
+    for (args, words) in [
+        (&["-p", "60"][..], "process 60 was not seen to hold an end"),
+        (&["-p", "4000"], "no process 4000"),
+        (&["-c", "no-such"], "no pipe matches"),
+        (&["pipe:[1]"], "pipe:[1]"),
+    ] {
+        let output = stage.run(&[&["graph"], args].concat()).expect(1);
+        assert_eq!(output.text(), "", "{args:?}");
+        assert!(output.stderr.contains(words) && output.stderr.lines().count() == 1, "{args:?}: {}", output.stderr);
+        let quiet = stage.run(&[&["graph", "-q"], args].concat()).expect(1);
+        assert_eq!(quiet.stderr, "");
+        // What machines read is whole all the same.
+        let output = stage.run(&[&["graph", "--format", "json"], args].concat()).expect(1);
+        let json: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        assert_eq!((&json["nodes"], &json["edges"]), (&Value::Array(Vec::new()), &Value::Array(Vec::new())));
+        let output = stage.run(&[&["graph", "--format", "dot"], args].concat()).expect(1);
+        assert!(output.text().starts_with("digraph lspipe {") && output.text().ends_with("}\n"));
+    }
+    let wrong = [
+        (&["--format", "pdf"][..], &["pdf", "tree, dot, mermaid, json"][..]),
+        (&["--json", "--format", "dot"], &["--json", "--format"]),
+        (&["--probe"], &["--probe"]),
+    ];
+    for (args, words) in wrong {
+        let output = stage.run(&[&["graph"], args].concat()).expect(2);
+        let is_told = words.iter().all(|word| output.stderr.contains(word));
+        assert!(
+            output.text().is_empty() && is_told && output.stderr.lines().count() == 1,
+            "{args:?}: {}",
+            output.stderr
+        );
+    }
+}
+
+#[test]
+fn json_has_two_names() {
+    let stage = Stage::new();
+    let read = |args: &[&str]| {
+        let mut json: Value = serde_json::from_str(&stage.text(args)).expect("JSON");
+        assert!(json["taken_at"].take().is_string());
+        json
+    };
+    let json = read(&["graph", "--format", "json"]);
+    assert_eq!(read(&["graph", "-J"]), json);
+    assert_eq!(read(&["-J", "graph"]), json);
+    let kinds: Vec<&String> = json.as_object().expect("an object").keys().collect();
+    assert_eq!(kinds, ["edges", "host", "nodes", "pipes", "scan", "schema_version", "taken_at"]);
+}
+
+const SCRIPT: Need = Need::Program("script");
+
+fn squeezed(text: &str) -> String {
+    text.chars().filter(|character| !character.is_whitespace() && !"│├└▶".contains(*character)).collect()
+}
+
+/// Where it fits, a terminal shows what a pipe gets; where it does not, lines are wrapped and nothing is lost.
+#[test]
+fn fits_the_terminal_and_is_whole() {
+    need!(SCRIPT);
+    for scene in scenes() {
+        let proc = scene.join("proc");
+        let args = ["graph", "-q", "--proc", proc.to_str().expect("UTF-8")];
+        let piped = lspipe(args).run().expect(0).text().to_owned();
+        for columns in [200, 80, 40, 30] {
+            let (code, lines) = terminal::run(columns, &[], &args);
+            assert_eq!(code, Some(0));
+            let coloured = lines.join("\n") + "\n";
+            let plain = without_colour(&coloured);
+            assert!(!plain.chars().any(|c| c != '\n' && c.is_control()), "{plain:?}");
+            assert_eq!(squeezed(&plain), squeezed(&piped), "at {columns}");
+            assert!(columns < 200 || plain == piped, "{plain}\n{piped}");
+            for line in plain.lines() {
+                let is_word = line.trim_matches(|c| " │├└▶".contains(c)).split(' ').count() == 1;
+                assert!(line.width() <= columns || is_word, "{} > {columns}: {line}", line.width());
+            }
+            // What is coloured ends with its line.
+            for line in lines.iter().filter(|line| line.contains('\x1b')) {
+                let last = line.rsplit("\x1b[").next().expect("an escape");
+                assert!(last.starts_with("0m") || last.starts_with('m'), "{line:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! `lspipe graph` on live pipelines, each drawing compared whole with what the scene made.
+
+use std::collections::BTreeSet;
+
+use serde_json::Value;
+
+use crate::support::need::{Need, need};
+use crate::support::run::lspipe;
+use crate::support::scene::Scene;
+use crate::support::user::User;
+
+const BASH: Need = Need::Program("bash");
+
+/// What is drawn with this selection, as a tree.
+#[track_caller]
+fn tree(user: User, args: &[&str]) -> String {
+    lspipe([&["graph", "-q"], args].concat()).user(user).run().expect(0).text().to_owned()
+}
+
+/// The edges: pipe, and PID and descriptor of the writer and of the reader.
+type Edge = (String, Option<(u64, u64)>, Option<(u64, u64)>);
+
+#[track_caller]
+fn json(user: User, args: &[&str]) -> Value {
+    let output = lspipe([&["graph", "-q", "--format=json"], args].concat()).user(user).run().expect(0);
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+fn edges(json: &Value) -> BTreeSet<Edge> {
+    let tip = |tip: &Value| {
+        let number = |field: &str| tip[field].as_u64().expect("a number");
+        (!tip.is_null()).then(|| (number("pid"), number("fd")))
+    };
+    let edge = |it: &Value| (it["pipe"].as_str().expect("an ID").to_owned(), tip(&it["from"]), tip(&it["to"]));
+    json["edges"].as_array().expect("edges").iter().map(edge).collect()
+}
+
+/// Numbers that the scene told.
+struct Told<'a>(&'a Scene);
+
+impl Told<'_> {
+    fn pid(&self, name: &str) -> u32 {
+        self.0.truth.number(&format!("/pids/{name}/0"))
+    }
+
+    fn input(&self, name: &str) -> String {
+        format!("pipe:[{}]", self.0.truth.more["inputs"][name])
+    }
+}
+
+#[test]
+fn branches_of_tee() {
+    need!(Need::PYTHON, BASH);
+    for &user in User::all() {
+        let scene = Scene::start_with("graph_shell", user, &["branch"]);
+        let told = Told(&scene);
+        let end = |name: &str, fd: u64| Some((u64::from(told.pid(name)), fd));
+        let expected: BTreeSet<Edge> = [
+            (told.input("tee"), end("sleep", 1), end("tee", 0)),
+            (told.input("cat"), end("tee", 3), end("cat", 0)),
+            (told.input("grep"), end("tee", 4), end("grep", 0)),
+            (told.input("sort"), end("grep", 1), end("sort", 0)),
+        ]
+        .into();
+        for from in ["sleep", "tee"] {
+            assert_eq!(edges(&json(user, &["-p", &told.pid(from).to_string()])), expected, "from {from}");
+        }
+        // One branch, back to the source, without the other.
+        let branch: BTreeSet<Edge> = expected.iter().filter(|edge| edge.0 != told.input("cat")).cloned().collect();
+        for from in ["grep", "sort"] {
+            assert_eq!(edges(&json(user, &["-p", &told.pid(from).to_string()])), branch, "from {from}");
+        }
+        // And by a pipe.
+        assert_eq!(edges(&json(user, &[&told.input("sort")])), branch);
+    }
+}
+
+#[test]
+fn subshell_is_apart_from_its_pipeline() {
+    need!(Need::PYTHON, BASH);
+    for &user in User::all() {
+        let scene = Scene::start_with("graph_shell", user, &["subshell"]);
+        let told = Told(&scene);
+        let (sleep, cat, pipe) = (told.pid("sleep"), told.pid("cat"), told.input("cat"));
+        let subshell = scene.truth.number("/parent");
+        let indent =
+            " ".repeat(format!("sleep ({sleep})").len().saturating_sub(format!("└▶ cat ({cat})").chars().count()));
+        assert_eq!(indent, "", "the reader is the widest");
+        let expected = format!("sleep ({sleep})\n└▶ cat ({cat})  {pipe}\nalso on {pipe}: {subshell},bash,1w\n");
+        for pid in [sleep, cat] {
+            assert_eq!(tree(user, &["-p", &pid.to_string()]), expected);
+        }
+        // The subshell itself has nothing but the copy.
+        let output = lspipe(["graph", "-p", &subshell.to_string()]).user(user).run().expect(1);
+        assert_eq!(output.text(), "");
+        assert!(output.stderr.contains(&format!("process {subshell} holds only copies")), "{}", output.stderr);
+    }
+}
+
+#[test]
+fn many_writers_are_one_line() {
+    need!(Need::PYTHON, BASH);
+    for &user in User::all() {
+        let scene = Scene::start_with("graph_shell", user, &["many"]);
+        let told = Told(&scene);
+        let (cat, pipe, subshell) = (told.pid("cat"), told.input("cat"), scene.truth.number("/parent"));
+        let expected = format!("{pipe}: 20 writers (sleep ×20)\n└▶ cat ({cat})\nalso on {pipe}: {subshell},bash,1w\n");
+        for pid in [cat, told.pid("sleep")] {
+            assert_eq!(tree(user, &["-p", &pid.to_string()]), expected);
+        }
+        let json = json(user, &["-p", &cat.to_string()]);
+        let writers = scene.truth.more["pids"]["sleep"].as_array().expect("pids");
+        let mut edges_expected: BTreeSet<Edge> =
+            writers.iter().map(|pid| (pipe.clone(), Some((pid.as_u64().expect("a PID"), 1)), None)).collect();
+        edges_expected.insert((pipe.clone(), None, Some((cat.into(), 0))));
+        assert_eq!(edges(&json), edges_expected);
+        assert_eq!(json["pipes"][0]["apart"][0]["pid"], subshell);
+    }
+}
+
+/// The descriptors of the writer and the reader of a pipe, as the tree shows them.
+fn fds(scene: &Scene, pipe: &str) -> String {
+    let ends = scene.truth.ends_of(pipe);
+    let fd = |access: &str| ends.iter().find(|end| end.3 == access).expect("an end").2;
+    format!("{}→{}", fd("w"), fd("r"))
+}
+
+/// A mark, with a doubt if somebody could not be read.
+fn doubted(json: &Value, mark: &str) -> String {
+    let doubt = if json["scan"]["complete"] == true { "" } else { "?" };
+    format!("[{mark}{doubt}]")
+}
+
+#[test]
+fn ring_is_drawn_once_and_marked() {
+    need!(Need::PYTHON);
+    for &user in User::all() {
+        let scene = Scene::start_with("why_ring", user, &["plain"]);
+        let ring: Vec<u32> = (0..4).map(|number| scene.truth.number(&format!("/ring/{number}"))).collect();
+        let mark = doubted(&json(user, &["-p", &ring[0].to_string()]), "deadlock");
+        let name = |pid: u32| format!("python3 ({pid})");
+        // Each writes into the pipe that the one before it reads; it begins with the smallest PID.
+        let first = (0..4).min_by_key(|number| ring[*number]).expect("four");
+        let mut lines = vec![(format!("{} {mark}", name(ring[first])), String::new())];
+        for step in 1..=4 {
+            let at = (first + 4 - step) % 4;
+            let text =
+                if step == 4 { format!("↺ {}, above", name(ring[at])) } else { format!("{} {mark}", name(ring[at])) };
+            let pipe = format!("pipe{at}");
+            let way = format!("{} {}", scene.truth.id(&pipe), fds(&scene, &pipe));
+            lines.push((format!("{}└▶ {text}", "   ".repeat(step - 1)), way));
+        }
+        let widest = lines.iter().skip(1).map(|(text, _)| text.chars().count()).max().expect("lines");
+        let draw = |(text, way): &(String, String)| match way.as_str() {
+            "" => format!("{text}\n"),
+            way => format!("{text}{}  {way}\n", " ".repeat(widest - text.chars().count())),
+        };
+        let expected: String = lines.iter().map(draw).collect();
+        for pid in &ring {
+            assert_eq!(tree(user, &["-p", &pid.to_string()]), expected);
+        }
+    }
+}
+
+#[test]
+fn leaked_write_end_is_marked() {
+    need!(Need::PYTHON);
+    for &user in User::all() {
+        let scene = Scene::start_with("why_leaks", user, &["daemon"]);
+        let [reader, holder] = ["reader", "holder"].map(|name| scene.truth.number(&format!("/{name}")));
+        let (pipe, fds) = (scene.truth.id("pipe"), fds(&scene, "pipe"));
+        let expected = format!(
+            "python3 ({holder}) [leaked write end]\n└▶ python3 ({reader}) [gets no end of file]  {pipe} {fds}\n"
+        );
+        for pid in [reader, holder] {
+            assert_eq!(tree(user, &["-p", &pid.to_string()]), expected);
+        }
+        let json = json(user, &[&pipe]);
+        assert_eq!(json["edges"][0]["from"]["leaked"], true);
+    }
+}
