@@ -63,6 +63,7 @@ fn containers_and_namespaces() {
     assert_eq!(of(inside(1, Some("a"), Some(11)), Process::unknown(Pid(2)), &ends), None);
     // Only namespaces: info, whatever the descriptors are.
     assert_eq!(of(inside(1, None, Some(10)), inside(2, None, Some(11)), &other), Some(Severity::Info));
+    assert_eq!(of(inside(1, Some("a"), Some(10)), inside(2, Some("a"), Some(11)), &other), Some(Severity::Info));
     // What a container writes to its monitor is usual, another descriptor is not.
     assert_eq!(of(inside(1, None, Some(10)), inside(2, Some("a"), Some(11)), &ends), Some(Severity::Info));
     assert_eq!(of(inside(1, None, Some(10)), inside(2, Some("a"), Some(11)), &other), Some(Severity::Warning));
