@@ -1,7 +1,6 @@
 //! Reports that were saved: `--from FILE` answers as the scan did that made them, and `diff` tells what changed from one to another.
 
-mod compare;
-mod differ;
+mod diff;
 mod forms;
 mod hostile;
 mod live;
