@@ -25,6 +25,9 @@ const SYNOPSIS: &str = r".SH SYNOPSIS
 .B lspipe audit
 .RI [ OPTIONS ]
 .br
+.B lspipe graph
+.RI [ OPTIONS ]\ [ PIPE .\|.\|.]
+.br
 .B lspipe fds
 .RI [ OPTIONS ]\ PID .\|.\|.
 ";

@@ -6,7 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{AccessMode, Endpoint, Fd, Pid, Pipe, PipeGraph, PipeId, PipeKind, Process, Side};
+use crate::model::{
+    AccessMode, Certainty, Diagnosis, Endpoint, Fd, Operation, Pid, Pipe, PipeGraph, PipeId, PipeKind, PipeWait,
+    Process, Side, Subject,
+};
 use crate::why::{is_told_of, mentions, was_told};
 
 /// No line of ancestors is longer, but a saved tree may hold a circle of them.
@@ -19,6 +22,37 @@ pub(super) struct Split {
     pub(super) readers: BTreeSet<Pid>,
     /// Everybody holds both sides, and nobody is in the sets.
     pub(super) shared: bool,
+}
+
+/// What processes were seen to do.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// Those that wait at a pipe, and so use it, on this side.
+    at_it: BTreeSet<(PipeId, Pid, Side)>,
+    /// Those that wait for a child.
+    idle: BTreeSet<Pid>,
+}
+
+impl Seen {
+    pub(super) fn of(diagnosis: &Diagnosis) -> Self {
+        let mut seen = Self::default();
+        for wait in &diagnosis.waits {
+            match &wait.subject {
+                Subject::Child => {
+                    seen.idle.insert(wait.task.pid);
+                }
+                // Who opens a FIFO has no end yet.
+                Subject::Pipe(PipeWait { pipe: Some(pipe), operation, access, .. })
+                    if *operation != Operation::Open && wait.certainty != Certainty::Candidate =>
+                {
+                    let sides = Side::BOTH.into_iter().filter(|side| access.is_on(*side));
+                    seen.at_it.extend(sides.map(|side| (*pipe, wait.task.pid, side)));
+                }
+                Subject::Pipe(_) => {}
+            }
+        }
+        seen
+    }
 }
 
 /// A process on one side.
@@ -37,15 +71,16 @@ type Holders<'a> = BTreeMap<Pid, Holder<'a>>;
 struct Case<'a> {
     graph: &'a PipeGraph,
     pipe: &'a Pipe,
+    seen: &'a Seen,
     /// Every end as its process, number and access.
     ends: BTreeSet<(Pid, Fd, AccessMode)>,
 }
 
-/// Tells those who use a pipe from those who hold a copy. `at_it` are the pipes and processes that were seen at work, with whether that
-/// was reading.
-pub(super) fn split(graph: &PipeGraph, pipe: &Pipe, at_it: &BTreeSet<(PipeId, Pid, bool)>) -> Split {
-    let case = Case { graph, pipe, ends: pipe.ends.iter().map(|end| (end.pid, end.fd, end.access)).collect() };
-    let mut sides = Side::BOTH.map(|side| case.holders(side, at_it));
+/// Tells those who use a pipe from those who hold a copy.
+pub(super) fn split(graph: &PipeGraph, pipe: &Pipe, seen: &Seen) -> Split {
+    let ends = pipe.ends.iter().map(|end| (end.pid, end.fd, end.access)).collect();
+    let case = Case { graph, pipe, seen, ends };
+    let mut sides = Side::BOTH.map(|side| case.holders(side));
     let [readers, writers] = &mut sides;
     for holders in [&mut *readers, &mut *writers] {
         case.set_untold_beside_standard_apart(holders);
@@ -100,10 +135,10 @@ fn set_both_apart<'a>(readers: &mut Holders<'a>, writers: &mut Holders<'a>) {
 }
 
 impl<'a> Case<'a> {
-    fn holders(&self, side: Side, at_it: &BTreeSet<(PipeId, Pid, bool)>) -> Holders<'a> {
+    fn holders(&self, side: Side) -> Holders<'a> {
         let mut holders = Holders::new();
         for end in self.pipe.side(side).filter(|end| uses(end, side)) {
-            let at_it = at_it.contains(&(self.pipe.id, end.pid, side == Side::Read));
+            let at_it = self.seen.at_it.contains(&(self.pipe.id, end.pid, side));
             let holder = holders.entry(end.pid).or_insert(Holder { ends: Vec::new(), standard: false, at_it });
             holder.ends.push(end);
             holder.standard |= was_told(end.fd);
@@ -171,7 +206,7 @@ impl<'a> Case<'a> {
     }
 
     /// Of a process and its descendant, the one that was seen at work uses the end; else the descendant if it knows of the end, as a
-    /// program that a shell has started; and else the process.
+    /// program that a shell has started, and does not only wait for a child while the other does not; and else the process.
     fn set_kin_apart(&self, holders: &mut Holders<'_>) {
         if holders.len() < 2 {
             return;
@@ -186,7 +221,8 @@ impl<'a> Case<'a> {
                 .filter(|(ancestor, _)| is_kin(*ancestor, holder))
                 .collect();
             let Some((nearest, _)) = above.first() else { continue };
-            let is_below_worker = above.iter().any(|(_, it)| it.at_it);
+            let is_below_worker = above.iter().any(|(_, it)| it.at_it)
+                || (self.seen.idle.contains(pid) && !self.seen.idle.contains(nearest));
             if holder.at_it || (!is_below_worker && self.knows(*pid, holder, *nearest, &above)) {
                 apart.extend(above.iter().map(|(ancestor, _)| *ancestor));
             } else {

@@ -2,10 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{
-    Certainty, Code, Diagnosis, Finding, Operation, Pid, PipeGraph, PipeId, PipeWait, Proof, Severity, Side, Subject,
-    TaskId,
-};
+use crate::model::{Code, Diagnosis, Finding, Pid, PipeGraph, PipeId, Proof, Severity, TaskId};
 
 /// What is wrong with a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -115,23 +112,6 @@ fn told_once(marks: BTreeSet<Mark>) -> Vec<Mark> {
     let is_in_one = marks.iter().any(is_deadlock);
     let is_new = |mark: &Mark| troubles.insert(mark.trouble) && !(is_in_one && mark.trouble == Trouble::Behind);
     marks.into_iter().filter(is_new).collect()
-}
-
-/// The processes that are seen to wait for a pipe, and whether that is to read from it.
-pub(super) fn at_it(diagnosis: &Diagnosis) -> BTreeSet<(PipeId, Pid, bool)> {
-    let waits = diagnosis.waits.iter().filter(|wait| wait.certainty != Certainty::Candidate);
-    let of_pipes = waits.filter_map(|wait| match &wait.subject {
-        Subject::Pipe(PipeWait { pipe: Some(pipe), operation, access, .. }) if *operation != Operation::Open => {
-            Some((*pipe, wait.task.pid, *access))
-        }
-        _ => None,
-    });
-    of_pipes
-        .flat_map(|(pipe, pid, access)| {
-            let sides = Side::BOTH.into_iter().filter(move |side| access.is_on(*side));
-            sides.map(move |side| (pipe, pid, side == Side::Read))
-        })
-        .collect()
 }
 
 /// The write ends that keep somebody from end of file.

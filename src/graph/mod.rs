@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{AccessMode, Diagnosis, Endpoint, Fd, Pid, Pipe, PipeGraph, PipeId, Side};
 
+use self::holders::Seen;
 pub use self::marks::{Mark, Trouble};
 pub use self::reach::within_reach;
 
@@ -128,18 +129,13 @@ impl Flow {
 /// Says how the data of each pipe flow. Where a diagnosis is empty nothing is marked, and copies are told by kinship alone.
 #[must_use]
 pub fn draw(graph: &PipeGraph, diagnosis: &Diagnosis) -> Drawing {
-    let (at_it, leaked) = (marks::at_it(diagnosis), marks::leaked(diagnosis));
-    let flows = graph.pipes.iter().map(|pipe| flow(graph, pipe, &at_it, &leaked)).collect();
+    let (seen, leaked) = (Seen::of(diagnosis), marks::leaked(diagnosis));
+    let flows = graph.pipes.iter().map(|pipe| flow(graph, pipe, &seen, &leaked)).collect();
     Drawing { flows, marks: marks::marks(graph, diagnosis) }
 }
 
-fn flow(
-    graph: &PipeGraph,
-    pipe: &Pipe,
-    at_it: &BTreeSet<(PipeId, Pid, bool)>,
-    leaked: &BTreeSet<(PipeId, Pid)>,
-) -> Flow {
-    let split = holders::split(graph, pipe, at_it);
+fn flow(graph: &PipeGraph, pipe: &Pipe, seen: &Seen, leaked: &BTreeSet<(PipeId, Pid)>) -> Flow {
+    let split = holders::split(graph, pipe, seen);
     let is_leaked = |pid: Pid| leaked.contains(&(pipe.id, pid));
     let tips = |side: Side, pids: &BTreeSet<Pid>| {
         let mut fds: BTreeMap<Pid, Vec<Fd>> = BTreeMap::new();

@@ -1,12 +1,13 @@
-//! Who uses an end, in the cases that real programs make, and what holds for any pipes at all.
+//! Who uses an end, in the cases that real programs make, and what is drawn of it.
+
+mod any;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use proptest::prelude::*;
 
 use super::layout::{Layout, Spot};
-use super::{Drawing, Flow, MANY, draw, within_reach};
+use super::{Flow, draw, within_reach};
 use crate::model::{
     AccessMode, Certainty, CommandLine, Coverage, Diagnosis, Endpoint, Fd, Host, OpenFlags, Operation, Pid, Pipe,
     PipeGraph, PipeId, PipeWait, Process, Side, Subject, TaskId, Tid, Wait,
@@ -238,6 +239,18 @@ fn who_is_seen_at_work_uses_the_end() {
     }
 }
 
+#[test]
+fn shell_behind_a_substitution_only_waits() {
+    // tee >(grep x | sort) | wc: the shell of the substitution is a child of tee, and has its output too.
+    let processes = [(10, 9, 10, "tee /dev/fd/63"), (11, 10, 10, "bash"), (12, 9, 10, "wc")];
+    let graph = graph(&processes, &[(1, 10, 1, W), (1, 11, 1, W), (1, 12, 0, R)]);
+    let waits = |pid: u32| Wait { subject: Subject::Child, ..reads(pid, 1, 0) };
+    for (idle, writers) in [(&[11][..], [10]), (&[10, 11], [11]), (&[10], [11])] {
+        let diagnosis = Diagnosis { waits: idle.iter().map(|pid| waits(*pid)).collect(), findings: Vec::new() };
+        assert_eq!(pids(&draw(&graph, &diagnosis).flows[0], Side::Write), writers, "{idle:?} wait for a child");
+    }
+}
+
 /// Ten writers on one pipe and ten readers are twenty arrows, and not a hundred; counted only where nothing else is drawn of them.
 #[test]
 fn many_to_many_goes_through_the_pipe() {
@@ -312,99 +325,4 @@ fn circles_begin_with_their_first_process() {
     assert_eq!(roots, [[Spot::Process(Pid(3))], [Spot::Process(Pid(5))]]);
     let [one, three, four] = [1, 3, 4].map(|pid| Spot::Process(Pid(pid)));
     assert!(layout.is_circle(three, four) && !layout.is_circle(four, one));
-}
-
-/// Processes in a tree, of a few programs and jobs, and ends of a few pipes and FIFOs among them.
-fn any_graph() -> impl Strategy<Value = PipeGraph> {
-    let access = prop_oneof![4 => Just(R), 4 => Just(W), 1 => Just(RW)];
-    let end = (prop_oneof![1..6_u64, FIFOS..FIFOS + 2], 2..30_u32, 0..6_u32, access);
-    let program = prop_oneof![Just("bash"), Just("cat"), Just("gpg --status-fd=4"), Just("server")];
-    let process = (1..30_u32, 1..5_u32, program);
-    (proptest::collection::vec(process, 30), proptest::collection::vec(end, 1..80)).prop_map(|(processes, ends)| {
-        let who = |(pid, (parent, job, program))| (pid, parent, job, program);
-        let processes: Vec<Who> = (1..).zip(processes).map(who).collect();
-        graph(&processes, &ends)
-    })
-}
-
-fn every_spot(drawing: &Drawing, layout: &Layout<'_>) -> BTreeSet<Spot> {
-    let flows = || drawing.flows.iter().filter(|flow| !flow.shared);
-    let unfolded = flows().flat_map(|flow| Side::BOTH.map(|side| (flow, side)));
-    let processes = unfolded.filter(|(flow, side)| !flow.is_folded(*side)).flat_map(|(flow, side)| flow.side(side));
-    let known: BTreeSet<Spot> = processes.map(|tip| Spot::Process(tip.pid)).collect();
-    let missing: Vec<_> = known.iter().filter(|spot| !layout.spots().any(|it| it == **spot)).collect();
-    assert!(missing.is_empty(), "not drawn: {missing:?}");
-    layout.spots().collect()
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
-
-    #[test]
-    fn nobody_is_lost_and_no_side_is_emptied(graph in any_graph()) {
-        let drawing = draw(&graph, &Diagnosis::default());
-        prop_assert_eq!(drawing.flows.len(), graph.pipes.len());
-        for (flow, pipe) in drawing.flows.iter().zip(&graph.pipes) {
-            let told: BTreeSet<(Pid, Fd)> = flow.writers.iter().chain(&flow.readers).flat_map(|tip| tip.fds.iter().map(|fd| (tip.pid, *fd)))
-                .chain(flow.apart.iter().map(|apart| (apart.end.pid, apart.end.fd))).collect();
-            let held: BTreeSet<(Pid, Fd)> = pipe.ends.iter().map(|end| (end.pid, end.fd)).collect();
-            prop_assert_eq!(told, held);
-            for side in Side::BOTH {
-                let is_empty = pipe.side(side).next().is_none();
-                prop_assert_eq!(flow.side(side).is_empty(), is_empty || flow.shared);
-                let are_holders = flow.side(side).iter().all(|tip| pipe.side(side).any(|end| end.pid == tip.pid));
-                prop_assert!(are_holders, "{:?}", flow);
-            }
-            prop_assert_eq!(flow.absence.is_some(), flow.empty_side().is_some());
-        }
-    }
-
-    #[test]
-    fn everything_is_reached_from_the_roots_and_once(graph in any_graph()) {
-        let drawing = draw(&graph, &Diagnosis::default());
-        let layout = Layout::of(&drawing);
-        let spots = every_spot(&drawing, &layout);
-        let mut reached = BTreeSet::new();
-        for pipeline in &layout.pipelines {
-            let mut here = BTreeSet::new();
-            let mut next = pipeline.roots.clone();
-            while let Some(spot) = next.pop() {
-                if here.insert(spot) {
-                    next.extend(layout.from(spot).iter().map(|arrow| arrow.to));
-                }
-            }
-            prop_assert!(here.is_disjoint(&reached), "in two pipelines");
-            reached.extend(here);
-        }
-        prop_assert_eq!(reached, spots);
-        let flows: usize = layout.pipelines.iter().map(|pipeline| pipeline.flows.len()).sum();
-        prop_assert_eq!(flows + layout.shared.len(), drawing.flows.len());
-        for flow in &drawing.flows {
-            let arrows = layout.arrows().filter(|arrow| arrow.pipe() == Some(flow.pipe)).count();
-            prop_assert!(arrows <= flow.writers.len() + flow.readers.len(), "{} arrows for {:?}", arrows, flow);
-            prop_assert!(!flow.is_folded(Side::Read) || flow.readers.len() > MANY);
-        }
-    }
-
-    /// By the plain meaning: all that somebody writes to, those who read that, and so on, and the same against the data.
-    #[test]
-    fn reach_is_what_it_is_said_to_be(graph in any_graph(), pid in 2..30_u32) {
-        let drawing = draw(&graph, &Diagnosis::default());
-        let held = graph.pipes.iter().filter(|pipe| pipe.ends.iter().any(|end| end.pid == Pid(pid))).map(|pipe| pipe.id);
-        let reached = within_reach(&drawing, &held.collect(), Some(&[Pid(pid)].into()));
-        let has_shared = |flow: &&Flow| flow.shared && flow.apart_pids().contains(&Pid(pid));
-        let mut expected: BTreeSet<PipeId> = drawing.flows.iter().filter(has_shared).map(|flow| flow.pipe).collect();
-        for to in Side::BOTH {
-            let mut known = BTreeSet::from([pid]);
-            for _ in 0..30 {
-                for flow in &drawing.flows {
-                    if pids(flow, to.other()).iter().any(|pid| known.contains(pid)) {
-                        expected.insert(flow.pipe);
-                        known.extend(pids(flow, to));
-                    }
-                }
-            }
-        }
-        prop_assert_eq!(reached, expected);
-    }
 }

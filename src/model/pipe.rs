@@ -89,7 +89,7 @@ impl FromStr for PipeId {
 }
 
 /// One of the two directions of a pipe.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Side {
     /// The read end, held by readers.
     Read,

@@ -151,13 +151,16 @@ fn fish_completes() {
     assert!(said("lspipe fds --js").starts_with("--json\t"), "{}", said("lspipe fds --js"));
 }
 
-/// The schema of a report, and of a line of NDJSON.
-fn validators() -> (Validator, Validator) {
+/// The schema of a report, of a line of NDJSON, and of a drawing.
+fn validators() -> [Validator; 3] {
     let schema: Value = serde_json::from_str(&generate("schema")).expect("the schema is JSON");
     assert_eq!(jsonschema::meta::validate(&schema).err().map(|error| error.to_string()), None);
-    assert!(schema["$defs"]["Line"].is_object(), "the schema defines Line");
-    let line = json!({ "$schema": schema["$schema"], "$ref": "#/$defs/Line", "$defs": schema["$defs"] });
-    [schema, line].map(|schema| jsonschema::validator_for(&schema).expect("a schema")).into()
+    let definition = |name: &str| {
+        assert!(schema["$defs"][name].is_object(), "the schema defines {name}");
+        json!({ "$schema": schema["$schema"], "$ref": format!("#/$defs/{name}"), "$defs": schema["$defs"] })
+    };
+    let [line, graph] = ["Line", "Graph"].map(definition);
+    [schema, line, graph].map(|schema| jsonschema::validator_for(&schema).expect("a schema"))
 }
 
 #[track_caller]
@@ -176,7 +179,7 @@ fn roots() -> Vec<PathBuf> {
 
 #[test]
 fn json_keeps_the_schema() {
-    let (report, line) = validators();
+    let [report, line, graph] = validators();
     // So that the live report has something to show.
     let (_read_end, _write_end) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).expect("pipe");
     for root in roots() {
@@ -188,6 +191,8 @@ fn json_keeps_the_schema() {
         for text in lines.text().lines() {
             assert_valid(&line, text);
         }
+        let drawn = assert_valid(&graph, run(&["graph", "--json"]).text());
+        assert_ne!(drawn["edges"].as_array().map(Vec::len), Some(0));
         let pid = if root == Path::new("/proc") {
             std::process::id().to_string()
         } else {
@@ -201,11 +206,21 @@ fn json_keeps_the_schema() {
 /// A schema that anything keeps would be no promise.
 #[test]
 fn schema_refuses_what_is_not_a_report() {
-    let (validator, _) = validators();
+    let [report, _, graph] = validators();
+    let of_report = ["", "/host", "/scan", "/processes/0", "/pipes/0", "/pipes/1/readers/0"];
+    let of_graph = ["", "/scan", "/nodes/0", "/edges/1", "/edges/1/from", "/pipes/0"];
+    refuses(&report, &["--json"], &of_report);
+    refuses(&graph, &["graph", "--json"], &of_graph);
+}
+
+/// Asserts that no field of the objects in these places may be missing, or be anything.
+#[track_caller]
+fn refuses(validator: &Validator, args: &[&str], places: &[&str]) {
     let pipeline = scenes().into_iter().find(|scene| scene.ends_with("pipeline")).expect("a scene");
-    let output = lspipe(["--json", "--proc", pipeline.join("proc").to_str().expect("UTF-8")]).run().expect(0);
-    let good = assert_valid(&validator, output.text());
-    for place in ["", "/host", "/scan", "/processes/0", "/pipes/0", "/pipes/1/readers/0"] {
+    let proc = pipeline.join("proc");
+    let output = lspipe([args, &["--proc", proc.to_str().expect("UTF-8")]].concat()).run().expect(0);
+    let good = assert_valid(validator, output.text());
+    for place in places {
         let object = good.pointer(place).and_then(Value::as_object).expect("an object");
         for field in object.keys() {
             let mut bad = good.clone();

@@ -92,7 +92,7 @@ fn commands() -> Vec<String> {
 
 #[test]
 fn commands_of_the_readme_run_as_they_stand() {
-    need!(Need::Program("bash"), Need::Program("jq"));
+    need!(Need::Program("bash"), Need::Program("jq"), Need::Program("dot"));
     let scene = Scene::start();
     let mut ran = 0;
     for command in commands().iter().filter(|command| command.starts_with("lspipe ")) {

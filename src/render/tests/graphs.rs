@@ -50,9 +50,10 @@ fn process(pid: u32) -> impl Strategy<Value = Process> {
             ns_pid: numbers[4],
             container,
             unit,
-            fd_limit: facts[0],
+            // Few, so that there is what an audit finds.
+            fd_limit: facts[0].map(|limit| limit % 9),
             fds: facts[1],
-            pid_namespace: facts[2],
+            pid_namespace: facts[2].map(|namespace| namespace % 3),
         },
     )
 }
@@ -90,9 +91,9 @@ fn file() -> impl Strategy<Value = PipeFile> {
         others,
         replaceable,
     });
-    (any::<u32>(), any::<u32>(), 0..0o10000_u16, option::of(directories)).prop_map(
-        |(owner, group, mode, directories)| PipeFile { owner: Uid(owner), group: Gid(group), mode, directories },
-    )
+    (0..3_u32, 0..3_u32, 0..0o10000_u16, option::of(directories)).prop_map(|(owner, group, mode, directories)| {
+        PipeFile { owner: Uid(owner), group: Gid(group), mode, directories }
+    })
 }
 
 fn pipe() -> impl Strategy<Value = Pipe> {
@@ -217,8 +218,8 @@ pub(super) fn graph() -> impl Strategy<Value = PipeGraph> {
     let pipes = vec((pipe(), option::of(probed())), 0..5);
     let processes = (process(1), process(2), process(3));
     let limits = any::<[Option<u64>; 3]>().prop_map(|[soft, hard, page_size]| PipeLimits {
-        user_pages_soft: soft,
-        user_pages_hard: hard,
+        user_pages_soft: soft.map(|pages| pages % 60),
+        user_pages_hard: hard.map(|pages| pages % 99),
         page_size,
     });
     let descriptors = prop_oneof![3 => Just(Vec::new()), 1 => vec(descriptor(), 1..9)];

@@ -106,6 +106,42 @@ fn nothing_to_draw() {
     }
 }
 
+/// A report that was saved is drawn as the machine was; what nobody judged is not marked.
+#[test]
+fn saved_report_is_drawn_alike() {
+    const UNMARKED: &str = "\
+python3 (100)
+└▶ cat (101)                  pipe:[2001] 4→0
+   └▶ ↺ python3 (100), above  pipe:[2002] 1→5
+
+sh (201)
+└▶ ↺ itself  pipe:[2003] 4→3
+
+mydaemon (301)
+└▶ tee (300)  pipe:[2004]
+
+yes (400)
+└▶ less (401) [stopped]  pipe:[2005]
+
+sleep (500)
+└▶ cat (501)  pipe:[2006]
+";
+    let dir = tempfile::TempDir::new().expect("temporary directory");
+    let (_dir, tree) = crate::fixtures::why::stage();
+    let drawn = |args: &[&str]| lspipe([&["graph"], args].concat()).run().expect(0).text().to_owned();
+    let root = tree.root().to_str().expect("UTF-8");
+    let live = drawn(&["--proc", root]);
+    assert!(live.contains("[deadlock]") && live.contains("[gets no end of file]"), "{live}");
+    for (args, code, expected) in [(&["why", "--json"][..], 1, live.clone()), (&["--json"], 0, UNMARKED.to_owned())] {
+        let file = dir.path().join("report.json");
+        let report = lspipe([args, &["--proc", root]].concat()).run().expect(code);
+        std::fs::write(&file, report.stdout).expect("write");
+        let file = file.to_str().expect("UTF-8");
+        assert_eq!(drawn(&["--from", file]), expected, "{args:?}");
+        assert_eq!(drawn(&["--from", file, "-p", "500"]), "sleep (500)\n└▶ cat (501)  pipe:[2006]\n");
+    }
+}
+
 #[test]
 fn json_has_two_names() {
     let stage = Stage::new();

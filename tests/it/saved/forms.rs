@@ -1,6 +1,7 @@
 //! Every question, of a tree and of the report that was saved of it: the answers are the same.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -161,7 +162,7 @@ fn why_in_every_form() {
             );
             let (found, expected) = (said(&from_file), said(&from_tree));
             if found != expected {
-                wrong.extend([format!("{args:?} of {proc}:\n{}\nis not\n{}\n", found.1, expected.1)]);
+                writeln!(wrong, "{args:?} of {proc}:\n{}\nis not\n{}", found.1, expected.1).expect("a string");
             }
         }
         let again = saved.ask(&["why", "-J", "-l", "-q"]);
