@@ -1,5 +1,5 @@
 //! Draws pipelines: as lines for people, for Graphviz, for Mermaid, and as JSON. What is drawn where is decided by
-//! [`Layout`](crate::graph::layout::Layout); here are the looks, and the words that all of them share.
+//! [`Layout`]; here are the looks, and the words that all of them share.
 
 mod dot;
 mod figure;
