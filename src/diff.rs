@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use jiff::SignedDuration;
 
-use crate::model::{Endpoint, Fd, Pid, Pipe, PipeGraph, PipeId, Process, Side, Tid};
+use crate::model::{Endpoint, Fd, Pid, Pipe, PipeGraph, PipeId, Process, Tid};
 
 /// The time of a process's start is known from the time of the boot, which the kernel computes anew for each reader of /proc/stat, and
 /// rounds to a second.
@@ -168,9 +168,9 @@ impl Both<'_> {
     /// An end that is in one report only: certainly, unless the other could not read the process that has it there.
     fn end(&self, change: Change, pipe: PipeId, end: Endpoint) -> EndChange {
         let other = self.without(change);
-        let hides = |side: &Side| end.access.is_on(*side) && other.coverage.may_hide_in(end.pid, pipe.kind(), *side);
         let is_outside = other.coverage.outside.is_some() && !other.processes.contains_key(&end.pid);
-        EndChange { change, certain: !is_outside && !Side::BOTH.iter().any(hides), end, was: None }
+        let certain = !is_outside && !other.coverage.may_hide_end(pipe.kind(), &end);
+        EndChange { change, certain, end, was: None }
     }
 
     /// What is not as it was with a pipe that is in both.

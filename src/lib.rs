@@ -3,14 +3,15 @@
 //! Data flows one way:
 //!
 //! ```text
-//! argv ─ cli ─▶ Options ─▶ scan ─▶ Snapshot ─▶ join ─▶ PipeGraph ─▶ why, audit ─▶ Diagnosis ─▶ select ─▶ render ─▶ bytes
-//!                           └─▶ what threads are doing ──────────────┘                    probe ─┘
+//! argv ─ cli ─▶ Request ─▶ scan ─▶ Snapshot ─▶ join ─▶ PipeGraph ─▶ why, audit ─▶ Diagnosis ─▶ select ─▶ render ─▶ bytes
+//!                      │    └─▶ what threads are doing ──────────────┘                    probe ─┘
+//!                      └─▶ saved (a report in a file) ──▶ PipeGraph, Diagnosis ─▶ …
 //! ```
 //!
 //! [`scan`] looks at a proc root and drops nothing silently, [`join`] makes pipes of ends, [`why`] judges what threads wait for if that
 //! was asked, [`audit`] judges the rest of it, [`select`] keeps whole pipes, [`probe`] asks the kernel about those if that was asked for,
-//! [`graph`] tells how data flow if that is to be drawn, and [`render`] draws what is left. [`run()`] is their order. All words are in
-//! [`model`].
+//! [`graph`] tells how data flow if that is to be drawn, and [`render`] draws what is left. [`saved`] stands in the place of the scan and
+//! its judges where a saved report is to answer, and [`diff`](mod@diff) compares two. [`run()`] is their order. All words are in [`model`].
 
 pub mod audit;
 pub mod cli;

@@ -9,11 +9,11 @@ pub(super) const EXPLAIN: &str = "\
 The ends of one pipe are held in different containers, told by the control
 groups of their holders, or in different PID namespaces.
 
-Info if no container is in it, as with sandboxes of browsers and unshare(1), and
-if it is a standard stream of a container that a single process on the other
-side has, as the monitors of container engines do. Otherwise warning: two
-containers share a pipe, or one has an end of the host's that is none of its
-standard streams.
+Info if only the namespaces differ, as with sandboxes of browsers and
+unshare(1), and if it is a standard stream of a container that a single process
+on the other side has, as the monitors of container engines do. Otherwise
+warning: two containers share a pipe, or one has an end of the host's that is
+none of its standard streams.
 
 Harmless where the engine passes such a descriptor on purpose.
 
@@ -40,7 +40,8 @@ pub(super) fn find(case: &Case<'_>, pipe: &Pipe) -> Option<Finding> {
         pids,
     };
     let places: Vec<Place> = places.into_iter().map(place).collect();
-    let usual = places.iter().all(|place| place.container.is_none()) || is_stdio(pipe, &places);
+    let is_within = places.iter().all(|place| Some(&place.container) == places.first().map(|first| &first.container));
+    let usual = is_within || is_stdio(pipe, &places);
     let risk = Risk::CrossesContainers { pipe: pipe.id, places, usual };
     Some(case.finding(risk, all_on(pipe), vec![pipe.id], Vec::new()))
 }

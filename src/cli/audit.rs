@@ -34,7 +34,7 @@ pub(super) struct AuditArgs {
     #[arg(long, value_name = "SEVERITY", value_parser = value::severities())]
     severity: Option<Severity>,
 
-    /// How many pipe ends a process may hold before it is a hoard
+    /// How many pipe ends a process may hold before it is a hoard (1024 if not given)
     #[arg(long, value_name = "N", value_hint = ValueHint::Other, value_parser = clap::value_parser!(u64).range(1..))]
     max_ends: Option<u64>,
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Fd, Pid, PipeKind, Side, Tid, Uid};
+use super::{Endpoint, Fd, Pid, PipeKind, Side, Tid, Uid};
 
 /// What of a process could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -146,10 +146,16 @@ impl Coverage {
         self.outside.is_some() || self.gaps.iter().any(|gap| gap.may_hold.covers(kind, side))
     }
 
-    /// Whether this process may hold such an end without being seen to.
+    /// Whether this very end of a pipe of this kind may be in what could not be read of its process.
     #[must_use]
-    pub fn may_hide_in(&self, pid: Pid, kind: PipeKind, side: Side) -> bool {
-        self.gaps.iter().any(|gap| gap.pid == pid && gap.may_hold.covers(kind, side))
+    pub fn may_hide_end(&self, kind: PipeKind, end: &Endpoint) -> bool {
+        let sides = || Side::BOTH.into_iter().filter(|side| end.access.is_on(*side));
+        let may_be = |gap: &Gap| match gap.what {
+            Unread::Fd(fd) => (gap.tid, fd) == (end.tid, end.fd),
+            _ => true,
+        };
+        let mut gaps = self.gaps.iter().filter(|gap| gap.pid == end.pid && may_be(gap));
+        gaps.any(|gap| sides().any(|side| gap.may_hold.covers(kind, side)))
     }
 
     /// How many processes could not be read whole. `gaps` may have several entries for one.

@@ -15,7 +15,7 @@ pub struct PipeFile {
     pub directories: Option<Directories>,
 }
 
-/// What the directories above a FIFO allow, from the root directory of whoever holds it on, by their modes alone.
+/// What the directories above a FIFO allow, as whoever holds it sees them, by their modes alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Directories {
     /// Whether the owner of the FIFO may search all of them.

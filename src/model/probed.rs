@@ -58,6 +58,15 @@ pub struct Hidden {
     pub told: BTreeMap<PipeId, Vec<Suspect>>,
 }
 
+impl Hidden {
+    /// Leaves out the processes that are not among these, which are in ascending order, where what is hidden in them ends with them.
+    pub fn keep(&mut self, alive: &[Pid]) {
+        let is_alive = |pid: &Pid| alive.binary_search(pid).is_ok();
+        self.exiting.retain(|(pid, _)| is_alive(pid));
+        self.gaps.retain(|gap| is_alive(&gap.pid));
+    }
+}
+
 /// A descriptor by which something is held that is not a descriptor itself.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Holding {

@@ -22,7 +22,8 @@ pub enum Risk {
         pipe: PipeId,
         /// Where they are, by container and namespace.
         places: Vec<Place>,
-        /// Whether it is to be expected: no container is in it, or it is a standard stream of one, which a single process outside has.
+        /// Whether it is to be expected: only their namespaces differ, or it is a standard stream of a container, which a single process
+        /// outside has.
         usual: bool,
     },
     /// Others may open a FIFO that somebody has open.

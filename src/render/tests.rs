@@ -1,162 +1,29 @@
 //! What every form of output promises for any names at all: rows stay rows, terminals stay safe, JSON reads back.
 
+mod graphs;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::Value;
 
+use self::graphs::{graph, users};
 use super::*;
 use crate::audit;
 use crate::model::{
-    AccessMode, Code, CommandLine, Coverage, Device, Diagnosis, Directories, Endpoint, Fd, Gap, Gid, Hidden, Holding,
-    Host, MayHold, OpenFlags, PipeFile, PipeId, PipeLimits, Probed, Process, Severity, Tid, Uid, Unread,
+    AccessMode, Code, Coverage, Diagnosis, Endpoint, Fd, Hidden, Host, PipeId, PipeKind, PipeLimits, Probed, Process,
+    Severity,
 };
-
-fn name() -> impl Strategy<Value = Vec<u8>> {
-    prop_oneof![
-        proptest::collection::vec(any::<u8>(), 0..16),
-        any::<String>().prop_map(String::into_bytes),
-        Just(b"tmux: server".to_vec()),
-        Just(b"\x1b]0;owned\x07\n".to_vec()),
-    ]
-}
-
-fn process(pid: u32) -> impl Strategy<Value = Process> {
-    let arguments = proptest::option::of(proptest::collection::vec(name(), 0..4));
-    // A NUL ends an argument, so there is none in it.
-    let arguments = arguments.prop_map(|arguments| {
-        let ended = |argument: Vec<u8>| argument.into_iter().filter(|byte| *byte != 0).chain([0]);
-        arguments.map(|arguments| CommandLine(arguments.into_iter().flat_map(ended).collect()))
-    });
-    let place = (proptest::option::of(any::<String>()), proptest::option::of(0..3_u64), 1..4_u32, 0..9_u64);
-    (name(), arguments, any::<Option<u32>>(), proptest::option::of("[a-z:]{0,9}"), place).prop_map(
-        move |(command, cmdline, uid, unit, (container, pid_namespace, sid, fd_limit))| Process {
-            pid: Pid(pid),
-            ppid: uid,
-            pgid: Some(pid),
-            sid: Some(sid),
-            uid: uid.map(Uid),
-            command,
-            cmdline,
-            state: Some('S'),
-            started_at: Some(Timestamp::UNIX_EPOCH),
-            ns_pid: None,
-            container,
-            unit,
-            fd_limit: Some(fd_limit),
-            fds: None,
-            pid_namespace,
-        },
-    )
-}
-
-fn end() -> impl Strategy<Value = Endpoint> {
-    let access = prop_oneof![Just(AccessMode::Read), Just(AccessMode::Write), Just(AccessMode::ReadWrite)];
-    let flags = any::<Option<u32>>().prop_map(|flags| flags.map(OpenFlags));
-    (1..5_u32, proptest::option::of(9..11_u32), 0..9_u32, access, flags).prop_map(|(pid, tid, fd, access, flags)| {
-        Endpoint { pid: Pid(pid), tid: tid.map(Tid), fd: Fd(fd), access, flags }
-    })
-}
-
-fn file() -> impl Strategy<Value = PipeFile> {
-    let directories = any::<[bool; 4]>().prop_map(|[owner, group, others, replaceable]| Directories {
-        owner,
-        group,
-        others,
-        replaceable,
-    });
-    (0..3_u32, 0..3_u32, 0..0o1000_u16, proptest::option::of(directories)).prop_map(
-        |(owner, group, mode, directories)| PipeFile { owner: Uid(owner), group: Gid(group), mode, directories },
-    )
-}
-
-fn pipe() -> impl Strategy<Value = Pipe> {
-    let id = prop_oneof![
-        any::<u64>().prop_map(|inode| PipeId::Anonymous { inode }),
-        (any::<u32>(), any::<u32>(), any::<u64>())
-            .prop_map(|(major, minor, inode)| PipeId::Fifo { device: Device { major, minor }, inode }),
-    ];
-    let ends = proptest::collection::btree_map(any::<u8>(), end(), 1..60);
-    let file = proptest::option::of(file());
-    (id, proptest::option::of(name()), any::<bool>(), ends, file).prop_map(|(id, path, deleted, ends, file)| {
-        let mut ends: Vec<Endpoint> = ends.into_values().collect();
-        ends.sort_by_key(Endpoint::key);
-        ends.dedup_by_key(|end| end.key());
-        Pipe { path, deleted, ends, file, ..Pipe::unknown(id) }
-    })
-}
-
-fn probed() -> impl Strategy<Value = Probed> {
-    let known = || proptest::option::of(any::<bool>());
-    let bytes = || proptest::option::of(0..2_000_000_u64);
-    (bytes(), bytes(), known(), known(), known(), any::<bool>()).prop_map(
-        |(queued, capacity, full, reader, writer, unanswered)| Probed {
-            queued,
-            capacity,
-            full,
-            reader,
-            writer,
-            unanswered,
-        },
-    )
-}
-
-fn graph() -> impl Strategy<Value = PipeGraph> {
-    let gap = (name(), any::<bool>()).prop_map(|(command, read)| Gap {
-        pid: Pid(77),
-        tid: None,
-        command,
-        uid: None,
-        what: Unread::FdLinks,
-        error: "EACCES".to_owned(),
-        fds: Some(3),
-        mount: None,
-        may_hold: MayHold { read, write: !read, anonymous: true },
-    });
-    let processes = (process(1), process(2), process(3));
-    let hidden = proptest::collection::vec((0..9_u32, name()), 0..3).prop_map(|found| Hidden {
-        in_flight: found.into_iter().map(|(fd, command)| Holding { pid: Pid(8), fd: Fd(fd), command }).collect(),
-        ..Hidden::default()
-    });
-    let probed = proptest::collection::vec(proptest::option::of(probed()), 5);
-    let pipes = proptest::collection::vec(pipe(), 0..5);
-    (pipes, processes, proptest::option::of(gap), probed, hidden).prop_map(
-        |(mut pipes, (a, b, c), gap, probed, hidden)| {
-            pipes.sort_by_key(|pipe| pipe.id);
-            pipes.dedup_by_key(|pipe| pipe.id);
-            let ids = pipes.iter().map(|pipe| pipe.id);
-            let probed = ids.zip(probed).filter_map(|(id, probed)| Some((id, probed?))).collect();
-            PipeGraph {
-                host: Host { hostname: Some("web\"1".to_owned()), kernel: None, boot_id: None },
-                taken_at: Timestamp::UNIX_EPOCH,
-                coverage: Coverage {
-                    proc_root: "/proc".into(),
-                    processes: 4,
-                    vanished: 0,
-                    gaps: gap.into_iter().collect(),
-                    outside: None,
-                    privileged: false,
-                    own_pids: true,
-                },
-                pipefs: Some(Device { major: 0, minor: 15 }),
-                parents: std::collections::BTreeMap::new(),
-                // Process 4 is not there: its facts could not be read.
-                processes: [a, b, c].into_iter().map(|process| (process.pid, process)).collect(),
-                pipes,
-                descriptors: Vec::new(),
-                probed,
-                hidden,
-                selected: false,
-                limits: PipeLimits { user_pages_soft: Some(30), user_pages_hard: Some(60), page_size: Some(4096) },
-            }
-        },
-    )
-}
+use crate::saved;
 
 fn drawn(graph: &PipeGraph, format: &Format, width: Option<u16>) -> String {
+    drawn_with(graph, &Users::default(), format, width)
+}
+
+fn drawn_with(graph: &PipeGraph, users: &Users, format: &Format, width: Option<u16>) -> String {
     let mut bytes = Vec::new();
-    render(graph, &Users::default(), None, None, format, &Style { width, color: false }, &mut bytes).unwrap();
+    render(graph, users, None, None, format, &Style { width, color: false }, &mut bytes).unwrap();
     String::from_utf8(bytes).unwrap()
 }
 
@@ -225,10 +92,11 @@ proptest! {
         for line in text.lines() {
             prop_assert!(text::width(line) <= usize::from(width), "{} > {width}: {line}", text::width(line));
         }
-        // Every end closes with its descriptor and access, wherever the cell was wrapped.
+        // Every end closes with its descriptor and access, wherever the cell was wrapped, and who opens one with that.
         let commas = text.matches(',').count();
-        let sides = [Side::Read, Side::Write];
-        let ends: usize = graph.pipes.iter().flat_map(|pipe| sides.map(|side| pipe.side(side).count())).sum();
+        let opening = |pipe: &Pipe, side| pipe.openers.iter().filter(|opener| opener.access.is_on(side)).count();
+        let on_side = |pipe: &Pipe, side| pipe.side(side).count() + opening(pipe, side);
+        let ends: usize = graph.pipes.iter().flat_map(|pipe| Side::BOTH.map(|side| on_side(pipe, side))).sum();
         prop_assert_eq!(commas, 2 * ends);
     }
 
@@ -258,7 +126,32 @@ proptest! {
             let expected = process.cmdline.as_ref().map(|it| it.arguments().map(<[u8]>::to_vec).collect::<Vec<_>>());
             prop_assert_eq!(cmdline, expected);
         }
-        prop_assert_eq!(report["scan"]["complete"].as_bool(), Some(graph.coverage.gaps.is_empty()));
+        let Coverage { gaps, outside, .. } = &graph.coverage;
+        prop_assert_eq!(report["scan"]["complete"].as_bool(), Some(gaps.is_empty() && outside.is_none()));
+    }
+
+    #[test]
+    fn a_saved_report_is_the_report(graph in graph(), names in users()) {
+        let users = Users::saved(names.into_iter());
+        let json = drawn_with(&graph, &users, &Format::Json, None);
+        let saved = saved::parse(json.as_bytes()).map_err(|error| TestCaseError::fail(format!("{error}: {json}")))?;
+        prop_assert_eq!(&drawn_with(&saved.graph, &saved.users, &Format::Json, None), &json);
+        let forms = [
+            Format::Pipes(table(columns::Subject::Pipe)),
+            Format::Ends(table(columns::Subject::End)),
+            Format::Tables { headings: true },
+            Format::Ndjson,
+            Format::Terse(vec![Side::Read]),
+            Format::Terse(vec![Side::Write]),
+        ];
+        for form in forms {
+            let read_back = drawn_with(&saved.graph, &saved.users, &form, None);
+            prop_assert_eq!(read_back, drawn_with(&graph, &users, &form, None), "{:?}", form);
+        }
+        // On a terminal it is indented, and is the same.
+        let pretty = drawn_with(&graph, &users, &Format::Json, Some(80));
+        let saved = saved::parse(pretty.as_bytes()).map_err(|error| TestCaseError::fail(format!("{error}: {pretty}")))?;
+        prop_assert_eq!(&drawn_with(&saved.graph, &saved.users, &Format::Json, None), &json);
     }
 
     #[test]
@@ -318,8 +211,11 @@ proptest! {
         let text = drawn(&graph, &Format::Pipes(TableFormat { columns, headings: false }), None);
         for (pipe, line) in graph.pipes.iter().zip(text.lines()) {
             for (cell, side) in line.split_whitespace().zip([Side::Read, Side::Write]) {
-                let absent = pipe.side(side).next().is_none();
-                let hidden = graph.coverage.gaps.iter().any(|gap| match side {
+                let opens = |side| pipe.openers.iter().any(|opener| opener.access.is_on(side));
+                let absent = pipe.side(side).next().is_none() && !opens(side);
+                let Coverage { gaps, outside, .. } = &graph.coverage;
+                let is_fifo = pipe.id.kind() == PipeKind::Fifo;
+                let hidden = outside.is_some() || gaps.iter().any(|gap| (is_fifo || gap.may_hold.anonymous) && match side {
                     Side::Read => gap.may_hold.read,
                     Side::Write => gap.may_hold.write,
                 });

@@ -136,6 +136,8 @@ pub(super) fn find_out(
         notes = probe(&mut second, &shown, untouchable)?;
     }
     let still = look_again(root, before, &mut again)?;
+    // Who is gone by now holds nothing: on a busy machine somebody is always exiting.
+    second.hidden.keep(&scan::processes(root)?);
     let first = PipeGraph { hidden: second.hidden.clone(), probed: second.probed.clone(), ..graph };
     let agreed = why::agreed(why::diagnose(&second, &still), &why::diagnose(&first, &still));
     Ok(Found { graph: second, groups: still, diagnosis: agreed, judged: true, notes })

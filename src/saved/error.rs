@@ -51,8 +51,12 @@ pub enum Invalid {
 }
 
 impl Invalid {
-    pub(super) fn of_head(error: serde_json::Error) -> Self {
-        if error.is_eof() {
+    /// What it means that not even the head of a report could be read.
+    pub(super) fn of_head(error: serde_json::Error, bytes: &[u8]) -> Self {
+        let lines = || bytes.split(|byte| *byte == b'\n');
+        // Half a number, such as `1.`, is an error of its own.
+        let is_at_end = error.line() == lines().count() && Some(error.column()) >= lines().next_back().map(<[u8]>::len);
+        if error.is_eof() || (bytes.trim_ascii_start().starts_with(b"{") && is_at_end) {
             Self::CutShort(error.line(), error.column())
         } else if error.is_data() {
             Self::NotOurs

@@ -95,12 +95,13 @@ pub fn read(file: &SavedFile) -> Result<Saved, SavedError> {
     parse(&bytes).map_err(fail)
 }
 
-fn parse(bytes: &[u8]) -> Result<Saved, Invalid> {
+/// Reads a report from what was in its file.
+pub(crate) fn parse(bytes: &[u8]) -> Result<Saved, Invalid> {
     if bytes.trim_ascii().is_empty() {
         return Err(Invalid::Empty);
     }
     let mut values = serde_json::Deserializer::from_slice(bytes).into_iter::<Head>();
-    let head = values.next().ok_or(Invalid::Empty)?.map_err(Invalid::of_head)?;
+    let head = values.next().ok_or(Invalid::Empty)?.map_err(|error| Invalid::of_head(error, bytes))?;
     if head.pipe.is_some() || head.finding.is_some() {
         return Err(Invalid::Lines);
     }

@@ -1,14 +1,14 @@
-//! The directories above a FIFO: whom they let through to it, seen from whoever holds it. Looked up one by one from its root directory,
-//! and no symbolic link is followed. Asks file systems, so that it belongs under the watch.
+//! The directories above a FIFO: whom they let through to it, seen from whoever holds it. Looked up one by one, and no symbolic
+//! link is followed. Asks file systems, so that it belongs under the watch.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, Statx, StatxFlags};
 
 use super::Scanner;
 use super::descriptor::pipe_of;
 use super::process::ProcessDir;
-use super::root::open_dir;
+use super::root::{Real, open_dir};
 use crate::model::{Directories, PipeFile, PipeId};
 
 /// `S_IXOTH` and `S_IWOTH` of inode(7); those of the group and the owner are three and six bits further up.
@@ -19,6 +19,10 @@ const WRITE: u16 = 0o2;
 const STICKY: u16 = 0o1000;
 
 /// What the directories on the way to a FIFO allow. None if one could not be looked at, or another file is at its end by now.
+///
+/// The kernel tells the path from our own root directory on, if it leads there, and else from the root of the mount namespace of whoever
+/// holds it (`d_path` in `fs/d_path.c`). Its root is another in a container and in a chroot(2), so both are tried: what is at the end tells
+/// whether it was the right one.
 pub(super) fn directories(
     scanner: &Scanner,
     process: &ProcessDir,
@@ -27,9 +31,14 @@ pub(super) fn directories(
     file: &PipeFile,
 ) -> Option<Directories> {
     let real = scanner.root.real.as_ref();
+    let below = |root: OwnedFd| walk(root, path, pipe, file, real);
+    let holders = real.and_then(|_| open_dir(process.dir(), c"root").ok()).and_then(below);
+    holders.or_else(|| open_dir(CWD, c"/").ok().and_then(below))
+}
+
+fn walk(root: OwnedFd, path: &[u8], pipe: PipeId, file: &PipeFile, real: Option<&Real>) -> Option<Directories> {
     let (above, name) = split(path.strip_prefix(b"/")?);
-    // A tree of plain files has no other root than ours.
-    let mut dir = if real.is_some() { open_dir(process.dir(), c"root") } else { open_dir(CWD, c"/") }.ok()?;
+    let mut dir = root;
     let mut all = Directories { owner: true, group: true, others: true, replaceable: false };
     pass(&mut all, &look(&dir, b"", AtFlags::EMPTY_PATH)?, file);
     for part in above.split(|byte| *byte == b'/').filter(|part| !part.is_empty()) {

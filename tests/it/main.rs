@@ -8,4 +8,5 @@ mod generated;
 mod live;
 mod malformed;
 mod readme;
+mod saved;
 mod support;

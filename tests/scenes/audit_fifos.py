@@ -1,4 +1,4 @@
-"""FIFOs that root has open, and one of nobody's, each in a directory of its own, with modes that let others in or keep them out."""
+"""FIFOs that root has open, one of nobody's, and one in a chroot, each in a directory of its own, with modes that let others in or keep them out."""
 
 import os
 import scene
@@ -54,8 +54,16 @@ def build():
         use(paths["nobodys"], "r")
         scene.label("nobodys", os.open(paths["nobodys"], os.O_PATH), paths["nobodys"])
 
+    def jailed():
+        """Has another root directory than we."""
+        scene.close(*(end["fd"] for end in scene.table()))
+        os.chroot(os.path.dirname(paths["jailed"]))
+        use("/fifo", "r")
+        scene.label("jailed", os.open("/fifo", os.O_PATH), paths["jailed"])
+
+    paths["jailed"] = make("jailed", 0o622, 0o755, 0, 0)
     paths["nobodys"] = make("nobodys", 0o622, 0o755, NOBODY, NOBODY)
-    return {"other": scene.child(others)}
+    return {"other": scene.child(others), "jailed": scene.child(jailed)}
 
 
 scene.run(build)

@@ -303,8 +303,10 @@ def end_all(limit=10):
         time.sleep(0.005)
 
 
-def run(build, *after):
-    """The whole life of a scene: `build`, tell, hold, end. What `build` returns is told along, for the test to use."""
+def run(build, *after, then=None):
+    """The whole life of a scene: `build`, tell, hold, end. What `build` returns is told along, for the test to use.
+
+    A line on its standard input makes it do `then`, and tell what that returns."""
     call("prctl", PR_SET_CHILD_SUBREAPER, 1)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     # Whoever started the tests may have left descriptors open to us.
@@ -324,7 +326,8 @@ def run(build, *after):
             known.pop("key")
         print(json.dumps({"processes": told["processes"], "ends": told["ends"], "pipes": _labels, "more": more}),
               flush=True)
-        sys.stdin.buffer.read()
+        while sys.stdin.buffer.readline():
+            print(json.dumps(then()), flush=True)
     finally:
         for step in after:
             step()

@@ -77,7 +77,7 @@ impl Sheet<'_> {
                     "its writers get no SIGPIPE"
                 };
                 format!(
-                    "{} is the business of session {session}, and {pids} of another {} it too: {keeps} before that ends",
+                    "{} belongs to a pipeline of session {session}, and {pids} of another {} an end of it: {keeps} before that ends",
                     self.pipe_name(*pipe),
                     if is_one(ends.iter().map(|end| end.pid)) { "has" } else { "have" },
                 )
@@ -120,7 +120,7 @@ impl Sheet<'_> {
             }
             PageLimit::Soft(soft) => {
                 let small = LEAST_BUFFERS * self.graph.limits.page_size.unwrap_or(PAGE);
-                format!("{has}, more than pipe-user-pages-soft ({soft}): new pipes hold {small} bytes only")
+                format!("{has}, more than pipe-user-pages-soft ({soft}): new pipes hold {small} bytes at most")
             }
             PageLimit::Hard(hard) => {
                 format!("{has}, all that pipe-user-pages-hard ({hard}) allows: pipe(2) fails with ENFILE")
@@ -175,7 +175,7 @@ impl Sheet<'_> {
                 "Nothing to do, if these users are meant to share it, as with su(1) and services that drop their rights.".to_owned()
             }
             Risk::CrossesContainers { usual: true, .. } => {
-                "Nothing to do, if it carries the output of a container to what watches it.".to_owned()
+                "Nothing to do, if it is a stream of a container or sandbox that somebody outside watches.".to_owned()
             }
             Risk::CrossesContainers { usual: false, .. } => {
                 "Close what the container should not have before it is started; O_CLOEXEC does.".to_owned()

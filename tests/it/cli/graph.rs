@@ -4,11 +4,11 @@ use serde_json::Value;
 use unicode_width::UnicodeWidthStr;
 
 use super::Stage;
-use super::output::without_colour;
 use crate::fixtures::scenes;
 use crate::support::need::{Need, need};
 use crate::support::run::lspipe;
 use crate::support::terminal;
+use crate::support::terminal::without_colour;
 
 /// The IDs of the pipes that are drawn; of a FIFO, `fifo`.
 #[track_caller]

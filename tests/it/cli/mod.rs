@@ -24,14 +24,14 @@ use crate::support::tree::ProcTree;
 /// | 18913 | 252 fd 0               | 251 fd 1 |
 /// | 20000 | 311 fd 7               | 252 fd 3 |
 /// | FIFO  | 311 fd 6 (rw), 312 fd 0 | 311 fd 6 |
-struct Stage {
+pub(crate) struct Stage {
     tree: ProcTree,
     fifo: PathBuf,
     dir: TempDir,
 }
 
 impl Stage {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let dir = TempDir::new().expect("temporary directory");
         let fifo = dir.path().join("my.fifo");
         mkfifoat(CWD, &fifo, Mode::from_raw_mode(0o600)).expect("mkfifo");
@@ -49,11 +49,11 @@ impl Stage {
         Self { tree, fifo, dir }
     }
 
-    fn proc(&self) -> &str {
+    pub(crate) fn proc(&self) -> &str {
         self.tree.root().to_str().expect("UTF-8")
     }
 
-    fn fifo(&self) -> &str {
+    pub(crate) fn fifo(&self) -> &str {
         self.fifo.to_str().expect("UTF-8")
     }
 

@@ -5,6 +5,7 @@ use crate::fixtures::scenes;
 
 use crate::support::run::lspipe;
 use crate::support::table::Table;
+use crate::support::terminal::without_colour;
 
 /// The columns that `--list-columns` tells, each with what it shows.
 fn columns() -> Vec<String> {
@@ -205,18 +206,6 @@ fn colour_off_a_terminal_only_where_it_is_forced() {
     for form in [&["--json"][..], &["--ndjson"], &["-t"], &["-H"]] {
         assert!(!stage.text(&[form, &["--color=always"]].concat()).contains('\x1b'), "{form:?} is for machines");
     }
-}
-
-/// A text without its SGR sequences, the only ones that lspipe may write.
-pub(super) fn without_colour(text: &str) -> String {
-    let mut pieces = text.split("\x1b[");
-    let mut plain = pieces.next().unwrap_or_default().to_owned();
-    for piece in pieces {
-        let (codes, rest) = piece.split_once('m').expect("an SGR sequence");
-        assert!(codes.chars().all(|c| c.is_ascii_digit() || c == ';'), "{piece:?}");
-        plain += rest;
-    }
-    plain
 }
 
 /// Nothing that could be read is missing, so that it may be required.

@@ -5,11 +5,10 @@ use std::path::Path;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::Stage;
-use super::output::without_colour;
 use crate::fixtures::scenes;
 use crate::support::need::{Need, need};
 use crate::support::run::lspipe;
-use crate::support::terminal;
+use crate::support::terminal::{self, without_colour};
 
 /// Gives a command a terminal.
 const SCRIPT: Need = Need::Program("script");

@@ -3,6 +3,7 @@
 //! They are written from the documented contract, and apart from the types that lspipe writes with.
 
 mod audit;
+mod diff;
 mod why;
 
 use std::collections::BTreeSet;
@@ -15,6 +16,7 @@ use serde::{Deserialize, Deserializer};
 use super::facts::{Limits, PipeFile};
 
 pub(crate) use self::audit::{Audit, AuditLine, Counts};
+pub(crate) use self::diff::{Count, Difference, PipeChange};
 pub(crate) use self::why::{Finding, ThreadGroup, Wait};
 
 /// A field that may be null but must be there: serde takes an absent one for null unless told how to read it.

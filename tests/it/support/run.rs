@@ -61,13 +61,14 @@ pub(crate) struct Lspipe {
     limit: Duration,
     mounts_of: Option<u32>,
     setpriv: Vec<&'static str>,
+    stdin: Option<Stdio>,
     stdout: Option<Stdio>,
 }
 
 /// `lspipe` with these arguments.
 pub(crate) fn lspipe<I: IntoIterator<Item: AsRef<OsStr>>>(args: I) -> Lspipe {
     let args = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
-    Lspipe { args, user: User::Me, limit: LIMIT, mounts_of: None, setpriv: Vec::new(), stdout: None }
+    Lspipe { args, user: User::Me, limit: LIMIT, mounts_of: None, setpriv: Vec::new(), stdin: None, stdout: None }
 }
 
 impl Lspipe {
@@ -90,6 +91,12 @@ impl Lspipe {
     /// Runs it as setpriv(1) with these options makes it, which needs root.
     pub(crate) fn setpriv(mut self, options: &[&'static str]) -> Self {
         self.setpriv = options.to_vec();
+        self
+    }
+
+    /// Gives it this as its standard input, which is empty otherwise.
+    pub(crate) fn stdin(mut self, stdin: Stdio) -> Self {
+        self.stdin = Some(stdin);
         self
     }
 
@@ -132,13 +139,14 @@ impl Lspipe {
         let mut command = Command::new(&words[0]);
         command.args(&words[1..]);
         self.user.apply(&mut command);
+        let stdin = self.stdin.take().unwrap_or_else(Stdio::null);
         let stdout = self.stdout.take().unwrap_or_else(Stdio::piped);
         command
             .args(&self.args)
             .env_clear()
             .env("LC_ALL", "C.UTF-8")
             .current_dir("/")
-            .stdin(Stdio::null())
+            .stdin(stdin)
             .stdout(stdout)
             .stderr(Stdio::piped());
         Running { child: command.spawn().expect("start lspipe"), _home }

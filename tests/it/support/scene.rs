@@ -4,7 +4,7 @@
 //! socket is closed: also when the test panics, and when the test program is killed.
 
 use std::fs::{self, File};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
@@ -14,6 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
+use serde_json::Value;
 use tempfile::TempDir;
 
 use super::need::program;
@@ -78,6 +79,15 @@ impl Scene {
         }
         let truth = serde_json::from_str(&line).unwrap_or_else(|error| panic!("scene {name} said {line}: {error}"));
         Self { truth, child, control, dir }
+    }
+
+    /// Lets the scene go on to what comes next, and returns what it told of that once it was done.
+    #[track_caller]
+    pub(crate) fn go_on(&self) -> Value {
+        (&self.control).write_all(b"\n").expect("tell the scene to go on");
+        let mut line = String::new();
+        BufReader::new(&self.control).read_line(&mut line).expect("hear from the scene");
+        serde_json::from_str(&line).unwrap_or_else(|error| panic!("the scene said {line:?}: {error}"))
     }
 
     pub(crate) fn pid(&self) -> u32 {

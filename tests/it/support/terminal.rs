@@ -20,3 +20,15 @@ pub(crate) fn run(columns: usize, variables: &[(&str, &str)], args: &[&str]) -> 
     let text = String::from_utf8(output.stdout).expect("UTF-8");
     (output.status.code(), text.lines().map(str::to_owned).collect())
 }
+
+/// A text without its SGR sequences, the only ones that lspipe may write.
+pub(crate) fn without_colour(text: &str) -> String {
+    let mut pieces = text.split("\x1b[");
+    let mut plain = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let (codes, rest) = piece.split_once('m').expect("an SGR sequence");
+        assert!(codes.chars().all(|c| c.is_ascii_digit() || c == ';'), "{piece:?}");
+        plain += rest;
+    }
+    plain
+}

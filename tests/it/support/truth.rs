@@ -190,13 +190,17 @@ impl Truth {
     #[track_caller]
     pub(crate) fn assert_whole(&self, report: &Report) {
         assert!(!self.pipes.is_empty(), "a scene without pipes proves nothing");
-        for name in self.pipes.keys() {
-            self.assert_pipe(name, report);
-        }
+        self.assert_pipes(report);
         let listed = report.pipes_of(&self.pids());
         let known = self.ids();
         assert_eq!(listed, known.iter().map(String::as_str).collect(), "the pipes of the scene's processes");
         self.assert_processes(report);
+    }
+
+    /// Asserts that the report has every pipe of the scene, whole and right.
+    #[track_caller]
+    pub(crate) fn assert_pipes(&self, report: &Report) {
+        self.pipes.keys().for_each(|name| self.assert_pipe(name, report));
     }
 
     /// Asserts that the report has this pipe, whole and right.

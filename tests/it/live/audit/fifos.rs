@@ -14,7 +14,6 @@ use crate::support::user::User;
 fn fifos_that_others_may_open() {
     need!(Need::Root, Need::PYTHON);
     let scene = Scene::start("audit_fifos", User::Me);
-    let (root, other) = (scene.pid(), scene.truth.number("/other"));
     let report = audit(User::Me, "fifo-exposed", &["-l"]);
     scene.truth.assert_whole(&report);
     let cases = BTreeMap::from([
@@ -24,12 +23,17 @@ fn fifos_that_others_may_open() {
         ("replaced", ("warning", "everybody may put another file in its place")),
         ("group", ("info", "group 65534 may write to what root reads")),
         ("owner", ("info", "user 65534 may write to what root reads")),
+        ("jailed", ("error", "everybody may write to what root reads")),
         ("nobodys", ("info", "everybody may write to what user 65534 reads")),
     ]);
     let expected: Vec<_> = cases
         .iter()
         .map(|(name, (severity, _))| {
-            let holder = if *name == "nobodys" { other } else { root };
+            let holder = match *name {
+                "nobodys" => scene.truth.number("/other"),
+                "jailed" => scene.truth.number("/jailed"),
+                _ => scene.pid(),
+            };
             claim(&format!("{severity} proven"), [holder], [&scene.truth.id(name)])
         })
         .collect();

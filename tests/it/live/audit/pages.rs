@@ -39,7 +39,7 @@ fn user_over_the_soft_limit() {
             let (about, certainty) = if probe.len() == 1 { ("about ", "inferred") } else { ("", "proven") };
             let (severity, rest) = match near {
                 "over" => {
-                    ("warning", format!(", more than pipe-user-pages-soft ({soft}): new pipes hold 8192 bytes only"))
+                    ("warning", format!(", more than pipe-user-pages-soft ({soft}): new pipes hold 8192 bytes at most"))
                 }
                 "near" => ("info", format!(", and from pipe-user-pages-soft ({soft}) on gets small ones only")),
                 _ => panic!("{finding:#?}"),

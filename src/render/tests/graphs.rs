@@ -1,0 +1,254 @@
+//! Graphs of any shape: names of any bytes, gaps of every kind, ends that are hidden, and all that may be told of a pipe.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use proptest::collection::{btree_map, vec};
+use proptest::option;
+use proptest::prelude::*;
+
+use crate::model::{
+    AccessMode, CommandLine, Coverage, Descriptor, Device, Directories, Endpoint, Fd, FileType, Gap, Gid, Hidden,
+    Holding, Host, MayHold, OpenFlags, Opener, Outside, Pid, Pipe, PipeFile, PipeGraph, PipeId, PipeLimits, Probed,
+    Process, TaskId, Tid, Uid, Unread,
+};
+
+pub(super) fn name() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        vec(any::<u8>(), 0..16),
+        any::<String>().prop_map(String::into_bytes),
+        Just(b"tmux: server".to_vec()),
+        Just(b"\x1b]0;owned\x07\n".to_vec()),
+    ]
+}
+
+/// To the millisecond, as reports tell it.
+fn time() -> impl Strategy<Value = Timestamp> {
+    (-1_000_000_000_000_i64..4_000_000_000_000).prop_map(|at| Timestamp::from_millisecond(at).unwrap())
+}
+
+fn process(pid: u32) -> impl Strategy<Value = Process> {
+    // A NUL ends an argument, so there is none in it.
+    let arguments = option::of(vec(name(), 0..4)).prop_map(|arguments| {
+        let ended = |argument: Vec<u8>| argument.into_iter().filter(|byte| *byte != 0).chain([0]);
+        arguments.map(|arguments| CommandLine(arguments.into_iter().flat_map(ended).collect()))
+    });
+    let numbers = any::<[Option<u32>; 5]>();
+    let facts = any::<[Option<u64>; 3]>();
+    let texts = (option::of(any::<String>()), option::of("[a-z:]{0,9}"));
+    (name(), arguments, numbers, facts, texts, any::<Option<char>>(), option::of(time())).prop_map(
+        move |(command, cmdline, numbers, facts, (container, unit), state, started_at)| Process {
+            pid: Pid(pid),
+            ppid: numbers[0],
+            pgid: numbers[1],
+            sid: numbers[2],
+            uid: numbers[3].map(|uid| Uid(uid % 4)),
+            command,
+            cmdline,
+            state,
+            started_at,
+            ns_pid: numbers[4],
+            container,
+            unit,
+            // Few, so that there is what an audit finds.
+            fd_limit: facts[0].map(|limit| limit % 9),
+            fds: facts[1],
+            pid_namespace: facts[2].map(|namespace| namespace % 3),
+        },
+    )
+}
+
+fn access() -> impl Strategy<Value = AccessMode> {
+    prop_oneof![Just(AccessMode::Read), Just(AccessMode::Write), Just(AccessMode::ReadWrite)]
+}
+
+fn flags() -> impl Strategy<Value = Option<OpenFlags>> {
+    any::<Option<u32>>().prop_map(|flags| flags.map(OpenFlags))
+}
+
+fn end() -> impl Strategy<Value = Endpoint> {
+    (1..5_u32, option::of(9..11_u32), 0..9_u32, access(), flags()).prop_map(|(pid, tid, fd, access, flags)| Endpoint {
+        pid: Pid(pid),
+        tid: tid.map(Tid),
+        fd: Fd(fd),
+        access,
+        flags,
+    })
+}
+
+fn id() -> impl Strategy<Value = PipeId> {
+    prop_oneof![
+        any::<u64>().prop_map(|inode| PipeId::Anonymous { inode }),
+        (any::<u32>(), any::<u32>(), any::<u64>())
+            .prop_map(|(major, minor, inode)| PipeId::Fifo { device: Device { major, minor }, inode }),
+    ]
+}
+
+fn file() -> impl Strategy<Value = PipeFile> {
+    let directories = any::<[bool; 4]>().prop_map(|[owner, group, others, replaceable]| Directories {
+        owner,
+        group,
+        others,
+        replaceable,
+    });
+    (0..3_u32, 0..3_u32, 0..0o10000_u16, option::of(directories)).prop_map(|(owner, group, mode, directories)| {
+        PipeFile { owner: Uid(owner), group: Gid(group), mode, directories }
+    })
+}
+
+fn pipe() -> impl Strategy<Value = Pipe> {
+    let opener = (1..5_u32, 1..5_u32, access(), name()).prop_map(|(pid, tid, access, command)| Opener {
+        task: TaskId { pid: Pid(pid), tid: Tid(tid) },
+        access,
+        command,
+    });
+    let openers = prop_oneof![4 => Just(Vec::new()), 1 => vec(opener, 1..4)];
+    (id(), option::of(name()), any::<bool>(), vec(end(), 1..60), openers, option::of(file())).prop_map(
+        |(id, path, deleted, mut ends, openers, file)| {
+            ends.sort_by_key(Endpoint::key);
+            ends.dedup_by_key(|end| end.key());
+            Pipe { id, path, deleted, file, ends, openers }
+        },
+    )
+}
+
+fn probed() -> impl Strategy<Value = Probed> {
+    let known = || option::of(any::<bool>());
+    let bytes = || option::of(0..2_000_000_u64);
+    (bytes(), bytes(), known(), known(), known(), any::<bool>()).prop_map(
+        |(queued, capacity, full, reader, writer, unanswered)| Probed {
+            queued,
+            capacity,
+            full,
+            reader,
+            writer,
+            unanswered,
+        },
+    )
+}
+
+fn gap() -> impl Strategy<Value = Gap> {
+    let what = prop_oneof![
+        Just(Unread::FdTable),
+        Just(Unread::FdLinks),
+        Just(Unread::Tasks),
+        any::<u32>().prop_map(|fd| Unread::Fd(Fd(fd))),
+        Just(Unread::Cmdline),
+    ];
+    let may_hold = any::<[bool; 3]>().prop_map(|[read, write, anonymous]| MayHold { read, write, anonymous });
+    let error = prop_oneof![Just("EACCES"), Just("ETIMEDOUT"), Just("errno 95")];
+    let mount = option::of(prop_oneof![Just("/mnt/dead"), Just("/mnt/\u{1b}[31m\n")]);
+    (77..80_u32, any::<[Option<u32>; 2]>(), name(), what, error, any::<Option<u64>>(), mount, may_hold).prop_map(
+        |(pid, [tid, uid], command, what, error, fds, mount, may_hold)| Gap {
+            pid: Pid(pid),
+            tid: tid.map(Tid),
+            command,
+            uid: uid.map(Uid),
+            what,
+            error: error.to_owned(),
+            fds,
+            mount: mount.map(Into::into),
+            may_hold,
+        },
+    )
+}
+
+/// Mostly few: with one of them nearly every missing end may be there.
+fn gaps() -> impl Strategy<Value = Vec<Gap>> {
+    prop_oneof![2 => Just(Vec::new()), 2 => vec(gap(), 1..2), 1 => vec(gap(), 2..6)].prop_map(|mut gaps| {
+        gaps.sort_by_key(|gap| gap.pid);
+        gaps
+    })
+}
+
+fn hidden() -> impl Strategy<Value = Hidden> {
+    let holding =
+        || (8..10_u32, 0..9_u32, name()).prop_map(|(pid, fd, command)| Holding { pid: Pid(pid), fd: Fd(fd), command });
+    (vec(holding(), 0..3), vec((8..10_u32, name()), 0..2), gaps()).prop_map(|(mut in_flight, exiting, gaps)| {
+        in_flight.sort();
+        let exiting = exiting.into_iter().map(|(pid, command)| (Pid(pid), command)).collect();
+        Hidden { in_flight, exiting, gaps, ..Hidden::default() }
+    })
+}
+
+fn descriptor() -> impl Strategy<Value = Descriptor> {
+    let file_type = prop_oneof![
+        Just(FileType::Regular),
+        Just(FileType::Fifo),
+        Just(FileType::Socket),
+        Just(FileType::AnonymousInode)
+    ];
+    let key = (1..5_u32, option::of(9..11_u32), 0..9_u32);
+    (key, option::of(access()), flags(), option::of(file_type), option::of(name()), option::of(id())).prop_map(
+        |((pid, tid, fd), access, flags, file_type, target, pipe)| Descriptor {
+            pid: Pid(pid),
+            tid: tid.map(Tid),
+            fd: Fd(fd),
+            access,
+            flags,
+            file_type,
+            target,
+            pipe,
+        },
+    )
+}
+
+fn coverage() -> impl Strategy<Value = Coverage> {
+    let outside = prop_oneof![
+        6 => Just(None),
+        1 => Just(Some(Outside::PidNamespace)),
+        1 => Just(Some(Outside::Hidepid)),
+    ];
+    (gaps(), outside, any::<u16>(), any::<bool>()).prop_map(|(gaps, outside, count, privileged)| Coverage {
+        proc_root: "/proc".into(),
+        processes: count.into(),
+        vanished: usize::from(count) / 2,
+        gaps,
+        outside,
+        privileged,
+        own_pids: true,
+    })
+}
+
+fn host() -> impl Strategy<Value = Host> {
+    any::<[Option<String>; 3]>().prop_map(|[hostname, kernel, boot_id]| Host { hostname, kernel, boot_id })
+}
+
+pub(super) fn graph() -> impl Strategy<Value = PipeGraph> {
+    let pipes = vec((pipe(), option::of(probed())), 0..5);
+    let processes = (process(1), process(2), process(3));
+    let limits = any::<[Option<u64>; 3]>().prop_map(|[soft, hard, page_size]| PipeLimits {
+        user_pages_soft: soft.map(|pages| pages % 60),
+        user_pages_hard: hard.map(|pages| pages % 99),
+        page_size,
+    });
+    let descriptors = prop_oneof![3 => Just(Vec::new()), 1 => vec(descriptor(), 1..9)];
+    (pipes, processes, coverage(), (hidden(), descriptors), (host(), time(), limits, any::<bool>())).prop_map(
+        |(pipes, (a, b, c), coverage, (hidden, mut descriptors), (host, taken_at, limits, selected))| {
+            let pipes: BTreeMap<PipeId, (Pipe, Option<Probed>)> =
+                pipes.into_iter().map(|(pipe, probed)| (pipe.id, (pipe, probed))).collect();
+            descriptors.sort_by_key(Descriptor::key);
+            descriptors.dedup_by_key(|descriptor| descriptor.key());
+            PipeGraph {
+                host,
+                taken_at,
+                coverage,
+                pipefs: Some(Device { major: 0, minor: 15 }),
+                parents: [77, 78].into_iter().map(|pid| (Pid(pid), None)).collect(),
+                // Process 4 is not there: its facts could not be read.
+                processes: [a, b, c].into_iter().map(|process| (process.pid, process)).collect(),
+                probed: pipes.iter().filter_map(|(id, (_, probed))| Some((*id, (*probed)?))).collect(),
+                pipes: pipes.into_values().map(|(pipe, _)| pipe).collect(),
+                descriptors,
+                hidden,
+                selected,
+                limits,
+            }
+        },
+    )
+}
+
+/// Names for some of the users.
+pub(super) fn users() -> impl Strategy<Value = BTreeMap<Uid, String>> {
+    btree_map((0..4_u32).prop_map(Uid), any::<String>(), 0..4)
+}
