@@ -82,10 +82,12 @@ Examples:
   lspipe --probe -p 252         what is in its pipes, and who holds ends that no table shows
   lspipe graph -p 252           where its data come from and go to, drawn
   lspipe fds 252                what `ls -l /proc/252/fd` should have been
+  lspipe why -J > hang.json     save what hangs, and ask later: lspipe why -p 252 --from hang.json
+  lspipe diff OLD NEW           which pipes and ends came, went or changed between two saved reports
 
 Exit status:
-  0  the report was written (for why and audit: nothing worse than an info)
-  1  a selection was given, and nothing matched (for why and audit: a warning or an error)
+  0  the report was written (for why and audit: nothing worse than an info; for diff: nothing differs)
+  1  a selection was given, and nothing matched (for why and audit: a warning or an error; for diff: a difference)
   2  usage error, or the report could not be made or written; with --require-complete also an incomplete scan";
 
 /// What `--generate` makes.

@@ -55,7 +55,8 @@ pub(super) enum Command {
     /// Compare two saved reports: which pipes and ends came, went or changed
     ///
     /// Reports are saved with --json. A process is the same if it has the same PID and was started at the same time. An end changed if
-    /// it is open with other flags, or its process is another program or user now.
+    /// it is open with other flags, or its process is another program or user now. In the table, + came, - went, ~ changed, and = is as
+    /// it was.
     #[command(max_term_width = 100, after_help = DIFF_HELP)]
     Diff {
         /// The earlier report; - is the standard input

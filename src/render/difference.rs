@@ -15,7 +15,7 @@ use crate::saved::Saved;
 use crate::shape::{self, Command, Count, EndState, Origin, SCHEMA_VERSION, Summary, exact};
 
 const HEADINGS: [Heading; 5] = [
-    Heading { text: "CHANGE", long: false },
+    Heading { text: "+-~", long: false },
     Heading { text: "PIPE", long: false },
     Heading { text: "READERS", long: true },
     Heading { text: "WRITERS", long: true },
@@ -85,7 +85,7 @@ impl<'a> Both<'a> {
         let start = text.len();
         let graph = &self.of(row.change).graph;
         match index {
-            0 => ink(row.change, style, text, &format!("{}{}", row.change.as_str(), doubt(row.certain))),
+            0 => ink(row.change, style, text, &format!("{}{}", sign(row.change), doubt(row.certain))),
             1 => push_fmt(text, format_args!("{}", row.id)),
             2 => self.ends(row, Side::Read, style, text),
             3 => self.ends(row, Side::Write, style, text),
@@ -124,12 +124,7 @@ impl<'a> Both<'a> {
             }
         };
         for change in changes {
-            let sign = match change.change {
-                Change::Came => "+",
-                Change::Went => "-",
-                Change::Changed => "~",
-            };
-            let mut words = format!("{sign}{}", doubt(change.certain));
+            let mut words = format!("{}{}", sign(change.change), doubt(change.certain));
             push_end(&self.of(change.change).graph, &change.end, &mut words);
             if let Some(was) = change.was {
                 self.what_changed(&was, &change.end, &mut words);
@@ -254,6 +249,15 @@ fn state<'a>(saved: &'a Saved, end: &Endpoint) -> EndState<'a> {
 fn origin(saved: &Saved) -> Origin<'_> {
     let sheet = Sheet { graph: &saved.graph, users: &saved.users, told: None };
     Origin { host: sheet.host(), taken_at: sheet.taken_at(), scan: sheet.scan() }
+}
+
+/// What stands before what came, went or changed.
+const fn sign(change: Change) -> &'static str {
+    match change {
+        Change::Came => "+",
+        Change::Went => "-",
+        Change::Changed => "~",
+    }
 }
 
 /// What stands behind what may not be so.

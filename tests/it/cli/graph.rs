@@ -7,8 +7,7 @@ use super::Stage;
 use crate::fixtures::scenes;
 use crate::support::need::{Need, need};
 use crate::support::run::lspipe;
-use crate::support::terminal;
-use crate::support::terminal::without_colour;
+use crate::support::terminal::{self, without_colour};
 
 /// The IDs of the pipes that are drawn; of a FIFO, `fifo`.
 #[track_caller]

@@ -82,7 +82,7 @@ fn what_became_of_the_pipes_of_a_scene() {
         // The table tells the same, and who else is there.
         let output = diff(&["-q"], &old, &new).expect(1);
         let table = Table::parse(output.text());
-        assert_eq!(table.header(), ["CHANGE", "PIPE", "READERS", "WRITERS", "NAME"]);
+        assert_eq!(table.header(), ["+-~", "PIPE", "READERS", "WRITERS", "NAME"]);
         let cells = |id: &str| -> Vec<String> {
             let row = table.rows().iter().find(|row| row.split_whitespace().nth(1) == Some(id)).expect("a row");
             row.split_whitespace().map(str::to_owned).collect()
@@ -91,7 +91,7 @@ fn what_became_of_the_pipes_of_a_scene() {
         assert_eq!(
             cells(&truth.id("execs")),
             [
-                "changed",
+                "~",
                 &truth.id("execs"),
                 &format!("={other},python3,{}r", end("execs", "r").1),
                 &format!("~{execs},sleep,{execs_w}w(was:python3)"),
@@ -108,7 +108,7 @@ fn what_became_of_the_pipes_of_a_scene() {
         );
         assert_eq!(cells(&truth.id("flag"))[2], format!("~{me},python3,{}r(+O_NONBLOCK)", fd("flag", 0)));
         assert_eq!(cells(&truth.id("fifo"))[4], format!("{}(+deleted)", truth.text("/path")));
-        assert_eq!(cells(&comes)[0], "came");
+        assert_eq!(cells(&comes)[0], "+");
 
         // The other way round what came went.
         let back = super::difference(&new, &old);

@@ -52,13 +52,13 @@ fn changed_tree() -> (TempDir, Folder, Saved, Saved) {
 }
 
 const TABLE: &str = "\
-CHANGE   PIPE        READERS       WRITERS                                                          NAME
-went     pipe:[101]  -20,goes,0r   -20,goes,1w                                                      -
-changed  pipe:[102]  =21,reader,0r  +30,new,9w;=22,writer,1w                                         -
-changed  pipe:[103]  =21,reader,3r  -22,writer,3w                                                    -
-changed  pipe:[104]  =21,reader,4r  ~22,writer,4w(+O_NONBLOCK)                                       -
-changed  pipe:[105]  =24,cat,0r    ~23,grep\\x20x,1w(was:sh);~23,grep\\x20x,2w(was:sh)                -
-came     pipe:[107]  +30,new,0r    +24,cat,7w                                                       -
++-~  PIPE        READERS       WRITERS                                                          NAME
+-    pipe:[101]  -20,goes,0r   -20,goes,1w                                                      -
+~    pipe:[102]  =21,reader,0r  +30,new,9w;=22,writer,1w                                         -
+~    pipe:[103]  =21,reader,3r  -22,writer,3w                                                    -
+~    pipe:[104]  =21,reader,4r  ~22,writer,4w(+O_NONBLOCK)                                       -
+~    pipe:[105]  =24,cat,0r    ~23,grep\\x20x,1w(was:sh);~23,grep\\x20x,2w(was:sh)                -
++    pipe:[107]  +30,new,0r    +24,cat,7w                                                       -
 
 Pipes: 1 came, 1 went, 4 changed. Ends: 3 came, 3 went, 3 changed.
 ";
@@ -77,7 +77,7 @@ fn whole_table_and_summary() {
     // The columns stand below each other.
     let starts: Vec<usize> =
         output.text().lines().take(7).filter_map(|line| line.find("pipe:[").or(line.find("PIPE"))).collect();
-    assert_eq!(starts, [9; 7]);
+    assert_eq!(starts, [5; 7]);
     let bare = diff(&["-n"], &old, &new).expect(1);
     assert_eq!(bare.text().lines().collect::<Vec<_>>(), output.text().lines().skip(1).collect::<Vec<_>>());
     // Either may come from the standard input.
@@ -172,10 +172,10 @@ fn what_could_not_be_read_is_not_certain() {
     let new = folder.save("new", ["-q", "-l", "--proc", &proc]);
 
     let rows = "\
-CHANGE   PIPE        READERS        WRITERS        NAME
-went?    pipe:[101]  -?20,opaque,0r  -21,plain,1w  -
-changed? pipe:[102]  =21,plain,0r   -?20,opaque,1w -
-went     pipe:[103]  -              -21,plain,2w   -
++-~  PIPE        READERS        WRITERS        NAME
+-?   pipe:[101]  -?20,opaque,0r  -21,plain,1w  -
+~?   pipe:[102]  =21,plain,0r   -?20,opaque,1w -
+-    pipe:[103]  -              -21,plain,2w   -
 
 Pipes: 0 came, 2 went, 1 changed, 2 of which (?) may not be so. Ends: 0 came, 4 went, 0 changed, 2 of which (?) may not be so.
 ";
@@ -193,10 +193,10 @@ Pipes: 0 came, 2 went, 1 changed, 2 of which (?) may not be so. Ends: 0 came, 4 
 
     // Backwards, and seen from the side that nobody is known to be on.
     let back = "\
-CHANGE   PIPE        READERS        WRITERS        NAME
-came?    pipe:[101]  +?20,opaque,0r  +21,plain,1w  -
-changed? pipe:[102]  =21,plain,0r   +?20,opaque,1w -
-came     pipe:[103]  -              +21,plain,2w   -
++-~  PIPE        READERS        WRITERS        NAME
++?   pipe:[101]  +?20,opaque,0r  +21,plain,1w  -
+~?   pipe:[102]  =21,plain,0r   +?20,opaque,1w -
++    pipe:[103]  -              +21,plain,2w   -
 
 Pipes: 2 came, 0 went, 1 changed, 2 of which (?) may not be so. Ends: 4 came, 0 went, 0 changed, 2 of which (?) may not be so.
 ";
