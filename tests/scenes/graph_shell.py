@@ -24,6 +24,11 @@ def inode(pid, fd):
     return os.stat(f"/proc/{pid}/fd/{fd}").st_ino
 
 
+def parent_of(pid):
+    with open(f"/proc/{pid}/stat", "rb") as file:
+        return int(file.read().rpartition(b")")[2].split()[1])
+
+
 def build():
     command, wanted = COMMANDS[sys.argv[1]]
     shell = subprocess.Popen(["bash", "-c", command], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
@@ -34,8 +39,8 @@ def build():
         tee, = pids["tee"]
         scene.wait_for(lambda: os.path.exists(f"/proc/{tee}/fd/4"), "tee to open its files")
     inputs = {name: inode(pids[name][0], 0) for name in wanted if name != "sleep"}
-    parent, = {ppid for pid, ppid in scene._parents().items() if pid in pids["sleep"]}
-    return {"shell": shell.pid, "pids": pids, "inputs": inputs, "parent": parent}
+    parents = {parent_of(pid) for pid in pids["sleep"]}
+    return {"shell": shell.pid, "pids": pids, "inputs": inputs, "parents": sorted(parents)}
 
 
 scene.run(build)

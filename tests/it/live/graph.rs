@@ -82,7 +82,7 @@ fn subshell_is_apart_from_its_pipeline() {
         let scene = Scene::start_with("graph_shell", user, &["subshell"]);
         let told = Told(&scene);
         let (sleep, cat, pipe) = (told.pid("sleep"), told.pid("cat"), told.input("cat"));
-        let subshell = scene.truth.number("/parent");
+        let subshell = scene.truth.number("/parents/0");
         let indent =
             " ".repeat(format!("sleep ({sleep})").len().saturating_sub(format!("└▶ cat ({cat})").chars().count()));
         assert_eq!(indent, "", "the reader is the widest");
@@ -103,7 +103,7 @@ fn many_writers_are_one_line() {
     for &user in User::all() {
         let scene = Scene::start_with("graph_shell", user, &["many"]);
         let told = Told(&scene);
-        let (cat, pipe, subshell) = (told.pid("cat"), told.input("cat"), scene.truth.number("/parent"));
+        let (cat, pipe, subshell) = (told.pid("cat"), told.input("cat"), scene.truth.number("/parents/0"));
         let expected = format!("{pipe}: 20 writers (sleep ×20)\n└▶ cat ({cat})\nalso on {pipe}: {subshell},bash,1w\n");
         for pid in [cat, told.pid("sleep")] {
             assert_eq!(tree(user, &["-p", &pid.to_string()]), expected);
