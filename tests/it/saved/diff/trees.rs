@@ -223,7 +223,7 @@ fn reports_in_the_wrong_order() {
     let output = diff(&[], &new, &old).expect(1);
     assert_eq!(
         output.stderr,
-        format!("lspipe: {} was saved before {}: what is told to have come went\n", old.path(), new.path())
+        format!("lspipe: {} was saved before {}: swap them, or read + as - and - as +\n", old.path(), new.path())
     );
 }
 
