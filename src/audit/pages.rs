@@ -56,7 +56,7 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
         count.pipes += 1;
         let page = case.graph.limits.page_size.filter(|size| *size > 0);
         match case.graph.probed(pipe.id).capacity.zip(page) {
-            Some((capacity, page)) => count.known += capacity.div_ceil(page),
+            Some((capacity, page)) => count.known = count.known.saturating_add(capacity.div_ceil(page)),
             None => count.unknown += 1,
         }
         for end in &pipe.ends {
@@ -80,7 +80,8 @@ fn maker(case: &Case<'_>, pipe: &Pipe) -> Option<Uid> {
 fn of_user(case: &Case<'_>, user: Uid, count: &Count) -> Option<Finding> {
     let limits = case.graph.limits;
     let [soft, hard] = [limits.user_pages_soft, limits.user_pages_hard].map(|limit| limit.filter(|limit| *limit > 0));
-    let pages = count.known + unknown_pages(count, soft);
+    // A saved report may hold any numbers.
+    let pages = count.known.saturating_add(unknown_pages(count, soft));
     let limit = match (soft, hard) {
         (_, Some(hard)) if pages >= hard => PageLimit::Hard(hard),
         (Some(soft), _) if pages > soft => PageLimit::Soft(soft),

@@ -174,9 +174,10 @@ fn pipes(root: &Path, groups: &Groups, facts: Facts) -> Result<PipeGraph, Error>
     Ok(graph)
 }
 
-/// The processes that are blocked in opening a FIFO.
+/// The processes that are blocked in opening a FIFO that could be told.
 pub(super) fn opening(groups: &Groups) -> Vec<Pid> {
-    let opens = |cause: &Cause| matches!(cause, Cause::Pipe(wait) if wait.operation == Operation::Open);
+    let opens =
+        |cause: &Cause| matches!(cause, Cause::Pipe(wait) if wait.operation == Operation::Open && wait.pipe.is_some());
     let is_opening = |doing: &Doing| matches!(doing, Doing::Waits { causes, .. } if causes.iter().any(opens));
     let groups = groups.values().filter(|group| group.tasks.iter().any(|task| is_opening(&task.doing)));
     groups.map(|group| group.pid).collect()

@@ -4,6 +4,9 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::audit;
+use crate::render::columns::Column;
+use crate::render::{Asked, DrawingFormat, Format, Style, TableFormat, Told, render};
 
 /// A report of everything that may be told: by `why`, `fds` and `--probe`, of FIFOs and hidden ends.
 const WHOLE: &str = r#"{"schema_version":1,"host":{"hostname":"web1","kernel":"6.18.44","boot_id":"0-1"},"taken_at":"2026-11-22T16:38:00.123Z",
@@ -45,8 +48,9 @@ fn with(pointer: &str, value: &Value) -> Option<String> {
 fn the_whole_is_read() {
     let saved = parse(WHOLE.as_bytes()).unwrap();
     assert_eq!((saved.graph.pipes.len(), saved.graph.processes.len(), saved.groups.len()), (2, 2, 1));
-    assert_eq!(saved.diagnosis.map(|it| (it.waits.len(), it.findings.len())), Some((1, 1)));
+    assert_eq!(saved.diagnosis.as_ref().map(|it| (it.waits.len(), it.findings.len())), Some((1, 1)));
     assert!(saved.judged && !saved.audited);
+    answer_all(&saved);
     assert_eq!(saved.users.of_name("root"), Some(Uid(0)));
     // Whoever is told of in any place is a process that was there.
     let known: Vec<u32> = saved.graph.parents.keys().map(|pid| pid.0).collect();
@@ -251,7 +255,46 @@ proptest! {
         pointers(&report, String::new(), &mut places);
         let place = place.get(&places);
         *report.pointer_mut(place).unwrap() = value;
-        refusal(report.to_string().as_bytes());
+        let bytes = report.to_string();
+        if refusal(bytes.as_bytes()).is_none() {
+            answer_all(&parse(bytes.as_bytes()).unwrap());
+        }
+    }
+}
+
+/// Every question, in every form: what is read is good for all of them.
+fn answer_all(saved: &Saved) {
+    let Saved { graph, users, groups, .. } = saved;
+    let mut diagnosis = saved.diagnosis.clone().unwrap_or_default();
+    let drawing = crate::graph::draw(graph, &diagnosis);
+    let rules = audit::audit(graph, groups, &audit::Thresholds { max_ends: Some(1) });
+    diagnosis.findings = audit::together(std::mem::take(&mut diagnosis.findings), rules);
+    let columns: Vec<Column> = Column::ALL.iter().copied().filter(|column| column.is_selectable()).collect();
+    let forms = [
+        Format::Ends(TableFormat { columns, headings: true }),
+        Format::Tables { headings: true },
+        Format::Json,
+        Format::Ndjson,
+        Format::Telling,
+        Format::Drawing(DrawingFormat::Tree),
+        Format::Drawing(DrawingFormat::Json),
+    ];
+    let asked = [
+        Asked::Everything,
+        Asked::Processes(graph.parents.keys().copied().collect()),
+        Asked::Pipes(graph.pipes.iter().map(|pipe| pipe.id).collect()),
+    ];
+    for asked in &asked {
+        let told = Told { diagnosis: &diagnosis, groups, asked, audited: None, may_probe: false };
+        for format in &forms {
+            for width in [None, Some(60)] {
+                let mut text = Vec::new();
+                let style = Style { width, color: false };
+                render(graph, users, Some(&told), Some(&drawing), format, &style, &mut text).unwrap();
+                let text = String::from_utf8(text).unwrap();
+                assert!(!text.chars().any(|c| c != '\n' && c.is_ascii_control()), "{format:?}: {text:?}");
+            }
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 //! nothing changes. What remains can be ended only from outside. In it, the smallest groups that wait for nobody but themselves
 //! are the deadlocks; the rest is stuck behind them.
 
-use petgraph::algo::tarjan_scc;
+use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 
 /// A thread, as far as it matters here.
@@ -68,7 +68,7 @@ pub(super) fn knots(nodes: &[Node], sets: &[Vec<usize>], stuck: &[bool], process
         graph.extend_with_edges(members.iter().map(|process| (of_set(set), of_process(*process))));
     }
     let thread_of = |vertex: &NodeIndex| Some(vertex.index()).filter(|thread| stuck.get(*thread) == Some(&true));
-    let components = tarjan_scc(&graph);
+    let components = kosaraju_scc(&graph);
     let mut component_of = vec![0; graph.node_count()];
     for (number, vertex) in
         components.iter().enumerate().flat_map(|(number, all)| all.iter().map(move |it| (number, it)))

@@ -119,7 +119,7 @@ impl Sheet<'_> {
                 format!("{has}, and from pipe-user-pages-soft ({soft}) on gets small ones only")
             }
             PageLimit::Soft(soft) => {
-                let small = LEAST_BUFFERS * self.graph.limits.page_size.unwrap_or(PAGE);
+                let small = LEAST_BUFFERS.saturating_mul(self.graph.limits.page_size.unwrap_or(PAGE));
                 format!("{has}, more than pipe-user-pages-soft ({soft}): new pipes hold {small} bytes at most")
             }
             PageLimit::Hard(hard) => {

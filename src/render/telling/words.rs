@@ -247,17 +247,24 @@ impl<'a> Sheet<'a> {
     /// Who may hold an end that was not seen.
     fn suspects(&self, doubts: &[Doubt]) -> String {
         let who = |suspect: &Suspect| {
-            suspect.pid.map_or_else(|| "a process".to_owned(), |pid| self.who(pid, None))
-                + &match suspect.how {
-                    How::ScmRights => {
-                        format!(", to which a descriptor is on its way over its socket{}", fd(suspect.fd))
-                    }
-                    How::IoUring => format!(", which has it registered with its io_uring{}", fd(suspect.fd)),
-                    How::Exiting => ", which is stuck in exiting".to_owned(),
-                    How::Unreadable => ", which could not be read".to_owned(),
-                    How::Autofs => return "the kernel, for an autofs mount".to_owned(),
-                    How::Outside => " that is not to be seen from here".to_owned(),
+            let name = match (suspect.pid, suspect.command.as_deref()) {
+                // It may have come after the processes were looked at.
+                (Some(pid), Some(command)) if self.command_of(pid).is_none() && !command.is_empty() => {
+                    format!("{} (PID {pid})", readable(command))
                 }
+                (Some(pid), _) => self.who(pid, None),
+                (None, _) => "a process".to_owned(),
+            };
+            name + &match suspect.how {
+                How::ScmRights => {
+                    format!(", to which a descriptor is on its way over its socket{}", fd(suspect.fd))
+                }
+                How::IoUring => format!(", which has it registered with its io_uring{}", fd(suspect.fd)),
+                How::Exiting => ", which is stuck in exiting".to_owned(),
+                How::Unreadable => ", which could not be read".to_owned(),
+                How::Autofs => return "the kernel, for an autofs mount".to_owned(),
+                How::Outside => " that is not to be seen from here".to_owned(),
+            }
         };
         let name = |doubt: &Doubt| if let Doubt::Holder(suspect) = doubt { Some(who(suspect)) } else { None };
         let all: Vec<String> = doubts.iter().filter_map(name).collect();

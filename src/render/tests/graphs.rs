@@ -114,7 +114,7 @@ fn pipe() -> impl Strategy<Value = Pipe> {
 
 fn probed() -> impl Strategy<Value = Probed> {
     let known = || option::of(any::<bool>());
-    let bytes = || option::of(0..2_000_000_u64);
+    let bytes = || option::of(prop_oneof![4 => 0..2_000_000_u64, 1 => any::<u64>()]);
     (bytes(), bytes(), known(), known(), known(), any::<bool>()).prop_map(
         |(queued, capacity, full, reader, writer, unanswered)| Probed {
             queued,

@@ -112,7 +112,8 @@ impl<'a> Sheet<'a> {
             Doubt::Handler(_) => ("handler", None, None),
         };
         let pid = doubt.pid();
-        let command = pid.and_then(|pid| self.command_of(pid));
+        let of_suspect = if let Doubt::Holder(suspect) = doubt { suspect.command.as_deref() } else { None };
+        let command = pid.and_then(|pid| self.command_of(pid)).or(of_suspect);
         shape::Doubt {
             what: what.into(),
             pid: pid.map(|pid| pid.0),

@@ -151,3 +151,16 @@ fn a_free_thread_frees_those_who_wait_for_its_process() {
     assert_eq!(is_stuck, [true]);
     assert_eq!(knots_of(&[waits], &is_stuck), [Knot { inside: vec![0], behind: vec![] }]);
 }
+
+/// Everybody may start as many processes as the machine allows, each of which waits for the next.
+#[test]
+fn a_long_chain_takes_no_stack() {
+    const LENGTH: usize = 100_000;
+    let nodes: Vec<Node> = (0..LENGTH).map(|number| Node { process: number, wakers: Some(number) }).collect();
+    // The last waits for itself.
+    let sets: Vec<Vec<usize>> = (0..LENGTH).map(|number| vec![(number + 1).min(LENGTH - 1)]).collect();
+    let stuck = stuck(&nodes, &sets, LENGTH);
+    let knots = knots(&nodes, &sets, &stuck, LENGTH);
+    let found: Vec<(&[usize], usize)> = knots.iter().map(|knot| (&knot.inside[..], knot.behind.len())).collect();
+    assert_eq!(found, [(&[LENGTH - 1][..], LENGTH - 1)]);
+}

@@ -45,6 +45,11 @@ impl User {
     }
 }
 
+/// A user of a test's own, that nobody else has processes of: not even the same test in another run beside this one.
+pub(crate) fn somebody(of_test: u32) -> u32 {
+    60_000 + (std::process::id() * 2 + of_test) % 4000
+}
+
 pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }

@@ -4,7 +4,7 @@ use super::{assert_claims, audit, claim};
 use crate::support::need::{Need, need};
 use crate::support::report::Report;
 use crate::support::scene::Scene;
-use crate::support::user::User;
+use crate::support::user::{User, somebody};
 
 /// Pipes and the limit of descriptors.
 const HOARDERS: [&str; 4] = ["nearly,29,64", "half,18,64", "free,20,250", "few,7,20"];
@@ -48,13 +48,13 @@ fn of_processes(mut report: Report) -> Report {
 #[test]
 fn user_with_many_ends_in_all() {
     need!(Need::Root, Need::PYTHON);
-    let user = "64322";
-    let scene = Scene::start_with("audit_hoard", User::Me, &[user, "a,10,250", "b,12,250", "c,10,250"]);
+    let user = &somebody(0).to_string();
+    let scene = Scene::start_with("audit_hoard", User::Me, &[user.as_str(), "a,10,250", "b,12,250", "c,10,250"]);
     let pid = |name: &str| scene.truth.number(&format!("/{name}"));
     let report = audit(User::Me, "end-hoard", &["-l", "--max-ends", "15"]);
     let over = ["a", "b", "c"].map(|name| claim("warning proven", [pid(name)], []));
     let findings = assert_claims(&scene, &report, &[&over[..], &[claim("info proven", [pid("b")], [])]].concat());
-    assert_eq!(findings[3].message, "user 64322 holds 64 pipe ends in 3 processes");
+    assert_eq!(findings[3].message, format!("user {user} holds 64 pipe ends in 3 processes"));
     // Four times as many are not more than that.
     let report = audit(User::Me, "end-hoard", &["-l", "--max-ends", "16"]);
     assert_claims(&scene, &report, &over);

@@ -4,15 +4,12 @@ use super::audit;
 use crate::support::need::{Need, need};
 use crate::support::report::{Finding, Report};
 use crate::support::scene::Scene;
-use crate::support::user::User;
-
-/// A user of this test's own, so that nobody else's pipes count.
-const SOMEBODY: &str = "64323";
+use crate::support::user::{User, somebody};
 
 /// The only finding about the user, if there is one.
 #[track_caller]
-fn of_user(report: &Report) -> Option<&Finding> {
-    let mut found = report.findings().iter().filter(|finding| finding.message.contains(SOMEBODY));
+fn of_user<'a>(report: &'a Report, user: &str) -> Option<&'a Finding> {
+    let mut found = report.findings().iter().filter(|finding| finding.message.contains(user));
     let first = found.next();
     assert!(found.next().is_none(), "{:#?}", report.findings());
     first
@@ -22,15 +19,17 @@ fn of_user(report: &Report) -> Option<&Finding> {
 fn user_over_the_soft_limit() {
     need!(Need::Root, Need::PYTHON, Need::UsualPipeLimits);
     let (soft, hard) = (16384, 0);
+    // Nobody else's pipes are to count.
+    let user = somebody(1).to_string();
     for (more, near) in [(6, "over"), (-6, "near"), (-300, "far")] {
-        let scene = Scene::start_with("audit_pages", User::Me, &[SOMEBODY, &more.to_string()]);
+        let scene = Scene::start_with("audit_pages", User::Me, &[&user, &more.to_string()]);
         let pipes = u64::from(scene.truth.number("/pipes"));
         let makers = scene.truth.numbers("makers");
         for probe in [&["-l"][..], &["-l", "--probe"]] {
             let report = audit(User::Me, "pipe-pages", probe);
             let limits = report.limits.as_ref().expect("limits");
             assert_eq!((limits.pipe_user_pages_soft, limits.pipe_user_pages_hard), (Some(soft), Some(hard)));
-            let Some(finding) = of_user(&report) else {
+            let Some(finding) = of_user(&report, &user) else {
                 assert_eq!(near, "far", "{:#?}", report.findings());
                 continue;
             };
@@ -44,7 +43,7 @@ fn user_over_the_soft_limit() {
                 "near" => ("info", format!(", and from pipe-user-pages-soft ({soft}) on gets small ones only")),
                 _ => panic!("{finding:#?}"),
             };
-            let message = format!("user {SOMEBODY} has {about}{pages} pages in {pipes} pipes{rest}");
+            let message = format!("user {user} has {about}{pages} pages in {pipes} pipes{rest}");
             assert_eq!(
                 (finding.severity.as_str(), finding.certainty.as_str(), finding.message.as_str()),
                 (severity, certainty, message.as_str())
