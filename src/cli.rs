@@ -198,6 +198,9 @@ impl Cli {
                 (old == stdin && new == stdin, ("-", "-")),
             ]);
         }
+        if let Some(Command::Graph(graph)) = &self.command {
+            pairs.push((shared.json && graph.is_of_no_json(), ("--json", "--format <FORM>")));
+        }
         if let Some(Command::Audit(audit)) = &self.command {
             pairs.extend(audit.conflicts(shared));
         }

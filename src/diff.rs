@@ -13,6 +13,9 @@ use crate::model::{Endpoint, Fd, Pid, Pipe, PipeGraph, PipeId, Process, Tid};
 /// rounds to a second.
 const SAME_START: SignedDuration = SignedDuration::from_secs(2);
 
+/// So many processes that seem to have been started later tell that the clock was set.
+const ENOUGH: usize = 4;
+
 /// What became of something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change {
@@ -117,7 +120,7 @@ impl Difference {
 #[must_use]
 pub fn diff(old: &PipeGraph, new: &PipeGraph) -> Difference {
     let same_boot = is_same_boot(old, new);
-    let both = Both { old, new };
+    let both = Both { old, new, shift: clock_shift(old, new) };
     let mut pipes = Vec::new();
     for pipe in old.pipes.iter().filter(|pipe| !pipe.ends.is_empty()) {
         match new.pipe(pipe.id).filter(|now| same_boot && !now.ends.is_empty()) {
@@ -139,10 +142,30 @@ fn is_same_boot(old: &PipeGraph, new: &PipeGraph) -> bool {
     same(&old.host.boot_id, &new.host.boot_id).or(same(&old.host.hostname, &new.host.hostname)).unwrap_or(true)
 }
 
+/// By how much the clock was set between the reports: then every process that is in both seems to have been started so much later. Told by
+/// what most of them agree on, if these are enough to tell it from a number that was used again.
+fn clock_shift(old: &PipeGraph, new: &PipeGraph) -> SignedDuration {
+    let later = |process: &Process| {
+        let now = new.processes.get(&process.pid).filter(|now| now.command == process.command)?;
+        Some(now.started_at?.duration_since(process.started_at?))
+    };
+    let mut shifts: Vec<SignedDuration> = old.processes.values().filter_map(later).collect();
+    shifts.sort_unstable();
+    let Some(median) = shifts.get(shifts.len() / 2).copied() else { return SignedDuration::ZERO };
+    let agree = shifts.iter().filter(|shift| is_near(**shift, median)).count();
+    if agree >= ENOUGH && agree * 2 > shifts.len() { median } else { SignedDuration::ZERO }
+}
+
+fn is_near(one: SignedDuration, other: SignedDuration) -> bool {
+    one.checked_sub(other).is_some_and(|difference| difference.abs() <= SAME_START)
+}
+
 /// The two reports.
 struct Both<'a> {
     old: &'a PipeGraph,
     new: &'a PipeGraph,
+    /// By how much later everything is told to have started in the new one.
+    shift: SignedDuration,
 }
 
 impl Both<'_> {
@@ -203,7 +226,7 @@ impl Both<'_> {
     fn is_same_process(&self, pid: Pid) -> bool {
         let start = |graph: &PipeGraph| graph.processes.get(&pid).and_then(|process| process.started_at);
         match (start(self.old), start(self.new)) {
-            (Some(old), Some(new)) => new.duration_since(old).abs() <= SAME_START,
+            (Some(old), Some(new)) => is_near(new.duration_since(old), self.shift),
             _ => true,
         }
     }

@@ -2,10 +2,10 @@
 //! have to look at processes.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, Permissions};
+use std::fs::{self, Metadata, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 use std::thread;
 
@@ -28,7 +28,7 @@ pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
 }
 
 /// Writes a file beside that one and gives it its name: whoever opens it finds the old or the new one, whole, whatever becomes of us.
-/// What a symbolic link leads to is replaced, not the link; a file that is there keeps its mode.
+/// What a symbolic link leads to is replaced, not the link; a file that is there keeps its mode, and where we may give it away, its owner.
 ///
 /// # Errors
 ///
@@ -55,7 +55,7 @@ impl From<io::Error> for Refusal {
 }
 
 fn replace_in_place(path: &Path, bytes: &[u8]) -> Result<(), Refusal> {
-    let (path, mode) = target(path)?;
+    let (path, was) = target(path)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
     // As much of the name as leaves room for what is added: a name has 255 bytes at most.
     let name = path.file_name().ok_or(Refusal::Is("a directory"))?.as_bytes();
@@ -64,8 +64,10 @@ fn replace_in_place(path: &Path, bytes: &[u8]) -> Result<(), Refusal> {
     // The name that it has until it is whole ends in random letters, so that nobody who looks for *.prom reads it.
     let mut file =
         tempfile::Builder::new().prefix(&prefix).permissions(Permissions::from_mode(NEW)).tempfile_in(folder)?;
-    if let Some(mode) = mode {
-        file.as_file().set_permissions(Permissions::from_mode(mode))?;
+    if let Some(was) = was {
+        // Only root may give a file away, and whoever may not has one of his own instead.
+        let _ = fchown(file.as_file(), Some(was.uid()), Some(was.gid()));
+        file.as_file().set_permissions(Permissions::from_mode(was.mode() & 0o7777))?;
     }
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
@@ -73,8 +75,8 @@ fn replace_in_place(path: &Path, bytes: &[u8]) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Which name is to be replaced, and the mode of what has it.
-fn target(path: &Path) -> Result<(PathBuf, Option<u32>), Refusal> {
+/// Which name is to be replaced, and whose is what has it.
+fn target(path: &Path) -> Result<(PathBuf, Option<Metadata>), Refusal> {
     if let Err(error) = fs::symlink_metadata(path) {
         return if error.kind() == io::ErrorKind::NotFound { Ok((path.to_owned(), None)) } else { Err(error.into()) };
     }
@@ -86,7 +88,7 @@ fn target(path: &Path) -> Result<(PathBuf, Option<u32>), Refusal> {
     };
     let file_type = kind.file_type();
     match () {
-        () if kind.is_file() => Ok((fs::canonicalize(path)?, Some(kind.permissions().mode() & 0o7777))),
+        () if kind.is_file() => Ok((fs::canonicalize(path)?, Some(kind))),
         () if kind.is_dir() => Err(Refusal::Is("a directory")),
         () if file_type.is_fifo() => Err(Refusal::Is("a pipe or FIFO")),
         () if file_type.is_socket() => Err(Refusal::Is("a socket")),

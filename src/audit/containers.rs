@@ -54,10 +54,11 @@ fn is_apart(one: (Option<&str>, Option<u64>), other: (Option<&str>, Option<u64>)
 /// Whether one side has it as a standard stream, and the other is a single process that watches it.
 fn is_stdio(pipe: &Pipe, places: &[Place]) -> bool {
     let [one, two] = places else { return false };
-    let is_watched = |inside: &Place, outside: &Place| {
-        let mut ends = pipe.ends.iter().filter(|end| inside.pids.contains(&end.pid));
-        outside.pids.len() == 1 && ends.any(is_standard)
-    };
+    let has_as_standard = |place: &Place| pipe.ends.iter().any(|end| place.pids.contains(&end.pid) && is_standard(end));
+    // Between two containers it may be a monitor in the one, which has it as a descriptor of its own.
+    let may_watch = |place: &Place| place.container.is_none() || !has_as_standard(place);
+    let is_watched =
+        |inside: &Place, outside: &Place| outside.pids.len() == 1 && has_as_standard(inside) && may_watch(outside);
     (two.container.is_some() && is_watched(two, one)) || (one.container.is_some() && is_watched(one, two))
 }
 

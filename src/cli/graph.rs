@@ -27,9 +27,9 @@ pub(super) struct GraphArgs {
     #[command(flatten)]
     pub(super) selection: SelectionArgs,
 
-    /// In which form; --json is --format json
-    #[arg(long, value_name = "FORM", default_value = "tree", conflicts_with = "json", help_heading = OUTPUT)]
-    pub(super) format: Form,
+    /// In which form, a tree if not given; --json is --format json
+    #[arg(long, value_name = "FORM", help_heading = OUTPUT)]
+    pub(super) format: Option<Form>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -45,14 +45,19 @@ pub(super) enum Form {
 }
 
 impl GraphArgs {
+    /// Whether another form than JSON is asked for.
+    pub(super) const fn is_of_no_json(&self) -> bool {
+        matches!(self.format, Some(Form::Tree | Form::Dot | Form::Mermaid))
+    }
+
     /// The form, where `--json` may have been said in its place.
     pub(super) const fn form(&self, json: bool) -> DrawingFormat {
         match self.format {
-            _ if json => DrawingFormat::Json,
-            Form::Tree => DrawingFormat::Tree,
-            Form::Dot => DrawingFormat::Dot,
-            Form::Mermaid => DrawingFormat::Mermaid,
-            Form::Json => DrawingFormat::Json,
+            None if json => DrawingFormat::Json,
+            None | Some(Form::Tree) => DrawingFormat::Tree,
+            Some(Form::Dot) => DrawingFormat::Dot,
+            Some(Form::Mermaid) => DrawingFormat::Mermaid,
+            Some(Form::Json) => DrawingFormat::Json,
         }
     }
 }

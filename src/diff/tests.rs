@@ -268,6 +268,38 @@ fn what_one_report_does_not_know_is_no_change() {
     assert_eq!(diff(&whole, &blocking).ends(), Count { changed: 1, ..Count::default() });
 }
 
+/// The clock was set between the reports, and one number is another process: that alone is no longer as it was.
+#[test]
+fn a_clock_that_was_set_starts_nobody_anew() {
+    let report = |starts: [i64; 6]| {
+        let process = |(pid, start): (u32, i64)| {
+            let started_at = Timestamp::from_second(start).ok();
+            Process { command: b"sh".to_vec(), started_at, ..Process::unknown(Pid(pid)) }
+        };
+        let end = |pid: u32| Endpoint {
+            pid: Pid(pid),
+            tid: None,
+            fd: Fd(0),
+            access: AccessMode::Read,
+            flags: Some(OpenFlags(0)),
+        };
+        let id = PipeId::Anonymous { inode: 1 };
+        PipeGraph {
+            processes: (1..).zip(starts).map(process).map(|process| (process.pid, process)).collect(),
+            pipes: vec![Pipe { ends: (1..=6).map(end).collect(), ..Pipe::unknown(id) }],
+            ..empty()
+        }
+    };
+    let old = report([100, 200, 300, 400, 500, 600]);
+    let hour_later = report([3700, 3801, 3900, 4000, 4099, 4200]);
+    assert_eq!(diff(&old, &hour_later).pipes, []);
+    let with_another = report([3700, 3801, 3900, 4000, 4099, 9000]);
+    assert_eq!(diff(&old, &with_another).ends(), Count { came: 1, went: 1, ..Count::default() });
+    // Where they do not agree, each is another.
+    let all_others = report([1000, 3000, 5000, 7000, 9000, 11000]);
+    assert_eq!(diff(&old, &all_others).ends(), Count { came: 6, went: 6, ..Count::default() });
+}
+
 fn empty() -> PipeGraph {
     PipeGraph {
         host: Host::default(),

@@ -72,6 +72,8 @@ fn containers_and_namespaces() {
     // The container of a container.
     let monitor = [end(1, 3, AccessMode::Read), writes(2)];
     assert_eq!(of(inside(1, Some("b"), Some(10)), inside(2, Some("a"), Some(11)), &monitor), Some(Severity::Info));
+    // Two that write to each other.
+    assert_eq!(of(inside(1, Some("b"), Some(10)), inside(2, Some("a"), Some(11)), &ends), Some(Severity::Warning));
     let neither = [end(1, 3, AccessMode::Read), end(2, 4, AccessMode::Write)];
     assert_eq!(of(inside(1, Some("b"), Some(10)), inside(2, Some("a"), Some(11)), &neither), Some(Severity::Warning));
 }

@@ -1,7 +1,7 @@
 //! Files are replaced in one stroke: whatever becomes of lspipe in the middle of it, there is the old file or the new one.
 
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ use rustix::fs::{CWD, Mode, mkfifoat};
 use super::{Machine, path};
 use crate::support::need::{Need, need};
 use crate::support::run::{Lspipe, lspipe, public_dir};
-use crate::support::user::User;
+use crate::support::user::{NOBODY, User, is_root};
 
 /// As many findings as make a file that is not written in an instant, of one name or the other.
 fn crowd(name: &str) -> Machine {
@@ -114,6 +114,14 @@ fn links_and_modes_are_kept() {
     machine.audit(&["--baseline", &file]).expect(0);
     assert_eq!(strangers(dir, &["known.json", "links", "proc"]), [""; 0], "nothing is left over");
     assert_eq!(strangers(&dir.join("links"), &["link.json"]), [""; 0]);
+
+    if is_root() {
+        // What root replaces stays its owner's.
+        chown(&file, Some(NOBODY), Some(NOBODY)).expect("chown");
+        machine.audit(&["--write-baseline", &file]).expect(0);
+        let now = fs::metadata(&file).expect("stat");
+        assert_eq!((now.uid(), now.gid(), mode(&file)), (NOBODY, NOBODY, 0o640));
+    }
 
     // The longest name that there can be.
     let long = machine.file(&"n".repeat(255));
