@@ -9,8 +9,8 @@ effective user IDs.
 
 Warning if root is on exactly one of two sides: if it reads, whatever the others
 write reaches a process with all rights; if it writes, whatever it writes the
-others read. Otherwise info, also where nobody was seen on a side. A process whose user could not be read counts for
-nothing.
+others read. Otherwise info, also where nobody was seen on a side. A process
+whose user could not be read counts for nothing.
 
 Harmless where a privileged program starts another for a user and listens to
 it, as cron(8), sudo(8) and su(1) do (`sudo cat FILE | less` is such a pipe), or

@@ -90,8 +90,9 @@ fn look(
     let mut found = why::find_out(options, source, &Selection::default(), untouchable)?;
     let findings = &mut found.diagnosis.findings;
     // The rules judge a saved report anew.
-    findings.retain(|finding| finding.code().is_of_why());
+    let saved: Vec<_> = findings.extract_if(.., |finding| !finding.code().is_of_why()).collect();
     let mut rules = audit::audit(&found.graph, &found.groups, &wanted.thresholds);
+    audit::as_saved(&mut rules, &saved);
     if found.graph.coverage.own_pids {
         audit::leave_out_own(&mut rules, &found.graph, Pid(std::process::id()));
     }

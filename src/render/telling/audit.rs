@@ -127,7 +127,7 @@ impl Sheet<'_> {
                 format!("{has}, more than pipe-user-pages-soft ({soft}): new pipes hold {small} bytes at most")
             }
             PageLimit::Hard(hard) => {
-                format!("{has}, all that pipe-user-pages-hard ({hard}) allows: pipe(2) fails with ENFILE")
+                format!("{has}, and one more would pass pipe-user-pages-hard ({hard}): pipe(2) fails with ENFILE")
             }
         }
     }
