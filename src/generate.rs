@@ -1,9 +1,13 @@
 //! The man page, the completions and the schema, from the same definitions that the command runs by.
 
+mod complete;
+
 use std::io::{self, Write};
 
-use clap::CommandFactory as _;
+use clap::{Arg, Command, CommandFactory as _};
 use clap_complete::Shell;
+
+use self::complete::complete;
 
 use crate::audit;
 use crate::cli::{Cli, Generate};
@@ -30,6 +34,9 @@ const SYNOPSIS: &str = r".SH SYNOPSIS
 .br
 .B lspipe fds
 .RI [ OPTIONS ]\ PID .\|.\|.
+.br
+.B lspipe diff
+.RI [ OPTIONS ]\ OLD\ NEW
 ";
 
 /// What no option's text can tell: output, limits, examples. Follows the generated sections.
@@ -71,15 +78,11 @@ pub fn list_columns(out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-fn complete(shell: Shell, out: &mut dyn Write) -> io::Result<()> {
-    // clap_complete panics where a write fails, so it writes to memory.
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "lspipe", &mut script);
-    out.write_all(&script)
-}
-
 fn man(out: &mut dyn Write) -> io::Result<()> {
-    let page = clap_mangen::Man::new(Cli::command())
+    let mut command = Cli::command();
+    // So that the subcommands have the options that are global.
+    command.build();
+    let page = clap_mangen::Man::new(command.clone())
         .date(RELEASED)
         .source(concat!("lspipe ", env!("CARGO_PKG_VERSION")))
         .manual("User Commands");
@@ -89,11 +92,57 @@ fn man(out: &mut dyn Write) -> io::Result<()> {
     text.write_all(SYNOPSIS.as_bytes())?;
     page.render_description_section(&mut text)?;
     page.render_options_section(&mut text)?;
+    options_of_subcommands(&command, &mut text)?;
     writeln!(text, ".SH COLUMNS")?;
     for column in Column::ALL.iter().filter(|column| column.is_selectable()) {
-        writeln!(text, ".TP\n.B {}\n{}", column.heading(), column.help())?;
+        writeln!(text, ".TP\n.B {}\n{}", column.heading(), roff(column.help()))?;
     }
     // clap_mangen sets a blank line apart with two line breaks, of which mandoc(1) warns.
     out.write_all(String::from_utf8_lossy(&text).replace("\n.br\n\n.br\n", "\n.sp\n").as_bytes())?;
     out.write_all(SECTIONS.as_bytes())
+}
+
+/// What each subcommand takes that the report does not, or not in the same sense.
+fn options_of_subcommands(command: &Command, text: &mut Vec<u8>) -> io::Result<()> {
+    let global = names(command.get_arguments().filter(|arg| arg.is_global_set()));
+    writeln!(text, ".SH OPTIONS OF SUBCOMMANDS\nAll take {global} too, in the same sense;")?;
+    writeln!(text, "\\fBlspipe diff\\fR refuses \\fB\\-\\-repeat\\fR, \\fB\\-\\-proc\\fR and \\fB\\-\\-from\\fR.")?;
+    for subcommand in command.get_subcommands() {
+        let name = subcommand.get_name();
+        let is_shared = |arg: &Arg| {
+            let help = |arg: &Arg| arg.get_long_help().or(arg.get_help()).cloned();
+            command.get_arguments().any(|other| other.get_id() == arg.get_id() && help(other) == help(arg))
+        };
+        writeln!(text, ".SS lspipe {name}")?;
+        let shared = subcommand.get_arguments().filter(|arg| arg.get_id() != "help" && !arg.is_global_set());
+        let shared = names(shared.filter(|arg| is_shared(arg)));
+        if !shared.is_empty() {
+            writeln!(text, "In the same sense as above: {shared}.")?;
+        }
+        let own = subcommand.clone().mut_args(|arg| {
+            let is_shared = is_shared(&arg);
+            arg.hide(is_shared).help_heading(None::<&str>)
+        });
+        let mut section = Vec::new();
+        clap_mangen::Man::new(own).render_options_section(&mut section)?;
+        // All but the heading.
+        let section = String::from_utf8_lossy(&section);
+        text.write_all(section.split_once(".SH OPTIONS\n").map_or("", |(_, options)| options).as_bytes())?;
+    }
+    Ok(())
+}
+
+/// The names of options, in bold, and of positionals.
+fn names<'a>(arguments: impl Iterator<Item = &'a Arg>) -> String {
+    let positional = |arg: &Arg| arg.get_value_names().map(|names| format!("\\fI{}\\fR", names.join(" ")));
+    let name = |arg: &'a Arg| match arg.get_long() {
+        Some(long) => Some(roff(&format!("\\fB--{long}\\fR"))),
+        None => positional(arg),
+    };
+    arguments.filter_map(name).collect::<Vec<_>>().join(", ")
+}
+
+/// With hyphens that roff leaves what they are.
+fn roff(text: &str) -> String {
+    text.replace('-', "\\-")
 }

@@ -55,6 +55,18 @@ fn man_page_is_the_committed_one() {
     assert!(committed == generate("man"), "stale: lspipe --generate man > man/lspipe.1");
 }
 
+/// The long options in a help.
+fn options(args: &[&str]) -> Vec<String> {
+    let help = lspipe(args).run().expect(0);
+    let options = help.text().lines().filter_map(|line| {
+        let option = line.trim_start().split(' ').find(|word| word.starts_with("--"))?;
+        line.trim_start().starts_with('-').then(|| option.trim_end_matches(':').to_owned())
+    });
+    let options: Vec<String> = options.filter(|option| option.len() > 2).collect();
+    assert_ne!(options, [""; 0]);
+    options
+}
+
 #[test]
 fn man_page_tells_all() {
     let page = generate("man");
@@ -63,13 +75,24 @@ fn man_page_tells_all() {
         assert!(heading, "no section {section}");
     }
     let plain = page.replace("\\-", "-");
-    let help = lspipe(["--help"]).run().expect(0);
-    let options = help.text().lines().filter_map(|line| {
-        let option = line.trim_start().split(' ').find(|word| word.starts_with("--"));
-        option.filter(|_| line.trim_start().starts_with('-')).map(|option| option.trim_end_matches(':').to_owned())
-    });
-    for option in options.filter(|option| option.len() > 2) {
+    // Of each subcommand in a section of its own, up to the columns.
+    let (_, of_subcommands) = plain.split_once(".SH OPTIONS OF SUBCOMMANDS\n").expect("a section");
+    let (of_subcommands, _) = of_subcommands.split_once(".SH COLUMNS\n").expect("a section");
+    let (of_all, _) = of_subcommands.split_once(".SS ").expect("subcommands");
+    for option in options(&["--help"]) {
         assert!(plain.contains(&option), "the man page lacks {option}");
+    }
+    for name in ["why", "graph", "diff", "audit", "fds"] {
+        assert!(plain.contains(&format!("\n.B lspipe {name}\n.RI ")), "the synopsis lacks {name}");
+        let (_, own) = of_subcommands.split_once(&format!(".SS lspipe {name}\n")).expect("a section");
+        let own = own.split(".SS ").next().expect("a section");
+        for option in options(&[name, "--help"]) {
+            let named = format!("\\fB{option}\\fR");
+            let places = [of_all, own].map(|text| text.contains(&named));
+            // All have --help.
+            assert!(option == "--help" || places[0] || places[1], "the man page lacks {option} of {name}");
+            assert!(places != [true, true], "the man page has {option} of {name} twice");
+        }
     }
     for column in lspipe(["-H"]).run().expect(0).text().lines() {
         let (name, told) = column.split_once(' ').expect("a name and a help");
@@ -119,36 +142,86 @@ fn bash_completes() {
         ["complete-bash", "complete-zsh", "complete-fish"]
     );
     assert_eq!(proposed_by_bash(&["lspipe", "fds", "--js"]), ["--json"]);
+    assert_eq!(proposed_by_bash(&["lspipe", "audit", "--on"]), ["--only"]);
+    assert_eq!(proposed_by_bash(&["lspipe", "audit", "--only", "dead"]), ["deadlock"]);
+    assert_eq!(proposed_by_bash(&["lspipe", "graph", "--format", "m"]), ["mermaid"]);
+    assert_eq!(proposed_by_bash(&["lspipe", "-o", "WR"]), ["WRITERS"]);
 }
 
 #[test]
 fn zsh_completes() {
     need!(ZSH);
     assert_eq!(read_by("zsh", &["-f", "-n"], "complete-zsh"), "");
-    // An interactive shell in a terminal of its own, in which the keys are pressed.
+    // What is typed before the tab key, and what the line is then.
+    let lines = [
+        ("lspipe --no-r", "lspipe --no-reader "),
+        ("lspipe fd", "lspipe fds "),
+        ("lspipe -o PID,US", "lspipe -o PID,USER,"),
+        ("lspipe ./only", "lspipe ./only.fifo "),
+        ("lspipe on", "lspipe only.fifo "),
+        ("lspipe only.fifo --no-r", "lspipe only.fifo --no-reader "),
+        ("lspipe only.fifo ./on", "lspipe only.fifo ./only.fifo "),
+        ("lspipe why on", "lspipe why only.fifo "),
+        ("lspipe why --desc", "lspipe why --descendants "),
+        ("lspipe -q graph --format m", "lspipe -q graph --format mermaid "),
+        ("lspipe graph -k f", "lspipe graph -k fifo,"),
+        ("lspipe audit --on", "lspipe audit --only="),
+        ("lspipe audit --only deadlock,se", "lspipe audit --only deadlock,self-deadlock,"),
+        ("lspipe audit --explain se", "lspipe audit --explain self-deadlock "),
+        ("lspipe audit --baseline on", "lspipe audit --baseline only.fifo "),
+        // Which take no files.
+        ("lspipe audit on", "lspipe audit on"),
+        ("lspipe fds on", "lspipe fds on"),
+        ("lspipe diff only.fifo on", "lspipe diff only.fifo only.fifo "),
+    ];
+    // An interactive shell in a terminal of its own, in which the keys are pressed; a key of its own tells the line.
     let script = r#"
         zmodload zsh/zpty || exit 1
+        : >only.fifo
         zpty shell zsh -f -i
-        zpty -w shell "unsetopt zle_bracketed_paste; PS1=; autoload -U compinit; compinit -D -u; source ${(q)1}; print ready''now"
+        zpty -w shell "unsetopt zle_bracketed_paste; PS1=; autoload -U compinit; compinit -D -u; source ${(q)argv[-1]}"
+        zpty -w shell "told() { print -r -- \"\$BUFFER\" >>told; BUFFER= }; zle -N told; bindkey '^X' told; print ready''now"
         zpty -r -m shell seen '*readynow*' || exit 1
-        zpty -w -n shell $'lspipe --no-r\t'
-        zpty -r -m shell seen '*--no-reader*' || exit 1
-        print -r -- completed
+        for line in $argv[1,-2]; do
+            zpty -w -n shell "$line"$'\t\x18'
+        done
+        zpty -w shell "print all''told"
+        zpty -r -m shell seen '*alltold*' || exit 1
+        print -r -- "$(<told)"
     "#;
-    assert_eq!(read_by("zsh", &["-f", "-c", script, "zsh"], "complete-zsh"), "completed\n");
+    let args: Vec<&str> = ["-f", "-c", script, "zsh"].into_iter().chain(lines.map(|(typed, _)| typed)).collect();
+    let told = read_by("zsh", &args, "complete-zsh");
+    assert_eq!(told.lines().collect::<Vec<_>>(), lines.map(|(_, line)| line));
 }
 
 #[test]
 fn fish_completes() {
     need!(FISH);
     assert_eq!(read_by("fish", &["--no-config", "-n"], "complete-fish"), "");
-    let said = |line: &str| {
-        let script = format!("source $argv[1]; complete -C '{line}'");
-        read_by("fish", &["--no-config", "-c", &script], "complete-fish")
+    // The words that it proposes, without what it tells of each.
+    let proposed = |line: &str| -> Vec<String> {
+        let script = format!("echo >only.fifo; source $argv[1]; complete -C '{line}'");
+        let said = read_by("fish", &["--no-config", "-c", &script], "complete-fish");
+        said.lines().map(|line| line.split('\t').next().unwrap_or_default().to_owned()).collect()
     };
-    assert!(said("lspipe --no-r").starts_with("--no-reader\t"), "{}", said("lspipe --no-r"));
-    assert!(said("lspipe --color=n").contains("never"), "{}", said("lspipe --color=n"));
-    assert!(said("lspipe fds --js").starts_with("--json\t"), "{}", said("lspipe fds --js"));
+    assert_eq!(proposed("lspipe --no-r"), ["--no-reader"]);
+    assert_eq!(proposed("lspipe --color=n"), ["--color=never"]);
+    assert_eq!(proposed("lspipe --kind "), ["anonymous", "fifo"]);
+    assert_eq!(proposed("lspipe -o WR"), ["WRITERS"]);
+    assert_eq!(proposed("lspipe on"), ["only.fifo"]);
+    assert_eq!(proposed("lspipe fds --js"), ["--json"]);
+    assert_eq!(proposed("lspipe audit --on"), ["--only"]);
+    assert_eq!(proposed("lspipe audit --only dead"), ["deadlock"]);
+    assert_eq!(proposed("lspipe audit --baseline on"), ["only.fifo"]);
+    assert_eq!(proposed("lspipe graph --format m"), ["mermaid"]);
+    assert_eq!(proposed("lspipe why on"), ["only.fifo"]);
+    let pid = std::process::id().to_string();
+    assert!(proposed(&format!("lspipe -p {pid}")).contains(&pid));
+    assert!(proposed(&format!("lspipe fds {pid}")).contains(&pid));
+    // Which take no files. Fish also proposes what is like the word, or told to be.
+    for line in ["lspipe -p on", "lspipe -u on", "lspipe -o on", "lspipe fds on", "lspipe audit on"] {
+        assert!(!proposed(line).contains(&"only.fifo".to_owned()), "{line}");
+    }
 }
 
 /// The schema of a report, of a line of NDJSON, and of a drawing.

@@ -1,0 +1,106 @@
+//! The completions of shells: what `clap_complete` makes, mended where it knows no better. Reads nothing of this machine.
+
+use std::io::{self, Write};
+
+use clap::builder::{PossibleValue, PossibleValuesParser};
+use clap::{Arg, Command, CommandFactory as _, ValueHint};
+use clap_complete::Shell;
+
+use crate::cli::Cli;
+use crate::render::columns::Column;
+
+/// The mark of PIDs, for which clap has no hint: one that no option of ours has.
+const PIDS: ValueHint = ValueHint::Hostname;
+
+/// The mark of a value that commas separate, for zsh.
+const LIST: &str = "LIST";
+
+/// Writes the completions for a shell.
+///
+/// # Errors
+///
+/// Those of the writer.
+pub(super) fn complete(shell: Shell, out: &mut dyn Write) -> io::Result<()> {
+    let mut command = marked(Cli::command(), shell);
+    if shell == Shell::Zsh {
+        command = without_positionals(&command);
+    }
+    // clap_complete panics where a write fails, so it writes to memory.
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut command, "lspipe", &mut script);
+    let script = String::from_utf8_lossy(&script);
+    let script = match shell {
+        Shell::Zsh => for_zsh(&script),
+        Shell::Fish => for_fish(&script, &command),
+        _ => script.into_owned(),
+    };
+    out.write_all(script.as_bytes())
+}
+
+/// The command, with more said of its values than the command line itself needs.
+fn marked(command: Command, shell: Shell) -> Command {
+    let argument = |arg: Arg| {
+        let arg = match arg.get_id().as_str() {
+            "output" => arg.value_delimiter(',').value_parser(columns(shell)),
+            "pid" | "pids" if shell != Shell::Bash => arg.value_hint(PIDS),
+            _ => arg,
+        };
+        if shell == Shell::Zsh && arg.get_value_delimiter().is_some() { arg.value_name(LIST) } else { arg }
+    };
+    command.mut_args(argument).mut_subcommands(|subcommand| marked(subcommand, shell))
+}
+
+fn columns(shell: Shell) -> PossibleValuesParser {
+    let columns = Column::ALL.iter().filter(|column| column.is_selectable());
+    PossibleValuesParser::new(columns.map(|column| {
+        let value = PossibleValue::new(column.heading());
+        // In a list that commas separate, zsh has no place for it.
+        if shell == Shell::Fish { value.help(column.help()) } else { value }
+    }))
+}
+
+/// The command with its positionals in a subcommand of any other name: zsh would take a subcommand for the first of them.
+fn without_positionals(command: &Command) -> Command {
+    let arguments = command.get_arguments().filter(|arg| !arg.is_global_set()).cloned();
+    // Without a name of its own, the `*` would be in the names of functions.
+    let pipes = Command::new("*").bin_name("lspipe pipes").args(arguments);
+    Command::new("lspipe")
+        .version(env!("CARGO_PKG_VERSION"))
+        .disable_help_subcommand(true)
+        .args(command.get_arguments().filter(|arg| !arg.is_positional()))
+        .subcommands(command.get_subcommands())
+        .subcommand(pipes)
+}
+
+/// With files beside the subcommands, PIDs, and lists that commas separate.
+fn for_zsh(script: &str) -> String {
+    let script = script
+        .replace("'*:' \\\n", "")
+        .replace("\":: :_lspipe_commands\"", "\":: :{_lspipe_commands; _files}\"")
+        .replace(":_hosts'", ":_sequence _pids'")
+        .replace(":LIST:_users'", ":LIST:_sequence _users'");
+    let lines = script.split_inclusive('\n').map(|line| match line.split_once(":LIST:(") {
+        Some((before, values)) => format!("{before}:LIST:_sequence compadd - {}", values.replacen(")'", "'", 1)),
+        None => line.to_owned(),
+    });
+    lines.collect()
+}
+
+/// With PIDs, and values also where they stand apart from their option.
+fn for_fish(script: &str, command: &Command) -> String {
+    let pids = "(__fish_complete_pids)";
+    // Where an option still lacks its value, argparse fails, and nothing would be offered for it.
+    let again = "    or argparse -s (__fish_lspipe_global_optspecs) -- $cmd[1..-2] 2>/dev/null\n    or return\n";
+    let mut script = script.replace("    or return\n", again).replace("(__fish_print_hostnames)", pids);
+    // clap_complete says nothing of positionals, so that fish takes each for a file.
+    script.extend(command.get_subcommands().filter_map(|subcommand| {
+        let values = match subcommand.get_positionals().next().map(Arg::get_value_hint) {
+            Some(ValueHint::FilePath) => return None,
+            Some(PIDS) => format!(" -a \"{pids}\""),
+            _ => String::new(),
+        };
+        let name = subcommand.get_name();
+        Some(format!("complete -c lspipe -n \"__fish_lspipe_using_subcommand {name}\" -f{values}\n"))
+    }));
+    script
+}
