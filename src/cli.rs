@@ -115,10 +115,15 @@ impl Cli {
         let mut command = Self::command();
         let matches = command.try_get_matches_from_mut(std::env::args_os())?;
         let given = |arg: &&clap::Arg| matches.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine);
-        let own = command.get_arguments().filter(|arg| !arg.is_global_set()).find(given).map(ToString::to_string);
+        let own = command.get_arguments().filter(|arg| !arg.is_global_set()).find(given);
         match (matches.subcommand_name(), own) {
             (Some(name), Some(arg)) => {
-                let message = format!("the argument '{arg}' cannot be used with '{name}'\n");
+                let theirs = command.find_subcommand(name).into_iter().flat_map(clap::Command::get_arguments);
+                let message = if theirs.map(clap::Arg::get_id).any(|id| id == arg.get_id()) {
+                    format!("the argument '{arg}' belongs behind '{name}'\n")
+                } else {
+                    format!("the argument '{arg}' cannot be used with '{name}'\n")
+                };
                 Err(command.error(ErrorKind::ArgumentConflict, message))
             }
             _ => {
@@ -137,6 +142,19 @@ impl Cli {
                 Ok(cli)
             }
         }
+    }
+
+    /// The subcommand that a word is most likely to stand for, if it looks like one.
+    #[must_use]
+    pub fn similar_command(word: &str) -> Option<String> {
+        if word == "help" {
+            return Some("--help".to_owned());
+        }
+        let command = Self::command();
+        let names = command.get_subcommands().map(clap::Command::get_name);
+        let similar =
+            names.map(|name| (strsim::damerau_levenshtein(name, word), name)).filter(|(steps, _)| *steps <= 1);
+        similar.min().map(|(_, name)| name.to_owned())
     }
 
     /// Whether only the columns are to be listed.

@@ -63,7 +63,8 @@ pub struct PipeChange {
 pub struct EndChange {
     /// What became of it.
     pub change: Change,
-    /// Whether that is certain: not if the report that lacks it could not read its process.
+    /// Whether that is certain: not if the report that lacks it could not read its process, or was saved with a selection and lacks its
+    /// whole pipe.
     pub certain: bool,
     /// The end as it is, or was last.
     pub end: Endpoint,
@@ -147,13 +148,14 @@ struct Both<'a> {
 impl Both<'_> {
     /// A pipe that is in one report only.
     fn whole(&self, change: Change, pipe: &Pipe, same_boot: bool) -> PipeChange {
+        let is_left_out = self.without(change).selected;
         // What is of another boot is not there any more, whatever could not be read.
-        let end = |end: &Endpoint| match same_boot {
-            true => self.end(change, pipe.id, *end),
-            false => EndChange { change, certain: true, end: *end, was: None },
+        let end = |end: &Endpoint| {
+            let told = self.end(change, pipe.id, *end);
+            EndChange { certain: !same_boot || (told.certain && !is_left_out), ..told }
         };
         let ends: Vec<EndChange> = pipe.ends.iter().map(end).collect();
-        let certain = !same_boot || (!self.without(change).selected && ends.iter().all(|end| end.certain));
+        let certain = ends.iter().all(|end| end.certain);
         PipeChange { change, certain, id: pipe.id, ends }
     }
 

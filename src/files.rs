@@ -1,8 +1,10 @@
 //! Files that the user names: read, and replaced in one stroke. With the rights of the user, not with those that the program file may
 //! have to look at processes.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, Permissions};
 use std::io::{self, Write as _};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::thread;
@@ -12,6 +14,9 @@ use crate::scan::renounce;
 
 /// The mode of a new file, from which the umask takes.
 const NEW: u32 = 0o666;
+
+/// So much of the name of a file its successor has in its own, until it takes its place.
+const MOST_OF_NAME: usize = 200;
 
 /// Reads a whole file.
 ///
@@ -52,9 +57,10 @@ impl From<io::Error> for Refusal {
 fn replace_in_place(path: &Path, bytes: &[u8]) -> Result<(), Refusal> {
     let (path, mode) = target(path)?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-    let mut prefix = std::ffi::OsString::from(".");
-    prefix.push(path.file_name().ok_or(Refusal::Is("a directory"))?);
-    prefix.push(".");
+    // As much of the name as leaves room for what is added: a name has 255 bytes at most.
+    let name = path.file_name().ok_or(Refusal::Is("a directory"))?.as_bytes();
+    let name = OsStr::from_bytes(&name[..name.len().min(MOST_OF_NAME)]);
+    let prefix = [OsStr::new("."), name, OsStr::new(".")].map(OsStr::to_owned).into_iter().collect::<OsString>();
     // The name that it has until it is whole ends in random letters, so that nobody who looks for *.prom reads it.
     let mut file =
         tempfile::Builder::new().prefix(&prefix).permissions(Permissions::from_mode(NEW)).tempfile_in(folder)?;
@@ -72,7 +78,12 @@ fn target(path: &Path) -> Result<(PathBuf, Option<u32>), Refusal> {
     if let Err(error) = fs::symlink_metadata(path) {
         return if error.kind() == io::ErrorKind::NotFound { Ok((path.to_owned(), None)) } else { Err(error.into()) };
     }
-    let kind = fs::metadata(path)?;
+    let kind = match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(Refusal::Is("a symbolic link that leads to no file"));
+        }
+        kind => kind?,
+    };
     let file_type = kind.file_type();
     match () {
         () if kind.is_file() => Ok((fs::canonicalize(path)?, Some(kind.permissions().mode() & 0o7777))),

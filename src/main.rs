@@ -25,7 +25,7 @@ fn main() -> ExitCode {
         Ok(cli) => match answer(cli) {
             Ok(exit) => exit.into(),
             Err(error) => {
-                say(&error.to_string());
+                say(&message(&error));
                 FAILED
             }
         },
@@ -62,6 +62,18 @@ fn answer(cli: Cli) -> Result<Exit, Error> {
     Ok(Exit::Reported)
 }
 
+/// What went wrong; and for a word that is no PIPE, what it was perhaps meant to be.
+fn message(error: &Error) -> String {
+    match error {
+        Error::LookUp { path, source } if source.kind() == io::ErrorKind::NotFound => Cli::similar_command(path)
+            .map_or_else(
+                || error.to_string(),
+                |known| format!("no PIPE and no command {path:?}: did you mean `lspipe {known}`?"),
+            ),
+        _ => error.to_string(),
+    }
+}
+
 fn width() -> u16 {
     terminal_size::terminal_size_of(io::stdout()).map_or(USUAL_WIDTH, |(width, _)| width.0)
 }
@@ -96,5 +108,6 @@ fn join_lines(before: String, line: &str) -> String {
 
 /// Says one line on stderr. Where that cannot be written to, there is nobody to tell.
 fn say(message: &str) {
-    let _ = writeln!(io::stderr(), "lspipe: {message}");
+    // In one call, so that no other output comes in between.
+    let _ = io::stderr().write_all(format!("lspipe: {message}\n").as_bytes());
 }

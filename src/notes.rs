@@ -29,9 +29,15 @@ pub(crate) fn other_boot(old: &str, new: &str) -> String {
     format!("{old} and {new} are of different machines, or of different boots of one, so that no pipe can be in both")
 }
 
+/// Says that findings are known from now on.
+pub(crate) fn baseline_written(path: &Path, findings: usize) -> String {
+    let noun = if findings == 1 { "finding" } else { "findings" };
+    format!("{}: {findings} {noun} written, to be known from now on", readable_path(path))
+}
+
 /// Says that two reports were given in the wrong order, as it seems.
 pub(crate) fn is_earlier(old: &str, new: &str) -> String {
-    format!("{new} was saved before {old}: what is told to have come went")
+    format!("{new} was saved before {old}: swap them, or read + as - and - as +")
 }
 
 /// Says that a saved report does not tell of all who descend from a process.
@@ -89,10 +95,11 @@ fn living(number: u64, graph: &PipeGraph) -> Option<Pid> {
 }
 
 /// Says that a selection left nothing.
-pub(crate) fn nothing_matched(selection: &Selection) -> String {
+pub(crate) fn nothing_matched(selection: &Selection, file: Option<&str>) -> String {
     match selection.pids.as_slice() {
         [pid] if !selection.narrows_beyond_pids() && !selection.descendants => {
-            format!("process {pid} was not seen to hold an end of any pipe")
+            let hint = if file.is_none() { format!("; what it waits for: lspipe why -p {pid}") } else { String::new() };
+            format!("process {pid} was not seen to hold an end of any pipe{hint}")
         }
         _ => "no pipe matches".to_owned(),
     }

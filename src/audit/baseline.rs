@@ -82,7 +82,7 @@ impl Baseline {
         let file: File<BTreeSet<Fingerprint>> = serde_json::from_slice(bytes).map_err(corrupt)?;
         let unknown = file.findings.iter().find(|known| known.code.parse::<Code>().is_err());
         match unknown {
-            Some(unknown) => Err(NotABaseline::Corrupt(format!("there is no finding {:?}", unknown.code))),
+            Some(unknown) => Err(NotABaseline::Corrupt(format!("there is no finding `{}`", unknown.code))),
             None => Ok(Self(file.findings)),
         }
     }
@@ -150,7 +150,7 @@ fn lasting(unit: &str) -> String {
         return exact(unit.as_bytes());
     }
     let is_made_up = |part: &str| part.bytes().any(|byte| byte.is_ascii_digit());
-    let mut stem = name;
+    let mut stem = without_uuid(name);
     while let Some((rest, last)) = stem.rsplit_once(['-', '@', ':'])
         && is_made_up(last)
     {
@@ -158,6 +158,15 @@ fn lasting(unit: &str) -> String {
     }
     let star = if stem.len() < name.len() { "-*" } else { "" };
     exact(format!("{stem}{star}.{kind}").as_bytes())
+}
+
+/// What stands before a UUID at the end, of which a part may be without a digit.
+fn without_uuid(name: &str) -> &str {
+    let is_hex =
+        |(part, length): (&str, usize)| part.len() == length && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let mut parts = name.rsplitn(6, '-');
+    let has_uuid = parts.by_ref().take(5).zip([12, 4, 4, 4, 8]).filter(|part| is_hex(*part)).count() == 5;
+    parts.next().filter(|_| has_uuid).unwrap_or(name)
 }
 
 #[cfg(test)]
@@ -187,6 +196,7 @@ mod tests {
             ("app-gnome-firefox-4242.scope", "app-gnome-firefox-*.scope"),
             ("app-org.gnome.Terminal@0f1e.service", "app-org.gnome.Terminal-*.service"),
             ("vte-spawn-1b2c3d4e-0f1e-4a5b-8c9d-0a1b2c3d4e5f.scope", "vte-spawn-*.scope"),
+            ("snap.firefox.firefox-1b2c3d4e-cafe-4a5b-feed-0a1b2c3d4e5f.scope", "snap.firefox.firefox-*.scope"),
             ("odd\u{fc}-1.scope", "odd\\xc3\\xbc-*.scope"),
         ] {
             assert_eq!(lasting(unit), expected);

@@ -1,8 +1,8 @@
 //! Which findings still stand at a later look. Pure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Besides, Code, Doing, Fault, Finding, PipeGraph, Task, TaskId, Uid};
+use crate::model::{Besides, Code, Doing, Fault, Finding, Pid, PipeGraph, PipeId, Task, TaskId, Tid, Uid};
 use crate::why::Groups;
 
 /// What was found at one time.
@@ -16,21 +16,64 @@ pub struct Look<'a> {
     pub findings: &'a [Finding],
 }
 
-/// Those findings of the later look that were there at the earlier one: about the same threads, none of them started anew, and each
-/// that is blocked in the same wait as before. What is about a user is so whichever process of his it names.
+/// Those findings of the later look that were there at the earlier one. What is about a user is so whichever process of his it names;
+/// what is wrong with a pipe, if it is so by those alone who held its ends both times; and a hang, if one that hung still does, and one
+/// of those by whom it is to be cured is the same: others may come and go meanwhile, as the children of a shell do.
 #[must_use]
 pub fn standing(before: &Look<'_>, now: &Look<'_>) -> Vec<Finding> {
     let known: BTreeSet<_> = before.findings.iter().map(Finding::key).collect();
     let users: BTreeSet<_> = before.findings.iter().filter_map(of_user).collect();
-    let stands = |finding: &&Finding| match of_user(finding) {
-        Some(of_user) => users.contains(&of_user),
-        None => {
+    let of_pipes: BTreeSet<_> = before.findings.iter().filter(|finding| is_of_pipe(finding)).map(of_pipe).collect();
+    let still = super::of_pipes(&lasting(before, now), now.groups);
+    let still: BTreeSet<_> = still.iter().map(of_pipe).collect();
+    let mut hangs: BTreeMap<_, BTreeSet<TaskId>> = BTreeMap::new();
+    for finding in before.findings {
+        hangs.entry(of_pipe(finding)).or_default().extend(&finding.tasks);
+    }
+    let stands = |finding: &&Finding| match (of_user(finding), &finding.fault) {
+        (Some(of_user), _) => users.contains(&of_user),
+        _ if is_of_pipe(finding) => of_pipes.contains(&of_pipe(finding)) && still.contains(&of_pipe(finding)),
+        (None, Fault::LeakedWriteEnd { .. } | Fault::StalledReader { .. } | Fault::BlockedOpen { .. }) => {
+            let Some(then) = hangs.get(&of_pipe(finding)) else { return false };
+            let is_same = |task: &&TaskId| then.contains(task) && is_same(**task, before, now);
+            let blocked = blocked(finding);
+            let others = finding.tasks.iter().filter(|task| !blocked.contains(task));
+            blocked.iter().filter(is_same).any(|task| still_waits(*task, before, now))
+                && (others.clone().next().is_none() || others.clone().any(|task| is_same(&task)))
+        }
+        _ => {
             known.contains(&finding.key())
                 && finding.tasks.iter().all(|task| is_same(*task, before, now))
                 && blocked(finding).iter().all(|task| still_waits(*task, before, now))
         }
     };
     now.findings.iter().filter(stands).cloned().collect()
+}
+
+fn of_pipe(finding: &Finding) -> (Code, &[PipeId]) {
+    (finding.code(), &finding.pipes)
+}
+
+/// Whether it is a judgement of who holds the ends of a pipe.
+const fn is_of_pipe(finding: &Finding) -> bool {
+    matches!(&finding.fault, Fault::Risk(_)) && !finding.pipes.is_empty()
+}
+
+/// The pipes of the later look with those ends only that the same process had on the same side before.
+fn lasting(before: &Look<'_>, now: &Look<'_>) -> PipeGraph {
+    let mut graph = now.graph.clone();
+    let findings = now.findings.iter().filter(|finding| is_of_pipe(finding));
+    let judged: BTreeSet<PipeId> = findings.flat_map(|finding| finding.pipes.iter().copied()).collect();
+    graph.pipes.retain_mut(|pipe| {
+        let Some(then) = before.graph.pipe(pipe.id).filter(|_| judged.contains(&pipe.id)) else { return false };
+        let had: BTreeSet<_> = then.ends.iter().map(|end| (end.pid, end.access)).collect();
+        let opened: BTreeSet<_> = then.openers.iter().map(|opener| opener.task).collect();
+        let leader = |pid: Pid| TaskId { pid, tid: Tid(pid.0) };
+        pipe.ends.retain(|end| had.contains(&(end.pid, end.access)) && is_same(leader(end.pid), before, now));
+        pipe.openers.retain(|opener| opened.contains(&opener.task) && is_same(opener.task, before, now));
+        !pipe.ends.is_empty() || !pipe.openers.is_empty()
+    });
+    graph
 }
 
 fn of_user(finding: &Finding) -> Option<(Code, Uid)> {

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::{Case, ancestors};
-use crate::model::{AccessMode, Code, Endpoint, Fault, Finding, Pid, Pipe, PipeKind, Risk, Side};
+use crate::model::{AccessMode, Code, Endpoint, Fault, Finding, Pid, Pipe, PipeGraph, PipeKind, Risk, Severity, Side};
 
 pub(super) const EXPLAIN: &str = "\
 A session has a reader and a writer of an anonymous pipe, and a process of
@@ -44,10 +44,33 @@ pub(super) fn find(case: &Case<'_>, pipe: &Pipe) -> Option<Finding> {
         return None;
     }
     // With one that was left behind, those who are not are told of, too: it takes all of them.
-    let descend = ends.iter().all(|end| ancestors(case.graph, end.pid).any(|ancestor| own.contains(&ancestor)));
+    let descend = ends.iter().all(|end| may_descend(case.graph, end.pid, &own));
     let pids: Vec<Pid> = ends.iter().map(|end| end.pid).collect();
     let risk = Risk::InheritedEnd { pipe: pipe.id, session, ends, descend };
     Some(case.finding(risk, pids, vec![pipe.id], Vec::new()))
+}
+
+/// Whether a process descends from one of those, or may do so: a saved report lists nobody who holds no end, and so lacks ancestors.
+fn may_descend(graph: &PipeGraph, pid: Pid, own: &BTreeSet<Pid>) -> bool {
+    let mut first = pid;
+    for ancestor in ancestors(graph, pid) {
+        if own.contains(&ancestor) {
+            return true;
+        }
+        first = ancestor;
+    }
+    let is_known = graph.processes.get(&first).is_some_and(|process| process.ppid.is_some())
+        || graph.parents.get(&first).is_some_and(Option::is_some);
+    first != Pid(1) && !is_known
+}
+
+/// Lets a judgement of a saved report be as it was when all ancestors were known.
+pub(super) fn as_saved(finding: &mut Finding, saved: &[Finding]) {
+    if let Fault::Risk(Risk::InheritedEnd { pipe, descend, .. }) = &mut finding.fault
+        && let Some(then) = saved.iter().find(|it| it.code() == Code::InheritedEnd && it.pipes.contains(pipe))
+    {
+        *descend = then.severity() == Severity::Info;
+    }
 }
 
 /// What is left of a finding beside those of `why`: if it is told of a pipe that its write ends leaked, they are not told of again. All of

@@ -34,19 +34,31 @@ pub struct Thresholds {
 #[must_use]
 pub fn audit(graph: &PipeGraph, groups: &Groups, thresholds: &Thresholds) -> Vec<Finding> {
     let case = Case { graph, groups, max_ends: thresholds.max_ends.unwrap_or(hoard::USUAL) };
-    let of_pipes = [users::find, containers::find, exposed::find, deleted::find, inherited::find];
-    let mut findings: Vec<Finding> =
-        of_pipes.iter().flat_map(|rule| graph.pipes.iter().filter_map(|pipe| rule(&case, pipe))).collect();
+    let mut findings = of_pipes(graph, groups);
     findings.extend(hoard::find(&case));
     findings.extend(pages::find(&case));
     sort(&mut findings);
     findings
 }
 
+/// What is wrong with single pipes.
+fn of_pipes(graph: &PipeGraph, groups: &Groups) -> Vec<Finding> {
+    let case = Case { graph, groups, max_ends: hoard::USUAL };
+    let rules = [users::find, containers::find, exposed::find, deleted::find, inherited::find];
+    rules.iter().flat_map(|rule| graph.pipes.iter().filter_map(|pipe| rule(&case, pipe))).collect()
+}
+
 /// Whether a rule judges by what only an audit looks at. In a report that something else saved, what it does not find may be there.
 #[must_use]
 pub const fn asks_for_more(code: Code) -> bool {
     matches!(code, Code::FifoExposed | Code::CrossesContainers | Code::EndHoard | Code::PipePages)
+}
+
+/// Lets what the rules find in a saved report be as bad as it was when it was saved, where that depends on what is in no report.
+pub fn as_saved(findings: &mut [Finding], saved: &[Finding]) {
+    for finding in findings {
+        inherited::as_saved(finding, saved);
+    }
 }
 
 /// What `why` told and what an audit found, as one list, the worst first. What both tell of the same pipe and holder stands once.

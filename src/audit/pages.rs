@@ -17,8 +17,8 @@ pipe-user-pages-hard of /proc/sys/fs allow, see pipe(7). A limit of 0 is none.
 Info from four fifths of the soft limit on. Warning above it: new pipes of the
 user hold 8192 bytes and not 65536 (4096 before Linux 5.14), and F_SETPIPE_SZ
 fails with EPERM, so that writers block sooner, and programs that rely on the
-usual capacity may deadlock. Error at the hard limit: pipe(2) fails with ENFILE,
-open(2) of a FIFO with ENOMEM.
+usual capacity may deadlock. Error where one more pipe would pass the hard
+limit: pipe(2) fails with ENFILE, open(2) of a FIFO with ENOMEM.
 
 The kernel does not tell its own count. Pages are counted from the capacity
 where --probe asked for it; of other pipes 16 pages are taken for granted, and
@@ -82,8 +82,11 @@ fn of_user(case: &Case<'_>, user: Uid, count: &Count) -> Option<Finding> {
     let [soft, hard] = [limits.user_pages_soft, limits.user_pages_hard].map(|limit| limit.filter(|limit| *limit > 0));
     // A saved report may hold any numbers.
     let pages = count.known.saturating_add(unknown_pages(count, soft));
+    // A new pipe must not pass the hard limit, and is a small one where it would else pass the soft one (`alloc_pipe_info` in fs/pipe.c).
+    let is_small = soft.is_some_and(|soft| pages.saturating_add(BUFFERS) > soft);
+    let next = pages.saturating_add(if is_small { LEAST_BUFFERS } else { BUFFERS });
     let limit = match (soft, hard) {
-        (_, Some(hard)) if pages >= hard => PageLimit::Hard(hard),
+        (_, Some(hard)) if next > hard => PageLimit::Hard(hard),
         (Some(soft), _) if pages > soft => PageLimit::Soft(soft),
         (Some(soft), _) if pages >= soft - soft / 5 && user != Uid(0) => PageLimit::NearSoft(soft),
         _ => return None,

@@ -7,10 +7,10 @@ pub(super) const EXPLAIN: &str = "\
 The ends of one pipe are held by processes of different users, by their
 effective user IDs.
 
-Warning if root is on exactly one side: if it reads, whatever the others write
-reaches a process with all rights; if it writes, whatever it writes the others
-read. Otherwise info. A process whose user could not be read counts for
-nothing.
+Warning if root is on exactly one of two sides: if it reads, whatever the others
+write reaches a process with all rights; if it writes, whatever it writes the
+others read. Otherwise info, also where nobody was seen on a side. A process
+whose user could not be read counts for nothing.
 
 Harmless where a privileged program starts another for a user and listens to
 it, as cron(8), sudo(8) and su(1) do (`sudo cat FILE | less` is such a pipe), or
@@ -29,9 +29,10 @@ pub(super) fn find(case: &Case<'_>, pipe: &Pipe) -> Option<Finding> {
     if readers.iter().chain(&writers).all(|user| user == first) {
         return None;
     }
+    // Where nobody was seen on a side, nothing passes.
     let root = match (readers.contains(&ROOT), writers.contains(&ROOT)) {
-        (true, false) => Some(Side::Read),
-        (false, true) => Some(Side::Write),
+        (true, false) if !writers.is_empty() => Some(Side::Read),
+        (false, true) if !readers.is_empty() => Some(Side::Write),
         _ => None,
     };
     let risk = Risk::CrossesUsers { pipe: pipe.id, readers, writers, root };

@@ -41,7 +41,8 @@ pub(super) struct AuditArgs {
     /// Only findings that still stand after so long
     ///
     /// Looks twice, with this pause. A finding counts if it is there both times, about the same threads, which have not been started
-    /// anew and wait for the same; where only others could end such a wait, they have not run in between either.
+    /// anew and wait for the same; where only others could end such a wait, they have not run in between either. Beside those, others may
+    /// come and go that hold an end, too, as the children of a shell do.
     #[arg(long, value_name = "SECONDS", value_hint = ValueHint::Other, value_parser = value::seconds, allow_negative_numbers = true)]
     confirm: Option<Duration>,
 

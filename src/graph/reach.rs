@@ -2,12 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Drawing, Flow};
+use super::{Apart, Drawing, Flow};
 use crate::model::{Pid, PipeId, Side};
+use crate::why::was_told;
 
 /// The pipes that the data of these processes at these pipes come through or go through, from the first source to the last reader.
-/// Without processes, everybody at the pipes is meant. Only those who use an end lead on, not who holds a copy; a shared pipe leads
-/// nowhere, but is among them if one of the processes has it.
+/// Without processes, everybody at the pipes is meant. Only those who use an end lead on, not who holds a copy, but for the standard
+/// descriptors of the processes themselves; a shared pipe leads nowhere, but is among them if one of the processes has it.
 #[must_use]
 pub fn within_reach(drawing: &Drawing, pipes: &BTreeSet<PipeId>, pids: Option<&BTreeSet<Pid>>) -> BTreeSet<PipeId> {
     let is_meant = |pid: Pid| pids.is_none_or(|pids| pids.contains(&pid));
@@ -22,7 +23,14 @@ pub fn within_reach(drawing: &Drawing, pipes: &BTreeSet<PipeId>, pids: Option<&B
         {
             pipes_of.entry(pid).or_default().push(flow);
         }
-        let at_other = |flow: &&Flow| pids.is_none() || flow.side(side.other()).iter().any(|tip| is_meant(tip.pid));
+        // Who is asked about by name is no mere holder of what it has as its input or output, whoever else uses it.
+        let has_standard =
+            |apart: &Apart| is_meant(apart.end.pid) && was_told(apart.end.fd) && apart.end.access.is_on(side.other());
+        let at_other = |flow: &&Flow| {
+            pids.is_none()
+                || flow.side(side.other()).iter().any(|tip| is_meant(tip.pid))
+                || flow.apart.iter().any(has_standard)
+        };
         let mut next: Vec<&Flow> = seeds().filter(|flow| !flow.shared).filter(at_other).collect();
         let mut passed = BTreeSet::new();
         while let Some(flow) = next.pop() {

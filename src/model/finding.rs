@@ -222,10 +222,16 @@ impl Finding {
         }
     }
 
-    /// What makes two findings the same, whenever they were made.
+    /// What makes two findings the same, whenever they were made. Those who hold an end may change all the while, as the children of a
+    /// shell that has it do: what hangs is the same.
     #[must_use]
     pub fn key(&self) -> (Code, &[TaskId], &[PipeId], Option<Uid>) {
-        (self.code(), &self.tasks, &self.pipes, self.user())
+        let tasks = match &self.fault {
+            Fault::LeakedWriteEnd { readers, .. } => readers,
+            Fault::StalledReader { writers, .. } => writers,
+            _ => &self.tasks,
+        };
+        (self.code(), tasks, &self.pipes, self.user())
     }
 
     /// The user that it is about, where it is about one and not about a pipe.

@@ -1,6 +1,7 @@
 //! How a difference of two reports is shown: as a table with a last line that counts, or as JSON.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use super::columns::push_end;
@@ -104,11 +105,9 @@ impl<'a> Both<'a> {
         let is_on = |end: &Endpoint| end.access.is_on(side);
         let on_side = |change: &&EndChange| is_on(&change.end) || change.was.as_ref().is_some_and(is_on);
         let changes: Vec<&EndChange> = row.ends.iter().filter(on_side).collect();
-        let is_changed = |end: &&Endpoint| {
-            let here = row.ends.iter().filter(|change| change.change != Change::Went || row.change == Change::Went);
-            here.map(|change| change.end.key()).any(|key| key == end.key())
-        };
-        let others: Vec<&Endpoint> = pipe.side(side).filter(|end| !is_changed(end)).collect();
+        let here = row.ends.iter().filter(|change| change.change != Change::Went || row.change == Change::Went);
+        let changed: BTreeSet<_> = here.map(|change| change.end.key()).collect();
+        let others: Vec<&Endpoint> = pipe.side(side).filter(|end| !changed.contains(&end.key())).collect();
         let shown = others.len().min(MOST_OTHERS);
         let items = changes.len() + shown + usize::from(others.len() > shown);
         if items == 0 {

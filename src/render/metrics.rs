@@ -13,7 +13,7 @@ impl Sheet<'_> {
             let count = graph.pipes.iter().filter(|pipe| pipe.id.kind() == kind).count();
             (format!(r#"kind="{}""#, kind.as_str()), count)
         });
-        gauge(out, "pipes", "Pipes and FIFOs that some process has open.", kinds)?;
+        gauge(out, "pipes", "Pipes and FIFOs that some process has open, or waits to open.", kinds)?;
         let accesses = [AccessMode::Read, AccessMode::Write, AccessMode::ReadWrite].map(|access| {
             let ends = graph.pipes.iter().flat_map(|pipe| &pipe.ends);
             (format!(r#"access="{}""#, access.as_str()), ends.filter(|end| end.access == access).count())

@@ -40,8 +40,10 @@ pub(super) fn findings(
     diagnosis.findings.retain(|finding| finding.severity() <= severity);
 
     let is_whole = graph.coverage.is_complete() || !options.require_complete;
+    let mut written = None;
     if let Some(path) = wanted.write_baseline.as_deref().filter(|_| is_whole) {
         write_baseline(path, &Baseline::of(&diagnosis.findings, &graph, &groups))?;
+        written = Some(notes::baseline_written(path, diagnosis.findings.len()));
     }
     let all = diagnosis.findings.len();
     diagnosis.findings.retain(|finding| !known.knows(finding, &graph, &groups));
@@ -64,6 +66,7 @@ pub(super) fn findings(
     let mut notes: Vec<String> = file.filter(|_| graph.selected).map(notes::is_part).into_iter().collect();
     notes.extend(notes::coverage(&graph, file));
     notes.extend(probed);
+    notes.extend(written);
     let is_warning = diagnosis.is_warning() && wanted.write_baseline.is_none();
     let may_probe = !options.probe && file.is_none();
     let reasons = Reasons { diagnosis, groups, asked: Asked::Everything, audited: Some(audited), may_probe };
@@ -87,8 +90,9 @@ fn look(
     let mut found = why::find_out(options, source, &Selection::default(), untouchable)?;
     let findings = &mut found.diagnosis.findings;
     // The rules judge a saved report anew.
-    findings.retain(|finding| finding.code().is_of_why());
+    let saved: Vec<_> = findings.extract_if(.., |finding| !finding.code().is_of_why()).collect();
     let mut rules = audit::audit(&found.graph, &found.groups, &wanted.thresholds);
+    audit::as_saved(&mut rules, &saved);
     if found.graph.coverage.own_pids {
         audit::leave_out_own(&mut rules, &found.graph, Pid(std::process::id()));
     }

@@ -32,7 +32,7 @@ pub(super) fn pipelines(
         let reached = within_reach(&drawing, &pipes, pids.as_ref());
         if reached.is_empty() && notes.is_empty() {
             let is_copy = !pipes.is_empty();
-            notes.push(if is_copy { notes::only_copies(selection) } else { notes::nothing_matched(selection) });
+            notes.push(if is_copy { notes::only_copies(selection) } else { notes::nothing_matched(selection, file) });
         }
         drawing.flows.retain(|flow| reached.contains(&flow.pipe));
         graph = keep(graph, &reached);

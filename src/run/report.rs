@@ -32,7 +32,7 @@ pub(super) fn pipes(
     let mut graph = select(graph, selection);
     let nothing_matched = graph.pipes.is_empty() && !selection.is_everything();
     if nothing_matched && notes.is_empty() {
-        notes.push(notes::nothing_matched(selection));
+        notes.push(notes::nothing_matched(selection, file));
     }
     notes.extend(file.filter(|_| selection.descendants).map(notes::no_other_processes));
     notes.extend(file.filter(|_| is_part).map(notes::is_part));

@@ -72,7 +72,7 @@ pub(super) fn reasons(
     } else {
         let pipes: BTreeSet<PipeId> = selected(&graph, selection).map(|pipe| pipe.id).collect();
         if pipes.is_empty() && pids.is_empty() {
-            return Err(Error::NothingThere(notes::nothing_matched(selection)));
+            return Err(Error::NothingThere(notes::nothing_matched(selection, file)));
         }
         narrow(&mut diagnosis, &pipes, &pids);
         graph = keep(graph, &pipes.iter().copied().chain(pipes_of(&diagnosis)).collect());

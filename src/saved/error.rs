@@ -39,6 +39,9 @@ pub enum Invalid {
     /// It is one of our other outputs.
     #[error("these are lines of --ndjson, which lack what they have in common: save the report with --json")]
     Lines,
+    /// It is what this command printed.
+    #[error("this is what `lspipe {0}` printed, and no report: one is saved with `lspipe --json > FILE`")]
+    Printed(&'static str),
     /// It is a report of another schema.
     #[error("this has schema_version {0}, and this lspipe reads {SCHEMA_VERSION} only: use the lspipe that wrote it")]
     OtherVersion(Number),

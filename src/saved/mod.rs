@@ -82,6 +82,12 @@ struct Head {
     /// Only a line of `--ndjson` has it.
     pipe: Option<serde::de::IgnoredAny>,
     finding: Option<serde::de::IgnoredAny>,
+    /// The last of the lines of an audit has it, and what `diff` prints.
+    summary: Option<serde::de::IgnoredAny>,
+    /// Only what `diff` prints has it.
+    same_boot: Option<serde::de::IgnoredAny>,
+    /// Only what `graph` prints has it.
+    edges: Option<serde::de::IgnoredAny>,
 }
 
 /// Reads a saved report.
@@ -112,7 +118,13 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Saved, Invalid> {
         Some(version) if version.as_u64() == Some(SCHEMA_VERSION.into()) => {}
         Some(other) => return Err(Invalid::OtherVersion(other)),
     }
-    let report: Report<'_> = serde_json::from_slice(bytes).map_err(Invalid::NotWhole)?;
+    // A report may come to have fields of these names too, so they tell only what it is that is none.
+    let report: Report<'_> = serde_json::from_slice(bytes).map_err(|error| match () {
+        () if head.edges.is_some() => Invalid::Printed("graph"),
+        () if head.same_boot.is_some() => Invalid::Printed("diff"),
+        () if head.summary.is_some() => Invalid::Lines,
+        () => Invalid::NotWhole(error),
+    })?;
     let users = Users::saved(report.processes.iter().filter_map(|process| {
         let name = process.user.as_deref()?;
         Some((Uid(process.uid?), name.to_owned()))

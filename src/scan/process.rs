@@ -82,6 +82,7 @@ impl ProcessDir {
             }
         };
         let audited = scanner.want.facts >= Facts::Audit;
+        let is_dead = matches!(stat.state, Some('Z' | 'X'));
         Process {
             ppid: stat.ppid,
             pgid: stat.pgid,
@@ -95,7 +96,8 @@ impl ProcessDir {
             container: group.container,
             unit: group.unit,
             fd_limit: audited.then(|| parse::fd_limit(&self.text("limits"))).flatten(),
-            fds: audited.then(|| fd_table::listed(self, "fd", scanner)).flatten(),
+            // A process whose first thread has exited has its table no more in that one's directory, which then says 0.
+            fds: (audited && !is_dead).then(|| fd_table::listed(self, "fd", scanner)).flatten(),
             pid_namespace: audited.then(|| self.pid_namespace()).flatten(),
             ..Process::unknown(self.pid)
         }

@@ -76,7 +76,8 @@ pub(crate) struct PipeChange<'a> {
 pub(crate) struct EndChange<'a> {
     #[cfg_attr(test, schemars(extend("enum" = ["came", "went", "changed"])))]
     pub(crate) change: Word,
-    /// Whether that is certain: not if the report that lacks it could not read its process.
+    /// Whether that is certain: not if the report that lacks it could not read its process, or was saved with a selection and lacks its
+    /// whole pipe.
     pub(crate) certain: bool,
     pub(crate) pid: u32,
     pub(crate) tid: Option<u32>,

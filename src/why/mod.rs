@@ -104,3 +104,44 @@ pub fn agreed(mut diagnosis: Diagnosis, other: &Diagnosis) -> Diagnosis {
     diagnosis.findings.retain(|finding| known.contains(&finding.key()));
     diagnosis
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Endpoint, Fault, Fd, Holder, Stranger, Tid};
+
+    /// A shell that has the write end starts one child after the other, and each of them has it, too.
+    #[test]
+    fn looks_agree_on_what_hangs_though_those_who_hold_the_end_change() {
+        let task = |pid: u32| TaskId { pid: Pid(pid), tid: Tid(pid) };
+        let pipe = PipeId::Anonymous { inode: 7 };
+        let leaked = |reader: u32, holders: &[u32]| Finding {
+            tasks: std::iter::once(reader).chain(holders.iter().copied()).map(task).collect(),
+            pipes: vec![pipe],
+            doubts: Vec::new(),
+            fault: Fault::LeakedWriteEnd {
+                pipe,
+                readers: vec![task(reader)],
+                holders: holders
+                    .iter()
+                    .map(|pid| Holder {
+                        end: Endpoint {
+                            pid: Pid(*pid),
+                            tid: None,
+                            fd: Fd(1),
+                            access: crate::model::AccessMode::Write,
+                            flags: None,
+                        },
+                        stranger: Stranger::OtherSession,
+                        inherited_from: None,
+                    })
+                    .collect(),
+                patient: false,
+            },
+        };
+        let look = |finding: &Finding| Diagnosis { waits: Vec::new(), findings: vec![finding.clone()] };
+        let (first, second) = (leaked(1, &[10, 11]), leaked(1, &[10, 12]));
+        assert_eq!(agreed(look(&second), &look(&first)).findings, std::slice::from_ref(&second));
+        assert_eq!(agreed(look(&second), &look(&leaked(2, &[10, 12]))).findings, []);
+    }
+}

@@ -117,6 +117,14 @@ fn pages_of_a_user() {
     let only_hard = PipeLimits { user_pages_hard: Some(192), ..none };
     assert_eq!(pages(7, 11, only_hard, None), None);
     assert_eq!(pages(7, 12, only_hard, None), reached(192));
+    // One more of 16 pages would pass it; of the small ones there is room for some more.
+    let odd = PageLimit::Hard(200);
+    let only_hard = PipeLimits { user_pages_hard: Some(200), ..none };
+    assert_eq!(pages(7, 11, only_hard, None), None);
+    assert_eq!(pages(7, 12, only_hard, None), Some((Severity::Error, Proof::Inferred, 192, odd)));
+    let hard = PipeLimits { user_pages_hard: Some(200), ..soft };
+    assert_eq!(pages(7, 29, hard, None), over(198));
+    assert_eq!(pages(7, 30, hard, None), Some((Severity::Error, Proof::Inferred, 200, odd)));
 
     // Root is exempt, or may be.
     assert_eq!(pages(0, 9, soft, None), None);

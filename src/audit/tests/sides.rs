@@ -1,7 +1,7 @@
 //! Those who should not share a pipe: users, containers, sessions.
 
 use super::*;
-use crate::model::{Holder, Opener, Proof, Stranger};
+use crate::model::{Holder, Opener, Proof, Record, Stranger};
 
 #[test]
 fn users_on_both_sides() {
@@ -93,7 +93,10 @@ fn standard_stream_of_a_container_has_one_process_outside() {
 
 /// A pipeline of session 1, processes 1 and 2, and process 3 of another with this end.
 fn pipeline(strange: Endpoint) -> PipeGraph {
-    with(machine([process(1, 7, 1), process(2, 7, 1), process(3, 7, 3)]), ID, &[reads(1), writes(2), strange])
+    let processes = [process(1, 7, 1), process(2, 7, 1), process(3, 7, 3)];
+    let mut graph = with(machine(processes), ID, &[reads(1), writes(2), strange]);
+    graph.parents = [1, 2, 3].map(|pid| (Pid(pid), Some(Pid(0)))).into();
+    graph
 }
 
 #[test]
@@ -138,11 +141,38 @@ fn descendant_of_the_pipeline_may_be_waited_for() {
     graph.parents = [(Pid(3), Some(Pid(8))), (Pid(8), Some(Pid(3)))].into();
     assert_eq!(severity(&graph, code), Some(Severity::Warning), "a circle, as only a file can tell");
     // One that was left behind is enough.
-    graph.parents = [(Pid(3), Some(Pid(2)))].into();
+    graph.parents = [(Pid(3), Some(Pid(2))), (Pid(4), Some(Pid(0)))].into();
     graph.processes.insert(Pid(4), process(4, 7, 4));
     graph.pipes[0].ends.push(writes(4));
     let finding = only(&graph, code).expect("two");
     assert_eq!((finding.severity(), pids(&finding)), (Severity::Warning, vec![3, 4]));
+    // A saved report lists nobody who holds no end: such an ancestor may descend from anybody, but for the first process of all.
+    graph.pipes[0].ends.pop();
+    for (parent, expected) in [(9, Severity::Info), (1, Severity::Warning)] {
+        graph.pipes[0].ends.retain(|end| end.pid != Pid(1));
+        graph.processes.insert(Pid(5), process(5, 7, 1));
+        graph.pipes[0].ends.insert(0, reads(5));
+        graph.parents = [(Pid(3), Some(Pid(parent)))].into();
+        graph.processes.remove(&Pid(1));
+        let mut found = audit(&graph, &Groups::new(), &Thresholds::default());
+        assert_eq!(found.iter().map(Finding::severity).collect::<Vec<_>>(), [expected], "{parent}");
+        // How bad it was when its ancestors were known stands in the report.
+        for severity in [Severity::Info, Severity::Warning] {
+            let record = Record {
+                code,
+                severity,
+                proof: Proof::Inferred,
+                message: String::new(),
+                evidence: Vec::new(),
+                advice: String::new(),
+                behind: Vec::new(),
+            };
+            let fault = Fault::Recorded(Box::new(record));
+            let told = Finding { fault, tasks: Vec::new(), pipes: vec![ID], doubts: Vec::new() };
+            as_saved(&mut found, &[told]);
+            assert_eq!(found[0].severity(), severity);
+        }
+    }
 }
 
 #[test]

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::super::layout::{Layout, Spot};
-use super::super::{Drawing, Flow, MANY, draw, within_reach};
+use super::super::{Apart, Drawing, Flow, MANY, draw, within_reach};
 use super::{FIFOS, R, RW, W, Who, graph, pids};
-use crate::model::{Diagnosis, Fd, Pid, PipeGraph, PipeId, Side};
+use crate::model::{Diagnosis, Endpoint, Fd, Pid, PipeGraph, PipeId, Side};
 
 /// Processes in a tree, of a few programs and jobs, and ends of a few pipes and FIFOs among them.
 fn any_graph() -> impl Strategy<Value = PipeGraph> {
@@ -91,6 +91,15 @@ proptest! {
         let mut expected: BTreeSet<PipeId> = drawing.flows.iter().filter(has_shared).map(|flow| flow.pipe).collect();
         for to in Side::BOTH {
             let mut known = BTreeSet::from([pid]);
+            // What it has as its input or output counts, whoever else uses it.
+            let is_own = |apart: &Apart| {
+                let Endpoint { pid: holder, fd, access, .. } = apart.end;
+                holder == Pid(pid) && fd < Fd(3) && access.is_on(to.other())
+            };
+            for flow in drawing.flows.iter().filter(|flow| !flow.shared && flow.apart.iter().any(is_own)) {
+                expected.insert(flow.pipe);
+                known.extend(pids(flow, to));
+            }
             for _ in 0..30 {
                 for flow in &drawing.flows {
                     if pids(flow, to.other()).iter().any(|pid| known.contains(pid)) {

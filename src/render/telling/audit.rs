@@ -20,6 +20,7 @@ impl Sheet<'_> {
         match risk {
             Risk::CrossesUsers { pipe, readers, writers, root } => {
                 let pipe = self.pipe_name(*pipe);
+                let is_both = readers.iter().any(|user| writers.contains(user));
                 let others = |users: &[Uid]| {
                     let others = users.iter().copied().filter(|user| *user != Uid(0));
                     self.users_named(&others.collect::<Vec<_>>())
@@ -30,6 +31,9 @@ impl Sheet<'_> {
                     None => (self.users_named(readers), self.users_named(writers)),
                 };
                 match (readers, writers) {
+                    (Some(readers), Some(writers)) if is_both => {
+                        format!("{pipe} is shared by users: {writers} to write, {readers} to read")
+                    }
                     (Some(readers), Some(writers)) => {
                         format!("{pipe} passes from one user to another: {writers} to {readers}")
                     }
@@ -123,7 +127,7 @@ impl Sheet<'_> {
                 format!("{has}, more than pipe-user-pages-soft ({soft}): new pipes hold {small} bytes at most")
             }
             PageLimit::Hard(hard) => {
-                format!("{has}, all that pipe-user-pages-hard ({hard}) allows: pipe(2) fails with ENFILE")
+                format!("{has}, and one more would pass pipe-user-pages-hard ({hard}): pipe(2) fails with ENFILE")
             }
         }
     }

@@ -17,7 +17,7 @@ use self::evidence::draw;
 use super::text::{Ink, paint};
 use super::{Sheet, Style};
 use crate::audit::Audited;
-use crate::model::{Code, Diagnosis, Finding, Pid, Pipe, PipeId, Severity, Side, ThreadGroup};
+use crate::model::{Diagnosis, Finding, Pid, PipeId, Severity, ThreadGroup};
 
 /// What `why` or an audit found, beside the pipes.
 #[derive(Debug, Clone, Copy)]
@@ -102,73 +102,6 @@ impl Sheet<'_> {
         pieces.extend(self.reservation(finding).map(|text| Piece::new("  ", "  ", text)));
         pieces.push(Piece::new("  ", "  ", self.advice(finding)));
         pieces
-    }
-
-    /// The last word: how many findings were not told one by one, or that nothing is wrong.
-    fn closing(&self, told: &Told<'_>, each: &[&Finding], counted: &[&Finding]) -> Option<String> {
-        let mut sentences = Vec::new();
-        let is_asked = *told.asked != Asked::Everything;
-        if each.is_empty() {
-            let waiting: BTreeSet<_> =
-                told.diagnosis.waits.iter().filter(|wait| wait.pipe().is_some()).map(|wait| wait.task).collect();
-            let nothing = if self.graph.coverage.is_complete() { "Nothing is wrong" } else { "Nothing wrong was seen" };
-            sentences.push(match (waiting.len(), is_asked) {
-                (0, true) => format!("{nothing} here: nobody waits on a pipe."),
-                (_, true) => format!("{nothing} here: somebody at the end is awake."),
-                (0, false) => format!("{nothing}: no thread waits on a pipe."),
-                (1, false) => format!("{nothing}: one thread waits on pipes, for somebody who is awake."),
-                (count, false) => {
-                    format!("{nothing}: {count} threads wait on pipes, and each for somebody who is awake.")
-                }
-            });
-        }
-        let count = |code| counted.iter().filter(|finding| finding.code() == code).count();
-        let mut more = Vec::new();
-        for (code, words) in [
-            (Code::LeakedWriteEnd, "pipes whose write end strangers hold"),
-            (Code::StalledReader, "full pipes whose readers are at something else"),
-            (Code::HiddenEnd, "pipes with an end that no fd table shows"),
-            (Code::NoReader, "pipes that nobody reads"),
-            (Code::NoWriter, "pipes that nobody writes to"),
-        ] {
-            match count(code) {
-                0 => {}
-                1 => more.push(format!(
-                    "1 {} ({code})",
-                    words.replacen("pipes", "pipe", 1).replace("whose readers are", "whose reader is")
-                )),
-                count => more.push(format!("{count} {words} ({code})")),
-            }
-        }
-        if !more.is_empty() {
-            sentences.push(format!("Also, and often as it should be: {}; --json has each.", more.join(", ")));
-        }
-        sentences.extend(self.probe_offer(told));
-        (!sentences.is_empty()).then(|| sentences.join(" "))
-    }
-
-    /// What `--probe` would add.
-    fn probe_offer(&self, told: &Told<'_>) -> Option<String> {
-        let is_asked = *told.asked != Asked::Everything;
-        if !told.may_probe || is_asked || self.graph.pipefs.is_none() {
-            return None;
-        }
-        let coverage = &self.graph.coverage;
-        let may_hide = |pipe: &&Pipe| {
-            let open = |side: &Side| pipe.side(*side).next().is_none() && coverage.may_hide(pipe.id.kind(), *side);
-            !pipe.ends.is_empty() && Side::BOTH.iter().any(open)
-        };
-        match self.graph.pipes.iter().filter(may_hide).count() {
-            0 if told.diagnosis.findings.is_empty() => None,
-            0 => Some("--probe would add how full the pipes are.".to_owned()),
-            1 => Some(
-                "--probe would add how full the pipes are, and whether anybody is on the unseen side of one."
-                    .to_owned(),
-            ),
-            count => Some(format!(
-                "--probe would add how full the pipes are, and whether anybody is on the unseen sides of {count} of them."
-            )),
-        }
     }
 }
 

@@ -357,7 +357,7 @@ fn fd(fd: Option<Fd>) -> String {
 const fn for_what(access: AccessMode) -> &'static str {
     match access {
         AccessMode::Read => " for something to read",
-        AccessMode::Write => " for room to write",
+        AccessMode::Write => " for room to write, or for its readers to go",
         AccessMode::ReadWrite => "",
     }
 }

@@ -100,6 +100,36 @@ fn what_is_new_at_the_second_look_is_not_told() {
     assert_eq!(found, [("stalled-reader".to_owned(), vec![1020, 1021])]);
 }
 
+/// A shell that holds an end starts one child after the other, and each has the end too, and is gone at the next look.
+#[test]
+fn what_children_come_and_go_with_stands() {
+    let machine = Machine::start(1);
+    let leaked = "pipe:[7002]";
+    let sleeps = |pid: u32, parent: u32, uid: u32, inode: &str| {
+        machine.tree.child(1000 + pid, 1000 + parent, uid, "sleep").session(1000 + pid, 1011, 1011);
+        machine.tree.fd(1000 + pid, 1, inode, "01");
+        machine.tree.blocked(1000 + pid, 'S', "230 0x1 0x1 0x7ffc 0x0", "hrtimer_nanosleep");
+    };
+    sleeps(12, 11, 1000, leaked);
+    // Root reads what a user's shell writes, and another pipe that users write to only now and then.
+    machine.tree.child(1080, 1, 0, "reader").fd(1080, 0, "pipe:[900]", "00").fd(1080, 3, "pipe:[901]", "00");
+    machine.tree.child(1081, 1, 1000, "sh").fd(1081, 1, "pipe:[900]", "01");
+    sleeps(82, 81, 1000, "pipe:[900]");
+    sleeps(83, 1, 1000, "pipe:[901]");
+    let only = "--only=leaked-write-end,crosses-users";
+    let running = lspipe(machine.args(&[only, "--json", "--confirm", PAUSE])).spawn();
+    let found = standing(running, || {
+        for pid in [12, 82, 83] {
+            machine.ends(pid);
+        }
+        sleeps(13, 11, 1000, leaked);
+        sleeps(84, 81, 1000, "pipe:[900]");
+        sleeps(85, 1, 1000, "pipe:[901]");
+    });
+    let expected = [("leaked-write-end", vec![1010, 1011, 1013]), ("crosses-users", vec![1080, 1081, 1084])];
+    assert_eq!(found, expected.map(|(code, pids)| (code.to_owned(), pids)));
+}
+
 /// The same on live processes: a writer that gets room between the looks, and one that does not.
 #[test]
 fn a_live_writer_that_goes_on_is_dropped() {

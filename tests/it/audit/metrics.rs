@@ -15,7 +15,7 @@ use crate::support::promises::{CODES, severities};
 use crate::support::run::lspipe;
 
 /// The numbers of `Machine`, but for those that no test can know.
-const KNOWN: &str = r#"# HELP lspipe_pipes Pipes and FIFOs that some process has open.
+const KNOWN: &str = r#"# HELP lspipe_pipes Pipes and FIFOs that some process has open, or waits to open.
 # TYPE lspipe_pipes gauge
 lspipe_pipes{kind="anonymous"} 5
 lspipe_pipes{kind="fifo"} 0

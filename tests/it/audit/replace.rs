@@ -114,6 +114,11 @@ fn links_and_modes_are_kept() {
     machine.audit(&["--baseline", &file]).expect(0);
     assert_eq!(strangers(dir, &["known.json", "links", "proc"]), [""; 0], "nothing is left over");
     assert_eq!(strangers(&dir.join("links"), &["link.json"]), [""; 0]);
+
+    // The longest name that there can be.
+    let long = machine.file(&"n".repeat(255));
+    machine.audit(&["--write-baseline", &long]).expect(0);
+    machine.audit(&["--baseline", &long]).expect(0);
 }
 
 #[test]
@@ -131,7 +136,7 @@ fn what_is_no_file_is_not_replaced() {
         (machine.file("socket"), "a socket"),
         (machine.file(""), "a directory"),
         (machine.file("proc/.."), "a directory"),
-        (dangling, "No such file"),
+        (dangling, "a symbolic link that leads to no file"),
         (machine.file("missing/known.json"), "make its directory first"),
         (machine.file("proc/stat/known.json"), "Not a directory"),
     ];

@@ -39,6 +39,19 @@ fn processes_near_their_limit() {
     }
 }
 
+/// The table of a process whose first thread has exited is not to be had there: it has not 0 descriptors.
+#[test]
+fn descriptors_of_a_process_without_its_first_thread() {
+    need!(Need::PYTHON);
+    let scene = Scene::start("leader", User::Me);
+    let report = audit(User::Me, "end-hoard", &[]);
+    let pids = scene.truth.pids();
+    let dead =
+        report.processes.iter().filter(|process| pids.contains(&process.pid) && process.state.as_deref() == Some("Z"));
+    let fds: Vec<_> = dead.map(|process| process.fds).collect();
+    assert!(!fds.is_empty() && fds.iter().all(Option::is_none), "{fds:?}");
+}
+
 /// Without what is told of users: who else has processes of this one, no scene knows.
 fn of_processes(mut report: Report) -> Report {
     report.findings.iter_mut().for_each(|findings| findings.retain(|finding| !finding.message.ends_with(" processes")));

@@ -21,7 +21,7 @@ fn pipes_between_users() {
     let cases = [
         ("reads", Some("warning proven"), "passes from one user to another: user 65534 to root"),
         ("writes", Some("warning proven"), "passes from one user to another: root to user 65534"),
-        ("both", Some("info proven"), "passes from one user to another: root and user 65534 to root"),
+        ("both", Some("info proven"), "is shared by users: root and user 65534 to write, root to read"),
         ("others", Some("info proven"), "passes from one user to another: user 65534 to user 64321"),
         ("alike", None, ""),
     ];

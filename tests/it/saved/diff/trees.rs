@@ -211,6 +211,9 @@ Pipes: 2 came, 0 went, 1 changed, 2 of which (?) may not be so. Ends: 4 came, 0 
     let told = difference(&old, &part);
     let pipes: Vec<_> = told.pipes.iter().map(|pipe| (pipe.id.as_str(), pipe.change.as_str(), pipe.certain)).collect();
     assert_eq!(pipes, [("pipe:[101]", "went", false), ("pipe:[103]", "went", false)]);
+    assert!(told.pipes.iter().flat_map(|pipe| &pipe.ends).all(|end| !end.certain));
+    let summary = "Pipes: 0 came, 2 went, 0 changed, 2 of which (?) may not be so. Ends: 0 came, 3 went, 0 changed, 3 of which (?) may not be so.";
+    assert_eq!(output.text().lines().next_back(), Some(summary));
 }
 
 #[test]
@@ -223,7 +226,7 @@ fn reports_in_the_wrong_order() {
     let output = diff(&[], &new, &old).expect(1);
     assert_eq!(
         output.stderr,
-        format!("lspipe: {} was saved before {}: what is told to have come went\n", old.path(), new.path())
+        format!("lspipe: {} was saved before {}: swap them, or read + as - and - as +\n", old.path(), new.path())
     );
 }
 
