@@ -165,7 +165,7 @@ pub(super) fn format(output: &OutputArgs, shared: &SharedArgs) -> Format {
             columns.push(*column);
         }
     }
-    let table = TableFormat { columns, headings: !shared.noheadings };
+    let table = TableFormat { columns, asked_for: !output.output.is_empty(), headings: !shared.noheadings };
     if of_ends { Format::Ends(table) } else { Format::Pipes(table) }
 }
 

@@ -1,5 +1,6 @@
 //! The columns: their names, what they mean, and what stands in each for a row. No layout here.
 
+use super::fit::{Heading, Worth, Wrap};
 use super::text::{Ink, Place, push_fmt, push_name};
 use super::{Sheet, Style};
 use crate::model::{
@@ -14,6 +15,10 @@ const BAR: u64 = 5;
 
 /// The width that numbers of QUEUED are set to before their bar: the largest capacity of an unprivileged user has seven digits.
 const NUMBER: usize = 7;
+
+/// Without what a table that is too wide does first: what the ID says too, facts that are no more of the pipe than of the process or
+/// file, and then what is the same for most.
+const SPARE: [Column; 5] = [Column::Kind, Column::User, Column::Type, Column::Flags, Column::Capacity];
 
 /// What tells an end from the others of its pipe.
 type EndKey = (Pid, Option<Tid>, Fd);
@@ -116,10 +121,22 @@ impl Column {
         self.subject() == Subject::End && !cheap.contains(&self)
     }
 
-    /// Whether it may be of any length, so that on a terminal it wraps before the others do.
-    pub(super) fn is_long(self) -> bool {
-        let long = [Self::Readers, Self::Writers, Self::Ends, Self::Name, Self::Cmdline, Self::Flags, Self::Target];
-        long.contains(&self)
+    /// What the layout of a table has to know of it. None of the columns is left out that somebody asked for by their names.
+    pub(super) fn layout(self, asked_for: bool) -> Heading {
+        let wrap = match self {
+            Self::Readers | Self::Writers | Self::Ends => Wrap::Ends,
+            Self::Flags => Wrap::Words,
+            Self::Name | Self::Command | Self::Cmdline | Self::Target => Wrap::Name,
+            _ => Wrap::Never,
+        };
+        let worth = match (self, SPARE.iter().position(|spare| *spare == self)) {
+            _ if asked_for => Worth::Always,
+            // That there is none is told too.
+            (Self::Readers | Self::Writers | Self::Ends, _) => Worth::Always,
+            (_, Some(place)) => Worth::Spare(place),
+            (_, None) => Worth::UnlessEmpty,
+        };
+        Heading { text: self.heading(), wrap, worth }
     }
 }
 

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use super::columns::push_end;
+use super::fit::{Heading, Worth, Wrap};
 use super::json::write_object;
-use super::table::{Heading, Table};
+use super::table::Table;
 use super::text::{Ink, Place, push_fmt, push_name};
 use super::{Sheet, Style};
 use crate::diff::{self, Change, Difference, EndChange, PipeChange};
@@ -16,11 +17,11 @@ use crate::saved::Saved;
 use crate::shape::{self, Command, Count, EndState, Origin, SCHEMA_VERSION, Summary, exact};
 
 const HEADINGS: [Heading; 5] = [
-    Heading { text: "+-~", long: false },
-    Heading { text: "PIPE", long: false },
-    Heading { text: "READERS", long: true },
-    Heading { text: "WRITERS", long: true },
-    Heading { text: "NAME", long: true },
+    Heading { text: "+-~", wrap: Wrap::Never, worth: Worth::Always },
+    Heading { text: "PIPE", wrap: Wrap::Never, worth: Worth::Always },
+    Heading { text: "READERS", wrap: Wrap::Ends, worth: Worth::Always },
+    Heading { text: "WRITERS", wrap: Wrap::Ends, worth: Worth::Always },
+    Heading { text: "NAME", wrap: Wrap::Name, worth: Worth::UnlessEmpty },
 ];
 
 /// So many ends of a side that are as they were are shown beside others that are not; of more, the rest is counted.

@@ -3,6 +3,7 @@
 pub mod columns;
 mod difference;
 mod drawing;
+mod fit;
 mod json;
 mod metrics;
 mod table;
@@ -14,7 +15,8 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use self::columns::{Column, Row};
-use self::table::{Heading, Table};
+use self::fit::Heading;
+use self::table::Table;
 use self::text::Place;
 use crate::graph::Drawing;
 use crate::model::{Descriptor, Pid, Pipe, PipeGraph, Side};
@@ -144,6 +146,8 @@ impl Format {
 pub struct TableFormat {
     /// Which, in which order.
     pub columns: Vec<Column>,
+    /// Whether they were asked for by their names, so that none may be left out.
+    pub asked_for: bool,
     /// Whether to print headings.
     pub headings: bool,
 }
@@ -199,7 +203,7 @@ impl Sheet<'_> {
         columns.extend(several.then_some(Column::Pid));
         columns.extend(descriptors.iter().any(|descriptor| descriptor.tid.is_some()).then_some(Column::Tid));
         columns.extend([Column::Fd, Column::Mode, Column::Type, Column::Flags, Column::Target, Column::Ends]);
-        let table = TableFormat { columns, headings };
+        let table = TableFormat { columns, asked_for: false, headings };
         self.table(&table, &|| Box::new(descriptors.iter().map(|it| Row::of_descriptor(self.graph, it))), style, out)
     }
 
@@ -210,9 +214,7 @@ impl Sheet<'_> {
         style: &Style,
         out: &mut dyn Write,
     ) -> io::Result<()> {
-        let columns = table.columns.iter();
-        let headings: Vec<Heading> =
-            columns.map(|column| Heading { text: column.heading(), long: column.is_long() }).collect();
+        let headings: Vec<Heading> = table.columns.iter().map(|column| column.layout(table.asked_for)).collect();
         let cell = |index: usize, row: &Row<'a>, text: &mut String| self.cell(table.columns[index], row, style, text);
         Table { headings: &headings, headed: table.headings, rows, cell: &cell }.write(style, out)
     }

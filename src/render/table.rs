@@ -2,9 +2,8 @@
 
 use std::io::{self, Write};
 
-use comfy_table::{ColumnConstraint, ContentArrangement, Width, presets};
-
 use super::Style;
+use super::fit::{self, Column, GAP, Heading};
 use super::text::{Ink, paint, width};
 
 /// Off a terminal, a cell longer than this shifts the rest of its row, rather than every row of the table.
@@ -12,29 +11,6 @@ const WIDEST_PADDING: usize = 36;
 
 /// A table of more rows is not read on a screen, and to fit it to one takes a lot of memory.
 const MOST_FITTED: usize = 2000;
-
-/// What stands between two columns.
-const GAP: &str = "  ";
-
-/// The same on a terminal, as a number of columns.
-const PADDING: u16 = 2;
-
-/// The width of an end as long as they come: a PID of seven digits, a command of fifteen bytes, a descriptor of four.
-const LONGEST_END: u16 = 30;
-
-/// The width that most ends fit.
-const USUAL_END: u16 = 18;
-
-/// The width that a list or a path keeps on a narrow terminal, if it is that long.
-const LEAST_LONG: u16 = 8;
-
-/// A column, as far as the layout has to know it.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Heading {
-    pub(super) text: &'static str,
-    /// Whether its cells may be long, and then rather wrap than those of others.
-    pub(super) long: bool,
-}
 
 /// A table of rows.
 pub(super) struct Table<'a, 'r, R> {
@@ -56,40 +32,31 @@ impl<R> Table<'_, '_, R> {
         }
     }
 
-    /// Wraps cells, so that the table fits the width and all of it is there.
+    /// Wraps cells and leaves columns out, so that the table fits the width.
     fn fitted(&self, width: u16, style: &Style, out: &mut dyn Write) -> io::Result<()> {
-        let mut table = comfy_table::Table::new();
-        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
-        if self.headed {
-            table.set_header(self.headings.iter().map(|heading| heading.inked(style)));
-        }
+        let mut columns: Vec<Column> = self.headings.iter().map(|it| Column::new(*it, self.headed)).collect();
+        let mut rows: Vec<Vec<String>> = Vec::new();
         for row in (self.rows)() {
-            table.add_row((0..self.headings.len()).map(|column| {
+            let mut cells = Vec::with_capacity(columns.len());
+            for (index, column) in columns.iter_mut().enumerate() {
                 let mut text = String::new();
-                (self.cell)(column, &row, &mut text);
-                text
-            }));
-        }
-        // What is short stays whole, so that it can be copied, and so does an end, if there is room for it.
-        let contents = table.column_max_content_widths();
-        let least = |(short, long): (u16, u16)| -> Vec<u16> {
-            let most = |heading: &Heading| if heading.long { long } else { short };
-            self.headings
-                .iter()
-                .zip(&contents)
-                .map(|(heading, content)| PADDING + *content.min(&most(heading)))
-                .collect()
-        };
-        let choices = [(width, LONGEST_END), (width, USUAL_END), (width, LEAST_LONG), (width / 3, LEAST_LONG)];
-        let fitting = choices.into_iter().map(least).find(|least| least.iter().sum::<u16>() <= width);
-        for (index, shape) in table.column_iter_mut().enumerate() {
-            shape.set_padding((0, PADDING));
-            if let Some(least) = fitting.as_ref().and_then(|least| least.get(index)) {
-                shape.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(*least)));
+                (self.cell)(index, &row, &mut text);
+                column.add(&text);
+                cells.push(text);
             }
+            rows.push(cells);
         }
-        for line in table.lines() {
-            writeln!(out, "{}", paint(line.trim_end(), style.color))?;
+        let shown = fit::fit(&columns, width.into());
+        let widths: Vec<usize> = shown.iter().map(|(_, width)| *width).collect();
+        let mut line = Line { widths: &widths, text: String::new() };
+        if self.headed {
+            line.write(style, out, |at, text| text.push_str(&self.headings[shown[at].0].inked(style)))?;
+        }
+        for row in rows {
+            let cells: Vec<Vec<String>> = shown.iter().map(|(index, width)| fit::lines(&row[*index], *width)).collect();
+            for number in 0..cells.iter().map(Vec::len).max().unwrap_or(0) {
+                line.write(style, out, |at, text| text.extend(cells[at].get(number).map(String::as_str)))?;
+            }
         }
         Ok(())
     }
@@ -154,6 +121,9 @@ impl Line<'_> {
                 self.text.extend(std::iter::repeat_n(' ', missing));
                 self.text.push_str(GAP);
             }
+        }
+        if style.width.is_some() {
+            self.text.truncate(self.text.trim_end().len());
         }
         self.text.push('\n');
         if style.color {

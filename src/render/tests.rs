@@ -29,7 +29,7 @@ fn drawn_with(graph: &PipeGraph, users: &Users, format: &Format, width: Option<u
 
 fn table(level: columns::Subject) -> TableFormat {
     let fits = |column: &Column| column.subject() == columns::Subject::Pipe || column.subject() == level;
-    TableFormat { columns: Column::ALL.iter().copied().filter(fits).collect(), headings: true }
+    TableFormat { columns: Column::ALL.iter().copied().filter(fits).collect(), asked_for: true, headings: true }
 }
 
 /// The exact bytes of a name in a JSON object.
@@ -84,13 +84,34 @@ proptest! {
         }
     }
 
+    /// A line is wider than the terminal only where the ID of a pipe and the commands of two ends do not fit into it.
     #[test]
-    fn on_a_terminal_nothing_is_wider_and_no_end_is_missing(graph in graph(), width in 60..200_u16) {
+    fn on_a_terminal_nothing_is_broken_that_there_is_room_for(graph in graph(), width in 40..200_u16) {
+        const COMMAND: usize = 16;
+        let room = usize::from(width);
         let columns = vec![Column::Pipe, Column::Readers, Column::Writers];
-        let text = drawn(&graph, &Format::Pipes(TableFormat { columns, headings: true }), Some(width));
+        let format = Format::Pipes(TableFormat { columns, asked_for: true, headings: true });
+        let (text, piped) = (drawn(&graph, &format, Some(width)), drawn(&graph, &format, None));
         prop_assert!(!text.chars().any(|c| c != '\n' && c.is_control()), "{:?}", text);
+        let rows: Vec<Vec<&str>> = piped.lines().map(|row| row.split_whitespace().collect()).collect();
+        let widest = |column: usize| rows.iter().flat_map(|row| row[column].split(';')).map(text::width).max().unwrap_or(0);
+        let [ids, readers, writers] = [0, 1, 2].map(widest);
+        let needed = |most: usize| ids + readers.min(most) + writers.min(most) + 4;
         for line in text.lines() {
-            prop_assert!(text::width(line) <= usize::from(width), "{} > {width}: {line}", text::width(line));
+            // The headings are of seven letters.
+            prop_assert!(text::width(line) <= room || needed(COMMAND).max(ids + 18) > room, "{width}: {line}");
+        }
+        // The IDs of the pipes, and so their rows, are in their order.
+        let firsts: Vec<&str> = text.lines().filter(|line| !line.starts_with(' ')).map(|line| line.split(' ').next().unwrap()).collect();
+        prop_assert_eq!(firsts, rows.iter().map(|row| row[0]).collect::<Vec<_>>());
+        let words: BTreeSet<&str> = text.split_whitespace().collect();
+        for end in rows.iter().flat_map(|row| &row[1..]).flat_map(|cell| cell.split(';')) {
+            if readers.max(writers) <= 49 && needed(49).max(ids + 18) <= room {
+                prop_assert!(words.contains(end), "{end} at {width}: {text}");
+            }
+            for piece in end.split_inclusive(',').filter(|piece| text::width(piece) <= COMMAND) {
+                prop_assert!(text.contains(piece), "{piece} at {width}: {text}");
+            }
         }
         // Every end closes with its descriptor and access, wherever the cell was wrapped, and who opens one with that.
         let commas = text.matches(',').count();
@@ -208,7 +229,7 @@ proptest! {
     #[test]
     fn an_absent_end_is_a_dash_only_if_it_is_surely_absent(graph in graph()) {
         let columns = vec![Column::Readers, Column::Writers];
-        let text = drawn(&graph, &Format::Pipes(TableFormat { columns, headings: false }), None);
+        let text = drawn(&graph, &Format::Pipes(TableFormat { columns, asked_for: true, headings: false }), None);
         for (pipe, line) in graph.pipes.iter().zip(text.lines()) {
             for (cell, side) in line.split_whitespace().zip([Side::Read, Side::Write]) {
                 let opens = |side| pipe.openers.iter().any(|opener| opener.access.is_on(side));
@@ -308,7 +329,7 @@ fn bar_tells_how_full_a_pipe_is() {
             probed: std::collections::BTreeMap::from([(id, probed)]),
             ..bare_graph()
         };
-        let format = Format::Pipes(TableFormat { columns: vec![Column::Queued], headings: false });
+        let format = Format::Pipes(TableFormat { columns: vec![Column::Queued], asked_for: true, headings: false });
         (drawn(&graph, &format, Some(80)), drawn(&graph, &format, None))
     };
     let cases = [

@@ -271,7 +271,7 @@ fn answer_all(saved: &Saved) {
     diagnosis.findings = audit::together(std::mem::take(&mut diagnosis.findings), rules);
     let columns: Vec<Column> = Column::ALL.iter().copied().filter(|column| column.is_selectable()).collect();
     let forms = [
-        Format::Ends(TableFormat { columns, headings: true }),
+        Format::Ends(TableFormat { columns, asked_for: true, headings: true }),
         Format::Tables { headings: true },
         Format::Json,
         Format::Ndjson,

@@ -266,13 +266,13 @@ fn on_a_terminal_it_fits_and_nothing_is_raw() {
         tree.process(pid, "esc\u{1b}[31m,a b").fd(pid, 1, "pipe:[101]", "01");
     }
     let new = folder.save("new", ["-l", "--proc", &proc]);
-    for width in [40, 60, 100] {
+    for width in [44, 60, 100] {
         let (code, lines) = terminal::run(width, &[], &["diff", old.path(), new.path()]);
         let text = lines.join("\n");
         assert_eq!(code, Some(1), "{text}");
         let plain = without_colour(&text);
         assert!(!plain.contains('\x1b') && text.contains("\x1b["), "{text:?}");
-        // A line has a command at least.
+        // Less than the first has no room for the ID and a command.
         assert!(plain.lines().take_while(|line| !line.is_empty()).all(|line| line.chars().count() <= width), "{plain}");
         // Where there is room for it, an end is in one piece.
         for pid in (100..112).filter(|_| width == 100) {

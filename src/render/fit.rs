@@ -1,0 +1,199 @@
+//! How a table is fitted to a terminal: which columns there is room for, how wide each is, and where a cell goes on in the next
+//! line. What stands in the cells is not known here.
+
+use textwrap::core::Word;
+use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
+
+use super::text::{paint, width};
+
+/// What stands between two columns.
+pub(super) const GAP: &str = "  ";
+
+/// A longer word may be broken as a name is: no ID of a pipe is longer, nor an end, if its command has no escapes.
+const LONGEST_WORD: usize = 49;
+
+/// The same where ends are broken at their commas: a command and its comma.
+const LONGEST_PIECE: usize = 16;
+
+/// The width that a path gets, if it is that long, before a column is left out.
+const READABLE: usize = 16;
+
+/// The same where that is too much.
+const LEAST: usize = 8;
+
+/// Where a cell may go on in the next line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wrap {
+    /// Nowhere: what is short stays whole, so that it can be copied.
+    Never,
+    /// Between its ends; where there is no other way, at the commas of an end.
+    Ends,
+    /// At its commas.
+    Words,
+    /// Anywhere in a path; of what is none, between the words, if those are not very long.
+    Name,
+}
+
+/// Whether a table that is too wide goes without a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Worth {
+    /// If there is nothing in it.
+    UnlessEmpty,
+    /// So soon, after those that are empty.
+    Spare(usize),
+    /// Never.
+    Always,
+}
+
+/// A column, as far as the layout has to know it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Heading {
+    pub(super) text: &'static str,
+    pub(super) wrap: Wrap,
+    pub(super) worth: Worth,
+}
+
+/// How much a cell gives way.
+#[derive(Debug, Clone, Copy)]
+enum Pressure {
+    None,
+    Some,
+    /// Ends are broken at their commas.
+    High,
+}
+
+/// A column with what stands in it.
+pub(super) struct Column {
+    heading: Heading,
+    /// The width of all of it.
+    most: usize,
+    /// The width that it cannot do without, by the pressure.
+    least: [usize; 3],
+    is_empty: bool,
+}
+
+impl Column {
+    pub(super) fn new(heading: Heading, headed: bool) -> Self {
+        let most = if headed { heading.text.len() } else { 0 };
+        Self { heading, most, least: [most; 3], is_empty: true }
+    }
+
+    /// Takes a cell into account.
+    pub(super) fn add(&mut self, cell: &str) {
+        self.is_empty &= paint(cell, false) == "-";
+        self.most = cell.lines().map(width).fold(self.most, usize::max);
+        for pressure in [Pressure::None, Pressure::Some, Pressure::High] {
+            let least = &mut self.least[pressure as usize];
+            *least = self.heading.wrap.least(cell, pressure).max(*least);
+        }
+    }
+
+    /// When the table goes without it.
+    fn spare(&self) -> Option<Worth> {
+        match self.heading.worth {
+            Worth::Always => None,
+            _ if self.is_empty => Some(Worth::UnlessEmpty),
+            Worth::UnlessEmpty => None,
+            spare @ Worth::Spare(_) => Some(spare),
+        }
+    }
+}
+
+impl Wrap {
+    /// The width of the widest piece of a cell that is to stay whole.
+    fn least(self, cell: &str, pressure: Pressure) -> usize {
+        let name = if matches!(pressure, Pressure::None) { READABLE } else { LEAST };
+        let widest = |between: fn(char) -> bool| {
+            cell.split_inclusive(between).map(|piece| width(piece.trim_end())).max().unwrap_or(0)
+        };
+        match (self, pressure) {
+            (Self::Never, _) => widest(|character| character == '\n').min(LONGEST_WORD),
+            (Self::Ends, Pressure::High) => widest(|character| ", \n".contains(character)).min(LONGEST_PIECE),
+            (Self::Ends, _) => widest(|character| " \n".contains(character)).min(LONGEST_WORD),
+            (Self::Words, _) => widest(|character| character == ',').min(LONGEST_WORD),
+            (Self::Name, _) => {
+                let longest = if matches!(pressure, Pressure::High) { LONGEST_PIECE } else { LONGEST_WORD };
+                let of_word = |word: &str| match width(word) {
+                    wide if wide > LONGEST_WORD || word.contains('/') => wide.min(name),
+                    // A link to what is no file: `pipe:[INODE]`.
+                    wide if word.ends_with(']') => wide,
+                    wide => wide.min(longest),
+                };
+                cell.split(' ').map(of_word).max().unwrap_or(0)
+            }
+        }
+    }
+}
+
+/// The columns to show, each by its index, and their widths. All of them fit into the width, if there is a way.
+pub(super) fn fit(columns: &[Column], room: usize) -> Vec<(usize, usize)> {
+    let mut spare: Vec<usize> = (0..columns.len()).filter(|index| columns[*index].spare().is_some()).collect();
+    spare.sort_by_key(|index| columns[*index].spare());
+    let all = |without: &[usize]| (0..columns.len()).filter(|index| !without.contains(index)).collect::<Vec<_>>();
+    let needed = |shown: &[usize], pressure: Pressure| {
+        let gaps = GAP.len() * shown.len().saturating_sub(1);
+        shown.iter().map(|index| columns[*index].least[pressure as usize]).sum::<usize>() + gaps
+    };
+    let fits = |without: &[usize], pressure| needed(&all(without), pressure) <= room;
+    if let Some(many) = (0..=spare.len()).find(|many| fits(&spare[..*many], Pressure::None)) {
+        // One of those left out first may fit beside a wider one left out last.
+        let mut without = spare[..many].to_vec();
+        for index in spare[..many].iter().rev().filter(|index| !columns[**index].is_empty) {
+            let fewer: Vec<usize> = without.iter().copied().filter(|other| other != index).collect();
+            if fits(&fewer, Pressure::None) {
+                without = fewer;
+            }
+        }
+        return share(columns, &all(&without), Pressure::None, room);
+    }
+    let shown = all(&spare);
+    if let Some(pressure) = [Pressure::Some, Pressure::High].into_iter().find(|pressure| fits(&spare, *pressure)) {
+        return share(columns, &shown, pressure, room);
+    }
+    // Nothing is won by breaking ends if lines are wider than the terminal all the same, nor a path that ends them.
+    let mut widths = share(columns, &shown, Pressure::Some, room);
+    if let Some((last, width)) = widths.last_mut().filter(|(last, _)| columns[*last].heading.wrap == Wrap::Name) {
+        *width = columns[*last].most;
+    }
+    widths
+}
+
+/// Gives each column what it needs, and of the rest each as much as the others unless it wants less.
+fn share(columns: &[Column], shown: &[usize], pressure: Pressure, room: usize) -> Vec<(usize, usize)> {
+    let least = |index: usize| columns[index].least[pressure as usize];
+    let wanted = |index: usize| columns[index].most.saturating_sub(least(index));
+    let mut widths: Vec<(usize, usize)> = shown.iter().map(|index| (*index, least(*index))).collect();
+    let gaps = GAP.len() * shown.len().saturating_sub(1);
+    let mut rest = room.saturating_sub(gaps + widths.iter().map(|(_, width)| width).sum::<usize>());
+    widths.sort_by_key(|(index, _)| wanted(*index));
+    let mut others = widths.len();
+    for (index, width) in &mut widths {
+        let more = wanted(*index).min(rest / others);
+        *width += more;
+        rest -= more;
+        others -= 1;
+    }
+    widths.sort_unstable();
+    widths
+}
+
+/// A cell in lines: between words; a word that is too long at its commas; what is still too long anywhere.
+pub(super) fn lines(cell: &str, room: usize) -> Vec<String> {
+    let options = Options::new(room)
+        .word_separator(WordSeparator::AsciiSpace)
+        .word_splitter(WordSplitter::NoHyphenation)
+        .wrap_algorithm(WrapAlgorithm::FirstFit);
+    let at_commas = WordSeparator::Custom(|line| Box::new(line.split_inclusive(',').map(Word::from)));
+    let mut lines = Vec::new();
+    for line in textwrap::wrap(cell, options.clone().break_words(false)) {
+        if width(&line) <= room {
+            lines.push(line.into_owned());
+        } else {
+            lines.extend(textwrap::wrap(&line, options.clone().word_separator(at_commas)).into_iter().map(Into::into));
+        }
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests;
