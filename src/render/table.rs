@@ -2,12 +2,17 @@
 
 use std::io::{self, Write};
 
+use comfy_table::{ContentArrangement, presets};
+
 use super::Style;
 use super::fit::{self, Column, GAP, Heading};
 use super::text::{Ink, paint, width};
 
 /// Off a terminal, a cell longer than this shifts the rest of its row, rather than every row of the table.
 const WIDEST_PADDING: usize = 36;
+
+/// What stands between two columns on a terminal, as a number of columns: the width of [`GAP`].
+const PADDING: u16 = 2;
 
 /// A table of more rows is not read on a screen, and to fit it to one takes a lot of memory.
 const MOST_FITTED: usize = 2000;
@@ -47,16 +52,19 @@ impl<R> Table<'_, '_, R> {
             rows.push(cells);
         }
         let shown = fit::fit(&columns, width.into());
-        let widths: Vec<usize> = shown.iter().map(|(_, width)| *width).collect();
-        let mut line = Line { widths: &widths, text: String::new() };
+        let mut table = comfy_table::Table::new();
+        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
         if self.headed {
-            line.write(style, out, |at, text| text.push_str(&self.headings[shown[at].0].inked(style)))?;
+            table.set_header(shown.iter().map(|(index, _)| self.headings[*index].inked(style)));
         }
         for row in rows {
-            let cells: Vec<Vec<String>> = shown.iter().map(|(index, width)| fit::lines(&row[*index], *width)).collect();
-            for number in 0..cells.iter().map(Vec::len).max().unwrap_or(0) {
-                line.write(style, out, |at, text| text.extend(cells[at].get(number).map(String::as_str)))?;
-            }
+            table.add_row(shown.iter().map(|(index, width)| fit::lines(&row[*index], *width).join("\n")));
+        }
+        for column in table.column_iter_mut() {
+            column.set_padding((0, PADDING));
+        }
+        for line in table.lines() {
+            writeln!(out, "{}", paint(line.trim_end(), style.color))?;
         }
         Ok(())
     }
@@ -121,9 +129,6 @@ impl Line<'_> {
                 self.text.extend(std::iter::repeat_n(' ', missing));
                 self.text.push_str(GAP);
             }
-        }
-        if style.width.is_some() {
-            self.text.truncate(self.text.trim_end().len());
         }
         self.text.push('\n');
         if style.color {

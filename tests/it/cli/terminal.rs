@@ -193,9 +193,9 @@ fn an_end_is_broken_at_its_commas_only() {
     stage.tree.process(4_000_002, "writer").fd(4_000_002, 11, "pipe:[53458801]", "01");
     let lines = on_terminal(44, &[("NO_COLOR", "1")], &options(&["pipe:[53458801]"], stage.tree.root()));
     let expected = [
-        "PIPE             READERS       WRITERS",
-        "pipe:[53458801]  4000001,      4000002,",
-        "                 reader,10r    writer,11w",
+        "PIPE             READERS     WRITERS",
+        "pipe:[53458801]  4000001,    4000002,",
+        "                 reader,10r  writer,11w",
     ];
     assert_eq!(lines, expected);
 }
