@@ -1,6 +1,8 @@
 //! What is wrong on a machine: who waits for whom, and what that amounts to.
 
-use super::{AccessMode, Code, Endpoint, Fd, Pid, PipeId, PipePages, PipeWait, Risk, Side, Suspect, TaskId, Tid, Uid};
+use super::{
+    AccessMode, Code, Endpoint, Fd, Pid, PipeId, PipePages, PipeWait, Record, Risk, Side, Suspect, TaskId, Tid, Uid,
+};
 
 /// All that `why` tells of a machine.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -304,60 +306,6 @@ pub enum Fault {
     Risk(Risk),
     /// What it was is known from a saved report only, in words.
     Recorded(Box<Record>),
-}
-
-/// A finding in words, as it stands in a saved report.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
-    /// What it is.
-    pub code: Code,
-    /// How bad it is.
-    pub severity: Severity,
-    /// How it is known.
-    pub proof: Proof,
-    /// What is wrong.
-    pub message: String,
-    /// By what it is known.
-    pub evidence: Vec<Evidence>,
-    /// What would help.
-    pub advice: String,
-    /// Other threads that are stuck because of it.
-    pub behind: Vec<TaskId>,
-}
-
-/// Something by which a finding is known, in words.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Evidence {
-    /// What part it has in the finding.
-    pub role: Role,
-    /// The words: one line.
-    pub text: String,
-}
-
-/// What part somebody has in a finding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// A step of a circle of waits; these stand in its order.
-    Circle,
-    /// Somebody who is stuck because of it.
-    Behind,
-    /// Somebody who waits.
-    Waits,
-    /// Somebody who holds an end.
-    Holder,
-}
-
-impl Role {
-    /// The word for it in JSON.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Circle => "circle",
-            Self::Behind => "behind",
-            Self::Waits => "waits",
-            Self::Holder => "holder",
-        }
-    }
 }
 
 /// A step of a circle: a thread, what it waits for, and by which end the next could end that.

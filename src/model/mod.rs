@@ -12,6 +12,7 @@ mod number;
 mod pipe;
 mod probed;
 mod process;
+mod record;
 mod risk;
 mod task;
 
@@ -24,13 +25,13 @@ pub use self::coverage::{Coverage, Gap, MayHold, Outside, Unread};
 pub use self::descriptor::{AccessMode, Descriptor, Endpoint, FileType, OpenFlags};
 pub use self::file::{Directories, PipeFile, PipeLimits};
 pub use self::finding::{
-    Certainty, Diagnosis, Doubt, Evidence, Fault, Finding, Holder, Link, Proof, Record, Role, Severity, Stranger,
-    Subject, Wait, Waker,
+    Certainty, Diagnosis, Doubt, Fault, Finding, Holder, Link, Proof, Severity, Stranger, Subject, Wait, Waker,
 };
 pub use self::number::{Device, Fd, Gid, NotAPipeId, Pid, Tid, Uid};
 pub use self::pipe::{Opener, Pipe, PipeId, PipeKind, Side};
 pub use self::probed::{Hidden, Holding, How, Probed, Suspect};
 pub use self::process::{CommandLine, Process};
+pub use self::record::{Evidence, Record, Role};
 pub use self::risk::{Class, Exposure, Hoarder, PageLimit, Passed, PipePages, Place, Risk};
 pub use self::task::{
     Besides, Cause, Children, Doing, Operation, PipeWait, Sleep, SleepOn, Task, TaskId, ThreadGroup, Trace,
