@@ -52,6 +52,15 @@ pub(crate) fn no_table(pids: &[Pid], file: &str) -> Vec<String> {
     pids.iter().map(say).collect()
 }
 
+/// Says of what machine a saved report is and of when, for what tells how long something lasts, and what it leaves out. Nothing where no file answers.
+pub(crate) fn of_file(file: Option<&str>, graph: &PipeGraph) -> Vec<String> {
+    let Some(file) = file else { return Vec::new() };
+    let host =
+        graph.host.hostname.as_deref().map_or_else(String::new, |name| format!(" of {}", readable(name.as_bytes())));
+    let saved = format!("{file}: a report{host}, saved at {:.0}", graph.taken_at);
+    std::iter::once(saved).chain(graph.selected.then(|| is_part(file))).collect()
+}
+
 /// Says that a saved report does not tell of all pipes.
 pub(crate) fn is_part(file: &str) -> String {
     format!("{file} was saved with a selection, and tells of those pipes only")

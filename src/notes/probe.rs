@@ -64,6 +64,12 @@ fn hidden_end(graph: &PipeGraph, pipe: &Pipe) -> String {
     let sides = Side::BOTH.into_iter().filter(|side| graph.hides(pipe, *side) == Some(true));
     let sides: Vec<&str> = sides.map(Side::holder).collect();
     let suspects = graph.suspects(pipe);
+    // Of many it would say nothing to name the first.
+    let unread = suspects.iter().filter(|suspect| suspect.how == How::Unreadable).count();
+    if unread == suspects.len() && unread > 1 {
+        let who = format!("perhaps one of {unread} processes that could not be read");
+        return format!("{} has a {} that no fd table shows: {who}", pipe.id, sides.join(" and a "));
+    }
     let mut named: Vec<String> = suspects.iter().take(MOST_SUSPECTS).map(suspect).collect();
     if let Some(more @ 1..) = suspects.len().checked_sub(MOST_SUSPECTS) {
         named.push(format!("one of {more} others"));

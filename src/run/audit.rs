@@ -63,7 +63,7 @@ pub(super) fn findings(
         took,
     };
     let file = source.file();
-    let mut notes: Vec<String> = file.filter(|_| graph.selected).map(notes::is_part).into_iter().collect();
+    let mut notes = notes::of_file(file, &graph);
     notes.extend(notes::coverage(&graph, file));
     notes.extend(probed);
     notes.extend(written);

@@ -24,7 +24,7 @@ pub(super) fn pipelines(
     let mut notes = notes::no_process(&selection.pids, &graph, file);
     notes.extend(notes::unreadable(&selection.pids, &graph, file));
     notes.extend(notes::no_pipe(names, &selection.pipes, &graph));
-    let is_part = graph.selected;
+    let of_file = notes::of_file(file, &graph);
     let mut drawing = draw(&graph, &diagnosis);
     if !selection.is_everything() {
         let pipes: BTreeSet<PipeId> = selected(&graph, selection).map(|pipe| pipe.id).collect();
@@ -37,7 +37,7 @@ pub(super) fn pipelines(
         drawing.flows.retain(|flow| reached.contains(&flow.pipe));
         graph = keep(graph, &reached);
     }
-    notes.extend(file.filter(|_| is_part).map(notes::is_part));
+    notes.extend(of_file);
     notes.extend(notes::coverage(&graph, file));
     let nothing_matched = drawing.flows.is_empty() && !selection.is_everything();
     Ok(Answer { graph, notes, nothing_matched, is_warning: false, why: None, drawing: Some(drawing) })

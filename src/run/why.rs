@@ -63,7 +63,7 @@ pub(super) fn reasons(
     notes.extend(unreadable);
     notes.extend(no_pipe);
     notes.extend(file.filter(|_| selection.descendants).map(notes::no_other_processes));
-    notes.extend(file.filter(|_| graph.selected).map(notes::is_part));
+    notes.extend(notes::of_file(file, &graph));
     notes.extend(notes::coverage(&graph, file));
     notes.extend(probed);
     let pids = selected_processes(&graph, selection);

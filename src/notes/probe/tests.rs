@@ -79,6 +79,9 @@ fn everybody_who_may_hold_it_is_named_and_nobody_else() {
     assert_eq!(notes(&graph), format!("{starts}somebody that cannot be seen from here"));
     graph.coverage.gaps = vec![gap(false)];
     assert_eq!(notes(&graph), format!("{starts}process 1 (in\\nit), which could not be read"));
+    graph.coverage.gaps = vec![gap(false), Gap { pid: Pid(2), ..gap(false) }];
+    assert_eq!(notes(&graph), format!("{starts}one of 2 processes that could not be read"));
+    graph.coverage.gaps = vec![gap(false)];
     graph.hidden.in_flight = vec![Holding { pid: Pid(70), fd: Fd(5), command: b"postgres".to_vec() }];
     assert_eq!(
         notes(&graph),

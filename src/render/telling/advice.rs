@@ -2,7 +2,9 @@
 
 use super::super::Sheet;
 use super::super::text::{harmless, readable};
-use crate::model::{AccessMode, Doing, Doubt, Fault, Finding, Holder, How, Link, Pid, Side, Stranger, Subject};
+use crate::model::{
+    AccessMode, Doing, Doubt, Endpoint, Fault, Finding, Holder, How, Link, Pid, Pipe, Side, Stranger, Subject, Waker,
+};
 
 /// So many ends are named in a sentence.
 const MOST_ENDS: usize = 4;
@@ -107,6 +109,9 @@ impl Sheet<'_> {
             None => format!("its end in {}", self.who(link.waker.pid, link.waker.tid)),
         };
         let avoid = match (reads.first(), written) {
+            (Some(link), None) if itself && self.is_open_for_both(link) => {
+                "open a FIFO for reading or for writing only; who has it open for both is its own writer, so that it never ends".to_owned()
+            }
             (Some(link), None) if itself => {
                 format!("close the write end, {}, in the process that reads, right after fork(2)", held(link))
             }
@@ -140,13 +145,24 @@ impl Sheet<'_> {
         format!("Only a signal can end it, such as `kill {last}`. To avoid it, {avoid}.")
     }
 
-    /// All write ends of the pipe that a thread reads.
-    fn write_ends(&self, link: &Link) -> String {
-        let pipe = match &link.subject {
+    /// Whether the end by which the next in a circle could end a wait is open for reading and writing.
+    fn is_open_for_both(&self, link: &Link) -> bool {
+        let is_waker = |end: &&Endpoint| Waker::from(*end) == link.waker;
+        let mut ends = self.pipe_of(link).into_iter().flat_map(|pipe| &pipe.ends).filter(is_waker);
+        ends.any(|end| end.access == AccessMode::ReadWrite)
+    }
+
+    /// The pipe that a thread in a circle waits for.
+    fn pipe_of(&self, link: &Link) -> Option<&Pipe> {
+        match &link.subject {
             Some(Subject::Pipe(wait)) => wait.pipe.and_then(|pipe| self.graph.pipe(pipe)),
             _ => None,
-        };
-        let ends = pipe.into_iter().flat_map(|pipe| pipe.side(Side::Write));
+        }
+    }
+
+    /// All write ends of the pipe that a thread reads.
+    fn write_ends(&self, link: &Link) -> String {
+        let ends = self.pipe_of(link).into_iter().flat_map(|pipe| pipe.side(Side::Write));
         let ends: Vec<String> =
             ends.take(MOST_ENDS).map(|end| format!("fd {} in {}", end.fd, self.who(end.pid, end.tid))).collect();
         ends.join(" and ")

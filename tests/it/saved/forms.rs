@@ -200,6 +200,23 @@ fn fd_tables_in_every_form() {
     assert!(tables > 30, "{tables}");
 }
 
+/// What says how long something lasts says when that was.
+#[test]
+fn says_of_what_machine_and_of_when() {
+    let (dir, tree) = why::stage();
+    let folder = Folder::new();
+    let saved = folder.save("report", ["audit", "--proc", tree.root().to_str().expect("UTF-8")]);
+    drop(dir);
+    let at: jiff::Timestamp = saved.json()["taken_at"].as_str().expect("a time").parse().expect("RFC 3339");
+    let note = format!("lspipe: {}: a report of fixture, saved at {at:.0}\n", saved.path());
+    for args in [&["why"][..], &["audit"], &["graph"]] {
+        assert_eq!(saved.ask(args).stderr, note, "{args:?}");
+        assert_eq!(saved.ask(&[args, &["-q"]].concat()).stderr, "");
+    }
+    // A table tells no time.
+    assert_eq!(saved.ask(&[]).stderr, "");
+}
+
 /// Only what a process holds a pipe of is in a report; what else is asked is said not to be there.
 #[test]
 fn what_was_not_saved_is_not_made_up() {
