@@ -14,6 +14,18 @@ pub(crate) use self::probe::{no_probe, probe};
 /// What grants sight.
 const GRANT: &str = "run as root, or with cap_sys_ptrace and cap_dac_read_search, see PERMISSIONS in lspipe(1)";
 
+/// Says which of the processes and pipes that were asked for are not there, or could not be read.
+pub(crate) fn not_there(
+    selection: &Selection,
+    names: &[PipeName],
+    graph: &PipeGraph,
+    file: Option<&str>,
+) -> Vec<String> {
+    let processes = no_process(&selection.pids, graph, file).into_iter();
+    let unread = unreadable(&selection.pids, graph, file);
+    processes.chain(unread).chain(no_pipe(names, &selection.pipes, graph)).collect()
+}
+
 /// Says which of the processes that were asked for are not there.
 pub(crate) fn no_process(pids: &[Pid], graph: &PipeGraph, file: Option<&str>) -> Vec<String> {
     let missing = pids.iter().filter(|pid| !graph.parents.contains_key(pid));

@@ -60,6 +60,13 @@ struct Answer {
     drawing: Option<Drawing>,
 }
 
+impl Answer {
+    /// An answer that is all in its pipes.
+    const fn of(graph: PipeGraph, notes: Vec<String>) -> Self {
+        Self { graph, notes, nothing_matched: false, is_warning: false, why: None, drawing: None }
+    }
+}
+
 /// What `why` and an audit add.
 struct Reasons {
     diagnosis: Diagnosis,

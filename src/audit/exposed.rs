@@ -31,7 +31,7 @@ const WRITE: u16 = 0o2;
 
 pub(super) fn find(case: &Case<'_>, pipe: &Pipe) -> Option<Finding> {
     let file = pipe.file.filter(|_| pipe.has_name())?;
-    let [readers, writers] = Side::BOTH.map(|side| case.users(pipe, side));
+    let [readers, writers] = Side::BOTH.map(|side| case.graph.users_on(pipe, side));
     let root = readers.contains(&Uid(0)) || writers.contains(&Uid(0));
     let mut exposures = Vec::new();
     for (held, users) in [(Side::Read, &readers), (Side::Write, &writers)] {

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Case, ancestors};
-use crate::model::{AccessMode, Code, Endpoint, Fault, Finding, Pid, Pipe, PipeGraph, PipeKind, Risk, Severity, Side};
+use super::Case;
+use crate::model::{Code, Endpoint, Fault, Finding, Pid, Pipe, PipeGraph, PipeKind, Risk, Severity, Side};
 
 pub(super) const EXPLAIN: &str = "\
 A session has a reader and a writer of an anonymous pipe, and a process of
@@ -53,7 +53,7 @@ pub(super) fn find(case: &Case<'_>, pipe: &Pipe) -> Option<Finding> {
 /// Whether a process descends from one of those, or may do so: a saved report lists nobody who holds no end, and so lacks ancestors.
 fn may_descend(graph: &PipeGraph, pid: Pid, own: &BTreeSet<Pid>) -> bool {
     let mut first = pid;
-    for ancestor in ancestors(graph, pid) {
+    for ancestor in graph.ancestors(pid) {
         if own.contains(&ancestor) {
             return true;
         }
@@ -87,11 +87,7 @@ fn sessions(case: &Case<'_>, pipe: &Pipe, side: Side) -> BTreeSet<u32> {
 
 /// Whether every holder may both read and write: then nobody waits for its end.
 fn is_pool(pipe: &Pipe) -> bool {
-    let both = |pid: Pid| {
-        let has = |side: Side| pipe.side(side).any(|end| end.pid == pid && end.access != AccessMode::ReadWrite);
-        has(Side::Read) && has(Side::Write)
-    };
-    pipe.ends.iter().all(|end| both(end.pid))
+    pipe.ends.iter().all(|end| pipe.is_on_both(end.pid))
 }
 
 impl Case<'_> {

@@ -73,7 +73,7 @@ pub fn together(mut told: Vec<Finding>, found: Vec<Finding>) -> Vec<Finding> {
 /// Leaves out what is told of the pipeline that the audit itself writes to, such as `sudo lspipe audit | less`: pipes of which it and its
 /// ancestors alone hold a side.
 pub fn leave_out_own(findings: &mut Vec<Finding>, graph: &PipeGraph, own: Pid) {
-    let line: BTreeSet<Pid> = std::iter::once(own).chain(ancestors(graph, own)).collect();
+    let line: BTreeSet<Pid> = std::iter::once(own).chain(graph.ancestors(own)).collect();
     findings.retain(|finding| {
         let Fault::Risk(
             Risk::CrossesUsers { pipe, .. } | Risk::CrossesContainers { pipe, .. } | Risk::InheritedEnd { pipe, .. },
@@ -82,7 +82,7 @@ pub fn leave_out_own(findings: &mut Vec<Finding>, graph: &PipeGraph, own: Pid) {
             return true;
         };
         let Some(pipe) = graph.pipe(*pipe) else { return true };
-        let is_own = |side: Side| on(pipe, side).any(|pid| pid == own) && on(pipe, side).all(|pid| line.contains(&pid));
+        let is_own = |side: Side| pipe.on(side).any(|pid| pid == own) && pipe.on(side).all(|pid| line.contains(&pid));
         !Side::BOTH.into_iter().any(is_own)
     });
 }
@@ -123,35 +123,11 @@ impl Case<'_> {
     fn user(&self, pid: Pid) -> Option<Uid> {
         self.graph.processes.get(&pid)?.uid
     }
-
-    /// The effective users on a side of a pipe, and of those who are opening it, ascending.
-    fn users(&self, pipe: &Pipe, side: Side) -> Vec<Uid> {
-        let users: BTreeSet<Uid> = on(pipe, side).filter_map(|pid| self.user(pid)).collect();
-        users.into_iter().collect()
-    }
-}
-
-/// No line of ancestors is longer, but a saved tree may hold a circle of them.
-const MOST_ANCESTORS: usize = 1000;
-
-/// The parent of a process, the parent of that, and so on, as far as they are known.
-fn ancestors(graph: &PipeGraph, pid: Pid) -> impl Iterator<Item = Pid> {
-    let parent = |pid: &Pid| {
-        let listed = graph.processes.get(pid).and_then(|process| process.ppid).map(Pid);
-        listed.or_else(|| *graph.parents.get(pid)?).filter(|parent| *parent != Pid(0))
-    };
-    std::iter::successors(parent(&pid), move |pid| parent(pid)).take(MOST_ANCESTORS)
-}
-
-/// The processes that hold an end on a side of a pipe, or are opening one.
-fn on(pipe: &Pipe, side: Side) -> impl Iterator<Item = Pid> + '_ {
-    let openers = pipe.openers.iter().filter(move |opener| opener.access.is_on(side));
-    pipe.side(side).map(|end| end.pid).chain(openers.map(|opener| opener.task.pid))
 }
 
 /// The processes on either side of a pipe.
 fn all_on(pipe: &Pipe) -> BTreeSet<Pid> {
-    Side::BOTH.into_iter().flat_map(|side| on(pipe, side)).collect()
+    Side::BOTH.into_iter().flat_map(|side| pipe.on(side)).collect()
 }
 
 #[cfg(test)]

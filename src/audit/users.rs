@@ -24,7 +24,7 @@ has by mistake should be closed before it changes its user, or be O_CLOEXEC.";
 const ROOT: Uid = Uid(0);
 
 pub(super) fn find(case: &Case<'_>, pipe: &Pipe) -> Option<Finding> {
-    let [readers, writers] = Side::BOTH.map(|side| case.users(pipe, side));
+    let [readers, writers] = Side::BOTH.map(|side| case.graph.users_on(pipe, side));
     let first = readers.first().or(writers.first())?;
     if readers.iter().chain(&writers).all(|user| user == first) {
         return None;

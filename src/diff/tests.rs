@@ -273,7 +273,7 @@ fn what_one_report_does_not_know_is_no_change() {
 fn a_clock_that_was_set_starts_nobody_anew() {
     let report = |starts: [i64; 6]| {
         let process = |(pid, start): (u32, i64)| {
-            let started_at = Timestamp::from_second(start).ok();
+            let started_at = Some(Timestamp::from_second(start).unwrap());
             Process { command: b"sh".to_vec(), started_at, ..Process::unknown(Pid(pid)) }
         };
         let end = |pid: u32| Endpoint {

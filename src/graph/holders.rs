@@ -12,9 +12,6 @@ use crate::model::{
 };
 use crate::why::{is_told_of, mentions, was_told};
 
-/// No line of ancestors is longer, but a saved tree may hold a circle of them.
-const MOST_ANCESTORS: usize = 1000;
-
 /// Those between whom the data of a pipe flow.
 #[derive(Debug, Default)]
 pub(super) struct Split {
@@ -163,17 +160,18 @@ impl<'a> Case<'a> {
         }
         let parents_of_standard: BTreeSet<Pid> = match self.pipe.id.kind() {
             PipeKind::Anonymous => BTreeSet::new(),
-            PipeKind::Fifo => standard.iter().flat_map(|pid| self.ancestors(*pid)).collect(),
+            PipeKind::Fifo => standard.iter().flat_map(|pid| self.graph.ancestors(*pid)).collect(),
         };
         set_apart(holders, |pid, holder| {
-            let is_kin = || parents_of_standard.contains(&pid) || self.ancestors(pid).any(|it| standard.contains(&it));
+            let is_kin =
+                || parents_of_standard.contains(&pid) || self.graph.ancestors(pid).any(|it| standard.contains(&it));
             !holder.standard && (self.pipe.id.kind() == PipeKind::Anonymous || is_kin())
         });
     }
 
     /// Whether it is another program than an ancestor that has the same ends, and was told of none of them.
     fn is_unknowing_copy(&self, pid: Pid, holder: &Holder<'_>) -> bool {
-        let from = self.ancestors(pid).find(|ancestor| self.has_all(*ancestor, holder));
+        let from = self.graph.ancestors(pid).find(|ancestor| self.has_all(*ancestor, holder));
         let is_told = |process: &Process| holder.ends.iter().any(|end| is_told_of(process, end));
         from.is_some_and(|from| self.is_another_program(pid, from))
             && !self.graph.processes.get(&pid).is_none_or(is_told)
@@ -216,6 +214,7 @@ impl<'a> Case<'a> {
         let mut apart = BTreeSet::new();
         for (pid, holder) in holders.iter() {
             let above: Vec<(Pid, &Holder<'_>)> = self
+                .graph
                 .ancestors(*pid)
                 .filter_map(|ancestor| Some((ancestor, holders.get(&ancestor)?)))
                 .filter(|(ancestor, _)| is_kin(*ancestor, holder))
@@ -257,16 +256,6 @@ impl<'a> Case<'a> {
 
     fn has_any(&self, pid: Pid, holder: &Holder<'_>) -> bool {
         holder.ends.iter().any(|end| self.ends.contains(&(pid, end.fd, end.access)))
-    }
-
-    /// The parent, the parent of that, and so on.
-    fn ancestors(&self, pid: Pid) -> impl Iterator<Item = Pid> {
-        let parent = |pid: &Pid| {
-            let known = self.graph.parents.get(pid).copied().flatten();
-            let parent = known.or_else(|| self.graph.processes.get(pid)?.ppid.map(Pid));
-            parent.filter(|parent| *parent != Pid(0))
-        };
-        std::iter::successors(parent(&pid), move |pid| parent(pid)).take(MOST_ANCESTORS)
     }
 }
 

@@ -16,7 +16,7 @@ mod record;
 mod risk;
 mod task;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -30,7 +30,7 @@ pub use self::finding::{
 pub use self::number::{Device, Fd, Gid, NotAPipeId, Pid, Tid, Uid};
 pub use self::pipe::{Opener, Pipe, PipeId, PipeKind, Side};
 pub use self::probed::{Hidden, Holding, How, Probed, Suspect};
-pub use self::process::{CommandLine, Process};
+pub use self::process::{CommandLine, Process, ancestors};
 pub use self::record::{Evidence, Record, Role};
 pub use self::risk::{Class, Exposure, Hoarder, PageLimit, Passed, PipePages, Place, Risk};
 pub use self::task::{
@@ -85,6 +85,19 @@ impl PipeGraph {
             PipeId::Anonymous { .. } => self.pipefs,
             PipeId::Fifo { device, .. } => Some(device),
         }
+    }
+
+    /// The parent of a process, the parent of that, and so on, as far as they are known.
+    pub fn ancestors(&self, pid: Pid) -> impl Iterator<Item = Pid> {
+        let listed = |pid: Pid| self.processes.get(&pid)?.ppid.map(Pid);
+        ancestors(pid, move |pid| listed(pid).or_else(|| *self.parents.get(&pid)?))
+    }
+
+    /// The effective users on a side of a pipe, those who are opening it too, ascending.
+    #[must_use]
+    pub fn users_on(&self, pipe: &Pipe, side: Side) -> Vec<Uid> {
+        let users: BTreeSet<Uid> = pipe.on(side).filter_map(|pid| self.processes.get(&pid)?.uid).collect();
+        users.into_iter().collect()
     }
 
     /// The pipe of that ID.

@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::number::decimal;
-use super::{AccessMode, Device, Endpoint, NotAPipeId, PipeFile, TaskId};
+use super::{AccessMode, Device, Endpoint, NotAPipeId, Pid, PipeFile, TaskId};
 
 /// What sort of pipe it is; see pipe(7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -160,6 +160,19 @@ impl Pipe {
     #[must_use]
     pub fn has_name(&self) -> bool {
         self.id.kind() == PipeKind::Fifo && !self.deleted
+    }
+
+    /// The processes that hold an end on a side, or are opening one; those with several as often.
+    pub fn on(&self, side: Side) -> impl Iterator<Item = Pid> + '_ {
+        let openers = self.openers.iter().filter(move |opener| opener.access.is_on(side));
+        self.side(side).map(|end| end.pid).chain(openers.map(|opener| opener.task.pid))
+    }
+
+    /// Whether a process holds both sides, each by an end of its own.
+    #[must_use]
+    pub fn is_on_both(&self, pid: Pid) -> bool {
+        let is_own = |end: &Endpoint| end.pid == pid && end.access != AccessMode::ReadWrite;
+        Side::BOTH.into_iter().all(|side| self.side(side).any(is_own))
     }
 
     /// The ends on one side; a read-write end is on both.

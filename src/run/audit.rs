@@ -76,7 +76,7 @@ pub(super) fn findings(
         render(&graph, &Users::default(), Some(&reasons.told()), None, &Format::Metrics, &style, &mut text)?;
         files::replace(path, &text)?;
     }
-    Ok(Answer { graph, notes, nothing_matched: false, is_warning, why: Some(reasons), drawing: None })
+    Ok(Answer { is_warning, why: Some(reasons), ..Answer::of(graph, notes) })
 }
 
 /// One look at the machine, and how long it took.

@@ -21,9 +21,7 @@ pub(super) fn pipelines(
 ) -> Result<Answer, Error> {
     let (Sought { selection, names }, file) = (sought, source.file());
     let Found { mut graph, diagnosis, .. } = find_out(options, source, selection, untouchable)?;
-    let mut notes = notes::no_process(&selection.pids, &graph, file);
-    notes.extend(notes::unreadable(&selection.pids, &graph, file));
-    notes.extend(notes::no_pipe(names, &selection.pipes, &graph));
+    let mut notes = notes::not_there(selection, names, &graph, file);
     let of_file = notes::of_file(file, &graph);
     let mut drawing = draw(&graph, &diagnosis);
     if !selection.is_everything() {
@@ -40,5 +38,5 @@ pub(super) fn pipelines(
     notes.extend(of_file);
     notes.extend(notes::coverage(&graph, file));
     let nothing_matched = drawing.flows.is_empty() && !selection.is_everything();
-    Ok(Answer { graph, notes, nothing_matched, is_warning: false, why: None, drawing: Some(drawing) })
+    Ok(Answer { nothing_matched, drawing: Some(drawing), ..Answer::of(graph, notes) })
 }

@@ -25,9 +25,7 @@ pub(super) fn pipes(
         Source::Live(root) => (look(options, root, selection)?, None),
         Source::Saved { name, saved } => (saved.graph.clone(), Some(name.as_str())),
     };
-    let mut notes = notes::no_process(&selection.pids, &graph, file);
-    notes.extend(notes::unreadable(&selection.pids, &graph, file));
-    notes.extend(notes::no_pipe(names, &selection.pipes, &graph));
+    let mut notes = notes::not_there(selection, names, &graph, file);
     let is_part = graph.selected;
     let mut graph = select(graph, selection);
     let nothing_matched = graph.pipes.is_empty() && !selection.is_everything();
@@ -45,7 +43,7 @@ pub(super) fn pipes(
         let shown: Vec<PipeId> = graph.pipes.iter().map(|pipe| pipe.id).collect();
         notes.extend(probe(&mut graph, &shown, untouchable)?);
     }
-    Ok(Answer { graph, notes, nothing_matched, is_warning: false, why: None, drawing: None })
+    Ok(Answer { nothing_matched, ..Answer::of(graph, notes) })
 }
 
 fn look(options: &Options, root: &Path, selection: &Selection) -> Result<PipeGraph, Error> {
@@ -112,7 +110,7 @@ pub(super) fn tables(options: &Options, source: &Source, pids: &[Pid]) -> Result
     let nothing_matched = pids.iter().all(|pid| !graph.parents.contains_key(pid));
     let graph = select_tables(graph);
     notes.extend(notes::coverage(&graph, file));
-    Ok(Answer { graph, notes, nothing_matched, is_warning: false, why: None, drawing: None })
+    Ok(Answer { nothing_matched, ..Answer::of(graph, notes) })
 }
 
 const fn facts(all: bool) -> Facts {

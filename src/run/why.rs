@@ -81,7 +81,7 @@ pub(super) fn reasons(
     let is_warning = diagnosis.is_warning();
     let may_probe = !options.probe && file.is_none();
     let why = Some(Reasons { diagnosis, groups, asked, audited: None, may_probe });
-    Ok(Answer { graph, notes, nothing_matched: false, is_warning, why, drawing: None })
+    Ok(Answer { is_warning, why, ..Answer::of(graph, notes) })
 }
 
 /// What a saved report tells, or what a look at the machine does, twice if anything seems wrong. Of the pipes that are selected the

@@ -24,8 +24,8 @@ pub(super) fn graph(report: shape::Report<'_>) -> Result<PipeGraph, Invalid> {
     // Those that could not be read were there all the same.
     let mut parents: BTreeMap<Pid, Option<Pid>> = gaps.iter().map(|gap| (gap.pid, None)).collect();
     parents.extend(processes.values().map(|process| (process.pid, process.ppid.map(Pid))));
-    let devices = pipes.iter().filter(|pipe| pipe.kind == "anonymous").find_map(|pipe| pipe.device.as_deref());
-    let pipefs = devices.map(|it| Device::from_str(it).map_err(|_| Invalid::value("device", it))).transpose()?;
+    let device = pipes.iter().filter(|pipe| pipe.kind == "anonymous").find_map(|pipe| pipe.device.as_deref());
+    let pipefs = device.map(|it| Device::from_str(it).map_err(|_| Invalid::value("device", it))).transpose()?;
     let mut graph = PipeGraph {
         host: Host {
             hostname: host.hostname.map(Cow::into_owned),

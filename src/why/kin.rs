@@ -1,14 +1,11 @@
 //! How processes are related: whether the holder of a write end is one of the pipeline that reads from it.
 
-use crate::model::{Endpoint, Fd, Pid, Process, Stranger};
+use crate::model::{Endpoint, Fd, Pid, Process, Stranger, ancestors};
 
 use super::Case;
 
 /// Descriptors below this are what a program is told of without words: its input, its output and its messages.
 const FIRST_UNTOLD: u32 = 3;
-
-/// No line of ancestors is longer, but a saved tree may hold a circle of them.
-const MOST_ANCESTORS: usize = 1000;
 
 impl Case<'_> {
     /// Why the holder of these write ends is none of the pipeline of the reader; none if it is.
@@ -35,8 +32,7 @@ impl Case<'_> {
 
     /// The parent, the parent of that, and so on.
     pub(super) fn ancestors(&self, pid: Pid) -> impl Iterator<Item = Pid> {
-        let parent = |pid: &Pid| self.groups.get(pid).and_then(|group| group.parent).filter(|parent| *parent != Pid(0));
-        std::iter::successors(parent(&pid), move |pid| parent(pid)).take(MOST_ANCESTORS)
+        ancestors(pid, |pid| self.groups.get(&pid)?.parent)
     }
 
     fn is_ancestor(&self, ancestor: Pid, pid: Pid) -> bool {

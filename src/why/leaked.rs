@@ -61,12 +61,7 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Finding> {
 /// Whether everybody may both write and read, those too who wait: then nobody waits for its end. The jobserver of make(1) is such a
 /// pipe, in which the tokens of all its descendants are.
 fn is_pool(pipe: &Pipe, readers: &[TaskId], writers: &BTreeSet<Pid>) -> bool {
-    let both = |pid: Pid| {
-        Side::BOTH
-            .into_iter()
-            .all(|side| pipe.side(side).any(|end| end.pid == pid && end.access != AccessMode::ReadWrite))
-    };
-    readers.iter().all(|reader| writers.contains(&reader.pid)) && writers.iter().all(|pid| both(*pid))
+    readers.iter().all(|reader| writers.contains(&reader.pid)) && writers.iter().all(|pid| pipe.is_on_both(*pid))
 }
 
 /// Why a holder is none of the pipeline of any of the readers; none if it is.

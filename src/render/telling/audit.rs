@@ -98,13 +98,7 @@ impl Sheet<'_> {
                     Class::Group(Gid(group)) => format!("group {group}"),
                     Class::Owner(owner) => self.user_named(owner),
                 };
-                let pipe = self.graph.pipe(pipe);
-                let ends = pipe.into_iter().flat_map(|pipe| pipe.side(held)).map(|end| end.pid);
-                let openers = pipe.into_iter().flat_map(|pipe| &pipe.openers);
-                let openers = openers.filter(|opener| opener.access.is_on(held)).map(|opener| opener.task.pid);
-                let mut users: Vec<Uid> = ends.chain(openers).filter_map(|pid| self.user_of(pid)).collect();
-                users.sort_unstable();
-                users.dedup();
+                let users = self.graph.pipe(pipe).map(|pipe| self.graph.users_on(pipe, held)).unwrap_or_default();
                 let holders = self.users_named(&users).unwrap_or_else(|| "somebody".to_owned());
                 match held {
                     Side::Read => format!("{who} may write to what {holders} reads"),
@@ -225,11 +219,8 @@ impl Sheet<'_> {
                 "Nothing to do, if whoever started it waits for it. Else start it with that descriptor closed.".to_owned()
             }
             Risk::InheritedEnd { ends, .. } => {
-                let fds: Vec<String> = ends.iter().map(|end| end.fd.to_string()).take(1).collect();
-                format!(
-                    "Start it with that descriptor closed or elsewhere (in a shell `{}>&-`), or open the pipe with O_CLOEXEC.",
-                    fds.concat()
-                )
+                let closed = ends.first().map_or_else(String::new, |end| format!(" (in a shell `{}>&-`)", end.fd));
+                format!("Start it with that descriptor closed or elsewhere{closed}, or open the pipe with O_CLOEXEC.")
             }
         }
     }
