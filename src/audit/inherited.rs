@@ -91,8 +91,8 @@ fn is_pool(pipe: &Pipe) -> bool {
 }
 
 impl Case<'_> {
-    /// The session of a process; kernel threads have none.
+    /// The session of a process. That from which a PID namespace was entered is 0 inside, and one like any other.
     fn session(&self, pid: Pid) -> Option<u32> {
-        self.graph.processes.get(&pid)?.sid.filter(|sid| *sid != 0)
+        self.graph.processes.get(&pid)?.sid
     }
 }

@@ -11,9 +11,9 @@ pub struct Process {
     pub pid: Pid,
     /// The parent.
     pub ppid: Option<u32>,
-    /// The process group.
+    /// The process group; 0 if it was made outside the PID namespace.
     pub pgid: Option<u32>,
-    /// The session.
+    /// The session; 0 if it was made outside the PID namespace, and for kernel threads.
     pub sid: Option<u32>,
     /// The effective user ID.
     pub uid: Option<Uid>,

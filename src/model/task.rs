@@ -28,9 +28,9 @@ pub struct ThreadGroup {
     pub pid: Pid,
     /// The parent.
     pub parent: Option<Pid>,
-    /// The process group.
+    /// The process group; 0 if it was made outside the PID namespace.
     pub pgid: Option<u32>,
-    /// The session.
+    /// The session; 0 if it was made outside the PID namespace, and for kernel threads.
     pub sid: Option<u32>,
     /// The command name.
     pub command: Vec<u8>,

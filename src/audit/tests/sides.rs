@@ -114,10 +114,18 @@ fn ends_in_other_sessions() {
     assert_eq!(severity(&pipeline(Endpoint { flags: Some(closes), ..writes(3) }), code), None);
     assert_eq!(severity(&pipeline(Endpoint { flags: None, ..writes(3) }), code), None);
     // Nor is that of anybody in its own session, or in one that is not known.
-    for sid in [Some(1), Some(0), None] {
+    for sid in [Some(1), None] {
         let mut graph = pipeline(writes(3));
         graph.processes.insert(Pid(3), Process { sid, ..process(3, 7, 3) });
         assert_eq!(severity(&graph, code), None, "{sid:?}");
+    }
+    // That from which a container was entered is 0 inside: the pipeline may be of it, and its stranger as well.
+    for (own, other) in [(0, 3), (1, 0)] {
+        let mut graph = pipeline(writes(3));
+        for process in graph.processes.values_mut() {
+            process.sid = Some(if process.pid == Pid(3) { other } else { own });
+        }
+        assert_eq!(severity(&graph, code), Some(Severity::Warning), "{own} {other}");
     }
     // A pipe between sessions is nobody's own, and one that two have whole cannot be told to be either's.
     let mut graph = pipeline(writes(3));

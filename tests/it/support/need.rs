@@ -14,7 +14,12 @@ pub(crate) enum Need {
     Fuse,
     /// The limits of pipe(7) as the kernel sets them at its start.
     UsualPipeLimits,
+    /// The first PID namespace: in a container less is certain, since processes outside are not listed.
+    FirstPidNamespace,
 }
+
+/// `PROC_PID_INIT_INO` of include/linux/proc_ns.h in the kernel.
+const FIRST_PID_NAMESPACE: &str = "pid:[4026531836]";
 
 impl Need {
     /// What every scene is written in.
@@ -28,6 +33,10 @@ impl Need {
                 let limit =
                     |name| fs::read_to_string(format!("/proc/sys/fs/pipe-user-pages-{name}")).unwrap_or_default();
                 ([limit("soft"), limit("hard")] != ["16384\n", "0\n"]).then(|| "the usual limits of pipes".to_owned())
+            }
+            Self::FirstPidNamespace => {
+                let own = fs::read_link("/proc/self/ns/pid").expect("read a link of ns");
+                (own != PathBuf::from(FIRST_PID_NAMESPACE)).then(|| "the first PID namespace".to_owned())
             }
             Self::Fuse => (!PathBuf::from("/dev/fuse").exists()).then(|| "/dev/fuse".to_owned()),
         }

@@ -1,9 +1,11 @@
 //! Pipes whose sides are held by those who differ: users, namespaces, sessions.
 
 use std::fs;
+use std::path::Path;
 
 use super::{assert_claims, audit, claim};
 use crate::support::need::{Need, need};
+use crate::support::report::Report;
 use crate::support::run::lspipe;
 use crate::support::scene::Scene;
 use crate::support::user::User;
@@ -60,7 +62,7 @@ fn own_pipeline_is_no_finding() {
     drop(audit);
     less.kill().expect("kill sleep");
     less.wait().expect("wait for sleep");
-    let report = crate::support::report::Report::parse(&text);
+    let report = Report::parse(&text);
     let own = format!("pipe:[{inode}]");
     assert!(report.pipe(&own).is_some(), "its own pipe is listed");
     assert!(!report.findings().iter().any(|finding| finding.pipes.contains(&own)), "{:#?}", report.findings());
@@ -109,6 +111,36 @@ fn ends_in_another_session() {
             }
         }
     }
+}
+
+/// The session that started the first process of a container is 0 there, and so is that of all whom it starts.
+#[test]
+fn ends_beside_a_session_from_outside() {
+    need!(Need::Root, Need::Program("unshare"), Need::Program("setsid"), Need::Program("sleep"), Need::Program("cat"));
+    const SCENE: &str = "\
+        cd \"$2\" || exit
+        { setsid --fork sh -c ': >led; exec sleep 60'; : >left; exec sleep 60; } | cat &
+        until [ -e led ] && [ -e left ]; do sleep 0.01; done
+        \"$1\" audit --json --only inherited-end";
+    let stage = tempfile::tempdir().expect("a folder");
+    let output = std::process::Command::new("unshare")
+        .args(["--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", SCENE, "sh"])
+        .args([Path::new(env!("CARGO_BIN_EXE_lspipe")), stage.path()])
+        .stdin(std::process::Stdio::null())
+        .output()
+        .expect("start unshare");
+    let report = Report::parse(&output.stdout);
+    let [finding] = report.findings() else { panic!("not one finding: {:#?}", report.findings()) };
+    assert_eq!((finding.severity.as_str(), finding.certainty.as_str()), ("warning", "inferred"));
+    let session = |pid: u32| report.processes.iter().find(|process| process.pid == pid).and_then(|process| process.sid);
+    let pipe = report.pipe(&finding.pipes[0]).expect("listed");
+    assert!(pipe.readers.iter().all(|end| session(end.pid) == Some(0)), "{:#?}", report.processes);
+    for pid in finding.pids() {
+        assert_eq!(session(pid), Some(pid), "of its own session: {:#?}", report.processes);
+        assert!(pipe.writers.iter().any(|end| end.pid == pid), "{pipe:#?}");
+    }
+    assert_eq!(pipe.writers.len(), 2, "{pipe:#?}");
+    assert_eq!(finding.pids().len(), 1, "{finding:#?}");
 }
 
 /// Pipelines with nothing wrong, and the jobs of a make: nobody else has their ends.

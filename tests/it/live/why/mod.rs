@@ -54,11 +54,16 @@ fn assert_claims<'a>(scene: &Scene, report: &'a Report, expected: &[Claim]) -> V
     findings
 }
 
-/// Asserts that a deadlock is told to be as certain as it can be: proven, unless somebody who could not be read may have an end
-/// too. What cannot be an end is no doubt.
+/// Asserts that a deadlock is told to be as certain as it can be: proven, unless somebody who could not be read, or is outside the PID
+/// namespace, may have an end too. What cannot be an end is no doubt.
 #[track_caller]
 fn assert_certain(report: &Report, finding: &Finding) {
-    assert!(finding.doubts.iter().all(|doubt| doubt.what == "unreadable"), "{finding:#?}");
+    assert!(
+        finding.doubts.iter().all(|doubt| ["unreadable", "outside"].contains(&doubt.what.as_str())),
+        "{finding:#?}"
+    );
+    let is_outside = finding.doubts.iter().any(|doubt| doubt.what == "outside");
+    assert_eq!(is_outside, report.scan.outside.is_some(), "{finding:#?}");
     assert!(finding.doubts.is_empty() || !report.scan.complete, "{finding:#?}");
     // Of those all that is known is that they have descriptors.
     let opaque = report.unreadable.iter().filter(|gap| gap.what == "fd_table" && gap.fds.is_some_and(|fds| fds > 0));

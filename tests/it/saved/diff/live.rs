@@ -23,7 +23,7 @@ fn changes_of(difference: &Difference, pids: &[u32]) -> BTreeMap<String, (String
 
 #[test]
 fn what_became_of_the_pipes_of_a_scene() {
-    need!(Need::PYTHON, Need::Program("sleep"));
+    need!(Need::PYTHON, Need::Program("sleep"), Need::FirstPidNamespace);
     for &user in User::all() {
         let folder = Folder::of(user);
         let scene = Scene::start("changes", user);
