@@ -18,7 +18,7 @@ pub(crate) enum Need {
     FirstPidNamespace,
 }
 
-/// `PROC_PID_INIT_INO` of include/linux/proc_ns.h in the kernel.
+/// `PROC_PID_INIT_INO` of `include/linux/proc_ns.h` in the kernel.
 const FIRST_PID_NAMESPACE: &str = "pid:[4026531836]";
 
 impl Need {
@@ -36,7 +36,7 @@ impl Need {
             }
             Self::FirstPidNamespace => {
                 let own = fs::read_link("/proc/self/ns/pid").expect("read a link of ns");
-                (own != PathBuf::from(FIRST_PID_NAMESPACE)).then(|| "the first PID namespace".to_owned())
+                (own.as_os_str() != FIRST_PID_NAMESPACE).then(|| "the first PID namespace".to_owned())
             }
             Self::Fuse => (!PathBuf::from("/dev/fuse").exists()).then(|| "/dev/fuse".to_owned()),
         }
