@@ -3,10 +3,11 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Subcommand, ValueHint};
+use clap::{Arg, Args as _, Subcommand, ValueHint};
 
 use super::audit::AuditArgs;
 use super::graph::{GRAPH_HELP, GraphArgs};
+use super::output::SharedArgs;
 use super::selection::SelectionArgs;
 use super::{OUTPUT, PIPE_FORMS, value};
 use crate::model::Pid;
@@ -57,7 +58,7 @@ pub(super) enum Command {
     /// Reports are saved with --json. A process is the same if it has the same PID and was started at the same time. An end changed if
     /// it is open with other flags, or its process is another program or user now. In the table, + came, - went, ~ changed, and = is as
     /// it was.
-    #[command(max_term_width = 100, after_help = DIFF_HELP)]
+    #[command(max_term_width = 100, after_help = DIFF_HELP, args = hidden(&["repeat", "proc", "from"]))]
     Diff {
         /// The earlier report; - is the standard input
         #[arg(value_name = "OLD", value_hint = ValueHint::FilePath)]
@@ -79,4 +80,11 @@ pub(super) enum Command {
         #[arg(value_name = "PID", required = true, value_delimiter = ',', value_hint = ValueHint::Other, value_parser = value::pid, allow_negative_numbers = true)]
         pids: Vec<Pid>,
     },
+}
+
+/// Options that all commands share, for one that refuses these: its help shall not list them.
+fn hidden(names: &[&str]) -> Vec<Arg> {
+    let shared = SharedArgs::augment_args(clap::Command::new(""));
+    let is_named = |arg: &&Arg| names.contains(&arg.get_id().as_str());
+    shared.get_arguments().filter(is_named).map(|arg| arg.clone().hide(true)).collect()
 }

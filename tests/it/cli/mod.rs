@@ -159,6 +159,13 @@ fn help_and_version() {
     ] {
         assert!(audit.text().contains(&format!("{option}\n")), "audit --help lacks {option}");
     }
+    // What a command refuses is not in its help.
+    for help in ["-h", "--help"] {
+        let diff = lspipe(["diff", help]).run().expect(0);
+        for (option, is_there) in [("--json", true), ("--repeat", false), ("--proc", false), ("--from", false)] {
+            assert_eq!(diff.text().contains(option), is_there, "diff {help}: {option}");
+        }
+    }
     let fds = lspipe(["fds", "--help"]).run().expect(0);
     assert!(fds.text().contains("Usage: lspipe fds [OPTIONS] <PID>..."), "{}", fds.text());
 }
