@@ -67,7 +67,9 @@ def places(pid):
             with open(f"/proc/{pid}/task/{tid}/stat", "rb") as file:
                 state = file.read().rpartition(b")")[2].split()[0].decode()
             with open(f"/proc/{pid}/task/{tid}/wchan") as file:
-                found[int(tid)] = file.read() if state in "SD" else None
+                place = file.read()
+            # It may have gone on since its state was read.
+            found[int(tid)] = place if state in "SD" and place != "0" else None
         except OSError:
             pass
     return found
