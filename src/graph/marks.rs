@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Code, Diagnosis, Finding, Pid, PipeGraph, PipeId, Proof, Severity, TaskId};
+use crate::model::{
+    Code, Diagnosis, Finding, Pid, PipeGraph, PipeId, PipeWait, Proof, Severity, Side, Subject, TaskId, Wait,
+};
 
 /// What is wrong with a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -94,14 +96,21 @@ fn all(tasks: &[TaskId]) -> BTreeSet<Pid> {
     tasks.iter().map(|task| task.pid).collect()
 }
 
-/// Who waits for which pipe.
-fn waiting(diagnosis: &Diagnosis) -> BTreeSet<(PipeId, Pid)> {
-    diagnosis.waits.iter().filter_map(|wait| Some((wait.pipe()?, wait.task.pid))).collect()
+/// Who waits for which pipe, and on which side of it.
+fn waiting(diagnosis: &Diagnosis) -> BTreeSet<(PipeId, Pid, Side)> {
+    let sides = |wait: &Wait| {
+        let Subject::Pipe(PipeWait { pipe: Some(pipe), access, .. }) = wait.subject else { return Vec::new() };
+        let pid = wait.task.pid;
+        Side::BOTH.into_iter().filter(|side| access.is_on(*side)).map(|side| (pipe, pid, side)).collect()
+    };
+    diagnosis.waits.iter().flat_map(sides).collect()
 }
 
 /// Those that a finding is about: who waits for one of its pipes, and the others. A saved report has no more of them than this.
-fn parts(waiting: &BTreeSet<(PipeId, Pid)>, finding: &Finding) -> (BTreeSet<Pid>, BTreeSet<Pid>) {
-    let waits = |pid: &Pid| finding.pipes.iter().any(|pipe| waiting.contains(&(*pipe, *pid)));
+fn parts(waiting: &BTreeSet<(PipeId, Pid, Side)>, finding: &Finding) -> (BTreeSet<Pid>, BTreeSet<Pid>) {
+    // A holder of a leaked write end may wait for room in it, and a stalled reader for data in poll(2).
+    let side = if finding.code() == Code::StalledReader { Side::Write } else { Side::Read };
+    let waits = |pid: &Pid| finding.pipes.iter().any(|pipe| waiting.contains(&(*pipe, *pid, side)));
     all(&finding.tasks).into_iter().partition(waits)
 }
 

@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::layout::{Layout, Spot};
+use super::marks::Trouble;
 use super::{Flow, draw, within_reach};
 use crate::model::{
-    AccessMode, Certainty, CommandLine, Coverage, Diagnosis, Endpoint, Fd, Host, OpenFlags, Operation, Pid, Pipe,
-    PipeGraph, PipeId, PipeWait, Process, Side, Subject, TaskId, Tid, Wait,
+    AccessMode, Certainty, CommandLine, Coverage, Diagnosis, Endpoint, Fault, Fd, Finding, Host, OpenFlags, Operation,
+    Pid, Pipe, PipeGraph, PipeId, PipeWait, Process, Side, Subject, TaskId, Tid, Wait,
 };
 
 /// A process: its PID, its parent, its process group, and its command line.
@@ -237,6 +238,36 @@ fn who_is_seen_at_work_uses_the_end() {
         let drawing = draw(&graph, &diagnosis);
         assert_eq!(pids(&drawing.flows[0], Side::Read), readers);
     }
+}
+
+/// A daemon that polls the write end it should not have, as asyncio does, waits too, and is not the one who gets no end of file. Nor is
+/// a reader that polls a full pipe the one who is blocked.
+#[test]
+fn who_is_to_blame_may_wait_as_well() {
+    let graph = graph(&[(10, 9, 10, "tee"), (11, 1, 11, "daemon")], &[(1, 10, 0, R), (1, 11, 1, W)]);
+    let wait = |pid: u32, access: AccessMode| Wait {
+        subject: Subject::Pipe(PipeWait {
+            operation: Operation::Poll,
+            access,
+            fd: None,
+            pipe: Some(id(1)),
+            path: None,
+        }),
+        ..reads(pid, 1, 0)
+    };
+    let task = |pid: u32| TaskId { pid: Pid(pid), tid: Tid(pid) };
+    let told = |fault: Fault| {
+        let finding = Finding { fault, tasks: vec![task(10), task(11)], pipes: vec![id(1)], doubts: Vec::new() };
+        let diagnosis = Diagnosis { waits: vec![wait(10, R), wait(11, W)], findings: vec![finding] };
+        let drawing = draw(&graph, &diagnosis);
+        let marks = [10, 11].map(|pid| drawing.marks[&Pid(pid)].iter().map(|mark| mark.trouble).collect::<Vec<_>>());
+        (marks, drawing.flows[0].writers[0].leaked)
+    };
+    let (pipe, patient) = (id(1), false);
+    let leaked = Fault::LeakedWriteEnd { pipe, readers: vec![task(10)], holders: Vec::new(), patient };
+    assert_eq!(told(leaked), ([vec![Trouble::NoEndOfFile], vec![Trouble::LeakedWriteEnd]], true));
+    let stalled = Fault::StalledReader { pipe, writers: vec![task(11)], readers: vec![Pid(10)], patient };
+    assert_eq!(told(stalled), ([vec![Trouble::StalledReader], vec![Trouble::BlockedWriter]], false));
 }
 
 #[test]
