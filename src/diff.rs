@@ -1,20 +1,11 @@
 //! What changed from one saved report to another: pipes and ends that came, went, or are not as they were. Pure.
 //!
-//! A process is the same if it has the same PID and was started at the same time; a pipe is the same if it has the same ID. Neither
-//! means anything beyond one boot of one machine.
+//! A process is the same if it has the same PID and was started at the same time after the boot, whatever clock tells the date; a pipe is
+//! the same if it has the same ID. Neither means anything beyond one boot of one machine.
 
 use std::collections::BTreeMap;
 
-use jiff::SignedDuration;
-
 use crate::model::{Endpoint, Fd, Pid, Pipe, PipeGraph, PipeId, Process, Tid};
-
-/// The time of a process's start is known from the time of the boot, which the kernel computes anew for each reader of /proc/stat, and
-/// rounds to a second.
-const SAME_START: SignedDuration = SignedDuration::from_secs(2);
-
-/// So many processes that seem to have been started later tell that the clock was set.
-const ENOUGH: usize = 4;
 
 /// What became of something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,7 +111,7 @@ impl Difference {
 #[must_use]
 pub fn diff(old: &PipeGraph, new: &PipeGraph) -> Difference {
     let same_boot = is_same_boot(old, new);
-    let both = Both { old, new, shift: clock_shift(old, new) };
+    let both = Both { old, new };
     let mut pipes = Vec::new();
     for pipe in old.pipes.iter().filter(|pipe| !pipe.ends.is_empty()) {
         match new.pipe(pipe.id).filter(|now| same_boot && !now.ends.is_empty()) {
@@ -142,30 +133,10 @@ fn is_same_boot(old: &PipeGraph, new: &PipeGraph) -> bool {
     same(&old.host.boot_id, &new.host.boot_id).or(same(&old.host.hostname, &new.host.hostname)).unwrap_or(true)
 }
 
-/// By how much the clock was set between the reports: then every process that is in both seems to have been started so much later. Told by
-/// what most of them agree on, if these are enough to tell it from a number that was used again.
-fn clock_shift(old: &PipeGraph, new: &PipeGraph) -> SignedDuration {
-    let later = |process: &Process| {
-        let now = new.processes.get(&process.pid).filter(|now| now.command == process.command)?;
-        Some(now.started_at?.duration_since(process.started_at?))
-    };
-    let mut shifts: Vec<SignedDuration> = old.processes.values().filter_map(later).collect();
-    shifts.sort_unstable();
-    let Some(median) = shifts.get(shifts.len() / 2).copied() else { return SignedDuration::ZERO };
-    let agree = shifts.iter().filter(|shift| is_near(**shift, median)).count();
-    if agree >= ENOUGH && agree * 2 > shifts.len() { median } else { SignedDuration::ZERO }
-}
-
-fn is_near(one: SignedDuration, other: SignedDuration) -> bool {
-    one.checked_sub(other).is_some_and(|difference| difference.abs() <= SAME_START)
-}
-
 /// The two reports.
 struct Both<'a> {
     old: &'a PipeGraph,
     new: &'a PipeGraph,
-    /// By how much later everything is told to have started in the new one.
-    shift: SignedDuration,
 }
 
 impl Both<'_> {
@@ -222,13 +193,13 @@ impl Both<'_> {
         (!is_as_it_was).then_some(PipeChange { change: Change::Changed, certain, id: now.id, ends })
     }
 
-    /// Whether a PID means the same process in both.
+    /// Whether a PID means the same process in both. The date of a start changes with the clock; how long after the boot it was does not.
     fn is_same_process(&self, pid: Pid) -> bool {
-        let start = |graph: &PipeGraph| graph.processes.get(&pid).and_then(|process| process.started_at);
-        match (start(self.old), start(self.new)) {
-            (Some(old), Some(new)) => is_near(new.duration_since(old), self.shift),
-            _ => true,
-        }
+        let start = |graph: &PipeGraph| {
+            let started_at = graph.processes.get(&pid)?.started_at?;
+            Some(started_at.duration_since(graph.host.booted_at?))
+        };
+        start(self.old).zip(start(self.new)).is_none_or(|(old, new)| old == new)
     }
 
     /// Whether an end is open as it was, and held by the same program for the same user. What could not be read need not be another.

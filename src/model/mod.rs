@@ -46,6 +46,8 @@ pub struct Host {
     pub kernel: Option<String>,
     /// The random ID of this boot.
     pub boot_id: Option<String>,
+    /// When it was booted, by its clock at the time of the report: what times of starts are counted from.
+    pub booted_at: Option<Timestamp>,
 }
 
 /// All pipes of a machine with all their ends, at one time.

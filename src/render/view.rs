@@ -59,7 +59,12 @@ impl<'a> Sheet<'a> {
     pub(super) fn host(&self) -> Host<'a> {
         let host = &self.graph.host;
         let text = |fact: &'a Option<String>| fact.as_deref().map(Cow::Borrowed);
-        Host { hostname: text(&host.hostname), kernel: text(&host.kernel), boot_id: text(&host.boot_id) }
+        Host {
+            hostname: text(&host.hostname),
+            kernel: text(&host.kernel),
+            boot_id: text(&host.boot_id),
+            booted_at: host.booted_at.map(|time| format!("{time:.3}")),
+        }
     }
 
     pub(super) fn taken_at(&self) -> String {

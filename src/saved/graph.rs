@@ -31,6 +31,7 @@ pub(super) fn graph(report: shape::Report<'_>) -> Result<PipeGraph, Invalid> {
             hostname: host.hostname.map(Cow::into_owned),
             kernel: host.kernel.map(Cow::into_owned),
             boot_id: host.boot_id.map(Cow::into_owned),
+            booted_at: optional(host.booted_at.as_deref(), |text| time("booted_at", text))?,
         },
         taken_at: time("taken_at", &taken_at)?,
         coverage: Coverage {

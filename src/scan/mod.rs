@@ -132,13 +132,13 @@ pub struct SeenEnd {
 pub fn scan(want: &Want) -> Result<Snapshot, Error> {
     let taken_at = Timestamp::now();
     let root = ProcRoot::open(&want.proc_root)?;
-    let boot_time = if want.facts >= Facts::All { root.boot_time() } else { None };
+    let booted_at = if want.facts >= Facts::All { root.booted_at() } else { None };
     let limits = if want.facts >= Facts::Audit { root.pipe_limits() } else { PipeLimits::default() };
-    let host = root.host();
+    let host = Host { booted_at, ..root.host() };
     let scanner = Arc::new(Scanner {
         root,
         want: want.clone(),
-        clock: Clock::new(boot_time),
+        clock: Clock::new(booted_at),
         dead_mounts: DeadMounts::default(),
         dead_names: DeadMounts::default(),
     });

@@ -141,19 +141,17 @@ impl ProcessDir {
 
 /// Turns the start times of processes, in clock ticks after boot, into dates.
 pub(super) struct Clock {
-    boot_time: Option<Timestamp>,
+    booted_at: Option<Timestamp>,
     ticks_per_second: u64,
 }
 
 impl Clock {
-    /// `boot_time` in seconds of Unix time.
-    pub(super) fn new(boot_time: Option<i64>) -> Self {
-        let boot_time = boot_time.and_then(|seconds| Timestamp::from_second(seconds).ok());
-        Self { boot_time, ticks_per_second: procfs::ticks_per_second().max(1) }
+    pub(super) fn new(booted_at: Option<Timestamp>) -> Self {
+        Self { booted_at, ticks_per_second: procfs::ticks_per_second().max(1) }
     }
 
     fn at(&self, ticks: u64) -> Option<Timestamp> {
         let millis = ticks.checked_mul(1000)? / self.ticks_per_second;
-        self.boot_time?.checked_add(SignedDuration::from_millis(i64::try_from(millis).ok()?)).ok()
+        self.booted_at?.checked_add(SignedDuration::from_millis(i64::try_from(millis).ok()?)).ok()
     }
 }

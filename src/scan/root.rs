@@ -6,6 +6,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use rustix::buffer::spare_capacity;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, PROC_SUPER_MAGIC, RawDir, StatxFlags};
 use rustix::io::Errno;
@@ -117,7 +118,7 @@ impl ProcRoot {
         self.real.is_some() && matches!(errno, Errno::NOENT | Errno::SRCH)
     }
 
-    /// Names the machine.
+    /// Names the machine. When it was booted is asked for only where it is needed.
     pub(super) fn host(&self) -> Host {
         let line = |path| {
             let text = self.read(path).ok()?;
@@ -127,6 +128,7 @@ impl ProcRoot {
             hostname: line("sys/kernel/hostname"),
             kernel: line("sys/kernel/osrelease"),
             boot_id: line("sys/kernel/random/boot_id"),
+            booted_at: None,
         }
     }
 
@@ -140,10 +142,11 @@ impl ProcRoot {
         }
     }
 
-    /// When the machine was booted, in seconds of Unix time.
-    pub(super) fn boot_time(&self) -> Option<i64> {
+    /// When the machine was booted, by its clock as it is now.
+    pub(super) fn booted_at(&self) -> Option<Timestamp> {
         // Longer than any other file here on a machine of many processors.
-        parse::boot_time(&read_up_to(&self.dir, c"stat", LONGEST).ok()?)
+        let seconds = parse::boot_time(&read_up_to(&self.dir, c"stat", LONGEST).ok()?)?;
+        Timestamp::from_second(seconds).ok()
     }
 
     /// Why there may be processes that `pids` does not show.

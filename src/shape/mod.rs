@@ -91,6 +91,9 @@ pub(crate) struct Host<'a> {
     /// The release of the kernel.
     pub(crate) kernel: Option<Cow<'a, str>>,
     pub(crate) boot_id: Option<Cow<'a, str>>,
+    /// When it was booted, by its clock at the time of the report: `started_at` of processes is counted from there. Null where that was
+    /// not asked for.
+    pub(crate) booted_at: Option<String>,
 }
 
 /// How much of the machine was seen.

@@ -211,7 +211,13 @@ fn coverage() -> impl Strategy<Value = Coverage> {
 }
 
 fn host() -> impl Strategy<Value = Host> {
-    any::<[Option<String>; 3]>().prop_map(|[hostname, kernel, boot_id]| Host { hostname, kernel, boot_id })
+    let booted_at = proptest::option::of(time());
+    (any::<[Option<String>; 3]>(), booted_at).prop_map(|([hostname, kernel, boot_id], booted_at)| Host {
+        hostname,
+        kernel,
+        boot_id,
+        booted_at,
+    })
 }
 
 pub(super) fn graph() -> impl Strategy<Value = PipeGraph> {

@@ -93,6 +93,8 @@ pub(crate) struct Host {
     pub(crate) kernel: Option<String>,
     #[serde(deserialize_with = "nullable")]
     pub(crate) boot_id: Option<String>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) booted_at: Option<Time>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
