@@ -19,7 +19,8 @@ client anew.";
 
 pub(super) fn find(case: &Case<'_>, pipe: &Pipe) -> Option<Finding> {
     pipe.deleted.then_some(())?;
-    let lacks = Side::BOTH.into_iter().find(|side| case.graph.lacks(pipe, *side));
+    let is_empty = |side: &Side| case.graph.lacks(pipe, *side) && case.graph.unseen(pipe.id, *side).is_empty();
+    let lacks = Side::BOTH.into_iter().find(is_empty);
     let risk = Risk::DeletedFifo { pipe: pipe.id, lacks };
     Some(case.finding(risk, all_on(pipe), vec![pipe.id], Vec::new()))
 }

@@ -102,9 +102,11 @@ What to do: look as root, and from outside of containers; for one that is in
 flight, let its receiver take it from the socket.";
 
 const NO_READER: &str = "\
-A pipe has writers, and surely no reader: the next write gets SIGPIPE or EPIPE.
+A pipe has writers, and no reader: the next write gets SIGPIPE or EPIPE.
 
-Info. It is proven: every process could be read, or --probe asked the kernel.
+Info. It is proven if --probe asked the kernel, or if every process could be
+read and nothing was found by which an end may be held without a descriptor,
+as in flight over a UNIX socket.
 
 Harmless where the writer will never write again, as with many programs that
 are started with a pipe for their output.
@@ -112,10 +114,12 @@ are started with a pipe for their output.
 What to do: nothing, unless it should have a reader.";
 
 const NO_WRITER: &str = "\
-A pipe has readers, and surely no writer: once it is empty, a read gets end of
+A pipe has readers, and no writer: once it is empty, a read gets end of
 file.
 
-Info. It is proven: every process could be read, or --probe asked the kernel.
+Info. It is proven if --probe asked the kernel, or if every process could be
+read and nothing was found by which an end may be held without a descriptor,
+as in flight over a UNIX socket.
 
 Harmless where the reader has not come to read yet, or never will.
 

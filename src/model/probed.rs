@@ -153,7 +153,8 @@ impl PipeGraph {
         if opens || pipe.side(side).next().is_some() { None } else { self.probed(pipe.id).has(side) }
     }
 
-    /// Whether there is surely nobody on this side: neither an end nor somebody who opens one, and none that could not be seen.
+    /// Whether there is nobody on this side: neither an end nor somebody who opens one, and nobody who could not be read. Where the kernel
+    /// was not asked, what no table shows may be there all the same: see [`Self::unseen`].
     #[must_use]
     pub fn lacks(&self, pipe: &Pipe, side: Side) -> bool {
         let opens = pipe.openers.iter().any(|opener| opener.access.is_on(side));
@@ -191,6 +192,15 @@ impl PipeGraph {
         suspects.sort_unstable();
         suspects.dedup();
         suspects
+    }
+
+    /// Who may hold an end on a side on which no table shows any; nobody where the kernel told whether there is one.
+    #[must_use]
+    pub fn unseen(&self, pipe: PipeId, side: Side) -> Vec<Suspect> {
+        match self.probed(pipe).has(side) {
+            Some(_) => Vec::new(),
+            None => [self.unlisted(pipe, side), self.may_hold(pipe, side)].concat(),
+        }
     }
 
     /// Who is known to hold an end of this very pipe without a descriptor of it.

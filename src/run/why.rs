@@ -108,10 +108,14 @@ pub(super) fn find_out(
     // What only the rules of an audit judge by.
     let facts = if matches!(options.question, Question::Audit(_)) { Facts::Audit } else { Facts::All };
     let mut graph = pipes(root, &groups, facts)?;
-    let diagnosis = why::diagnose(&graph, &groups);
+    let mut diagnosis = why::diagnose(&graph, &groups);
     let is_live = graph.pipefs.is_some();
     let mut notes = Vec::new();
     // In a tree of plain files nothing moves.
+    if !is_live && diagnosis.findings.iter().any(asks_who_hides) {
+        graph.hidden = scan::hidden(root)?;
+        diagnosis = why::diagnose(&graph, &groups);
+    }
     if !is_live || (diagnosis.findings.is_empty() && !options.probe) {
         if options.probe {
             // It says why the kernel cannot be asked.
@@ -152,7 +156,7 @@ fn look_again(root: &Path, groups: Groups, again: &mut BTreeSet<Pid>) -> Result<
 
 /// Whether a finding depends on who else may hold an end.
 fn asks_who_hides(finding: &Finding) -> bool {
-    matches!(finding.fault, Fault::Deadlock { .. } | Fault::HiddenEnd { .. })
+    matches!(finding.fault, Fault::Deadlock { .. } | Fault::HiddenEnd { .. } | Fault::Missing { .. })
 }
 
 /// Whether a finding may be true for a moment on a healthy machine.

@@ -16,7 +16,7 @@ pub(super) fn find(case: &Case<'_>, waits: &[Wait]) -> Vec<Finding> {
             fault: Fault::Missing { pipe: pipe.id, side },
             tasks: Vec::new(),
             pipes: vec![pipe.id],
-            doubts: Vec::new(),
+            doubts: case.graph.unseen(pipe.id, side).into_iter().map(Doubt::Holder).collect(),
         }));
     }
     findings

@@ -1,7 +1,7 @@
 //! FIFOs that others may open, and those that nobody can open any more.
 
 use super::*;
-use crate::model::{Class, Exposure, Outside, Probed, Proof};
+use crate::model::{Class, Exposure, Holding, Outside, Probed, Proof};
 
 const OPEN: Directories = Directories { owner: true, group: true, others: true, replaceable: false };
 const SHUT: Directories = Directories { owner: true, group: false, others: false, replaceable: false };
@@ -77,6 +77,10 @@ fn deleted_fifos_and_sides_that_may_be_hidden() {
     assert_eq!(severity(&graph(&[reads(1), writes(1)], true), code), Some(Severity::Info));
     let mut alone = graph(&[reads(1)], true);
     assert_eq!(severity(&alone, code), Some(Severity::Warning));
+    let socket = Holding { pid: Pid(9), fd: Fd(5), command: b"receiver".to_vec() };
+    alone.hidden.in_flight.push(socket);
+    assert_eq!(severity(&alone, code), Some(Severity::Info), "an end may be on its way");
+    alone.hidden.in_flight.clear();
     alone.coverage.outside = Some(Outside::Hidepid);
     assert_eq!(severity(&alone, code), Some(Severity::Info), "somebody who cannot be seen may have it");
     alone.probed.insert(FIFO, Probed { writer: Some(false), ..Probed::default() });
