@@ -11,8 +11,8 @@ Error if root reads what everybody may write. Warning if root writes what
 everybody may read (a reader takes the data away from those they are for), and
 if everybody may put another file in its place, since a directory on the way is
 writable to all and not sticky. Info if only the members of its group, or an
-owner who is not root, may; and if the reader of what everybody may write is
-not root.
+owner of it or of a directory above who is not root, may; and if the reader of
+what everybody may write is not root.
 
 Modes are all that is looked at: access control lists and security modules may
 allow more or less, and another hard link may be in another directory. Where
@@ -32,27 +32,27 @@ const WRITE: u16 = 0o2;
 pub(super) fn find(case: &Case<'_>, pipe: &Pipe) -> Option<Finding> {
     let file = pipe.file.filter(|_| pipe.has_name())?;
     let [readers, writers] = Side::BOTH.map(|side| case.graph.users_on(pipe, side));
-    let root = readers.contains(&Uid(0)) || writers.contains(&Uid(0));
     let mut exposures = Vec::new();
     for (held, users) in [(Side::Read, &readers), (Side::Write, &writers)] {
-        let by_root = users.contains(&Uid(0));
-        let matters = by_root || (held == Side::Read && !users.is_empty() && !root);
-        let by = class(&file, held).filter(|class| matters && (by_root || *class == Class::Others));
-        exposures.extend(by.map(|by| Exposure::Opened { held, by }));
+        let root = users.contains(&Uid(0));
+        // Of what others hold it matters that everybody may tell them something.
+        let matters = |by: &Class| root || (held == Side::Read && !users.is_empty() && *by == Class::Others);
+        exposures.extend(opener(&file, held).filter(matters).map(|by| Exposure::Opened { held, by, root }));
     }
-    let is_replaceable = file.directories.is_some_and(|directories| directories.replaceable);
-    exposures.extend((root && is_replaceable).then_some(Exposure::Replaced));
+    if readers.contains(&Uid(0)) || writers.contains(&Uid(0)) {
+        exposures.extend(replacer(&file).map(|by| Exposure::Replaced { by }));
+    }
     if exposures.is_empty() {
         return None;
     }
     exposures.sort_by_key(|exposure| exposure.severity());
     let doubts = if file.directories.is_none() { vec![Doubt::Directories(pipe.id)] } else { Vec::new() };
     let pids: Vec<Pid> = super::all_on(pipe).into_iter().collect();
-    Some(case.finding(Risk::FifoExposed { pipe: pipe.id, exposures, root }, pids, vec![pipe.id], doubts))
+    Some(case.finding(Risk::FifoExposed { pipe: pipe.id, exposures }, pids, vec![pipe.id], doubts))
 }
 
 /// The widest class that may open the other side of the one that is held, but for root; none if nobody else may.
-fn class(file: &PipeFile, held: Side) -> Option<Class> {
+fn opener(file: &PipeFile, held: Side) -> Option<Class> {
     let bit = match held {
         Side::Read => WRITE,
         Side::Write => READ,
@@ -62,8 +62,17 @@ fn class(file: &PipeFile, held: Side) -> Option<Class> {
         Some(Class::Others)
     } else if mode >> 3 & bit != 0 && group != Gid(0) && directories.is_none_or(|way| way.group) {
         Some(Class::Group(group))
-    } else {
+    } else if owner != Uid(0) && directories.is_none_or(|way| way.owner) {
         // He may change its mode.
-        (owner != Uid(0) && directories.is_none_or(|way| way.owner)).then_some(Class::Owner(owner))
+        Some(Class::Owner(owner))
+    } else {
+        directories.and_then(|way| way.owner_passes).filter(|_| mode & bit != 0).map(Class::Above)
     }
+}
+
+/// The widest class that may put another file in its place, but for root. The owner may do with it as he likes, whatever directory it is in.
+fn replacer(file: &PipeFile) -> Option<Class> {
+    let way = file.directories?;
+    let owner = way.owner_replaces.filter(|owner| *owner != file.owner).map(Class::Above);
+    way.replaceable.then_some(Class::Others).or(way.group_replaces.map(Class::Group)).or(owner)
 }

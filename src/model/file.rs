@@ -26,17 +26,26 @@ pub struct Directories {
     pub others: bool,
     /// Whether everybody may rename or remove an entry of one of them on the way, since it is writable and not sticky.
     pub replaceable: bool,
+    /// A group other than root's whose members may do so.
+    pub group_replaces: Option<Gid>,
+    /// An owner of one of them who is not root, and so may do so.
+    pub owner_replaces: Option<Uid>,
+    /// An owner of one of them who is not root, and may search all of them, though others may not.
+    pub owner_passes: Option<Uid>,
 }
 
 impl Directories {
     /// What two paths to one file allow together.
     #[must_use]
-    pub const fn or(self, other: Self) -> Self {
+    pub fn or(self, other: Self) -> Self {
         Self {
             owner: self.owner || other.owner,
             group: self.group || other.group,
             others: self.others || other.others,
             replaceable: self.replaceable || other.replaceable,
+            group_replaces: self.group_replaces.or(other.group_replaces),
+            owner_replaces: self.owner_replaces.or(other.owner_replaces),
+            owner_passes: self.owner_passes.or(other.owner_passes),
         }
     }
 }

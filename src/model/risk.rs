@@ -32,8 +32,6 @@ pub enum Risk {
         pipe: PipeId,
         /// What they may do, the worst first; not empty.
         exposures: Vec<Exposure>,
-        /// Whether root has it open.
-        root: bool,
     },
     /// A FIFO is in use that has no name left.
     DeletedFifo {
@@ -84,9 +82,14 @@ pub enum Exposure {
         held: Side,
         /// Who may.
         by: Class,
+        /// Whether root is among those who hold it.
+        root: bool,
     },
-    /// Everybody may put another file in its place, for whoever opens it next.
-    Replaced,
+    /// They may put another file in its place, for root to open it next.
+    Replaced {
+        /// Who may.
+        by: Class,
+    },
 }
 
 /// Whom the mode of a file is for; see inode(7).
@@ -98,6 +101,8 @@ pub enum Class {
     Group(Gid),
     /// Its owner.
     Owner(Uid),
+    /// The owner of a directory above it.
+    Above(Uid),
 }
 
 /// Who holds many ends.
@@ -188,9 +193,8 @@ impl Risk {
             | Self::DeletedFifo { lacks: Some(_), .. } => Severity::Warning,
             Self::CrossesUsers { root: None, .. }
             | Self::CrossesContainers { usual: true, .. }
-            | Self::DeletedFifo { lacks: None, .. }
-            | Self::FifoExposed { root: false, .. } => Severity::Info,
-            Self::FifoExposed { exposures, root: true, .. } => {
+            | Self::DeletedFifo { lacks: None, .. } => Severity::Info,
+            Self::FifoExposed { exposures, .. } => {
                 exposures.iter().map(|exposure| exposure.severity()).min().unwrap_or(Severity::Info)
             }
             Self::EndHoard { hoarder: Hoarder::Process { passed: Passed::NearlyAll, .. }, .. } => Severity::Error,
@@ -216,13 +220,14 @@ impl Risk {
 }
 
 impl Exposure {
-    /// How bad it is for root.
+    /// How bad it is.
     #[must_use]
     pub const fn severity(self) -> Severity {
         match self {
-            Self::Opened { held: Side::Read, by: Class::Others } => Severity::Error,
-            Self::Opened { held: Side::Write, by: Class::Others } | Self::Replaced => Severity::Warning,
-            Self::Opened { .. } => Severity::Info,
+            Self::Opened { held: Side::Read, by: Class::Others, root: true } => Severity::Error,
+            Self::Opened { held: Side::Write, by: Class::Others, root: true }
+            | Self::Replaced { by: Class::Others } => Severity::Warning,
+            Self::Opened { .. } | Self::Replaced { .. } => Severity::Info,
         }
     }
 }

@@ -119,6 +119,9 @@ fn pipe_file(file: &shape::PipeFile) -> Result<PipeFile, Invalid> {
             group: it.group,
             others: it.others,
             replaceable: it.replaceable,
+            group_replaces: it.group_replaces.map(Gid),
+            owner_replaces: it.owner_replaces.map(Uid),
+            owner_passes: it.owner_passes.map(Uid),
         }),
     })
 }

@@ -9,9 +9,9 @@ use super::Scanner;
 use super::descriptor::pipe_of;
 use super::process::ProcessDir;
 use super::root::{Real, open_dir};
-use crate::model::{Directories, PipeFile, PipeId};
+use crate::model::{Class, Directories, Gid, PipeFile, PipeId, Uid};
 
-/// `S_IXOTH` and `S_IWOTH` of inode(7); those of the group and the owner are three and six bits further up.
+/// `S_IXOTH` and `S_IWOTH` of inode(7); those of the group are three bits further up.
 const SEARCH: u16 = 0o1;
 const WRITE: u16 = 0o2;
 
@@ -39,15 +39,14 @@ pub(super) fn directories(
 fn walk(root: OwnedFd, path: &[u8], pipe: PipeId, file: &PipeFile, real: Option<&Real>) -> Option<Directories> {
     let (above, name) = split(path.strip_prefix(b"/")?);
     let mut dir = root;
-    let mut all = Directories { owner: true, group: true, others: true, replaceable: false };
-    pass(&mut all, &look(&dir, b"", AtFlags::EMPTY_PATH)?, file);
+    let mut way = vec![look(&dir, b"", AtFlags::EMPTY_PATH)?];
     for part in above.split(|byte| *byte == b'/').filter(|part| !part.is_empty()) {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         dir = rustix::fs::openat(&dir, part, flags, Mode::empty()).ok()?;
-        pass(&mut all, &look(&dir, b"", AtFlags::EMPTY_PATH)?, file);
+        way.push(look(&dir, b"", AtFlags::EMPTY_PATH)?);
     }
     let found = look(&dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
-    (pipe_of(&found, real) == Some(pipe)).then_some(all)
+    (pipe_of(&found, real) == Some(pipe)).then(|| allowed(&way, file))
 }
 
 /// The directories of a path, and the name in the last of them.
@@ -58,15 +57,38 @@ fn split(path: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// What is left of the way after one more directory.
-fn pass(all: &mut Directories, dir: &Statx, file: &PipeFile) {
-    let mode = dir.stx_mode;
-    let of_group = if dir.stx_gid == file.group.0 { mode >> 3 } else { mode };
-    let of_owner = if dir.stx_uid == file.owner.0 { mode >> 6 } else { of_group };
-    all.owner &= of_owner & SEARCH != 0;
-    all.group &= of_group & SEARCH != 0;
-    all.others &= mode & SEARCH != 0;
-    all.replaceable |= all.others && mode & WRITE != 0 && mode & STICKY == 0;
+/// Whom the directories of a path, from the root on, let through, and whom they let put another file in its place.
+fn allowed(way: &[Statx], file: &PipeFile) -> Directories {
+    let passes = |who: Class| way.iter().all(|dir| may(who, dir, SEARCH));
+    let replaces = |who: &Class| way.iter().take_while(|dir| may(*who, dir, SEARCH)).any(|dir| may_replace(*who, dir));
+    let owners = || way.iter().map(|dir| Uid(dir.stx_uid)).filter(|owner| *owner != Uid(0));
+    let groups = || way.iter().map(|dir| Gid(dir.stx_gid)).filter(|group| *group != Gid(0));
+    let (owner, group) = (Class::Owner(file.owner), Class::Group(file.group));
+    Directories {
+        // He is a member of its group, as a rule.
+        owner: way.iter().all(|dir| may(owner, dir, SEARCH) || may(group, dir, SEARCH)),
+        group: passes(group),
+        others: passes(Class::Others),
+        replaceable: replaces(&Class::Others),
+        group_replaces: groups().find(|group| replaces(&Class::Group(*group))),
+        owner_replaces: owners().find(|owner| replaces(&Class::Above(*owner))),
+        owner_passes: owners().find(|owner| passes(Class::Above(*owner))),
+    }
+}
+
+/// Whether a directory lets somebody do that. Its owner may change its mode.
+fn may(who: Class, dir: &Statx, what: u16) -> bool {
+    let mode = match who {
+        Class::Owner(owner) | Class::Above(owner) if owner.0 == dir.stx_uid => return true,
+        Class::Group(group) if group.0 == dir.stx_gid => dir.stx_mode >> 3,
+        _ => dir.stx_mode,
+    };
+    mode & what != 0
+}
+
+fn may_replace(who: Class, dir: &Statx) -> bool {
+    let is_own = matches!(who, Class::Above(owner) if owner.0 == dir.stx_uid);
+    is_own || (may(who, dir, WRITE) && dir.stx_mode & STICKY == 0)
 }
 
 fn look(dir: impl AsFd, name: &[u8], how: AtFlags) -> Option<Statx> {

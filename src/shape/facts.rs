@@ -44,6 +44,12 @@ pub(crate) struct Directories {
     pub(crate) others: bool,
     /// Whether everybody may put another file in its place.
     pub(crate) replaceable: bool,
+    /// A group other than root's whose members may do so.
+    pub(crate) group_replaces: Option<u32>,
+    /// An owner of one of them who is not root, and so may do so.
+    pub(crate) owner_replaces: Option<u32>,
+    /// An owner of one of them who is not root, and may search all of them, though others may not.
+    pub(crate) owner_passes: Option<u32>,
 }
 
 /// How many pages the pipes of a user may take; 0 is no limit.

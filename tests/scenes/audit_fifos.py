@@ -16,6 +16,9 @@ FIFOS = {
     "group": (0o620, 0o750, 0, NOBODY, "r"),
     "grouped": (0o620, 0o750, 0, NOBODY, "r"),
     "owner": (0o600, 0o755, NOBODY, 0, "r"),
+    "theirs": (0o622, 0o700, 0, 0, "r"),
+    "moved": (0o600, 0o700, 0, 0, "r"),
+    "members": (0o600, 0o770, 0, 0, "r"),
     "private": (0o600, 0o755, 0, 0, "rw"),
 }
 
@@ -35,8 +38,9 @@ def make(name, mode, directory, owner, group):
     os.chown(path, owner, group)
     os.chmod(path, mode)
     os.chmod(name, directory)
-    # Who may search it is the other group's to say.
-    os.chown(name, 0, 0 if name == "grouped" else group)
+    # Whose directory it is in; who may search it may be another group's to say.
+    os.chown(name, NOBODY if name in ("theirs", "moved") else 0,
+             {"grouped": 0, "members": NOBODY}.get(name, group))
     return path
 
 

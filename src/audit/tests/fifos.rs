@@ -3,8 +3,16 @@
 use super::*;
 use crate::model::{Class, Exposure, Holding, Outside, Probed, Proof};
 
-const OPEN: Directories = Directories { owner: true, group: true, others: true, replaceable: false };
-const SHUT: Directories = Directories { owner: true, group: false, others: false, replaceable: false };
+const OPEN: Directories = Directories {
+    owner: true,
+    group: true,
+    others: true,
+    replaceable: false,
+    group_replaces: None,
+    owner_replaces: None,
+    owner_passes: None,
+};
+const SHUT: Directories = Directories { group: false, others: false, ..OPEN };
 
 /// A FIFO with a reader of this user, and what is found of it.
 fn exposed(uid: u32, access: AccessMode, file: PipeFile) -> Option<(Severity, Proof, Vec<Exposure>)> {
@@ -17,7 +25,9 @@ fn exposed(uid: u32, access: AccessMode, file: PipeFile) -> Option<(Severity, Pr
 #[test]
 fn fifos_by_mode_and_directories() {
     use AccessMode::{Read, ReadWrite, Write};
-    let opened = |held, by| Exposure::Opened { held, by };
+    let opened = |held, by| Exposure::Opened { held, by, root: true };
+    let for_others = |held| Exposure::Opened { held, by: Class::Others, root: false };
+    let everybody = Exposure::Replaced { by: Class::Others };
     let (error, warning, info) = (Severity::Error, Severity::Warning, Severity::Info);
     let proven = |severity, exposures: &[Exposure]| Some((severity, Proof::Proven, exposures.to_vec()));
     let by_others = |held| opened(held, Class::Others);
@@ -33,8 +43,8 @@ fn fifos_by_mode_and_directories() {
     assert_eq!(exposed(0, ReadWrite, file(0o600, 0, 0, Some(OPEN))), None);
 
     let replaceable = Directories { replaceable: true, ..OPEN };
-    assert_eq!(exposed(0, Write, file(0o600, 0, 0, Some(replaceable))), proven(warning, &[Exposure::Replaced]));
-    let some = [by_others(Side::Write), Exposure::Replaced];
+    assert_eq!(exposed(0, Write, file(0o600, 0, 0, Some(replaceable))), proven(warning, &[everybody]));
+    let some = [by_others(Side::Write), everybody];
     assert_eq!(exposed(0, Write, file(0o604, 0, 0, Some(replaceable))), proven(warning, &some));
 
     // Its group and its owner, if those are not root's.
@@ -46,16 +56,34 @@ fn fifos_by_mode_and_directories() {
     assert_eq!(exposed(0, Read, file(0o400, 7, 0, Some(SHUT))), proven(info, &[owner]));
     assert_eq!(exposed(0, Read, file(0o600, 7, 0, Some(Directories { owner: false, ..SHUT }))), None);
 
+    // A directory above that is not root's, though the FIFO is, and others may not pass.
+    let theirs = Directories { owner_replaces: Some(Uid(7)), owner_passes: Some(Uid(7)), ..SHUT };
+    let (above, moved) = (opened(Side::Read, Class::Above(Uid(7))), Exposure::Replaced { by: Class::Above(Uid(7)) });
+    assert_eq!(exposed(0, Read, file(0o602, 0, 0, Some(theirs))), proven(info, &[above, moved]));
+    assert_eq!(exposed(0, Read, file(0o600, 0, 0, Some(theirs))), proven(info, &[moved]));
+    assert_eq!(exposed(0, Read, file(0o600, 7, 0, Some(theirs))), proven(info, &[owner]), "his own, in his own");
+    assert_eq!(exposed(8, Read, file(0o602, 0, 0, Some(theirs))), None);
+    let members = Directories { group_replaces: Some(Gid(5)), ..theirs };
+    let by_members = Exposure::Replaced { by: Class::Group(Gid(5)) };
+    assert_eq!(exposed(0, Read, file(0o600, 0, 0, Some(members))), proven(info, &[by_members]));
+
     // Whoever is not root: only what everybody may write to it.
-    assert_eq!(exposed(7, Read, file(0o602, 7, 7, Some(OPEN))), proven(info, &[by_others(Side::Read)]));
+    assert_eq!(exposed(7, Read, file(0o602, 7, 7, Some(OPEN))), proven(info, &[for_others(Side::Read)]));
     assert_eq!(exposed(7, Write, file(0o644, 7, 7, Some(OPEN))), None);
     assert_eq!(exposed(7, Read, file(0o620, 7, 5, Some(OPEN))), None);
     assert_eq!(exposed(7, Read, file(0o600, 8, 8, Some(replaceable))), None);
+    // Root beside it, which only writes, makes it no better.
+    let ends = vec![end(1, 3, Read), end(2, 3, Write)];
+    let pipe = Pipe { ends, file: Some(file(0o622, 7, 7, Some(OPEN))), ..Pipe::unknown(FIFO) };
+    for writer in [7, 0] {
+        let graph = with_pipe(machine([process(1, 7, 1), process(2, writer, 1)]), pipe.clone());
+        assert_eq!(severity(&graph, Code::FifoExposed), Some(info), "{writer}");
+    }
 }
 
 #[test]
 fn directories_that_could_not_be_looked_at_are_a_doubt() {
-    let opened = Exposure::Opened { held: Side::Read, by: Class::Others };
+    let opened = Exposure::Opened { held: Side::Read, by: Class::Others, root: true };
     let found = exposed(0, AccessMode::Read, file(0o602, 0, 0, None));
     assert_eq!(found, Some((Severity::Warning, Proof::Suspected, vec![opened])), "an error, if it were proven");
     assert_eq!(exposed(0, AccessMode::Read, file(0o600, 0, 0, None)), None);

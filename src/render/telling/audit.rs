@@ -91,13 +91,9 @@ impl Sheet<'_> {
 
     fn exposure(&self, pipe: PipeId, exposure: Exposure) -> String {
         match exposure {
-            Exposure::Replaced => "everybody may put another file in its place".to_owned(),
-            Exposure::Opened { held, by } => {
-                let who = match by {
-                    Class::Others => "everybody".to_owned(),
-                    Class::Group(Gid(group)) => format!("group {group}"),
-                    Class::Owner(owner) => self.user_named(owner),
-                };
+            Exposure::Replaced { by } => format!("{} may put another file in its place", self.class(by)),
+            Exposure::Opened { held, by, .. } => {
+                let who = self.class(by);
                 let users = self.graph.pipe(pipe).map(|pipe| self.graph.users_on(pipe, held)).unwrap_or_default();
                 let holders = self.users_named(&users).unwrap_or_else(|| "somebody".to_owned());
                 match held {
@@ -105,6 +101,14 @@ impl Sheet<'_> {
                     Side::Write => format!("{who} may read what {holders} writes"),
                 }
             }
+        }
+    }
+
+    fn class(&self, class: Class) -> String {
+        match class {
+            Class::Others => "everybody".to_owned(),
+            Class::Group(Gid(group)) => format!("group {group}"),
+            Class::Owner(owner) | Class::Above(owner) => self.user_named(owner),
         }
     }
 
@@ -186,8 +190,12 @@ impl Sheet<'_> {
                 Some(Exposure::Opened { by: Class::Owner(_), .. }) => {
                     "Its owner may do so whatever its mode is: let root make it, or `chown root` it.".to_owned()
                 }
-                Some(Exposure::Replaced) => {
-                    "`chmod o-w` its directory, and those above it, or make them sticky (`chmod +t`).".to_owned()
+                Some(Exposure::Opened { by: Class::Above(_), .. } | Exposure::Replaced { by: Class::Above(_) | Class::Owner(_) }) => {
+                    "A directory above it is theirs: keep it in one that is root's, below others that are.".to_owned()
+                }
+                Some(Exposure::Replaced { by }) => {
+                    let bits = if *by == Class::Others { "o-w" } else { "g-w" };
+                    format!("`chmod {bits}` its directory, and those above it, or make them sticky (`chmod +t`).")
                 }
                 Some(Exposure::Opened { by: Class::Others, .. }) | None => {
                     "`chmod o-rw` takes the rights away; so does a directory that others may not search.".to_owned()

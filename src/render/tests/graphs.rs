@@ -85,12 +85,19 @@ fn id() -> impl Strategy<Value = PipeId> {
 }
 
 fn file() -> impl Strategy<Value = PipeFile> {
-    let directories = any::<[bool; 4]>().prop_map(|[owner, group, others, replaceable]| Directories {
-        owner,
-        group,
-        others,
-        replaceable,
-    });
+    let some = (option::of(0..3_u32), option::of(0..3_u32), option::of(0..3_u32));
+    let directories =
+        (any::<[bool; 4]>(), some).prop_map(|([owner, group, others, replaceable], (members, moves, passes))| {
+            Directories {
+                owner,
+                group,
+                others,
+                replaceable,
+                group_replaces: members.map(Gid),
+                owner_replaces: moves.map(Uid),
+                owner_passes: passes.map(Uid),
+            }
+        });
     (0..3_u32, 0..3_u32, 0..0o10000_u16, option::of(directories)).prop_map(|(owner, group, mode, directories)| {
         PipeFile { owner: Uid(owner), group: Gid(group), mode, directories }
     })
@@ -211,7 +218,7 @@ fn coverage() -> impl Strategy<Value = Coverage> {
 }
 
 fn host() -> impl Strategy<Value = Host> {
-    let booted_at = proptest::option::of(time());
+    let booted_at = option::of(time());
     (any::<[Option<String>; 3]>(), booted_at).prop_map(|([hostname, kernel, boot_id], booted_at)| Host {
         hostname,
         kernel,

@@ -12,12 +12,19 @@ pub(super) fn pipe_file(file: &PipeFile) -> shape::PipeFile {
         owner: file.owner.0,
         group: file.group.0,
         mode: format!("{:04o}", file.mode),
-        directories: file.directories.map(|Directories { owner, group, others, replaceable }| shape::Directories {
-            owner,
-            group,
-            others,
-            replaceable,
-        }),
+        directories: file.directories.map(directories),
+    }
+}
+
+fn directories(directories: Directories) -> shape::Directories {
+    shape::Directories {
+        owner: directories.owner,
+        group: directories.group,
+        others: directories.others,
+        replaceable: directories.replaceable,
+        group_replaces: directories.group_replaces.map(|group| group.0),
+        owner_replaces: directories.owner_replaces.map(|owner| owner.0),
+        owner_passes: directories.owner_passes.map(|owner| owner.0),
     }
 }
 

@@ -26,11 +26,14 @@ pub(crate) struct PipeFile {
     pub(crate) directories: Option<Directories>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Directories {
     pub(crate) owner: bool,
     pub(crate) group: bool,
     pub(crate) others: bool,
     pub(crate) replaceable: bool,
+    pub(crate) group_replaces: Option<u32>,
+    pub(crate) owner_replaces: Option<u32>,
+    pub(crate) owner_passes: Option<u32>,
 }

@@ -23,6 +23,9 @@ fn fifos_that_others_may_open() {
         ("replaced", ("warning", "everybody may put another file in its place")),
         ("group", ("info", "group 65534 may write to what root reads")),
         ("owner", ("info", "user 65534 may write to what root reads")),
+        ("theirs", ("info", "user 65534 may write to what root reads; user 65534 may put another file in its place")),
+        ("moved", ("info", "user 65534 may put another file in its place")),
+        ("members", ("info", "group 65534 may put another file in its place")),
         ("jailed", ("error", "everybody may write to what root reads")),
         ("nobodys", ("info", "everybody may write to what user 65534 reads")),
     ]);
@@ -49,13 +52,23 @@ fn fifos_that_others_may_open() {
         let file = report.pipe(&scene.truth.id(name)).and_then(|pipe| pipe.file.clone()).expect("a file");
         (file.owner, file.group, file.mode, file.directories)
     };
-    let way = |owner, group, others, replaceable| Some(Directories { owner, group, others, replaceable });
+    let way = |owner, group, others, replaceable| {
+        let replaces = Directories { owner, group, others, replaceable, ..Directories::default() };
+        Some(replaces)
+    };
     assert_eq!(file("written"), (0, 0, "0622".to_owned(), way(true, true, true, false)));
     assert_eq!(file("closed"), (0, 0, "0666".to_owned(), way(true, false, false, false)));
     assert_eq!(file("replaced"), (0, 0, "0600".to_owned(), way(true, true, true, true)));
     assert_eq!(file("sticky"), (0, 0, "0600".to_owned(), way(true, true, true, false)));
     assert_eq!(file("grouped"), (0, 65534, "0620".to_owned(), way(true, false, false, false)));
     assert_eq!(file("group"), (0, 65534, "0620".to_owned(), way(true, true, false, false)));
+    // By modes alone, which mean nothing to root.
+    let theirs =
+        Directories { owner: false, owner_replaces: Some(65534), owner_passes: Some(65534), ..Directories::default() };
+    assert_eq!(file("theirs").3, Some(theirs));
+    // Nobody is of nobody's group, and others may neither pass nor replace.
+    let members = Directories { owner: true, group_replaces: Some(65534), ..Directories::default() };
+    assert_eq!(file("members").3, Some(members));
 }
 
 #[test]
