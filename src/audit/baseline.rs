@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::model::{Code, Fault, Finding, Pid, Pipe, PipeGraph};
+use crate::model::{Code, Fault, Finding, Pid, Pipe, PipeGraph, Severity};
 use crate::why::Groups;
 
 /// The version of the file. Anything that an older lspipe would read wrong changes it.
@@ -13,15 +13,15 @@ pub const VERSION: u64 = 1;
 
 /// Findings that are known, sorted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Baseline(BTreeSet<Fingerprint>);
+pub struct Baseline(BTreeSet<Known>);
 
-/// By what a finding is known again: nothing that changes when its processes are started anew.
+/// By what a finding is known again: nothing that changes when its processes are started anew. One that is worse is another.
 ///
 /// Names are exact in ASCII: bytes that are none, backslashes, quotes and control characters are escaped as
 /// [`escape_ascii`](slice::escape_ascii) does it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Fingerprint {
+struct Known {
     code: String,
     /// The commands of its processes.
     commands: BTreeSet<String>,
@@ -31,6 +31,9 @@ struct Fingerprint {
     units: BTreeSet<String>,
     /// The paths of its FIFOs.
     fifos: BTreeSet<String>,
+    /// How bad it is. The last, so that all that is known of what else is the same stands together, the worst first.
+    #[serde(serialize_with = "as_word", deserialize_with = "of_word")]
+    severity: Severity,
 }
 
 /// The file.
@@ -54,13 +57,17 @@ impl Baseline {
     /// Those findings.
     #[must_use]
     pub fn of<'a>(findings: impl IntoIterator<Item = &'a Finding>, graph: &PipeGraph, groups: &Groups) -> Self {
-        Self(findings.into_iter().map(|finding| fingerprint(finding, graph, groups)).collect())
+        let all: BTreeSet<Known> = findings.into_iter().map(|finding| known(finding, graph, groups)).collect();
+        // The worst of its kind stands for all.
+        let is_worst = |known: &&Known| all.range(known.worst()..(*known).clone()).next().is_none();
+        Self(all.iter().filter(is_worst).cloned().collect())
     }
 
-    /// Whether a finding is one of them.
+    /// Whether a finding is one of them, and no worse.
     #[must_use]
     pub fn knows(&self, finding: &Finding, graph: &PipeGraph, groups: &Groups) -> bool {
-        self.0.contains(&fingerprint(finding, graph, groups))
+        let finding = known(finding, graph, groups);
+        self.0.range(finding.worst()..=finding).next().is_some()
     }
 
     /// Reads what [`Self::to_json`] wrote, or somebody edited. Strictly: a file that is half understood would hide findings, or none.
@@ -79,7 +86,7 @@ impl Baseline {
         if baseline_version != VERSION {
             return Err(NotABaseline::Version(baseline_version));
         }
-        let file: File<BTreeSet<Fingerprint>> = serde_json::from_slice(bytes).map_err(corrupt)?;
+        let file: File<BTreeSet<Known>> = serde_json::from_slice(bytes).map_err(corrupt)?;
         let unknown = file.findings.iter().find(|known| known.code.parse::<Code>().is_err());
         match unknown {
             Some(unknown) => Err(NotABaseline::Corrupt(format!("there is no finding `{}`", unknown.code))),
@@ -99,7 +106,24 @@ impl Baseline {
     }
 }
 
-fn fingerprint(finding: &Finding, graph: &PipeGraph, groups: &Groups) -> Fingerprint {
+impl Known {
+    /// The same, as bad as can be: what is not less in order and not more than itself is the same, and no less bad.
+    fn worst(&self) -> Self {
+        Self { severity: Severity::Error, ..self.clone() }
+    }
+}
+
+fn as_word<S: Serializer>(severity: &Severity, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(severity.as_str())
+}
+
+fn of_word<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Severity, D::Error> {
+    let word = String::deserialize(deserializer)?;
+    let severity = Severity::ALL.into_iter().find(|severity| severity.as_str() == word);
+    severity.ok_or_else(|| serde::de::Error::custom(format_args!("there is no severity `{word}`")))
+}
+
+fn known(finding: &Finding, graph: &PipeGraph, groups: &Groups) -> Known {
     let pipes = || finding.pipes.iter().filter_map(|id| graph.pipe(*id));
     let user = finding.user();
     // Which of a user's processes has the most is no matter.
@@ -126,12 +150,13 @@ fn fingerprint(finding: &Finding, graph: &PipeGraph, groups: &Groups) -> Fingerp
     {
         fifos.insert(exact(path));
     }
-    Fingerprint {
+    Known {
         code: finding.code().as_str().to_owned(),
         commands: pids.iter().filter_map(command).map(exact).collect(),
         users: users.chain(user).map(|uid| uid.0).collect(),
         units: processes().filter_map(|process| process.unit.as_deref()).map(lasting).collect(),
         fifos,
+        severity: finding.severity(),
     }
 }
 
@@ -146,6 +171,11 @@ fn exact(name: &[u8]) -> String {
 /// A unit without what systemd makes up for each start: `session-3.scope` and `run-u17.service` are others after the next login.
 fn lasting(unit: &str) -> String {
     let Some((name, kind)) = unit.rsplit_once('.') else { return exact(unit.as_bytes()) };
+    if let Some((template, instance)) = name.split_once('@')
+        && is_of_connection(instance)
+    {
+        return exact(format!("{template}@*.{kind}").as_bytes());
+    }
     if !(kind == "scope" || name.starts_with("run-") || name.starts_with("app-")) {
         return exact(unit.as_bytes());
     }
@@ -158,6 +188,16 @@ fn lasting(unit: &str) -> String {
     }
     let star = if stem.len() < name.len() { "-*" } else { "" };
     exact(format!("{stem}{star}.{kind}").as_bytes())
+}
+
+/// Whether an instance is that of one connection: `3-10.0.0.1:22-10.0.0.9:51000`, or `3-4242-1000` of a UNIX socket; see `Accept=` in
+/// systemd.socket(5).
+fn is_of_connection(instance: &str) -> bool {
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let mut parts = instance.split('-');
+    parts.next().is_some_and(is_number)
+        && parts.clone().count() >= 2
+        && parts.all(|part| is_number(part) || part.contains(':'))
 }
 
 /// What stands before a UUID at the end, of which a part may be without a digit.
@@ -182,11 +222,15 @@ mod tests {
             "cups.socket",
             "init.scope",
             "x-1.service",
+            "postgresql@15-main.service",
+            "odd@1-2.service",
             "plain",
         ] {
             assert_eq!(lasting(unit), unit);
         }
         for (unit, expected) in [
+            ("sshd@0-10.0.0.1:22-10.0.0.9:51000.service", "sshd@*.service"),
+            ("echo@12-4242-1000.service", "echo@*.service"),
             ("session-3.scope", "session-*.scope"),
             ("session-c12.scope", "session-*.scope"),
             ("run-u17.service", "run-*.service"),

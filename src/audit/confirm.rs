@@ -1,5 +1,6 @@
 //! Which findings still stand at a later look. Pure.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{Besides, Code, Doing, Fault, Finding, Pid, PipeGraph, PipeId, Task, TaskId, Tid, Uid};
@@ -21,48 +22,68 @@ pub struct Look<'a> {
 /// of those by whom it is to be cured is the same: others may come and go meanwhile, as the children of a shell do.
 #[must_use]
 pub fn standing(before: &Look<'_>, now: &Look<'_>) -> Vec<Finding> {
+    let risks = by_subject(before.findings);
+    let lasting = super::of_pipes(&lasting(before, now), now.groups);
+    let lasting = by_subject(&lasting);
     let known: BTreeSet<_> = before.findings.iter().map(Finding::key).collect();
-    let users: BTreeSet<_> = before.findings.iter().filter_map(of_user).collect();
-    let of_pipes: BTreeSet<_> = before.findings.iter().filter(|finding| is_of_pipe(finding)).map(of_pipe).collect();
-    let still = super::of_pipes(&lasting(before, now), now.groups);
-    let still: BTreeSet<_> = still.iter().map(of_pipe).collect();
     let mut hangs: BTreeMap<_, BTreeSet<TaskId>> = BTreeMap::new();
     for finding in before.findings {
         hangs.entry(of_pipe(finding)).or_default().extend(&finding.tasks);
     }
-    let stands = |finding: &&Finding| match (of_user(finding), &finding.fault) {
-        (Some(of_user), _) => users.contains(&of_user),
-        _ if is_of_pipe(finding) => of_pipes.contains(&of_pipe(finding)) && still.contains(&of_pipe(finding)),
-        (None, Fault::LeakedWriteEnd { .. } | Fault::StalledReader { .. } | Fault::BlockedOpen { .. }) => {
-            let Some(then) = hangs.get(&of_pipe(finding)) else { return false };
-            let is_same = |task: &&TaskId| then.contains(task) && is_same(**task, before, now);
-            let blocked = blocked(finding);
-            let others = finding.tasks.iter().filter(|task| !blocked.contains(task));
-            blocked.iter().filter(is_same).any(|task| still_waits(*task, before, now))
-                && (others.clone().next().is_none() || others.clone().any(|task| is_same(&task)))
+    let hangs_on = |finding: &Finding| {
+        let Some(then) = hangs.get(&of_pipe(finding)) else { return false };
+        let is_same = |task: &&TaskId| then.contains(task) && is_same(**task, before, now);
+        let blocked = blocked(finding);
+        let others = finding.tasks.iter().filter(|task| !blocked.contains(task));
+        blocked.iter().filter(is_same).any(|task| still_waits(*task, before, now))
+            && (others.clone().next().is_none() || others.clone().any(|task| is_same(&task)))
+    };
+    let stands = |finding: &Finding| match &finding.fault {
+        Fault::Risk(_) => {
+            let subject = subject(finding);
+            let then = *risks.get(&subject)?;
+            let by_those = if finding.pipes.is_empty() { finding } else { *lasting.get(&subject)? };
+            // It stands as far as it was so all the while.
+            let all = [finding, by_those, then].into_iter().min_by_key(|finding| Reverse(finding.severity()));
+            all.filter(|_| subject.3.iter().all(|task| is_same(*task, before, now))).cloned()
+        }
+        Fault::LeakedWriteEnd { .. }
+        | Fault::StalledReader { .. }
+        | Fault::BlockedOpen { .. }
+        | Fault::HiddenEnd { .. }
+            if !finding.tasks.is_empty() =>
+        {
+            hangs_on(finding).then(|| finding.clone())
         }
         _ => {
-            known.contains(&finding.key())
+            let is_same = known.contains(&finding.key())
                 && finding.tasks.iter().all(|task| is_same(*task, before, now))
-                && blocked(finding).iter().all(|task| still_waits(*task, before, now))
+                && blocked(finding).iter().all(|task| still_waits(*task, before, now));
+            is_same.then(|| finding.clone())
         }
     };
-    now.findings.iter().filter(stands).cloned().collect()
+    now.findings.iter().filter_map(stands).collect()
+}
+
+/// What a judgement is about, whomever it names: pipes, a user, or else processes.
+fn subject(finding: &Finding) -> (Code, &[PipeId], Option<Uid>, &[TaskId]) {
+    let is_of_processes = finding.pipes.is_empty() && finding.user().is_none();
+    let tasks: &[TaskId] = if is_of_processes { &finding.tasks } else { &[] };
+    (finding.code(), &finding.pipes, finding.user(), tasks)
+}
+
+fn by_subject(findings: &[Finding]) -> BTreeMap<(Code, &[PipeId], Option<Uid>, &[TaskId]), &Finding> {
+    findings.iter().map(|finding| (subject(finding), finding)).collect()
 }
 
 fn of_pipe(finding: &Finding) -> (Code, &[PipeId]) {
     (finding.code(), &finding.pipes)
 }
 
-/// Whether it is a judgement of who holds the ends of a pipe.
-const fn is_of_pipe(finding: &Finding) -> bool {
-    matches!(&finding.fault, Fault::Risk(_)) && !finding.pipes.is_empty()
-}
-
 /// The pipes of the later look with those ends only that the same process had on the same side before.
 fn lasting(before: &Look<'_>, now: &Look<'_>) -> PipeGraph {
     let mut graph = now.graph.clone();
-    let findings = now.findings.iter().filter(|finding| is_of_pipe(finding));
+    let findings = now.findings.iter().filter(|finding| matches!(finding.fault, Fault::Risk(_)));
     let judged: BTreeSet<PipeId> = findings.flat_map(|finding| finding.pipes.iter().copied()).collect();
     graph.pipes.retain_mut(|pipe| {
         let Some(then) = before.graph.pipe(pipe.id).filter(|_| judged.contains(&pipe.id)) else { return false };
@@ -74,10 +95,6 @@ fn lasting(before: &Look<'_>, now: &Look<'_>) -> PipeGraph {
         !pipe.ends.is_empty() || !pipe.openers.is_empty()
     });
     graph
-}
-
-fn of_user(finding: &Finding) -> Option<(Code, Uid)> {
-    finding.user().map(|user| (finding.code(), user))
 }
 
 /// The threads whose waits a finding is about. Others in it go on with what they do.

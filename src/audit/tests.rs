@@ -1,5 +1,6 @@
 //! The rules, each on graphs made by hand: where each begins and ends, and what is not claimed since it is not known.
 
+mod confirm;
 mod fifos;
 mod limits;
 mod sides;

@@ -53,7 +53,7 @@ pub(super) struct AuditArgs {
     /// Leave out the findings that this file knows
     ///
     /// The file is what --write-baseline made. A finding is known by its code, the commands, users and systemd units of its processes,
-    /// and the paths of its FIFOs, so that it stays known when they are started anew.
+    /// and the paths of its FIFOs, so that it stays known when they are started anew, unless its severity is worse then.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = BASELINE)]
     baseline: Option<PathBuf>,
 

@@ -36,6 +36,8 @@ pub(super) fn findings(
         (found, took) = (again, longer);
     }
     let Found { graph, groups, mut diagnosis, judged, notes: probed } = found;
+    let (told, rules) = diagnosis.findings.into_iter().partition(|finding| finding.code().is_of_why());
+    diagnosis.findings = audit::together(told, rules);
     let severity = wanted.severity.unwrap_or(Severity::Info);
     diagnosis.findings.retain(|finding| finding.severity() <= severity);
 
@@ -96,7 +98,7 @@ fn look(
     if found.graph.coverage.own_pids {
         audit::leave_out_own(&mut rules, &found.graph, Pid(std::process::id()));
     }
-    *findings = audit::together(std::mem::take(findings), rules);
+    findings.extend(rules);
     findings.retain(|finding| wanted.wants(finding.code()));
     Ok((found, started.elapsed()))
 }

@@ -27,7 +27,8 @@ const FILE: &str = r#"{
       "units": [
         "mydaemon.service"
       ],
-      "fifos": []
+      "fifos": [],
+      "severity": "warning"
     },
     {
       "code": "no-reader",
@@ -38,7 +39,8 @@ const FILE: &str = r#"{
         34
       ],
       "units": [],
-      "fifos": []
+      "fifos": [],
+      "severity": "info"
     },
     {
       "code": "self-deadlock",
@@ -49,7 +51,8 @@ const FILE: &str = r#"{
         1000
       ],
       "units": [],
-      "fifos": []
+      "fifos": [],
+      "severity": "error"
     },
     {
       "code": "stalled-reader",
@@ -63,7 +66,8 @@ const FILE: &str = r#"{
       "units": [
         "session-*.scope"
       ],
-      "fifos": []
+      "fifos": [],
+      "severity": "warning"
     }
   ]
 }
@@ -191,13 +195,30 @@ fn an_edited_baseline_is_read_in_any_order() {
     let machine = Machine::start(1);
     let file = machine.file("known.json");
     let edited = r#"{"findings": [
-        {"users": [34], "code": "no-reader", "fifos": [], "units": [], "commands": ["backup", "backup"]},
-        {"code": "leaked-write-end", "commands": ["tee", "mydaemon"], "users": [1000], "units": ["mydaemon.service"], "fifos": []}
+        {"users": [34], "code": "no-reader", "fifos": [], "units": [], "commands": ["backup", "backup"], "severity": "info"},
+        {"code": "leaked-write-end", "commands": ["tee", "mydaemon"], "users": [1000], "units": ["mydaemon.service"], "fifos": [],
+         "severity": "error"}
       ], "baseline_version": 1}"#;
     fs::write(&file, edited).expect("write");
     let report = Report::parse(&machine.audit(&["--json", "--baseline", &file]).expect(1).stdout);
     let codes: Vec<String> = told(&report).into_iter().map(|(code, _)| code).collect();
     assert_eq!(codes, ["self-deadlock", "stalled-reader"]);
+}
+
+/// What is known is how bad it is, too: an info that has become an error is new.
+#[test]
+fn what_got_worse_is_reported_again() {
+    let machine = Machine::start(1);
+    let file = machine.file("known.json");
+    for (then, known) in [("info", 4), ("warning", 5), ("error", 5)] {
+        let text = FILE.replacen("\"severity\": \"warning\"", &format!("\"severity\": \"{then}\""), 1);
+        fs::write(&file, text).expect("write");
+        let output = machine.audit(&["--json", "--baseline", &file]).expect(i32::from(known == 4));
+        let report = Report::parse(&output.stdout);
+        let worse: &[&str] = if known == 4 { &["leaked-write-end"] } else { &[] };
+        assert_eq!(report.findings().iter().map(|finding| &finding.code).collect::<Vec<_>>(), worse, "{then}");
+        assert_eq!(report.audit.expect("an audit").known, known, "{then}");
+    }
 }
 
 /// What could not be seen would be missing in it.

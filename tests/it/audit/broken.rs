@@ -7,7 +7,7 @@ use super::Machine;
 use crate::support::run::Output;
 
 const WHOLE: &str = r#"{"baseline_version": 1, "findings": [
-  {"code": "no-reader", "commands": ["backup"], "users": [34], "units": [], "fifos": []}
+  {"code": "no-reader", "commands": ["backup"], "users": [34], "units": [], "fifos": [], "severity": "info"}
 ]}
 "#;
 
@@ -47,6 +47,8 @@ fn what_is_no_baseline_is_refused_with_what_to_do() {
         (change("no-reader", "\\u001b[31m"), vec![r"\u{1b}[31m", anew]),
         (change("\"fifos\": []", "\"fifos\": [], \"pid\": 3"), vec!["pid", "line 2", anew]),
         (change(", \"fifos\": []", ""), vec!["fifos", anew]),
+        (change(", \"severity\": \"info\"", ""), vec!["severity", anew]),
+        (change("\"info\"", "\"fatal\""), vec!["fatal", "line 2", anew]),
         (change("\"users\": [34]", "\"users\": [\"backup\"]"), vec!["line 2", anew]),
         (change("\"users\": [34]", "\"users\": [4294967296]"), vec!["line 2", anew]),
         (change("\"findings\"", "\"written\": \"today\", \"findings\""), vec!["written", anew]),
