@@ -9,7 +9,7 @@ use crate::model::{Code, Severity};
 pub struct Audited {
     /// The codes that were asked for and could be judged, in order.
     pub codes: Vec<Code>,
-    /// The codes that were asked for and could not be judged, in order.
+    /// The codes that were asked for and could not be judged, in order: what is found of them need not be all.
     pub not_judged: Vec<Code>,
     /// Findings that are less bad are left out.
     pub severity: Severity,
@@ -21,4 +21,11 @@ pub struct Audited {
     pub confirmed_after: Option<Duration>,
     /// How long the last look took.
     pub took: Duration,
+}
+
+impl Audited {
+    /// The codes that were asked for.
+    pub fn asked(&self) -> impl Iterator<Item = Code> {
+        self.codes.iter().chain(&self.not_judged).copied()
+    }
 }

@@ -66,13 +66,15 @@ pub fn standing(before: &Look<'_>, now: &Look<'_>) -> Vec<Finding> {
 }
 
 /// What a judgement is about, whomever it names: pipes, a user, or else processes.
-fn subject(finding: &Finding) -> (Code, &[PipeId], Option<Uid>, &[TaskId]) {
+type Subject<'a> = (Code, &'a [PipeId], Option<Uid>, &'a [TaskId]);
+
+fn subject(finding: &Finding) -> Subject<'_> {
     let is_of_processes = finding.pipes.is_empty() && finding.user().is_none();
     let tasks: &[TaskId] = if is_of_processes { &finding.tasks } else { &[] };
     (finding.code(), &finding.pipes, finding.user(), tasks)
 }
 
-fn by_subject(findings: &[Finding]) -> BTreeMap<(Code, &[PipeId], Option<Uid>, &[TaskId]), &Finding> {
+fn by_subject(findings: &[Finding]) -> BTreeMap<Subject<'_>, &Finding> {
     findings.iter().map(|finding| (subject(finding), finding)).collect()
 }
 

@@ -1,6 +1,6 @@
 //! `crosses-containers`: the holders of one pipe are on two sides of a container or PID namespace.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Case, all_on};
 use crate::model::{AccessMode, Endpoint, Fd, Finding, Pid, Pipe, Place, Risk};
@@ -51,15 +51,22 @@ fn is_apart(one: (Option<&str>, Option<u64>), other: (Option<&str>, Option<u64>)
     one.0 != other.0 || one.1.zip(other.1).is_some_and(|(one, other)| one != other)
 }
 
-/// Whether one side has it as a standard stream, and the other is a single process that watches it.
+/// Whether one side has it as a standard stream, and the other is a single process that watches it. A container may have sandboxes inside.
 fn is_stdio(pipe: &Pipe, places: &[Place]) -> bool {
-    let [one, two] = places else { return false };
-    let has_as_standard = |place: &Place| pipe.ends.iter().any(|end| place.pids.contains(&end.pid) && is_standard(end));
-    // Between two containers it may be a monitor in the one, which has it as a descriptor of its own.
-    let may_watch = |place: &Place| place.container.is_none() || !has_as_standard(place);
-    let is_watched =
-        |inside: &Place, outside: &Place| outside.pids.len() == 1 && has_as_standard(inside) && may_watch(outside);
-    (two.container.is_some() && is_watched(two, one)) || (one.container.is_some() && is_watched(one, two))
+    let mut sides: BTreeMap<Option<&str>, BTreeSet<Pid>> = BTreeMap::new();
+    for place in places {
+        sides.entry(place.container.as_deref()).or_default().extend(&place.pids);
+    }
+    let sides: Vec<_> = sides.into_iter().collect();
+    let [one, two] = sides.as_slice() else { return false };
+    let has_as_standard =
+        |pids: &BTreeSet<Pid>| pipe.ends.iter().any(|end| pids.contains(&end.pid) && is_standard(end));
+    let is_watched = |(inside, within): &(Option<&str>, BTreeSet<Pid>), (outside, watchers): &(_, BTreeSet<Pid>)| {
+        // Between two containers it may be a monitor in the one, which has it as a descriptor of its own.
+        let may_watch = Option::<&str>::is_none(outside) || !has_as_standard(watchers);
+        inside.is_some() && watchers.len() == 1 && has_as_standard(within) && may_watch
+    };
+    is_watched(one, two) || is_watched(two, one)
 }
 
 fn is_standard(end: &Endpoint) -> bool {

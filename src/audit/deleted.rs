@@ -7,9 +7,9 @@ pub(super) const EXPLAIN: &str = "\
 A FIFO is open somewhere, and its last name was removed (link count 0). Nobody
 can open it by name any more; a FIFO made anew at the old path is another one.
 
-Warning if one side surely has nobody: the other will then never have a
-partner. Info if both sides have somebody, or if there may be one who could not
-be seen.
+Warning if one side surely has nobody: the other will then have no partner,
+unless somebody opens it as /proc/PID/fd/N. Info if both sides have somebody,
+or if there may be one who could not be seen.
 
 Harmless where its users remove it on purpose once all of them have opened it.
 

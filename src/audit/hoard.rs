@@ -26,7 +26,8 @@ its soft limit (RLIMIT_NOFILE) allows: pipe(2), open(2) and accept(2) are about
 to fail with EMFILE. Warning if they are half of them or more, or more than
 1024 (--max-ends). Fewer than 32 are never too many, since some programs lower
 their limit to what they have. Info if the processes of a user hold more than
-four times --max-ends together. A descriptor counts once in each fd table.
+four times --max-ends together. A descriptor counts once in each fd table, and
+again in each process that shares the table of another (CLONE_FILES).
 
 Harmless for a program that is made to have many children or threads, such as
 the monitor of a container engine; then --max-ends can be raised.

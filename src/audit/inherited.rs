@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::Case;
-use crate::model::{Code, Endpoint, Fault, Finding, Pid, Pipe, PipeGraph, PipeKind, Risk, Severity, Side};
+use crate::model::{Code, Endpoint, Fault, Finding, Pid, Pipe, PipeGraph, PipeId, PipeKind, Risk, Severity, Side};
 
 pub(super) const EXPLAIN: &str = "\
 A session has a reader and a writer of an anonymous pipe, and a process of
@@ -73,12 +73,10 @@ pub(super) fn as_saved(finding: &mut Finding, saved: &[Finding]) {
     }
 }
 
-/// What is left of a finding beside those of `why`: if it is told of a pipe that its write ends leaked, they are not told of again. All of
-/// them have, then.
-pub(super) fn unless_told(finding: Finding, told: &[Finding]) -> Option<Finding> {
-    let Fault::Risk(Risk::InheritedEnd { pipe, ends, .. }) = &finding.fault else { return Some(finding) };
-    let leaked = told.iter().any(|other| other.code() == Code::LeakedWriteEnd && other.pipes.contains(pipe));
-    (!leaked || !ends.iter().all(|end| end.access.is_on(Side::Write))).then_some(finding)
+/// Whether a finding says no more than one of `why` about one of the pipes whose write ends leaked: all of them have, then.
+pub(super) fn is_told_by_leak(finding: &Finding, leaked: &BTreeSet<PipeId>) -> bool {
+    let Fault::Risk(Risk::InheritedEnd { pipe, ends, .. }) = &finding.fault else { return false };
+    leaked.contains(pipe) && ends.iter().all(|end| end.access.is_on(Side::Write))
 }
 
 fn sessions(case: &Case<'_>, pipe: &Pipe, side: Side) -> BTreeSet<u32> {

@@ -17,7 +17,7 @@ mod users;
 use std::collections::BTreeSet;
 
 use crate::model::{Code, Doubt, Fault, Finding, Pid, Pipe, PipeGraph, PipeId, Risk, Side, TaskId, Tid, Uid};
-use crate::why::Groups;
+use crate::why::{Groups, was_told};
 
 pub use self::audited::Audited;
 pub use self::explain::explain;
@@ -64,14 +64,18 @@ pub fn as_saved(findings: &mut [Finding], saved: &[Finding]) {
 /// What `why` told and what an audit found, as one list, the worst first. What both tell of the same pipe and holder stands once.
 #[must_use]
 pub fn together(mut told: Vec<Finding>, found: Vec<Finding>) -> Vec<Finding> {
-    let found: Vec<Finding> = found.into_iter().filter_map(|finding| inherited::unless_told(finding, &told)).collect();
-    told.extend(found);
+    let leaked: BTreeSet<PipeId> = told
+        .iter()
+        .filter(|finding| finding.code() == Code::LeakedWriteEnd)
+        .flat_map(|finding| finding.pipes.iter().copied())
+        .collect();
+    told.extend(found.into_iter().filter(|finding| !inherited::is_told_by_leak(finding, &leaked)));
     sort(&mut told);
     told
 }
 
-/// Leaves out what is told of the pipeline that the audit itself writes to, such as `sudo lspipe audit | less`: pipes of which it and its
-/// ancestors alone hold a side.
+/// Leaves out what is told of the pipeline that the audit itself writes to, such as `sudo lspipe audit | less`: pipes that are one of its
+/// standard streams, and of which it and its ancestors alone hold that side.
 pub fn leave_out_own(findings: &mut Vec<Finding>, graph: &PipeGraph, own: Pid) {
     let line: BTreeSet<Pid> = std::iter::once(own).chain(graph.ancestors(own)).collect();
     findings.retain(|finding| {
@@ -82,7 +86,10 @@ pub fn leave_out_own(findings: &mut Vec<Finding>, graph: &PipeGraph, own: Pid) {
             return true;
         };
         let Some(pipe) = graph.pipe(*pipe) else { return true };
-        let is_own = |side: Side| pipe.on(side).any(|pid| pid == own) && pipe.on(side).all(|pid| line.contains(&pid));
+        let is_own = |side: Side| {
+            pipe.side(side).any(|end| end.pid == own && was_told(end.fd))
+                && pipe.on(side).all(|pid| line.contains(&pid))
+        };
         !Side::BOTH.into_iter().any(is_own)
     });
 }

@@ -27,12 +27,13 @@ impl Sheet<'_> {
             && let Some(audited) = told.audited
         {
             let severities =
-                |code: &Code| code.severities().iter().map(|severity| (*code, *severity)).collect::<Vec<_>>();
-            let asked = audited.codes.iter().flat_map(severities).filter(|(_, severity)| *severity <= audited.severity);
-            let findings = asked.map(|(code, severity)| {
+                |code: Code| code.severities().iter().map(|severity| (code, *severity)).collect::<Vec<_>>();
+            let asked = audited.asked().flat_map(severities).filter(|(_, severity)| *severity <= audited.severity);
+            let findings = asked.filter_map(|(code, severity)| {
                 let is_such = |finding: &&Finding| (finding.code(), finding.severity()) == (code, severity);
                 let count = told.diagnosis.findings.iter().filter(is_such).count();
-                (format!(r#"code="{code}",severity="{}""#, severity.as_str()), count)
+                let is_said = count > 0 || audited.codes.contains(&code);
+                is_said.then(|| (format!(r#"code="{code}",severity="{}""#, severity.as_str()), count))
             });
             gauge(out, "findings", "Findings that were asked for and that the baseline does not know.", findings)?;
             single(out, "known_findings", "Findings that the baseline knows.", audited.known)?;

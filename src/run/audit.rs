@@ -49,7 +49,9 @@ pub(super) fn findings(
     }
     let all = diagnosis.findings.len();
     diagnosis.findings.retain(|finding| !known.knows(finding, &graph, &groups));
+    // In a part of a report nothing is to be found missing.
     let is_judged = |code: &Code| match code.is_of_why() {
+        _ if graph.selected => false,
         true => judged,
         false => source.is_of_audit() || !audit::asks_for_more(*code),
     };

@@ -91,6 +91,11 @@ fn standard_stream_of_a_container_has_one_process_outside() {
     let graph = with(machine([one, two, three]), ID, &ends);
     assert_eq!(severity(&graph, code), Some(Severity::Info));
     assert_eq!(only(&graph, code).map(|it| pids(&it)), Some(vec![1, 2, 3]));
+    // One of those may be in a sandbox of its own there.
+    let [one, two, _] = all();
+    let sandboxed = inside(3, Some("a"), Some(12));
+    let ends = [end(1, 9, AccessMode::Read), writes(2), writes(3)];
+    assert_eq!(severity(&with(machine([one, two, sandboxed]), ID, &ends), code), Some(Severity::Info));
 }
 
 /// A pipeline of session 1, processes 1 and 2, and process 3 of another with this end.
@@ -218,4 +223,6 @@ fn pipeline_of_the_audit_itself() {
     assert_eq!(left(&graph(&[writes(1), reads(2), writes(3)])), []);
     assert_eq!(left(&graph(&[writes(1), reads(2), writes(4)])), [Code::CrossesUsers], "it is not on it");
     assert_eq!(left(&graph(&[writes(1), reads(2), writes(3), writes(4)])), [Code::CrossesUsers], "nor alone there");
+    let copy = end(3, 5, AccessMode::Write);
+    assert_eq!(left(&graph(&[writes(1), reads(2), copy])), [Code::CrossesUsers], "it has a copy only");
 }

@@ -55,10 +55,10 @@ impl Sheet<'_> {
                 let name = self.pipe_name(*pipe);
                 match lacks {
                     Some(side) => format!(
-                        "{name} was removed while in use, and has no {}: nobody can open it any more",
+                        "{name} was removed while in use, and has no {}: nobody can open it by name any more",
                         side.holder()
                     ),
-                    None => format!("{name} was removed while in use: nobody else can open it any more"),
+                    None => format!("{name} was removed while in use: nobody else can open it by name any more"),
                 }
             }
             Risk::EndHoard { hoarder: Hoarder::Process { pid, passed, fd_limit, .. }, ends } => {

@@ -95,7 +95,7 @@ impl Sheet<'_> {
             (0, _) => "Nothing new was found.".to_owned(),
             (count, _) => format!("{count} {}: {}.", noun(count), by_severity(findings)),
         }];
-        let codes = audited.codes.iter().map(|code| (code, counted.iter().filter(|it| it.code() == *code).count()));
+        let codes = audited.asked().map(|code| (code, counted.iter().filter(|it| it.code() == code).count()));
         let codes: Vec<String> =
             codes.filter(|(_, count)| *count > 0).map(|(code, count)| format!("{count} {code}")).collect();
         if !codes.is_empty() {
@@ -106,7 +106,9 @@ impl Sheet<'_> {
             1 => sentences.push("1 finding is known by the baseline and left out.".to_owned()),
             known => sentences.push(format!("{known} findings are known by the baseline and left out.")),
         }
-        if !audited.not_judged.is_empty() {
+        if self.graph.selected {
+            sentences.push("A part of a report, which was saved with a selection, is all that was judged.".to_owned());
+        } else if !audited.not_judged.is_empty() {
             let codes: Vec<&str> = audited.not_judged.iter().map(|code| code.as_str()).collect();
             sentences.push(format!("Not judged, which takes a report of `lspipe audit --json`: {}.", codes.join(", ")));
         }

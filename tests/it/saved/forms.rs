@@ -284,6 +284,15 @@ fn what_was_not_saved_is_not_made_up() {
     let output = saved.ask(&[]).expect(0);
     assert_eq!(output.stderr, format!("lspipe: {file} was saved with a selection, and tells of those pipes only\n"));
 
+    // What is missing in a part is not missing in the whole: no code is judged, and no count is 0.
+    let part = folder.save("part", ["-q", "-l", "-p", "251", "--proc", stage.proc()]);
+    let json: Value = serde_json::from_slice(&part.ask(&["audit", "-J", "-q"]).expect(0).stdout).expect("JSON");
+    assert_eq!(json["audit"]["codes"], Value::Array(Vec::new()));
+    let metrics = part.ask(&["audit", "--metrics", "-q"]).expect(0);
+    assert!(!metrics.text().contains("lspipe_findings{"), "{}", metrics.text());
+    let told = "A part of a report, which was saved with a selection, is all that was judged.";
+    assert!(part.ask(&["audit", "-q"]).expect(0).text().contains(told));
+
     // Parents without a pipe are not in it, so that whoever descends from them is not found through them.
     let saved = folder.save("report", ["-q", "-l", "--proc", stage.proc()]);
     let output = saved.ask(&["-t", "-p", "310", "--descendants"]).expect(0);
