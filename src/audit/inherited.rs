@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::Case;
-use crate::model::{Code, Endpoint, Fault, Finding, Pid, Pipe, PipeGraph, PipeId, PipeKind, Risk, Severity, Side};
+use crate::model::{Endpoint, Fault, Finding, Pid, Pipe, PipeGraph, PipeId, PipeKind, Risk, Side};
 
 pub(super) const EXPLAIN: &str = "\
 A session has a reader and a writer of an anonymous pipe, and a process of
@@ -50,7 +50,7 @@ pub(super) fn find(case: &Case<'_>, pipe: &Pipe) -> Option<Finding> {
     Some(case.finding(risk, pids, vec![pipe.id], Vec::new()))
 }
 
-/// Whether a process descends from one of those, or may do so: a saved report lists nobody who holds no end, and so lacks ancestors.
+/// Whether a process descends from one of those, or may do so: a plain report that was saved lacks ancestors that hold no end.
 fn may_descend(graph: &PipeGraph, pid: Pid, own: &BTreeSet<Pid>) -> bool {
     let mut first = pid;
     for ancestor in graph.ancestors(pid) {
@@ -62,15 +62,6 @@ fn may_descend(graph: &PipeGraph, pid: Pid, own: &BTreeSet<Pid>) -> bool {
     let is_known = graph.processes.get(&first).is_some_and(|process| process.ppid.is_some())
         || graph.parents.get(&first).is_some_and(Option::is_some);
     first != Pid(1) && !is_known
-}
-
-/// Lets a judgement of a saved report be as it was when all ancestors were known.
-pub(super) fn as_saved(finding: &mut Finding, saved: &[Finding]) {
-    if let Fault::Risk(Risk::InheritedEnd { pipe, descend, .. }) = &mut finding.fault
-        && let Some(then) = saved.iter().find(|it| it.code() == Code::InheritedEnd && it.pipes.contains(pipe))
-    {
-        *descend = then.severity() == Severity::Info;
-    }
 }
 
 /// Whether a finding says no more than one of `why` about one of the pipes whose write ends leaked: all of them have, then.

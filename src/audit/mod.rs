@@ -54,13 +54,6 @@ pub const fn asks_for_more(code: Code) -> bool {
     matches!(code, Code::FifoExposed | Code::CrossesContainers | Code::EndHoard | Code::PipePages)
 }
 
-/// Lets what the rules find in a saved report be as bad as it was when it was saved, where that depends on what is in no report.
-pub fn as_saved(findings: &mut [Finding], saved: &[Finding]) {
-    for finding in findings {
-        inherited::as_saved(finding, saved);
-    }
-}
-
 /// What `why` told and what an audit found, as one list, the worst first. What both tell of the same pipe and holder stands once.
 #[must_use]
 pub fn together(mut told: Vec<Finding>, found: Vec<Finding>) -> Vec<Finding> {

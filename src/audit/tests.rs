@@ -31,6 +31,7 @@ fn machine(processes: impl IntoIterator<Item = Process>) -> PipeGraph {
             outside: None,
             privileged: true,
             own_pids: true,
+            scanner: None,
         },
         pipefs: Some(Device { major: 0, minor: 15 }),
         parents: BTreeMap::new(),

@@ -322,6 +322,7 @@ fn empty() -> PipeGraph {
             outside: None,
             privileged: false,
             own_pids: false,
+            scanner: None,
         },
         pipefs: None,
         parents: BTreeMap::new(),

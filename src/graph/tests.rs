@@ -63,6 +63,7 @@ fn graph(processes: &[Who], ends: &[End]) -> PipeGraph {
             outside: None,
             privileged: true,
             own_pids: true,
+            scanner: None,
         },
         pipefs: None,
         parents: processes.iter().map(|(pid, ppid, ..)| (Pid(*pid), Some(Pid(*ppid)))).collect(),

@@ -17,6 +17,7 @@ fn snapshot(ends: Vec<SeenEnd>) -> Snapshot {
         outside: None,
         privileged: false,
         own_pids: true,
+        scanner: None,
     };
     Snapshot {
         host: Host::default(),

@@ -131,6 +131,8 @@ pub struct Coverage {
     pub privileged: bool,
     /// Whether the PIDs are those of our own PID namespace, so that a system call may use them.
     pub own_pids: bool,
+    /// Who made the scan, where the PIDs are those of its own PID namespace.
+    pub scanner: Option<Pid>,
 }
 
 impl Coverage {

@@ -304,6 +304,7 @@ fn bare_graph() -> PipeGraph {
             outside: None,
             privileged: false,
             own_pids: true,
+            scanner: None,
         },
         pipefs: None,
         parents: std::collections::BTreeMap::new(),

@@ -6,13 +6,15 @@ mod graph;
 mod why;
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 use serde::{Serialize, Serializer};
 
 use self::facts::{limits, pipe_file, process_facts};
 use super::Sheet;
 use crate::model::{
-    AccessMode, Descriptor, Endpoint, FileType, Gap, OpenFlags, Opener, Outside, Pipe, Process, Side, Suspect, Unread,
+    AccessMode, Descriptor, Endpoint, FileType, Gap, OpenFlags, Opener, Outside, Pid, Pipe, Process, Side, Suspect,
+    Unread,
 };
 use crate::shape::{self, Command, Host, Line, MayHold, Report, SCHEMA_VERSION, Scan, exact};
 
@@ -37,6 +39,7 @@ impl<'a> Sheet<'a> {
             unreadable: graph.coverage.gaps.iter().map(unreadable).collect(),
             processes: Each(|| graph.processes.values().map(|process| self.process_view(process))),
             pipes: Each(|| graph.pipes.iter().map(|pipe| self.pipe_view(pipe))),
+            ancestors: self.told.map(|_| self.ancestors()),
             limits: limits(&graph.limits),
             descriptors: (!graph.descriptors.is_empty()).then(descriptors),
             threads: self.threads(),
@@ -81,7 +84,17 @@ impl<'a> Sheet<'a> {
             vanished: coverage.vanished,
             outside: coverage.outside.map(|outside| Outside::as_str(outside).into()),
             selected: self.graph.selected,
+            pid: coverage.scanner.map(|pid| pid.0),
         }
+    }
+
+    /// Who stands above the processes without a pipe of its own: by this it is known who descends from whom.
+    fn ancestors(&self) -> Vec<shape::Ancestor> {
+        let graph = self.graph;
+        let above: BTreeSet<Pid> = graph.processes.keys().flat_map(|pid| graph.ancestors(*pid)).collect();
+        let others = above.into_iter().filter(|pid| !graph.processes.contains_key(pid));
+        let known = others.filter_map(|pid| Some((pid, (*graph.parents.get(&pid)?)?)));
+        known.map(|(pid, parent)| shape::Ancestor { pid: pid.0, ppid: parent.0 }).collect()
     }
 
     fn process_view(&self, process: &'a Process) -> shape::Process<'a> {

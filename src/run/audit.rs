@@ -13,7 +13,7 @@ use crate::audit::confirm::{self, Look};
 use crate::audit::{self, Audited};
 use crate::error::Error;
 use crate::files;
-use crate::model::{Code, Pid, PipeId, Severity};
+use crate::model::{Code, PipeId, Severity};
 use crate::notes;
 use crate::options::{Audit, Options};
 use crate::render::{Asked, Format, Style, render};
@@ -94,11 +94,10 @@ fn look(
     let mut found = why::find_out(options, source, &Selection::default(), untouchable)?;
     let findings = &mut found.diagnosis.findings;
     // The rules judge a saved report anew.
-    let saved: Vec<_> = findings.extract_if(.., |finding| !finding.code().is_of_why()).collect();
+    findings.retain(|finding| finding.code().is_of_why());
     let mut rules = audit::audit(&found.graph, &found.groups, &wanted.thresholds);
-    audit::as_saved(&mut rules, &saved);
-    if found.graph.coverage.own_pids {
-        audit::leave_out_own(&mut rules, &found.graph, Pid(std::process::id()));
+    if let Some(scanner) = found.graph.coverage.scanner {
+        audit::leave_out_own(&mut rules, &found.graph, scanner);
     }
     findings.extend(rules);
     findings.retain(|finding| wanted.wants(finding.code()));

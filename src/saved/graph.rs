@@ -17,12 +17,14 @@ use crate::model::{
 use crate::shape;
 
 pub(super) fn graph(report: shape::Report<'_>) -> Result<PipeGraph, Invalid> {
-    let shape::Report { host, taken_at, scan, unreadable, processes, pipes, limits, descriptors, .. } = report;
+    let shape::Report { host, taken_at, scan, unreadable, processes, pipes, ancestors, limits, descriptors, .. } =
+        report;
     let processes = by_pid(processes.into_iter().map(process), |process| process.pid)?;
     let mut gaps: Vec<Gap> = unreadable.into_iter().map(gap).collect::<Result<_, _>>()?;
     gaps.sort_by_key(|gap| gap.pid);
     // Those that could not be read were there all the same.
     let mut parents: BTreeMap<Pid, Option<Pid>> = gaps.iter().map(|gap| (gap.pid, None)).collect();
+    parents.extend(ancestors.iter().flatten().map(|it| (Pid(it.pid), Some(Pid(it.ppid)))));
     parents.extend(processes.values().map(|process| (process.pid, process.ppid.map(Pid))));
     let device = pipes.iter().filter(|pipe| pipe.kind == "anonymous").find_map(|pipe| pipe.device.as_deref());
     let pipefs = device.map(|it| Device::from_str(it).map_err(|_| Invalid::value("device", it))).transpose()?;
@@ -44,6 +46,7 @@ pub(super) fn graph(report: shape::Report<'_>) -> Result<PipeGraph, Invalid> {
             })?,
             privileged: false,
             own_pids: false,
+            scanner: scan.pid.map(Pid),
         },
         pipefs,
         parents,

@@ -202,6 +202,7 @@ fn snapshot(
     outside: Option<Outside>,
     parts: Vec<Part>,
 ) -> Snapshot {
+    let own_pids = scanner.root.real.as_ref().is_some_and(|real| real.own_pids);
     let mut snapshot = Snapshot {
         host,
         taken_at,
@@ -212,7 +213,8 @@ fn snapshot(
             gaps: Vec::new(),
             outside,
             privileged: privilege::is_full(),
-            own_pids: scanner.root.real.as_ref().is_some_and(|real| real.own_pids),
+            own_pids,
+            scanner: own_pids.then(|| Pid(std::process::id())),
         },
         limits: PipeLimits::default(),
         pipefs: scanner.root.real.as_ref().map(|real| real.pipefs),

@@ -29,6 +29,7 @@ fn graph() -> PipeGraph {
             outside: None,
             privileged: false,
             own_pids: true,
+            scanner: None,
         },
         pipefs: None,
         parents: parents.into_iter().map(|(pid, parent)| (Pid(pid), Some(Pid(parent)))).collect(),

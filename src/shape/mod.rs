@@ -25,7 +25,7 @@ pub(crate) use self::diff::{Count, Difference, EndChange, EndState, Origin, Pipe
 pub(crate) use self::facts::{Directories, Limits, PipeFile, ProcessFacts};
 pub(crate) use self::graph::{Apart, Edge, Flow, Graph, Mark, Node, Tip};
 pub(crate) use self::pipe::{End, Opener, Pipe, Suspect};
-pub(crate) use self::process::{MayHold, Process, Unreadable};
+pub(crate) use self::process::{Ancestor, MayHold, Process, Unreadable};
 pub(crate) use self::why::{Cause, Doubt, Evidence, Finding, Sleep, Task, TaskName, ThreadGroup, Wait, Waker};
 
 /// The version of the schema. Adding a field keeps it.
@@ -51,6 +51,9 @@ pub(crate) struct Report<'a, Processes = Vec<Process<'a>>, Pipes = Vec<Pipe<'a>>
     pub(crate) processes: Processes,
     /// The pipes, by ID.
     pub(crate) pipes: Pipes,
+    /// The ancestors of `processes` that are none of these, by PID; only from `lspipe why` and `lspipe audit`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) ancestors: Option<Vec<Ancestor>>,
     /// What the machine allows to those who make pipes; only from `lspipe audit`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) limits: Option<Limits>,
@@ -116,6 +119,9 @@ pub(crate) struct Scan<'a> {
     /// Whether a selection left pipes out: true, or missing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) selected: bool,
+    /// The PID of the lspipe that made it; missing where PIDs are those of another PID namespace than its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) pid: Option<u32>,
 }
 
 /// A command name.

@@ -77,3 +77,12 @@ pub(crate) struct MayHold {
     /// An end of an anonymous pipe; if not, of a FIFO only.
     pub(crate) anonymous: bool,
 }
+
+/// A process and its parent.
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Ancestor {
+    pub(crate) pid: u32,
+    /// 0 for one that has none, or whose parent is outside the PID namespace.
+    pub(crate) ppid: u32,
+}

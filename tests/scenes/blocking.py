@@ -75,6 +75,11 @@ def places(pid):
     return found
 
 
+def rest(pid, what):
+    """Waits until all threads sleep, and not between two looks at what they wait for, as `scene.wait_for` does."""
+    scene.wait_for(lambda: all(place and "nanosleep" not in place for place in places(pid).values()), what)
+
+
 def settle(pid, *words):
     """Waits until the process has so many threads, each of which sleeps where the kernel's name has that word in it. Returns
     their tids in the order of the words."""

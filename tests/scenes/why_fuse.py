@@ -17,9 +17,7 @@ def build():
 
     splicing = blocking.part(splices, writer, work=lambda: told.append(os.open(mnt + "/file", os.O_RDONLY)))
     fuse_server.stop(server)
-    # In fuse_* or in folio_*, as the kernel has it: not in the sleep between two looks at the server.
-    scene.wait_for(lambda: all(place and "nanosleep" not in place for place in blocking.places(splicing).values()),
-                   "the writer to wait for its file")
+    blocking.rest(splicing, "the writer to wait for its file")
     reading = blocking.part(blocking.read(reader), reader)
     blocking.let_go()
     blocking.settle(reading, "pipe_read")

@@ -22,6 +22,7 @@ def daemon():
     reading = blocking.part(blocking.read(reader), reader)
     blocking.let_go()
     holder, = scene.gone(first)
+    blocking.rest(holder, "the holder to be at its rest")
     return reading, holder
 
 

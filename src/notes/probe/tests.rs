@@ -26,6 +26,7 @@ fn graph(probed: Probed, uid: u32) -> PipeGraph {
             outside: None,
             privileged: false,
             own_pids: true,
+            scanner: None,
         },
         pipefs: Some(Device { major: 0, minor: 15 }),
         parents: BTreeMap::new(),

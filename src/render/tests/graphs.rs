@@ -214,6 +214,7 @@ fn coverage() -> impl Strategy<Value = Coverage> {
         outside,
         privileged,
         own_pids: true,
+        scanner: None,
     })
 }
 

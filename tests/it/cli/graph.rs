@@ -8,6 +8,7 @@ use crate::fixtures::scenes;
 use crate::support::need::{Need, need};
 use crate::support::run::lspipe;
 use crate::support::terminal::{self, without_colour};
+use crate::support::tree::ProcTree;
 
 /// The IDs of the pipes that are drawn; of a FIFO, `fifo`.
 #[track_caller]
@@ -139,6 +140,31 @@ sleep (500)
         let file = file.to_str().expect("UTF-8");
         assert_eq!(drawn(&["--from", file]), expected, "{args:?}");
         assert_eq!(drawn(&["--from", file, "-p", "500"]), "sleep (500)\n└▶ cat (501)  pipe:[2006]\n");
+    }
+}
+
+/// A shell has the output of its grandchild; the child between them has no pipe, and is known by a saved report of `why` all the same.
+#[test]
+fn saved_report_knows_ancestors_without_a_pipe() {
+    let dir = tempfile::TempDir::new().expect("temporary directory");
+    let tree = ProcTree::new(&dir.path().join("proc"));
+    tree.process(50, "shell").fd(50, 1, "pipe:[9]", "01");
+    tree.child(60, 50, 0, "wrap");
+    tree.child(70, 60, 0, "prog").fd(70, 1, "pipe:[9]", "01");
+    tree.child(80, 50, 0, "cat").fd(80, 0, "pipe:[9]", "00");
+    for pid in [50, 60, 70, 80] {
+        tree.session(pid, 50, 50);
+    }
+    let root = tree.root().to_str().expect("UTF-8");
+    let file = dir.path().join("report.json");
+    let report = lspipe(["why", "--json", "--proc", root]).run().expect(0);
+    std::fs::write(&file, &report.stdout).expect("write");
+    let report: Value = serde_json::from_slice(&report.stdout).expect("JSON");
+    // Of process 1, which is not in the tree, nothing is known.
+    assert_eq!(report["ancestors"], serde_json::json!([{"pid": 60, "ppid": 50}]));
+    let drawn = "prog (70)\n└▶ cat (80)  pipe:[9]\nalso on pipe:[9]: 50,shell,1w\n";
+    for source in [["--proc", root], ["--from", file.to_str().expect("UTF-8")]] {
+        assert_eq!(lspipe(["graph", "-q", source[0], source[1]]).run().expect(0).text(), drawn, "{source:?}");
     }
 }
 

@@ -57,6 +57,12 @@ impl Report {
         let holders: BTreeSet<u32> = self.pipes.iter().flat_map(Pipe::pids).chain(tables).collect();
         let listed: BTreeMap<u32, &Process> = self.processes.iter().map(|process| (process.pid, process)).collect();
         assert_eq!(listed.keys().copied().collect::<BTreeSet<_>>(), holders, "processes are those on the pipes");
+        assert_ascending(self.ancestors.iter().map(|ancestor| ancestor.pid), "ancestors");
+        let parents: BTreeSet<u32> = self.processes.iter().filter_map(|process| process.ppid).collect();
+        let above: BTreeSet<u32> = self.ancestors.iter().map(|ancestor| ancestor.ppid).chain(parents).collect();
+        for ancestor in &self.ancestors {
+            assert!(!listed.contains_key(&ancestor.pid) && above.contains(&ancestor.pid), "{ancestor:?}");
+        }
         for end in self.pipes.iter().flat_map(Pipe::ends) {
             let process = listed[&end.pid];
             assert_eq!((&end.command, &end.command_bytes), (&process.command, &process.command_bytes));

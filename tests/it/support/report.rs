@@ -54,6 +54,9 @@ pub(crate) struct Report {
     pub(crate) unreadable: Vec<Unreadable>,
     pub(crate) processes: Vec<Process>,
     pub(crate) pipes: Vec<Pipe>,
+    /// Of `lspipe why` only.
+    #[serde(default)]
+    pub(crate) ancestors: Vec<Ancestor>,
     /// Of `lspipe audit` only.
     #[serde(default)]
     #[allow(dead_code, reason = "read strictly")]
@@ -71,6 +74,13 @@ pub(crate) struct Report {
     /// Of `lspipe audit` only.
     #[serde(default)]
     pub(crate) audit: Option<Audit>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Ancestor {
+    pub(crate) pid: u32,
+    pub(crate) ppid: u32,
 }
 
 /// One line of `--ndjson`.
@@ -109,6 +119,8 @@ pub(crate) struct Scan {
     pub(crate) outside: Option<String>,
     #[serde(default)]
     pub(crate) selected: bool,
+    #[serde(default)]
+    pub(crate) pid: Option<u32>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -68,6 +68,14 @@ fn own_pipeline_is_no_finding() {
     assert!(!report.findings().iter().any(|finding| finding.pipes.contains(&own)), "{:#?}", report.findings());
     let other = scene.truth.id("pipe");
     assert!(report.findings().iter().any(|finding| finding.pipes.contains(&other)), "{:#?}", report.findings());
+    // Nor is it when the report was saved that way, and is judged again.
+    let saved = scene.dir().join("saved.json");
+    fs::write(&saved, &text).expect("write");
+    let path = saved.to_str().expect("UTF-8");
+    let again = lspipe(["audit", "--json", "--only", "crosses-users", "--from", path]).run();
+    let again = Report::parse(&again.stdout);
+    let told = |report: &Report| report.findings().iter().map(|it| it.pipes.clone()).collect::<Vec<_>>();
+    assert_eq!(told(&again), told(&report));
 }
 
 #[test]
