@@ -11,8 +11,12 @@ use crate::select::{PipeMatch, Selection};
 
 pub(crate) use self::probe::{no_probe, probe};
 
-/// What grants sight.
-const GRANT: &str = "run as root, or with cap_sys_ptrace and cap_dac_read_search, see PERMISSIONS in lspipe(1)";
+/// What grants sight. Root of a user namespace is not enough.
+const GRANT: &str =
+    "run as the machine's root, or with cap_sys_ptrace and cap_dac_read_search, see PERMISSIONS in lspipe(1)";
+
+const NAMESPACE: &str = "shows one PID namespace only, so that an end held outside it is not seen and ? stands for it";
+const HIDEPID: &str = "is mounted with hidepid, so that processes of others are not seen and ? stands for their ends";
 
 /// Says which of the processes and pipes that were asked for are not there, or could not be read.
 pub(crate) fn not_there(
@@ -31,9 +35,20 @@ pub(crate) fn no_process(pids: &[Pid], graph: &PipeGraph, file: Option<&str>) ->
     let missing = pids.iter().filter(|pid| !graph.parents.contains_key(pid));
     let say = |pid: &Pid| match file {
         Some(file) => format!("no process {pid} in {file}, which has those only that hold an end of a pipe"),
-        None => format!("no process {pid} in {}", graph.coverage.proc_root.display()),
+        None => format!("no process {pid} in {}{}", graph.coverage.proc_root.display(), not_shown(graph)),
     };
     missing.map(say).collect()
+}
+
+/// Why a process may be there though it is not listed.
+const fn not_shown(graph: &PipeGraph) -> &'static str {
+    match graph.coverage.outside {
+        Some(Outside::Hidepid) => {
+            ", which is mounted with hidepid and does not show those of others: run lspipe as root"
+        }
+        Some(Outside::PidNamespace) => ", which shows one PID namespace only",
+        None => "",
+    }
 }
 
 /// Says that two reports have nothing in common.
@@ -161,11 +176,16 @@ pub(crate) fn coverage(graph: &PipeGraph, file: Option<&str>) -> Vec<String> {
         }
     }));
     notes.extend(coverage.outside.map(|outside| {
-        match outside {
-            Outside::PidNamespace => "this proc shows one PID namespace only, so an end held outside it is not seen and ? stands for it: run lspipe on the host",
-            Outside::Hidepid => "this proc is mounted with hidepid, so processes of others are not seen and ? stands for their ends: run lspipe as root",
+        let (why, what) = match outside {
+            // Ours is another, which may show more.
+            Outside::PidNamespace if !coverage.own_pids => (NAMESPACE, "run lspipe without --proc, or on the host"),
+            Outside::PidNamespace => (NAMESPACE, "run lspipe on the host"),
+            Outside::Hidepid => (HIDEPID, "run lspipe as root"),
+        };
+        match file {
+            Some(_) => format!("the proc of this report {why}"),
+            None => format!("this proc {why}: {what}"),
         }
-        .to_owned()
     }));
     notes
 }
@@ -175,6 +195,8 @@ fn advice(graph: &PipeGraph) -> String {
     let refusal = |gap: &&Gap| !["EACCES", "EPERM", "ETIMEDOUT"].contains(&gap.error.as_str());
     if graph.pipefs.is_none() {
         "the files are missing from this tree, or may not be read".to_owned()
+    } else if graph.coverage.gaps.iter().any(|gap| gap.error == "EMFILE") {
+        "lspipe itself may have too few files open: raise its limit, as `ulimit -n 1024` does".to_owned()
     } else if let Some(gap) = graph.coverage.gaps.iter().find(refusal) {
         format!("{}, see errno(3)", errno(gap))
     } else if graph.coverage.privileged {
