@@ -67,9 +67,12 @@ pub(crate) fn is_earlier(old: &str, new: &str) -> String {
     format!("{new} was saved before {old}: swap them, or read + as - and - as +")
 }
 
-/// Says that a saved report does not tell of all who descend from a process.
-pub(crate) fn no_other_processes(file: &str) -> String {
-    format!("{file} tells of no process without a pipe, so that descendants through such a one are missing")
+/// Says that a saved report does not tell of all who descend from a process, if it does not.
+pub(crate) fn no_other_processes(file: &str, graph: &PipeGraph) -> Option<String> {
+    let is_whole = graph.processes.keys().all(|pid| graph.knows_ancestors(*pid));
+    (!is_whole).then(|| {
+        format!("{file} tells of no process without a pipe, so that descendants through such a one are missing")
+    })
 }
 
 /// Says whose fd tables a saved report lacks.

@@ -52,16 +52,7 @@ pub(super) fn find(case: &Case<'_>, pipe: &Pipe) -> Option<Finding> {
 
 /// Whether a process descends from one of those, or may do so: a plain report that was saved lacks ancestors that hold no end.
 fn may_descend(graph: &PipeGraph, pid: Pid, own: &BTreeSet<Pid>) -> bool {
-    let mut first = pid;
-    for ancestor in graph.ancestors(pid) {
-        if own.contains(&ancestor) {
-            return true;
-        }
-        first = ancestor;
-    }
-    let is_known = graph.processes.get(&first).is_some_and(|process| process.ppid.is_some())
-        || graph.parents.get(&first).is_some_and(Option::is_some);
-    first != Pid(1) && !is_known
+    graph.ancestors(pid).any(|ancestor| own.contains(&ancestor)) || !graph.knows_ancestors(pid)
 }
 
 /// Whether a finding says no more than one of `why` about one of the pipes whose write ends leaked: all of them have, then.

@@ -95,6 +95,15 @@ impl PipeGraph {
         ancestors(pid, move |pid| listed(pid).or_else(|| *self.parents.get(&pid)?))
     }
 
+    /// Whether all of them are known, up to the first process of all.
+    #[must_use]
+    pub fn knows_ancestors(&self, pid: Pid) -> bool {
+        let first = self.ancestors(pid).last().unwrap_or(pid);
+        first == Pid(1)
+            || self.processes.get(&first).is_some_and(|process| process.ppid.is_some())
+            || self.parents.get(&first).is_some_and(Option::is_some)
+    }
+
     /// The effective users on a side of a pipe, those who are opening it too, ascending.
     #[must_use]
     pub fn users_on(&self, pipe: &Pipe, side: Side) -> Vec<Uid> {

@@ -32,7 +32,7 @@ pub(super) fn pipes(
     if nothing_matched && notes.is_empty() {
         notes.push(notes::nothing_matched(selection, file));
     }
-    notes.extend(file.filter(|_| selection.descendants).map(notes::no_other_processes));
+    notes.extend(file.filter(|_| selection.descendants).and_then(|file| notes::no_other_processes(file, &graph)));
     notes.extend(file.filter(|_| is_part).map(notes::is_part));
     notes.extend(notes::coverage(&graph, file));
     if options.probe

@@ -62,7 +62,7 @@ pub(super) fn reasons(
     }
     notes.extend(unreadable);
     notes.extend(no_pipe);
-    notes.extend(file.filter(|_| selection.descendants).map(notes::no_other_processes));
+    notes.extend(file.filter(|_| selection.descendants).and_then(|file| notes::no_other_processes(file, &graph)));
     notes.extend(notes::of_file(file, &graph));
     notes.extend(notes::coverage(&graph, file));
     notes.extend(probed);
