@@ -23,9 +23,20 @@ pub enum Error {
     /// The proc root holds no process.
     #[error("{}: no proc file system, nor a tree like one: it has no directory named by a PID", .0.display())]
     NotProc(PathBuf),
-    /// No pipe could be made to learn the device of pipefs from.
-    #[error("cannot make a pipe, to learn which device pipes are on: {}", reason(.0))]
-    Pipefs(io::Error),
+    /// A directory of a proc file system, but not the one where that is mounted.
+    #[error("{}: a directory inside a proc file system: give the one where that is mounted, such as /proc", .0.display())]
+    InsideProc(PathBuf),
+    /// A proc file system that lists no process, and hides none.
+    #[error("{}: lists no process, since its PID namespace has ended: give the proc of another, such as /proc", .0.display())]
+    EndedNamespace(PathBuf),
+    /// The device of pipefs cannot be learned from a pipe of our own.
+    #[error("cannot learn which device pipes are on: {call} failed: {}{}", reason(source), call_cure(source))]
+    Pipefs {
+        /// The system call that failed.
+        call: &'static str,
+        /// Why.
+        source: io::Error,
+    },
     /// A path given as PIPE cannot be looked up.
     #[error("{}: {}{}", path.escape_debug(), reason(source), cure(source))]
     LookUp {
@@ -116,6 +127,16 @@ pub enum Error {
 pub(crate) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
     text.split_once(" (os error").map_or(text.as_str(), |(words, _)| words).to_owned()
+}
+
+/// What to do about a system call that failed though it was made as it should be.
+fn call_cure(error: &io::Error) -> &'static str {
+    match error.raw_os_error() {
+        Some(libc::ENOSYS | libc::EPERM | libc::EACCES) => {
+            "; a seccomp profile may forbid it, such as that of a container runtime older than the call"
+        }
+        _ => "",
+    }
 }
 
 /// What to do about a baseline that could not be read.

@@ -15,7 +15,7 @@ use super::fd_table::{self, Context, Table};
 use super::gap::gap;
 use super::parse;
 use super::process::ProcessDir;
-use super::root::{PF_EXITING, numbers_in, open_listing, read_piece, read_up_to};
+use super::root::{MOUNTS, PF_EXITING, numbers_in, open_listing, read_piece, read_up_to};
 use super::scanner::Scanner;
 use super::task::Tables;
 use super::watch::Step;
@@ -25,9 +25,6 @@ use crate::model::{Fd, Gap, Hidden, Holding, MayHold, Pid, PipeId, Unread};
 
 /// How much of an fdinfo is read, in bytes: that of an `io_uring` tells all that waits in its rings before its files.
 const LONGEST: usize = 1024 * 1024;
-
-/// How much of mountinfo is read, in bytes.
-const MOUNTS: u64 = 16 * 1024 * 1024;
 
 /// A trace of an end that no fd table shows.
 pub(super) enum Trace {

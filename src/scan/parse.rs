@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use procfs::{FromRead as _, ProcessCGroups};
 
-use crate::model::{OpenFlags, PipeId, Uid};
+use crate::model::{Device, OpenFlags, PipeId, Uid};
 
 /// The numbers that user space may read off the left of a line such as `Uid:\t1000\t1000\t1000\t1000`.
 fn numbers<T: FromStr>(text: &[u8]) -> impl Iterator<Item = T> {
@@ -277,18 +277,41 @@ pub(super) fn registered_pipes(text: &[u8]) -> Vec<PipeId> {
     files.filter_map(pipe).collect()
 }
 
-/// The pipes of which the kernel holds the write end for an autofs mount, by mountinfo: `pipe_ino=18913` among the options of the
-/// super block, which are the last field of a line.
+/// A file system that is mounted, by a line of mountinfo: `42 24 0:40 / /proc rw - proc proc rw,hidepid=invisible`; see
+/// `proc_pid_mountinfo(5)`.
+struct SuperBlock<'a> {
+    device: Option<Device>,
+    kind: &'a [u8],
+    options: &'a [u8],
+}
+
+impl<'a> SuperBlock<'a> {
+    fn all(text: &'a [u8]) -> impl Iterator<Item = Self> {
+        text.split(|byte| *byte == b'\n').filter_map(|line| {
+            let mut fields = line.split(|byte| *byte == b' ');
+            let device = fields.nth(2).and_then(number);
+            let mut fields = fields.skip_while(|field| *field != b"-").skip(1);
+            Some(Self { device, kind: fields.next()?, options: fields.nth(1)? })
+        })
+    }
+
+    /// The value of an option, which is given by its name and `=`.
+    fn option(&self, name: &[u8]) -> Option<&'a [u8]> {
+        self.options.split(|byte| *byte == b',').find_map(|option| option.strip_prefix(name))
+    }
+}
+
+/// The pipes of which the kernel holds the write end for an autofs mount, by mountinfo: `pipe_ino=18913`.
 pub(super) fn autofs_pipes(text: &[u8]) -> Vec<PipeId> {
-    let pipe = |line: &[u8]| {
-        let mut fields = line.split(|byte| *byte == b' ').skip_while(|field| *field != b"-").skip(1);
-        let (kind, options) = (fields.next()?, fields.nth(1)?);
-        let option = options.split(|byte| *byte == b',').find_map(|option| option.strip_prefix(b"pipe_ino="));
-        // It is -1 for a mount that nobody serves any more.
-        let inode = number(option.filter(|_| kind == b"autofs")?)?;
-        Some(PipeId::Anonymous { inode })
-    };
-    text.split(|byte| *byte == b'\n').filter_map(pipe).collect()
+    let autofs = SuperBlock::all(text).filter(|mounted| mounted.kind == b"autofs");
+    // It is -1 for a mount that nobody serves any more.
+    autofs.filter_map(|mounted| Some(PipeId::Anonymous { inode: number(mounted.option(b"pipe_ino=")?)? })).collect()
+}
+
+/// Whether the proc on this device is mounted with `hidepid`, by mountinfo. The option is shown only where it hides something
+/// (`proc_show_options` in fs/proc/root.c).
+pub(super) fn is_hidepid(text: &[u8], device: Device) -> bool {
+    SuperBlock::all(text).any(|mounted| mounted.device == Some(device) && mounted.option(b"hidepid=").is_some())
 }
 
 #[cfg(test)]

@@ -26,6 +26,9 @@ pub(super) const PF_EXITING: u32 = 0x4;
 /// How much of /proc/stat is read, in bytes.
 const LONGEST: u64 = 16 * 1024 * 1024;
 
+/// How much of mountinfo is read, in bytes.
+pub(super) const MOUNTS: u64 = 16 * 1024 * 1024;
+
 /// How much of a small file is read, in bytes. The longest real one, a cgroup file, stays far below; a file of a tree may be huge.
 const SMALL: usize = 64 * 1024;
 
@@ -65,7 +68,11 @@ impl ProcRoot {
         let kind = rustix::fs::fstatfs(&dir).map_err(failed)?.f_type;
         let mut root = Self { path: path.to_owned(), dir, real: None };
         if kind == PROC_SUPER_MAGIC {
-            root.real = Some(root.learn().map_err(Error::Pipefs)?);
+            // Every proc has it at its root (`proc_setup_self` in fs/proc/self.c), and nowhere else.
+            if rustix::fs::statat(&root.dir, c"self", AtFlags::SYMLINK_NOFOLLOW).is_err() {
+                return Err(Error::InsideProc(root.path));
+            }
+            root.real = Some(root.learn()?);
         } else {
             // Its links may lead to any file.
             privilege::renounce();
@@ -74,9 +81,12 @@ impl ProcRoot {
     }
 
     /// Makes a pipe of our own, the only one that we may touch, and looks at it through this proc. It is closed on return.
-    fn learn(&self) -> io::Result<Real> {
-        let (read_end, _write_end) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
-        let stat = rustix::fs::statx(&read_end, c"", AtFlags::EMPTY_PATH, StatxFlags::TYPE | StatxFlags::INO)?;
+    fn learn(&self) -> Result<Real, Error> {
+        let failed = |call| move |errno: Errno| Error::Pipefs { call, source: errno.into() };
+        let (read_end, _write_end) =
+            rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(failed("pipe2(2)"))?;
+        let stat = rustix::fs::statx(&read_end, c"", AtFlags::EMPTY_PATH, StatxFlags::TYPE | StatxFlags::INO)
+            .map_err(failed("statx(2)"))?;
         // "self" and never getpid(2): the proc of another PID namespace numbers us differently, or not at all.
         let own = rustix::fs::readlinkat(&self.dir, c"self", Vec::new()).ok();
         let info = self.read(&format!("self/fdinfo/{}", read_end.as_raw_fd())).map(|text| parse::fdinfo(&text));
@@ -100,8 +110,12 @@ impl ProcRoot {
         let listing = open_listing(&self.dir, c".").map_err(failed)?;
         let mut pids: Vec<Pid> = numbers_in(listing).map_err(failed)?.into_iter().map(Pid).collect();
         pids.retain(|pid| *pid > Pid(0) && *pid <= Pid::MAX);
-        if pids.is_empty() && self.real.is_none() {
-            return Err(Error::NotProc(self.path.clone()));
+        if pids.is_empty() {
+            match self.real {
+                None => return Err(Error::NotProc(self.path.clone())),
+                Some(_) if !self.is_hidepid() => return Err(Error::EndedNamespace(self.path.clone())),
+                Some(_) => {}
+            }
         }
         pids.sort_unstable();
         Ok(pids)
@@ -152,7 +166,7 @@ impl ProcRoot {
     /// Why there may be processes that `pids` does not show.
     pub(super) fn outside(&self, pids: &[Pid]) -> Option<Outside> {
         self.real.as_ref()?;
-        // Every PID namespace has a process 1 for as long as it lives.
+        // Every PID namespace has a process 1 for as long as any process lives in it.
         if pids.first() != Some(&Pid(1)) {
             return Some(Outside::Hidepid);
         }
@@ -160,6 +174,14 @@ impl ProcRoot {
         let kthreadd = self.read("2/stat").ok().and_then(|text| parse::stat(&text).flags);
         let initial = kthreadd.is_some_and(|flags| flags & PF_KTHREAD != 0);
         (!initial).then_some(Outside::PidNamespace)
+    }
+
+    /// Whether it is mounted with `hidepid`, by our own mounts. One that only others have mounted is reached through the directory of a
+    /// process that we may trace, and so that process is not hidden.
+    fn is_hidepid(&self) -> bool {
+        let mounts = read_up_to(CWD, c"/proc/self/mountinfo", MOUNTS).unwrap_or_default();
+        let stat = rustix::fs::statx(&self.dir, c"", AtFlags::EMPTY_PATH, StatxFlags::TYPE);
+        stat.is_ok_and(|stat| parse::is_hidepid(&mounts, device(&stat)))
     }
 
     /// A small file of the root.

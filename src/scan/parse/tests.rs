@@ -134,6 +134,16 @@ fn autofs_mount_tells_its_pipe() {
     assert_eq!(autofs_pipes(text), [PipeId::Anonymous { inode: 15043 }]);
 }
 
+/// By the name since Linux 5.8, and by the number before.
+#[test]
+fn proc_that_hides_processes() {
+    let text = b"22 27 0:21 / /proc rw,relatime shared:5 - proc proc rw\n\
+        42 27 0:39 / /a rw,relatime - proc proc rw,gid=4,hidepid=invisible\n43 27 0:40 / /b rw - proc proc rw,hidepid=2\n\
+        44 27 0:41 / /c rw - tmpfs hidepid=2 rw\n";
+    let is_hidden = |minor| is_hidepid(text, Device { major: 0, minor });
+    assert_eq!([21, 39, 40, 41, 42].map(is_hidden), [false, true, true, false, false]);
+}
+
 proptest! {
     #[test]
     fn no_bytes_make_a_parser_panic(text in proptest::collection::vec(any::<u8>(), 0..300)) {
@@ -149,7 +159,7 @@ proptest! {
     ) {
         let text = text.as_bytes();
         let _ = (fdinfo(text), stat(text), status(text), cgroup(text), boot_time(text));
-        let _ = (in_flight(text), registered_pipes(text), autofs_pipes(text));
+        let _ = (in_flight(text), registered_pipes(text), autofs_pipes(text), is_hidepid(text, Device { major: 1, minor: 2 }));
         let _ = (fd_limit(text), namespace(text), single(text));
     }
 

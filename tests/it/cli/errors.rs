@@ -1,6 +1,7 @@
 //! Wrong values: status 2, nothing on stdout, and one line on stderr that says what would be right.
 
 use super::Stage;
+use crate::support::need::{Need, need};
 use crate::support::run::{Output, lspipe};
 
 /// Each of these command lines is refused, in a line that has these words. All that are not are told at once.
@@ -156,6 +157,26 @@ fn no_proc_root() {
             let output = lspipe([form, &["--proc", root]].concat()).run();
             assert_eq!(accepted(&output, &[root, words]), None, "{root} {form:?}");
         }
+    }
+}
+
+/// A real proc, but not its root: what is below has directories named by numbers, too.
+#[test]
+fn no_proc_root_though_inside_a_proc() {
+    for root in ["/proc/self", "/proc/self/task", "/proc/self/fd", "/proc/sys"] {
+        for form in [&[][..], &["why"], &["audit"], &["fds", "1"]] {
+            let output = lspipe([form, &["--proc", root]].concat()).run();
+            assert_eq!(accepted(&output, &[root, "inside a proc", "such as /proc"]), None, "{root} {form:?}");
+        }
+    }
+}
+
+#[test]
+fn no_statx() {
+    need!(Need::PYTHON);
+    for form in [&[][..], &["why"]] {
+        let output = lspipe(form).without(libc::SYS_statx).run();
+        assert_eq!(accepted(&output, &["statx(2)", "Function not implemented", "seccomp"]), None, "{form:?}");
     }
 }
 

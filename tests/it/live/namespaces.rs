@@ -69,3 +69,20 @@ fn proc_of_a_pid_namespace() {
     let table = Table::parse(table.text());
     assert_eq!(table.cell(&scene.truth.id("out"), "READERS"), "?", "the reader is outside");
 }
+
+/// What lists no process has nothing to say, not even that nothing is wrong.
+#[test]
+fn proc_of_a_pid_namespace_that_has_ended() {
+    need!(Need::Root, Need::PYTHON, Need::Program("nsenter"));
+    let scene = Scene::start("pidns_ended", User::Me);
+    let inside = scene.truth.text("/proc");
+    let outside = format!("/proc/{}/root{inside}", scene.pid());
+    for form in [&[][..], &["why"], &["audit"], &["graph"], &["fds", "1"]] {
+        let args = |proc| [form, &["--proc", proc]].concat();
+        for output in [lspipe(args(inside)).mounts_of(scene.pid()).run(), lspipe(args(&outside)).run()] {
+            let output = output.expect(2);
+            assert_eq!(output.text(), "");
+            assert!(output.stderr.contains("its PID namespace has ended"), "{form:?}: {}", output.stderr);
+        }
+    }
+}

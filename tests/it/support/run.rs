@@ -61,6 +61,7 @@ pub(crate) struct Lspipe {
     limit: Duration,
     mounts_of: Option<u32>,
     setpriv: Vec<&'static str>,
+    without: Option<i64>,
     stdin: Option<Stdio>,
     stdout: Option<Stdio>,
 }
@@ -68,7 +69,16 @@ pub(crate) struct Lspipe {
 /// `lspipe` with these arguments.
 pub(crate) fn lspipe<I: IntoIterator<Item: AsRef<OsStr>>>(args: I) -> Lspipe {
     let args = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
-    Lspipe { args, user: User::Me, limit: LIMIT, mounts_of: None, setpriv: Vec::new(), stdin: None, stdout: None }
+    Lspipe {
+        args,
+        user: User::Me,
+        limit: LIMIT,
+        mounts_of: None,
+        setpriv: Vec::new(),
+        without: None,
+        stdin: None,
+        stdout: None,
+    }
 }
 
 impl Lspipe {
@@ -91,6 +101,12 @@ impl Lspipe {
     /// Runs it as setpriv(1) with these options makes it, which needs root.
     pub(crate) fn setpriv(mut self, options: &[&'static str]) -> Self {
         self.setpriv = options.to_vec();
+        self
+    }
+
+    /// Runs it where the system call of this number does not work.
+    pub(crate) fn without(mut self, call: i64) -> Self {
+        self.without = Some(call);
         self
     }
 
@@ -134,6 +150,10 @@ impl Lspipe {
         if !self.setpriv.is_empty() {
             words.push(tool("setpriv"));
             words.extend(self.setpriv.iter().map(OsString::from));
+        }
+        if let Some(call) = self.without {
+            let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scenes/refuse.py");
+            words.extend([tool("python3"), "-BE".into(), script.into(), call.to_string().into()]);
         }
         words.push(binary.into_os_string());
         let mut command = Command::new(&words[0]);
