@@ -15,7 +15,7 @@ use super::root::{PF_EXITING, PF_KTHREAD, numbers_in, open_listing};
 use super::syscall::{self, Abi, Call, Line, OpenArgument};
 use super::watch::Step;
 use super::wchan::{self, Place};
-use super::{memory, opening, parse};
+use super::{child, memory, opening, parse};
 use crate::model::{
     AccessMode, Besides, Cause, Children, Doing, Fd, OpenFlags, Operation, Pid, PipeId, PipeWait, Sleep, SleepOn, Task,
     TaskId, ThreadGroup, Tid, Trace,
@@ -51,8 +51,8 @@ pub(super) fn thread_group(pid: Pid, context: &mut Context<'_>) -> Option<Thread
     // Whoever changes an epoll may hold its lock while a file system does not answer, and its fdinfo waits for that lock.
     let epolls =
         looks.iter().all(|look| look.state != Some('D') && !look.trace.wchan.starts_with(b"request_wait_answer"));
-    let nested = status.ns_pid.is_some();
-    let mut tasks: Vec<Task> = looks.into_iter().filter_map(|look| look.task(epolls, nested, context)).collect();
+    let level = status.level();
+    let mut tasks: Vec<Task> = looks.into_iter().filter_map(|look| look.task(epolls, level, context)).collect();
     tasks.sort_unstable_by_key(|task| task.id);
     Some(ThreadGroup {
         pid,
@@ -90,7 +90,7 @@ impl<'a> Look<'a> {
     }
 
     /// What it is doing; none if it has ended.
-    fn task(self, epolls: bool, nested: bool, context: &mut Context<'_>) -> Option<Task> {
+    fn task(self, epolls: bool, level: usize, context: &mut Context<'_>) -> Option<Task> {
         context.watch.doing(Step::Task(self.id.tid));
         let doing = match self.state {
             Some('Z' | 'X' | 'x') => return None,
@@ -101,7 +101,7 @@ impl<'a> Look<'a> {
             Some('T') => Doing::Stopped,
             Some('t') => Doing::Traced,
             _ if self.flags & PF_EXITING != 0 => Doing::Exits,
-            _ => self.asleep(epolls, nested, context),
+            _ => self.asleep(epolls, level, context),
         };
         let waits = matches!(doing, Doing::Waits { .. });
         let idle = waits.then(|| self.idle(context)).flatten();
@@ -117,7 +117,7 @@ impl<'a> Look<'a> {
     }
 
     /// What a thread that sleeps waits for.
-    fn asleep(&self, epolls: bool, nested: bool, context: &mut Context<'_>) -> Doing {
+    fn asleep(&self, epolls: bool, level: usize, context: &mut Context<'_>) -> Doing {
         let place = wchan::place(&self.trace.wchan);
         let line = syscall::line(&self.trace.syscall);
         let (place, line) = match (place, line) {
@@ -139,7 +139,7 @@ impl<'a> Look<'a> {
         let abis = if context.scanner.root.real.is_some() { Abi::of_machine() } else { Abi::ALL };
         let mut calls = abis.iter().filter_map(|abi| syscall::decode(*abi, number, arguments));
         match calls.find(|call| place.fits(*call)) {
-            Some(call) => self.in_call(call, place, epolls, nested, context),
+            Some(call) => self.in_call(call, place, epolls, level, context),
             // The number does not tell what the place does, so it is the place that is believed.
             None => self.by_place(place),
         }
@@ -158,7 +158,7 @@ impl<'a> Look<'a> {
         Doing::Waits { causes: vec![Cause::Pipe(wait)], besides: self.lock() }
     }
 
-    fn in_call(&self, call: Call, place: Place, epolls: bool, nested: bool, context: &mut Context<'_>) -> Doing {
+    fn in_call(&self, call: Call, place: Place, epolls: bool, level: usize, context: &mut Context<'_>) -> Doing {
         match (place, call) {
             (Place::PipeRead | Place::Pipe, Call::Read(fd)) => self.at_pipe(Operation::Read, fd, context),
             (Place::PipeWrite | Place::Pipe, Call::Write(fd)) => self.at_pipe(Operation::Write, fd, context),
@@ -182,8 +182,10 @@ impl<'a> Look<'a> {
                 let set = if epolls { self.epoll(fd, context) } else { None };
                 self.at_poll(set, timeout, context)
             }
-            // The number of a child is one of the caller's own PID namespace.
-            (Place::Child, Call::Wait(_)) if nested => waits(Cause::Children(Children::All)),
+            (Place::Child, Call::Wait(Children::One(number))) if level > 0 => {
+                let child = child::known_as(number, level, self.process, &context.scanner.root);
+                waits(Cause::Children(child.map_or(Children::All, Children::One)))
+            }
             (Place::Child, Call::Wait(children)) => waits(Cause::Children(children)),
             (Place::Futex, Call::Futex { address, private, timeout: false }) if private || self.is_private(address) => {
                 waits(Cause::Threads)

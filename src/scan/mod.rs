@@ -4,6 +4,7 @@
 //! mid-scan is counted. Nothing is joined, judged or selected here.
 
 mod blocked;
+mod child;
 mod descriptor;
 mod directories;
 mod fd_table;
@@ -14,7 +15,6 @@ mod memory;
 mod mounts;
 mod opening;
 mod parse;
-
 mod privilege;
 mod process;
 mod root;

@@ -99,8 +99,8 @@ pub(super) fn stat(text: &[u8]) -> Stat {
 pub(super) struct Status {
     /// The second number of `Uid:\t1000\t1000\t1000\t1000`: the effective one, as ps and lsof show.
     pub(super) uid: Option<Uid>,
-    /// The last number of `NSpid:\t1058\t11\t1`, where there is more than one.
-    pub(super) ns_pid: Option<u32>,
+    /// `NSpid:\t1058\t11\t1`: its number in the PID namespace of the proc, in the one below that, and so on down to its own.
+    pub(super) ns_pids: Vec<u32>,
     /// `TracerPid:\t0` where nobody traces it.
     pub(super) tracer: Option<u32>,
     /// `SigCgt:\t0000000000000002`, in hexadecimal.
@@ -109,13 +109,25 @@ pub(super) struct Status {
     pub(super) switches: Option<u64>,
 }
 
+impl Status {
+    /// The number by which it knows itself, where that is in another PID namespace.
+    pub(super) fn ns_pid(&self) -> Option<u32> {
+        self.ns_pids.iter().skip(1).last().copied()
+    }
+
+    /// How many PID namespaces below that of the proc its own is.
+    pub(super) fn level(&self) -> usize {
+        self.ns_pids.len().saturating_sub(1)
+    }
+}
+
 pub(super) fn status(text: &[u8]) -> Status {
     let mut status = Status::default();
     for line in text.split(|byte| *byte == b'\n') {
         if let Some(rest) = line.strip_prefix(b"Uid:") {
             status.uid = numbers(rest).nth(1).map(Uid);
         } else if let Some(rest) = line.strip_prefix(b"NSpid:") {
-            status.ns_pid = numbers(rest).skip(1).last();
+            status.ns_pids = numbers(rest).collect();
         } else if let Some(rest) = line.strip_prefix(b"TracerPid:") {
             status.tracer = number(rest.trim_ascii()).filter(|pid| *pid != 0);
         } else if let Some(rest) = line.strip_prefix(b"SigCgt:") {
@@ -181,6 +193,11 @@ pub(super) fn exec_start(text: &[u8]) -> Option<std::time::Duration> {
 /// The text of a file that holds one line, such as comm or sys/kernel/hostname, without its newline.
 pub(super) fn line(text: &[u8]) -> &[u8] {
     text.strip_suffix(b"\n").unwrap_or(text)
+}
+
+/// The numbers in a file such as children of /proc/PID/task/TID: `1058 1060 `.
+pub(super) fn list(text: &[u8]) -> Vec<u32> {
+    numbers(text).collect()
 }
 
 /// The number that a file of /proc/sys holds.

@@ -92,7 +92,7 @@ impl ProcessDir {
             cmdline,
             state: stat.state,
             started_at: stat.start_time.and_then(|ticks| scanner.clock.at(ticks)),
-            ns_pid: status.ns_pid,
+            ns_pid: status.ns_pid(),
             container: group.container,
             unit: group.unit,
             fd_limit: audited.then(|| parse::fd_limit(&self.text("limits"))).flatten(),

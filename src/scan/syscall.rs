@@ -52,7 +52,7 @@ pub(super) enum Call {
     Epoll { fd: Fd, timeout: bool },
     /// open(2): relative to a descriptor, or to the working directory.
     Open { dir: Option<Fd>, path: u64, flags: OpenArgument },
-    /// wait4(2) and waitid(2).
+    /// wait4(2) and waitid(2): one child by its number in the PID namespace of the caller.
     Wait(Children),
     /// futex(2) in an operation that waits.
     Futex { address: u64, private: bool, timeout: bool },

@@ -82,9 +82,13 @@ fn what_is_cut_short_still_counts() {
 #[test]
 fn status_gives_the_effective_user_and_the_innermost_pid() {
     let text = b"Name:\tx\nUid:\t1000\t1001\t1002\t1003\nNSpid:\t1058\t11\t1\n";
-    assert_eq!(status(text), Status { uid: Some(Uid(1001)), ns_pid: Some(1), ..Status::default() });
-    // In one namespace only, there is no other number.
-    assert_eq!(status(b"NSpid:\t1058\n").ns_pid, None);
+    let expected = Status { uid: Some(Uid(1001)), ns_pids: vec![1058, 11, 1], ..Status::default() };
+    assert_eq!((expected.ns_pid(), expected.level()), (Some(1), 2));
+    assert_eq!(status(text), expected);
+    // In one namespace only, there is no other number; nor is there before Linux 4.1.
+    for text in [&b"NSpid:\t1058\n"[..], b"Name:\tx\n"] {
+        assert_eq!((status(text).ns_pid(), status(text).level()), (None, 0));
+    }
 }
 
 #[test]

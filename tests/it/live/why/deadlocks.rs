@@ -2,6 +2,7 @@
 
 use super::{assert_certain, assert_claims, assert_waits, claim, fd_of, why};
 use crate::support::need::{Need, need};
+use crate::support::report::Report;
 use crate::support::run::lspipe;
 use crate::support::scene::Scene;
 use crate::support::user::User;
@@ -48,6 +49,30 @@ fn parent_that_waits_for_a_child_stuck_with_itself() {
                 assert!(text.text().contains(&format!("(PID {pid})")), "no {pid} in {}", text.text());
             }
         }
+    }
+}
+
+/// In a PID namespace, whose numbers are not ours: the one that it waits for is told from the one that it does not.
+#[test]
+fn parent_in_a_pid_namespace_that_waits_for_one_of_two_children() {
+    need!(Need::Root, Need::PYTHON, Need::Program("nsenter"));
+    for kind in ["same", "deeper"] {
+        let scene = Scene::start_with("why_pidns", User::Me, &[kind]);
+        let (parent, child) = (scene.truth.number("/waiter"), scene.truth.number("/child"));
+        let pipe = scene.truth.id("pipe");
+        let report = why(User::Me, [""; 0]);
+        assert_claims(&scene, &report, &[claim("deadlock", [parent, child], [&pipe])]);
+        let wakers = |pid: u32| -> Vec<u32> {
+            let wait = report.waits().iter().find(|wait| wait.pid == pid).expect("a wait");
+            wait.wakers.iter().map(|waker| waker.pid).collect()
+        };
+        assert_eq!((wakers(parent), wakers(child)), (vec![child], vec![parent]));
+
+        let proc = scene.truth.text("/proc");
+        let output = lspipe(["why", "--json", "--proc", proc]).mounts_of(scene.pid()).run().expect(1);
+        let inside = Report::parse(&output.stdout);
+        let codes: Vec<_> = inside.findings().iter().map(|finding| finding.code.as_str()).collect();
+        assert_eq!(codes, ["deadlock"], "{:#?}", inside.findings());
     }
 }
 
