@@ -8,10 +8,11 @@ use std::time::Duration;
 
 use procfs::FromBufRead as _;
 use procfs::process::{MMPermissions, MemoryMaps};
+use rustix::fs::CWD;
 
 use super::fd_table::{Context, Table, Walk};
 use super::process::ProcessDir;
-use super::root::{PF_EXITING, PF_KTHREAD, numbers_in, open_listing};
+use super::root::{PF_EXITING, PF_KTHREAD, numbers_in, open_listing, read_small};
 use super::syscall::{self, Abi, Call, Line, OpenArgument};
 use super::watch::Step;
 use super::wchan::{self, Place};
@@ -110,8 +111,11 @@ impl<'a> Look<'a> {
 
     /// For how long it has not run: on the scheduler's clock, of which our own thread, which runs now, tells the time.
     fn idle(&self, context: &Context<'_>) -> Option<Duration> {
-        context.scanner.root.real.as_ref()?;
-        let now = parse::exec_start(&context.scanner.root.read("thread-self/sched").ok()?)?;
+        let root = &context.scanner.root;
+        root.real.as_ref()?;
+        // In our own proc: that of another PID namespace does not list us, and the clock is the same.
+        let own = read_small(CWD, c"/proc/thread-self/sched").or_else(|_| root.read("thread-self/sched"));
+        let now = parse::exec_start(&own.ok()?)?;
         // It is 0 after the thread was moved to another processor (`migrate_task_rq_fair` in kernel/sched/fair.c).
         now.checked_sub(parse::exec_start(&self.text("sched")).filter(|start| !start.is_zero())?)
     }
