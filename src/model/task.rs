@@ -142,7 +142,7 @@ pub struct PipeWait {
     pub fd: Option<Fd>,
     /// The pipe; none where the system call could not be read, or the descriptor is closed meanwhile.
     pub pipe: Option<PipeId>,
-    /// In open(2): the path, as it was given.
+    /// In open(2): the path, after the directory that it is relative to where that has a name. It may lead elsewhere for us.
     pub path: Option<Vec<u8>>,
 }
 

@@ -11,12 +11,13 @@ use procfs::process::{MMPermissions, MemoryMaps};
 use rustix::fs::CWD;
 
 use super::fd_table::{Context, Table, Walk};
+use super::opening::Start;
 use super::process::ProcessDir;
 use super::root::{PF_EXITING, PF_KTHREAD, numbers_in, open_listing, read_small};
 use super::syscall::{self, Abi, Call, Line, OpenArgument};
 use super::watch::Step;
 use super::wchan::{self, Place};
-use super::{child, memory, opening, parse};
+use super::{child, memory, parse};
 use crate::model::{
     AccessMode, Besides, Cause, Children, Doing, Fd, OpenFlags, Operation, Pid, PipeId, PipeWait, Sleep, SleepOn, Task,
     TaskId, ThreadGroup, Tid, Trace,
@@ -243,15 +244,14 @@ impl<'a> Look<'a> {
                 .and_then(|bytes| u32::try_from(u64::from_ne_bytes(bytes)).ok()),
         };
         let path = memory::string(self.process, path);
+        let start = Start { process: self.process, thread: &self.dir, dir };
         context.watch.doing(Step::Path(self.id.tid));
         let pipe = match &path {
-            Some(path) if !context.skip.paths.contains(&self.id.tid) => {
-                opening::fifo(context.scanner, self.process, dir, path)
-            }
+            Some(path) if !context.skip.paths.contains(&self.id.tid) => start.fifo(path, &context.scanner.root),
             _ => None,
         };
         context.watch.doing(Step::Task(self.id.tid));
-        let path = path.map(|path| opening::absolute(self.process, dir, path));
+        let path = path.map(|path| start.name(path));
         let access = flags.and_then(|flags| OpenFlags(flags).access()).unwrap_or(AccessMode::ReadWrite);
         waits(Cause::Pipe(PipeWait { operation: Operation::Open, access, fd: None, pipe, path }))
     }

@@ -1,47 +1,111 @@
-//! The FIFO that a thread is opening: which one, seen from that thread. It is looked up, and never opened.
+//! The FIFO that a thread is opening: which one, seen from that thread. It is looked up, and never opened. That asks file systems, so
+//! that it belongs under the watch.
+//!
+//! Only the links in /proc lead to where a thread is and to its root directory. Their text is a name, which may lead elsewhere: in
+//! another root, in other mounts, and where something was mounted over it.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, StatxFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, PROC_SUPER_MAGIC, StatxFlags};
 
-use super::Scanner;
 use super::descriptor::pipe_of;
 use super::process::ProcessDir;
-use super::root::open_dir;
+use super::root::{ProcRoot, Real, device, open_dir};
 use crate::model::{Fd, PipeId};
 
-/// The FIFO at a path as the process sees it: from its root directory, or from the directory that the path is relative to. None if
-/// it is no longer there, or not to be seen.
-pub(super) fn fifo(scanner: &Scanner, process: &ProcessDir, dir: Option<Fd>, path: &[u8]) -> Option<PipeId> {
-    let Some(real) = &scanner.root.real else {
-        // A tree of plain files has no other root than ours.
-        return identify(CWD, path, None);
-    };
-    let flags = OFlags::PATH | OFlags::CLOEXEC;
-    let root = open_dir(process.dir(), c"root").ok()?;
-    // Links in it lead where they would lead the process.
-    let path = absolute(process, dir, path.to_vec());
-    let file = rustix::fs::openat2(root, path, flags, Mode::empty(), ResolveFlags::IN_ROOT);
-    identify(file.ok()?, b"", Some(real))
+/// `MAXSYMLINKS` of include/linux/namei.h: so many links in one path, and the kernel gives up.
+const MOST_LINKS: u32 = 40;
+
+/// Where a path begins.
+pub(super) struct Start<'a> {
+    pub(super) process: &'a ProcessDir,
+    /// The directory of the files of the thread, below the process.
+    pub(super) thread: &'a str,
+    /// What a path that is not absolute is relative to; none for the working directory.
+    pub(super) dir: Option<Fd>,
 }
 
-/// The path from the root directory on, where the directory that it is relative to has a name.
-pub(super) fn absolute(process: &ProcessDir, dir: Option<Fd>, path: Vec<u8>) -> Vec<u8> {
-    if path.starts_with(b"/") {
-        return path;
+impl Start<'_> {
+    /// The FIFO at a path. None if it is no longer there, or not to be seen.
+    pub(super) fn fifo(&self, path: &[u8], root: &ProcRoot) -> Option<PipeId> {
+        let Some(real) = &root.real else {
+            // A tree of plain files has no other root than ours, and names are all there is.
+            let path = self.name(path.to_vec());
+            return path.starts_with(b"/").then(|| identify(CWD, &path, None))?;
+        };
+        let root = open_dir(self.process.dir(), format!("{}root", self.thread)).ok()?;
+        let start = if path.starts_with(b"/") { None } else { Some(open_dir(self.process.dir(), self.link()).ok()?) };
+        identify(walk(&root, start, path)?, b"", Some(real))
     }
-    let start = match dir {
-        Some(fd) => rustix::fs::readlinkat(process.dir(), format!("fd/{fd}"), Vec::new()),
-        None => rustix::fs::readlinkat(process.dir(), c"cwd", Vec::new()),
-    };
-    let below = path.strip_prefix(b"./").unwrap_or(&path);
-    match start {
-        Ok(start) => [start.as_bytes(), b"/", below].concat(),
-        Err(_) => path,
+
+    /// The path from the root directory on, where the directory that it is relative to has a name.
+    pub(super) fn name(&self, path: Vec<u8>) -> Vec<u8> {
+        if path.starts_with(b"/") {
+            return path;
+        }
+        let below = path.strip_prefix(b"./").unwrap_or(&path);
+        match rustix::fs::readlinkat(self.process.dir(), self.link(), Vec::new()) {
+            // Removed, as it seems: then no name leads there.
+            Ok(start) if start.as_bytes().ends_with(b" (deleted)") => path,
+            Ok(start) => [start.as_bytes(), b"/", below].concat(),
+            Err(_) => path,
+        }
+    }
+
+    fn link(&self) -> String {
+        let thread = self.thread;
+        self.dir.map_or_else(|| format!("{thread}cwd"), |fd| format!("{thread}fd/{fd}"))
     }
 }
 
-fn identify(dir: impl AsFd, path: &[u8], real: Option<&super::root::Real>) -> Option<PipeId> {
+/// Looks a path up as the kernel does for whoever has this root directory (`path_resolution(7)`), from a directory or from the root: name
+/// by name, since from a directory openat2(2) keeps a lookup either below that or within our own root.
+fn walk(root: &OwnedFd, start: Option<OwnedFd>, path: &[u8]) -> Option<OwnedFd> {
+    let mut here = start;
+    // The names that are left, the next one last.
+    let mut left = names(path);
+    let mut links = 0;
+    while let Some(name) = left.pop() {
+        let dir = here.as_ref().unwrap_or(root);
+        if name == b".." && is_same(dir, root) {
+            continue;
+        }
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let next = rustix::fs::openat(dir, name, flags, Mode::empty()).ok()?;
+        let Ok(target) = rustix::fs::readlinkat(&next, c"", Vec::new()) else {
+            here = Some(next);
+            continue;
+        };
+        links += 1;
+        // A link in a proc may lead each process elsewhere, such as /proc/self.
+        if links > MOST_LINKS || rustix::fs::fstatfs(&next).ok()?.f_type == PROC_SUPER_MAGIC {
+            return None;
+        }
+        if target.as_bytes().starts_with(b"/") {
+            here = None;
+        }
+        left.extend(names(target.as_bytes()));
+    }
+    here
+}
+
+/// The names in a path, the first one last.
+fn names(path: &[u8]) -> Vec<Vec<u8>> {
+    let names = path.split(|byte| *byte == b'/').filter(|name| !name.is_empty() && *name != b".");
+    names.rev().map(<[u8]>::to_vec).collect()
+}
+
+/// Whether two descriptors are of one directory in one mount. Before Linux 5.8 the mount is not told.
+fn is_same(a: &OwnedFd, b: &OwnedFd) -> bool {
+    let flags = AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT | AtFlags::EMPTY_PATH;
+    let look = |dir: &OwnedFd| rustix::fs::statx(dir, c"", flags, StatxFlags::INO | StatxFlags::MNT_ID);
+    match (look(a), look(b)) {
+        (Ok(a), Ok(b)) => (device(&a), a.stx_ino, a.stx_mnt_id) == (device(&b), b.stx_ino, b.stx_mnt_id),
+        _ => false,
+    }
+}
+
+fn identify(dir: impl AsFd, path: &[u8], real: Option<&Real>) -> Option<PipeId> {
     let flags = AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT | AtFlags::EMPTY_PATH;
     pipe_of(&rustix::fs::statx(dir, path, flags, StatxFlags::TYPE | StatxFlags::INO).ok()?, real)
 }

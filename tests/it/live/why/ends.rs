@@ -1,6 +1,6 @@
 //! Ends that keep others waiting: leaked, stalled, hidden, not yet there; and pipelines with nothing wrong.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -76,6 +76,47 @@ fn opens_that_nobody_meets() {
             assert_eq!(only.waits().iter().map(|wait| wait.pid).collect::<Vec<_>>(), [pid]);
         }
     }
+}
+
+/// A path means what it means to whoever opens it, also where it leads elsewhere for us.
+#[test]
+fn opens_by_names_that_lead_elsewhere_for_us() {
+    need!(Need::Root, Need::PYTHON, Need::Program("nsenter"));
+    let scene = Scene::start("why_places", User::Me);
+    let pid = |name: &str| scene.truth.number(&format!("/{name}"));
+    let there = scene.truth.names().filter(|name| *name != "gone");
+    let ids: BTreeMap<&str, String> = there.map(|name| (name, scene.truth.id(name))).collect();
+    let mut claims: Vec<_> = ids.iter().map(|(name, id)| claim("blocked-open", [pid(name)], [id])).collect();
+    claims.push(claim("blocked-open", [pid("gone")], []));
+    // From outside, and from the mounts of the scene.
+    let inside = lspipe(["why", "--json"]).mounts_of(scene.pid()).run().expect(1);
+    for report in [why(User::Me, [""; 0]), Report::parse(&inside.stdout)] {
+        assert_claims(&scene, &report, &claims);
+        for (name, id) in &ids {
+            assert_opener(&report, id, (pid(name), "r"));
+        }
+        let gone = report.waits().iter().find(|wait| wait.pid == pid("gone")).expect("a wait");
+        assert_eq!((gone.path.as_deref(), &gone.pipe), (Some("fifo"), &None), "no name leads there");
+    }
+    // By a name of ours, too.
+    let jail = scene.dir().join("stage/jail/data");
+    for name in ["relative", "absolute", "above", "linked"] {
+        assert_opener(&lspipe([jail.join(name)]).report(), &ids[name], (pid(name), "r"));
+    }
+}
+
+/// To look up what somebody opens may be to ask a dead file system.
+#[test]
+fn opens_on_a_stopped_file_system() {
+    need!(Need::Root, Need::PYTHON, Need::Fuse);
+    let _turn = turn::take();
+    let usual = lspipe(["why", "--json"]).run().took;
+    let scene = Scene::start("why_fuse_open", User::Me);
+    let opener = scene.truth.number("/opener");
+    let output = lspipe(["why", "--json"]).run().expect(1);
+    assert!(output.took < usual * 3 + Duration::from_secs(5), "took {:?}, and {usual:?} before", output.took);
+    let report = Report::parse(&output.stdout);
+    assert_claims(&scene, &report, &[claim("blocked-open", [opener], [])]);
 }
 
 /// One opens it by a path that leads out of its folder and back.
