@@ -31,7 +31,7 @@ impl Start<'_> {
         let Some(real) = &root.real else {
             // A tree of plain files has no other root than ours, and names are all there is.
             let path = self.name(path.to_vec());
-            return path.starts_with(b"/").then(|| identify(CWD, &path, None))?;
+            return if path.starts_with(b"/") { identify(CWD, &path, None) } else { None };
         };
         let root = open_dir(self.process.dir(), format!("{}root", self.thread)).ok()?;
         let start = if path.starts_with(b"/") { None } else { Some(open_dir(self.process.dir(), self.link()).ok()?) };

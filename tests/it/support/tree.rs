@@ -92,6 +92,21 @@ impl ProcTree {
         self
     }
 
+    /// Says how a process is called in its PID namespace and in those between, the innermost last.
+    pub(crate) fn numbers(&self, pid: u32, inner: &str) -> &Self {
+        let path = self.root.join(pid.to_string()).join("status");
+        let status = fs::read_to_string(&path).expect("a process");
+        fs::write(path, status.replace(&format!("NSpid:\t{pid}\n"), &format!("NSpid:\t{pid}\t{inner}\n")))
+            .expect("write status");
+        self
+    }
+
+    /// Says whom the only thread of a process has for children, as kernels do that list them.
+    pub(crate) fn children(&self, pid: u32, children: &str) -> &Self {
+        fs::write(self.root.join(format!("{pid}/task/{pid}/children")), children).expect("write children");
+        self
+    }
+
     /// Adds a descriptor to the table of a thread.
     pub(crate) fn thread_fd(&self, pid: u32, tid: u32, fd: u32, target: impl AsRef<Path>, flags: &str) -> &Self {
         self.descriptor(&format!("{pid}/task/{tid}"), fd, target.as_ref(), flags)
