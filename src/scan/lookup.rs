@@ -31,7 +31,7 @@ pub fn pipe_at(proc_root: &Path, path: &Path) -> Result<PipeId, Error> {
         Err(_) => path.to_owned(),
     };
     let is_descriptor = place.strip_prefix(proc_root).is_ok_and(is_descriptor);
-    let name = path.to_string_lossy().into_owned();
+    let name = place.to_string_lossy().into_owned();
     let look = move || {
         if !is_descriptor {
             privilege::renounce();
