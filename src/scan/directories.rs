@@ -21,8 +21,8 @@ const STICKY: u16 = 0o1000;
 /// What the directories on the way to a FIFO allow. None if one could not be looked at, or another file is at its end by now.
 ///
 /// The kernel tells the path from our own root directory on, if it leads there, and else from the root of the mount namespace of whoever
-/// holds it (`d_path` in `fs/d_path.c`). Its root is another in a container and in a chroot(2), so both are tried: what is at the end tells
-/// whether it was the right one.
+/// holds it (`d_path` in `fs/d_path.c`). The holder's root is another in a container, and below that in a chroot(2): what is at the end tells
+/// which it was.
 pub(super) fn directories(
     scanner: &Scanner,
     process: &ProcessDir,
@@ -31,9 +31,14 @@ pub(super) fn directories(
     file: &PipeFile,
 ) -> Option<Directories> {
     let real = scanner.root.real.as_ref();
-    let below = |root: OwnedFd| walk(root, path, pipe, file, real);
-    let holders = real.and_then(|_| open_dir(process.dir(), c"root").ok()).and_then(below);
-    holders.or_else(|| open_dir(CWD, c"/").ok().and_then(below))
+    let from = |root: OwnedFd, path| walk(root, path, pipe, file, real);
+    let holders = || real.and_then(|_| open_dir(process.dir(), c"root").ok());
+    let jailed = || {
+        let jail = rustix::fs::readlinkat(process.dir(), c"root", Vec::new()).ok()?;
+        from(holders()?, path.strip_prefix(jail.as_bytes())?)
+    };
+    let whole = holders().and_then(|root| from(root, path));
+    whole.or_else(jailed).or_else(|| from(open_dir(CWD, c"/").ok()?, path))
 }
 
 fn walk(root: OwnedFd, path: &[u8], pipe: PipeId, file: &PipeFile, real: Option<&Real>) -> Option<Directories> {

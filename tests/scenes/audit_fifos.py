@@ -65,9 +65,18 @@ def build():
         use("/fifo", "r")
         scene.label("jailed", os.open("/fifo", os.O_PATH), paths["jailed"])
 
+    def in_a_cell():
+        """The same, where nobody comes to from outside."""
+        scene.close(*(end["fd"] for end in scene.table()))
+        os.chroot(os.path.dirname(paths["cell"]))
+        use("/fifo", "r")
+        scene.label("cell", os.open("/fifo", os.O_PATH), paths["cell"])
+
     paths["jailed"] = make("jailed", 0o622, 0o755, 0, 0)
+    os.mkdir("prison", 0o700)
+    paths["cell"] = make("prison/cell", 0o622, 0o755, 0, 0)
     paths["nobodys"] = make("nobodys", 0o622, 0o755, NOBODY, NOBODY)
-    return {"other": scene.child(others), "jailed": scene.child(jailed)}
+    return {"other": scene.child(others), "jailed": scene.child(jailed), "cell": scene.child(in_a_cell)}
 
 
 scene.run(build)

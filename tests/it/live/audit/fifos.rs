@@ -27,6 +27,7 @@ fn fifos_that_others_may_open() {
         ("moved", ("info", "user 65534 may put another file in its place")),
         ("members", ("info", "group 65534 may put another file in its place")),
         ("jailed", ("error", "everybody may write to what root reads")),
+        ("cell", ("error", "everybody may write to what root reads")),
         ("nobodys", ("info", "everybody may write to what user 65534 reads")),
     ]);
     let expected: Vec<_> = cases
@@ -34,7 +35,7 @@ fn fifos_that_others_may_open() {
         .map(|(name, (severity, _))| {
             let holder = match *name {
                 "nobodys" => scene.truth.number("/other"),
-                "jailed" => scene.truth.number("/jailed"),
+                "jailed" | "cell" => scene.truth.number(&format!("/{name}")),
                 _ => scene.pid(),
             };
             claim(&format!("{severity} proven"), [holder], [&scene.truth.id(name)])
