@@ -59,7 +59,8 @@ pub fn add_openers(graph: &mut PipeGraph, groups: &BTreeMap<Pid, ThreadGroup>) {
 fn pipe(seen: &[SeenEnd]) -> Option<Pipe> {
     let paths = || seen.iter().filter_map(|seen| seen.path.as_ref());
     // A name that was removed while another hard link lives reads so too: prefer one that does not.
-    let path = paths().find(|path| !path.ends_with(b" (deleted)")).or_else(|| paths().next());
+    // Of several, one and the same whoever holds it.
+    let path = paths().filter(|path| !path.ends_with(b" (deleted)")).min().or_else(|| paths().min());
     Some(Pipe {
         id: seen.first()?.pipe,
         path: path.cloned(),

@@ -69,6 +69,11 @@ fn a_name_that_still_leads_to_the_fifo_is_preferred() {
     };
     let graph = join(snapshot(vec![seen(1, "/run/old (deleted)"), seen(2, "/run/new")]));
     assert_eq!(graph.pipes[0].path.as_deref(), Some(b"/run/new".as_slice()));
+    // Of two hard links it is the same one, whoever has opened it by which.
+    for [one, other] in [[1, 2], [2, 1]] {
+        let graph = join(snapshot(vec![seen(one, "/run/a"), seen(other, "/run/b")]));
+        assert_eq!(graph.pipes[0].path.as_deref(), Some(b"/run/a".as_slice()));
+    }
     let graph = join(snapshot(vec![seen(1, "/run/only (deleted)")]));
     assert_eq!(graph.pipes[0].path.as_deref(), Some(b"/run/only (deleted)".as_slice()));
 }
