@@ -58,7 +58,9 @@ orphans, programs that inherited the end without being told, or the reader
 itself.
 
 Warning; info if the reader waits for other things as well, or with a timeout.
-It is inferred from how the processes are related.
+It is inferred from how the processes are related, and suspected where somebody
+who could not be seen may hold the write end as well, and may be the one who
+writes.
 
 Harmless where the holder will write after all.
 
@@ -70,7 +72,8 @@ A writer is blocked on a full pipe, and none of those who hold the read end is
 about to read: they are stopped, or wait for something else.
 
 Warning; info if the readers wait for a terminal, a socket or other files, and
-may well come back. It is proven by what their threads do.
+may well come back. It is proven by what their threads do, and suspected where
+somebody who could not be seen may read as well.
 
 Harmless if the reader is only slow, or stopped on purpose.
 

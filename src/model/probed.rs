@@ -194,12 +194,13 @@ impl PipeGraph {
         suspects
     }
 
-    /// Who may hold an end on a side on which no table shows any; nobody where the kernel told whether there is one.
+    /// Who may hold an end on a side beside those who are seen to; nobody where the kernel said that there is none. That there is one
+    /// says nothing where one is seen.
     #[must_use]
     pub fn unseen(&self, pipe: PipeId, side: Side) -> Vec<Suspect> {
         match self.probed(pipe).has(side) {
-            Some(_) => Vec::new(),
-            None => [self.unlisted(pipe, side), self.may_hold(pipe, side)].concat(),
+            Some(false) => Vec::new(),
+            _ => [self.unlisted(pipe, side), self.may_hold(pipe, side)].concat(),
         }
     }
 

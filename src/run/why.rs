@@ -156,7 +156,14 @@ fn look_again(root: &Path, groups: Groups, again: &mut BTreeSet<Pid>) -> Result<
 
 /// Whether a finding depends on who else may hold an end.
 fn asks_who_hides(finding: &Finding) -> bool {
-    matches!(finding.fault, Fault::Deadlock { .. } | Fault::HiddenEnd { .. } | Fault::Missing { .. })
+    matches!(
+        finding.fault,
+        Fault::Deadlock { .. }
+            | Fault::LeakedWriteEnd { .. }
+            | Fault::StalledReader { .. }
+            | Fault::HiddenEnd { .. }
+            | Fault::Missing { .. }
+    )
 }
 
 /// Whether a finding may be true for a moment on a healthy machine.

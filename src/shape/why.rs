@@ -149,7 +149,7 @@ pub(crate) struct Finding<'a> {
     pub(crate) code: Word,
     #[cfg_attr(test, schemars(extend("enum" = ["error", "warning", "info"])))]
     pub(crate) severity: Word,
-    /// `proven`, by what the kernel shows; `inferred`, from how the processes are related; `suspected`: proven but for the doubts.
+    /// `proven`, by what the kernel shows; `inferred`, from how the processes are related; `suspected`: one of these but for the doubts.
     #[cfg_attr(test, schemars(extend("enum" = ["proven", "inferred", "suspected"])))]
     pub(crate) certainty: Word,
     /// What is wrong, for a person.

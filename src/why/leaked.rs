@@ -1,6 +1,6 @@
 //! Leaked write ends: a reader waits for end of file, and only those keep it from it who have nothing to do with its pipeline.
 //!
-//! That is a judgement of how processes are related, and is told as one.
+//! That is a judgement of how processes are related, and is told as one: and as a suspicion, where the true writer may not be seen.
 
 use std::collections::BTreeSet;
 
@@ -54,7 +54,7 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Finding> {
         fault: Fault::LeakedWriteEnd { pipe: pipe.id, readers, holders: strangers, patient },
         tasks,
         pipes: vec![pipe.id],
-        doubts: Vec::new(),
+        doubts: case.doubts(pipe.id, Side::Write),
     })
 }
 

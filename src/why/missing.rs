@@ -16,7 +16,7 @@ pub(super) fn find(case: &Case<'_>, waits: &[Wait]) -> Vec<Finding> {
             fault: Fault::Missing { pipe: pipe.id, side },
             tasks: Vec::new(),
             pipes: vec![pipe.id],
-            doubts: case.graph.unseen(pipe.id, side).into_iter().map(Doubt::Holder).collect(),
+            doubts: case.doubts(pipe.id, side),
         }));
     }
     findings

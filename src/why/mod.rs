@@ -16,7 +16,7 @@ mod waits;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    Besides, Cause, Diagnosis, Doing, Finding, Pid, PipeGraph, PipeId, Sleep, SleepOn, TaskId, ThreadGroup,
+    Besides, Cause, Diagnosis, Doing, Doubt, Finding, Pid, PipeGraph, PipeId, Side, Sleep, SleepOn, TaskId, ThreadGroup,
 };
 
 pub(crate) use self::kin::{is_told_of, mentions, was_told};
@@ -52,6 +52,11 @@ impl Case<'_> {
     /// The first thread of a process that is alive.
     fn leader(&self, pid: Pid) -> Option<TaskId> {
         self.groups.get(&pid)?.tasks.first().map(|task| task.id)
+    }
+
+    /// Who may be on a side of a pipe beside those who are seen there.
+    fn doubts(&self, pipe: PipeId, side: Side) -> Vec<Doubt> {
+        self.graph.unseen(pipe, side).into_iter().map(Doubt::Holder).collect()
     }
 }
 

@@ -1,4 +1,5 @@
-//! Stalled readers: a writer waits for room in a full pipe, and those who could read do something else.
+//! Stalled readers: a writer waits for room in a full pipe, and those who could read do something else. Where a reader may not be seen,
+//! that is a suspicion.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -42,7 +43,7 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Finding> {
         fault: Fault::StalledReader { pipe: pipe.id, writers, readers: readers.into_iter().collect(), patient },
         tasks,
         pipes: vec![pipe.id],
-        doubts: Vec::new(),
+        doubts: case.doubts(pipe.id, Side::Read),
     })
 }
 

@@ -1,17 +1,20 @@
 """Write ends in hands that have nothing to do with the pipe, while a reader waits for its end of file.
 
-`daemon`: one of another session; `rw`: one that has the FIFO open for both; `helper`: a program that was not told of it; `both`: one
+`daemon`: one of another session; `flight`: the same, and one more is on its way to a process that has not received it; `rw`: one that has the FIFO open for both; `helper`: a program that was not told of it; `both`: one
 that inherited the read end, too."""
 
+import array
 import os
+import socket
 import subprocess
 import sys
 import scene
 import blocking
 
 
-def daemon():
+def daemon(is_sent=False):
     reader, writer = blocking.pipe("pipe")
+    ours, theirs = socket.socketpair()
 
     def launcher():
         os.setsid()
@@ -20,6 +23,9 @@ def daemon():
 
     first = scene.child(launcher, then=lambda: os._exit(0))
     reading = blocking.part(blocking.read(reader), reader)
+    if is_sent:
+        ours.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [writer]))])
+        scene.keep(theirs)
     blocking.let_go()
     holder, = scene.gone(first)
     blocking.rest(holder, "the holder to be at its rest")
@@ -60,7 +66,7 @@ def helper(is_both=False):
 
 
 def build():
-    reading, holder = {"daemon": daemon, "rw": rw, "helper": helper, "both": lambda: helper(True)}[sys.argv[1]]()
+    reading, holder = {"daemon": daemon, "flight": lambda: daemon(True), "rw": rw, "helper": helper, "both": lambda: helper(True)}[sys.argv[1]]()
     blocking.settle(reading, "pipe_read")
     return {"reader": reading, "holder": holder}
 

@@ -3,7 +3,8 @@
 use super::super::Sheet;
 use super::super::text::{harmless, readable};
 use crate::model::{
-    AccessMode, Doing, Doubt, Endpoint, Fault, Finding, Holder, How, Link, Pid, Pipe, Side, Stranger, Subject, Waker,
+    AccessMode, Doing, Doubt, Endpoint, Fault, Finding, Holder, How, Link, Pid, Pipe, Proof, Side, Stranger, Subject,
+    Waker,
 };
 
 /// So many ends are named in a sentence.
@@ -15,7 +16,7 @@ impl Sheet<'_> {
         match &finding.fault {
             Fault::Recorded(record) => harmless(&record.advice),
             Fault::Deadlock { itself, circle, .. } => self.deadlock_advice(*itself, circle),
-            Fault::LeakedWriteEnd { holders, .. } => self.leak_advice(holders),
+            Fault::LeakedWriteEnd { holders, .. } => self.leak_advice(holders, finding.proof()),
             Fault::StalledReader { readers, patient, .. } => self.stall_advice(readers, *patient),
             Fault::BlockedOpen { openers, pipe, path } => {
                 let name = match (pipe, path) {
@@ -56,7 +57,7 @@ impl Sheet<'_> {
         format!("{in_flight}{look}")
     }
 
-    fn leak_advice(&self, holders: &[Holder]) -> String {
+    fn leak_advice(&self, holders: &[Holder], proof: Proof) -> String {
         let own: Vec<&Holder> = holders.iter().filter(|holder| holder.stranger == Stranger::Own).collect();
         let mut others: Vec<Pid> =
             holders.iter().filter(|holder| holder.stranger != Stranger::Own).map(|holder| holder.end.pid).collect();
@@ -74,7 +75,9 @@ impl Sheet<'_> {
         };
         let who = if let [pid] = others.as_slice() { self.who(*pid, None) } else { "they all".to_owned() };
         let closes = if others.len() == 1 { "closes that or ends" } else { "close that or end" };
-        format!("End of file comes when {who} {closes}: `kill {}`. To avoid it, {avoid}.{also}", pids.join(" "))
+        // Others may hold it too.
+        let when = if proof == Proof::Suspected { "at the earliest when" } else { "when" };
+        format!("End of file comes {when} {who} {closes}: `kill {}`. To avoid it, {avoid}.{also}", pids.join(" "))
     }
 
     fn stall_advice(&self, readers: &[Pid], patient: bool) -> String {

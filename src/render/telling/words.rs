@@ -226,7 +226,12 @@ impl<'a> Sheet<'a> {
         let doubts = &finding.doubts;
         let mut reasons = Vec::new();
         if doubts.iter().any(|doubt| matches!(doubt, Doubt::Holder(_))) {
-            reasons.push(format!("an end may also be held by {}", self.suspects(doubts)));
+            let end = match finding.fault {
+                Fault::LeakedWriteEnd { .. } => "the write end",
+                Fault::StalledReader { .. } => "the read end",
+                _ => "an end",
+            };
+            reasons.push(format!("{end} may also be held by {}", self.suspects(doubts)));
         }
         for doubt in doubts {
             match doubt {

@@ -166,13 +166,12 @@ fn leaked_write_end_is_marked() {
         let scene = Scene::start_with("why_leaks", user, &["daemon"]);
         let [reader, holder] = ["reader", "holder"].map(|name| scene.truth.number(&format!("/{name}")));
         let (pipe, fds) = (scene.truth.id("pipe"), fds(&scene, "pipe"));
-        let expected = format!(
-            "python3 ({holder}) [leaked write end]\n└▶ python3 ({reader}) [gets no end of file]  {pipe} {fds}\n"
-        );
+        let json = json(user, &[&pipe]);
+        let [leaked, starved] = ["leaked write end", "gets no end of file"].map(|mark| doubted(&json, mark));
+        let expected = format!("python3 ({holder}) {leaked}\n└▶ python3 ({reader}) {starved}  {pipe} {fds}\n");
         for pid in [reader, holder] {
             assert_eq!(tree(user, &["-p", &pid.to_string()]), expected);
         }
-        let json = json(user, &[&pipe]);
         assert_eq!(json["edges"][0]["from"]["leaked"], true);
     }
 }

@@ -37,6 +37,22 @@ fn write_ends_in_the_hands_of_strangers() {
     }
 }
 
+/// Who receives the other one may be the true writer.
+#[test]
+fn a_leak_is_suspected_while_another_write_end_is_in_flight() {
+    need!(Need::PYTHON);
+    for &user in User::all() {
+        let scene = Scene::start_with("why_leaks", user, &["flight"]);
+        let (reader, holder) = (scene.truth.number("/reader"), scene.truth.number("/holder"));
+        let report = why(user, [""; 0]);
+        let findings =
+            assert_claims(&scene, &report, &[claim("leaked-write-end", [reader, holder], [&scene.truth.id("pipe")])]);
+        assert_eq!((findings[0].severity.as_str(), findings[0].certainty.as_str()), ("warning", "suspected"));
+        let mut doubts = findings[0].doubts.iter();
+        assert!(doubts.any(|it| it.what == "scm-rights" && it.pid == Some(scene.pid())), "{:#?}", findings[0]);
+    }
+}
+
 /// A FIFO opened for reading and one opened for writing, with nobody on the other side.
 #[test]
 fn opens_that_nobody_meets() {
