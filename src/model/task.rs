@@ -38,6 +38,9 @@ pub struct ThreadGroup {
     pub tracer: Option<Pid>,
     /// The signals that it catches, by their bits in `SigCgt` of `proc_pid_status(5)`.
     pub catches: u64,
+    /// Its children in the order in which it got them, where it is the first process of a PID namespace; none where it is not. Orphans
+    /// come to it, and stand behind those that it had before (`forget_original_parent` in kernel/exit.c). Empty if they could not be read.
+    pub adopts: Option<Vec<Pid>>,
     /// Its threads, by thread ID, without those that have ended. Empty where they could not be listed.
     pub tasks: Vec<Task>,
 }

@@ -47,8 +47,9 @@ fn thread_group(group: &shape::ThreadGroup<'_>) -> Result<ThreadGroup, Invalid> 
         sid: group.sid,
         command: command(&group.command)?,
         tracer: group.tracer.map(Pid),
-        // Only a judgement of what is live asks for it.
+        // Only a judgement of what is live asks for these.
         catches: 0,
+        adopts: None,
         tasks,
     })
 }

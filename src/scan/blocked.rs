@@ -56,6 +56,8 @@ pub(super) fn thread_group(pid: Pid, context: &mut Context<'_>) -> Option<Thread
     let level = status.level();
     let mut tasks: Vec<Task> = looks.into_iter().filter_map(|look| look.task(epolls, level, context)).collect();
     tasks.sort_unstable_by_key(|task| task.id);
+    let is_init = status.ns_pids.last().copied().unwrap_or(pid.0) == 1;
+    let children = || parse::list(&process.long_text(&format!("task/{pid}/children"))).into_iter().map(Pid).collect();
     Some(ThreadGroup {
         pid,
         parent: stat.ppid.map(Pid),
@@ -65,6 +67,7 @@ pub(super) fn thread_group(pid: Pid, context: &mut Context<'_>) -> Option<Thread
         tracer: status.tracer.map(Pid),
         // Of whom it is not known, it may be any.
         catches: status.catches.unwrap_or(u64::MAX),
+        adopts: is_init.then(children),
         tasks,
     })
 }

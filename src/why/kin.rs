@@ -1,6 +1,6 @@
 //! How processes are related: whether the holder of a write end is one of the pipeline that reads from it.
 
-use crate::model::{Endpoint, Fd, Pid, Process, Stranger, ancestors};
+use crate::model::{Endpoint, Fd, Pid, Process, Stranger, ThreadGroup, ancestors};
 
 use super::Case;
 
@@ -39,29 +39,60 @@ impl Case<'_> {
         self.ancestors(pid).any(|it| it == ancestor)
     }
 
-    /// Two children of one process, in one process group. Below process 1 they may be what is left of a pipeline whose shell has gone
-    /// away, but the writer may as well be an orphan that a child of the reader has left behind.
+    /// Two children of one process, in one process group. Below one that takes in orphans they may be what is left of a pipeline whose
+    /// shell has gone away, but the writer may as well be an orphan that a child of the reader has left behind.
     fn are_siblings(&self, reader: Pid, given: bool, holder: Pid) -> bool {
         let family = |pid: Pid| self.groups.get(&pid).map(|group| (group.parent, group.pgid));
-        let of_init = family(reader).is_some_and(|(parent, _)| parent == Some(Pid(1)));
-        family(reader).is_some() && family(reader) == family(holder) && (given || !of_init)
+        let of_init = || family(reader).and_then(|(parent, _)| self.groups.get(&parent?)?.adopts.as_ref()).is_some();
+        family(reader).is_some() && family(reader) == family(holder) && (given || !of_init())
     }
 
     /// Whether the leader of the holder's session lives, and is a child of the reader's parent: `setsid a | setsid b` in a shell.
     fn leads_beside(&self, reader: Pid, holder: Pid) -> bool {
         let group = |pid: Pid| self.groups.get(&pid);
-        let leader = group(holder).and_then(|group| group.sid).map(Pid).and_then(group);
-        let parent = group(reader).and_then(|group| group.parent).filter(|parent| *parent != Pid(1));
-        parent.is_some() && leader.and_then(|leader| leader.parent) == parent
+        let leader = || group(Pid(group(holder)?.sid?));
+        let parent = || group(group(reader)?.parent?);
+        leader().zip(parent()).is_some_and(|(leader, parent)| {
+            leader.parent == Some(parent.pid) && self.may_have_started(parent, reader, leader.pid)
+        })
     }
 
-    /// Whether a process of the reader's own session is an ancestor of both: not one that takes in orphans.
+    /// Whether an ancestor of both has started them, or what led to them: one that is of the reader's own session.
     fn share_an_ancestor(&self, reader: Pid, holder: Pid) -> bool {
-        let session = self.groups.get(&reader).and_then(|group| group.sid);
-        let of_session =
-            |pid: &Pid| self.groups.get(pid).is_some_and(|group| group.sid == session && group.pid != Pid(1));
-        let mut ancestors = self.ancestors(reader).filter(of_session);
-        ancestors.any(|ancestor| self.is_ancestor(ancestor, holder))
+        let group = |pid: Pid| self.groups.get(&pid);
+        let session = group(reader).and_then(|group| group.sid);
+        for ancestor in self.ancestors(reader).filter(|ancestor| self.is_ancestor(*ancestor, holder)).filter_map(group)
+        {
+            let is_of_session = ancestor.sid == session;
+            if ancestor.adopts.is_some() {
+                // Orphans get no further.
+                return is_of_session && self.may_have_started(ancestor, reader, holder);
+            }
+            if is_of_session {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Whether an ancestor of both has started the pipeline of the reader, and the holder's line as a part of that, as a shell does from
+    /// left to right. Only one that takes in orphans may have come by them in another way.
+    fn may_have_started(&self, ancestor: &ThreadGroup, reader: Pid, holder: Pid) -> bool {
+        let Some(children) = &ancestor.adopts else {
+            return true;
+        };
+        let group = |pid: Pid| self.groups.get(&pid);
+        let line = |pid: Pid| {
+            let mut line = std::iter::once(pid).chain(self.ancestors(pid)).filter_map(group);
+            line.find(|group| group.parent == Some(ancestor.pid))
+        };
+        // Whoever is in a session neither of its parent nor of its own was started by another.
+        let is_own = |child: &ThreadGroup| child.sid == ancestor.sid || child.sid == Some(child.pid.0);
+        let place = |child: &ThreadGroup| children.iter().position(|pid| *pid == child.pid);
+        line(reader).zip(line(holder)).is_some_and(|(reader, holder)| {
+            let came_later = place(reader).zip(place(holder)).is_some_and(|(reader, holder)| reader < holder);
+            is_own(reader) && !came_later
+        })
     }
 
     /// Whether a program has these ends without having been told of them: it was started with exec(2) under another name than its

@@ -65,7 +65,17 @@ fn a_hang_stands_though_others_join_it() {
             let doing = Doing::Waits { causes: Vec::new(), besides: None };
             let tasks = vec![Task { id, doing, idle: None, trace: Trace::default() }];
             let (pid, command) = (Pid(pid), Vec::new());
-            ThreadGroup { pid, parent: None, pgid: None, sid: None, command, tracer: None, catches: 0, tasks }
+            ThreadGroup {
+                pid,
+                parent: None,
+                pgid: None,
+                sid: None,
+                command,
+                tracer: None,
+                catches: 0,
+                adopts: None,
+                tasks,
+            }
         };
         pids.iter().map(|pid| (Pid(*pid), group(*pid))).collect()
     };

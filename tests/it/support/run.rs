@@ -59,7 +59,7 @@ pub(crate) struct Lspipe {
     args: Vec<OsString>,
     user: User,
     limit: Duration,
-    mounts_of: Option<u32>,
+    nsenter: Vec<String>,
     setpriv: Vec<&'static str>,
     without: Option<i64>,
     stdin: Option<Stdio>,
@@ -73,7 +73,7 @@ pub(crate) fn lspipe<I: IntoIterator<Item: AsRef<OsStr>>>(args: I) -> Lspipe {
         args,
         user: User::Me,
         limit: LIMIT,
-        mounts_of: None,
+        nsenter: Vec::new(),
         setpriv: Vec::new(),
         without: None,
         stdin: None,
@@ -94,7 +94,14 @@ impl Lspipe {
 
     /// Runs it in the mount namespace of that process.
     pub(crate) fn mounts_of(mut self, pid: u32) -> Self {
-        self.mounts_of = Some(pid);
+        self.nsenter = vec!["--mount".to_owned(), format!("--target={pid}")];
+        self
+    }
+
+    /// Runs it in the PID namespace of that process, and in its mount namespace, which has a /proc of that.
+    pub(crate) fn inside(mut self, pid: u32) -> Self {
+        self = self.mounts_of(pid);
+        self.nsenter.push("--pid".to_owned());
         self
     }
 
@@ -144,8 +151,9 @@ impl Lspipe {
         let (binary, _home) = binary_for(user);
         let tool = |name: &str| program(name).expect("checked by need").into_os_string();
         let mut words: Vec<OsString> = Vec::new();
-        if let Some(pid) = self.mounts_of {
-            words.extend([tool("nsenter"), "--mount".into(), format!("--target={pid}").into()]);
+        if !self.nsenter.is_empty() {
+            words.push(tool("nsenter"));
+            words.extend(self.nsenter.iter().map(OsString::from));
         }
         if !self.setpriv.is_empty() {
             words.push(tool("setpriv"));

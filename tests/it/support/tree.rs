@@ -107,6 +107,14 @@ impl ProcTree {
         self
     }
 
+    /// Makes a process the first of a PID namespace, with these children, in the order in which it got them.
+    pub(crate) fn init(&self, pid: u32, children: &[u32]) -> &Self {
+        if pid != 1 {
+            self.numbers(pid, "1");
+        }
+        self.children(pid, &children.iter().map(|child| format!("{child} ")).collect::<String>())
+    }
+
     /// Adds a descriptor to the table of a thread.
     pub(crate) fn thread_fd(&self, pid: u32, tid: u32, fd: u32, target: impl AsRef<Path>, flags: &str) -> &Self {
         self.descriptor(&format!("{pid}/task/{tid}"), fd, target.as_ref(), flags)

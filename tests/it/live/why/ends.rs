@@ -37,6 +37,23 @@ fn write_ends_in_the_hands_of_strangers() {
     }
 }
 
+/// Orphans come to the first process of a PID namespace, also where that is a shell, which starts pipelines too. It is told in the same
+/// way from inside and from outside.
+#[test]
+fn a_shell_that_is_an_init_has_what_it_started_and_what_came_to_it() {
+    need!(Need::Root, Need::PYTHON, Need::Program("unshare"), Need::Program("nsenter"));
+    for (how, expected) in [("adopted", &["leaked-write-end"][..]), ("started", &[]), ("steps", &[])] {
+        let scene = Scene::start_with("why_init", User::Me, &[how]);
+        let pipe = scene.truth.text("/pipe");
+        let ask = || lspipe(["why", "--json", pipe]);
+        for output in [ask().run(), ask().inside(scene.truth.number("/init")).run()] {
+            let report = Report::parse(&output.stdout);
+            let codes: Vec<&str> = report.findings().iter().map(|finding| finding.code.as_str()).collect();
+            assert_eq!(codes, expected, "{how}: {:#?}", report.findings());
+        }
+    }
+}
+
 /// Who receives the other one may be the true writer.
 #[test]
 fn a_leak_is_suspected_while_another_write_end_is_in_flight() {
