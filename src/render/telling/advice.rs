@@ -2,6 +2,7 @@
 
 use super::super::Sheet;
 use super::super::text::{harmless, readable};
+use super::signals::Signal;
 use crate::model::{
     AccessMode, Doing, Doubt, Endpoint, Fault, Finding, Holder, How, Link, Pid, Pipe, Proof, Side, Stranger, Subject,
     Waker,
@@ -63,7 +64,6 @@ impl Sheet<'_> {
             holders.iter().filter(|holder| holder.stranger != Stranger::Own).map(|holder| holder.end.pid).collect();
         others.sort_unstable();
         others.dedup();
-        let pids: Vec<String> = others.iter().map(ToString::to_string).collect();
         let also = match own.first() {
             Some(holder) => format!(" And the reader has to close its own copy, fd {}.", holder.end.fd),
             None => String::new(),
@@ -77,15 +77,13 @@ impl Sheet<'_> {
         let closes = if others.len() == 1 { "closes that or ends" } else { "close that or end" };
         // Others may hold it too.
         let when = if proof == Proof::Suspected { "at the earliest when" } else { "when" };
-        format!("End of file comes {when} {who} {closes}: `kill {}`. To avoid it, {avoid}.{also}", pids.join(" "))
+        format!("End of file comes {when} {who} {closes}: {}. To avoid it, {avoid}.{also}", self.end_all(&others))
     }
 
     fn stall_advice(&self, readers: &[Pid], patient: bool) -> String {
         let tasks = || readers.iter().filter_map(|pid| self.told?.groups.get(pid)).flat_map(|group| &group.tasks);
-        let stopped: Vec<String> =
-            tasks().filter(|task| task.doing == Doing::Stopped).map(|task| task.id.pid.to_string()).collect();
-        if let Some(pid) = stopped.first() {
-            return format!("The reader is stopped: `kill -CONT {pid}` lets it go on.");
+        if let Some(stopped) = tasks().find(|task| task.doing == Doing::Stopped) {
+            return format!("The reader is stopped: {} lets it go on.", self.send(Signal::Cont, &[stopped.id.pid]));
         }
         if tasks().any(|task| task.doing == Doing::Traced) {
             return "The reader goes on when its tracer lets it.".to_owned();
@@ -144,8 +142,7 @@ impl Sheet<'_> {
             }
             (None, None) => "let one of them go on by itself".to_owned(),
         };
-        let last = circle.last().map_or(Pid(0), |link| link.task.pid);
-        format!("Only a signal can end it, such as `kill {last}`. To avoid it, {avoid}.")
+        format!("{}. To avoid it, {avoid}.", self.end_one(circle.iter().rev().map(|link| link.task.pid)))
     }
 
     /// Whether the end by which the next in a circle could end a wait is open for reading and writing.

@@ -6,6 +6,7 @@ mod audit;
 mod chain;
 mod closing;
 mod evidence;
+mod signals;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -100,7 +101,7 @@ impl Sheet<'_> {
         let mut pieces = vec![Piece::new("", "  ", head)];
         pieces.extend(draw(&self.evidence(finding), finding.code(), is_drawn));
         pieces.extend(self.reservation(finding).map(|text| Piece::new("  ", "  ", text)));
-        pieces.push(Piece::new("  ", "  ", self.advice(finding)));
+        pieces.push(Piece::new("  ", "  ", self.advice(finding) + &self.of_then(finding)));
         pieces
     }
 }

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use super::super::Sheet;
 use super::super::text::{harmless, readable};
+use super::signals::Signal;
 use crate::model::{
-    AccessMode, Besides, Cause, Children, Doing, Doubt, Endpoint, Fault, Fd, Finding, Holder, How, Link, Operation,
-    Pid, PipeId, PipeWait, Proof, Side, Sleep, SleepOn, Stranger, Subject, Suspect, Task, TaskId, Tid,
+    AccessMode, Besides, Cause, Children, Code, Doing, Doubt, Endpoint, Fault, Fd, Finding, Holder, How, Link,
+    Operation, Pid, PipeId, PipeWait, Proof, Side, Sleep, SleepOn, Stranger, Subject, Suspect, Task, TaskId, Tid,
 };
 
 /// So many processes are named in a sentence; of more, the rest is counted.
@@ -73,7 +74,9 @@ impl<'a> Sheet<'a> {
         match &task.doing {
             Doing::Runs => "runs".to_owned(),
             Doing::Waits { causes, besides } => self.waiting(causes, *besides) + &since(task.idle),
-            Doing::Stopped => format!("is stopped by a signal; `kill -CONT {}` lets it go on", task.id.pid),
+            Doing::Stopped => {
+                format!("is stopped by a signal; {} lets it go on", self.send(Signal::Cont, &[task.id.pid]))
+            }
             Doing::Traced => match self.told.and_then(|told| told.groups.get(&task.id.pid)?.tracer) {
                 Some(tracer) => format!("is stopped by its tracer, {}", self.who(tracer, None)),
                 None => "is stopped by its tracer".to_owned(),
@@ -226,9 +229,9 @@ impl<'a> Sheet<'a> {
         let doubts = &finding.doubts;
         let mut reasons = Vec::new();
         if doubts.iter().any(|doubt| matches!(doubt, Doubt::Holder(_))) {
-            let end = match finding.fault {
-                Fault::LeakedWriteEnd { .. } => "the write end",
-                Fault::StalledReader { .. } => "the read end",
+            let end = match finding.code() {
+                Code::LeakedWriteEnd => "the write end",
+                Code::StalledReader => "the read end",
                 _ => "an end",
             };
             reasons.push(format!("{end} may also be held by {}", self.suspects(doubts)));

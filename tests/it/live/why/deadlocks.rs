@@ -144,3 +144,16 @@ fn threads_all_of_which_are_stuck() {
         }
     }
 }
+
+/// No signal that it does not catch gets to it from inside its PID namespace, and SIGTERM none from outside.
+#[test]
+fn init_that_waits_for_itself() {
+    need!(Need::Root, Need::PYTHON, Need::Program("nsenter"));
+    let scene = Scene::start("why_alone", User::Me);
+    let init = scene.truth.number("/init");
+    let outside = lspipe(["why", "-p", &init.to_string()]).run().expect(1);
+    let told = format!("Only a signal can end it, such as `kill -KILL {init}`, which ends a whole PID namespace.");
+    assert!(outside.text().contains(&told), "{}", outside.text());
+    let inside = lspipe(["why", "-p", "1"]).inside(init).run().expect(1);
+    assert!(inside.text().contains("Only somebody outside of the PID namespace can end it: "), "{}", inside.text());
+}
