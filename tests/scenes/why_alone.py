@@ -1,5 +1,6 @@
-"""The first process of a PID namespace, which reads a pipe that only it could write to."""
+"""The first process of a PID namespace, which reads a pipe. `itself`: only it could write to that; `outside`: only the scene could."""
 
+import sys
 import scene
 import blocking
 
@@ -12,8 +13,10 @@ def build():
         scene.private_mounts()
         scene.mount("proc", "/proc", b"proc", scene.MS_NOSUID_NODEV)
 
-    init = blocking.part(blocking.read(reader), reader, writer, work=work)
-    blocking.let_go()
+    keep = {"itself": [reader, writer], "outside": [reader]}[sys.argv[1]]
+    init = blocking.part(blocking.read(reader), *keep, work=work)
+    if sys.argv[1] == "itself":
+        blocking.let_go()
     blocking.settle(init, "pipe_read")
     return {"init": init}
 

@@ -4,8 +4,8 @@ use super::super::Sheet;
 use super::super::text::{harmless, readable};
 use super::signals::Signal;
 use crate::model::{
-    AccessMode, Doing, Doubt, Endpoint, Fault, Finding, Holder, How, Link, Pid, Pipe, Proof, Side, Stranger, Subject,
-    Waker,
+    AccessMode, Doing, Doubt, Endpoint, Fault, Finding, Holder, How, Link, Outside, Pid, Pipe, Proof, Side, Stranger,
+    Subject, Waker,
 };
 
 /// So many ends are named in a sentence.
@@ -48,12 +48,18 @@ impl Sheet<'_> {
         } else {
             ""
         };
+        let coverage = &self.graph.coverage;
+        let (unread, outside) = (may_be(How::Unreadable), may_be(How::Outside));
         let look = if !usual {
             "Where else it may be, --probe tells."
-        } else if self.graph.coverage.privileged {
+        } else if coverage.outside == Some(Outside::Hidepid) || (unread && !coverage.privileged) {
+            "Run as root, or look from outside the container, to see who holds it."
+        } else if outside {
+            "Look from outside the container to see who holds it."
+        } else if unread {
             "Who could not be read is kept from us in spite of all rights."
         } else {
-            "Run as root, or look from outside the container, to see who holds it."
+            "Nothing to do, if whoever is named is to have it."
         };
         format!("{in_flight}{look}")
     }

@@ -149,7 +149,7 @@ fn threads_all_of_which_are_stuck() {
 #[test]
 fn init_that_waits_for_itself() {
     need!(Need::Root, Need::PYTHON, Need::Program("nsenter"));
-    let scene = Scene::start("why_alone", User::Me);
+    let scene = Scene::start_with("why_alone", User::Me, &["itself"]);
     let init = scene.truth.number("/init");
     let outside = lspipe(["why", "-p", &init.to_string()]).run().expect(1);
     let told = format!("Only a signal can end it, such as `kill -KILL {init}`, which ends a whole PID namespace.");

@@ -228,6 +228,17 @@ fn write_end_in_flight() {
     }
 }
 
+/// Every process of the container could be read, so that no rights are missing: the place to look from is another.
+#[test]
+fn write_end_outside_of_the_container() {
+    need!(Need::Root, Need::PYTHON, Need::Program("nsenter"));
+    let scene = Scene::start_with("why_alone", User::Me, &["outside"]);
+    let output = lspipe(["why", "-p", "1", "--json"]).inside(scene.truth.number("/init")).run().expect(0);
+    let report = Report::parse(&output.stdout);
+    let advice: Vec<_> = report.findings().iter().map(|it| (it.code.as_str(), it.advice.as_str())).collect();
+    assert_eq!(advice, [("hidden-end", "Look from outside the container to see who holds it.")]);
+}
+
 /// A writer in splice(2) from a dead file system holds the lock of the pipe. Whoever asks the kernel about the pipe hangs with it:
 /// `why` must not.
 #[test]
