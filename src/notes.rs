@@ -162,7 +162,7 @@ pub(crate) fn coverage(graph: &PipeGraph, file: Option<&str>) -> Vec<String> {
         coverage.gaps.iter().filter(|gap| !is_hung(gap) && gap.may_hold != MayHold::NOTHING).collect();
     let who = match gaps.as_slice() {
         [] => None,
-        [gap] => Some(format!(" (PID {}, {})", gap.pid, readable(&gap.command))),
+        [gap] => Some(known(&[format!("PID {}", gap.pid), readable(&gap.command)])),
         _ => Some(String::new()),
     };
     notes.extend(who.map(|who| {
@@ -210,7 +210,17 @@ fn advice(graph: &PipeGraph) -> String {
 }
 
 fn harmless(gap: &Gap) -> String {
-    format!("process {} ({}): the command line could not be read ({})", gap.pid, readable(&gap.command), errno(gap))
+    format!("{}: the command line could not be read ({})", process(gap), errno(gap))
+}
+
+fn process(gap: &Gap) -> String {
+    format!("process {}{}", gap.pid, known(&[readable(&gap.command)]))
+}
+
+/// ` (cat, fd 3)`: what is known of something; nothing where it is nothing.
+fn known(facts: &[String]) -> String {
+    let facts: Vec<&str> = facts.iter().map(String::as_str).filter(|fact| !fact.is_empty()).collect();
+    if facts.is_empty() { String::new() } else { format!(" ({})", facts.join(", ")) }
 }
 
 /// The name of the error: a saved report may hold anything in its place.
@@ -229,14 +239,24 @@ fn hung(gap: &Gap) -> String {
         Unread::FdTable | Unread::FdLinks | Unread::Tasks => "the fd table".to_owned(),
     };
     let mount = gap.mount.as_deref().map_or_else(String::new, |mount| format!(" on {}", readable_path(mount)));
-    format!(
-        "process {} ({}): {what}{mount} gave no answer and is left out; its file system may be dead",
-        gap.pid,
-        readable(&gap.command)
-    )
+    format!("{}: {what}{mount} gave no answer and is left out; its file system may be dead", process(gap))
 }
 
 fn readable_path(path: &Path) -> String {
     use std::os::unix::ffi::OsStrExt as _;
     readable(path.as_os_str().as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_known_of_a_process_leaves_no_brackets() {
+        let known = |facts: &[&str]| known(&facts.iter().map(ToString::to_string).collect::<Vec<_>>());
+        assert_eq!(known(&["PID 1", "init"]), " (PID 1, init)");
+        assert_eq!(known(&["PID 1", ""]), " (PID 1)");
+        assert_eq!(known(&["", "fd 3"]), " (fd 3)");
+        assert_eq!(known(&[""]), "");
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::GRANT;
+use super::{GRANT, known};
 use crate::model::{How, Pipe, PipeGraph, Side, Suspect, Uid};
 use crate::probe::{Answers, Impossible};
 use crate::render::readable;
@@ -80,8 +80,8 @@ fn hidden_end(graph: &PipeGraph, pipe: &Pipe) -> String {
 fn suspect(suspect: &Suspect) -> String {
     let command = readable(suspect.command.as_deref().unwrap_or_default());
     let pid = suspect.pid.map_or_else(String::new, |pid| pid.to_string());
-    let fd = suspect.fd.map_or_else(String::new, |fd| format!(", fd {fd}"));
-    let process = format!("process {pid} ({command}{fd})");
+    let fd = suspect.fd.map_or_else(String::new, |fd| format!("fd {fd}"));
+    let process = format!("process {pid}{}", known(&[command, fd]));
     match suspect.how {
         How::ScmRights => format!("one that is in flight to {process}, sent to its socket and not yet received"),
         How::IoUring => format!("that of {process}, registered with its io_uring"),

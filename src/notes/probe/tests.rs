@@ -78,6 +78,9 @@ fn everybody_who_may_hold_it_is_named_and_nobody_else() {
     // It holds nothing but read ends.
     graph.coverage.gaps = vec![gap(true)];
     assert_eq!(notes(&graph), format!("{starts}somebody that cannot be seen from here"));
+    // With hidepid=1 not even its name can be read.
+    graph.coverage.gaps = vec![Gap { command: Vec::new(), ..gap(false) }];
+    assert_eq!(notes(&graph), format!("{starts}process 1, which could not be read"));
     graph.coverage.gaps = vec![gap(false)];
     assert_eq!(notes(&graph), format!("{starts}process 1 (in\\nit), which could not be read"));
     graph.coverage.gaps = vec![gap(false), Gap { pid: Pid(2), ..gap(false) }];
