@@ -356,6 +356,8 @@ pub enum Doubt {
     Handler(Pid),
     /// The directories of this FIFO could not be looked at, and may keep others out.
     Directories(PipeId),
+    /// This process takes in orphans, and may have started itself what looks like one.
+    Starter(Pid),
 }
 
 impl Doubt {
@@ -364,7 +366,7 @@ impl Doubt {
     pub const fn pid(&self) -> Option<Pid> {
         match self {
             Self::Holder(suspect) => suspect.pid,
-            Self::Handler(pid) => Some(*pid),
+            Self::Handler(pid) | Self::Starter(pid) => Some(*pid),
             Self::Name(_) | Self::Directories(_) => None,
         }
     }

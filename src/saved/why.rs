@@ -164,6 +164,7 @@ fn doubt(doubt: &shape::Doubt) -> Result<Doubt, Invalid> {
         ("name", Some(pipe), _) => Doubt::Name(pipe_id(pipe)?),
         ("directories", Some(pipe), _) => Doubt::Directories(pipe_id(pipe)?),
         ("handler", _, Some(pid)) => Doubt::Handler(Pid(pid)),
+        ("starter", _, Some(pid)) => Doubt::Starter(Pid(pid)),
         (what, _, pid) => Doubt::Holder(Suspect {
             how: how(what)?,
             pid: pid.map(Pid),

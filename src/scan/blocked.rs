@@ -10,6 +10,7 @@ use procfs::FromBufRead as _;
 use procfs::process::{MMPermissions, MemoryMaps};
 use rustix::fs::CWD;
 
+use super::child::Family;
 use super::fd_table::{Context, Table, Walk};
 use super::opening::Start;
 use super::process::ProcessDir;
@@ -17,7 +18,7 @@ use super::root::{PF_EXITING, PF_KTHREAD, numbers_in, open_listing, read_small};
 use super::syscall::{self, Abi, Call, Line, OpenArgument};
 use super::watch::Step;
 use super::wchan::{self, Place};
-use super::{child, memory, parse};
+use super::{memory, parse};
 use crate::model::{
     AccessMode, Besides, Cause, Children, Doing, Fd, OpenFlags, Operation, Pid, PipeId, PipeWait, Sleep, SleepOn, Task,
     TaskId, ThreadGroup, Tid, Trace,
@@ -53,8 +54,8 @@ pub(super) fn thread_group(pid: Pid, context: &mut Context<'_>) -> Option<Thread
     // Whoever changes an epoll may hold its lock while a file system does not answer, and its fdinfo waits for that lock.
     let epolls =
         looks.iter().all(|look| look.state != Some('D') && !look.trace.wchan.starts_with(b"request_wait_answer"));
-    let level = status.level();
-    let mut tasks: Vec<Task> = looks.into_iter().filter_map(|look| look.task(epolls, level, context)).collect();
+    let family = Family::of(&process, status.level());
+    let mut tasks: Vec<Task> = looks.into_iter().filter_map(|look| look.task(epolls, &family, context)).collect();
     tasks.sort_unstable_by_key(|task| task.id);
     let is_init = status.ns_pids.last().copied().unwrap_or(pid.0) == 1;
     let children = || parse::list(&process.long_text(&format!("task/{pid}/children"))).into_iter().map(Pid).collect();
@@ -95,7 +96,7 @@ impl<'a> Look<'a> {
     }
 
     /// What it is doing; none if it has ended.
-    fn task(self, epolls: bool, level: usize, context: &mut Context<'_>) -> Option<Task> {
+    fn task(self, epolls: bool, family: &Family<'_>, context: &mut Context<'_>) -> Option<Task> {
         context.watch.doing(Step::Task(self.id.tid));
         let doing = match self.state {
             Some('Z' | 'X' | 'x') => return None,
@@ -106,7 +107,7 @@ impl<'a> Look<'a> {
             Some('T') => Doing::Stopped,
             Some('t') => Doing::Traced,
             _ if self.flags & PF_EXITING != 0 => Doing::Exits,
-            _ => self.asleep(epolls, level, context),
+            _ => self.asleep(epolls, family, context),
         };
         let waits = matches!(doing, Doing::Waits { .. });
         let idle = waits.then(|| self.idle(context)).flatten();
@@ -125,7 +126,7 @@ impl<'a> Look<'a> {
     }
 
     /// What a thread that sleeps waits for.
-    fn asleep(&self, epolls: bool, level: usize, context: &mut Context<'_>) -> Doing {
+    fn asleep(&self, epolls: bool, family: &Family<'_>, context: &mut Context<'_>) -> Doing {
         let place = wchan::place(&self.trace.wchan);
         let line = syscall::line(&self.trace.syscall);
         let (place, line) = match (place, line) {
@@ -147,7 +148,7 @@ impl<'a> Look<'a> {
         let abis = if context.scanner.root.real.is_some() { Abi::of_machine() } else { Abi::ALL };
         let mut calls = abis.iter().filter_map(|abi| syscall::decode(*abi, number, arguments));
         match calls.find(|call| place.fits(*call)) {
-            Some(call) => self.in_call(call, place, epolls, level, context),
+            Some(call) => self.in_call(call, place, epolls, family, context),
             // The number does not tell what the place does, so it is the place that is believed.
             None => self.by_place(place),
         }
@@ -166,7 +167,7 @@ impl<'a> Look<'a> {
         Doing::Waits { causes: vec![Cause::Pipe(wait)], besides: self.lock() }
     }
 
-    fn in_call(&self, call: Call, place: Place, epolls: bool, level: usize, context: &mut Context<'_>) -> Doing {
+    fn in_call(&self, call: Call, place: Place, epolls: bool, family: &Family<'_>, context: &mut Context<'_>) -> Doing {
         match (place, call) {
             (Place::PipeRead | Place::Pipe, Call::Read(fd)) => self.at_pipe(Operation::Read, fd, context),
             (Place::PipeWrite | Place::Pipe, Call::Write(fd)) => self.at_pipe(Operation::Write, fd, context),
@@ -190,11 +191,11 @@ impl<'a> Look<'a> {
                 let set = if epolls { self.epoll(fd, context) } else { None };
                 self.at_poll(set, timeout, context)
             }
-            (Place::Child, Call::Wait(Children::One(number))) if level > 0 => {
-                let child = child::known_as(number, level, self.process, &context.scanner.root);
+            (Place::Child, Call::Wait(Children::One(number))) => {
+                let child = family.known_as(number, &context.scanner.root);
                 waits(Cause::Children(child.map_or(Children::All, Children::One)))
             }
-            (Place::Child, Call::Wait(children)) => waits(Cause::Children(children)),
+            (Place::Child, Call::Wait(which)) => waits(Cause::Children(which)),
             (Place::Futex, Call::Futex { address, private, timeout: false }) if private || self.is_private(address) => {
                 waits(Cause::Threads)
             }

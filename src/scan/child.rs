@@ -1,20 +1,45 @@
-//! The child that a process waits for by its number: the number is that of the PID namespace of who waits, which may be another than
-//! that of the proc that we look at.
+//! The children that a process waits for by their numbers: those are of the PID namespace of who waits, which may be another than that of
+//! the proc that we look at.
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
 
 use super::parse;
 use super::process::ProcessDir;
 use super::root::{ProcRoot, numbers_in, open_listing};
 use crate::model::Pid;
 
-/// The child that a process in a namespace this many levels down knows by that number, counted from the one of the proc root. None
-/// if it is gone, and where the kernel does not list children (`CONFIG_PROC_CHILDREN`).
-pub(super) fn known_as(number: Pid, level: usize, process: &ProcessDir, root: &ProcRoot) -> Option<Pid> {
-    let threads = open_listing(process.dir(), c"task").and_then(numbers_in).ok()?;
-    let children = threads.iter().flat_map(|tid| parse::list(&process.long_text(&format!("task/{tid}/children"))));
-    // A child may be in a namespace of its own further down: then it has more numbers, and the one at this level is meant.
-    let is_meant = |child: &Pid| {
-        let status = root.read(&format!("{child}/status")).unwrap_or_default();
-        parse::status(&status).ns_pids.get(level) == Some(&number.0)
-    };
-    children.map(Pid).find(is_meant)
+/// The children of a process, looked up when the first of its threads asks.
+pub(super) struct Family<'a> {
+    process: &'a ProcessDir,
+    /// How many PID namespaces it is below that of the proc root.
+    level: usize,
+    by_number: OnceCell<BTreeMap<u32, Pid>>,
+}
+
+impl<'a> Family<'a> {
+    pub(super) const fn of(process: &'a ProcessDir, level: usize) -> Self {
+        Self { process, level, by_number: OnceCell::new() }
+    }
+
+    /// The child that the process knows by that number. None if it is gone, and where the kernel does not list children
+    /// (`CONFIG_PROC_CHILDREN`).
+    pub(super) fn known_as(&self, number: Pid, root: &ProcRoot) -> Option<Pid> {
+        if self.level == 0 {
+            return Some(number);
+        }
+        self.by_number.get_or_init(|| self.look_up(root)).get(&number.0).copied()
+    }
+
+    fn look_up(&self, root: &ProcRoot) -> BTreeMap<u32, Pid> {
+        let threads = open_listing(self.process.dir(), c"task").and_then(numbers_in).unwrap_or_default();
+        let children =
+            threads.iter().flat_map(|tid| parse::list(&self.process.long_text(&format!("task/{tid}/children"))));
+        // A child may be in a namespace of its own further down: then it has more numbers, and the one at this level is meant.
+        let number = |child: u32| {
+            let status = root.read(&format!("{child}/status")).ok()?;
+            Some((*parse::status(&status).ns_pids.get(self.level)?, Pid(child)))
+        };
+        children.filter_map(number).collect()
+    }
 }

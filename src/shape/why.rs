@@ -196,9 +196,9 @@ pub(crate) struct TaskName<'a> {
 pub(crate) struct Doubt {
     /// Somebody may hold an end, in one of the ways that `hidden_by` of a pipe tells of; or `name`: somebody may open the FIFO; or
     /// `handler`: a signal handler of the process may do it; or `directories`: those above the FIFO could not be looked at, and may keep
-    /// others out.
+    /// others out; or `starter`: the process takes in orphans, and may have started what looks like one.
     #[cfg_attr(test, schemars(extend("enum" = [
-        "scm-rights", "io_uring", "exiting", "autofs", "unreadable", "outside", "name", "handler", "directories"
+        "scm-rights", "io_uring", "exiting", "autofs", "unreadable", "outside", "name", "handler", "directories", "starter"
     ])))]
     pub(crate) what: Word,
     pub(crate) pid: Option<u32>,

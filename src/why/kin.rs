@@ -52,9 +52,21 @@ impl Case<'_> {
         let group = |pid: Pid| self.groups.get(&pid);
         let leader = || group(Pid(group(holder)?.sid?));
         let parent = || group(group(reader)?.parent?);
+        // Two orphans are beside each other, too, below who took them in.
+        let is_of_session = |parent: &ThreadGroup| group(reader).is_some_and(|reader| reader.sid == parent.sid);
         leader().zip(parent()).is_some_and(|(leader, parent)| {
-            leader.parent == Some(parent.pid) && self.may_have_started(parent, reader, leader.pid)
+            leader.parent == Some(parent.pid)
+                && (parent.adopts.is_none() || is_of_session(parent))
+                && self.may_have_started(parent, reader, leader.pid)
         })
+    }
+
+    /// Who takes in orphans, and yet may have started both: then a holder that looks like an orphan need not be one.
+    pub(super) fn starter(&self, reader: Pid, holder: Pid) -> Option<Pid> {
+        let ancestor = self.ancestors(reader).find(|ancestor| self.is_ancestor(*ancestor, holder))?;
+        let (adopter, reader) = (self.groups.get(&ancestor)?, self.groups.get(&reader)?);
+        let is_near = reader.parent == Some(ancestor) || reader.sid == adopter.sid;
+        (adopter.adopts.is_some() && is_near).then_some(ancestor)
     }
 
     /// Whether an ancestor of both has started them, or what led to them: one that is of the reader's own session.

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 
 use super::Case;
 use crate::model::{
-    AccessMode, Besides, Doing, Endpoint, Fault, Fd, Finding, Holder, Operation, Pid, Pipe, PipeId, PipeKind, PipeWait,
-    Side, Stranger, Task, TaskId,
+    AccessMode, Besides, Doing, Doubt, Endpoint, Fault, Fd, Finding, Holder, Operation, Pid, Pipe, PipeId, PipeKind,
+    PipeWait, Side, Stranger, Task, TaskId,
 };
 
 /// The standard input, by which a shell gives a pipe to a program.
@@ -50,11 +50,17 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Finding> {
     tasks.extend(
         pids.iter().filter(|pid| !readers.iter().any(|reader| reader.pid == **pid)).filter_map(|pid| case.leader(*pid)),
     );
+    let mut doubts = case.doubts(pipe.id, Side::Write);
+    let judged = strangers.iter().filter(|holder| !matches!(holder.stranger, Stranger::Own | Stranger::ReadWrite));
+    let starters: BTreeSet<Pid> = judged
+        .flat_map(|holder| readers.iter().filter_map(|reader| case.starter(reader.pid, holder.end.pid)))
+        .collect();
+    doubts.extend(starters.into_iter().map(Doubt::Starter));
     Some(Finding {
         fault: Fault::LeakedWriteEnd { pipe: pipe.id, readers, holders: strangers, patient },
         tasks,
         pipes: vec![pipe.id],
-        doubts: case.doubts(pipe.id, Side::Write),
+        doubts,
     })
 }
 

@@ -46,7 +46,9 @@ def build():
     for pid in children:
         scene.wait_for(lambda: None not in blocking.places(pid).values(), f"{pid} to sleep")
     blocking.settle(waiter, "do_wait")
-    reads, = (pid for pid in children if "pipe_read" in blocking.places(pid)[pid])
+    reading = lambda: [pid for pid in children if "pipe_read" in (blocking.places(pid).get(pid) or "")]
+    scene.wait_for(reading, "a child to read")
+    reads, = reading()
     return {"waiter": waiter, "child": reads, "reader_fd": reader, "proc": proc}
 
 

@@ -246,6 +246,10 @@ impl<'a> Sheet<'a> {
                     let name = self.pipe_name(*pipe);
                     reasons.push(format!("the directories of {name} could not be looked at, and may keep others out"));
                 }
+                Doubt::Starter(pid) => {
+                    let who = self.who(*pid, None);
+                    reasons.push(format!("{who} takes in orphans, and may have started it as a part of the pipeline"));
+                }
                 Doubt::Holder(_) => {}
             }
         }
@@ -282,6 +286,13 @@ impl<'a> Sheet<'a> {
         all.join(", or ")
     }
 
+    /// Whether the parent of what looks like an orphan takes those in, and may have started it as well: it is of its session.
+    fn may_be_of_its_parent(&self, pid: Pid) -> bool {
+        let group = |pid: Pid| self.told?.groups.get(&pid);
+        let parent = || group(group(pid)?.parent?);
+        group(pid).zip(parent()).is_some_and(|(group, parent)| parent.adopts.is_some() && parent.sid == group.sid)
+    }
+
     /// Why the holder of a write end is none of the pipeline, and how it came by it.
     pub(super) fn stranger(&self, holder: &Holder) -> String {
         let why = match holder.stranger {
@@ -294,6 +305,7 @@ impl<'a> Sheet<'a> {
                     |session| format!("in another session ({session})"),
                 )
             }
+            Stranger::Orphan if self.may_be_of_its_parent(holder.end.pid) => "an orphan, as it seems".to_owned(),
             Stranger::Orphan => "an orphan, whose parent has ended".to_owned(),
             Stranger::Inherited => "another program, which inherited it by accident".to_owned(),
         };

@@ -110,6 +110,7 @@ impl<'a> Sheet<'a> {
             Doubt::Name(pipe) => ("name", None, Some(*pipe)),
             Doubt::Directories(pipe) => ("directories", None, Some(*pipe)),
             Doubt::Handler(_) => ("handler", None, None),
+            Doubt::Starter(_) => ("starter", None, None),
         };
         let pid = doubt.pid();
         let of_suspect = if let Doubt::Holder(suspect) = doubt { suspect.command.as_deref() } else { None };

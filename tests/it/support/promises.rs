@@ -192,7 +192,10 @@ impl Report {
             assert!(is_alive || !task.command.is_empty(), "nobody knows {task:?}");
         }
         for doubt in &finding.doubts {
-            rank(&["unreadable", "outside", "scm-rights", "exiting", "name", "handler", "directories"], &doubt.what);
+            rank(
+                &["unreadable", "outside", "scm-rights", "exiting", "name", "handler", "directories", "starter"],
+                &doubt.what,
+            );
             if doubt.what == "unreadable" {
                 // One that could not be read when hidden ends were looked for need not be among the gaps of the scan.
                 assert!(doubt.pid.is_some() && doubt.command.is_some(), "nobody: {doubt:?}");

@@ -42,6 +42,7 @@ fn write_ends_in_the_hands_of_strangers() {
 #[test]
 fn a_shell_that_is_an_init_has_what_it_started_and_what_came_to_it() {
     need!(Need::Root, Need::PYTHON, Need::Program("unshare"), Need::Program("nsenter"));
+    need!(Need::Program("setsid"), Need::Program("sleep"), Need::Program("cat"));
     for (how, expected) in [("adopted", &["leaked-write-end"][..]), ("started", &[]), ("steps", &[])] {
         let scene = Scene::start_with("why_init", User::Me, &[how]);
         let pipe = scene.truth.text("/pipe");
