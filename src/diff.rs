@@ -193,13 +193,14 @@ impl Both<'_> {
         (!is_as_it_was).then_some(PipeChange { change: Change::Changed, certain, id: now.id, ends })
     }
 
-    /// Whether a PID means the same process in both. The date of a start changes with the clock; how long after the boot it was does not.
+    /// Whether a PID means the same process in both. The date of a start changes with the clock, how long after the boot it was does not;
+    /// and in another time namespace it is the other way round.
     fn is_same_process(&self, pid: Pid) -> bool {
-        let start = |graph: &PipeGraph| {
-            let started_at = graph.processes.get(&pid)?.started_at?;
-            Some(started_at.duration_since(graph.host.booted_at?))
-        };
-        start(self.old).zip(start(self.new)).is_none_or(|(old, new)| old == new)
+        let date = |graph: &PipeGraph| graph.processes.get(&pid)?.started_at;
+        let since = |graph: &PipeGraph| Some(date(graph)?.duration_since(graph.host.booted_at?));
+        let dates = date(self.old).zip(date(self.new));
+        let sinces = since(self.old).zip(since(self.new));
+        dates.is_some_and(|(old, new)| old == new) || sinces.is_none_or(|(old, new)| old == new)
     }
 
     /// Whether an end is open as it was, and held by the same program for the same user. What could not be read need not be another.

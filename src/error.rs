@@ -110,6 +110,9 @@ pub enum Error {
         /// Why not.
         source: io::Error,
     },
+    /// Metrics are to be written into the baseline.
+    #[error("{}: --metrics-file would take the place of the baseline; give it another name", .0.escape_debug())]
+    MetricsInBaseline(String),
     /// A file that is to be written in one stroke is something else than a file.
     #[error("{}: this is {what}, not a plain file that could be replaced; give the path of a file", path.escape_debug())]
     NotReplaceable {

@@ -42,6 +42,18 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> Result<(), Error> {
     }
 }
 
+/// Whether two paths lead to one file, which need not be there yet.
+pub(crate) fn is_same(one: &Path, other: &Path) -> bool {
+    let place = |path: &Path| {
+        let of_new = || {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            Some(folder.unwrap_or_else(|| Path::new(".")).canonicalize().ok()?.join(path.file_name()?))
+        };
+        path.canonicalize().ok().or_else(of_new)
+    };
+    as_user(|| Ok(one == other || place(one).is_some_and(|one| Some(one) == place(other)))).unwrap_or(false)
+}
+
 enum Refusal {
     /// It is that, and must not be replaced.
     Is(&'static str),

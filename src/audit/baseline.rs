@@ -119,8 +119,7 @@ fn as_word<S: Serializer>(severity: &Severity, serializer: S) -> Result<S::Ok, S
 
 fn of_word<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Severity, D::Error> {
     let word = String::deserialize(deserializer)?;
-    let severity = Severity::ALL.into_iter().find(|severity| severity.as_str() == word);
-    severity.ok_or_else(|| serde::de::Error::custom(format_args!("there is no severity `{word}`")))
+    word.parse().map_err(|()| serde::de::Error::custom(format_args!("there is no severity `{word}`")))
 }
 
 fn known(finding: &Finding, graph: &PipeGraph, groups: &Groups) -> Known {

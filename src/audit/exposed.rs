@@ -10,9 +10,9 @@ FIFO, and by the directories above it, seen from whoever holds it.
 Error if root reads what everybody may write. Warning if root writes what
 everybody may read (a reader takes the data away from those they are for), and
 if everybody may put another file in its place, since a directory on the way is
-writable to all and not sticky. Info if only the members of its group, or an
-owner of it or of a directory above who is not root, may; and if the reader of
-what everybody may write is not root.
+writable to all and not sticky. Info if only the members of its group or of that
+of a directory above, or an owner of either who is not root, may; and if the
+reader of what everybody may write is not root.
 
 Modes are all that is looked at: access control lists and security modules may
 allow more or less, and another hard link may be in another directory. Where
@@ -70,9 +70,9 @@ fn opener(file: &PipeFile, held: Side) -> Option<Class> {
     }
 }
 
-/// The widest class that may put another file in its place, but for root. The owner may do with it as he likes, whatever directory it is in.
+/// The widest class that may put another file in its place, but for root.
 fn replacer(file: &PipeFile) -> Option<Class> {
     let way = file.directories?;
-    let owner = way.owner_replaces.filter(|owner| *owner != file.owner).map(Class::Above);
+    let owner = way.owner_replaces.map(Class::Above);
     way.replaceable.then_some(Class::Others).or(way.group_replaces.map(Class::Group)).or(owner)
 }

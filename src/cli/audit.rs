@@ -88,19 +88,13 @@ pub(super) struct AuditArgs {
 
 impl AuditArgs {
     /// Options that exclude each other, and whether both are given: those that all commands share may stand before ours.
-    pub(super) fn conflicts(&self, shared: &SharedArgs) -> [(bool, (&'static str, &'static str)); 7] {
+    pub(super) fn conflicts(&self, shared: &SharedArgs) -> [(bool, (&'static str, &'static str)); 5] {
         let (json, repeat) = (shared.json, shared.repeat.is_some());
-        // However they are spelt.
-        let file = |path: &Option<PathBuf>| path.as_deref().and_then(|path| std::path::absolute(path).ok());
-        let metrics_file = file(&self.metrics_file);
-        let is_metrics = |other: &Option<PathBuf>| metrics_file.is_some() && metrics_file == file(other);
         [
             (self.ndjson && json, ("--ndjson", "--json")),
             (self.metrics && json, ("--metrics", "--json")),
             (self.metrics && repeat, ("--metrics", "--repeat <SECONDS>")),
             (self.write_baseline.is_some() && repeat, ("--write-baseline <FILE>", "--repeat <SECONDS>")),
-            (is_metrics(&self.write_baseline), ("--metrics-file <PATH>", "--write-baseline <FILE> of the same name")),
-            (is_metrics(&self.baseline), ("--metrics-file <PATH>", "--baseline <FILE> of the same name")),
             (self.confirm.is_some() && shared.from.is_some(), ("--confirm <SECONDS>", "--from <FILE>")),
         ]
     }

@@ -63,10 +63,8 @@ pub(super) fn codes() -> impl TypedValueParser<Value = Code> {
 }
 
 pub(super) fn severities() -> impl TypedValueParser<Value = Severity> {
-    PossibleValuesParser::new(Severity::ALL.map(Severity::as_str)).map(|name| {
-        // As above.
-        Severity::ALL.into_iter().find(|severity| severity.as_str() == name).unwrap_or(Severity::Info)
-    })
+    PossibleValuesParser::new(Severity::ALL.map(Severity::as_str))
+        .try_map(|name| name.parse().map_err(|()| "no such severity"))
 }
 
 pub(super) fn columns(text: &str) -> Result<Columns, String> {

@@ -28,7 +28,7 @@ pub struct Directories {
     pub replaceable: bool,
     /// A group other than root's whose members may do so.
     pub group_replaces: Option<Gid>,
-    /// An owner of one of them who is not root, and so may do so.
+    /// An owner of one of them who is neither root nor the owner of the FIFO, and so may do so.
     pub owner_replaces: Option<Uid>,
     /// An owner of one of them who is not root, and may search all of them, though others may not.
     pub owner_passes: Option<Uid>,

@@ -129,6 +129,14 @@ impl Severity {
     }
 }
 
+impl std::str::FromStr for Severity {
+    type Err = ();
+
+    fn from_str(word: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|severity| severity.as_str() == word).ok_or(())
+    }
+}
+
 /// How a finding is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Proof {

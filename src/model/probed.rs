@@ -59,6 +59,12 @@ pub struct Hidden {
 }
 
 impl Hidden {
+    /// Who may hold an end of any pipe, so far as it was looked for: beside those who could not be read.
+    pub fn anywhere(&self) -> impl Iterator<Item = Suspect> {
+        let in_flight = self.in_flight.iter().map(|by| Suspect::holding(How::ScmRights, by));
+        in_flight.chain(self.exiting.iter().map(|(pid, name)| Suspect::process(How::Exiting, *pid, name)))
+    }
+
     /// Leaves out the processes that are not among these, which are in ascending order, where what is hidden in them ends with them.
     pub fn keep(&mut self, alive: &[Pid]) {
         let is_alive = |pid: &Pid| alive.binary_search(pid).is_ok();
@@ -217,15 +223,13 @@ impl PipeGraph {
     #[must_use]
     pub fn may_hold(&self, pipe: PipeId, side: Side) -> Vec<Suspect> {
         let hidden = &self.hidden;
-        let in_flight = hidden.in_flight.iter().map(|by| Suspect::holding(How::ScmRights, by));
-        let exiting = hidden.exiting.iter().map(|(pid, name)| Suspect::process(How::Exiting, *pid, name));
         // A process that came after the scan got what it has from one that was seen.
         let later = hidden.gaps.iter().filter(|gap| self.parents.contains_key(&gap.pid));
         let gaps = self.coverage.gaps.iter().chain(later);
         let gaps = gaps.filter(|gap| gap.may_hold.covers(pipe.kind(), side));
         let unread = gaps.map(|gap| Suspect::process(How::Unreadable, gap.pid, &gap.command));
         let outside = self.coverage.outside.map(|_| Suspect::nobody(How::Outside));
-        let mut suspects: Vec<Suspect> = in_flight.chain(exiting).chain(unread).chain(outside).collect();
+        let mut suspects: Vec<Suspect> = hidden.anywhere().chain(unread).chain(outside).collect();
         suspects.sort_unstable();
         suspects.dedup();
         suspects

@@ -37,7 +37,7 @@ pub enum Risk {
     DeletedFifo {
         /// The FIFO.
         pipe: PipeId,
-        /// The side that surely nobody is on, and that nobody can open any more.
+        /// The side that surely nobody is on, and that nobody can open by name any more.
         lacks: Option<Side>,
     },
     /// A process or user holds unusually many ends.

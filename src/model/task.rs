@@ -38,6 +38,8 @@ pub struct ThreadGroup {
     pub tracer: Option<Pid>,
     /// The signals that it catches, by their bits in `SigCgt` of `proc_pid_status(5)`.
     pub catches: u64,
+    /// Those that its first thread has blocked, as for signalfd(2), likewise in `SigBlk`.
+    pub blocks: u64,
     /// Its children in the order in which it got them, where it is the first process of a PID namespace; none where it is not. Orphans
     /// come to it, and stand behind those that it had before (`forget_original_parent` in kernel/exit.c). Empty if they could not be read.
     pub adopts: Option<Vec<Pid>>,

@@ -30,6 +30,7 @@ impl<F: Fn() -> I, I: Iterator<Item: Serialize>> Serialize for Each<F> {
 impl<'a> Sheet<'a> {
     pub(super) fn report(&'a self) -> Report<'a, impl Serialize, impl Serialize> {
         let graph = self.graph;
+        let hidden = || graph.hidden.anywhere().map(|it| suspect(&it)).collect();
         let descriptors = || graph.descriptors.iter().map(descriptor).collect();
         Report {
             schema_version: SCHEMA_VERSION,
@@ -40,6 +41,7 @@ impl<'a> Sheet<'a> {
             processes: Each(|| graph.processes.values().map(|process| self.process_view(process))),
             pipes: Each(|| graph.pipes.iter().map(|pipe| self.pipe_view(pipe))),
             ancestors: self.told.map(|_| self.ancestors()),
+            hidden: self.told.map(|_| hidden()).filter(|hidden: &Vec<_>| !hidden.is_empty()),
             limits: limits(&graph.limits),
             descriptors: (!graph.descriptors.is_empty()).then(descriptors),
             threads: self.threads(),

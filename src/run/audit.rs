@@ -27,6 +27,12 @@ pub(super) fn findings(
     wanted: &Audit,
     untouchable: &mut BTreeSet<PipeId>,
 ) -> Result<Answer, Error> {
+    if let Some(metrics) = &wanted.metrics_file {
+        let mut baselines = [&wanted.baseline, &wanted.write_baseline].into_iter().flatten();
+        if baselines.any(|baseline| files::is_same(metrics, baseline)) {
+            return Err(Error::MetricsInBaseline(metrics.to_string_lossy().into_owned()));
+        }
+    }
     let known = wanted.baseline.as_deref().map_or_else(|| Ok(Baseline::default()), read_baseline)?;
     let (mut found, mut took) = look(options, source, wanted, untouchable)?;
     if let Some(pause) = wanted.confirm {

@@ -10,15 +10,26 @@ use jiff::Timestamp;
 
 use super::Invalid;
 use crate::model::{
-    AccessMode, CommandLine, Coverage, Descriptor, Device, Directories, Endpoint, Fd, FileType, Gap, Gid, Hidden, Host,
-    How, MayHold, OpenFlags, Opener, Outside, Pid, Pipe, PipeFile, PipeGraph, PipeId, PipeLimits, Probed, Process,
-    Side, Suspect, TaskId, Tid, Uid, Unread,
+    AccessMode, CommandLine, Coverage, Descriptor, Device, Directories, Endpoint, Fd, FileType, Gap, Gid, Hidden,
+    Holding, Host, How, MayHold, OpenFlags, Opener, Outside, Pid, Pipe, PipeFile, PipeGraph, PipeId, PipeLimits,
+    Probed, Process, Side, Suspect, TaskId, Tid, Uid, Unread,
 };
 use crate::shape;
 
 pub(super) fn graph(report: shape::Report<'_>) -> Result<PipeGraph, Invalid> {
-    let shape::Report { host, taken_at, scan, unreadable, processes, pipes, ancestors, limits, descriptors, .. } =
-        report;
+    let shape::Report {
+        host,
+        taken_at,
+        scan,
+        unreadable,
+        processes,
+        pipes,
+        ancestors,
+        hidden,
+        limits,
+        descriptors,
+        ..
+    } = report;
     let processes = by_pid(processes.into_iter().map(process), |process| process.pid)?;
     let mut gaps: Vec<Gap> = unreadable.into_iter().map(gap).collect::<Result<_, _>>()?;
     gaps.sort_by_key(|gap| gap.pid);
@@ -54,7 +65,7 @@ pub(super) fn graph(report: shape::Report<'_>) -> Result<PipeGraph, Invalid> {
         pipes: Vec::new(),
         descriptors: descriptors.into_iter().flatten().map(descriptor).collect::<Result<_, _>>()?,
         probed: BTreeMap::new(),
-        hidden: Hidden::default(),
+        hidden: anywhere(hidden.into_iter().flatten())?,
         selected: scan.selected,
         limits: limits.map(page_limits).unwrap_or_default(),
     };
@@ -102,6 +113,24 @@ fn pipe(graph: &mut PipeGraph, pipe: shape::Pipe<'_>) -> Result<(), Invalid> {
     let file = pipe.file.map(|file| pipe_file(&file)).transpose()?;
     graph.pipes.push(Pipe { id, path, deleted: pipe.deleted, file, ends, openers });
     Ok(())
+}
+
+/// Who may hold an end of any pipe.
+fn anywhere(suspects: impl Iterator<Item = shape::Suspect>) -> Result<Hidden, Invalid> {
+    let mut hidden = Hidden::default();
+    for shape in suspects {
+        match suspect(shape)? {
+            Suspect { how: How::ScmRights, pid: Some(pid), fd: Some(fd), command } => {
+                hidden.in_flight.push(Holding { pid, fd, command: command.unwrap_or_default() });
+            }
+            Suspect { how: How::Exiting, pid: Some(pid), command, .. } => {
+                hidden.exiting.push((pid, command.unwrap_or_default()));
+            }
+            // What another version knows of.
+            _ => {}
+        }
+    }
+    Ok(hidden)
 }
 
 fn page_limits(limits: shape::Limits) -> PipeLimits {

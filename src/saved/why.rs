@@ -49,6 +49,7 @@ fn thread_group(group: &shape::ThreadGroup<'_>) -> Result<ThreadGroup, Invalid> 
         tracer: group.tracer.map(Pid),
         // Only a judgement of what is live asks for these.
         catches: 0,
+        blocks: 0,
         adopts: None,
         tasks,
     })
@@ -135,11 +136,10 @@ fn wait(wait: &shape::Wait<'_>) -> Result<Wait, Invalid> {
 
 fn finding(finding: &shape::Finding<'_>) -> Result<Finding, Invalid> {
     let task = |task: &shape::TaskName<'_>| TaskId { pid: Pid(task.pid), tid: Tid(task.tid) };
-    let severities = [Severity::Error, Severity::Warning, Severity::Info];
     let proofs = [Proof::Proven, Proof::Inferred, Proof::Suspected];
     let record = Record {
         code: finding.code.parse::<Code>().map_err(|_| Invalid::value("code", &finding.code))?,
-        severity: known("severity", severities, Severity::as_str, &finding.severity)?,
+        severity: finding.severity.parse::<Severity>().map_err(|()| Invalid::value("severity", &finding.severity))?,
         proof: known("certainty", proofs, Proof::as_str, &finding.certainty)?,
         message: finding.message.clone(),
         evidence: finding.evidence.iter().map(evidence).collect::<Result<_, _>>()?,

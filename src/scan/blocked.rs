@@ -68,6 +68,7 @@ pub(super) fn thread_group(pid: Pid, context: &mut Context<'_>) -> Option<Thread
         tracer: status.tracer.map(Pid),
         // Of whom it is not known, it may be any.
         catches: status.catches.unwrap_or(u64::MAX),
+        blocks: status.blocks.unwrap_or(u64::MAX),
         adopts: is_init.then(children),
         tasks,
     })

@@ -76,7 +76,8 @@ fn allowed(way: &[Statx], file: &PipeFile) -> Directories {
         others: passes(Class::Others),
         replaceable: replaces(&Class::Others),
         group_replaces: groups().find(|group| replaces(&Class::Group(*group))),
-        owner_replaces: owners().find(|owner| replaces(&Class::Above(*owner))),
+        // The owner may do with it as he likes, whatever directory it is in.
+        owner_replaces: owners().find(|owner| *owner != file.owner && replaces(&Class::Above(*owner))),
         owner_passes: owners().find(|owner| passes(Class::Above(*owner))),
     }
 }

@@ -1,7 +1,8 @@
 //! What may hold an end of a pipe that no fd table shows: descriptors in flight over UNIX sockets or registered with an `io_uring`,
 //! processes that are stuck in exiting, and the kernel itself.
 //!
-//! Looked for only where the kernel says that there is such an end. Watched like the scan, by the same threads; the fdinfo of
+//! Looked for only where something depends on it: where the kernel says that there is such an end, and where what is found would be wrong
+//! if there were one. Watched like the scan, by the same threads; the fdinfo of
 //! sockets and of `io_urings` is read and no other, so that none of an epoll is, which may wait.
 
 use std::path::Path;

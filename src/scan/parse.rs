@@ -103,7 +103,9 @@ pub(super) struct Status {
     pub(super) ns_pids: Vec<u32>,
     /// `TracerPid:\t0` where nobody traces it.
     pub(super) tracer: Option<u32>,
-    /// `SigCgt:\t0000000000000002`, in hexadecimal.
+    /// `SigBlk:\t0000000000004000`, in hexadecimal.
+    pub(super) blocks: Option<u64>,
+    /// `SigCgt:\t0000000000000002`, likewise.
     pub(super) catches: Option<u64>,
     /// The sum of `voluntary_ctxt_switches` and `nonvoluntary_ctxt_switches`.
     pub(super) switches: Option<u64>,
@@ -121,6 +123,11 @@ impl Status {
     }
 }
 
+/// A set of signals, by their bits.
+fn signals(text: &[u8]) -> Option<u64> {
+    u64::from_str_radix(std::str::from_utf8(text.trim_ascii()).ok()?, 16).ok()
+}
+
 pub(super) fn status(text: &[u8]) -> Status {
     let mut status = Status::default();
     for line in text.split(|byte| *byte == b'\n') {
@@ -130,9 +137,10 @@ pub(super) fn status(text: &[u8]) -> Status {
             status.ns_pids = numbers(rest).collect();
         } else if let Some(rest) = line.strip_prefix(b"TracerPid:") {
             status.tracer = number(rest.trim_ascii()).filter(|pid| *pid != 0);
+        } else if let Some(rest) = line.strip_prefix(b"SigBlk:") {
+            status.blocks = signals(rest);
         } else if let Some(rest) = line.strip_prefix(b"SigCgt:") {
-            let bits = std::str::from_utf8(rest.trim_ascii()).ok();
-            status.catches = bits.and_then(|bits| u64::from_str_radix(bits, 16).ok());
+            status.catches = signals(rest);
         } else if let Some((_, rest)) = split_at(line, b"voluntary_ctxt_switches:")
             && let Some(count) = number::<u64>(rest.trim_ascii())
         {

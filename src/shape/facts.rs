@@ -46,7 +46,7 @@ pub(crate) struct Directories {
     pub(crate) replaceable: bool,
     /// A group other than root's whose members may do so.
     pub(crate) group_replaces: Option<u32>,
-    /// An owner of one of them who is not root, and so may do so.
+    /// An owner of one of them who is neither root nor the owner of the FIFO, and so may do so.
     pub(crate) owner_replaces: Option<u32>,
     /// An owner of one of them who is not root, and may search all of them, though others may not.
     pub(crate) owner_passes: Option<u32>,

@@ -54,6 +54,9 @@ pub(crate) struct Report<'a, Processes = Vec<Process<'a>>, Pipes = Vec<Pipe<'a>>
     /// The ancestors of `processes` that are none of these, by PID; only from `lspipe why` and `lspipe audit`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) ancestors: Option<Vec<Ancestor>>,
+    /// Who may hold an end of any pipe that no fd table shows, where that was looked for; only from `lspipe why` and `lspipe audit`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) hidden: Option<Vec<Suspect>>,
     /// What the machine allows to those who make pipes; only from `lspipe audit`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) limits: Option<Limits>,

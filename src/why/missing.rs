@@ -8,6 +8,9 @@ use crate::model::{
     Wait,
 };
 
+/// Of those who may be on an empty side so many are told, since they may be on that of each such pipe of the machine.
+const MOST_DOUBTS: usize = 4;
+
 pub(super) fn find(case: &Case<'_>, waits: &[Wait]) -> Vec<Finding> {
     let mut findings = hidden(case, waits);
     let hidden: BTreeSet<PipeId> = findings.iter().flat_map(|finding| finding.pipes.iter().copied()).collect();
@@ -16,7 +19,7 @@ pub(super) fn find(case: &Case<'_>, waits: &[Wait]) -> Vec<Finding> {
             fault: Fault::Missing { pipe: pipe.id, side },
             tasks: Vec::new(),
             pipes: vec![pipe.id],
-            doubts: case.doubts(pipe.id, side),
+            doubts: case.doubts(pipe.id, side).into_iter().take(MOST_DOUBTS).collect(),
         }));
     }
     findings

@@ -73,6 +73,7 @@ fn a_hang_stands_though_others_join_it() {
                 command,
                 tracer: None,
                 catches: 0,
+                blocks: 0,
                 adopts: None,
                 tasks,
             }

@@ -61,7 +61,10 @@ fn fifos_by_mode_and_directories() {
     let (above, moved) = (opened(Side::Read, Class::Above(Uid(7))), Exposure::Replaced { by: Class::Above(Uid(7)) });
     assert_eq!(exposed(0, Read, file(0o602, 0, 0, Some(theirs))), proven(info, &[above, moved]));
     assert_eq!(exposed(0, Read, file(0o600, 0, 0, Some(theirs))), proven(info, &[moved]));
-    assert_eq!(exposed(0, Read, file(0o600, 7, 0, Some(theirs))), proven(info, &[owner]), "his own, in his own");
+    assert_eq!(
+        exposed(0, Read, file(0o600, 9, 0, Some(theirs))),
+        proven(info, &[opened(Side::Read, Class::Owner(Uid(9))), moved])
+    );
     assert_eq!(exposed(8, Read, file(0o602, 0, 0, Some(theirs))), None);
     let members = Directories { group_replaces: Some(Gid(5)), ..theirs };
     let by_members = Exposure::Replaced { by: Class::Group(Gid(5)) };

@@ -2,7 +2,7 @@
 
 use super::super::Sheet;
 use super::super::text::readable;
-use crate::model::{Fault, Finding, Pid};
+use crate::model::{Doing, Fault, Finding, Pid, SleepOn, Task};
 
 /// SIGTERM by its bit in `SigCgt`: what kill(1) sends if it is told no other.
 const SIGTERM: u64 = 1 << 14;
@@ -63,11 +63,16 @@ impl Sheet<'_> {
         ways.join(" and ")
     }
 
-    /// Whether a process is the first of a PID namespace and has no handler for SIGTERM, so that the kernel drops that; see
-    /// `pid_namespaces(7)`.
+    /// Whether a process is the first of a PID namespace and SIGTERM would be dropped; see `pid_namespaces(7)`. It is not where there is a
+    /// handler for it, nor where it is blocked, as for signalfd(2), or waited for by sigwait(3) (`sig_ignored` in kernel/signal.c).
     fn is_deaf(&self, pid: Pid) -> bool {
         let group = self.told.and_then(|told| told.groups.get(&pid));
-        group.is_some_and(|group| group.adopts.is_some() && group.catches & SIGTERM == 0)
+        let waits_for_one = |task: &Task| matches!(&task.doing, Doing::Sleeps(sleep) if sleep.on == SleepOn::Signal);
+        group.is_some_and(|group| {
+            group.adopts.is_some()
+                && (group.catches | group.blocks) & SIGTERM == 0
+                && !group.tasks.iter().any(waits_for_one)
+        })
     }
 
     /// Whose the PIDs in the commands of a saved finding are, as a sentence to follow its advice; empty where it has no such command.

@@ -88,6 +88,16 @@ fn every_number() {
     assert!((before - 0.001..=before + 60.0).contains(&taken_at), "{taken_at}, not {before}");
     assert!((0.0..60.0).contains(&values["lspipe_scan_duration_seconds"]));
 
+    // Not in the place of the baseline, however that is spelt.
+    let name = machine.file("one");
+    fs::create_dir(machine.file("folder")).expect("create a folder");
+    for (option, other) in [("--baseline", name.clone()), ("--write-baseline", machine.file("folder/../one"))] {
+        let output = machine.audit(&["--metrics-file", &name, option, &other]).expect(2);
+        assert_eq!(
+            output.stderr,
+            format!("lspipe: {name}: --metrics-file would take the place of the baseline; give it another name\n")
+        );
+    }
     // Beside any other form, and after the baseline.
     let (file, baseline) = (machine.file("lspipe.prom"), machine.file("known.json"));
     machine.audit(&["--metrics-file", &file, "--json"]).expect(1);

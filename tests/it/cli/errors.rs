@@ -136,8 +136,6 @@ fn no_such_value() {
             (&["audit", "--confirm", "-1"], &["'-1'", "seconds"]),
             (&["audit", "--baseline", ""], &["--baseline"]),
             (&["audit", "--metrics-file", ""], &["--metrics-file"]),
-            (&["audit", "--metrics-file", "./x", "--write-baseline", "x"], &["--metrics-file", "--write-baseline"]),
-            (&["audit", "--metrics-file", "x", "--baseline", "./x"], &["--metrics-file", "--baseline"]),
             (&["--generate", "pdf"], &["'pdf'", "man, complete-bash, complete-zsh, complete-fish, schema"]),
         ],
     );

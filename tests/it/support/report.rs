@@ -57,6 +57,9 @@ pub(crate) struct Report {
     /// Of `lspipe why` only.
     #[serde(default)]
     pub(crate) ancestors: Vec<Ancestor>,
+    #[serde(default)]
+    #[allow(dead_code, reason = "read strictly")]
+    pub(crate) hidden: Vec<Suspect>,
     /// Of `lspipe audit` only.
     #[serde(default)]
     #[allow(dead_code, reason = "read strictly")]
