@@ -58,7 +58,6 @@ pub(crate) struct Report {
     #[serde(default)]
     pub(crate) ancestors: Vec<Ancestor>,
     #[serde(default)]
-    #[allow(dead_code, reason = "read strictly")]
     pub(crate) hidden: Vec<Suspect>,
     /// Of `lspipe audit` only.
     #[serde(default)]
