@@ -107,7 +107,7 @@ impl Baseline {
 }
 
 impl Known {
-    /// The same, as bad as can be: what is not less in order and not more than itself is the same, and no less bad.
+    /// The same, as bad as can be: the first in order of all that differ in nothing else.
     fn worst(&self) -> Self {
         Self { severity: Severity::Error, ..self.clone() }
     }

@@ -23,8 +23,8 @@ pub struct Look<'a> {
 #[must_use]
 pub fn standing(before: &Look<'_>, now: &Look<'_>) -> Vec<Finding> {
     let risks = by_subject(before.findings);
-    let lasting = super::of_pipes(&lasting(before, now), now.groups);
-    let lasting = by_subject(&lasting);
+    let by_those = super::of_pipes(&lasting(before, now), now.groups);
+    let by_those = by_subject(&by_those);
     let known: BTreeSet<_> = before.findings.iter().map(Finding::key).collect();
     let mut hangs: BTreeMap<_, BTreeSet<TaskId>> = BTreeMap::new();
     for finding in before.findings {
@@ -42,9 +42,9 @@ pub fn standing(before: &Look<'_>, now: &Look<'_>) -> Vec<Finding> {
         Fault::Risk(_) => {
             let subject = subject(finding);
             let then = *risks.get(&subject)?;
-            let by_those = if finding.pipes.is_empty() { finding } else { *lasting.get(&subject)? };
+            let by_them = if finding.pipes.is_empty() { finding } else { *by_those.get(&subject)? };
             // It stands as far as it was so all the while.
-            let all = [finding, by_those, then].into_iter().min_by_key(|finding| Reverse(finding.severity()));
+            let all = [finding, by_them, then].into_iter().min_by_key(|finding| Reverse(finding.severity()));
             all.filter(|_| subject.3.iter().all(|task| is_same(*task, before, now))).cloned()
         }
         Fault::LeakedWriteEnd { .. }

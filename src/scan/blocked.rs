@@ -18,7 +18,7 @@ use super::root::{PF_EXITING, PF_KTHREAD, numbers_in, open_listing, read_small};
 use super::syscall::{self, Abi, Call, Line, OpenArgument};
 use super::watch::Step;
 use super::wchan::{self, Place};
-use super::{memory, parse};
+use super::{child, memory, parse};
 use crate::model::{
     AccessMode, Besides, Cause, Children, Doing, Fd, OpenFlags, Operation, Pid, PipeId, PipeWait, Sleep, SleepOn, Task,
     TaskId, ThreadGroup, Tid, Trace,
@@ -58,7 +58,6 @@ pub(super) fn thread_group(pid: Pid, context: &mut Context<'_>) -> Option<Thread
     let mut tasks: Vec<Task> = looks.into_iter().filter_map(|look| look.task(epolls, &family, context)).collect();
     tasks.sort_unstable_by_key(|task| task.id);
     let is_init = status.ns_pids.last().copied().unwrap_or(pid.0) == 1;
-    let children = || parse::list(&process.long_text(&format!("task/{pid}/children"))).into_iter().map(Pid).collect();
     Some(ThreadGroup {
         pid,
         parent: stat.ppid.map(Pid),
@@ -69,7 +68,7 @@ pub(super) fn thread_group(pid: Pid, context: &mut Context<'_>) -> Option<Thread
         // Of whom it is not known, it may be any.
         catches: status.catches.unwrap_or(u64::MAX),
         blocks: status.blocks.unwrap_or(u64::MAX),
-        adopts: is_init.then(children),
+        adopts: is_init.then(|| child::of_thread(&process, Tid(pid.0))),
         tasks,
     })
 }

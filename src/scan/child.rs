@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::parse;
 use super::process::ProcessDir;
 use super::root::{ProcRoot, numbers_in, open_listing};
-use crate::model::Pid;
+use crate::model::{Pid, Tid};
 
 /// The children of a process, looked up when the first of its threads asks.
 pub(super) struct Family<'a> {
@@ -33,13 +33,17 @@ impl<'a> Family<'a> {
 
     fn look_up(&self, root: &ProcRoot) -> BTreeMap<u32, Pid> {
         let threads = open_listing(self.process.dir(), c"task").and_then(numbers_in).unwrap_or_default();
-        let children =
-            threads.iter().flat_map(|tid| parse::list(&self.process.long_text(&format!("task/{tid}/children"))));
+        let children = threads.into_iter().flat_map(|tid| of_thread(self.process, Tid(tid)));
         // A child may be in a namespace of its own further down: then it has more numbers, and the one at this level is meant.
-        let number = |child: u32| {
+        let number = |child: Pid| {
             let status = root.read(&format!("{child}/status")).ok()?;
-            Some((*parse::status(&status).ns_pids.get(self.level)?, Pid(child)))
+            Some((*parse::status(&status).ns_pids.get(self.level)?, child))
         };
         children.filter_map(number).collect()
     }
+}
+
+/// The children of a thread in the order in which it got them, by the numbers of the proc root; none where the kernel does not list them.
+pub(super) fn of_thread(process: &ProcessDir, tid: Tid) -> Vec<Pid> {
+    parse::list(&process.long_text(&format!("task/{tid}/children"))).into_iter().map(Pid).collect()
 }

@@ -166,7 +166,8 @@ pub(crate) struct Finding<'a> {
     pub(crate) behind: Vec<TaskName<'a>>,
     /// The IDs of the pipes.
     pub(crate) pipes: Vec<String>,
-    /// What keeps it from being proven; for `hidden-end`, who may hold the end.
+    /// What keeps it from being proven; for `hidden-end`, who may hold the end. Of `no-reader` and `no-writer` the first four: those who may
+    /// hold an end of any pipe are in `hidden` and `unreadable`.
     pub(crate) doubts: Vec<Doubt>,
 }
 

@@ -98,13 +98,10 @@ impl Case<'_> {
             let mut line = std::iter::once(pid).chain(self.ancestors(pid)).filter_map(group);
             line.find(|group| group.parent == Some(ancestor.pid))
         };
-        // Whoever is in a session neither of its parent nor of its own was started by another.
-        let is_own = |child: &ThreadGroup| child.sid == ancestor.sid || child.sid == Some(child.pid.0);
         let place = |child: &ThreadGroup| children.iter().position(|pid| *pid == child.pid);
-        line(reader).zip(line(holder)).is_some_and(|(reader, holder)| {
-            let came_later = place(reader).zip(place(holder)).is_some_and(|(reader, holder)| reader < holder);
-            is_own(reader) && !came_later
-        })
+        let came_later =
+            |(reader, holder)| place(reader).zip(place(holder)).is_some_and(|(reader, holder)| reader < holder);
+        line(reader).zip(line(holder)).is_some_and(|lines| !came_later(lines))
     }
 
     /// Whether a program has these ends without having been told of them: it was started with exec(2) under another name than its
