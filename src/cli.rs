@@ -20,7 +20,7 @@ use self::selection::SelectionArgs;
 use crate::model::Code;
 use crate::options::{Comparison, Options, Question, Request, Source};
 use crate::render::Format;
-use crate::saved::SavedFile;
+use crate::report_file::ReportFile;
 
 /// Where the kernel shows the processes of this machine.
 const PROC_ROOT: &str = "/proc";
@@ -232,8 +232,8 @@ impl Cli {
             }
             Some(Command::Diff { old, new }) => {
                 return Request::Compare(Comparison {
-                    old: SavedFile::named(old),
-                    new: SavedFile::named(new),
+                    old: ReportFile::named(old),
+                    new: ReportFile::named(new),
                     json: shared.json,
                     headings: !shared.noheadings,
                     color: shared.color.into(),
@@ -249,7 +249,7 @@ impl Cli {
         };
         Request::Answer(Box::new(Options {
             source: match shared.from {
-                Some(file) => Source::Saved(SavedFile::named(file)),
+                Some(file) => Source::Saved(ReportFile::named(file)),
                 None => Source::Proc(shared.proc),
             },
             question,

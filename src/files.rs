@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::thread;
 
 use crate::error::Error;
-use crate::scan::renounce;
+use crate::observe::proc::renounce;
 
 /// The mode of a new file, from which the umask takes.
 const NEW: u32 = 0o666;

@@ -8,9 +8,9 @@
 //!                      └─▶ saved (a report in a file) ──▶ PipeGraph, Diagnosis ─▶ …
 //! ```
 //!
-//! [`scan`] looks at a proc root and drops nothing silently, [`join`] makes pipes of ends, [`why`] judges what threads wait for if that
-//! was asked, [`audit`] judges the rest of it, [`select`] keeps whole pipes, [`probe`] asks the kernel about those if that was asked for,
-//! [`graph`] tells how data flow if that is to be drawn, and [`render`] draws what is left. [`saved`] stands in the place of the scan and
+//! [`observe::proc`] looks at a proc root and drops nothing silently, [`observe::join`] makes pipes of ends, [`why`] judges what threads wait for if that
+//! was asked, [`audit`] judges the rest of it, [`select`] keeps whole pipes, [`observe::probe`] asks the kernel about those if that was asked for,
+//! [`judge::dataflow`] tells how data flow if that is to be drawn, and [`render`] draws what is left. [`report_file`] stands in the place of the scan and
 //! its judges where a saved report is to answer, and [`diff`](mod@diff) compares two. [`run()`] is their order. All words are in [`model`].
 
 pub mod audit;
@@ -19,16 +19,14 @@ pub mod diff;
 pub mod error;
 mod files;
 pub mod generate;
-pub mod graph;
-pub mod join;
+pub mod judge;
 pub mod model;
 mod notes;
+pub mod observe;
 pub mod options;
-pub mod probe;
 pub mod render;
+pub mod report_file;
 mod run;
-pub mod saved;
-pub mod scan;
 pub mod select;
 mod shape;
 mod sys;

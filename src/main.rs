@@ -18,7 +18,7 @@ const USUAL_WIDTH: u16 = 80;
 
 fn main() -> ExitCode {
     lspipe::die_of_sigpipe();
-    if let Some(served) = lspipe::probe::serve_if_asked() {
+    if let Some(served) = lspipe::observe::probe::serve_if_asked() {
         return if served { ExitCode::SUCCESS } else { ExitCode::from(FAILED) };
     }
     let status = match Cli::from_command_line() {

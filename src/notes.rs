@@ -4,9 +4,9 @@ mod probe;
 
 use std::path::Path;
 
-use crate::model::{Gap, MayHold, Outside, Pid, PipeGraph, Unread};
+use crate::model::{Gap, Pid, PipeGraph, PossibleEnds, UnreadablePart, ViewLimit};
 use crate::options::PipeName;
-use crate::render::readable;
+use crate::render::escape_name;
 use crate::select::{PipeMatch, Selection};
 
 pub(crate) use self::probe::{no_probe, probe};
@@ -43,10 +43,10 @@ pub(crate) fn no_process(pids: &[Pid], graph: &PipeGraph, file: Option<&str>) ->
 /// Why a process may be there though it is not listed.
 const fn not_shown(graph: &PipeGraph) -> &'static str {
     match graph.coverage.outside {
-        Some(Outside::Hidepid) => {
+        Some(ViewLimit::Hidepid) => {
             ", which is mounted with hidepid and does not show those of others: run lspipe as root"
         }
-        Some(Outside::PidNamespace) => ", which shows one PID namespace only",
+        Some(ViewLimit::PidNamespace) => ", which shows one PID namespace only",
         None => "",
     }
 }
@@ -86,7 +86,7 @@ pub(crate) fn no_table(pids: &[Pid], file: &str) -> Vec<String> {
 pub(crate) fn of_file(file: Option<&str>, graph: &PipeGraph) -> Vec<String> {
     let Some(file) = file else { return Vec::new() };
     let host =
-        graph.host.hostname.as_deref().map_or_else(String::new, |name| format!(" of {}", readable(name.as_bytes())));
+        graph.host.hostname.as_deref().map_or_else(String::new, |name| format!(" of {}", escape_name(name.as_bytes())));
     let saved = format!("{file}: a report{host}, saved at {:.0}", graph.taken_at);
     std::iter::once(saved).chain(graph.selected.then(|| is_part(file))).collect()
 }
@@ -98,14 +98,15 @@ pub(crate) fn is_part(file: &str) -> String {
 
 /// Says which of the processes that were asked for are there, but could not be read.
 pub(crate) fn unreadable(pids: &[Pid], graph: &PipeGraph, file: Option<&str>) -> Vec<String> {
-    let concerned = |gap: &&Gap| pids.contains(&gap.pid) && matches!(gap.what, Unread::FdTable | Unread::FdLinks);
+    let pids_to_recheck =
+        |gap: &&Gap| pids.contains(&gap.pid) && matches!(gap.what, UnreadablePart::FdTable | UnreadablePart::FdLinks);
     let say = |gap: &Gap| match file {
         Some(file) => {
             format!("the fd table of process {} could not be read when {file} was saved ({})", gap.pid, errno(gap))
         }
         None => format!("the fd table of process {} cannot be read ({}): {}", gap.pid, errno(gap), advice(graph)),
     };
-    graph.coverage.gaps.iter().filter(concerned).map(say).collect()
+    graph.coverage.gaps.iter().filter(pids_to_recheck).map(say).collect()
 }
 
 /// Says which of the pipes that were asked for nobody was seen to hold.
@@ -156,13 +157,14 @@ pub(crate) fn only_copies(selection: &Selection) -> String {
 pub(crate) fn coverage(graph: &PipeGraph, file: Option<&str>) -> Vec<String> {
     let coverage = &graph.coverage;
     let hung = coverage.gaps.iter().filter(|gap| is_hung(gap)).map(hung);
-    let harmless = coverage.gaps.iter().filter(|gap| !is_hung(gap) && gap.may_hold == MayHold::NOTHING).map(harmless);
+    let harmless =
+        coverage.gaps.iter().filter(|gap| !is_hung(gap) && gap.may_hold == PossibleEnds::NOTHING).map(harmless);
     let mut notes: Vec<String> = hung.chain(harmless).collect();
     let gaps: Vec<&Gap> =
-        coverage.gaps.iter().filter(|gap| !is_hung(gap) && gap.may_hold != MayHold::NOTHING).collect();
+        coverage.gaps.iter().filter(|gap| !is_hung(gap) && gap.may_hold != PossibleEnds::NOTHING).collect();
     let who = match gaps.as_slice() {
         [] => None,
-        [gap] => Some(known(&[format!("PID {}", gap.pid), readable(&gap.command)])),
+        [gap] => Some(known(&[format!("PID {}", gap.pid), escape_name(&gap.command)])),
         _ => Some(String::new()),
     };
     notes.extend(who.map(|who| {
@@ -181,9 +183,9 @@ pub(crate) fn coverage(graph: &PipeGraph, file: Option<&str>) -> Vec<String> {
     notes.extend(coverage.outside.map(|outside| {
         let (why, what) = match outside {
             // Ours is another, which may show more.
-            Outside::PidNamespace if !coverage.own_pids => (NAMESPACE, "run lspipe without --proc, or on the host"),
-            Outside::PidNamespace => (NAMESPACE, "run lspipe on the host"),
-            Outside::Hidepid => (HIDEPID, "run lspipe as root"),
+            ViewLimit::PidNamespace if !coverage.own_pids => (NAMESPACE, "run lspipe without --proc, or on the host"),
+            ViewLimit::PidNamespace => (NAMESPACE, "run lspipe on the host"),
+            ViewLimit::Hidepid => (HIDEPID, "run lspipe as root"),
         };
         match file {
             Some(_) => format!("the proc of this report {why}"),
@@ -214,7 +216,7 @@ fn harmless(gap: &Gap) -> String {
 }
 
 fn process(gap: &Gap) -> String {
-    format!("process {}{}", gap.pid, known(&[readable(&gap.command)]))
+    format!("process {}{}", gap.pid, known(&[escape_name(&gap.command)]))
 }
 
 /// ` (cat, fd 3)`: what is known of something; nothing where it is nothing.
@@ -225,7 +227,7 @@ fn known(facts: &[String]) -> String {
 
 /// The name of the error: a saved report may hold anything in its place.
 fn errno(gap: &Gap) -> String {
-    readable(gap.error.as_bytes())
+    escape_name(gap.error.as_bytes())
 }
 
 fn is_hung(gap: &Gap) -> bool {
@@ -234,9 +236,9 @@ fn is_hung(gap: &Gap) -> bool {
 
 fn hung(gap: &Gap) -> String {
     let what = match gap.what {
-        Unread::Fd(fd) => format!("descriptor {fd}"),
-        Unread::Cmdline => "the command line".to_owned(),
-        Unread::FdTable | Unread::FdLinks | Unread::Tasks => "the fd table".to_owned(),
+        UnreadablePart::Fd(fd) => format!("descriptor {fd}"),
+        UnreadablePart::Cmdline => "the command line".to_owned(),
+        UnreadablePart::FdTable | UnreadablePart::FdLinks | UnreadablePart::Tasks => "the fd table".to_owned(),
     };
     let mount = gap.mount.as_deref().map_or_else(String::new, |mount| format!(" on {}", readable_path(mount)));
     format!("{}: {what}{mount} gave no answer and is left out; its file system may be dead", process(gap))
@@ -244,7 +246,7 @@ fn hung(gap: &Gap) -> String {
 
 fn readable_path(path: &Path) -> String {
     use std::os::unix::ffi::OsStrExt as _;
-    readable(path.as_os_str().as_bytes())
+    escape_name(path.as_os_str().as_bytes())
 }
 
 #[cfg(test)]

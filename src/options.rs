@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::audit::Thresholds;
 use crate::model::{Code, Pid, PipeId, PipeKind, Severity};
 use crate::render::Format;
-use crate::saved::SavedFile;
+use crate::report_file::ReportFile;
 use crate::select::CommandPattern;
 
 /// What the command is to do.
@@ -59,7 +59,7 @@ pub enum Source {
     /// A proc root that is scanned.
     Proc(PathBuf),
     /// A report that was saved.
-    Saved(SavedFile),
+    Saved(ReportFile),
 }
 
 /// What to report.
@@ -81,9 +81,9 @@ pub enum Question {
 #[derive(Debug, Clone)]
 pub struct Comparison {
     /// The earlier report.
-    pub old: SavedFile,
+    pub old: ReportFile,
     /// The later report.
-    pub new: SavedFile,
+    pub new: ReportFile,
     /// Whether the answer is JSON.
     pub json: bool,
     /// Whether to print headings.

@@ -11,15 +11,15 @@ use std::collections::BTreeSet;
 use std::io::Write;
 
 use self::source::{Sought, Source};
-use crate::audit::Audited;
+use crate::audit::AuditScope;
 use crate::error::Error;
-use crate::graph::Drawing;
+use crate::judge::dataflow::Drawing;
 use crate::model::{Diagnosis, Pipe, PipeGraph, PipeId};
 use crate::notes;
+use crate::observe::probe;
+use crate::observe::proc;
 use crate::options::{Options, Question};
-use crate::probe;
 use crate::render::{Asked, Style, Told, render};
-use crate::scan;
 use crate::users::Users;
 use crate::why::Groups;
 
@@ -72,7 +72,7 @@ struct Reasons {
     diagnosis: Diagnosis,
     groups: Groups,
     asked: Asked,
-    audited: Option<Audited>,
+    audited: Option<AuditScope>,
     /// Whether --probe could add something.
     may_probe: bool,
 }
@@ -142,7 +142,7 @@ fn probe(graph: &mut PipeGraph, pipes: &[PipeId], untouchable: &mut BTreeSet<Pip
     untouchable.extend(answers.pipes.iter().filter(|(_, probed)| probed.unanswered).map(|(id, _)| *id));
     graph.probed.clone_from(&answers.pipes);
     if graph.pipes.iter().any(|pipe| graph.hides_any(pipe)) {
-        graph.hidden = scan::hidden(&graph.coverage.proc_root)?;
+        graph.hidden = proc::hidden(&graph.coverage.proc_root)?;
     }
     Ok(notes::probe(graph, &answers))
 }

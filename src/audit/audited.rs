@@ -6,7 +6,7 @@ use crate::model::{Code, Severity};
 
 /// What tells that something was not found from that it was not looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Audited {
+pub struct AuditScope {
     /// The codes that were asked for and could be judged, in order.
     pub codes: Vec<Code>,
     /// The codes that were asked for and could not be judged, in order: what is found of them need not be all.
@@ -23,7 +23,7 @@ pub struct Audited {
     pub took: Duration,
 }
 
-impl Audited {
+impl AuditScope {
     /// The codes that were asked for.
     pub fn asked(&self) -> impl Iterator<Item = Code> {
         self.codes.iter().chain(&self.not_judged).copied()

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Besides, Code, Doing, Fault, Finding, Pid, PipeGraph, PipeId, Task, TaskId, Tid, Uid};
+use crate::model::{AlternativeWake, Code, Fault, Finding, Pid, PipeGraph, PipeId, Task, TaskId, TaskState, Tid, Uid};
 use crate::why::Groups;
 
 /// What was found at one time.
@@ -128,7 +128,7 @@ fn still_waits(id: TaskId, before: &Look<'_>, now: &Look<'_>) -> bool {
 }
 
 const fn may_end_by_itself(task: &Task) -> bool {
-    matches!(task.doing, Doing::Waits { besides: Some(Besides::Timeout | Besides::Files), .. })
+    matches!(task.doing, TaskState::Waits { besides: Some(AlternativeWake::Timeout | AlternativeWake::Files), .. })
 }
 
 fn task<'a>(look: &Look<'a>, id: TaskId) -> Option<&'a Task> {

@@ -19,7 +19,7 @@ use std::collections::BTreeSet;
 use crate::model::{Code, Doubt, Fault, Finding, Pid, Pipe, PipeGraph, PipeId, Risk, Side, TaskId, Tid, Uid};
 use crate::why::{Groups, was_told};
 
-pub use self::audited::Audited;
+pub use self::audited::AuditScope;
 pub use self::explain::explain;
 
 /// From where on something is unusual.
@@ -29,7 +29,7 @@ pub struct Thresholds {
     pub max_ends: Option<u64>,
 }
 
-/// What the rules find, the worst first. The facts that they judge by are those of [`Facts::Audit`](crate::scan::Facts::Audit); what is
+/// What the rules find, the worst first. The facts that they judge by are those of [`Facts::Audit`](crate::observe::proc::Facts::Audit); what is
 /// not known is not claimed.
 #[must_use]
 pub fn audit(graph: &PipeGraph, groups: &Groups, thresholds: &Thresholds) -> Vec<Finding> {
@@ -50,7 +50,7 @@ fn of_pipes(graph: &PipeGraph, groups: &Groups) -> Vec<Finding> {
 
 /// Whether a rule judges by what only an audit looks at. In a report that something else saved, what it does not find may be there.
 #[must_use]
-pub const fn asks_for_more(code: Code) -> bool {
+pub const fn needs_audit_facts(code: Code) -> bool {
     matches!(code, Code::FifoExposed | Code::CrossesContainers | Code::EndHoard | Code::PipePages)
 }
 
@@ -69,7 +69,7 @@ pub fn together(mut told: Vec<Finding>, found: Vec<Finding>) -> Vec<Finding> {
 
 /// Leaves out what is told of the pipeline that the audit itself writes to, such as `sudo lspipe audit | less`: pipes that are one of its
 /// standard streams, and of which it and its ancestors alone hold that side.
-pub fn leave_out_own(findings: &mut Vec<Finding>, graph: &PipeGraph, own: Pid) {
+pub fn exclude_own_pipeline(findings: &mut Vec<Finding>, graph: &PipeGraph, own: Pid) {
     let line: BTreeSet<Pid> = std::iter::once(own).chain(graph.ancestors(own)).collect();
     findings.retain(|finding| {
         let Fault::Risk(

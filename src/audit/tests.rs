@@ -78,7 +78,7 @@ fn found(graph: &PipeGraph, thresholds: &Thresholds) -> Vec<Finding> {
     let findings = audit(graph, &Groups::new(), thresholds);
     for finding in &findings {
         assert!(finding.code().severities().contains(&finding.severity()), "{finding:#?}");
-        assert!(!finding.code().is_of_why(), "{finding:#?}");
+        assert!(!finding.code().reported_by_why(), "{finding:#?}");
         assert!(finding.tasks.iter().all(|task| task.pid.0 == task.tid.0), "{finding:#?}");
         assert!(finding.tasks.is_sorted() && !finding.tasks.is_empty(), "{finding:#?}");
     }

@@ -63,7 +63,7 @@ pub(super) fn codes() -> impl TypedValueParser<Value = Code> {
 }
 
 pub(super) fn severities() -> impl TypedValueParser<Value = Severity> {
-    PossibleValuesParser::new(Severity::ALL.map(Severity::as_str))
+    PossibleValuesParser::new(Severity::ALL.iter().map(|severity| severity.as_str()))
         .try_map(|name| name.parse().map_err(|()| "no such severity"))
 }
 

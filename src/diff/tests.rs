@@ -8,8 +8,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::{
-    AccessMode, Coverage, Device, Gap, Hidden, Host, MayHold, OpenFlags, Outside, PipeKind, PipeLimits, Side, TaskId,
-    Uid, Unread,
+    AccessMode, Coverage, Device, Gap, Hidden, Host, OpenFlags, PipeKind, PipeLimits, PossibleEnds, Side, TaskId, Uid,
+    UnreadablePart, ViewLimit,
 };
 
 /// An end in the small world of these tests: pipe, process with its start in seconds, thread, and descriptor.
@@ -66,7 +66,7 @@ fn graph() -> impl Strategy<Value = PipeGraph> {
     let boot_id = prop_oneof![1 => Just(None), 6 => Just(Some("a")), 1 => Just(Some("b"))];
     let pipes = vec(pipe(), 0..6).prop_map(|pipes| pipes.into_iter().collect::<BTreeMap<_, _>>());
     let gaps = btree_set(1..4_u32, 0..2);
-    let outside = prop_oneof![5 => Just(None), 1 => Just(Some(Outside::Hidepid))];
+    let outside = prop_oneof![5 => Just(None), 1 => Just(Some(ViewLimit::Hidepid))];
     // The clock of the machine may be set at any time.
     let clock = prop_oneof![Just(0_i64), Just(1), Just(-7200)];
     let facts = (clock, outside, prop::bool::weighted(0.2));
@@ -81,11 +81,11 @@ fn graph() -> impl Strategy<Value = PipeGraph> {
                 tid: None,
                 command: Vec::new(),
                 uid: None,
-                what: if pid == 3 { Unread::Fd(Fd(1)) } else { Unread::FdLinks },
+                what: if pid == 3 { UnreadablePart::Fd(Fd(1)) } else { UnreadablePart::FdLinks },
                 error: "EACCES".to_owned(),
                 fds: None,
                 mount: None,
-                may_hold: MayHold { read: true, write: pid != 1, anonymous: pid != 2 },
+                may_hold: PossibleEnds { read: true, write: pid != 1, anonymous: pid != 2 },
             };
             let pipes: Vec<Pipe> = pipes.into_values().collect();
             let held = |process: &Process| pipes.iter().flat_map(|pipe| &pipe.ends).any(|end| end.pid == process.pid);

@@ -98,7 +98,7 @@ impl Code {
 
     /// Whether it is a finding of `why`, and not only of an audit.
     #[must_use]
-    pub const fn is_of_why(self) -> bool {
+    pub const fn reported_by_why(self) -> bool {
         matches!(
             self,
             Self::Deadlock

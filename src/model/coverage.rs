@@ -1,12 +1,13 @@
 //! How much of the machine a scan saw, and what that means for an end that it did not see.
 
+use super::words::words;
 use std::path::PathBuf;
 
 use super::{Endpoint, Fd, Pid, PipeKind, Side, Tid, Uid};
 
 /// What of a process could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Unread {
+pub enum UnreadablePart {
     /// Its fd table: not even the descriptor numbers are known.
     FdTable,
     /// The targets of its descriptors: their numbers are known, not what they lead to.
@@ -19,7 +20,7 @@ pub enum Unread {
     Cmdline,
 }
 
-impl Unread {
+impl UnreadablePart {
     /// The word for it in JSON.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
@@ -35,7 +36,7 @@ impl Unread {
 
 /// Which ends may stand in what could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MayHold {
+pub struct PossibleEnds {
     /// A read end.
     pub read: bool,
     /// A write end.
@@ -44,7 +45,7 @@ pub struct MayHold {
     pub anonymous: bool,
 }
 
-impl MayHold {
+impl PossibleEnds {
     /// Any end at all.
     pub const ANYTHING: Self = Self { read: true, write: true, anonymous: true };
     /// No end: what is missing is something else.
@@ -83,7 +84,7 @@ pub struct Gap {
     /// Its effective user ID.
     pub uid: Option<Uid>,
     /// What of it.
-    pub what: Unread,
+    pub what: UnreadablePart,
     /// Why: the name of an errno, for example `EACCES`. `ETIMEDOUT` stands for a call that gave no answer.
     pub error: String,
     /// How many descriptors are concerned, where that is known.
@@ -91,26 +92,16 @@ pub struct Gap {
     /// The mount that did not answer, where a call gave no answer.
     pub mount: Option<PathBuf>,
     /// The ends that may be there all the same.
-    pub may_hold: MayHold,
+    pub may_hold: PossibleEnds,
 }
 
-/// Why there may be processes that the scan was not even told of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outside {
-    /// The proc file system is that of a PID namespace: processes outside it are not listed.
-    PidNamespace,
-    /// The proc file system is mounted with `hidepid`, and we are not exempt.
-    Hidepid,
-}
-
-impl Outside {
-    /// The word for it in JSON.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::PidNamespace => "pid-namespace",
-            Self::Hidepid => "hidepid",
-        }
+words! {
+    /// Why there may be processes that the scan was not even told of.
+    pub enum ViewLimit {
+        /// The proc file system is that of a PID namespace: processes outside it are not listed.
+        PidNamespace = "pid-namespace",
+        /// The proc file system is mounted with `hidepid`, and we are not exempt.
+        Hidepid = "hidepid",
     }
 }
 
@@ -126,7 +117,7 @@ pub struct Coverage {
     /// What could not be read, ordered by PID.
     pub gaps: Vec<Gap>,
     /// Why there may be more processes than were listed.
-    pub outside: Option<Outside>,
+    pub outside: Option<ViewLimit>,
     /// Whether the scan had both capabilities that open every process, so that more rights would not help.
     pub privileged: bool,
     /// Whether the PIDs are those of our own PID namespace, so that a system call may use them.
@@ -153,7 +144,7 @@ impl Coverage {
     pub fn may_hide_end(&self, kind: PipeKind, end: &Endpoint) -> bool {
         let sides = || Side::BOTH.into_iter().filter(|side| end.access.is_on(*side));
         let may_be = |gap: &Gap| match gap.what {
-            Unread::Fd(fd) => (gap.tid, fd) == (end.tid, end.fd),
+            UnreadablePart::Fd(fd) => (gap.tid, fd) == (end.tid, end.fd),
             _ => true,
         };
         let mut gaps = self.gaps.iter().filter(|gap| gap.pid == end.pid && may_be(gap));

@@ -1,29 +1,21 @@
 //! A descriptor in an fd table: an end of a pipe, or any other.
 
+use super::words::words;
 use super::{Fd, Pid, PipeId, Side, Tid};
 
-/// How a descriptor was opened: the `O_ACCMODE` part of its flags.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum AccessMode {
-    /// `O_RDONLY`
-    Read,
-    /// `O_WRONLY`
-    Write,
-    /// `O_RDWR`: one descriptor that is both ends.
-    ReadWrite,
+words! {
+    /// How a descriptor was opened: the `O_ACCMODE` part of its flags.
+    pub enum AccessMode {
+        /// `O_RDONLY`
+        Read = "r",
+        /// `O_WRONLY`
+        Write = "w",
+        /// `O_RDWR`: one descriptor that is both ends.
+        ReadWrite = "rw",
+    }
 }
 
 impl AccessMode {
-    /// `r`, `w` or `rw`, as lsfd writes it.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Read => "r",
-            Self::Write => "w",
-            Self::ReadWrite => "rw",
-        }
-    }
-
     /// Whether a descriptor of this mode is an end on that side.
     #[must_use]
     pub const fn is_on(self, side: Side) -> bool {
@@ -163,40 +155,24 @@ impl Descriptor {
     }
 }
 
-/// The type of an open file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum FileType {
-    /// A regular file.
-    Regular,
-    /// A directory.
-    Directory,
-    /// A character device.
-    CharacterDevice,
-    /// A block device.
-    BlockDevice,
-    /// A pipe or FIFO.
-    Fifo,
-    /// A socket.
-    Socket,
-    /// A symbolic link, which only `O_PATH` can hold open.
-    Symlink,
-    /// An inode without a name or type, such as an epoll or an eventfd.
-    AnonymousInode,
-}
-
-impl FileType {
-    /// The name in the TYPE column, after those of lsof(8) and lsfd(1).
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Regular => "REG",
-            Self::Directory => "DIR",
-            Self::CharacterDevice => "CHR",
-            Self::BlockDevice => "BLK",
-            Self::Fifo => "FIFO",
-            Self::Socket => "SOCK",
-            Self::Symlink => "LINK",
-            Self::AnonymousInode => "a_inode",
-        }
+words! {
+    /// The type of an open file.
+    pub enum FileType {
+        /// A regular file.
+        Regular = "REG",
+        /// A directory.
+        Directory = "DIR",
+        /// A character device.
+        CharacterDevice = "CHR",
+        /// A block device.
+        BlockDevice = "BLK",
+        /// A pipe or FIFO.
+        Fifo = "FIFO",
+        /// A socket.
+        Socket = "SOCK",
+        /// A symbolic link, which only `O_PATH` can hold open.
+        Symlink = "LINK",
+        /// An inode without a name or type, such as an epoll or an eventfd.
+        AnonymousInode = "a_inode",
     }
 }

@@ -1,7 +1,9 @@
 //! What is wrong on a machine: who waits for whom, and what that amounts to.
 
+use super::words::words;
 use super::{
-    AccessMode, Code, Endpoint, Fd, Pid, PipeId, PipePages, PipeWait, Record, Risk, Side, Suspect, TaskId, Tid, Uid,
+    AccessMode, Code, Endpoint, Fd, Pid, PipeId, PipePages, PipeWait, PossibleHolder, Record, Risk, Side, TaskId, Tid,
+    Uid,
 };
 
 /// All that `why` tells of a machine.
@@ -31,7 +33,7 @@ pub struct Wait {
     /// Who could end it, ordered as ends are. None for an open(2): whoever opens the other side is not there yet.
     pub wakers: Vec<Waker>,
     /// How it is known.
-    pub certainty: Certainty,
+    pub certainty: Attribution,
 }
 
 /// What a thread waits for.
@@ -80,83 +82,39 @@ impl From<&Endpoint> for Waker {
     }
 }
 
-/// How it is known for what a thread waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Certainty {
-    /// By its system call and by the place where it sleeps, which agree.
-    Seen,
-    /// By the place where it sleeps, and there is one pipe only that it could mean.
-    Inferred,
-    /// By the place where it sleeps: this is one of several pipes that it could mean.
-    Candidate,
-}
-
-impl Certainty {
-    /// The word for it in JSON.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Seen => "seen",
-            Self::Inferred => "inferred",
-            Self::Candidate => "candidate",
-        }
+words! {
+    /// How it is known for what a thread waits.
+    pub enum Attribution {
+        /// By its system call and by the place where it sleeps, which agree.
+        Seen = "seen",
+        /// By the place where it sleeps, and there is one pipe only that it could mean.
+        Inferred = "inferred",
+        /// By the place where it sleeps: this is one of several pipes that it could mean.
+        Candidate = "candidate",
     }
 }
 
-/// How bad a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// It does not work, and will not.
-    Error,
-    /// Something hangs, or is about to.
-    Warning,
-    /// Worth knowing.
-    Info,
-}
-
-impl Severity {
-    /// All of them, the worst first.
-    pub const ALL: [Self; 3] = [Self::Error, Self::Warning, Self::Info];
-
-    /// The word for it in every output.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Warning => "warning",
-            Self::Info => "info",
-        }
+words! {
+    /// How bad a finding is.
+    pub enum Severity {
+        /// It does not work, and will not.
+        Error = "error",
+        /// Something hangs, or is about to.
+        Warning = "warning",
+        /// Worth knowing.
+        Info = "info",
     }
 }
 
-impl std::str::FromStr for Severity {
-    type Err = ();
-
-    fn from_str(word: &str) -> Result<Self, ()> {
-        Self::ALL.into_iter().find(|severity| severity.as_str() == word).ok_or(())
-    }
-}
-
-/// How a finding is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Proof {
-    /// It follows from what the kernel shows.
-    Proven,
-    /// It is a judgement of how processes are related.
-    Inferred,
-    /// It would follow, but there is something that could not be seen.
-    Suspected,
-}
-
-impl Proof {
-    /// The word for it in JSON.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Proven => "proven",
-            Self::Inferred => "inferred",
-            Self::Suspected => "suspected",
-        }
+words! {
+    /// How a finding is known.
+    pub enum Certainty {
+        /// It follows from what the kernel shows.
+        Proven = "proven",
+        /// It is a judgement of how processes are related.
+        Inferred = "inferred",
+        /// It would follow, but there is something that could not be seen.
+        Suspected = "suspected",
     }
 }
 
@@ -209,16 +167,16 @@ impl Finding {
 
     /// How it is known.
     #[must_use]
-    pub fn proof(&self) -> Proof {
+    pub fn proof(&self) -> Certainty {
         match &self.fault {
             Fault::Recorded(record) => record.proof,
-            Fault::HiddenEnd { .. } => Proof::Proven,
-            _ if !self.doubts.is_empty() => Proof::Suspected,
+            Fault::HiddenEnd { .. } => Certainty::Proven,
+            _ if !self.doubts.is_empty() => Certainty::Suspected,
             Fault::LeakedWriteEnd { .. }
             | Fault::Risk(Risk::InheritedEnd { .. } | Risk::PipePages(PipePages { estimated: true, .. })) => {
-                Proof::Inferred
+                Certainty::Inferred
             }
-            _ => Proof::Proven,
+            _ => Certainty::Proven,
         }
     }
 
@@ -259,7 +217,7 @@ pub enum Fault {
         /// Whether they are all of one process.
         itself: bool,
         /// A circle through them, in order: each waits for the process of the next, the last for that of the first.
-        circle: Vec<Link>,
+        circle: Vec<WaitEdge>,
         /// Other threads that are stuck because of them.
         behind: Vec<TaskId>,
     },
@@ -318,7 +276,7 @@ pub enum Fault {
 
 /// A step of a circle: a thread, what it waits for, and by which end the next could end that.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Link {
+pub struct WaitEdge {
     /// Who waits.
     pub task: TaskId,
     /// For what; none for another thread of its own process.
@@ -333,14 +291,14 @@ pub struct Holder {
     /// The end.
     pub end: Endpoint,
     /// Why it is none of the pipeline.
-    pub stranger: Stranger,
+    pub stranger: Relation,
     /// An ancestor that has the same end under the same number, so that it was surely inherited from there.
     pub inherited_from: Option<Pid>,
 }
 
 /// Why the holder of an end is none of a pipeline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stranger {
+pub enum Relation {
     /// It is the reader itself, which did not close its own copy.
     Own,
     /// It has the FIFO open for both.
@@ -357,7 +315,7 @@ pub enum Stranger {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Doubt {
     /// This one may hold an end too.
-    Holder(Suspect),
+    Holder(PossibleHolder),
     /// The FIFO has a name, by which somebody else may open it.
     Name(PipeId),
     /// This process catches signals, and a handler may do what it waits for.

@@ -8,6 +8,7 @@ mod coverage;
 mod descriptor;
 mod file;
 mod finding;
+mod name;
 mod number;
 mod pipe;
 mod probed;
@@ -15,27 +16,34 @@ mod process;
 mod record;
 mod risk;
 mod task;
+pub(crate) mod text;
+mod time;
+pub(crate) mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
 pub use self::code::{Code, NotACode};
-pub use self::coverage::{Coverage, Gap, MayHold, Outside, Unread};
+pub use self::coverage::{Coverage, Gap, PossibleEnds, UnreadablePart, ViewLimit};
 pub use self::descriptor::{AccessMode, Descriptor, Endpoint, FileType, OpenFlags};
 pub use self::file::{Directories, PipeFile, PipeLimits};
 pub use self::finding::{
-    Certainty, Diagnosis, Doubt, Fault, Finding, Holder, Link, Proof, Severity, Stranger, Subject, Wait, Waker,
+    Attribution, Certainty, Diagnosis, Doubt, Fault, Finding, Holder, Relation, Severity, Subject, Wait, WaitEdge,
+    Waker,
 };
+pub use self::name::{Base64, CommandName, LinkTarget, PathName, or_null};
 pub use self::number::{Device, Fd, Gid, NotAPipeId, Pid, Tid, Uid};
 pub use self::pipe::{Opener, Pipe, PipeId, PipeKind, Side};
-pub use self::probed::{Hidden, Holding, How, Probed, Suspect};
+pub use self::probed::{Hidden, HiddenVia, HolderFd, PossibleHolder, Probed};
 pub use self::process::{CommandLine, Process, ancestors};
 pub use self::record::{Evidence, Record, Role};
 pub use self::risk::{Class, Exposure, Hoarder, PageLimit, Passed, PipePages, Place, Risk};
 pub use self::task::{
-    Besides, Cause, Children, Doing, Operation, PipeWait, Sleep, SleepOn, Task, TaskId, ThreadGroup, Trace,
+    AlternativeWake, Children, Fingerprint, Operation, PipeWait, Sleep, SleepOn, Task, TaskId, TaskState, ThreadGroup,
+    WaitTarget,
 };
+pub use self::time::{Span, Time};
 
 /// The machine that was scanned; a field is none where the proc tree does not say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

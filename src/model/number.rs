@@ -3,11 +3,17 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
+use super::text::text;
+
 /// Defines an identifier that is a number to the kernel and a type to us, so that a PID never stands in an fd's place.
 macro_rules! number {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
+        #[serde(transparent)]
         pub struct $name(pub u32);
 
         impl fmt::Display for $name {
@@ -67,6 +73,8 @@ impl FromStr for Device {
         Ok(Self { major: decimal(major)?, minor: decimal(minor)? })
     }
 }
+
+text!(Device, "a device, as MAJ:MIN");
 
 /// The text is not the name of a pipe in either form of [`PipeId`](super::PipeId).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,28 +1,20 @@
 //! A pipe, and what tells one from another.
 
+use super::text::text;
+use super::words::words;
 use std::fmt;
 use std::str::FromStr;
 
 use super::number::decimal;
 use super::{AccessMode, Device, Endpoint, NotAPipeId, Pid, PipeFile, TaskId};
 
-/// What sort of pipe it is; see pipe(7).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum PipeKind {
-    /// Made by pipe(2); lives in pipefs and has no name.
-    Anonymous,
-    /// A FIFO special file; see fifo(7).
-    Fifo,
-}
-
-impl PipeKind {
-    /// The word for this kind in every output.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Anonymous => "anonymous",
-            Self::Fifo => "fifo",
-        }
+words! {
+    /// What sort of pipe it is; see pipe(7).
+    pub enum PipeKind {
+        /// Made by pipe(2); lives in pipefs and has no name.
+        Anonymous = "anonymous",
+        /// A FIFO special file; see fifo(7).
+        Fifo = "fifo",
     }
 }
 
@@ -88,13 +80,16 @@ impl FromStr for PipeId {
     }
 }
 
-/// One of the two directions of a pipe.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Side {
-    /// The read end, held by readers.
-    Read,
-    /// The write end, held by writers.
-    Write,
+text!(PipeId, "a pipe, as pipe:[INODE] or fifo:[MAJ:MIN:INODE]");
+
+words! {
+    /// One of the two directions of a pipe.
+    pub enum Side {
+        /// The read end, held by readers.
+        Read = "read",
+        /// The write end, held by writers.
+        Write = "write",
+    }
 }
 
 impl Side {

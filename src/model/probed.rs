@@ -1,5 +1,6 @@
 //! What the kernel alone knows of a pipe, and what that means for an end that no fd table shows.
 
+use super::words::words;
 use std::collections::BTreeMap;
 
 use super::{Fd, Gap, Pid, Pipe, PipeGraph, PipeId, Side};
@@ -43,9 +44,9 @@ impl Probed {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Hidden {
     /// UNIX sockets with descriptors in flight to them, ordered by PID and descriptor.
-    pub in_flight: Vec<Holding>,
+    pub in_flight: Vec<HolderFd>,
     /// Anonymous pipes that are registered with an `io_uring`, likewise.
-    pub registered: Vec<(PipeId, Holding)>,
+    pub registered: Vec<(PipeId, HolderFd)>,
     /// Processes that have an `io_uring`, ascending.
     pub rings: Vec<Pid>,
     /// Processes that are stuck in exiting, with descriptors that /proc shows no more: PID and command.
@@ -55,14 +56,14 @@ pub struct Hidden {
     /// What of this could not be looked at, ordered by PID.
     pub gaps: Vec<Gap>,
     /// Who may hold the hidden ends of each pipe, as a saved report tells: the rest of this is empty then.
-    pub told: BTreeMap<PipeId, Vec<Suspect>>,
+    pub told: BTreeMap<PipeId, Vec<PossibleHolder>>,
 }
 
 impl Hidden {
     /// Who may hold an end of any pipe, so far as it was looked for: beside those who could not be read.
-    pub fn anywhere(&self) -> impl Iterator<Item = Suspect> {
-        let in_flight = self.in_flight.iter().map(|by| Suspect::holding(How::ScmRights, by));
-        in_flight.chain(self.exiting.iter().map(|(pid, name)| Suspect::process(How::Exiting, *pid, name)))
+    pub fn anywhere(&self) -> impl Iterator<Item = PossibleHolder> {
+        let in_flight = self.in_flight.iter().map(|by| PossibleHolder::holding(HiddenVia::ScmRights, by));
+        in_flight.chain(self.exiting.iter().map(|(pid, name)| PossibleHolder::process(HiddenVia::Exiting, *pid, name)))
     }
 
     /// Leaves out the processes that are not among these, which are in ascending order, where what is hidden in them ends with them.
@@ -75,7 +76,7 @@ impl Hidden {
 
 /// A descriptor by which something is held that is not a descriptor itself.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Holding {
+pub struct HolderFd {
     /// The process that has the descriptor.
     pub pid: Pid,
     /// The descriptor, of a socket or an `io_uring`.
@@ -84,43 +85,29 @@ pub struct Holding {
     pub command: Vec<u8>,
 }
 
-/// In what way an end may be held without standing in an fd table that can be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum How {
-    /// It was sent over a UNIX socket, and not received yet: see `SCM_RIGHTS` in unix(7).
-    ScmRights,
-    /// It is registered with an `io_uring`: see `io_uring_register(2)`.
-    IoUring,
-    /// Its process is stuck in exiting.
-    Exiting,
-    /// The kernel holds it for an autofs mount.
-    Autofs,
-    /// It may stand in a table that could not be read.
-    Unreadable,
-    /// Nothing that can be seen from here holds it.
-    Outside,
-}
-
-impl How {
-    /// The word for it in JSON.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::ScmRights => "scm-rights",
-            Self::IoUring => "io_uring",
-            Self::Exiting => "exiting",
-            Self::Autofs => "autofs",
-            Self::Unreadable => "unreadable",
-            Self::Outside => "outside",
-        }
+words! {
+    /// In what way an end may be held without standing in an fd table that can be read.
+    pub enum HiddenVia {
+        /// It was sent over a UNIX socket, and not received yet: see `SCM_RIGHTS` in unix(7).
+        ScmRights = "scm-rights",
+        /// It is registered with an `io_uring`: see `io_uring_register(2)`.
+        IoUring = "io_uring",
+        /// Its process is stuck in exiting.
+        Exiting = "exiting",
+        /// The kernel holds it for an autofs mount.
+        Autofs = "autofs",
+        /// It may stand in a table that could not be read.
+        Unreadable = "unreadable",
+        /// Nothing that can be seen from here holds it.
+        ViewLimit = "outside",
     }
 }
 
 /// Somebody who may hold an end that no fd table shows.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Suspect {
+pub struct PossibleHolder {
     /// In what way.
-    pub how: How,
+    pub how: HiddenVia,
     /// The process, where it is one.
     pub pid: Option<Pid>,
     /// The descriptor of the socket or the `io_uring`, where it is one.
@@ -129,16 +116,16 @@ pub struct Suspect {
     pub command: Option<Vec<u8>>,
 }
 
-impl Suspect {
-    const fn nobody(how: How) -> Self {
+impl PossibleHolder {
+    const fn nobody(how: HiddenVia) -> Self {
         Self { how, pid: None, fd: None, command: None }
     }
 
-    fn process(how: How, pid: Pid, command: &[u8]) -> Self {
+    fn process(how: HiddenVia, pid: Pid, command: &[u8]) -> Self {
         Self { how, pid: Some(pid), fd: None, command: Some(command.to_vec()) }
     }
 
-    fn holding(how: How, holding: &Holding) -> Self {
+    fn holding(how: HiddenVia, holding: &HolderFd) -> Self {
         Self { fd: Some(holding.fd), ..Self::process(how, holding.pid, &holding.command) }
     }
 }
@@ -178,7 +165,7 @@ impl PipeGraph {
     /// Who may hold the ends of a pipe that no fd table shows; empty where there is no such end. Who is known to hold an end of
     /// this very pipe is meant; else everybody is who holds something that is not known.
     #[must_use]
-    pub fn suspects(&self, pipe: &Pipe) -> Vec<Suspect> {
+    pub fn suspects(&self, pipe: &Pipe) -> Vec<PossibleHolder> {
         let sides: Vec<Side> = Side::BOTH.into_iter().filter(|side| self.hides(pipe, *side) == Some(true)).collect();
         if sides.is_empty() {
             return Vec::new();
@@ -186,14 +173,15 @@ impl PipeGraph {
         if let Some(told) = self.hidden.told.get(&pipe.id) {
             return told.clone();
         }
-        let all =
-            |who: fn(&Self, PipeId, Side) -> Vec<Suspect>| sides.iter().flat_map(move |side| who(self, pipe.id, *side));
-        let mut suspects: Vec<Suspect> = all(Self::unlisted).collect();
+        let all = |who: fn(&Self, PipeId, Side) -> Vec<PossibleHolder>| {
+            sides.iter().flat_map(move |side| who(self, pipe.id, *side))
+        };
+        let mut suspects: Vec<PossibleHolder> = all(Self::unlisted).collect();
         if suspects.is_empty() {
             suspects.extend(all(Self::may_hold));
         }
         if suspects.is_empty() {
-            suspects.push(Suspect::nobody(How::Outside));
+            suspects.push(PossibleHolder::nobody(HiddenVia::ViewLimit));
         }
         suspects.sort_unstable();
         suspects.dedup();
@@ -203,7 +191,7 @@ impl PipeGraph {
     /// Who may hold an end on a side beside those who are seen to; nobody where the kernel said that there is none. That there is one
     /// says nothing where one is seen.
     #[must_use]
-    pub fn unseen(&self, pipe: PipeId, side: Side) -> Vec<Suspect> {
+    pub fn unseen(&self, pipe: PipeId, side: Side) -> Vec<PossibleHolder> {
         match self.probed(pipe).has(side) {
             Some(false) => Vec::new(),
             _ => [self.unlisted(pipe, side), self.may_hold(pipe, side)].concat(),
@@ -212,24 +200,24 @@ impl PipeGraph {
 
     /// Who is known to hold an end of this very pipe without a descriptor of it.
     #[must_use]
-    pub fn unlisted(&self, pipe: PipeId, side: Side) -> Vec<Suspect> {
+    pub fn unlisted(&self, pipe: PipeId, side: Side) -> Vec<PossibleHolder> {
         let registered = self.hidden.registered.iter().filter(|(id, _)| *id == pipe);
         let autofs = side == Side::Write && self.hidden.autofs.contains(&pipe);
-        let rings = registered.map(|(_, by)| Suspect::holding(How::IoUring, by));
-        rings.chain(autofs.then(|| Suspect::nobody(How::Autofs))).collect()
+        let rings = registered.map(|(_, by)| PossibleHolder::holding(HiddenVia::IoUring, by));
+        rings.chain(autofs.then(|| PossibleHolder::nobody(HiddenVia::Autofs))).collect()
     }
 
     /// Who may hold an end on that side without being seen to: of whom it is not known what they hold.
     #[must_use]
-    pub fn may_hold(&self, pipe: PipeId, side: Side) -> Vec<Suspect> {
+    pub fn may_hold(&self, pipe: PipeId, side: Side) -> Vec<PossibleHolder> {
         let hidden = &self.hidden;
         // A process that came after the scan got what it has from one that was seen.
         let later = hidden.gaps.iter().filter(|gap| self.parents.contains_key(&gap.pid));
         let gaps = self.coverage.gaps.iter().chain(later);
         let gaps = gaps.filter(|gap| gap.may_hold.covers(pipe.kind(), side));
-        let unread = gaps.map(|gap| Suspect::process(How::Unreadable, gap.pid, &gap.command));
-        let outside = self.coverage.outside.map(|_| Suspect::nobody(How::Outside));
-        let mut suspects: Vec<Suspect> = hidden.anywhere().chain(unread).chain(outside).collect();
+        let unread = gaps.map(|gap| PossibleHolder::process(HiddenVia::Unreadable, gap.pid, &gap.command));
+        let outside = self.coverage.outside.map(|_| PossibleHolder::nobody(HiddenVia::ViewLimit));
+        let mut suspects: Vec<PossibleHolder> = hidden.anywhere().chain(unread).chain(outside).collect();
         suspects.sort_unstable();
         suspects.dedup();
         suspects

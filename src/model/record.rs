@@ -1,6 +1,7 @@
 //! A finding in words: what a saved report keeps of it.
 
-use super::{Code, Proof, Severity, TaskId};
+use super::words::words;
+use super::{Certainty, Code, Severity, TaskId};
 
 /// A finding in words, as it stands in a saved report.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,7 +11,7 @@ pub struct Record {
     /// How bad it is.
     pub severity: Severity,
     /// How it is known.
-    pub proof: Proof,
+    pub proof: Certainty,
     /// What is wrong.
     pub message: String,
     /// By what it is known.
@@ -30,28 +31,16 @@ pub struct Evidence {
     pub text: String,
 }
 
-/// What part somebody has in a finding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// A step of a circle of waits; these stand in its order.
-    Circle,
-    /// Somebody who is stuck because of it.
-    Behind,
-    /// Somebody who waits.
-    Waits,
-    /// Somebody who holds an end.
-    Holder,
-}
-
-impl Role {
-    /// The word for it in JSON.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Circle => "circle",
-            Self::Behind => "behind",
-            Self::Waits => "waits",
-            Self::Holder => "holder",
-        }
+words! {
+    /// What part somebody has in a finding.
+    pub enum Role {
+        /// A step of a circle of waits; these stand in its order.
+        Circle = "circle",
+        /// Somebody who is stuck because of it.
+        Behind = "behind",
+        /// Somebody who waits.
+        Waits = "waits",
+        /// Somebody who holds an end.
+        Holder = "holder",
     }
 }

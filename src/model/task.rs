@@ -1,11 +1,15 @@
 //! What threads are doing: which of them wait, and for what.
 
+use serde::{Deserialize, Serialize};
+
+use super::words::words;
 use std::time::Duration;
 
 use super::{AccessMode, Fd, Pid, PipeId, Side, Tid};
 
 /// Which thread.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TaskId {
     /// Its process.
     pub pid: Pid,
@@ -61,17 +65,17 @@ pub struct Task {
     /// Which thread.
     pub id: TaskId,
     /// What it is doing.
-    pub doing: Doing,
+    pub doing: TaskState,
     /// For how long it has not been on a processor; none where the kernel does not say.
     pub idle: Option<Duration>,
     /// What changes if it moves.
-    pub trace: Trace,
+    pub trace: Fingerprint,
 }
 
 /// Everything by which it shows that a thread has moved. Of two looks with equal traces the thread has not run in between, where
 /// `switches` is known, and else it has at least come back to the very same call.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Trace {
+pub struct Fingerprint {
     /// When it was started, in clock ticks after boot: tells it from a later thread of the same number.
     pub started: Option<u64>,
     /// The system call, with arguments, stack pointer and program counter.
@@ -84,15 +88,15 @@ pub struct Trace {
 
 /// What a thread is doing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Doing {
+pub enum TaskState {
     /// It runs, or could.
     Runs,
     /// It is blocked until one of the causes ends that.
     Waits {
         /// What could end it; not empty.
-        causes: Vec<Cause>,
+        causes: Vec<WaitTarget>,
         /// What else could end it; none where only the causes can, short of a signal.
-        besides: Option<Besides>,
+        besides: Option<AlternativeWake>,
     },
     /// It is stopped by a signal.
     Stopped,
@@ -108,7 +112,7 @@ pub enum Doing {
     Unknown,
 }
 
-impl Doing {
+impl TaskState {
     /// The word for it in JSON.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
@@ -127,7 +131,7 @@ impl Doing {
 
 /// One thing that a thread waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Cause {
+pub enum WaitTarget {
     /// A pipe.
     Pipe(PipeWait),
     /// That a child exits.
@@ -159,29 +163,17 @@ impl PipeWait {
     }
 }
 
-/// What a thread does at a pipe.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Operation {
-    /// read(2) and its kin, and taking from it with splice(2) or tee(2).
-    Read,
-    /// write(2) and its kin, and putting into it with splice(2), tee(2), vmsplice(2) or sendfile(2).
-    Write,
-    /// open(2) of a FIFO.
-    Open,
-    /// poll(2), select(2), `epoll_wait(2)` and their kin.
-    Poll,
-}
-
-impl Operation {
-    /// The word for it in JSON.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Write => "write",
-            Self::Open => "open",
-            Self::Poll => "poll",
-        }
+words! {
+    /// What a thread does at a pipe.
+    pub enum Operation {
+        /// read(2) and its kin, and taking from it with splice(2) or tee(2).
+        Read = "read",
+        /// write(2) and its kin, and putting into it with splice(2), tee(2), vmsplice(2) or sendfile(2).
+        Write = "write",
+        /// open(2) of a FIFO.
+        Open = "open",
+        /// poll(2), select(2), `epoll_wait(2)` and their kin.
+        Poll = "poll",
     }
 }
 
@@ -194,26 +186,15 @@ pub enum Children {
     All,
 }
 
-/// What else than its causes could end a wait.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Besides {
-    /// It has a timeout.
-    Timeout,
-    /// It is also for descriptors that are no pipes.
-    Files,
-    /// It is for a lock of the pipe, which another thread holds in a call that does not return.
-    Lock,
-}
-
-impl Besides {
-    /// The word for it in JSON.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Timeout => "timeout",
-            Self::Files => "files",
-            Self::Lock => "lock",
-        }
+words! {
+    /// What else than its causes could end a wait.
+    pub enum AlternativeWake {
+        /// It has a timeout.
+        Timeout = "timeout",
+        /// It is also for descriptors that are no pipes.
+        Files = "files",
+        /// It is for a lock of the pipe, which another thread holds in a call that does not return.
+        Lock = "lock",
     }
 }
 

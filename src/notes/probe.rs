@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{GRANT, known};
-use crate::model::{How, Pipe, PipeGraph, Side, Suspect, Uid};
-use crate::probe::{Answers, Impossible};
-use crate::render::readable;
+use crate::model::{HiddenVia, Pipe, PipeGraph, PossibleHolder, Side, Uid};
+use crate::observe::probe::{Answers, Impossible};
+use crate::render::escape_name;
 
 /// So many pipes are told of one by one.
 const MOST_PIPES: usize = 6;
@@ -65,7 +65,7 @@ fn hidden_end(graph: &PipeGraph, pipe: &Pipe) -> String {
     let sides: Vec<&str> = sides.map(Side::holder).collect();
     let suspects = graph.suspects(pipe);
     // Of many it would say nothing to name the first.
-    let unread = suspects.iter().filter(|suspect| suspect.how == How::Unreadable).count();
+    let unread = suspects.iter().filter(|suspect| suspect.how == HiddenVia::Unreadable).count();
     if unread == suspects.len() && unread > 1 {
         let who = format!("perhaps one of {unread} processes that could not be read");
         return format!("{} has a {} that no fd table shows: {who}", pipe.id, sides.join(" and a "));
@@ -77,18 +77,18 @@ fn hidden_end(graph: &PipeGraph, pipe: &Pipe) -> String {
     format!("{} has a {} that no fd table shows: perhaps {}", pipe.id, sides.join(" and a "), named.join(", or "))
 }
 
-fn suspect(suspect: &Suspect) -> String {
-    let command = readable(suspect.command.as_deref().unwrap_or_default());
+fn suspect(suspect: &PossibleHolder) -> String {
+    let command = escape_name(suspect.command.as_deref().unwrap_or_default());
     let pid = suspect.pid.map_or_else(String::new, |pid| pid.to_string());
     let fd = suspect.fd.map_or_else(String::new, |fd| format!("fd {fd}"));
     let process = format!("process {pid}{}", known(&[command, fd]));
     match suspect.how {
-        How::ScmRights => format!("one that is in flight to {process}, sent to its socket and not yet received"),
-        How::IoUring => format!("that of {process}, registered with its io_uring"),
-        How::Exiting => format!("that of {process}, which is stuck in exiting"),
-        How::Autofs => "the kernel, which serves an autofs mount by it".to_owned(),
-        How::Unreadable => format!("{process}, which could not be read"),
-        How::Outside => "somebody that cannot be seen from here".to_owned(),
+        HiddenVia::ScmRights => format!("one that is in flight to {process}, sent to its socket and not yet received"),
+        HiddenVia::IoUring => format!("that of {process}, registered with its io_uring"),
+        HiddenVia::Exiting => format!("that of {process}, which is stuck in exiting"),
+        HiddenVia::Autofs => "the kernel, which serves an autofs mount by it".to_owned(),
+        HiddenVia::Unreadable => format!("{process}, which could not be read"),
+        HiddenVia::ViewLimit => "somebody that cannot be seen from here".to_owned(),
     }
 }
 

@@ -1,8 +1,8 @@
 //! The columns: their names, what they mean, and what stands in each for a row. No layout here.
 
-use super::fit::{Heading, Worth, Wrap};
-use super::text::{Ink, Place, push_fmt, push_name};
-use super::{Sheet, Style};
+use super::fit::{DropPriority, Heading, Wrap};
+use super::text::{Place, TextRole, push_fmt, push_name};
+use super::{ReportView, Style};
 use crate::model::{
     AccessMode, CommandLine, Descriptor, Endpoint, Fd, Opener, Pid, Pipe, PipeGraph, PipeId, Process, Side, Tid, Uid,
 };
@@ -130,11 +130,11 @@ impl Column {
             _ => Wrap::Never,
         };
         let worth = match (self, SPARE.iter().position(|spare| *spare == self)) {
-            _ if asked_for => Worth::Always,
+            _ if asked_for => DropPriority::Always,
             // That there is none is told too.
-            (Self::Readers | Self::Writers | Self::Ends, _) => Worth::Always,
-            (_, Some(place)) => Worth::Spare(place),
-            (_, None) => Worth::UnlessEmpty,
+            (Self::Readers | Self::Writers | Self::Ends, _) => DropPriority::Always,
+            (_, Some(place)) => DropPriority::Spare(place),
+            (_, None) => DropPriority::UnlessEmpty,
         };
         Heading { text: self.heading(), wrap, worth }
     }
@@ -148,7 +148,7 @@ pub(super) struct Row<'a> {
     pub(super) descriptor: Option<&'a Descriptor>,
 }
 
-impl Sheet<'_> {
+impl ReportView<'_> {
     /// Writes the cell of a column; `-` where there is nothing.
     pub(super) fn cell(&self, column: Column, row: &Row<'_>, style: &Style, text: &mut String) {
         let start = text.len();
@@ -394,7 +394,7 @@ fn push_list<'a>(text: &mut String, words: impl Iterator<Item = &'a str>, separa
 
 fn faint(style: &Style, text: &mut String) {
     if style.color {
-        Ink::Faint.push(text, "-");
+        TextRole::Faint.push(text, "-");
     } else {
         text.push('-');
     }
@@ -402,7 +402,7 @@ fn faint(style: &Style, text: &mut String) {
 
 fn unsure(style: &Style, text: &mut String) {
     if style.color {
-        Ink::Warning.push(text, "?");
+        TextRole::Warning.push(text, "?");
     } else {
         text.push('?');
     }
@@ -410,7 +410,7 @@ fn unsure(style: &Style, text: &mut String) {
 
 fn hidden(style: &Style, text: &mut String) {
     if style.color {
-        Ink::Warning.push(text, "hidden");
+        TextRole::Warning.push(text, "hidden");
     } else {
         text.push_str("hidden");
     }

@@ -5,23 +5,23 @@ use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use super::columns::push_end;
-use super::fit::{Heading, Worth, Wrap};
+use super::fit::{DropPriority, Heading, Wrap};
 use super::json::write_object;
 use super::table::Table;
-use super::text::{Ink, Place, push_fmt, push_name};
-use super::{Sheet, Style};
+use super::text::{Place, TextRole, push_fmt, push_name};
+use super::{ReportView, Style};
 use crate::diff::{self, Change, Difference, EndChange, PipeChange};
 use crate::model::{Endpoint, OpenFlags, Pipe, PipeGraph, Process, Side};
 use crate::options::Comparison;
-use crate::saved::Saved;
+use crate::report_file::Saved;
 use crate::shape::{self, Command, Count, EndState, Origin, SCHEMA_VERSION, Summary, exact};
 
 const HEADINGS: [Heading; 5] = [
-    Heading { text: "+-~", wrap: Wrap::Never, worth: Worth::Always },
-    Heading { text: "PIPE", wrap: Wrap::Never, worth: Worth::Always },
-    Heading { text: "READERS", wrap: Wrap::Ends, worth: Worth::Always },
-    Heading { text: "WRITERS", wrap: Wrap::Ends, worth: Worth::Always },
-    Heading { text: "NAME", wrap: Wrap::Name, worth: Worth::UnlessEmpty },
+    Heading { text: "+-~", wrap: Wrap::Never, worth: DropPriority::Always },
+    Heading { text: "PIPE", wrap: Wrap::Never, worth: DropPriority::Always },
+    Heading { text: "READERS", wrap: Wrap::Ends, worth: DropPriority::Always },
+    Heading { text: "WRITERS", wrap: Wrap::Ends, worth: DropPriority::Always },
+    Heading { text: "NAME", wrap: Wrap::Name, worth: DropPriority::UnlessEmpty },
 ];
 
 /// So many ends of a side that are as they were are shown beside others that are not; of more, the rest is counted.
@@ -111,7 +111,7 @@ impl<'a> Both<'a> {
         let shown = others.len().min(MOST_OTHERS);
         let items = changes.len() + shown + usize::from(others.len() > shown);
         if items == 0 {
-            let sheet = Sheet { graph: &saved.graph, users: &saved.users, told: None };
+            let sheet = ReportView { graph: &saved.graph, users: &saved.users, told: None };
             return sheet.absent(pipe, &[side], style, text);
         }
         let mut is_first = true;
@@ -119,7 +119,7 @@ impl<'a> Both<'a> {
             text.push_str(if std::mem::take(&mut is_first) { "" } else { style.separator(items) });
             match as_what {
                 Some(change) => ink(change, style, text, words),
-                None if style.color => Ink::Faint.push(text, words),
+                None if style.color => TextRole::Faint.push(text, words),
                 None => text.push_str(words),
             }
         };
@@ -247,7 +247,7 @@ fn state<'a>(saved: &'a Saved, end: &Endpoint) -> EndState<'a> {
 }
 
 fn origin(saved: &Saved) -> Origin<'_> {
-    let sheet = Sheet { graph: &saved.graph, users: &saved.users, told: None };
+    let sheet = ReportView { graph: &saved.graph, users: &saved.users, told: None };
     Origin { host: sheet.host(), taken_at: sheet.taken_at(), scan: sheet.scan() }
 }
 
@@ -268,8 +268,8 @@ const fn doubt(certain: bool) -> &'static str {
 fn ink(change: Change, style: &Style, text: &mut String, words: &str) {
     match change {
         _ if !style.color => text.push_str(words),
-        Change::Came => Ink::Good.push(text, words),
-        Change::Went => Ink::Error.push(text, words),
-        Change::Changed => Ink::Warning.push(text, words),
+        Change::Came => TextRole::Good.push(text, words),
+        Change::Went => TextRole::Error.push(text, words),
+        Change::Changed => TextRole::Warning.push(text, words),
     }
 }

@@ -36,7 +36,7 @@ pub(super) enum Wrap {
 
 /// Whether a table that is too wide goes without a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Worth {
+pub(super) enum DropPriority {
     /// If there is nothing in it.
     UnlessEmpty,
     /// So soon, after those that are empty.
@@ -50,12 +50,12 @@ pub(super) enum Worth {
 pub(super) struct Heading {
     pub(super) text: &'static str,
     pub(super) wrap: Wrap,
-    pub(super) worth: Worth,
+    pub(super) worth: DropPriority,
 }
 
 /// How much a cell gives way.
 #[derive(Debug, Clone, Copy)]
-enum Pressure {
+enum WrapLevel {
     None,
     Some,
     /// Ends are broken at their commas.
@@ -82,37 +82,37 @@ impl Column {
     pub(super) fn add(&mut self, cell: &str) {
         self.is_empty &= paint(cell, false) == "-";
         self.most = cell.lines().map(width).fold(self.most, usize::max);
-        for pressure in [Pressure::None, Pressure::Some, Pressure::High] {
+        for pressure in [WrapLevel::None, WrapLevel::Some, WrapLevel::High] {
             let least = &mut self.least[pressure as usize];
             *least = self.heading.wrap.least(cell, pressure).max(*least);
         }
     }
 
     /// When the table goes without it.
-    fn spare(&self) -> Option<Worth> {
+    fn spare(&self) -> Option<DropPriority> {
         match self.heading.worth {
-            Worth::Always => None,
-            _ if self.is_empty => Some(Worth::UnlessEmpty),
-            Worth::UnlessEmpty => None,
-            spare @ Worth::Spare(_) => Some(spare),
+            DropPriority::Always => None,
+            _ if self.is_empty => Some(DropPriority::UnlessEmpty),
+            DropPriority::UnlessEmpty => None,
+            spare @ DropPriority::Spare(_) => Some(spare),
         }
     }
 }
 
 impl Wrap {
     /// The width of the widest piece of a cell that is to stay whole.
-    fn least(self, cell: &str, pressure: Pressure) -> usize {
-        let name = if matches!(pressure, Pressure::None) { READABLE } else { LEAST };
+    fn least(self, cell: &str, pressure: WrapLevel) -> usize {
+        let name = if matches!(pressure, WrapLevel::None) { READABLE } else { LEAST };
         let widest = |between: fn(char) -> bool| {
             cell.split_inclusive(between).map(|piece| width(piece.trim_end())).max().unwrap_or(0)
         };
         match (self, pressure) {
             (Self::Never, _) => widest(|character| character == '\n').min(LONGEST_WORD),
-            (Self::Ends, Pressure::High) => widest(|character| ", \n".contains(character)).min(LONGEST_PIECE),
+            (Self::Ends, WrapLevel::High) => widest(|character| ", \n".contains(character)).min(LONGEST_PIECE),
             (Self::Ends, _) => widest(|character| " \n".contains(character)).min(LONGEST_WORD),
             (Self::Words, _) => widest(|character| character == ',').min(LONGEST_WORD),
             (Self::Name, _) => {
-                let longest = if matches!(pressure, Pressure::High) { LONGEST_PIECE } else { LONGEST_WORD };
+                let longest = if matches!(pressure, WrapLevel::High) { LONGEST_PIECE } else { LONGEST_WORD };
                 let of_word = |word: &str| match width(word) {
                     wide if wide > LONGEST_WORD || word.contains('/') => wide.min(name),
                     // A link to what is no file: `pipe:[INODE]`.
@@ -130,28 +130,28 @@ pub(super) fn fit(columns: &[Column], room: usize) -> Vec<(usize, usize)> {
     let mut spare: Vec<usize> = (0..columns.len()).filter(|index| columns[*index].spare().is_some()).collect();
     spare.sort_by_key(|index| columns[*index].spare());
     let all = |without: &[usize]| (0..columns.len()).filter(|index| !without.contains(index)).collect::<Vec<_>>();
-    let needed = |shown: &[usize], pressure: Pressure| {
+    let needed = |shown: &[usize], pressure: WrapLevel| {
         let gaps = GAP.len() * shown.len().saturating_sub(1);
         shown.iter().map(|index| columns[*index].least[pressure as usize]).sum::<usize>() + gaps
     };
     let fits = |without: &[usize], pressure| needed(&all(without), pressure) <= room;
-    if let Some(many) = (0..=spare.len()).find(|many| fits(&spare[..*many], Pressure::None)) {
+    if let Some(many) = (0..=spare.len()).find(|many| fits(&spare[..*many], WrapLevel::None)) {
         // One of those left out first may fit beside a wider one left out last.
         let mut without = spare[..many].to_vec();
         for index in spare[..many].iter().rev().filter(|index| !columns[**index].is_empty) {
             let fewer: Vec<usize> = without.iter().copied().filter(|other| other != index).collect();
-            if fits(&fewer, Pressure::None) {
+            if fits(&fewer, WrapLevel::None) {
                 without = fewer;
             }
         }
-        return share(columns, &all(&without), Pressure::None, room);
+        return share(columns, &all(&without), WrapLevel::None, room);
     }
     let shown = all(&spare);
-    if let Some(pressure) = [Pressure::Some, Pressure::High].into_iter().find(|pressure| fits(&spare, *pressure)) {
+    if let Some(pressure) = [WrapLevel::Some, WrapLevel::High].into_iter().find(|pressure| fits(&spare, *pressure)) {
         return share(columns, &shown, pressure, room);
     }
     // Nothing is won by breaking ends if lines are wider than the terminal all the same, nor a path that ends them.
-    let mut widths = share(columns, &shown, Pressure::Some, room);
+    let mut widths = share(columns, &shown, WrapLevel::Some, room);
     if let Some((last, width)) = widths.last_mut().filter(|(last, _)| columns[*last].heading.wrap == Wrap::Name) {
         *width = columns[*last].most;
     }
@@ -159,7 +159,7 @@ pub(super) fn fit(columns: &[Column], room: usize) -> Vec<(usize, usize)> {
 }
 
 /// Gives each column what it needs, and of the rest each as much as the others unless it wants less.
-fn share(columns: &[Column], shown: &[usize], pressure: Pressure, room: usize) -> Vec<(usize, usize)> {
+fn share(columns: &[Column], shown: &[usize], pressure: WrapLevel, room: usize) -> Vec<(usize, usize)> {
     let least = |index: usize| columns[index].least[pressure as usize];
     let wanted = |index: usize| columns[index].most.saturating_sub(least(index));
     let mut widths: Vec<(usize, usize)> = shown.iter().map(|index| (*index, least(*index))).collect();

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::Sheet;
-use super::text::{misleads, push_fmt};
+use super::ReportView;
+use super::text::{is_unsafe_char, push_fmt};
 
 /// The JSON Schema of `--json`; the definition `Line` in it is that of a line of `--ndjson`, `AuditLine` that of an audit's, `Graph` that
 /// of `graph --format json`, and `Difference` that of `diff --json`.
@@ -22,7 +22,7 @@ pub(super) fn write_object(object: &impl Serialize, terminal: bool, out: &mut dy
 }
 
 /// An object for each pipe, or for each finding of an audit and one for the whole, one a line.
-pub(super) fn write_lines(sheet: &Sheet<'_>, terminal: bool, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write_lines(sheet: &ReportView<'_>, terminal: bool, out: &mut dyn Write) -> io::Result<()> {
     if let Some(summary) = sheet.summary_line() {
         let findings = sheet.told.map_or(&[][..], |told| &told.diagnosis.findings);
         findings.iter().try_for_each(|finding| write_line(&sheet.finding_line(finding), terminal, out))?;
@@ -45,7 +45,7 @@ fn write_line(line: &impl Serialize, terminal: bool, out: &mut dyn Write) -> io:
 fn safe(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for character in json.chars() {
-        if misleads(character) {
+        if is_unsafe_char(character) {
             for unit in character.encode_utf16(&mut [0; 2]) {
                 push_fmt(&mut text, format_args!("\\u{unit:04x}"));
             }

@@ -2,10 +2,10 @@
 
 use std::io::{self, Write};
 
-use super::Sheet;
+use super::ReportView;
 use crate::model::{AccessMode, Code, Finding, PipeKind};
 
-impl Sheet<'_> {
+impl ReportView<'_> {
     /// Writes all of them. What was not found is a zero; what was not looked for is not there.
     pub(super) fn metrics(&self, out: &mut dyn Write) -> io::Result<()> {
         let (graph, coverage) = (self.graph, &self.graph.coverage);

@@ -18,14 +18,14 @@ use self::columns::{Column, Row};
 use self::fit::Heading;
 use self::table::Table;
 use self::text::Place;
-use crate::graph::Drawing;
+use crate::judge::dataflow::Drawing;
 use crate::model::{Descriptor, Pid, Pipe, PipeGraph, Side};
 use crate::users::Users;
 
 pub use self::difference::render_difference;
 pub use self::json::SCHEMA;
 pub use self::telling::{Asked, Told};
-pub(crate) use self::text::readable;
+pub(crate) use self::text::escape_name;
 
 /// So many ends are shown one below the other on a terminal.
 const FEW_ENDS: usize = 8;
@@ -166,7 +166,7 @@ pub fn render(
     style: &Style,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let sheet = Sheet { graph, users, told };
+    let sheet = ReportView { graph, users, told };
     match format {
         Format::Pipes(table) => sheet.table(table, &|| Box::new(graph.pipes.iter().map(Row::of_pipe)), style, out),
         Format::Ends(table) => sheet.table(table, &|| Box::new(graph.pipes.iter().flat_map(Row::of_ends)), style, out),
@@ -188,13 +188,13 @@ pub fn render(
 }
 
 /// The report that is drawn.
-struct Sheet<'a> {
+struct ReportView<'a> {
     graph: &'a PipeGraph,
     users: &'a Users,
     told: Option<&'a Told<'a>>,
 }
 
-impl Sheet<'_> {
+impl ReportView<'_> {
     /// Whole fd tables. PID and TID are columns only where they tell anything.
     fn tables(&self, headings: bool, style: &Style, out: &mut dyn Write) -> io::Result<()> {
         let descriptors = &self.graph.descriptors;

@@ -6,7 +6,7 @@ use comfy_table::{ContentArrangement, presets};
 
 use super::Style;
 use super::fit::{self, Column, GAP, Heading};
-use super::text::{Ink, paint, width};
+use super::text::{TextRole, paint, width};
 
 /// Off a terminal, a cell longer than this shifts the rest of its row, rather than every row of the table.
 const WIDEST_PADDING: usize = 36;
@@ -102,7 +102,7 @@ impl Heading {
     fn inked(self, style: &Style) -> String {
         let mut text = String::new();
         if style.color {
-            Ink::Heading.push(&mut text, self.text);
+            TextRole::Heading.push(&mut text, self.text);
         } else {
             text.push_str(self.text);
         }

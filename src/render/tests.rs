@@ -15,7 +15,7 @@ use crate::model::{
     AccessMode, Code, Coverage, Diagnosis, Endpoint, Fd, Hidden, Host, PipeId, PipeKind, PipeLimits, Probed, Process,
     Severity,
 };
-use crate::saved;
+use crate::report_file;
 
 fn drawn(graph: &PipeGraph, format: &Format, width: Option<u16>) -> String {
     drawn_with(graph, &Users::default(), format, width)
@@ -155,7 +155,7 @@ proptest! {
     fn a_saved_report_is_the_report(graph in graph(), names in users()) {
         let users = Users::saved(names.into_iter());
         let json = drawn_with(&graph, &users, &Format::Json, None);
-        let saved = saved::parse(json.as_bytes()).map_err(|error| TestCaseError::fail(format!("{error}: {json}")))?;
+        let saved = report_file::parse(json.as_bytes()).map_err(|error| TestCaseError::fail(format!("{error}: {json}")))?;
         prop_assert_eq!(&drawn_with(&saved.graph, &saved.users, &Format::Json, None), &json);
         let forms = [
             Format::Pipes(table(columns::Subject::Pipe)),
@@ -171,7 +171,7 @@ proptest! {
         }
         // On a terminal it is indented, and is the same.
         let pretty = drawn_with(&graph, &users, &Format::Json, Some(80));
-        let saved = saved::parse(pretty.as_bytes()).map_err(|error| TestCaseError::fail(format!("{error}: {pretty}")))?;
+        let saved = report_file::parse(pretty.as_bytes()).map_err(|error| TestCaseError::fail(format!("{error}: {pretty}")))?;
         prop_assert_eq!(&drawn_with(&saved.graph, &saved.users, &Format::Json, None), &json);
     }
 
@@ -194,7 +194,7 @@ proptest! {
             findings.iter().map(|it| format!("{}: {}: ", it.severity().as_str(), it.code())).collect();
         let diagnosis = Diagnosis { waits: Vec::new(), findings };
         let asked = Asked::Everything;
-        let audited = audit::Audited {
+        let audited = audit::AuditScope {
             codes: Code::ALL.to_vec(),
             not_judged: Vec::new(),
             severity: Severity::Info,
@@ -211,7 +211,7 @@ proptest! {
             String::from_utf8(bytes).unwrap()
         };
         let text = drawn(&Format::Telling, width);
-        prop_assert!(!text.chars().any(|c| c != '\n' && (c.is_control() || text::misleads(c))), "{:?}", text);
+        prop_assert!(!text.chars().any(|c| c != '\n' && (c.is_control() || text::is_unsafe_char(c))), "{:?}", text);
         let shown: Vec<&str> = text.lines().filter(|line| !line.starts_with(' ') && !line.is_empty()).collect();
         prop_assert!(shown.len() > heads.len(), "the last line sums up: {}", text);
         prop_assert!(shown.iter().zip(&heads).all(|(line, head)| line.starts_with(head.trim_end())), "{}", text);
@@ -221,7 +221,7 @@ proptest! {
         for finding in findings {
             for field in ["message", "advice"] {
                 let words = finding[field].as_str().unwrap();
-                prop_assert!(!words.chars().any(|c| c.is_control() || text::misleads(c)), "{:?}", words);
+                prop_assert!(!words.chars().any(|c| c.is_control() || text::is_unsafe_char(c)), "{:?}", words);
             }
         }
     }
@@ -267,7 +267,7 @@ fn a_long_pipeline_is_drawn() {
         processes: (1..=LENGTH).map(|pid| (Pid(pid), Process::unknown(Pid(pid)))).collect(),
         ..bare_graph()
     };
-    let drawing = crate::graph::draw(&graph, &Diagnosis::default());
+    let drawing = crate::judge::dataflow::draw(&graph, &Diagnosis::default());
     let drawn = |form| {
         let mut bytes = Vec::new();
         let format = Format::Drawing(form);

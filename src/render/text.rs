@@ -44,14 +44,14 @@ pub(super) fn push_name(text: &mut String, name: &[u8], place: Place) {
 }
 
 /// A name of a process or file, safe to show in a line of text.
-pub(crate) fn readable(name: &[u8]) -> String {
+pub(crate) fn escape_name(name: &[u8]) -> String {
     let mut text = String::new();
     push_name(&mut text, name, Place::Line);
     text
 }
 
 /// A sentence of a saved report, safe to show: it is as one of ours, in which names are readable already, unless somebody changed it.
-pub(super) fn harmless(sentence: &str) -> String {
+pub(super) fn sanitize_sentence(sentence: &str) -> String {
     let mut text = String::with_capacity(sentence.len());
     for character in sentence.chars() {
         if character == '\\' {
@@ -73,7 +73,10 @@ fn push_char(text: &mut String, character: char, place: Place) {
         ',' if place == Place::Item => text.push_str("\\x2c"),
         ';' if place == Place::Item => text.push_str("\\x3b"),
         '\0'..='\x1f' | '\x7f' => push_hex(text, character as u8),
-        _ if misleads(character) || character.width() == Some(0) || (character.is_whitespace() && character != ' ') => {
+        _ if is_unsafe_char(character)
+            || character.width() == Some(0)
+            || (character.is_whitespace() && character != ' ') =>
+        {
             push_fmt(text, format_args!("\\u{{{:x}}}", u32::from(character)));
         }
         _ => text.push(character),
@@ -86,7 +89,7 @@ fn push_hex(text: &mut String, byte: u8) {
 
 /// Characters that are not seen, or change how others are seen: C1 controls, direction marks (UAX #9), fillers, variation
 /// selectors and tags.
-pub(super) fn misleads(character: char) -> bool {
+pub(super) fn is_unsafe_char(character: char) -> bool {
     matches!(character,
         '\u{7f}'..='\u{9f}' | '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
         | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{2800}'
@@ -106,7 +109,7 @@ pub(super) fn width(text: &str) -> usize {
 /// Marked with characters of no width, which no name can hold since they are escaped, and made colour or nothing only when
 /// a line is written: so the layout never sees an escape sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Ink {
+pub(super) enum TextRole {
     /// A heading.
     Heading,
     /// That there is nothing.
@@ -121,7 +124,7 @@ pub(super) enum Ink {
 
 const INK_END: char = '\u{2064}';
 
-impl Ink {
+impl TextRole {
     const ALL: [Self; 5] = [Self::Heading, Self::Faint, Self::Warning, Self::Error, Self::Good];
 
     const fn mark(self) -> char {
@@ -157,7 +160,7 @@ pub(super) fn paint(line: &str, color: bool) -> String {
     let mut painted = String::with_capacity(line.len());
     let mut open = false;
     for character in line.chars() {
-        if let Some(ink) = Ink::ALL.into_iter().find(|ink| ink.mark() == character) {
+        if let Some(ink) = TextRole::ALL.into_iter().find(|ink| ink.mark() == character) {
             if color {
                 push_fmt(&mut painted, format_args!("{}", ink.style().render()));
             }

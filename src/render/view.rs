@@ -11,12 +11,12 @@ use std::collections::BTreeSet;
 use serde::{Serialize, Serializer};
 
 use self::facts::{limits, pipe_file, process_facts};
-use super::Sheet;
+use super::ReportView;
 use crate::model::{
-    AccessMode, Descriptor, Endpoint, FileType, Gap, OpenFlags, Opener, Outside, Pid, Pipe, Process, Side, Suspect,
-    Unread,
+    AccessMode, Descriptor, Endpoint, FileType, Gap, OpenFlags, Opener, Pid, Pipe, PossibleHolder, Process, Side,
+    UnreadablePart, ViewLimit,
 };
-use crate::shape::{self, Command, Host, Line, MayHold, Report, SCHEMA_VERSION, Scan, exact};
+use crate::shape::{self, Command, Host, Line, PossibleEnds, Report, SCHEMA_VERSION, Scan, exact};
 
 /// A list whose items are made one by one while they are written: all together they may be large.
 pub(super) struct Each<F>(F);
@@ -27,7 +27,7 @@ impl<F: Fn() -> I, I: Iterator<Item: Serialize>> Serialize for Each<F> {
     }
 }
 
-impl<'a> Sheet<'a> {
+impl<'a> ReportView<'a> {
     pub(super) fn report(&'a self) -> Report<'a, impl Serialize, impl Serialize> {
         let graph = self.graph;
         let hidden = || graph.hidden.anywhere().map(|it| suspect(&it)).collect();
@@ -84,7 +84,7 @@ impl<'a> Sheet<'a> {
             processes: coverage.processes,
             unreadable: coverage.unreadable(),
             vanished: coverage.vanished,
-            outside: coverage.outside.map(|outside| Outside::as_str(outside).into()),
+            outside: coverage.outside.map(|outside| ViewLimit::as_str(outside).into()),
             selected: self.graph.selected,
             pid: coverage.scanner.map(|pid| pid.0),
         }
@@ -197,10 +197,10 @@ fn unreadable(gap: &Gap) -> shape::Unreadable<'_> {
         uid: gap.uid.map(|uid| uid.0),
         what: gap.what.as_str().into(),
         error: Cow::Borrowed(&gap.error),
-        fd: if let Unread::Fd(fd) = gap.what { Some(fd.0) } else { None },
+        fd: if let UnreadablePart::Fd(fd) = gap.what { Some(fd.0) } else { None },
         fds: gap.fds,
         mount: gap.mount.as_ref().map(|mount| mount.to_string_lossy()),
-        may_hold: Some(MayHold {
+        may_hold: Some(PossibleEnds {
             read: gap.may_hold.read,
             write: gap.may_hold.write,
             anonymous: gap.may_hold.anonymous,
@@ -208,9 +208,9 @@ fn unreadable(gap: &Gap) -> shape::Unreadable<'_> {
     }
 }
 
-fn suspect(suspect: &Suspect) -> shape::Suspect {
+fn suspect(suspect: &PossibleHolder) -> shape::PossibleHolder {
     let command = suspect.command.as_deref();
-    shape::Suspect {
+    shape::PossibleHolder {
         how: suspect.how.as_str().into(),
         pid: suspect.pid.map(|pid| pid.0),
         fd: suspect.fd.map(|fd| fd.0),

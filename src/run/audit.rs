@@ -10,7 +10,7 @@ use super::why::{self, Found};
 use super::{Answer, Reasons};
 use crate::audit::baseline::{Baseline, NotABaseline};
 use crate::audit::confirm::{self, Look};
-use crate::audit::{self, Audited};
+use crate::audit::{self, AuditScope};
 use crate::error::Error;
 use crate::files;
 use crate::model::{Code, PipeId, Severity};
@@ -42,7 +42,7 @@ pub(super) fn findings(
         (found, took) = (again, longer);
     }
     let Found { graph, groups, mut diagnosis, judged, notes: probed } = found;
-    let (told, rules) = diagnosis.findings.into_iter().partition(|finding| finding.code().is_of_why());
+    let (told, rules) = diagnosis.findings.into_iter().partition(|finding| finding.code().reported_by_why());
     diagnosis.findings = audit::together(told, rules);
     let severity = wanted.severity.unwrap_or(Severity::Info);
     diagnosis.findings.retain(|finding| finding.severity() <= severity);
@@ -56,14 +56,14 @@ pub(super) fn findings(
     let all = diagnosis.findings.len();
     diagnosis.findings.retain(|finding| !known.knows(finding, &graph, &groups));
     // In a part of a report nothing is to be found missing.
-    let is_judged = |code: &Code| match code.is_of_why() {
+    let is_judged = |code: &Code| match code.reported_by_why() {
         _ if graph.selected => false,
         true => judged,
-        false => source.is_of_audit() || !audit::asks_for_more(*code),
+        false => source.is_of_audit() || !audit::needs_audit_facts(*code),
     };
     let asked = Code::ALL.into_iter().filter(|code| wanted.wants(*code));
     let (codes, not_judged) = asked.partition(is_judged);
-    let audited = Audited {
+    let audited = AuditScope {
         codes,
         not_judged,
         severity,
@@ -100,10 +100,10 @@ fn look(
     let mut found = why::find_out(options, source, &Selection::default(), untouchable)?;
     let findings = &mut found.diagnosis.findings;
     // The rules judge a saved report anew.
-    findings.retain(|finding| finding.code().is_of_why());
+    findings.retain(|finding| finding.code().reported_by_why());
     let mut rules = audit::audit(&found.graph, &found.groups, &wanted.thresholds);
     if let Some(scanner) = found.graph.coverage.scanner {
-        audit::leave_out_own(&mut rules, &found.graph, scanner);
+        audit::exclude_own_pipeline(&mut rules, &found.graph, scanner);
     }
     findings.extend(rules);
     findings.retain(|finding| wanted.wants(finding.code()));

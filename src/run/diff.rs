@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::notes;
 use crate::options::Comparison;
 use crate::render::{Style, render_difference};
-use crate::saved::{self, Saved, SavedFile};
+use crate::report_file::{self, ReportFile, Saved};
 use crate::users::Users;
 
 /// Compares two saved reports, and passes notes to `notify`, each a line without its end.
@@ -22,7 +22,7 @@ pub fn compare(
     out: &mut dyn Write,
     notify: &mut dyn FnMut(&str),
 ) -> Result<Exit, Error> {
-    let (mut old, mut new) = (saved::read(&comparison.old)?, saved::read(&comparison.new)?);
+    let (mut old, mut new) = (report_file::read(&comparison.old)?, report_file::read(&comparison.new)?);
     if comparison.numeric_uid {
         (old.users, new.users) = (Users::default(), Users::default());
     }
@@ -49,7 +49,7 @@ pub fn compare(
 }
 
 /// What could not be seen in a report, and so may seem to have come or gone.
-fn notes_of(file: &SavedFile, saved: &Saved) -> Vec<String> {
+fn notes_of(file: &ReportFile, saved: &Saved) -> Vec<String> {
     let name = file.name();
     let part = saved.graph.selected.then(|| notes::is_part(&name));
     part.into_iter().chain(notes::coverage(&saved.graph, Some(&name))).collect()

@@ -6,7 +6,7 @@ use super::Answer;
 use super::source::{Sought, Source};
 use super::why::{Found, find_out};
 use crate::error::Error;
-use crate::graph::{draw, within_reach};
+use crate::judge::dataflow::{draw, within_reach};
 use crate::model::PipeId;
 use crate::notes;
 use crate::options::Options;

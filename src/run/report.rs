@@ -6,11 +6,11 @@ use std::path::Path;
 use super::source::{Sought, Source};
 use super::{Answer, probe, why};
 use crate::error::Error;
-use crate::join::{add_openers, join};
 use crate::model::{Pid, PipeGraph, PipeId};
 use crate::notes;
+use crate::observe::join::{add_openers, join};
+use crate::observe::proc::{self, Facts, Want};
 use crate::options::Options;
-use crate::scan::{self, Facts, Want};
 use crate::select::{PipeMatch, Selection, select, select_tables};
 use crate::why::{Groups, locked};
 
@@ -39,7 +39,7 @@ pub(super) fn pipes(
         && let Source::Live(root) = source
     {
         let holders: Vec<Pid> = graph.processes.keys().copied().collect();
-        untouchable.extend(locked(&scan::threads(root, Some(&holders))?));
+        untouchable.extend(locked(&proc::threads(root, Some(&holders))?));
         let shown: Vec<PipeId> = graph.pipes.iter().map(|pipe| pipe.id).collect();
         notes.extend(probe(&mut graph, &shown, untouchable)?);
     }
@@ -50,8 +50,8 @@ fn look(options: &Options, root: &Path, selection: &Selection) -> Result<PipeGra
     // Whoever opens a FIFO has no descriptor yet: to find them, every thread has to be looked at.
     let names_fifo =
         selection.pipes.iter().any(|pipe| matches!(pipe, PipeMatch::Id(PipeId::Fifo { .. }) | PipeMatch::Inode(_)));
-    let groups = if names_fifo { scan::threads(root, None)? } else { Groups::new() };
-    let mut graph = join(scan::scan(&Want {
+    let groups = if names_fifo { proc::threads(root, None)? } else { Groups::new() };
+    let mut graph = join(proc::scan(&Want {
         proc_root: root.to_owned(),
         flags: options.format.needs_flags(),
         // Whose a pipe is tells why it is small.
@@ -67,7 +67,7 @@ fn look(options: &Options, root: &Path, selection: &Selection) -> Result<PipeGra
 pub(super) fn tables(options: &Options, source: &Source, pids: &[Pid]) -> Result<Answer, Error> {
     let (graph, file) = match source {
         Source::Live(root) => {
-            let graph = join(scan::scan(&Want {
+            let graph = join(proc::scan(&Want {
                 proc_root: root.clone(),
                 flags: options.format.needs_flags(),
                 facts: facts(options.format.needs_facts()),

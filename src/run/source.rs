@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::model::Uid;
+use crate::observe::proc;
 use crate::options::{self, Options, PipeName, Wanted};
-use crate::saved::{self, Saved};
-use crate::scan;
+use crate::report_file::{self, Saved};
 use crate::select::{PipeMatch, Selection};
 use crate::users;
 
@@ -36,7 +36,9 @@ impl Source {
     pub(super) fn open(options: &Options) -> Result<Self, Error> {
         Ok(match &options.source {
             options::Source::Proc(root) => Self::Live(root.clone()),
-            options::Source::Saved(file) => Self::Saved { name: file.name(), saved: Box::new(saved::read(file)?) },
+            options::Source::Saved(file) => {
+                Self::Saved { name: file.name(), saved: Box::new(report_file::read(file)?) }
+            }
         })
     }
 
@@ -82,7 +84,7 @@ impl Source {
         Ok(match (name, self) {
             (PipeName::Id(id), _) => vec![PipeMatch::Id(*id)],
             (PipeName::Inode(inode), _) => vec![PipeMatch::Inode(*inode)],
-            (PipeName::Path(path), Self::Live(root)) => vec![PipeMatch::Id(scan::pipe_at(root, path)?)],
+            (PipeName::Path(path), Self::Live(root)) => vec![PipeMatch::Id(proc::pipe_at(root, path)?)],
             (PipeName::Path(path), Self::Saved { name, saved }) => match saved.pipes_at(path) {
                 pipes if pipes.is_empty() => return Err(no_such_path(path, name)),
                 pipes => pipes.into_iter().map(PipeMatch::Id).collect(),

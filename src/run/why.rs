@@ -7,12 +7,12 @@ use std::time::Duration;
 use super::source::{Sought, Source};
 use super::{Answer, Reasons, probe};
 use crate::error::Error;
-use crate::join::{add_openers, join};
-use crate::model::{Cause, Diagnosis, Doing, Fault, Finding, Operation, Pid, PipeGraph, PipeId, Wait};
+use crate::model::{Diagnosis, Fault, Finding, Operation, Pid, PipeGraph, PipeId, TaskState, Wait, WaitTarget};
 use crate::notes;
+use crate::observe::join::{add_openers, join};
+use crate::observe::proc::{self, Facts, Want};
 use crate::options::{Options, Question};
 use crate::render::Asked;
-use crate::scan::{self, Facts, Want};
 use crate::select::{Selection, keep, selected, selected_processes};
 use crate::why::{self, Groups};
 
@@ -42,7 +42,7 @@ pub(super) fn reasons(
         return Err(Error::NotAsked { name: name.to_owned(), command: "why" });
     }
     // An audit finds more.
-    diagnosis.findings.retain(|finding| finding.code().is_of_why());
+    diagnosis.findings.retain(|finding| finding.code().reported_by_why());
     let mut notes = notes::no_process(&selection.pids, &graph, file);
     let no_pipe = notes::no_pipe(names, &selection.pipes, &graph);
     // To say that nothing is wrong with what is not there would be misleading.
@@ -104,7 +104,7 @@ pub(super) fn find_out(
             });
         }
     };
-    let groups = scan::threads(root, None)?;
+    let groups = proc::threads(root, None)?;
     // What only the rules of an audit judge by.
     let facts = if matches!(options.question, Question::Audit(_)) { Facts::Audit } else { Facts::All };
     let mut graph = pipes(root, &groups, facts)?;
@@ -113,7 +113,7 @@ pub(super) fn find_out(
     let mut notes = Vec::new();
     // In a tree of plain files nothing moves.
     if !is_live && diagnosis.findings.iter().any(asks_who_hides) {
-        graph.hidden = scan::hidden(root)?;
+        graph.hidden = proc::hidden(root)?;
         diagnosis = why::diagnose(&graph, &groups);
     }
     if !is_live || (diagnosis.findings.is_empty() && !options.probe) {
@@ -127,12 +127,12 @@ pub(super) fn find_out(
         std::thread::sleep(PAUSE);
     }
     // Whoever has not moved from before the second scan until after it held what it held then all the while.
-    let mut again = why::concerned(&groups, &diagnosis);
+    let mut again = why::pids_to_recheck(&groups, &diagnosis);
     again.extend(selected_processes(&graph, selection));
     let before = look_again(root, groups, &mut again)?;
     let mut second = pipes(root, &before, facts)?;
     if diagnosis.findings.iter().any(asks_who_hides) {
-        second.hidden = scan::hidden(root)?;
+        second.hidden = proc::hidden(root)?;
     }
     if options.probe {
         untouchable.extend(why::locked(&before));
@@ -141,17 +141,17 @@ pub(super) fn find_out(
     }
     let still = look_again(root, before, &mut again)?;
     // Who is gone by now holds nothing: on a busy machine somebody is always exiting.
-    second.hidden.keep(&scan::processes(root)?);
+    second.hidden.keep(&proc::processes(root)?);
     let first = PipeGraph { hidden: second.hidden.clone(), probed: second.probed.clone(), ..graph };
-    let agreed = why::agreed(why::diagnose(&second, &still), &why::diagnose(&first, &still));
-    Ok(Found { graph: second, groups: still, diagnosis: agreed, judged: true, notes })
+    let confirmed_by = why::confirmed_by(why::diagnose(&second, &still), &why::diagnose(&first, &still));
+    Ok(Found { graph: second, groups: still, diagnosis: confirmed_by, judged: true, notes })
 }
 
 /// Looks once more at these processes, and at those that are new.
 fn look_again(root: &Path, groups: Groups, again: &mut BTreeSet<Pid>) -> Result<Groups, Error> {
-    again.extend(scan::processes(root)?.into_iter().filter(|pid| !groups.contains_key(pid)));
+    again.extend(proc::processes(root)?.into_iter().filter(|pid| !groups.contains_key(pid)));
     let pids: Vec<Pid> = again.iter().copied().collect();
-    Ok(why::held_still(groups, again, scan::threads(root, Some(&pids))?))
+    Ok(why::retain_unmoved(groups, again, proc::threads(root, Some(&pids))?))
 }
 
 /// Whether a finding depends on who else may hold an end.
@@ -173,7 +173,7 @@ fn may_pass(finding: &Finding) -> bool {
 
 /// All pipes with their ends, and with those who are blocked in opening one.
 fn pipes(root: &Path, groups: &Groups, facts: Facts) -> Result<PipeGraph, Error> {
-    let mut graph = join(scan::scan(&Want {
+    let mut graph = join(proc::scan(&Want {
         proc_root: root.to_owned(),
         flags: true,
         facts,
@@ -187,9 +187,8 @@ fn pipes(root: &Path, groups: &Groups, facts: Facts) -> Result<PipeGraph, Error>
 
 /// The processes that are blocked in opening a FIFO that could be told.
 pub(super) fn opening(groups: &Groups) -> Vec<Pid> {
-    let opens =
-        |cause: &Cause| matches!(cause, Cause::Pipe(wait) if wait.operation == Operation::Open && wait.pipe.is_some());
-    let is_opening = |doing: &Doing| matches!(doing, Doing::Waits { causes, .. } if causes.iter().any(opens));
+    let opens = |cause: &WaitTarget| matches!(cause, WaitTarget::Pipe(wait) if wait.operation == Operation::Open && wait.pipe.is_some());
+    let is_opening = |doing: &TaskState| matches!(doing, TaskState::Waits { causes, .. } if causes.iter().any(opens));
     let groups = groups.values().filter(|group| group.tasks.iter().any(|task| is_opening(&task.doing)));
     groups.map(|group| group.pid).collect()
 }

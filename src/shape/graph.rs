@@ -61,15 +61,15 @@ pub(crate) struct Edge {
     /// The ID of the pipe.
     pub(crate) pipe: String,
     /// The writer; null for an edge out of the pipe.
-    pub(crate) from: Option<Tip>,
+    pub(crate) from: Option<Participant>,
     /// The reader; null for an edge into the pipe.
-    pub(crate) to: Option<Tip>,
+    pub(crate) to: Option<Participant>,
 }
 
 /// A process at one side of a pipe.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(crate) struct Tip {
+pub(crate) struct Participant {
     pub(crate) pid: u32,
     /// The descriptor by which it most likely reads or writes; null while it waits in open(2).
     pub(crate) fd: Option<u32>,
@@ -105,13 +105,13 @@ pub(crate) struct Flow<'a> {
     /// Whether everybody holds both its ends, so that it has no direction. It has no edges then.
     pub(crate) shared: bool,
     /// The ends of those who use it as little as a shell its children's output: copies of the others, or of a shared pipe all ends.
-    pub(crate) apart: Vec<Apart>,
+    pub(crate) apart: Vec<InheritedCopy>,
 }
 
 /// An end beside the flow.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(crate) struct Apart {
+pub(crate) struct InheritedCopy {
     pub(crate) pid: u32,
     /// The thread, where the descriptor is in a table that it does not share with its process.
     pub(crate) tid: Option<u32>,

@@ -23,10 +23,10 @@ pub(crate) use self::audit::{Audit, AuditLine, AuditSummary, AuditTold, FindingC
 pub(crate) use self::descriptor::Descriptor;
 pub(crate) use self::diff::{Count, Difference, EndChange, EndState, Origin, PipeChange, Summary};
 pub(crate) use self::facts::{Directories, Limits, PipeFile, ProcessFacts};
-pub(crate) use self::graph::{Apart, Edge, Flow, Graph, Mark, Node, Tip};
-pub(crate) use self::pipe::{End, Opener, Pipe, Suspect};
-pub(crate) use self::process::{Ancestor, MayHold, Process, Unreadable};
-pub(crate) use self::why::{Cause, Doubt, Evidence, Finding, Sleep, Task, TaskName, ThreadGroup, Wait, Waker};
+pub(crate) use self::graph::{Edge, Flow, Graph, InheritedCopy, Mark, Node, Participant};
+pub(crate) use self::pipe::{End, Opener, Pipe, PossibleHolder};
+pub(crate) use self::process::{Ancestor, PossibleEnds, Process, Unreadable};
+pub(crate) use self::why::{Doubt, Evidence, Finding, Sleep, Task, TaskName, ThreadGroup, Wait, WaitTarget, Waker};
 
 /// The version of the schema. Adding a field keeps it.
 pub(crate) const SCHEMA_VERSION: u32 = 1;
@@ -56,7 +56,7 @@ pub(crate) struct Report<'a, Processes = Vec<Process<'a>>, Pipes = Vec<Pipe<'a>>
     pub(crate) ancestors: Option<Vec<Ancestor>>,
     /// Who may hold an end of any pipe that no fd table shows, where that was looked for; only from `lspipe why` and `lspipe audit`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) hidden: Option<Vec<Suspect>>,
+    pub(crate) hidden: Option<Vec<PossibleHolder>>,
     /// What the machine allows to those who make pipes; only from `lspipe audit`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) limits: Option<Limits>,

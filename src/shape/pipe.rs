@@ -44,7 +44,7 @@ pub(crate) struct Pipe<'a> {
     pub(crate) hidden_writers: Option<bool>,
     /// Who may hold the end that no fd table shows, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) hidden_by: Option<Vec<Suspect>>,
+    pub(crate) hidden_by: Option<Vec<PossibleHolder>>,
     /// Whose it is; only from `lspipe audit`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) file: Option<PipeFile>,
@@ -53,7 +53,7 @@ pub(crate) struct Pipe<'a> {
 /// Somebody who may hold an end that no fd table shows.
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(crate) struct Suspect {
+pub(crate) struct PossibleHolder {
     /// `scm-rights`: sent over a UNIX socket to this process, and not received yet. `io_uring`: registered with the ring of this
     /// process. `exiting`: this process is stuck in exiting. `autofs`: the kernel. `unreadable`: the fd table of this process could
     /// not be read. `outside`: not to be seen from here.

@@ -63,13 +63,13 @@ pub(crate) struct Unreadable<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) mount: Option<Cow<'a, str>>,
     /// Which ends may be among it. Missing where a report was saved before this was: then any.
-    pub(crate) may_hold: Option<MayHold>,
+    pub(crate) may_hold: Option<PossibleEnds>,
 }
 
 /// Which ends may be in what could not be read.
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(crate) struct MayHold {
+pub(crate) struct PossibleEnds {
     /// A read end.
     pub(crate) read: bool,
     /// A write end.

@@ -34,7 +34,7 @@ pub(crate) struct Task<'a> {
     pub(crate) doing: Word,
     /// What it waits for.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) causes: Vec<Cause<'a>>,
+    pub(crate) causes: Vec<WaitTarget<'a>>,
     /// What else could end that, as in `waits`.
     #[cfg_attr(test, schemars(extend("enum" = ["timeout", "files", "lock", null])))]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -49,7 +49,7 @@ pub(crate) struct Task<'a> {
 /// One thing that a thread waits for.
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(crate) struct Cause<'a> {
+pub(crate) struct WaitTarget<'a> {
     /// `read`, `write`, `open` or `poll` of a pipe, `wait` for a child, or `threads`: another thread of its own process.
     #[cfg_attr(test, schemars(extend("enum" = ["read", "write", "open", "poll", "wait", "threads"])))]
     pub(crate) operation: Word,

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use super::Groups;
-use super::stuck::{Knot, Node, knots, stuck};
 use super::waits::{holders, meant};
+use crate::judge::stuck::{Knot, Node, knots, stuck};
 use crate::model::{
-    Cause, Children, Doing, Doubt, Fault, Finding, Link, Operation, Pid, Pipe, PipeGraph, PipeId, PipeWait, Side,
-    Subject, Task, TaskId, ThreadGroup, Waker,
+    Children, Doubt, Fault, Finding, Operation, Pid, Pipe, PipeGraph, PipeId, PipeWait, Side, Subject, Task, TaskId,
+    TaskState, ThreadGroup, WaitEdge, WaitTarget, Waker,
 };
 
 /// Signals that a program catches in order to act on them, as opposed to those that only end it or tell of its faults: SIGHUP,
@@ -66,7 +66,7 @@ fn wakers(
     task: &Task,
     traced: &BTreeSet<Pid>,
 ) -> Option<Vec<Pid>> {
-    let Doing::Waits { causes, besides: None } = &task.doing else {
+    let TaskState::Waits { causes, besides: None } = &task.doing else {
         return None;
     };
     // What is queued in an io_uring goes on without any thread.
@@ -76,7 +76,7 @@ fn wakers(
     let mut wakers = BTreeSet::new();
     for cause in causes {
         match cause {
-            Cause::Pipe(wait) => {
+            WaitTarget::Pipe(wait) => {
                 let pids: BTreeSet<Pid> = holders(graph, wait).map(|end| end.pid).collect();
                 // With nobody on the other side it would not wait: so there is somebody who is not seen.
                 let unlisted =
@@ -87,7 +87,7 @@ fn wakers(
                 wakers.extend(pids);
                 wakers.extend(heard_of(group, groups));
             }
-            Cause::Children(children) => {
+            WaitTarget::Children(children) => {
                 let pids: Vec<Pid> = meant(*children, group.pid, groups).collect();
                 // Those that it traces count as its children; one that has ended wakes it; and of none it would not wait.
                 let has_ended = |pid: &Pid| groups.get(pid).is_none_or(|child| child.tasks.is_empty());
@@ -96,7 +96,7 @@ fn wakers(
                 }
                 wakers.extend(pids);
             }
-            Cause::Threads => {
+            WaitTarget::Threads => {
                 wakers.insert(group.pid);
             }
         }
@@ -154,8 +154,8 @@ fn finding(graph: &PipeGraph, groups: &Groups, inside: &[&Task], behind: Vec<Tas
 }
 
 fn pipe_waits(task: &Task) -> impl Iterator<Item = &PipeWait> {
-    let causes = if let Doing::Waits { causes, .. } = &task.doing { causes.as_slice() } else { &[] };
-    causes.iter().filter_map(|cause| if let Cause::Pipe(wait) = cause { Some(wait) } else { None })
+    let causes = if let TaskState::Waits { causes, .. } = &task.doing { causes.as_slice() } else { &[] };
+    causes.iter().filter_map(|cause| if let WaitTarget::Pipe(wait) = cause { Some(wait) } else { None })
 }
 
 /// What may hold another end on the side that a wait is for.
@@ -168,7 +168,7 @@ fn doubts(graph: &PipeGraph, wait: &PipeWait) -> Vec<Doubt> {
 }
 
 /// A shortest circle through a knot, from its first process on.
-fn circle(graph: &PipeGraph, groups: &Groups, inside: &[&Task]) -> Vec<Link> {
+fn circle(graph: &PipeGraph, groups: &Groups, inside: &[&Task]) -> Vec<WaitEdge> {
     let Some(start) = inside.iter().map(|task| task.id.pid).min() else {
         return Vec::new();
     };
@@ -177,20 +177,20 @@ fn circle(graph: &PipeGraph, groups: &Groups, inside: &[&Task]) -> Vec<Link> {
         let own = inside.iter().filter(|task| task.id.pid == pid).flat_map(|task| links(graph, groups, task));
         let heard = inside.iter().filter(|task| task.id.pid == pid).flat_map(|task| {
             let pids = groups.get(&pid).into_iter().flat_map(|group| heard_of(group, groups));
-            pids.map(|pid| Link {
+            pids.map(|pid| WaitEdge {
                 task: task.id,
                 subject: Some(Subject::Child),
                 waker: Waker { pid, tid: None, fd: None },
             })
         });
         // Within a process among several, its threads say nothing of the others.
-        let mut links: Vec<Link> = own.chain(heard).filter(|link| itself || link.waker.pid != pid).collect();
+        let mut links: Vec<WaitEdge> = own.chain(heard).filter(|link| itself || link.waker.pid != pid).collect();
         // A pipe says more than a futex.
         links.sort_by_key(|link| link.subject.is_none());
         links
     };
     // Breadth first, by processes; each is reached by the link that led to it.
-    let mut reached: BTreeMap<Pid, Link> = BTreeMap::new();
+    let mut reached: BTreeMap<Pid, WaitEdge> = BTreeMap::new();
     let mut next = VecDeque::from([start]);
     while let Some(pid) = next.pop_front() {
         if reached.contains_key(&start) {
@@ -218,24 +218,24 @@ fn circle(graph: &PipeGraph, groups: &Groups, inside: &[&Task]) -> Vec<Link> {
 }
 
 /// Where the waits of a thread lead.
-fn links(graph: &PipeGraph, groups: &Groups, task: &Task) -> Vec<Link> {
-    let Doing::Waits { causes, .. } = &task.doing else {
+fn links(graph: &PipeGraph, groups: &Groups, task: &Task) -> Vec<WaitEdge> {
+    let TaskState::Waits { causes, .. } = &task.doing else {
         return Vec::new();
     };
     let mut links = Vec::new();
     for cause in causes {
         match cause {
-            Cause::Pipe(wait) => links.extend(holders(graph, wait).map(|end| Link {
+            WaitTarget::Pipe(wait) => links.extend(holders(graph, wait).map(|end| WaitEdge {
                 task: task.id,
                 subject: Some(Subject::Pipe(wait.clone())),
                 waker: Waker::from(end),
             })),
-            Cause::Children(children) => links.extend(meant(*children, task.id.pid, groups).map(|pid| Link {
+            WaitTarget::Children(children) => links.extend(meant(*children, task.id.pid, groups).map(|pid| WaitEdge {
                 task: task.id,
                 subject: Some(Subject::Child),
                 waker: Waker { pid, tid: None, fd: None },
             })),
-            Cause::Threads => links.push(Link {
+            WaitTarget::Threads => links.push(WaitEdge {
                 task: task.id,
                 subject: None,
                 waker: Waker { pid: task.id.pid, tid: None, fd: None },

@@ -1,6 +1,6 @@
 //! How processes are related: whether the holder of a write end is one of the pipeline that reads from it.
 
-use crate::model::{Endpoint, Fd, Pid, Process, Stranger, ThreadGroup, ancestors};
+use crate::model::{Endpoint, Fd, Pid, Process, Relation, ThreadGroup, ancestors};
 
 use super::Case;
 
@@ -10,14 +10,14 @@ const FIRST_UNTOLD: u32 = 3;
 impl Case<'_> {
     /// Why the holder of these write ends is none of the pipeline of the reader; none if it is.
     /// `given` tells whether the reader was given its end as its input, and did not make the pipe itself.
-    pub(super) fn stranger(&self, reader: Pid, given: bool, holder: Pid, ends: &[&Endpoint]) -> Option<Stranger> {
+    pub(super) fn stranger(&self, reader: Pid, given: bool, holder: Pid, ends: &[&Endpoint]) -> Option<Relation> {
         if self.is_ancestor(holder, reader) {
             return None;
         }
         let descends = self.is_ancestor(reader, holder);
         let session = |pid: Pid| self.groups.get(&pid).and_then(|group| group.sid);
         if !descends && session(holder) != session(reader) && !(given && self.leads_beside(reader, holder)) {
-            return Some(Stranger::OtherSession);
+            return Some(Relation::OtherSession);
         }
         let related = || {
             self.are_siblings(reader, given, holder)
@@ -25,9 +25,9 @@ impl Case<'_> {
                 || session(holder) != session(reader)
         };
         if !descends && !related() {
-            return Some(Stranger::Orphan);
+            return Some(Relation::Orphan);
         }
-        self.was_not_told(holder, ends).then_some(Stranger::Inherited)
+        self.was_not_told(holder, ends).then_some(Relation::Inherited)
     }
 
     /// The parent, the parent of that, and so on.

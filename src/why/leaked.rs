@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 
 use super::Case;
 use crate::model::{
-    AccessMode, Besides, Doing, Doubt, Endpoint, Fault, Fd, Finding, Holder, Operation, Pid, Pipe, PipeId, PipeKind,
-    PipeWait, Side, Stranger, Task, TaskId,
+    AccessMode, AlternativeWake, Doubt, Endpoint, Fault, Fd, Finding, Holder, Operation, Pid, Pipe, PipeId, PipeKind,
+    PipeWait, Relation, Side, Task, TaskId, TaskState,
 };
 
 /// The standard input, by which a shell gives a pipe to a program.
@@ -40,18 +40,18 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Finding> {
         }));
     }
     // Its own copy alone is a matter of deadlock.
-    strangers.iter().any(|holder| holder.stranger != Stranger::Own).then_some(())?;
+    strangers.iter().any(|holder| holder.stranger != Relation::Own).then_some(())?;
     // As communicate() with a timeout does, and a server with a socket beside it.
     let waiting = case.waiting.get(&pipe.id).map_or(&[][..], Vec::as_slice);
     let patient = !waiting
         .iter()
-        .any(|(task, _)| readers.contains(&task.id) && matches!(task.doing, Doing::Waits { besides: None, .. }));
+        .any(|(task, _)| readers.contains(&task.id) && matches!(task.doing, TaskState::Waits { besides: None, .. }));
     let mut tasks = readers.clone();
     tasks.extend(
         pids.iter().filter(|pid| !readers.iter().any(|reader| reader.pid == **pid)).filter_map(|pid| case.leader(*pid)),
     );
     let mut doubts = case.doubts(pipe.id, Side::Write);
-    let judged = strangers.iter().filter(|holder| !matches!(holder.stranger, Stranger::Own | Stranger::ReadWrite));
+    let judged = strangers.iter().filter(|holder| !matches!(holder.stranger, Relation::Own | Relation::ReadWrite));
     let starters: BTreeSet<Pid> = judged
         .flat_map(|holder| readers.iter().filter_map(|reader| case.starter(reader.pid, holder.end.pid)))
         .collect();
@@ -71,14 +71,14 @@ fn is_pool(pipe: &Pipe, readers: &[TaskId], writers: &BTreeSet<Pid>) -> bool {
 }
 
 /// Why a holder is none of the pipeline of any of the readers; none if it is.
-fn of_holder(case: &Case<'_>, pipe: &Pipe, readers: &[TaskId], holder: Pid, ends: &[&Endpoint]) -> Option<Stranger> {
+fn of_holder(case: &Case<'_>, pipe: &Pipe, readers: &[TaskId], holder: Pid, ends: &[&Endpoint]) -> Option<Relation> {
     let is_write_only = ends.iter().all(|end| end.access == AccessMode::Write);
     if readers.iter().any(|reader| reader.pid == holder) {
         // Another thread of it may still write; and who opened a FIFO for both keeps it open on purpose.
-        return (is_write_only && case.groups.get(&holder)?.tasks.len() == 1).then_some(Stranger::Own);
+        return (is_write_only && case.groups.get(&holder)?.tasks.len() == 1).then_some(Relation::Own);
     }
     if ends.iter().all(|end| end.access == AccessMode::ReadWrite) {
-        return Some(Stranger::ReadWrite);
+        return Some(Relation::ReadWrite);
     }
     // Whoever opened a FIFO for writing did it by name.
     (is_write_only && pipe.id.kind() == PipeKind::Anonymous).then_some(())?;
@@ -92,7 +92,7 @@ fn of_holder(case: &Case<'_>, pipe: &Pipe, readers: &[TaskId], holder: Pid, ends
 fn readers(case: &Case<'_>, pipe: PipeId) -> Vec<TaskId> {
     let waiting = case.waiting.get(&pipe).map_or(&[][..], Vec::as_slice);
     let reads = |(task, wait): &&(&Task, &PipeWait)| {
-        !matches!(task.doing, Doing::Waits { besides: Some(Besides::Lock), .. })
+        !matches!(task.doing, TaskState::Waits { besides: Some(AlternativeWake::Lock), .. })
             && wait.access != AccessMode::Write
             && matches!(wait.operation, Operation::Read | Operation::Poll)
             && !case.stuck.contains(&task.id)

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::Case;
 use crate::model::{
-    Besides, Certainty, Doing, Doubt, Fault, Finding, How, Operation, PipeId, PipeWait, Side, Subject, Suspect, TaskId,
-    Wait,
+    AlternativeWake, Attribution, Doubt, Fault, Finding, HiddenVia, Operation, PipeId, PipeWait, PossibleHolder, Side,
+    Subject, TaskId, TaskState, Wait,
 };
 
 /// Of those who may be on an empty side so many are told, since they may be on that of each such pipe of the machine.
@@ -29,7 +29,7 @@ pub(super) fn find(case: &Case<'_>, waits: &[Wait]) -> Vec<Finding> {
 /// end of file, and write(2) of a broken pipe (`anon_pipe_read` and `anon_pipe_write` in fs/pipe.c).
 fn hidden(case: &Case<'_>, waits: &[Wait]) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
-    for wait in waits.iter().filter(|wait| wait.certainty == Certainty::Seen && wait.wakers.is_empty()) {
+    for wait in waits.iter().filter(|wait| wait.certainty == Attribution::Seen && wait.wakers.is_empty()) {
         let Subject::Pipe(PipeWait { operation: Operation::Read | Operation::Write, pipe: Some(pipe), access, .. }) =
             wait.subject
         else {
@@ -64,8 +64,9 @@ fn hidden_end(case: &Case<'_>, pipe: PipeId, side: Side, tasks: Vec<TaskId>) -> 
     if suspects.is_empty() {
         suspects = case.graph.may_hold(pipe, side);
     }
-    let is_usual =
-        |suspect: &Suspect| matches!(suspect.how, How::Unreadable | How::Outside | How::Autofs | How::IoUring);
+    let is_usual = |suspect: &PossibleHolder| {
+        matches!(suspect.how, HiddenVia::Unreadable | HiddenVia::ViewLimit | HiddenVia::Autofs | HiddenVia::IoUring)
+    };
     let usual = suspects.iter().any(is_usual);
     let doubts = suspects.into_iter().map(Doubt::Holder).collect();
     Finding { fault: Fault::HiddenEnd { pipe, side, usual }, tasks, pipes: vec![pipe], doubts }
@@ -73,5 +74,5 @@ fn hidden_end(case: &Case<'_>, pipe: PipeId, side: Side, tasks: Vec<TaskId>) -> 
 
 fn is_locked_out(case: &Case<'_>, task: TaskId) -> bool {
     let doing = case.groups.get(&task.pid).and_then(|group| group.task(task)).map(|task| &task.doing);
-    matches!(doing, Some(Doing::Waits { besides: Some(Besides::Lock), .. }))
+    matches!(doing, Some(TaskState::Waits { besides: Some(AlternativeWake::Lock), .. }))
 }

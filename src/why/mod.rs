@@ -2,7 +2,7 @@
 //!
 //! `waits` says who could end each wait, `stuck` which waits nobody will end, and a file for each kind of finding judges the rest.
 //! Nothing is read here. Processes go on while one looks at them, so whoever calls looks twice, and lets only what
-//! [`held_still`] be judged.
+//! [`retain_unmoved`] be judged.
 
 mod deadlock;
 mod kin;
@@ -10,13 +10,13 @@ mod leaked;
 mod missing;
 mod opening;
 mod stalled;
-mod stuck;
 mod waits;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    Besides, Cause, Diagnosis, Doing, Doubt, Finding, Pid, PipeGraph, PipeId, Side, Sleep, SleepOn, TaskId, ThreadGroup,
+    AlternativeWake, Diagnosis, Doubt, Finding, Pid, PipeGraph, PipeId, Side, Sleep, SleepOn, TaskId, TaskState,
+    ThreadGroup, WaitTarget,
 };
 
 pub(crate) use self::kin::{is_told_of, mentions, was_told};
@@ -63,8 +63,8 @@ impl Case<'_> {
 /// The processes that it takes another look at, before anything is claimed of them: those with a thread that waits, and those who could
 /// end that, or are to be told of.
 #[must_use]
-pub fn concerned(groups: &Groups, diagnosis: &Diagnosis) -> BTreeSet<Pid> {
-    let waits = |group: &&ThreadGroup| group.tasks.iter().any(|task| matches!(task.doing, Doing::Waits { .. }));
+pub fn pids_to_recheck(groups: &Groups, diagnosis: &Diagnosis) -> BTreeSet<Pid> {
+    let waits = |group: &&ThreadGroup| group.tasks.iter().any(|task| matches!(task.doing, TaskState::Waits { .. }));
     let waiting = groups.values().filter(waits).map(|group| group.pid);
     let wakers = diagnosis.waits.iter().flat_map(|wait| &wait.wakers).map(|waker| waker.pid);
     let told = diagnosis.findings.iter().flat_map(|finding| &finding.tasks).map(|task| task.pid);
@@ -74,14 +74,14 @@ pub fn concerned(groups: &Groups, diagnosis: &Diagnosis) -> BTreeSet<Pid> {
 /// The processes with another look at some of them: threads that have moved since the earlier one count as running. Those that were
 /// looked at again and are gone are left out; of the others none waits.
 #[must_use]
-pub fn held_still(mut groups: Groups, again: &BTreeSet<Pid>, later: Groups) -> Groups {
+pub fn retain_unmoved(mut groups: Groups, again: &BTreeSet<Pid>, later: Groups) -> Groups {
     groups.retain(|pid, _| !again.contains(pid) || later.contains_key(pid));
     for (pid, mut group) in later {
         let before = groups.get(&pid);
         for task in &mut group.tasks {
             let task_before = before.and_then(|group| group.task(task.id));
             if task_before.is_none_or(|before| before.trace != task.trace || before.doing != task.doing) {
-                task.doing = Doing::Runs;
+                task.doing = TaskState::Runs;
             }
         }
         groups.insert(pid, group);
@@ -93,18 +93,18 @@ pub fn held_still(mut groups: Groups, again: &BTreeSet<Pid>, later: Groups) -> G
 pub fn locked(groups: &Groups) -> impl Iterator<Item = PipeId> {
     groups.values().flat_map(|group| &group.tasks).flat_map(|task| {
         let (causes, holds) = match &task.doing {
-            Doing::Sleeps(Sleep { on: SleepOn::FileInPipe(pipe), .. }) => (&[][..], Some(*pipe)),
-            Doing::Waits { causes, besides: Some(Besides::Lock) } => (causes.as_slice(), None),
+            TaskState::Sleeps(Sleep { on: SleepOn::FileInPipe(pipe), .. }) => (&[][..], Some(*pipe)),
+            TaskState::Waits { causes, besides: Some(AlternativeWake::Lock) } => (causes.as_slice(), None),
             _ => (&[][..], None),
         };
-        let waits = causes.iter().filter_map(|cause| if let Cause::Pipe(wait) = cause { wait.pipe } else { None });
+        let waits = causes.iter().filter_map(|cause| if let WaitTarget::Pipe(wait) = cause { wait.pipe } else { None });
         waits.chain(holds)
     })
 }
 
 /// Keeps the findings that another look agrees with.
 #[must_use]
-pub fn agreed(mut diagnosis: Diagnosis, other: &Diagnosis) -> Diagnosis {
+pub fn confirmed_by(mut diagnosis: Diagnosis, other: &Diagnosis) -> Diagnosis {
     let known: BTreeSet<_> = other.findings.iter().map(Finding::key).collect();
     diagnosis.findings.retain(|finding| known.contains(&finding.key()));
     diagnosis
@@ -113,7 +113,7 @@ pub fn agreed(mut diagnosis: Diagnosis, other: &Diagnosis) -> Diagnosis {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Endpoint, Fault, Fd, Holder, Stranger, Tid};
+    use crate::model::{Endpoint, Fault, Fd, Holder, Relation, Tid};
 
     /// A shell that has the write end starts one child after the other, and each of them has it, too.
     #[test]
@@ -137,7 +137,7 @@ mod tests {
                             access: crate::model::AccessMode::Write,
                             flags: None,
                         },
-                        stranger: Stranger::OtherSession,
+                        stranger: Relation::OtherSession,
                         inherited_from: None,
                     })
                     .collect(),
@@ -146,7 +146,7 @@ mod tests {
         };
         let look = |finding: &Finding| Diagnosis { waits: Vec::new(), findings: vec![finding.clone()] };
         let (first, second) = (leaked(1, &[10, 11]), leaked(1, &[10, 12]));
-        assert_eq!(agreed(look(&second), &look(&first)).findings, std::slice::from_ref(&second));
-        assert_eq!(agreed(look(&second), &look(&leaked(2, &[10, 12]))).findings, []);
+        assert_eq!(confirmed_by(look(&second), &look(&first)).findings, std::slice::from_ref(&second));
+        assert_eq!(confirmed_by(look(&second), &look(&leaked(2, &[10, 12]))).findings, []);
     }
 }

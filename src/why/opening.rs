@@ -2,7 +2,7 @@
 //! (`wait_for_partner` in fs/pipe.c), so this is proven.
 
 use super::Case;
-use crate::model::{AccessMode, Cause, Doing, Fault, Finding, Operation, PipeId, TaskId};
+use crate::model::{AccessMode, Fault, Finding, Operation, PipeId, TaskId, TaskState, WaitTarget};
 
 pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
@@ -28,9 +28,9 @@ type Open = (TaskId, Option<PipeId>, Option<Vec<u8>>, AccessMode);
 fn opens(case: &Case<'_>) -> Vec<Open> {
     let mut opens = Vec::new();
     for task in case.groups.values().flat_map(|group| &group.tasks) {
-        let Doing::Waits { causes, .. } = &task.doing else { continue };
+        let TaskState::Waits { causes, .. } = &task.doing else { continue };
         for cause in causes {
-            if let Cause::Pipe(wait) = cause
+            if let WaitTarget::Pipe(wait) = cause
                 && wait.operation == Operation::Open
             {
                 opens.push((task.id, wait.pipe, wait.path.clone(), wait.access));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Case;
 use crate::model::{
-    Cause, Doing, Fault, Finding, Operation, Pid, Pipe, PipeId, Side, SleepOn, Task, TaskId, ThreadGroup,
+    Fault, Finding, Operation, Pid, Pipe, PipeId, Side, SleepOn, Task, TaskId, TaskState, ThreadGroup, WaitTarget,
 };
 
 /// A writer that has not run for so long has seen nobody read in that time: less is how a slow reader shows.
@@ -29,7 +29,7 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Finding> {
     for task in groups.iter().flat_map(|group| &group.tasks) {
         match attention(task, pipe.id) {
             Attention::Here => return None,
-            Attention::Outside => patient = true,
+            Attention::ViewLimit => patient = true,
             Attention::Busy => patient |= !is_long,
             Attention::Held => {}
         }
@@ -58,7 +58,7 @@ enum Attention {
     /// It runs, or waits for the pipe, or for room further on, or it cannot be told.
     Here,
     /// It waits for something from outside, which may come, and then it may read.
-    Outside,
+    ViewLimit,
     /// It is at something that has to end first.
     Busy,
     /// It is kept from running.
@@ -67,30 +67,30 @@ enum Attention {
 
 fn attention(task: &Task, pipe: PipeId) -> Attention {
     match &task.doing {
-        Doing::Runs | Doing::Unknown => Attention::Here,
-        Doing::Waits { causes, besides } => {
-            let here = |cause: &Cause| match cause {
+        TaskState::Runs | TaskState::Unknown => Attention::Here,
+        TaskState::Waits { causes, besides } => {
+            let here = |cause: &WaitTarget| match cause {
                 // What it waits for further on is told there.
-                Cause::Pipe(wait) => {
+                WaitTarget::Pipe(wait) => {
                     wait.pipe == Some(pipe)
                         || (wait.pipe.is_none() && wait.operation != Operation::Open)
                         || wait.operation == Operation::Write
                 }
-                Cause::Children(_) | Cause::Threads => false,
+                WaitTarget::Children(_) | WaitTarget::Threads => false,
             };
             match besides {
                 _ if causes.iter().any(here) => Attention::Here,
                 None => Attention::Busy,
-                Some(_) => Attention::Outside,
+                Some(_) => Attention::ViewLimit,
             }
         }
-        Doing::Sleeps(sleep) => match sleep.on {
+        TaskState::Sleeps(sleep) => match sleep.on {
             // Elsewhere it comes back soon, as from a disk.
             SleepOn::SomeFiles | SleepOn::IoUring | SleepOn::Other => Attention::Here,
-            SleepOn::Files | SleepOn::Terminal | SleepOn::Socket => Attention::Outside,
+            SleepOn::Files | SleepOn::Terminal | SleepOn::Socket => Attention::ViewLimit,
             SleepOn::Timer | SleepOn::Signal | SleepOn::Futex => Attention::Busy,
             SleepOn::FileInPipe(_) => Attention::Held,
         },
-        Doing::Stopped | Doing::Traced | Doing::Frozen | Doing::Exits => Attention::Held,
+        TaskState::Stopped | TaskState::Traced | TaskState::Frozen | TaskState::Exits => Attention::Held,
     }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::Groups;
 use crate::model::{
-    AccessMode, Cause, Certainty, Children, Doing, Endpoint, Operation, Pid, PipeGraph, PipeId, PipeWait, Subject,
-    Task, TaskId, Wait, Waker,
+    AccessMode, Attribution, Children, Endpoint, Operation, Pid, PipeGraph, PipeId, PipeWait, Subject, Task, TaskId,
+    TaskState, Wait, WaitTarget, Waker,
 };
 
 /// Every wait for a pipe or a child, ordered by process, thread and descriptor.
@@ -18,28 +18,28 @@ pub(super) fn waits(graph: &PipeGraph, groups: &Groups) -> Vec<Wait> {
     }
     let mut waits = Vec::new();
     for task in groups.values().flat_map(|group| &group.tasks) {
-        let Doing::Waits { causes, .. } = &task.doing else { continue };
+        let TaskState::Waits { causes, .. } = &task.doing else { continue };
         for cause in causes {
             match cause {
-                Cause::Pipe(wait) if wait.pipe.is_none() && wait.operation != Operation::Open => {
+                WaitTarget::Pipe(wait) if wait.pipe.is_none() && wait.operation != Operation::Open => {
                     let ends = ends_of.get(&task.id.pid).map_or(&[][..], Vec::as_slice);
                     waits.extend(guesses(graph, task.id, wait, ends));
                 }
-                Cause::Pipe(wait) => waits.push(Wait {
+                WaitTarget::Pipe(wait) => waits.push(Wait {
                     task: task.id,
                     subject: Subject::Pipe(wait.clone()),
                     wakers: holders(graph, wait).map(Waker::from).collect(),
-                    certainty: Certainty::Seen,
+                    certainty: Attribution::Seen,
                 }),
-                Cause::Children(children) => waits.push(Wait {
+                WaitTarget::Children(children) => waits.push(Wait {
                     task: task.id,
                     subject: Subject::Child,
                     wakers: meant(*children, task.id.pid, groups)
                         .map(|pid| Waker { pid, tid: None, fd: None })
                         .collect(),
-                    certainty: Certainty::Seen,
+                    certainty: Attribution::Seen,
                 }),
-                Cause::Threads => {}
+                WaitTarget::Threads => {}
             }
         }
     }
@@ -54,9 +54,9 @@ pub(super) type ByPipe<'a> = BTreeMap<PipeId, Vec<(&'a Task, &'a PipeWait)>>;
 pub(super) fn by_pipe(groups: &Groups) -> ByPipe<'_> {
     let mut waiting = ByPipe::new();
     for task in groups.values().flat_map(|group| &group.tasks) {
-        let Doing::Waits { causes, .. } = &task.doing else { continue };
+        let TaskState::Waits { causes, .. } = &task.doing else { continue };
         for cause in causes {
-            if let Cause::Pipe(wait) = cause
+            if let WaitTarget::Pipe(wait) = cause
                 && let Some(pipe) = wait.pipe
             {
                 waiting.entry(pipe).or_default().push((task, wait));
@@ -90,7 +90,7 @@ fn guesses(graph: &PipeGraph, task: TaskId, wait: &PipeWait, ends: &[(PipeId, &E
     let fitting: Vec<_> = ends.iter().filter(|(_, end)| fits(end)).collect();
     let mut pipes: Vec<PipeId> = fitting.iter().map(|(pipe, _)| *pipe).collect();
     pipes.dedup();
-    let certainty = if pipes.len() == 1 { Certainty::Inferred } else { Certainty::Candidate };
+    let certainty = if pipes.len() == 1 { Attribution::Inferred } else { Attribution::Candidate };
     let guess = |pipe: PipeId| {
         let mut fds = fitting.iter().filter(|(other, _)| *other == pipe).map(|(_, end)| end.fd);
         let fd = fds.next().filter(|_| fds.next().is_none());

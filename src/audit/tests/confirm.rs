@@ -2,7 +2,7 @@
 
 use super::super::confirm::{Look, standing};
 use super::*;
-use crate::model::{Doing, Task, ThreadGroup, Trace};
+use crate::model::{Fingerprint, Task, TaskState, ThreadGroup};
 
 /// What stands of all that is found in the one and then in the other.
 fn lasts(before: &PipeGraph, now: &PipeGraph) -> Vec<(Code, Severity, Vec<u32>)> {
@@ -62,8 +62,8 @@ fn a_hang_stands_though_others_join_it() {
     let groups = |pids: &[u32]| -> Groups {
         let group = |pid: u32| {
             let id = TaskId { pid: Pid(pid), tid: Tid(pid) };
-            let doing = Doing::Waits { causes: Vec::new(), besides: None };
-            let tasks = vec![Task { id, doing, idle: None, trace: Trace::default() }];
+            let doing = TaskState::Waits { causes: Vec::new(), besides: None };
+            let tasks = vec![Task { id, doing, idle: None, trace: Fingerprint::default() }];
             let (pid, command) = (Pid(pid), Vec::new());
             ThreadGroup {
                 pid,

@@ -1,7 +1,7 @@
 //! FIFOs that others may open, and those that nobody can open any more.
 
 use super::*;
-use crate::model::{Class, Exposure, Holding, Outside, Probed, Proof};
+use crate::model::{Certainty, Class, Exposure, HolderFd, Probed, ViewLimit};
 
 const OPEN: Directories = Directories {
     owner: true,
@@ -15,7 +15,7 @@ const OPEN: Directories = Directories {
 const SHUT: Directories = Directories { group: false, others: false, ..OPEN };
 
 /// A FIFO with a reader of this user, and what is found of it.
-fn exposed(uid: u32, access: AccessMode, file: PipeFile) -> Option<(Severity, Proof, Vec<Exposure>)> {
+fn exposed(uid: u32, access: AccessMode, file: PipeFile) -> Option<(Severity, Certainty, Vec<Exposure>)> {
     let pipe = Pipe { ends: vec![end(1, 3, access)], file: Some(file), ..Pipe::unknown(FIFO) };
     let finding = only(&with_pipe(machine([process(1, uid, 1)]), pipe), Code::FifoExposed)?;
     let Fault::Risk(Risk::FifoExposed { exposures, .. }) = &finding.fault else { panic!("{finding:?}") };
@@ -29,7 +29,7 @@ fn fifos_by_mode_and_directories() {
     let for_others = |held| Exposure::Opened { held, by: Class::Others, root: false };
     let everybody = Exposure::Replaced { by: Class::Others };
     let (error, warning, info) = (Severity::Error, Severity::Warning, Severity::Info);
-    let proven = |severity, exposures: &[Exposure]| Some((severity, Proof::Proven, exposures.to_vec()));
+    let proven = |severity, exposures: &[Exposure]| Some((severity, Certainty::Proven, exposures.to_vec()));
     let by_others = |held| opened(held, Class::Others);
 
     assert_eq!(exposed(0, Read, file(0o602, 0, 0, Some(OPEN))), proven(error, &[by_others(Side::Read)]));
@@ -88,7 +88,7 @@ fn fifos_by_mode_and_directories() {
 fn directories_that_could_not_be_looked_at_are_a_doubt() {
     let opened = Exposure::Opened { held: Side::Read, by: Class::Others, root: true };
     let found = exposed(0, AccessMode::Read, file(0o602, 0, 0, None));
-    assert_eq!(found, Some((Severity::Warning, Proof::Suspected, vec![opened])), "an error, if it were proven");
+    assert_eq!(found, Some((Severity::Warning, Certainty::Suspected, vec![opened])), "an error, if it were proven");
     assert_eq!(exposed(0, AccessMode::Read, file(0o600, 0, 0, None)), None);
     // Without a name nobody can open it, and an anonymous pipe has none.
     for (id, deleted) in [(FIFO, true), (ID, false)] {
@@ -108,11 +108,11 @@ fn deleted_fifos_and_sides_that_may_be_hidden() {
     assert_eq!(severity(&graph(&[reads(1), writes(1)], true), code), Some(Severity::Info));
     let mut alone = graph(&[reads(1)], true);
     assert_eq!(severity(&alone, code), Some(Severity::Warning));
-    let socket = Holding { pid: Pid(9), fd: Fd(5), command: b"receiver".to_vec() };
+    let socket = HolderFd { pid: Pid(9), fd: Fd(5), command: b"receiver".to_vec() };
     alone.hidden.in_flight.push(socket);
     assert_eq!(severity(&alone, code), Some(Severity::Info), "an end may be on its way");
     alone.hidden.in_flight.clear();
-    alone.coverage.outside = Some(Outside::Hidepid);
+    alone.coverage.outside = Some(ViewLimit::Hidepid);
     assert_eq!(severity(&alone, code), Some(Severity::Info), "somebody who cannot be seen may have it");
     alone.probed.insert(FIFO, Probed { writer: Some(false), ..Probed::default() });
     assert_eq!(severity(&alone, code), Some(Severity::Warning), "the kernel says that nobody has");

@@ -1,7 +1,7 @@
 //! What runs out: descriptors and pages.
 
 use super::*;
-use crate::model::{Hoarder, PageLimit, Passed, PipePages, Probed, Proof};
+use crate::model::{Certainty, Hoarder, PageLimit, Passed, PipePages, Probed};
 
 /// A process with so many ends and such a limit.
 fn hoarder(ends: u64, fd_limit: Option<u64>) -> PipeGraph {
@@ -72,7 +72,7 @@ fn pages(
     pipes: u64,
     limits: PipeLimits,
     capacity: Option<u64>,
-) -> Option<(Severity, Proof, u64, PageLimit)> {
+) -> Option<(Severity, Certainty, u64, PageLimit)> {
     let mut graph = machine([process(1, 0, 1)]);
     graph.limits = limits;
     for inode in 0..pipes {
@@ -91,8 +91,8 @@ fn pages(
 #[test]
 fn pages_of_a_user() {
     let soft = PipeLimits { user_pages_soft: Some(160), user_pages_hard: Some(0), page_size: Some(4096) };
-    let near = |pages| Some((Severity::Info, Proof::Inferred, pages, PageLimit::NearSoft(160)));
-    let over = |pages| Some((Severity::Warning, Proof::Inferred, pages, PageLimit::Soft(160)));
+    let near = |pages| Some((Severity::Info, Certainty::Inferred, pages, PageLimit::NearSoft(160)));
+    let over = |pages| Some((Severity::Warning, Certainty::Inferred, pages, PageLimit::Soft(160)));
     assert_eq!(pages(7, 7, soft, None), None);
     assert_eq!(pages(7, 8, soft, None), near(128));
     assert_eq!(pages(7, 10, soft, None), near(160));
@@ -100,7 +100,7 @@ fn pages_of_a_user() {
     assert_eq!(pages(7, 11, soft, None), over(162));
     assert_eq!(pages(7, 20, soft, None), over(180));
     // Where the kernel told, nothing is taken for granted.
-    let exact = |severity, pages, limit| Some((severity, Proof::Proven, pages, limit));
+    let exact = |severity, pages, limit| Some((severity, Certainty::Proven, pages, limit));
     assert_eq!(pages(7, 64, soft, Some(8192)), exact(Severity::Info, 128, PageLimit::NearSoft(160)));
     assert_eq!(pages(7, 3, soft, Some(1 << 20)), exact(Severity::Warning, 768, PageLimit::Soft(160)));
     // Without a page size it cannot be reckoned.
@@ -109,7 +109,7 @@ fn pages_of_a_user() {
 
     let hard = PipeLimits { user_pages_hard: Some(192), ..soft };
     assert_eq!(pages(7, 20, hard, None), over(180));
-    let reached = |pages| Some((Severity::Error, Proof::Inferred, pages, PageLimit::Hard(192)));
+    let reached = |pages| Some((Severity::Error, Certainty::Inferred, pages, PageLimit::Hard(192)));
     assert_eq!(pages(7, 26, hard, None), reached(192));
     let none = PipeLimits { user_pages_soft: Some(0), ..soft };
     assert_eq!(pages(7, 1000, none, None), None);
@@ -121,14 +121,14 @@ fn pages_of_a_user() {
     let odd = PageLimit::Hard(200);
     let only_hard = PipeLimits { user_pages_hard: Some(200), ..none };
     assert_eq!(pages(7, 11, only_hard, None), None);
-    assert_eq!(pages(7, 12, only_hard, None), Some((Severity::Error, Proof::Inferred, 192, odd)));
+    assert_eq!(pages(7, 12, only_hard, None), Some((Severity::Error, Certainty::Inferred, 192, odd)));
     let hard = PipeLimits { user_pages_hard: Some(200), ..soft };
     assert_eq!(pages(7, 29, hard, None), over(198));
-    assert_eq!(pages(7, 30, hard, None), Some((Severity::Error, Proof::Inferred, 200, odd)));
+    assert_eq!(pages(7, 30, hard, None), Some((Severity::Error, Certainty::Inferred, 200, odd)));
 
     // Root is exempt, or may be.
     assert_eq!(pages(0, 9, soft, None), None);
-    assert_eq!(pages(0, 11, soft, None), Some((Severity::Info, Proof::Inferred, 162, PageLimit::Soft(160))));
+    assert_eq!(pages(0, 11, soft, None), Some((Severity::Info, Certainty::Inferred, 162, PageLimit::Soft(160))));
 }
 
 #[test]

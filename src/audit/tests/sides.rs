@@ -1,7 +1,7 @@
 //! Those who should not share a pipe: users, containers, sessions.
 
 use super::*;
-use crate::model::{Holder, Opener, Proof, Stranger};
+use crate::model::{Certainty, Holder, Opener, Relation};
 
 #[test]
 fn users_on_both_sides() {
@@ -111,7 +111,10 @@ fn ends_in_other_sessions() {
     let code = Code::InheritedEnd;
     let graph = pipeline(writes(3));
     let finding = only(&graph, code).expect("a write end");
-    assert_eq!((finding.severity(), finding.proof(), pids(&finding)), (Severity::Warning, Proof::Inferred, vec![3]));
+    assert_eq!(
+        (finding.severity(), finding.proof(), pids(&finding)),
+        (Severity::Warning, Certainty::Inferred, vec![3])
+    );
     assert_eq!(severity(&pipeline(reads(3)), code), Some(Severity::Info));
 
     // With O_CLOEXEC it was not inherited through exec(2), and without flags that is not known.
@@ -179,7 +182,7 @@ fn what_leaked_is_told_once() {
     let graph = pipeline(writes(3));
     let rules = audit(&graph, &Groups::new(), &Thresholds::default());
     let leaked = |pipe| {
-        let holders = vec![Holder { end: writes(3), stranger: Stranger::OtherSession, inherited_from: None }];
+        let holders = vec![Holder { end: writes(3), stranger: Relation::OtherSession, inherited_from: None }];
         let fault = Fault::LeakedWriteEnd { pipe, readers: Vec::new(), holders, patient: true };
         Finding { fault, tasks: Vec::new(), pipes: vec![pipe], doubts: Vec::new() }
     };
@@ -201,7 +204,7 @@ fn pipeline_of_the_audit_itself() {
     };
     let left = |graph: &PipeGraph| {
         let mut findings = audit(graph, &Groups::new(), &Thresholds::default());
-        leave_out_own(&mut findings, graph, Pid(3));
+        exclude_own_pipeline(&mut findings, graph, Pid(3));
         findings.iter().map(Finding::code).collect::<Vec<_>>()
     };
     assert_eq!(left(&graph(&[writes(1), reads(2), writes(3)])), []);

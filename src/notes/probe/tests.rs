@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use super::*;
 use crate::model::{
-    AccessMode, Coverage, Device, Endpoint, Fd, Gap, Hidden, Holding, Host, MayHold, Pid, PipeId, PipeLimits, Probed,
-    Process, Unread,
+    AccessMode, Coverage, Device, Endpoint, Fd, Gap, Hidden, HolderFd, Host, Pid, PipeId, PipeLimits, PossibleEnds,
+    Probed, Process, UnreadablePart,
 };
 
 const ID: PipeId = PipeId::Anonymous { inode: 123 };
@@ -69,11 +69,11 @@ fn everybody_who_may_hold_it_is_named_and_nobody_else() {
         tid: None,
         command: b"in\nit".to_vec(),
         uid: None,
-        what: Unread::FdLinks,
+        what: UnreadablePart::FdLinks,
         error: "EACCES".to_owned(),
         fds: None,
         mount: None,
-        may_hold: MayHold { read, write: !read, anonymous: true },
+        may_hold: PossibleEnds { read, write: !read, anonymous: true },
     };
     // It holds nothing but read ends.
     graph.coverage.gaps = vec![gap(true)];
@@ -86,7 +86,7 @@ fn everybody_who_may_hold_it_is_named_and_nobody_else() {
     graph.coverage.gaps = vec![gap(false), Gap { pid: Pid(2), ..gap(false) }];
     assert_eq!(notes(&graph), format!("{starts}one of 2 processes that could not be read"));
     graph.coverage.gaps = vec![gap(false)];
-    graph.hidden.in_flight = vec![Holding { pid: Pid(70), fd: Fd(5), command: b"postgres".to_vec() }];
+    graph.hidden.in_flight = vec![HolderFd { pid: Pid(70), fd: Fd(5), command: b"postgres".to_vec() }];
     assert_eq!(
         notes(&graph),
         format!(

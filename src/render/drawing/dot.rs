@@ -20,7 +20,7 @@ pub(super) fn write(figure: &Figure, out: &mut dyn Write) -> io::Result<()> {
             Kind::Process => b"".as_slice(),
             Kind::Junction => b", shape=ellipse, style=filled",
             Kind::Absent => b", shape=plaintext, style=\"\", fontcolor=\"#9a6700\"",
-            Kind::Apart => b", shape=note, style=\"filled,dashed\", fontsize=9",
+            Kind::InheritedCopy => b", shape=note, style=\"filled,dashed\", fontsize=9",
         })?;
         out.write_all(match it.severity {
             Some(Severity::Error) => b", fillcolor=\"#ffebe9\", color=\"#cf222e\"".as_slice(),
@@ -45,7 +45,7 @@ pub(super) fn write(figure: &Figure, out: &mut dyn Write) -> io::Result<()> {
 fn label(lines: &[String], kind: Kind) -> String {
     let mut label = String::from('"');
     for (index, line) in lines.iter().enumerate() {
-        if index > 0 && kind != Kind::Apart {
+        if index > 0 && kind != Kind::InheritedCopy {
             label.push_str("\\n");
         }
         for character in line.chars() {
@@ -56,7 +56,7 @@ fn label(lines: &[String], kind: Kind) -> String {
                 _ => label.push(character),
             }
         }
-        if kind == Kind::Apart {
+        if kind == Kind::InheritedCopy {
             // The end of a line that is set to the left.
             label.push_str("\\l");
         }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::{Picture, mark};
-use crate::graph::layout::{Spot, Through};
-use crate::graph::{Flow, MANY};
+use crate::judge::dataflow::layout::{Spot, Through};
+use crate::judge::dataflow::{Flow, MANY};
 use crate::model::{PipeId, Severity};
 
 /// Boxes and lines.
@@ -31,7 +31,7 @@ pub(super) enum Kind {
     Junction,
     Absent,
     /// Who holds a pipe beside those who use it.
-    Apart,
+    InheritedCopy,
 }
 
 /// A line between two boxes.
@@ -83,12 +83,12 @@ impl Figure {
             }
             let severity = flow.apart.iter().any(|apart| apart.leaked).then_some(Severity::Warning);
             let text = apart(picture, flow, format!("also on {}:", picture.sheet.pipe_name(flow.pipe)));
-            figure.boxes.push(Box { id, text, kind: Kind::Apart, severity });
+            figure.boxes.push(Box { id, text, kind: Kind::InheritedCopy, severity });
         }
         for (number, flow) in picture.layout.shared.iter().enumerate() {
             let title = format!("{}, both ends:", picture.sheet.pipe_name(flow.pipe));
             let text = apart(picture, flow, title);
-            figure.boxes.push(Box { id: format!("s{number}"), text, kind: Kind::Apart, severity: None });
+            figure.boxes.push(Box { id: format!("s{number}"), text, kind: Kind::InheritedCopy, severity: None });
         }
         figure
     }

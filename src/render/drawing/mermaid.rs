@@ -19,13 +19,13 @@ pub(super) fn write(figure: &Figure, out: &mut dyn Write) -> io::Result<()> {
             Kind::Process => ("[", "]"),
             Kind::Junction => ("([", "])"),
             Kind::Absent => ("((", "))"),
-            Kind::Apart => ("[/", "/]"),
+            Kind::InheritedCopy => ("[/", "/]"),
         };
         write!(out, "  {}{open}\"{}\"{close}", it.id, label(&it.text))?;
         out.write_all(match (it.severity, it.kind) {
             (Some(Severity::Error), _) => b":::error".as_slice(),
             (Some(Severity::Warning | Severity::Info), _) => b":::warning",
-            (None, Kind::Apart) => b":::apart",
+            (None, Kind::InheritedCopy) => b":::apart",
             (None, _) => b"",
         })?;
         writeln!(out)?;

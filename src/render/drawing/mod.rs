@@ -10,10 +10,10 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use self::figure::Figure;
-use super::text::{Ink, readable};
-use super::{DrawingFormat, Sheet, Style, json};
-use crate::graph::layout::{Arrow, Layout, Spot, Through};
-use crate::graph::{Absence, Drawing, Flow, Mark, Tip, Trouble};
+use super::text::{TextRole, escape_name};
+use super::{DrawingFormat, ReportView, Style, json};
+use crate::judge::dataflow::layout::{Arrow, Layout, Spot, Through};
+use crate::judge::dataflow::{Absence, Drawing, Flow, Mark, MarkKind, Participant};
 use crate::model::{Fd, Pid, PipeId, Severity, Side};
 
 /// So many commands of many processes are named.
@@ -22,7 +22,7 @@ const MOST_COMMANDS: usize = 3;
 /// So many pipes between the same two are named.
 const MOST_PIPES: usize = 3;
 
-impl Sheet<'_> {
+impl ReportView<'_> {
     /// Writes a drawing.
     pub(super) fn draw(
         &self,
@@ -43,7 +43,7 @@ impl Sheet<'_> {
 
 /// A drawing, laid out, and what is known of those in it.
 struct Picture<'a> {
-    sheet: &'a Sheet<'a>,
+    sheet: &'a ReportView<'a>,
     drawing: &'a Drawing,
     layout: Layout<'a>,
 }
@@ -59,7 +59,7 @@ impl<'a> Picture<'a> {
     }
 
     fn process(&self, pid: Pid) -> String {
-        let name = self.sheet.command_of(pid).map_or_else(String::new, readable);
+        let name = self.sheet.command_of(pid).map_or_else(String::new, escape_name);
         let name = if name.is_empty() { "process" } else { &name };
         format!("{name} ({pid})")
     }
@@ -97,7 +97,7 @@ impl<'a> Picture<'a> {
         let (named, others) = counts.split_at(counts.len().min(MOST_COMMANDS));
         let mut words: Vec<String> = named
             .iter()
-            .map(|(name, count)| match (readable(name), count) {
+            .map(|(name, count)| match (escape_name(name), count) {
                 (name, _) if name.is_empty() => format!("process ×{count}"),
                 (name, 1) => name,
                 (name, count) => format!("{name} ×{count}"),
@@ -129,8 +129,9 @@ impl<'a> Picture<'a> {
 }
 
 /// By which descriptors data go, where those are not the standard output and the standard input: `2→5`.
-fn descriptors(writer: Option<&Tip>, reader: Option<&Tip>) -> Option<String> {
-    let number = |tip: &Tip, usual: &[u32]| main_fd(tip, usual).map_or_else(|| "open".to_owned(), |fd| fd.to_string());
+fn descriptors(writer: Option<&Participant>, reader: Option<&Participant>) -> Option<String> {
+    let number =
+        |tip: &Participant, usual: &[u32]| main_fd(tip, usual).map_or_else(|| "open".to_owned(), |fd| fd.to_string());
     let (from, to) = (number(writer?, &OUTPUTS), number(reader?, &INPUTS));
     (from != "1" || to != "0").then(|| format!("{from}→{to}"))
 }
@@ -139,12 +140,12 @@ const OUTPUTS: [u32; 2] = [1, 2];
 const INPUTS: [u32; 1] = [0];
 
 /// The descriptor that a process uses, as far as numbers tell; none while it is in open(2).
-fn main_fd(tip: &Tip, usual: &[u32]) -> Option<Fd> {
+fn main_fd(tip: &Participant, usual: &[u32]) -> Option<Fd> {
     usual.iter().map(|fd| Fd(*fd)).find(|fd| tip.fds.contains(fd)).or_else(|| tip.fds.first().copied())
 }
 
 /// The one of its descriptors by which a process is most likely to use a side.
-pub(super) fn usual_fd(tip: &Tip, side: Side) -> Option<Fd> {
+pub(super) fn usual_fd(tip: &Participant, side: Side) -> Option<Fd> {
     main_fd(tip, if side == Side::Read { &INPUTS } else { &OUTPUTS })
 }
 
@@ -166,22 +167,22 @@ const fn verb(side: Side) -> &'static str {
 /// What is wrong, in a word or two.
 fn mark(mark: &Mark) -> String {
     let words = match mark.trouble {
-        Trouble::Deadlock => "deadlock",
-        Trouble::SelfDeadlock => "self-deadlock",
-        Trouble::Behind => "stuck behind a deadlock",
-        Trouble::BlockedWriter => "blocked in write",
-        Trouble::StalledReader => "does not read",
-        Trouble::NoEndOfFile => "gets no end of file",
-        Trouble::LeakedWriteEnd => "leaked write end",
-        Trouble::BlockedOpen => "blocked in open",
-        Trouble::Stopped => "stopped",
+        MarkKind::Deadlock => "deadlock",
+        MarkKind::SelfDeadlock => "self-deadlock",
+        MarkKind::Behind => "stuck behind a deadlock",
+        MarkKind::BlockedWriter => "blocked in write",
+        MarkKind::StalledReader => "does not read",
+        MarkKind::NoEndOfFile => "gets no end of file",
+        MarkKind::LeakedWriteEnd => "leaked write end",
+        MarkKind::BlockedOpen => "blocked in open",
+        MarkKind::Stopped => "stopped",
     };
     if mark.suspected { format!("{words}?") } else { words.to_owned() }
 }
 
-const fn ink(severity: Severity) -> Ink {
+const fn ink(severity: Severity) -> TextRole {
     match severity {
-        Severity::Error => Ink::Error,
-        Severity::Warning | Severity::Info => Ink::Warning,
+        Severity::Error => TextRole::Error,
+        Severity::Warning | Severity::Info => TextRole::Warning,
     }
 }

@@ -6,10 +6,10 @@ use std::io::{self, Write};
 use super::super::Style;
 use super::super::columns::push_end;
 use super::super::telling::{Piece, write_piece};
-use super::super::text::{Ink, width};
+use super::super::text::{TextRole, width};
 use super::{MOST_PIPES, Picture, ink, mark};
-use crate::graph::layout::{Arrow, Pipeline, Spot};
-use crate::graph::{Apart, Flow, MANY};
+use crate::judge::dataflow::layout::{Arrow, Pipeline, Spot};
+use crate::judge::dataflow::{Flow, InheritedCopy, MANY};
 
 /// What is deeper goes on at the left, so that a long pipeline can be read, and is not drawn in the square of its length.
 const DEEPEST: usize = 12;
@@ -132,7 +132,7 @@ impl<'a> Picture<'a> {
         let mut text = self.name(spot);
         if let Spot::Absent(_) = spot {
             let word = std::mem::take(&mut text);
-            Ink::Warning.push(&mut text, &word);
+            TextRole::Warning.push(&mut text, &word);
         }
         text.push_str(remark);
         for it in self.marks(spot) {
@@ -162,9 +162,10 @@ impl<'a> Picture<'a> {
     /// Who holds an end of a pipe beside those who use it.
     fn apart(&self, flow: &Flow) -> String {
         let mut text = String::new();
-        Ink::Faint.push(&mut text, &format!("also on {}:", self.sheet.pipe_name(flow.pipe)));
+        TextRole::Faint.push(&mut text, &format!("also on {}:", self.sheet.pipe_name(flow.pipe)));
         let pids = flow.apart_pids();
-        let (leaked, others): (Vec<&Apart>, Vec<&Apart>) = flow.apart.iter().partition(|apart| apart.leaked);
+        let (leaked, others): (Vec<&InheritedCopy>, Vec<&InheritedCopy>) =
+            flow.apart.iter().partition(|apart| apart.leaked);
         let is_many = pids.len() > MANY;
         let one_by_one = leaked.iter().chain(others.iter().filter(|_| !is_many)).take(2 * MANY);
         let mut separator = " ";
@@ -174,14 +175,14 @@ impl<'a> Picture<'a> {
             text.push_str(separator);
             separator = "; ";
             if apart.leaked {
-                Ink::Warning.push(&mut text, &format!("{words} [leaked]"));
+                TextRole::Warning.push(&mut text, &format!("{words} [leaked]"));
             } else {
-                Ink::Faint.push(&mut text, &words);
+                TextRole::Faint.push(&mut text, &words);
             }
         }
         if is_many {
             let words = format!("{separator}{} processes ({})", pids.len(), self.commands(pids.iter().copied()));
-            Ink::Faint.push(&mut text, &words);
+            TextRole::Faint.push(&mut text, &words);
         }
         text
     }
@@ -210,7 +211,7 @@ fn write_lines(lines: Vec<Line>, style: &Style, out: &mut dyn Write) -> io::Resu
         if !line.way.is_empty() {
             let gap = if fits { column.saturating_sub(line.width()) + 2 } else { 2 };
             text.push_str(&" ".repeat(gap));
-            Ink::Faint.push(&mut text, &line.way);
+            TextRole::Faint.push(&mut text, &line.way);
         }
         write_piece(&Piece::new(line.first, line.rest, text), style, out)?;
     }

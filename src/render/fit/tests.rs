@@ -11,17 +11,17 @@ fn fitted(columns: &[(Heading, &[&str])], room: usize) -> Vec<(&'static str, usi
     fit(&measured, room).into_iter().map(|(index, width)| (columns[index].0.text, width)).collect()
 }
 
-const fn heading(text: &'static str, wrap: Wrap, worth: Worth) -> Heading {
+const fn heading(text: &'static str, wrap: Wrap, worth: DropPriority) -> Heading {
     Heading { text, wrap, worth }
 }
 
 #[test]
 fn columns_are_left_out_in_their_order_and_only_as_far_as_needed() {
-    let id = (heading("ID", Wrap::Never, Worth::Always), &["pipe:[1234]"][..]);
-    let last = (heading("LAST", Wrap::Never, Worth::Spare(2)), &["0123456789"][..]);
-    let first = (heading("FIRST", Wrap::Never, Worth::Spare(0)), &["abcde"][..]);
-    let empty = (heading("EMPTY", Wrap::Never, Worth::UnlessEmpty), &["-"][..]);
-    let full = (heading("FULL", Wrap::Never, Worth::UnlessEmpty), &["-", "x"][..]);
+    let id = (heading("ID", Wrap::Never, DropPriority::Always), &["pipe:[1234]"][..]);
+    let last = (heading("LAST", Wrap::Never, DropPriority::Spare(2)), &["0123456789"][..]);
+    let first = (heading("FIRST", Wrap::Never, DropPriority::Spare(0)), &["abcde"][..]);
+    let empty = (heading("EMPTY", Wrap::Never, DropPriority::UnlessEmpty), &["-"][..]);
+    let full = (heading("FULL", Wrap::Never, DropPriority::UnlessEmpty), &["-", "x"][..]);
     let columns = [id, last, first, empty, full];
     let names = |room| fitted(&columns, room).into_iter().map(|(name, _)| name).collect::<Vec<_>>();
     assert_eq!(names(43), ["ID", "LAST", "FIRST", "EMPTY", "FULL"]);
@@ -37,8 +37,8 @@ fn columns_are_left_out_in_their_order_and_only_as_far_as_needed() {
 
 #[test]
 fn paths_give_way_before_ends_do() {
-    let ends = (heading("ENDS", Wrap::Ends, Worth::Always), &["252,grep,0r\n253,sort-long,10w"][..]);
-    let name = (heading("NAME", Wrap::Name, Worth::Always), &["/run/a/long/path/to/it"][..]);
+    let ends = (heading("ENDS", Wrap::Ends, DropPriority::Always), &["252,grep,0r\n253,sort-long,10w"][..]);
+    let name = (heading("NAME", Wrap::Name, DropPriority::Always), &["/run/a/long/path/to/it"][..]);
     let columns = [ends, name];
     assert_eq!(fitted(&columns, 80), [("ENDS", 17), ("NAME", 22)]);
     assert_eq!(fitted(&columns, 38), [("ENDS", 17), ("NAME", 19)]);
@@ -52,7 +52,8 @@ fn paths_give_way_before_ends_do() {
 
 #[test]
 fn an_id_among_paths_is_no_path() {
-    let target = (heading("TARGET", Wrap::Name, Worth::Always), &["pipe:[12345678]", "/usr/share/dict/words"][..]);
+    let target =
+        (heading("TARGET", Wrap::Name, DropPriority::Always), &["pipe:[12345678]", "/usr/share/dict/words"][..]);
     assert_eq!(fitted(&[target], 15), [("TARGET", 15)]);
     assert_eq!(fitted(&[target], 14), [("TARGET", 21)]);
 }

@@ -1,27 +1,27 @@
 //! What would end a hang, and what would avoid it the next time: a sentence or two for each finding.
 
-use super::super::Sheet;
-use super::super::text::{harmless, readable};
+use super::super::ReportView;
+use super::super::text::{escape_name, sanitize_sentence};
 use super::signals::Signal;
 use crate::model::{
-    AccessMode, Doing, Doubt, Endpoint, Fault, Finding, Holder, How, Link, Outside, Pid, Pipe, Proof, Side, Stranger,
-    Subject, Waker,
+    AccessMode, Certainty, Doubt, Endpoint, Fault, Finding, HiddenVia, Holder, Pid, Pipe, Relation, Side, Subject,
+    TaskState, ViewLimit, WaitEdge, Waker,
 };
 
 /// So many ends are named in a sentence.
 const MOST_ENDS: usize = 4;
 
-impl Sheet<'_> {
+impl ReportView<'_> {
     /// What would help, in a sentence or two.
     pub(in super::super) fn advice(&self, finding: &Finding) -> String {
         match &finding.fault {
-            Fault::Recorded(record) => harmless(&record.advice),
+            Fault::Recorded(record) => sanitize_sentence(&record.advice),
             Fault::Deadlock { itself, circle, .. } => self.deadlock_advice(*itself, circle),
             Fault::LeakedWriteEnd { holders, .. } => self.leak_advice(holders, finding.proof()),
             Fault::StalledReader { readers, patient, .. } => self.stall_advice(readers, *patient),
             Fault::BlockedOpen { openers, pipe, path } => {
                 let name = match (pipe, path) {
-                    (_, Some(path)) => readable(path),
+                    (_, Some(path)) => escape_name(path),
                     (Some(pipe), None) => self.pipe_name(*pipe),
                     (None, None) => "it".to_owned(),
                 };
@@ -41,18 +41,19 @@ impl Sheet<'_> {
     }
 
     fn hidden_advice(&self, finding: &Finding, usual: bool) -> String {
-        let may_be =
-            |how: How| finding.doubts.iter().any(|doubt| matches!(doubt, Doubt::Holder(suspect) if suspect.how == how));
-        let in_flight = if may_be(How::ScmRights) {
+        let may_be = |how: HiddenVia| {
+            finding.doubts.iter().any(|doubt| matches!(doubt, Doubt::Holder(suspect) if suspect.how == how))
+        };
+        let in_flight = if may_be(HiddenVia::ScmRights) {
             "If it is on its way, whoever is named has to take it from the socket with recvmsg(2), or to close that. "
         } else {
             ""
         };
         let coverage = &self.graph.coverage;
-        let (unread, outside) = (may_be(How::Unreadable), may_be(How::Outside));
+        let (unread, outside) = (may_be(HiddenVia::Unreadable), may_be(HiddenVia::ViewLimit));
         let look = if !usual {
             "Where else it may be, --probe tells."
-        } else if coverage.outside == Some(Outside::Hidepid) || (unread && !coverage.privileged) {
+        } else if coverage.outside == Some(ViewLimit::Hidepid) || (unread && !coverage.privileged) {
             "Run as root, or look from outside the container, to see who holds it."
         } else if outside {
             "Look from outside the container to see who holds it."
@@ -64,37 +65,37 @@ impl Sheet<'_> {
         format!("{in_flight}{look}")
     }
 
-    fn leak_advice(&self, holders: &[Holder], proof: Proof) -> String {
-        let own: Vec<&Holder> = holders.iter().filter(|holder| holder.stranger == Stranger::Own).collect();
+    fn leak_advice(&self, holders: &[Holder], proof: Certainty) -> String {
+        let own: Vec<&Holder> = holders.iter().filter(|holder| holder.stranger == Relation::Own).collect();
         let mut others: Vec<Pid> =
-            holders.iter().filter(|holder| holder.stranger != Stranger::Own).map(|holder| holder.end.pid).collect();
+            holders.iter().filter(|holder| holder.stranger != Relation::Own).map(|holder| holder.end.pid).collect();
         others.sort_unstable();
         others.dedup();
         let also = match own.first() {
             Some(holder) => format!(" And the reader has to close its own copy, fd {}.", holder.end.fd),
             None => String::new(),
         };
-        let avoid = match holders.iter().map(|holder| holder.stranger).find(|stranger| *stranger != Stranger::Own) {
-            Some(Stranger::ReadWrite) => "open the FIFO for reading or for writing only",
-            Some(Stranger::Inherited) => "open the pipe with O_CLOEXEC, so that other programs do not inherit it",
+        let avoid = match holders.iter().map(|holder| holder.stranger).find(|stranger| *stranger != Relation::Own) {
+            Some(Relation::ReadWrite) => "open the FIFO for reading or for writing only",
+            Some(Relation::Inherited) => "open the pipe with O_CLOEXEC, so that other programs do not inherit it",
             _ => "start it with its output elsewhere (`>/dev/null 2>&1`)",
         };
         let who = if let [pid] = others.as_slice() { self.who(*pid, None) } else { "they all".to_owned() };
         let closes = if others.len() == 1 { "closes that or ends" } else { "close that or end" };
         // Others may hold it too.
-        let when = if proof == Proof::Suspected { "at the earliest when" } else { "when" };
+        let when = if proof == Certainty::Suspected { "at the earliest when" } else { "when" };
         format!("End of file comes {when} {who} {closes}: {}. To avoid it, {avoid}.{also}", self.end_all(&others))
     }
 
     fn stall_advice(&self, readers: &[Pid], patient: bool) -> String {
         let tasks = || readers.iter().filter_map(|pid| self.told?.groups.get(pid)).flat_map(|group| &group.tasks);
-        if let Some(stopped) = tasks().find(|task| task.doing == Doing::Stopped) {
+        if let Some(stopped) = tasks().find(|task| task.doing == TaskState::Stopped) {
             return format!("The reader is stopped: {} lets it go on.", self.send(Signal::Cont, &[stopped.id.pid]));
         }
-        if tasks().any(|task| task.doing == Doing::Traced) {
+        if tasks().any(|task| task.doing == TaskState::Traced) {
             return "The reader goes on when its tracer lets it.".to_owned();
         }
-        if tasks().any(|task| task.doing == Doing::Frozen) {
+        if tasks().any(|task| task.doing == TaskState::Frozen) {
             return "The reader goes on when its control group is thawed.".to_owned();
         }
         if patient {
@@ -103,15 +104,15 @@ impl Sheet<'_> {
         "If the reader never reads, it should not hold the read end; what it waits for is what to look at.".to_owned()
     }
 
-    fn deadlock_advice(&self, itself: bool, circle: &[Link]) -> String {
-        let at_pipe = |link: &&Link, write: bool| match &link.subject {
+    fn deadlock_advice(&self, itself: bool, circle: &[WaitEdge]) -> String {
+        let at_pipe = |link: &&WaitEdge, write: bool| match &link.subject {
             Some(Subject::Pipe(wait)) => (wait.access == AccessMode::Write) == write,
             _ => false,
         };
-        let reads: Vec<&Link> = circle.iter().filter(|link| at_pipe(link, false)).collect();
+        let reads: Vec<&WaitEdge> = circle.iter().filter(|link| at_pipe(link, false)).collect();
         let written = circle.iter().find(|link| at_pipe(link, true));
         let waits_for_child = circle.iter().any(|link| link.subject == Some(Subject::Child));
-        let held = |link: &Link| match link.waker.fd {
+        let held = |link: &WaitEdge| match link.waker.fd {
             Some(fd) => format!("fd {fd} in {}", self.who(link.waker.pid, link.waker.tid)),
             None => format!("its end in {}", self.who(link.waker.pid, link.waker.tid)),
         };
@@ -152,14 +153,14 @@ impl Sheet<'_> {
     }
 
     /// Whether the end by which the next in a circle could end a wait is open for reading and writing.
-    fn is_open_for_both(&self, link: &Link) -> bool {
+    fn is_open_for_both(&self, link: &WaitEdge) -> bool {
         let is_waker = |end: &&Endpoint| Waker::from(*end) == link.waker;
         let mut ends = self.pipe_of(link).into_iter().flat_map(|pipe| &pipe.ends).filter(is_waker);
         ends.any(|end| end.access == AccessMode::ReadWrite)
     }
 
     /// The pipe that a thread in a circle waits for.
-    fn pipe_of(&self, link: &Link) -> Option<&Pipe> {
+    fn pipe_of(&self, link: &WaitEdge) -> Option<&Pipe> {
         match &link.subject {
             Some(Subject::Pipe(wait)) => wait.pipe.and_then(|pipe| self.graph.pipe(pipe)),
             _ => None,
@@ -167,7 +168,7 @@ impl Sheet<'_> {
     }
 
     /// All write ends of the pipe that a thread reads.
-    fn write_ends(&self, link: &Link) -> String {
+    fn write_ends(&self, link: &WaitEdge) -> String {
         let ends = self.pipe_of(link).into_iter().flat_map(|pipe| pipe.side(Side::Write));
         let ends: Vec<String> =
             ends.take(MOST_ENDS).map(|end| format!("fd {} in {}", end.fd, self.who(end.pid, end.tid))).collect();

@@ -1,7 +1,7 @@
 //! The words of an audit for what it finds beyond `why`: what is wrong, by whom it shows, and what would help.
 
-use super::super::Sheet;
-use super::super::text::readable;
+use super::super::ReportView;
+use super::super::text::escape_name;
 use super::words::{is_one, list};
 use crate::model::{
     AccessMode, Class, Endpoint, Exposure, Gid, Hoarder, PageLimit, Passed, Pid, PipeId, PipePages, Place, Risk, Side,
@@ -14,7 +14,7 @@ const LEAST_BUFFERS: u64 = 2;
 /// The usual size of a page, where that of the machine is not known.
 const PAGE: u64 = 4096;
 
-impl Sheet<'_> {
+impl ReportView<'_> {
     /// What is wrong, in a sentence.
     pub(super) fn risk_message(&self, risk: &Risk) -> String {
         match risk {
@@ -269,7 +269,7 @@ impl Sheet<'_> {
     fn user_named(&self, user: Uid) -> String {
         match self.users.name(user) {
             _ if user == Uid(0) => "root".to_owned(),
-            Some(name) => format!("{} (user {user})", readable(name.as_bytes())),
+            Some(name) => format!("{} (user {user})", escape_name(name.as_bytes())),
             None => format!("user {user}"),
         }
     }
@@ -301,7 +301,7 @@ fn place(place: &Place) -> String {
     let container = place.container.as_deref().map(|name| {
         let is_id = name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
         let shown = if is_id { name.get(..SHORT).unwrap_or(name) } else { name };
-        format!("container {}", readable(shown.as_bytes()))
+        format!("container {}", escape_name(shown.as_bytes()))
     });
     match (container, place.namespace) {
         (Some(container), _) => container,

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::super::Sheet;
+use super::super::ReportView;
 use super::{Asked, Piece, Told};
-use crate::model::{Doing, Pid, Pipe, Side, Task, Wait, Waker};
+use crate::model::{Pid, Pipe, Side, Task, TaskState, Wait, Waker};
 
 /// So many holders are drawn one by one; of more, the rest is counted.
 pub(super) const MOST_WAKERS: usize = 8;
 
-impl Sheet<'_> {
+impl ReportView<'_> {
     /// A tree for each process or pipe that was asked about.
     pub(super) fn chains(&self, told: &Told<'_>) -> Vec<Vec<Piece>> {
         match told.asked {
@@ -38,7 +38,7 @@ impl Sheet<'_> {
     /// What a process is doing, in a few words: what its first thread does, or one that is awake.
     pub(super) fn what_does(&self, pid: Pid) -> String {
         let tasks = self.told.and_then(|told| told.groups.get(&pid)).map_or(&[][..], |group| &group.tasks);
-        let is_awake = |task: &&Task| !matches!(task.doing, Doing::Waits { besides: None, .. });
+        let is_awake = |task: &&Task| !matches!(task.doing, TaskState::Waits { besides: None, .. });
         match tasks {
             [] => "does something that could not be read".to_owned(),
             [task] => self.doing(task),
@@ -54,7 +54,7 @@ impl Sheet<'_> {
 const MOST_STEPS: usize = 24;
 
 struct Tree<'a> {
-    sheet: &'a Sheet<'a>,
+    sheet: &'a ReportView<'a>,
     told: &'a Told<'a>,
     /// The processes whose waits are drawn already.
     drawn: BTreeSet<Pid>,

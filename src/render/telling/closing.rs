@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::super::Sheet;
+use super::super::ReportView;
 use super::{Asked, Told};
-use crate::audit::Audited;
-use crate::model::{Code, Doing, Finding, Pipe, Severity, Side, Waker};
+use crate::audit::AuditScope;
+use crate::model::{Code, Finding, Pipe, Severity, Side, TaskState, Waker};
 
-impl Sheet<'_> {
+impl ReportView<'_> {
     /// The last word: how many findings were not told one by one, or that nothing is wrong.
     pub(super) fn closing(&self, told: &Told<'_>, each: &[&Finding], counted: &[&Finding]) -> Option<String> {
         let mut sentences = Vec::new();
@@ -70,7 +70,7 @@ impl Sheet<'_> {
         let waiting: BTreeSet<_> = waits.iter().filter(|wait| wait.pipe().is_some()).map(|wait| wait.task).collect();
         let may_go_on = |waker: &Waker| {
             let tasks = told.groups.get(&waker.pid).map_or(&[][..], |group| &group.tasks);
-            tasks.is_empty() || tasks.iter().any(|task| !matches!(task.doing, Doing::Waits { besides: None, .. }))
+            tasks.is_empty() || tasks.iter().any(|task| !matches!(task.doing, TaskState::Waits { besides: None, .. }))
         };
         match (waiting.len(), *told.asked == Asked::Everything) {
             (0, true) => format!("{nothing}: no thread waits on a pipe."),
@@ -87,7 +87,7 @@ impl Sheet<'_> {
     }
 
     /// The last word of an audit. `counted` are the findings that were not told one by one.
-    pub(super) fn audit_closing(&self, told: &Told<'_>, audited: &Audited, counted: &[&Finding]) -> String {
+    pub(super) fn audit_closing(&self, told: &Told<'_>, audited: &AuditScope, counted: &[&Finding]) -> String {
         let findings = &told.diagnosis.findings;
         let mut sentences = vec![match (findings.len(), audited.known) {
             (0, 0) if self.graph.coverage.is_complete() => "Nothing was found.".to_owned(),
@@ -122,7 +122,7 @@ fn noun(count: usize) -> &'static str {
 
 /// `1 error, 2 warnings, 3 infos`, without what there is none of.
 fn by_severity(findings: &[Finding]) -> String {
-    let counted = Severity::ALL.into_iter().filter_map(|severity| {
+    let counted = Severity::ALL.iter().copied().filter_map(|severity| {
         match findings.iter().filter(|finding| finding.severity() == severity).count() {
             0 => None,
             1 => Some(format!("1 {}", severity.as_str())),

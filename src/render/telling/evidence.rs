@@ -1,12 +1,12 @@
 //! By what a finding is known: a line for each who is in it, and how these are drawn.
 
-use super::super::Sheet;
-use super::super::text::harmless;
+use super::super::ReportView;
+use super::super::text::sanitize_sentence;
 use super::Piece;
 use super::chain::MOST_WAKERS;
 use crate::model::{Code, Evidence, Fault, Finding, Pid, Role, Side, TaskId};
 
-impl Sheet<'_> {
+impl ReportView<'_> {
     /// Who is in it, and what each does.
     pub(in super::super) fn evidence(&self, finding: &Finding) -> Vec<Evidence> {
         match &finding.fault {
@@ -45,7 +45,7 @@ impl Sheet<'_> {
             Fault::Risk(risk) => few(Role::Holder, self.risk_evidence(risk).into_iter()),
             Fault::Recorded(record) => {
                 let lines = record.evidence.iter();
-                lines.map(|line| Evidence { role: line.role, text: harmless(&line.text) }).collect()
+                lines.map(|line| Evidence { role: line.role, text: sanitize_sentence(&line.text) }).collect()
             }
         }
     }

@@ -15,9 +15,9 @@ use std::io::{self, Write};
 use textwrap::{Options, WordSeparator, WordSplitter};
 
 use self::evidence::draw;
-use super::text::{Ink, paint};
-use super::{Sheet, Style};
-use crate::audit::Audited;
+use super::text::{TextRole, paint};
+use super::{ReportView, Style};
+use crate::audit::AuditScope;
 use crate::model::{Diagnosis, Finding, Pid, PipeId, Severity, ThreadGroup};
 
 /// What `why` or an audit found, beside the pipes.
@@ -30,7 +30,7 @@ pub struct Told<'a> {
     /// About what it was asked.
     pub asked: &'a Asked,
     /// How an audit came to it; none for `why`.
-    pub audited: Option<&'a Audited>,
+    pub audited: Option<&'a AuditScope>,
     /// Whether --probe could add something.
     pub may_probe: bool,
 }
@@ -62,7 +62,7 @@ impl Piece {
     }
 }
 
-impl Sheet<'_> {
+impl ReportView<'_> {
     /// Writes all of it.
     pub(super) fn tell(&self, told: &Told<'_>, style: &Style, out: &mut dyn Write) -> io::Result<()> {
         let chains = self.chains(told);
@@ -89,13 +89,13 @@ impl Sheet<'_> {
     fn finding(&self, finding: &Finding, is_drawn: bool) -> Vec<Piece> {
         let mut head = String::new();
         let ink = match finding.severity() {
-            Severity::Error => Ink::Error,
-            Severity::Warning => Ink::Warning,
-            Severity::Info => Ink::Faint,
+            Severity::Error => TextRole::Error,
+            Severity::Warning => TextRole::Warning,
+            Severity::Info => TextRole::Faint,
         };
         ink.push(&mut head, finding.severity().as_str());
         head.push_str(": ");
-        Ink::Heading.push(&mut head, finding.code().as_str());
+        TextRole::Heading.push(&mut head, finding.code().as_str());
         head.push_str(": ");
         head.push_str(&self.message(finding));
         let mut pieces = vec![Piece::new("", "  ", head)];

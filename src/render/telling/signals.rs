@@ -1,8 +1,8 @@
 //! Which signal ends a process or lets it go on: as a command, where it can be given here and is not dropped.
 
-use super::super::Sheet;
-use super::super::text::readable;
-use crate::model::{Doing, Fault, Finding, Pid, SleepOn, Task};
+use super::super::ReportView;
+use super::super::text::escape_name;
+use crate::model::{Fault, Finding, Pid, SleepOn, Task, TaskState};
 
 /// SIGTERM by its bit in `SigCgt`: what kill(1) sends if it is told no other.
 const SIGTERM: u64 = 1 << 14;
@@ -18,7 +18,7 @@ pub(super) enum Signal {
     Cont,
 }
 
-impl Sheet<'_> {
+impl ReportView<'_> {
     /// How to send a signal: `kill -CONT 252`. No command where the numbers are not ours, since here others have them.
     pub(super) fn send(&self, signal: Signal, pids: &[Pid]) -> String {
         let option = match signal {
@@ -67,7 +67,8 @@ impl Sheet<'_> {
     /// handler for it, nor where it is blocked, as for signalfd(2), or waited for by sigwait(3) (`sig_ignored` in kernel/signal.c).
     fn is_deaf(&self, pid: Pid) -> bool {
         let group = self.told.and_then(|told| told.groups.get(&pid));
-        let waits_for_one = |task: &Task| matches!(&task.doing, Doing::Sleeps(sleep) if sleep.on == SleepOn::Signal);
+        let waits_for_one =
+            |task: &Task| matches!(&task.doing, TaskState::Sleeps(sleep) if sleep.on == SleepOn::Signal);
         group.is_some_and(|group| {
             group.adopts.is_some()
                 && (group.catches | group.blocks) & SIGTERM == 0
@@ -83,6 +84,6 @@ impl Sheet<'_> {
             return String::new();
         }
         let host = self.graph.host.hostname.as_deref().unwrap_or("another machine");
-        format!(" The PIDs are those of {} at {:.0}.", readable(host.as_bytes()), self.graph.taken_at)
+        format!(" The PIDs are those of {} at {:.0}.", escape_name(host.as_bytes()), self.graph.taken_at)
     }
 }

@@ -2,21 +2,22 @@
 
 use std::time::Duration;
 
-use super::super::Sheet;
-use super::super::text::{harmless, readable};
+use super::super::ReportView;
+use super::super::text::{escape_name, sanitize_sentence};
 use super::signals::Signal;
 use crate::model::{
-    AccessMode, Besides, Cause, Children, Code, Doing, Doubt, Endpoint, Fault, Fd, Finding, Holder, How, Link,
-    Operation, Pid, PipeId, PipeWait, Proof, Side, Sleep, SleepOn, Stranger, Subject, Suspect, Task, TaskId, Tid,
+    AccessMode, AlternativeWake, Certainty, Children, Code, Doubt, Endpoint, Fault, Fd, Finding, HiddenVia, Holder,
+    Operation, Pid, PipeId, PipeWait, PossibleHolder, Relation, Side, Sleep, SleepOn, Subject, Task, TaskId, TaskState,
+    Tid, WaitEdge, WaitTarget,
 };
 
 /// So many processes are named in a sentence; of more, the rest is counted.
 const MOST_NAMED: usize = 4;
 
-impl<'a> Sheet<'a> {
+impl<'a> ReportView<'a> {
     /// `cat (PID 252)`, and the thread where it is not the first.
     pub(super) fn who(&self, pid: Pid, tid: Option<Tid>) -> String {
-        let name = self.command_of(pid).map_or_else(String::new, readable);
+        let name = self.command_of(pid).map_or_else(String::new, escape_name);
         let name = if name.is_empty() { "process".to_owned() } else { name };
         match tid.filter(|tid| tid.0 != pid.0) {
             Some(tid) => format!("{name} (PID {pid}, thread {tid})"),
@@ -42,7 +43,7 @@ impl<'a> Sheet<'a> {
     /// `pipe:[18913]`, or the path of a FIFO.
     pub(in super::super) fn pipe_name(&self, id: PipeId) -> String {
         let path = self.graph.pipe(id).and_then(|pipe| pipe.path.as_deref());
-        path.map_or_else(|| id.to_string(), readable)
+        path.map_or_else(|| id.to_string(), escape_name)
     }
 
     /// What a thread waits for at a pipe: `reads pipe:[18913] (fd 0), which is empty`.
@@ -54,7 +55,7 @@ impl<'a> Sheet<'a> {
             Operation::Write => format!("writes to {pipe}{fd}, which is full{}", self.filling(wait.pipe)),
             Operation::Poll => format!("polls {pipe}{fd}{}", for_what(wait.access)),
             Operation::Open => {
-                let path = wait.path.as_deref().map_or_else(|| "a FIFO".to_owned(), readable);
+                let path = wait.path.as_deref().map_or_else(|| "a FIFO".to_owned(), escape_name);
                 format!("waits in open(2) of {path}{}", to_do_what(wait.access))
             }
         }
@@ -72,46 +73,46 @@ impl<'a> Sheet<'a> {
     /// What a thread is doing.
     pub(super) fn doing(&self, task: &Task) -> String {
         match &task.doing {
-            Doing::Runs => "runs".to_owned(),
-            Doing::Waits { causes, besides } => self.waiting(causes, *besides) + &since(task.idle),
-            Doing::Stopped => {
+            TaskState::Runs => "runs".to_owned(),
+            TaskState::Waits { causes, besides } => self.waiting(causes, *besides) + &since(task.idle),
+            TaskState::Stopped => {
                 format!("is stopped by a signal; {} lets it go on", self.send(Signal::Cont, &[task.id.pid]))
             }
-            Doing::Traced => match self.told.and_then(|told| told.groups.get(&task.id.pid)?.tracer) {
+            TaskState::Traced => match self.told.and_then(|told| told.groups.get(&task.id.pid)?.tracer) {
                 Some(tracer) => format!("is stopped by its tracer, {}", self.who(tracer, None)),
                 None => "is stopped by its tracer".to_owned(),
             },
-            Doing::Frozen => "is frozen by its control group".to_owned(),
-            Doing::Exits => "is exiting, and blocked in that".to_owned(),
-            Doing::Sleeps(sleep) => self.sleeps(sleep),
-            Doing::Unknown => "does something that could not be read".to_owned(),
+            TaskState::Frozen => "is frozen by its control group".to_owned(),
+            TaskState::Exits => "is exiting, and blocked in that".to_owned(),
+            TaskState::Sleeps(sleep) => self.sleeps(sleep),
+            TaskState::Unknown => "does something that could not be read".to_owned(),
         }
     }
 
-    fn waiting(&self, causes: &[Cause], besides: Option<Besides>) -> String {
+    fn waiting(&self, causes: &[WaitTarget], besides: Option<AlternativeWake>) -> String {
         let mut polled =
-            causes.iter().filter(|cause| matches!(cause, Cause::Pipe(wait) if wait.operation == Operation::Poll));
+            causes.iter().filter(|cause| matches!(cause, WaitTarget::Pipe(wait) if wait.operation == Operation::Poll));
         let what = match causes {
-            [Cause::Pipe(wait), ..] if polled.clone().nth(1).is_none() => self.at_pipe(wait),
-            [Cause::Pipe(_), ..] => {
+            [WaitTarget::Pipe(wait), ..] if polled.clone().nth(1).is_none() => self.at_pipe(wait),
+            [WaitTarget::Pipe(_), ..] => {
                 let names = polled.by_ref().filter_map(|cause| match cause {
-                    Cause::Pipe(wait) => wait.pipe.map(|pipe| format!("{}{}", self.pipe_name(pipe), fd(wait.fd))),
+                    WaitTarget::Pipe(wait) => wait.pipe.map(|pipe| format!("{}{}", self.pipe_name(pipe), fd(wait.fd))),
                     _ => None,
                 });
                 format!("polls {}", list(names.collect()))
             }
-            [Cause::Children(Children::One(child)), ..] => {
+            [WaitTarget::Children(Children::One(child)), ..] => {
                 format!("waits for its child {} to exit", self.who(*child, None))
             }
-            [Cause::Children(Children::All), ..] => "waits for a child to exit".to_owned(),
-            [Cause::Threads, ..] => "waits for another of its own threads".to_owned(),
+            [WaitTarget::Children(Children::All), ..] => "waits for a child to exit".to_owned(),
+            [WaitTarget::Threads, ..] => "waits for another of its own threads".to_owned(),
             [] => "waits".to_owned(),
         };
         match besides {
             None => what,
-            Some(Besides::Timeout) => what + ", with a timeout",
-            Some(Besides::Files) => what + ", and files that are no pipes",
-            Some(Besides::Lock) => {
+            Some(AlternativeWake::Timeout) => what + ", with a timeout",
+            Some(AlternativeWake::Files) => what + ", and files that are no pipes",
+            Some(AlternativeWake::Lock) => {
                 let what = what.trim_end_matches(", which is empty").trim_end_matches(", which is full");
                 format!("{what}, and waits for its lock, which a call that does not return holds")
             }
@@ -120,7 +121,7 @@ impl<'a> Sheet<'a> {
 
     fn sleeps(&self, sleep: &Sleep) -> String {
         let target = match (&sleep.target, sleep.fd) {
-            (Some(target), Some(fd)) => format!(" ({}, fd {fd})", readable(target)),
+            (Some(target), Some(fd)) => format!(" ({}, fd {fd})", escape_name(target)),
             _ => String::new(),
         };
         match sleep.on {
@@ -136,17 +137,17 @@ impl<'a> Sheet<'a> {
                 "is in the middle of a call on {}{}, and waits for a file system ({}), so that nobody can use the pipe",
                 self.pipe_name(pipe),
                 fd(sleep.fd),
-                readable(&sleep.place)
+                escape_name(&sleep.place)
             ),
             SleepOn::Other if sleep.place.is_empty() || sleep.place == b"0" => format!("is blocked{target}"),
-            SleepOn::Other => format!("is blocked in {}{target}", readable(&sleep.place)),
+            SleepOn::Other => format!("is blocked in {}{target}", escape_name(&sleep.place)),
         }
     }
 
     /// What is wrong, in a sentence.
     pub(in super::super) fn message(&self, finding: &Finding) -> String {
         let sentence = match &finding.fault {
-            Fault::Recorded(record) => harmless(&record.message),
+            Fault::Recorded(record) => sanitize_sentence(&record.message),
             Fault::Deadlock { itself: true, .. } => {
                 let pid = finding.tasks.first().map_or(Pid(0), |task| task.pid);
                 format!("{} waits for itself: nobody else could end that", self.who(pid, None))
@@ -180,7 +181,7 @@ impl<'a> Sheet<'a> {
             Fault::BlockedOpen { openers, path, pipe } => {
                 let name = match (pipe, path) {
                     (Some(pipe), _) => self.pipe_name(*pipe),
-                    (None, Some(path)) => readable(path),
+                    (None, Some(path)) => escape_name(path),
                     (None, None) => "a FIFO".to_owned(),
                 };
                 let who: Vec<TaskId> = openers.iter().map(|(task, _)| *task).collect();
@@ -223,7 +224,7 @@ impl<'a> Sheet<'a> {
 
     /// What keeps a finding from being proven, in a sentence; none if nothing does.
     pub(in super::super) fn reservation(&self, finding: &Finding) -> Option<String> {
-        if finding.proof() != Proof::Suspected {
+        if finding.proof() != Certainty::Suspected {
             return None;
         }
         let doubts = &finding.doubts;
@@ -258,24 +259,24 @@ impl<'a> Sheet<'a> {
 
     /// Who may hold an end that was not seen.
     fn suspects(&self, doubts: &[Doubt]) -> String {
-        let who = |suspect: &Suspect| {
+        let who = |suspect: &PossibleHolder| {
             let name = match (suspect.pid, suspect.command.as_deref()) {
                 // It may have come after the processes were looked at.
                 (Some(pid), Some(command)) if self.command_of(pid).is_none() && !command.is_empty() => {
-                    format!("{} (PID {pid})", readable(command))
+                    format!("{} (PID {pid})", escape_name(command))
                 }
                 (Some(pid), _) => self.who(pid, None),
                 (None, _) => "a process".to_owned(),
             };
             name + &match suspect.how {
-                How::ScmRights => {
+                HiddenVia::ScmRights => {
                     format!(", to which a descriptor is on its way over its socket{}", fd(suspect.fd))
                 }
-                How::IoUring => format!(", which has it registered with its io_uring{}", fd(suspect.fd)),
-                How::Exiting => ", which is stuck in exiting".to_owned(),
-                How::Unreadable => ", which could not be read".to_owned(),
-                How::Autofs => return "the kernel, for an autofs mount".to_owned(),
-                How::Outside => " that is not to be seen from here".to_owned(),
+                HiddenVia::IoUring => format!(", which has it registered with its io_uring{}", fd(suspect.fd)),
+                HiddenVia::Exiting => ", which is stuck in exiting".to_owned(),
+                HiddenVia::Unreadable => ", which could not be read".to_owned(),
+                HiddenVia::Autofs => return "the kernel, for an autofs mount".to_owned(),
+                HiddenVia::ViewLimit => " that is not to be seen from here".to_owned(),
             }
         };
         let name = |doubt: &Doubt| if let Doubt::Holder(suspect) = doubt { Some(who(suspect)) } else { None };
@@ -296,24 +297,24 @@ impl<'a> Sheet<'a> {
     /// Why the holder of a write end is none of the pipeline, and how it came by it.
     pub(super) fn stranger(&self, holder: &Holder) -> String {
         let why = match holder.stranger {
-            Stranger::Own => "the reader itself, which did not close it".to_owned(),
-            Stranger::ReadWrite => "open for reading and writing, so that a writer is always there".to_owned(),
-            Stranger::OtherSession => {
+            Relation::Own => "the reader itself, which did not close it".to_owned(),
+            Relation::ReadWrite => "open for reading and writing, so that a writer is always there".to_owned(),
+            Relation::OtherSession => {
                 let session = self.told.and_then(|told| told.groups.get(&holder.end.pid)?.sid);
                 session.map_or_else(
                     || "in another session".to_owned(),
                     |session| format!("in another session ({session})"),
                 )
             }
-            Stranger::Orphan if self.may_be_of_its_parent(holder.end.pid) => "an orphan, as it seems".to_owned(),
-            Stranger::Orphan => "an orphan, whose parent has ended".to_owned(),
-            Stranger::Inherited => "another program, which inherited it by accident".to_owned(),
+            Relation::Orphan if self.may_be_of_its_parent(holder.end.pid) => "an orphan, as it seems".to_owned(),
+            Relation::Orphan => "an orphan, whose parent has ended".to_owned(),
+            Relation::Inherited => "another program, which inherited it by accident".to_owned(),
         };
-        let anonymous = holder.stranger != Stranger::ReadWrite && holder.stranger != Stranger::Own;
+        let anonymous = holder.stranger != Relation::ReadWrite && holder.stranger != Relation::Own;
         let open = holder.end.flags.is_some_and(|flags| !flags.closes_on_exec());
         let how = match holder.inherited_from {
             Some(ancestor) => format!("; inherited from {}", self.who(ancestor, None)),
-            None if anonymous && open && holder.stranger != Stranger::Inherited => "; probably inherited".to_owned(),
+            None if anonymous && open && holder.stranger != Relation::Inherited => "; probably inherited".to_owned(),
             None => String::new(),
         };
         let process = self.graph.processes.get(&holder.end.pid);
@@ -346,7 +347,7 @@ impl<'a> Sheet<'a> {
     }
 
     /// A step of a circle.
-    pub(super) fn link(&self, link: &Link) -> String {
+    pub(super) fn link(&self, link: &WaitEdge) -> String {
         let who = self.who_task(link.task);
         let idle = since(self.task(link.task).and_then(|task| task.idle));
         let own = link.waker.pid == link.task.pid;

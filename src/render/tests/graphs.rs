@@ -9,8 +9,8 @@ use proptest::prelude::*;
 
 use crate::model::{
     AccessMode, CommandLine, Coverage, Descriptor, Device, Directories, Endpoint, Fd, FileType, Gap, Gid, Hidden,
-    Holding, Host, MayHold, OpenFlags, Opener, Outside, Pid, Pipe, PipeFile, PipeGraph, PipeId, PipeLimits, Probed,
-    Process, TaskId, Tid, Uid, Unread,
+    HolderFd, Host, OpenFlags, Opener, Pid, Pipe, PipeFile, PipeGraph, PipeId, PipeLimits, PossibleEnds, Probed,
+    Process, TaskId, Tid, Uid, UnreadablePart, ViewLimit,
 };
 
 pub(super) fn name() -> impl Strategy<Value = Vec<u8>> {
@@ -136,13 +136,13 @@ fn probed() -> impl Strategy<Value = Probed> {
 
 fn gap() -> impl Strategy<Value = Gap> {
     let what = prop_oneof![
-        Just(Unread::FdTable),
-        Just(Unread::FdLinks),
-        Just(Unread::Tasks),
-        any::<u32>().prop_map(|fd| Unread::Fd(Fd(fd))),
-        Just(Unread::Cmdline),
+        Just(UnreadablePart::FdTable),
+        Just(UnreadablePart::FdLinks),
+        Just(UnreadablePart::Tasks),
+        any::<u32>().prop_map(|fd| UnreadablePart::Fd(Fd(fd))),
+        Just(UnreadablePart::Cmdline),
     ];
-    let may_hold = any::<[bool; 3]>().prop_map(|[read, write, anonymous]| MayHold { read, write, anonymous });
+    let may_hold = any::<[bool; 3]>().prop_map(|[read, write, anonymous]| PossibleEnds { read, write, anonymous });
     let error = prop_oneof![Just("EACCES"), Just("ETIMEDOUT"), Just("errno 95")];
     let mount = option::of(prop_oneof![Just("/mnt/dead"), Just("/mnt/\u{1b}[31m\n")]);
     (77..80_u32, any::<[Option<u32>; 2]>(), name(), what, error, any::<Option<u64>>(), mount, may_hold).prop_map(
@@ -170,7 +170,7 @@ fn gaps() -> impl Strategy<Value = Vec<Gap>> {
 
 fn hidden() -> impl Strategy<Value = Hidden> {
     let holding =
-        || (8..10_u32, 0..9_u32, name()).prop_map(|(pid, fd, command)| Holding { pid: Pid(pid), fd: Fd(fd), command });
+        || (8..10_u32, 0..9_u32, name()).prop_map(|(pid, fd, command)| HolderFd { pid: Pid(pid), fd: Fd(fd), command });
     (vec(holding(), 0..3), vec((8..10_u32, name()), 0..2), gaps()).prop_map(|(mut in_flight, exiting, gaps)| {
         in_flight.sort();
         let exiting = exiting.into_iter().map(|(pid, command)| (Pid(pid), command)).collect();
@@ -203,8 +203,8 @@ fn descriptor() -> impl Strategy<Value = Descriptor> {
 fn coverage() -> impl Strategy<Value = Coverage> {
     let outside = prop_oneof![
         6 => Just(None),
-        1 => Just(Some(Outside::PidNamespace)),
-        1 => Just(Some(Outside::Hidepid)),
+        1 => Just(Some(ViewLimit::PidNamespace)),
+        1 => Just(Some(ViewLimit::Hidepid)),
     ];
     (gaps(), outside, any::<u16>(), any::<bool>()).prop_map(|(gaps, outside, count, privileged)| Coverage {
         proc_root: "/proc".into(),

@@ -1,11 +1,11 @@
 //! From the model to the shapes of what `audit` adds: a part of its report, and the lines of its `--ndjson`.
 
-use super::super::Sheet;
-use crate::audit::Audited;
+use super::super::ReportView;
+use crate::audit::AuditScope;
 use crate::model::{Code, Finding, Severity};
 use crate::shape::{Audit, AuditLine, AuditSummary, AuditTold, FindingCounts, SCHEMA_VERSION};
 
-impl<'a> Sheet<'a> {
+impl<'a> ReportView<'a> {
     pub(super) fn audit(&self) -> Option<Audit> {
         self.told?.audited.map(audit_view)
     }
@@ -43,7 +43,7 @@ impl<'a> Sheet<'a> {
     }
 }
 
-fn audit_view(audited: &Audited) -> Audit {
+fn audit_view(audited: &AuditScope) -> Audit {
     let names = |codes: &[Code]| codes.iter().map(|code| code.as_str().into()).collect();
     Audit {
         codes: names(&audited.codes),

@@ -4,14 +4,14 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
-use super::super::Sheet;
+use super::super::ReportView;
 use super::super::drawing::usual_fd;
 use super::Each;
-use crate::graph::{Absence, Apart, Drawing, Flow, Mark, Tip};
+use crate::judge::dataflow::{Absence, Drawing, Flow, InheritedCopy, Mark, Participant};
 use crate::model::{AccessMode, PipeKind, Process, Severity, Side};
 use crate::shape::{self, Command, Edge, Graph, SCHEMA_VERSION, exact};
 
-impl<'a> Sheet<'a> {
+impl<'a> ReportView<'a> {
     pub(in super::super) fn drawing_view(&'a self, drawing: &'a Drawing) -> Graph<'a, impl Serialize, impl Serialize> {
         Graph {
             schema_version: SCHEMA_VERSION,
@@ -54,7 +54,7 @@ impl<'a> Sheet<'a> {
 }
 
 fn edges(flow: &Flow) -> Vec<Edge> {
-    let edge = |from: Option<&Tip>, to: Option<&Tip>| Edge {
+    let edge = |from: Option<&Participant>, to: Option<&Participant>| Edge {
         pipe: flow.pipe.to_string(),
         from: from.map(|from| tip(from, Side::Write)),
         to: to.map(|to| tip(to, Side::Read)),
@@ -67,8 +67,8 @@ fn edges(flow: &Flow) -> Vec<Edge> {
     pairs.map(|(writer, reader)| edge(Some(writer), Some(reader))).collect()
 }
 
-fn tip(tip: &Tip, side: Side) -> shape::Tip {
-    shape::Tip {
+fn tip(tip: &Participant, side: Side) -> shape::Participant {
+    shape::Participant {
         pid: tip.pid.0,
         fd: usual_fd(tip, side).map(|fd| fd.0),
         fds: tip.fds.iter().map(|fd| fd.0).collect(),
@@ -84,8 +84,8 @@ fn mark(mark: &Mark) -> shape::Mark {
     }
 }
 
-fn apart(apart: &Apart) -> shape::Apart {
-    shape::Apart {
+fn apart(apart: &InheritedCopy) -> shape::InheritedCopy {
+    shape::InheritedCopy {
         pid: apart.end.pid.0,
         tid: apart.end.tid.map(|tid| tid.0),
         fd: apart.end.fd.0,

@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use super::super::Sheet;
+use super::super::ReportView;
 use crate::model::{
-    AccessMode, Besides, Cause, Children, Doing, Doubt, Finding, Pid, PipeId, PipeWait, Sleep, SleepOn, Subject, Task,
-    TaskId, ThreadGroup, Wait, Waker,
+    AccessMode, AlternativeWake, Children, Doubt, Finding, Pid, PipeId, PipeWait, Sleep, SleepOn, Subject, Task,
+    TaskId, TaskState, ThreadGroup, Wait, WaitTarget, Waker,
 };
 use crate::shape::{self, Command, Word, exact};
 
-impl<'a> Sheet<'a> {
+impl<'a> ReportView<'a> {
     /// The threads of all processes that a report tells of.
     pub(super) fn threads(&self) -> Option<Vec<shape::ThreadGroup<'a>>> {
         let told = self.told?;
@@ -48,7 +48,7 @@ impl<'a> Sheet<'a> {
     fn wait_view(&self, wait: &'a Wait) -> shape::Wait<'a> {
         let task = self.task(wait.task);
         let besides = task.and_then(|task| match task.doing {
-            Doing::Waits { besides, .. } => besides,
+            TaskState::Waits { besides, .. } => besides,
             _ => None,
         });
         let pipe_wait = match &wait.subject {
@@ -140,7 +140,7 @@ fn thread_group(group: &ThreadGroup) -> shape::ThreadGroup<'_> {
 
 fn task(task: &Task) -> shape::Task<'_> {
     let (causes, besides) = match &task.doing {
-        Doing::Waits { causes, besides } => (causes.iter().map(cause).collect(), *besides),
+        TaskState::Waits { causes, besides } => (causes.iter().map(cause).collect(), *besides),
         _ => (Vec::new(), None),
     };
     shape::Task {
@@ -148,13 +148,13 @@ fn task(task: &Task) -> shape::Task<'_> {
         doing: task.doing.as_str().into(),
         causes,
         besides: besides.map(word_of_besides),
-        sleep: if let Doing::Sleeps(sleep) = &task.doing { Some(self::sleep(sleep)) } else { None },
+        sleep: if let TaskState::Sleeps(sleep) = &task.doing { Some(self::sleep(sleep)) } else { None },
         idle_seconds: idle_seconds(task),
     }
 }
 
-fn cause(cause: &Cause) -> shape::Cause<'_> {
-    let nothing = |operation: &'static str| shape::Cause {
+fn cause(cause: &WaitTarget) -> shape::WaitTarget<'_> {
+    let nothing = |operation: &'static str| shape::WaitTarget {
         operation: operation.into(),
         access: None,
         fd: None,
@@ -164,7 +164,7 @@ fn cause(cause: &Cause) -> shape::Cause<'_> {
         child: None,
     };
     match cause {
-        Cause::Pipe(PipeWait { operation, access, fd, pipe, path }) => shape::Cause {
+        WaitTarget::Pipe(PipeWait { operation, access, fd, pipe, path }) => shape::WaitTarget {
             access: Some(AccessMode::as_str(*access).into()),
             fd: fd.map(|fd| fd.0),
             pipe: pipe.map(|pipe| pipe.to_string()),
@@ -172,9 +172,9 @@ fn cause(cause: &Cause) -> shape::Cause<'_> {
             path_bytes: path.as_deref().and_then(exact),
             ..nothing(operation.as_str())
         },
-        Cause::Children(Children::One(child)) => shape::Cause { child: Some(child.0), ..nothing("wait") },
-        Cause::Children(Children::All) => nothing("wait"),
-        Cause::Threads => nothing("threads"),
+        WaitTarget::Children(Children::One(child)) => shape::WaitTarget { child: Some(child.0), ..nothing("wait") },
+        WaitTarget::Children(Children::All) => nothing("wait"),
+        WaitTarget::Threads => nothing("threads"),
     }
 }
 
@@ -189,7 +189,7 @@ fn sleep(sleep: &Sleep) -> shape::Sleep<'_> {
     }
 }
 
-fn word_of_besides(besides: Besides) -> Word {
+fn word_of_besides(besides: AlternativeWake) -> Word {
     Cow::Borrowed(besides.as_str())
 }
 

@@ -1,0 +1,136 @@
+//! What a diagnosis says of the processes in a drawing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::{
+    Certainty, Code, Diagnosis, Finding, Pid, PipeGraph, PipeId, PipeWait, Severity, Side, Subject, TaskId, Wait,
+};
+
+/// What is wrong with a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Mark {
+    /// How bad it is.
+    pub severity: Severity,
+    /// What it is.
+    pub trouble: MarkKind,
+    /// Whether something that could not be seen keeps it from being proven.
+    pub suspected: bool,
+}
+
+/// What can be wrong with a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MarkKind {
+    /// It waits for others that wait for it.
+    Deadlock,
+    /// It waits for itself.
+    SelfDeadlock,
+    /// It waits for somebody in a deadlock.
+    Behind,
+    /// It waits for room in a pipe that nobody is about to read.
+    BlockedWriter,
+    /// It does not read a full pipe.
+    StalledReader,
+    /// It waits for end of file, which somebody keeps back who seems to have nothing to do with it.
+    NoEndOfFile,
+    /// It keeps back an end of file.
+    LeakedWriteEnd,
+    /// It waits in open(2) of a FIFO for somebody on the other side.
+    BlockedOpen,
+    /// It is stopped, by a signal or a tracer.
+    Stopped,
+}
+
+impl MarkKind {
+    /// The word for it in JSON.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Deadlock => "deadlock",
+            Self::SelfDeadlock => "self-deadlock",
+            Self::Behind => "behind-deadlock",
+            Self::BlockedWriter => "blocked-writer",
+            Self::StalledReader => "stalled-reader",
+            Self::NoEndOfFile => "no-end-of-file",
+            Self::LeakedWriteEnd => "leaked-write-end",
+            Self::BlockedOpen => "blocked-open",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// What is wrong with each process, the worst first. What is only worth knowing is left out, but for leaked ends.
+pub(super) fn marks(graph: &PipeGraph, diagnosis: &Diagnosis) -> BTreeMap<Pid, Vec<Mark>> {
+    let mut marks: BTreeMap<Pid, BTreeSet<Mark>> = BTreeMap::new();
+    let waiting = waiting(diagnosis);
+    for finding in &diagnosis.findings {
+        let severity = finding.severity();
+        let is_bad = severity < Severity::Info;
+        let (waits, others) = parts(&waiting, finding);
+        let told: Vec<(BTreeSet<Pid>, MarkKind)> = match finding.code() {
+            Code::Deadlock => vec![(all(&finding.tasks), MarkKind::Deadlock)],
+            Code::SelfDeadlock => vec![(all(&finding.tasks), MarkKind::SelfDeadlock)],
+            Code::LeakedWriteEnd if is_bad => {
+                vec![(waits, MarkKind::NoEndOfFile), (others, MarkKind::LeakedWriteEnd)]
+            }
+            Code::LeakedWriteEnd => vec![(others, MarkKind::LeakedWriteEnd)],
+            Code::StalledReader if is_bad => vec![(waits, MarkKind::BlockedWriter), (others, MarkKind::StalledReader)],
+            Code::BlockedOpen => vec![(all(&finding.tasks), MarkKind::BlockedOpen)],
+            _ => Vec::new(),
+        };
+        let suspected = finding.proof() == Certainty::Suspected;
+        for (pids, trouble) in told.into_iter().chain([(all(finding.behind()), MarkKind::Behind)]) {
+            for pid in pids {
+                marks.entry(pid).or_default().insert(Mark { severity, trouble, suspected });
+            }
+        }
+    }
+    let stopped = graph.processes.values().filter(|process| matches!(process.state, Some('T' | 't')));
+    for process in stopped {
+        let mark = Mark { severity: Severity::Warning, trouble: MarkKind::Stopped, suspected: false };
+        marks.entry(process.pid).or_default().insert(mark);
+    }
+    marks.into_iter().map(|(pid, marks)| (pid, told_once(marks))).collect()
+}
+
+fn all(tasks: &[TaskId]) -> BTreeSet<Pid> {
+    tasks.iter().map(|task| task.pid).collect()
+}
+
+/// Who waits for which pipe, and on which side of it.
+fn waiting(diagnosis: &Diagnosis) -> BTreeSet<(PipeId, Pid, Side)> {
+    let sides = |wait: &Wait| {
+        let Subject::Pipe(PipeWait { pipe: Some(pipe), access, .. }) = wait.subject else { return Vec::new() };
+        let pid = wait.task.pid;
+        Side::BOTH.into_iter().filter(|side| access.is_on(*side)).map(|side| (pipe, pid, side)).collect()
+    };
+    diagnosis.waits.iter().flat_map(sides).collect()
+}
+
+/// Those that a finding is about: who waits for one of its pipes, and the others. A saved report has no more of them than this.
+fn parts(waiting: &BTreeSet<(PipeId, Pid, Side)>, finding: &Finding) -> (BTreeSet<Pid>, BTreeSet<Pid>) {
+    // A holder of a leaked write end may wait for room in it, and a stalled reader for data in poll(2).
+    let side = if finding.code() == Code::StalledReader { Side::Write } else { Side::Read };
+    let waits = |pid: &Pid| finding.pipes.iter().any(|pipe| waiting.contains(&(*pipe, *pid, side)));
+    all(&finding.tasks).into_iter().partition(waits)
+}
+
+/// Who is in a deadlock is told that alone, and not that it is behind another one too.
+fn told_once(marks: BTreeSet<Mark>) -> Vec<Mark> {
+    let mut troubles = BTreeSet::new();
+    let is_deadlock = |mark: &Mark| matches!(mark.trouble, MarkKind::Deadlock | MarkKind::SelfDeadlock);
+    let is_in_one = marks.iter().any(is_deadlock);
+    let is_new = |mark: &Mark| troubles.insert(mark.trouble) && !(is_in_one && mark.trouble == MarkKind::Behind);
+    marks.into_iter().filter(is_new).collect()
+}
+
+/// The write ends that keep somebody from end of file.
+pub(super) fn leaked(diagnosis: &Diagnosis) -> BTreeSet<(PipeId, Pid)> {
+    let waiting = waiting(diagnosis);
+    let leaks = diagnosis.findings.iter().filter(|finding| finding.code() == Code::LeakedWriteEnd);
+    leaks
+        .flat_map(|finding| {
+            let (_, others) = parts(&waiting, finding);
+            finding.pipes.iter().flat_map(move |pipe| others.clone().into_iter().map(|pid| (*pipe, pid)))
+        })
+        .collect()
+}

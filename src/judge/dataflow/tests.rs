@@ -1,0 +1,360 @@
+//! Who uses an end, in the cases that real programs make, and what is drawn of it.
+
+mod any;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::layout::{Layout, Spot};
+use super::marks::MarkKind;
+use super::{Flow, draw, within_reach};
+use crate::model::{
+    AccessMode, Attribution, CommandLine, Coverage, Diagnosis, Endpoint, Fault, Fd, Finding, Host, OpenFlags,
+    Operation, Pid, Pipe, PipeGraph, PipeId, PipeWait, Process, Side, Subject, TaskId, Tid, Wait,
+};
+
+/// A process: its PID, its parent, its process group, and its command line.
+type Who = (u32, u32, u32, &'static str);
+
+/// An end: pipe, PID, descriptor, access. Without `O_CLOEXEC`.
+type End = (u64, u32, u32, AccessMode);
+
+const R: AccessMode = AccessMode::Read;
+const W: AccessMode = AccessMode::Write;
+const RW: AccessMode = AccessMode::ReadWrite;
+
+/// Pipes from this number on are FIFOs.
+const FIFOS: u64 = 1000;
+
+fn id(number: u64) -> PipeId {
+    match number {
+        FIFOS.. => PipeId::Fifo { device: crate::model::Device { major: 0, minor: 9 }, inode: number },
+        _ => PipeId::Anonymous { inode: number },
+    }
+}
+
+fn graph(processes: &[Who], ends: &[End]) -> PipeGraph {
+    let process = |(pid, ppid, pgid, cmdline): &Who| Process {
+        ppid: Some(*ppid),
+        pgid: Some(*pgid),
+        command: cmdline.split(' ').next().unwrap().into(),
+        cmdline: Some(CommandLine(format!("{cmdline} ").replace(' ', "\0").into())),
+        ..Process::unknown(Pid(*pid))
+    };
+    let mut pipes: BTreeMap<PipeId, Vec<Endpoint>> = BTreeMap::new();
+    for (pipe, pid, fd, access) in ends {
+        let end = Endpoint { pid: Pid(*pid), tid: None, fd: Fd(*fd), access: *access, flags: Some(OpenFlags(0)) };
+        pipes.entry(id(*pipe)).or_default().push(end);
+    }
+    let pipe = |(id, mut ends): (PipeId, Vec<Endpoint>)| {
+        ends.sort_by_key(Endpoint::key);
+        ends.dedup_by_key(|end| end.key());
+        Pipe { ends, ..Pipe::unknown(id) }
+    };
+    PipeGraph {
+        host: Host::default(),
+        taken_at: Timestamp::UNIX_EPOCH,
+        coverage: Coverage {
+            proc_root: "/proc".into(),
+            processes: processes.len(),
+            vanished: 0,
+            gaps: Vec::new(),
+            outside: None,
+            privileged: true,
+            own_pids: true,
+            scanner: None,
+        },
+        pipefs: None,
+        parents: processes.iter().map(|(pid, ppid, ..)| (Pid(*pid), Some(Pid(*ppid)))).collect(),
+        processes: processes.iter().map(process).map(|process| (process.pid, process)).collect(),
+        pipes: pipes.into_iter().map(pipe).collect(),
+        descriptors: Vec::new(),
+        probed: BTreeMap::new(),
+        hidden: crate::model::Hidden::default(),
+        selected: false,
+        limits: crate::model::PipeLimits::default(),
+    }
+}
+
+fn pids(flow: &Flow, side: Side) -> Vec<u32> {
+    flow.side(side).iter().map(|tip| tip.pid.0).collect()
+}
+
+/// Asserts who writes to and reads from the only pipe.
+#[track_caller]
+fn assert_flow(processes: &[Who], ends: &[End], writers: &[u32], readers: &[u32]) {
+    let drawing = draw(&graph(processes, ends), &Diagnosis::default());
+    let [flow] = drawing.flows.as_slice() else { panic!("one pipe: {drawing:?}") };
+    assert_eq!((pids(flow, Side::Write), pids(flow, Side::Read)), (writers.to_vec(), readers.to_vec()), "{flow:#?}");
+    assert!(!flow.shared);
+}
+
+#[test]
+fn subshell_waits_for_the_program_that_writes() {
+    // (sleep 1; sleep 2) | cat
+    let processes = [(9, 1, 9, "bash"), (10, 9, 10, "bash"), (11, 10, 10, "sleep 1"), (12, 9, 10, "cat")];
+    assert_flow(&processes, &[(1, 10, 1, W), (1, 11, 1, W), (1, 12, 0, R)], &[11], &[12]);
+}
+
+#[test]
+fn workers_that_were_forked_are_not_told_from_their_program() {
+    // A program and its forked children, all with the same output.
+    let processes = [(10, 9, 10, "train -x"), (11, 10, 10, "train -x"), (12, 10, 10, "train -x"), (13, 9, 10, "tee")];
+    assert_flow(&processes, &[(1, 10, 1, W), (1, 11, 1, W), (1, 12, 1, W), (1, 13, 0, R)], &[10], &[13]);
+}
+
+#[test]
+fn programs_side_by_side_are_a_join() {
+    // xargs -P 2 | cat: both children write, and xargs waits for them.
+    let processes = [(10, 9, 10, "xargs"), (11, 10, 10, "a"), (12, 10, 10, "b"), (13, 9, 10, "cat")];
+    assert_flow(&processes, &[(1, 10, 1, W), (1, 11, 1, W), (1, 12, 1, W), (1, 13, 0, R)], &[11, 12], &[13]);
+}
+
+#[test]
+fn parent_writes_and_a_second_child_only_inherited() {
+    let processes = [(10, 9, 10, "python3 x"), (11, 10, 10, "cat"), (12, 10, 10, "sleep 9")];
+    assert_flow(&processes, &[(1, 10, 4, W), (1, 12, 4, W), (1, 11, 0, R)], &[10], &[11]);
+    // If it was told of the number, it is the parent that has a copy.
+    let processes = [(10, 9, 10, "python3 x"), (11, 10, 10, "cat"), (12, 10, 10, "gpg --status-fd=4")];
+    assert_flow(&processes, &[(1, 10, 4, W), (1, 12, 4, W), (1, 11, 0, R)], &[12], &[11]);
+}
+
+#[test]
+fn parent_that_did_not_close_the_side_of_its_child() {
+    let processes = [(10, 9, 10, "server"), (11, 10, 10, "server")];
+    assert_flow(&processes, &[(1, 10, 3, R), (1, 10, 4, W), (1, 11, 4, W)], &[11], &[10]);
+    assert_flow(&processes, &[(1, 10, 3, R), (1, 10, 4, W), (1, 11, 3, R)], &[10], &[11]);
+}
+
+#[test]
+fn parent_that_hands_a_pipe_from_child_to_child() {
+    // Popen(stdin=first.stdout) without first.stdout.close().
+    let processes = [(10, 9, 10, "python3 x"), (11, 10, 10, "cat"), (12, 10, 10, "sort")];
+    assert_flow(&processes, &[(1, 10, 3, R), (1, 11, 1, W), (1, 12, 0, R)], &[11], &[12]);
+}
+
+#[test]
+fn process_substitution_is_written_by_whoever_has_its_name() {
+    // tee >(cat): bash has 63 as well, and so has a later substitution.
+    let processes =
+        [(9, 1, 9, "bash"), (10, 9, 9, "tee /dev/fd/63 /dev/fd/62"), (11, 10, 9, "cat"), (12, 10, 9, "sort")];
+    assert_flow(
+        &processes,
+        &[(1, 9, 63, W), (1, 10, 3, W), (1, 10, 63, W), (1, 12, 63, W), (1, 11, 0, R)],
+        &[10],
+        &[11],
+    );
+}
+
+#[test]
+fn daemon_is_no_part_of_the_job_that_started_it() {
+    let processes = [(10, 9, 10, "build"), (11, 9, 10, "tee"), (12, 1, 12, "daemon")];
+    let ends = [(1, 10, 1, W), (1, 12, 1, W), (1, 11, 0, R)];
+    assert_flow(&processes, &ends, &[10], &[11]);
+    // But when the build is over it is the only one.
+    assert_flow(&processes, &ends[1..], &[12], &[11]);
+    // A child in a session of its own has its parent's pipe.
+    let processes = [(10, 9, 10, "parent"), (11, 10, 11, "child")];
+    assert_flow(&processes, &[(1, 10, 5, R), (1, 10, 6, W), (1, 11, 5, R)], &[10], &[11]);
+}
+
+#[test]
+fn harness_that_leaks_a_pipe_into_all_that_it_starts() {
+    let mut processes = vec![(5, 1, 5, "node x"), (10, 5, 10, "bash -c x")];
+    let mut ends = vec![(1, 5, 20, R), (1, 10, 251, W)];
+    for pid in 11..70 {
+        processes.push((pid, pid - 1, 10, if pid % 2 == 0 { "bash y" } else { "sleep 1" }));
+        ends.push((1, pid, 251, W));
+    }
+    assert_flow(&processes, &ends, &[10], &[5]);
+    assert_eq!(draw(&graph(&processes, &ends), &Diagnosis::default()).flows[0].apart.len(), 59);
+}
+
+#[test]
+fn fifo_may_be_opened_by_anybody() {
+    // Neither the job nor the number of a descriptor makes a copy of it.
+    let processes = [(10, 9, 10, "server"), (11, 9, 10, "logger"), (12, 9, 12, "client"), (13, 1, 13, "echo x")];
+    let fifo = FIFOS;
+    assert_flow(
+        &processes,
+        &[(fifo, 10, 3, R), (fifo, 11, 4, W), (fifo, 12, 5, W), (fifo, 13, 1, W)],
+        &[11, 12, 13],
+        &[10],
+    );
+    // Who has it open for both keeps it open, and is there on the side where nobody else is.
+    assert_flow(&processes, &[(fifo, 10, 3, RW), (fifo, 12, 1, W)], &[12], &[10]);
+    assert_flow(&processes, &[(fifo, 10, 3, RW), (fifo, 12, 0, R)], &[10], &[12]);
+    assert_flow(&processes, &[(fifo, 10, 3, RW), (fifo, 11, 0, R), (fifo, 12, 1, W)], &[12], &[11]);
+    assert_flow(&processes, &[(fifo, 10, 3, RW)], &[10], &[10]);
+}
+
+#[test]
+fn fifo_that_a_shell_opened_and_gave_as_input() {
+    // exec 3<>my.fifo; grep x <&3 | sort
+    let processes = [(9, 1, 9, "bash"), (10, 9, 9, "grep x"), (11, 9, 9, "sort")];
+    let fifo = FIFOS;
+    assert_flow(&processes, &[(fifo, 9, 3, RW), (fifo, 10, 0, RW), (fifo, 10, 3, RW), (fifo, 11, 3, RW)], &[9], &[10]);
+}
+
+#[test]
+fn jobserver_has_no_direction() {
+    let processes = [(10, 9, 10, "make"), (11, 10, 10, "make -C a"), (12, 11, 10, "sh -c cc")];
+    let ends = [(1, 10, 3, R), (1, 10, 4, W), (1, 11, 3, R), (1, 11, 4, W), (1, 12, 3, R), (1, 12, 4, W)];
+    let drawing = draw(&graph(&processes, &ends), &Diagnosis::default());
+    let flow = &drawing.flows[0];
+    assert!(flow.shared && flow.writers.is_empty() && flow.readers.is_empty());
+    assert_eq!(flow.apart.len(), 6);
+    assert_eq!(flow.absence, None);
+    // And is no way from one process to another, though it belongs to each.
+    let reach = |pid: u32| within_reach(&drawing, &[id(1)].into(), Some(&[Pid(pid)].into()));
+    assert_eq!(reach(12), [id(1)].into());
+    assert_eq!(reach(13), BTreeSet::new());
+}
+
+/// A wait of a process at a descriptor, as the diagnosis tells it.
+fn reads(pid: u32, pipe: u64, fd: u32) -> Wait {
+    Wait {
+        task: TaskId { pid: Pid(pid), tid: Tid(pid) },
+        subject: Subject::Pipe(PipeWait {
+            operation: Operation::Read,
+            access: R,
+            fd: Some(Fd(fd)),
+            pipe: Some(id(pipe)),
+            path: None,
+        }),
+        wakers: Vec::new(),
+        certainty: Attribution::Seen,
+    }
+}
+
+#[test]
+fn who_is_seen_at_work_uses_the_end() {
+    // gen | while read x; do sleep 9; done: the shell reads, and sleep has its input.
+    let processes = [(10, 9, 10, "gen"), (11, 9, 10, "bash"), (12, 11, 10, "sleep 9")];
+    let ends = [(1, 10, 1, W), (1, 11, 0, R), (1, 12, 0, R)];
+    let graph = graph(&processes, &ends);
+    for (at_it, readers) in [(11, [11]), (12, [12])] {
+        let diagnosis = Diagnosis { waits: vec![reads(at_it, 1, 0)], findings: Vec::new() };
+        let drawing = draw(&graph, &diagnosis);
+        assert_eq!(pids(&drawing.flows[0], Side::Read), readers);
+    }
+}
+
+/// A daemon that polls the write end it should not have, as asyncio does, waits too, and is not the one who gets no end of file. Nor is
+/// a reader that polls a full pipe the one who is blocked.
+#[test]
+fn who_is_to_blame_may_wait_as_well() {
+    let graph = graph(&[(10, 9, 10, "tee"), (11, 1, 11, "daemon")], &[(1, 10, 0, R), (1, 11, 1, W)]);
+    let wait = |pid: u32, access: AccessMode| Wait {
+        subject: Subject::Pipe(PipeWait {
+            operation: Operation::Poll,
+            access,
+            fd: None,
+            pipe: Some(id(1)),
+            path: None,
+        }),
+        ..reads(pid, 1, 0)
+    };
+    let task = |pid: u32| TaskId { pid: Pid(pid), tid: Tid(pid) };
+    let told = |fault: Fault| {
+        let finding = Finding { fault, tasks: vec![task(10), task(11)], pipes: vec![id(1)], doubts: Vec::new() };
+        let diagnosis = Diagnosis { waits: vec![wait(10, R), wait(11, W)], findings: vec![finding] };
+        let drawing = draw(&graph, &diagnosis);
+        let marks = [10, 11].map(|pid| drawing.marks[&Pid(pid)].iter().map(|mark| mark.trouble).collect::<Vec<_>>());
+        (marks, drawing.flows[0].writers[0].leaked)
+    };
+    let (pipe, patient) = (id(1), false);
+    let leaked = Fault::LeakedWriteEnd { pipe, readers: vec![task(10)], holders: Vec::new(), patient };
+    assert_eq!(told(leaked), ([vec![MarkKind::NoEndOfFile], vec![MarkKind::LeakedWriteEnd]], true));
+    let stalled = Fault::StalledReader { pipe, writers: vec![task(11)], readers: vec![Pid(10)], patient };
+    assert_eq!(told(stalled), ([vec![MarkKind::StalledReader], vec![MarkKind::BlockedWriter]], false));
+}
+
+#[test]
+fn shell_behind_a_substitution_only_waits() {
+    // tee >(grep x | sort) | wc: the shell of the substitution is a child of tee, and has its output too.
+    let processes = [(10, 9, 10, "tee /dev/fd/63"), (11, 10, 10, "bash"), (12, 9, 10, "wc")];
+    let graph = graph(&processes, &[(1, 10, 1, W), (1, 11, 1, W), (1, 12, 0, R)]);
+    let waits = |pid: u32| Wait { subject: Subject::Child, ..reads(pid, 1, 0) };
+    for (idle, writers) in [(&[11][..], [10]), (&[10, 11], [11]), (&[10], [11])] {
+        let diagnosis = Diagnosis { waits: idle.iter().map(|pid| waits(*pid)).collect(), findings: Vec::new() };
+        assert_eq!(pids(&draw(&graph, &diagnosis).flows[0], Side::Write), writers, "{idle:?} wait for a child");
+    }
+}
+
+/// Ten writers on one pipe and ten readers are twenty arrows, and not a hundred; counted only where nothing else is drawn of them.
+#[test]
+fn many_to_many_goes_through_the_pipe() {
+    let processes: Vec<Who> = (1..=30).map(|pid| (pid, 100, pid, "x")).collect();
+    let some: Vec<End> = (1..=5).map(|pid| (1, pid, 5, W)).chain((11..=15).map(|pid| (1, pid, 5, R))).collect();
+    let drawing = draw(&graph(&processes, &some), &Diagnosis::default());
+    assert_eq!(Layout::of(&drawing).arrows().count(), 10);
+    let many: Vec<End> = (1..=10).map(|pid| (1, pid, 5, W)).chain((11..=20).map(|pid| (1, pid, 5, R))).collect();
+    let drawing = draw(&graph(&processes, &many), &Diagnosis::default());
+    let layout = Layout::of(&drawing);
+    assert_eq!(layout.arrows().count(), 0);
+    assert_eq!(layout.pipelines[0].roots, [Spot::Junction(id(1))]);
+    // Counted workers between two pipes join these.
+    let mut workers: Vec<End> = vec![(1, 1, 5, W), (2, 30, 5, R)];
+    workers.extend((11..=20).flat_map(|pid| [(1, pid, 5, R), (2, pid, 6, W)]));
+    let drawing = draw(&graph(&processes, &workers), &Diagnosis::default());
+    let layout = Layout::of(&drawing);
+    let arrows: Vec<_> = layout.arrows().map(|arrow| (arrow.from, arrow.to)).collect();
+    let [first, second] = [1, 2].map(|pipe| Spot::Junction(id(pipe)));
+    assert_eq!(arrows, [(Spot::Process(Pid(1)), first), (first, second), (second, Spot::Process(Pid(30)))]);
+    assert_eq!(layout.pipelines.len(), 1);
+}
+
+#[test]
+fn reach_is_up_and_down_but_not_to_those_beside() {
+    // 1 → 2 → 3, 4 → 3 by another pipe, 5 → 2 by the same.
+    let processes: Vec<Who> = (1..=6).map(|pid| (pid, 100, pid, "x")).collect();
+    let ends = [
+        (1, 1, 1, W),
+        (1, 5, 1, W),
+        (1, 2, 0, R),
+        (2, 2, 1, W),
+        (2, 3, 0, R),
+        (3, 4, 1, W),
+        (3, 3, 5, R),
+        (4, 6, 1, W),
+        (4, 5, 0, R),
+    ];
+    let drawing = draw(&graph(&processes, &ends), &Diagnosis::default());
+    let reach = |pid: u32| -> Vec<u64> {
+        let pids = [Pid(pid)].into();
+        let held = ends.iter().filter(|end| end.1 == pid).map(|end| id(end.0)).collect();
+        within_reach(&drawing, &held, Some(&pids)).into_iter().map(PipeId::inode).collect()
+    };
+    assert_eq!(reach(1), [1, 2]);
+    assert_eq!(reach(2), [1, 2, 4]);
+    assert_eq!(reach(3), [1, 2, 3, 4]);
+    assert_eq!(reach(6), [1, 2, 4]);
+    assert_eq!(reach(4), [3]);
+    let of_pipe: Vec<u64> = within_reach(&drawing, &[id(2)].into(), None).into_iter().map(PipeId::inode).collect();
+    assert_eq!(of_pipe, [1, 2, 4]);
+}
+
+/// Roots are where nothing leads to, and the first of a circle.
+#[test]
+fn circles_begin_with_their_first_process() {
+    let processes: Vec<Who> = (1..=5).map(|pid| (pid, 100, pid, "x")).collect();
+    // 3 ⇄ 4 → 1, and 5 to itself.
+    let ends = [
+        (1, 3, 1, W),
+        (1, 4, 0, R),
+        (2, 4, 1, W),
+        (2, 3, 0, R),
+        (3, 4, 5, W),
+        (3, 1, 0, R),
+        (4, 5, 3, R),
+        (4, 5, 4, W),
+    ];
+    let drawing = draw(&graph(&processes, &ends), &Diagnosis::default());
+    let layout = Layout::of(&drawing);
+    let roots: Vec<_> = layout.pipelines.iter().map(|pipeline| pipeline.roots.clone()).collect();
+    assert_eq!(roots, [[Spot::Process(Pid(3))], [Spot::Process(Pid(5))]]);
+    let [one, three, four] = [1, 3, 4].map(|pid| Spot::Process(Pid(pid)));
+    assert!(layout.is_circle(three, four) && !layout.is_circle(four, one));
+}

@@ -1,0 +1,174 @@
+//! Names that are bytes: the kernel promises no encoding for them. In JSON a name is text, given lossily where it is not UTF-8, and then
+//! exactly, in base64, in a second field that has `_bytes` added to its name.
+
+use std::ops::Deref;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// Defines a name of one field of the JSON, to be flattened into the object that has the field.
+macro_rules! name {
+    ($(#[$meta:meta])* $name:ident, $field:ident, $bytes:ident) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(pub Vec<u8>);
+
+        impl Deref for $name {
+            type Target = [u8];
+
+            fn deref(&self) -> &[u8] {
+                &self.0
+            }
+        }
+
+        impl From<&[u8]> for $name {
+            fn from(bytes: &[u8]) -> Self {
+                Self(bytes.to_vec())
+            }
+        }
+
+        impl From<Vec<u8>> for $name {
+            fn from(bytes: Vec<u8>) -> Self {
+                Self(bytes)
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                #[derive(Serialize)]
+                struct Fields<'a> {
+                    $field: std::borrow::Cow<'a, str>,
+                    #[serde(skip_serializing_if = "Option::is_none")]
+                    $bytes: Option<String>,
+                }
+                Fields { $field: String::from_utf8_lossy(&self.0), $bytes: exact(&self.0) }.serialize(serializer)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                #[derive(Deserialize)]
+                struct Fields {
+                    $field: String,
+                    $bytes: Option<Base64>,
+                }
+                let Fields { $field: text, $bytes: exact } = Fields::deserialize(deserializer)?;
+                Ok(Self(exact.map_or_else(|| text.into_bytes(), |exact| exact.0)))
+            }
+        }
+
+        #[cfg(test)]
+        impl schemars::JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                #[allow(dead_code, reason = "only its shape is used")]
+                #[derive(schemars::JsonSchema)]
+                struct Fields {
+                    /// The name; where it is not UTF-8, lossily.
+                    $field: String,
+                    /// The exact bytes in base64, where the name is not UTF-8.
+                    #[serde(default, skip_serializing_if = "Option::is_none")]
+                    #[schemars(with = "String")]
+                    $bytes: Option<String>,
+                }
+                Fields::json_schema(generator)
+            }
+        }
+    };
+}
+
+name! {
+    /// The command name (comm) of a process, at most 15 bytes; see `proc_pid_comm(5)`.
+    CommandName, command, command_bytes
+}
+name! {
+    /// A path, as the process has it that it was learned from.
+    PathName, path, path_bytes
+}
+name! {
+    /// What a descriptor leads to, as the link in /proc/PID/fd says it.
+    LinkTarget, target, target_bytes
+}
+
+/// Bytes that stand as base64 in JSON.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Base64(#[cfg_attr(test, schemars(with = "String"))] pub Vec<u8>);
+
+impl Serialize for Base64 {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&STANDARD.encode(&self.0))
+    }
+}
+
+impl<'de> Deserialize<'de> for Base64 {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        STANDARD
+            .decode(text.as_bytes())
+            .map(Self)
+            .map_err(|_| serde::de::Error::custom("a name in base64 is not base64"))
+    }
+}
+
+/// The bytes of a name in base64, where its text cannot give them.
+fn exact(name: &[u8]) -> Option<String> {
+    std::str::from_utf8(name).is_err().then(|| STANDARD.encode(name))
+}
+
+/// A name that may be absent, and whose field is null then; for `#[serde(flatten, serialize_with = …)]`. Left alone, an absent name that is
+/// flattened leaves its field out.
+pub fn or_null<S: Serializer>(path: &Option<PathName>, serializer: S) -> Result<S::Ok, S::Error> {
+    #[derive(Serialize)]
+    struct Nothing {
+        path: (),
+    }
+    match path {
+        Some(path) => path.serialize(serializer),
+        None => Nothing { path: () }.serialize(serializer),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Holder {
+        pid: u32,
+        #[serde(flatten)]
+        command: CommandName,
+        #[serde(flatten, serialize_with = "or_null")]
+        path: Option<PathName>,
+        #[serde(flatten)]
+        target: Option<LinkTarget>,
+    }
+
+    #[test]
+    fn a_name_is_text_and_where_that_cannot_give_it_bytes() {
+        let write = |holder: &Holder| serde_json::to_string(holder).unwrap();
+        let plain = Holder { pid: 1, command: CommandName(b"cat".to_vec()), path: None, target: None };
+        assert_eq!(write(&plain), r#"{"pid":1,"command":"cat","path":null}"#);
+        let odd = Holder {
+            pid: 2,
+            command: CommandName(b"\xff".to_vec()),
+            path: Some(PathName(b"/a\xfe".to_vec())),
+            target: Some(LinkTarget(b"x".to_vec())),
+        };
+        let text = "{\"pid\":2,\"command\":\"\u{fffd}\",\"command_bytes\":\"/w==\",\"path\":\"/a\u{fffd}\",\"path_bytes\":\"L2H+\",\"target\":\"x\"}";
+        assert_eq!(write(&odd), text);
+        for holder in [plain, odd] {
+            assert_eq!(serde_json::from_str::<Holder>(&write(&holder)).unwrap(), holder);
+        }
+        let wrong = r#"{"pid":1,"command":"x","command_bytes":"?"}"#;
+        assert!(serde_json::from_str::<Holder>(wrong).unwrap_err().to_string().contains("base64"));
+    }
+}

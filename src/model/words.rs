@@ -1,0 +1,42 @@
+//! Closed sets of words: each word of the JSON stands once, beside the variant that it names.
+
+/// Defines an enum whose variants are words in every output: as text, in JSON, and back.
+macro_rules! words {
+    ($(#[$meta:meta])* $vis:vis enum $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+        #[cfg_attr(test, derive(schemars::JsonSchema))]
+        $vis enum $name {
+            $($(#[$variant_meta])* #[serde(rename = $word)] $variant,)+
+        }
+
+        #[allow(dead_code, reason = "not every set of words is listed or parsed")]
+        impl $name {
+            /// All of them, in order.
+            $vis const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The word for it in every output.
+            #[must_use]
+            $vis const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)+
+                }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = ();
+
+            fn from_str(word: &str) -> Result<Self, ()> {
+                Self::ALL.iter().copied().find(|known| known.as_str() == word).ok_or(())
+            }
+        }
+    };
+}
+pub(crate) use words;

@@ -1,0 +1,259 @@
+//! The proc root: a real proc file system or a directory tree like one, and what it says of the whole machine.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+use rustix::buffer::spare_capacity;
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, PROC_SUPER_MAGIC, RawDir, StatxFlags};
+use rustix::io::Errno;
+use rustix::path::Arg;
+
+use super::parse::{self, FdInfo};
+use super::privilege;
+use crate::error::Error;
+use crate::model::{Device, Host, Pid, PipeId, PipeLimits, ViewLimit};
+
+/// `PF_KTHREAD` of include/linux/sched.h.
+pub(super) const PF_KTHREAD: u32 = 0x0020_0000;
+
+/// `PF_EXITING` of include/linux/sched.h: the process is on its way out.
+pub(super) const PF_EXITING: u32 = 0x4;
+
+/// How much of /proc/stat is read, in bytes.
+const LONGEST: u64 = 16 * 1024 * 1024;
+
+/// How much of mountinfo is read, in bytes.
+pub(super) const MOUNTS: u64 = 16 * 1024 * 1024;
+
+/// How much of a small file is read, in bytes. The longest real one, a cgroup file, stays far below; a file of a tree may be huge.
+const SMALL: usize = 64 * 1024;
+
+/// An open proc root.
+pub(super) struct ProcRoot {
+    path: PathBuf,
+    dir: OwnedFd,
+    /// What only a real proc file system can give, and none for a tree of plain files.
+    pub(super) real: Option<Real>,
+}
+
+/// Facts of a real proc file system.
+pub(super) struct Real {
+    /// The device of pipefs, where all anonymous pipes live.
+    pub(super) pipefs: Device,
+    /// The mount ID of pipefs as fdinfo shows it; none where our own fdinfo is not to be seen in this proc.
+    pub(super) pipefs_mnt_id: Option<u64>,
+    /// Whether `st_size` of an fd directory is the number of descriptors: since Linux 6.2, before it was always 0.
+    pub(super) sized: bool,
+    /// Whether its PIDs are those of our own PID namespace, so that a system call may use them.
+    pub(super) own_pids: bool,
+}
+
+impl Real {
+    /// The anonymous pipe that an fdinfo is about, by the mount of pipefs and the inode.
+    pub(super) fn anonymous_pipe(&self, info: FdInfo) -> Option<PipeId> {
+        let inode = info.ino.filter(|_| info.mnt_id.is_some() && info.mnt_id == self.pipefs_mnt_id)?;
+        Some(PipeId::Anonymous { inode })
+    }
+}
+
+impl ProcRoot {
+    /// Opens `path`.
+    pub(super) fn open(path: &Path) -> Result<Self, Error> {
+        let failed = |errno: Errno| Error::OpenRoot { path: path.to_owned(), source: errno.into() };
+        let dir = open_dir(CWD, path).map_err(failed)?;
+        let kind = rustix::fs::fstatfs(&dir).map_err(failed)?.f_type;
+        let mut root = Self { path: path.to_owned(), dir, real: None };
+        if kind == PROC_SUPER_MAGIC {
+            // Every proc has it at its root (`proc_setup_self` in fs/proc/self.c), and nowhere else.
+            if rustix::fs::statat(&root.dir, c"self", AtFlags::SYMLINK_NOFOLLOW).is_err() {
+                return Err(Error::InsideProc(root.path));
+            }
+            root.real = Some(root.learn()?);
+        } else {
+            // Its links may lead to any file.
+            privilege::renounce();
+        }
+        Ok(root)
+    }
+
+    /// Makes a pipe of our own, the only one that we may touch, and looks at it through this proc. It is closed on return.
+    fn learn(&self) -> Result<Real, Error> {
+        let failed = |call| move |errno: Errno| Error::Pipefs { call, source: errno.into() };
+        let (read_end, _write_end) =
+            rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(failed("pipe2(2)"))?;
+        let stat = rustix::fs::statx(&read_end, c"", AtFlags::EMPTY_PATH, StatxFlags::TYPE | StatxFlags::INO)
+            .map_err(failed("statx(2)"))?;
+        // "self" and never getpid(2): the proc of another PID namespace numbers us differently, or not at all.
+        let own = rustix::fs::readlinkat(&self.dir, c"self", Vec::new()).ok();
+        let info = self.read(&format!("self/fdinfo/{}", read_end.as_raw_fd())).map(|text| parse::fdinfo(&text));
+        let table = rustix::fs::statat(&self.dir, c"self/fd", AtFlags::empty());
+        Ok(Real {
+            pipefs: device(&stat),
+            pipefs_mnt_id: info.ok().and_then(|info| info.mnt_id),
+            sized: table.is_ok_and(|table| table.st_size > 0),
+            own_pids: own.is_some_and(|own| own.to_bytes() == std::process::id().to_string().as_bytes()),
+        })
+    }
+
+    /// The path it was opened by.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Every process, in ascending order. What is not named by a number in the range of PIDs is no process.
+    pub(super) fn pids(&self) -> Result<Vec<Pid>, Error> {
+        let failed = |errno: Errno| Error::OpenRoot { path: self.path.clone(), source: errno.into() };
+        let listing = open_listing(&self.dir, c".").map_err(failed)?;
+        let mut pids: Vec<Pid> = numbers_in(listing).map_err(failed)?.into_iter().map(Pid).collect();
+        pids.retain(|pid| *pid > Pid(0) && *pid <= Pid::MAX);
+        if pids.is_empty() {
+            match self.real {
+                None => return Err(Error::NotProc(self.path.clone())),
+                Some(_) if !self.is_hidepid() => return Err(Error::EndedNamespace(self.path.clone())),
+                Some(_) => {}
+            }
+        }
+        pids.sort_unstable();
+        Ok(pids)
+    }
+
+    /// A directory of a process, as an `O_PATH` descriptor: all else is looked up relative to it, so that a PID that is
+    /// used again in the meantime cannot mix two processes up.
+    pub(super) fn process_dir(&self, pid: Pid) -> rustix::io::Result<OwnedFd> {
+        open_dir(&self.dir, rustix::path::DecInt::new(pid.0))
+    }
+
+    /// Whether an error means that a process or descriptor went away. In a tree of plain files nothing goes away.
+    pub(super) fn is_vanished(&self, errno: Errno) -> bool {
+        self.real.is_some() && matches!(errno, Errno::NOENT | Errno::SRCH)
+    }
+
+    /// Names the machine. When it was booted is asked for only where it is needed.
+    pub(super) fn host(&self) -> Host {
+        let line = |path| {
+            let text = self.read(path).ok()?;
+            Some(String::from_utf8_lossy(parse::line(&text)).into_owned())
+        };
+        Host {
+            hostname: line("sys/kernel/hostname"),
+            kernel: line("sys/kernel/osrelease"),
+            boot_id: line("sys/kernel/random/boot_id"),
+            booted_at: None,
+        }
+    }
+
+    /// How many pages the pipes of a user may take.
+    pub(super) fn pipe_limits(&self) -> PipeLimits {
+        let number = |path| parse::single(&self.read(path).ok()?);
+        PipeLimits {
+            user_pages_soft: number("sys/fs/pipe-user-pages-soft"),
+            user_pages_hard: number("sys/fs/pipe-user-pages-hard"),
+            page_size: Some(procfs::page_size()),
+        }
+    }
+
+    /// When the machine was booted, by its clock as it is now.
+    pub(super) fn booted_at(&self) -> Option<Timestamp> {
+        // Longer than any other file here on a machine of many processors.
+        let seconds = parse::boot_time(&read_up_to(&self.dir, c"stat", LONGEST).ok()?)?;
+        Timestamp::from_second(seconds).ok()
+    }
+
+    /// Why there may be processes that `pids` does not show.
+    pub(super) fn outside(&self, pids: &[Pid]) -> Option<ViewLimit> {
+        self.real.as_ref()?;
+        // Every PID namespace has a process 1 for as long as any process lives in it.
+        if pids.first() != Some(&Pid(1)) {
+            return Some(ViewLimit::Hidepid);
+        }
+        // Kernel threads live in the initial namespace only, and the first of them, kthreadd, has PID 2 there.
+        let kthreadd = self.read("2/stat").ok().and_then(|text| parse::stat(&text).flags);
+        let initial = kthreadd.is_some_and(|flags| flags & PF_KTHREAD != 0);
+        (!initial).then_some(ViewLimit::PidNamespace)
+    }
+
+    /// Whether it is mounted with `hidepid`, by our own mounts. One that only others have mounted is reached through the directory of a
+    /// process that we may trace, and so that process is not hidden.
+    fn is_hidepid(&self) -> bool {
+        let mounts = read_up_to(CWD, c"/proc/self/mountinfo", MOUNTS).unwrap_or_default();
+        let stat = rustix::fs::statx(&self.dir, c"", AtFlags::EMPTY_PATH, StatxFlags::TYPE);
+        stat.is_ok_and(|stat| parse::is_hidepid(&mounts, device(&stat)))
+    }
+
+    /// A small file of the root.
+    pub(super) fn read(&self, path: &str) -> rustix::io::Result<Vec<u8>> {
+        read_small(&self.dir, path)
+    }
+}
+
+/// The device in an answer of statx(2).
+pub(super) fn device(stat: &rustix::fs::Statx) -> Device {
+    Device { major: stat.stx_dev_major, minor: stat.stx_dev_minor }
+}
+
+/// Opens a directory only to look things up below it.
+pub(super) fn open_dir(dir: impl AsFd, path: impl Arg) -> rustix::io::Result<OwnedFd> {
+    rustix::fs::openat(dir, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+}
+
+/// Opens a directory to list it.
+pub(super) fn open_listing(dir: impl AsFd, path: impl Arg) -> rustix::io::Result<OwnedFd> {
+    rustix::fs::openat(dir, path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+}
+
+/// The names in a directory that are plain numbers, in the order of the directory.
+pub(super) fn numbers_in(listing: OwnedFd) -> rustix::io::Result<Vec<u32>> {
+    let mut buffer = [MaybeUninit::uninit(); 32 * 1024];
+    let mut entries = RawDir::new(listing, &mut buffer);
+    let mut numbers = Vec::new();
+    while let Some(entry) = entries.next() {
+        numbers.extend(number_name(entry?.file_name().to_bytes()));
+    }
+    Ok(numbers)
+}
+
+/// The number that a name in /proc stands for: only as the kernel writes it, so that no two names are one number.
+pub(super) fn number_name(name: &[u8]) -> Option<u32> {
+    let canonical = name == b"0" || name.first().is_some_and(|first| (b'1'..=b'9').contains(first));
+    let digits = std::str::from_utf8(name).ok().filter(|_| canonical)?;
+    digits.parse().ok()
+}
+
+/// Reads a small file that the kernel makes in one piece, such as fdinfo, stat or status.
+pub(super) fn read_small(dir: impl AsFd, path: impl Arg) -> rustix::io::Result<Vec<u8>> {
+    read_piece(dir, path, SMALL)
+}
+
+/// Reads a file that the kernel makes in one piece, up to a limit in bytes: a read that leaves room is the last, which saves the one
+/// that would only find the end.
+pub(super) fn read_piece(dir: impl AsFd, path: impl Arg, limit: usize) -> rustix::io::Result<Vec<u8>> {
+    let file = open_file(dir, path)?;
+    let mut text = Vec::with_capacity(1024);
+    while text.len() < limit {
+        text.reserve(1);
+        let room = text.capacity() - text.len();
+        if rustix::io::read(&file, spare_capacity(&mut text))? < room {
+            break;
+        }
+    }
+    text.truncate(limit);
+    Ok(text)
+}
+
+/// Reads a file of any kind, up to a limit in bytes.
+pub(super) fn read_up_to(dir: impl AsFd, path: impl Arg, limit: u64) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    File::from(open_file(dir, path)?).take(limit).read_to_end(&mut text)?;
+    Ok(text)
+}
+
+/// Opens a file to read it.
+pub(super) fn open_file(dir: impl AsFd, path: impl Arg) -> rustix::io::Result<OwnedFd> {
+    // O_NONBLOCK: in a tree of plain files somebody may have put a FIFO where a file belongs.
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+    rustix::fs::openat(dir, path, flags, Mode::empty())
+}

@@ -1,0 +1,310 @@
+//! Reading survives anything: files that are cut, changed by a byte, or by somebody with other ideas.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::audit;
+use crate::render::columns::Column;
+use crate::render::{Asked, DrawingFormat, Format, Style, TableFormat, Told, render};
+
+/// A report of everything that may be told: by `why`, `fds` and `--probe`, of FIFOs and hidden ends.
+const WHOLE: &str = r#"{"schema_version":1,"host":{"hostname":"web1","kernel":"6.18.44","boot_id":"0-1"},"taken_at":"2026-11-22T16:38:00.123Z",
+"scan":{"proc":"/proc","complete":false,"processes":9,"unreadable":1,"vanished":0},
+"unreadable":[{"pid":7,"command":"\ufffd","command_bytes":"/w==","uid":0,"what":"fd","error":"ETIMEDOUT","fd":3,"fds":1,"mount":"/mnt","may_hold":{"read":true,"write":false,"anonymous":true}}],
+"processes":[{"pid":5,"ppid":1,"pgid":5,"sid":5,"uid":0,"user":"root","command":"cat","cmdline":["cat","\ufffd"],"cmdline_bytes":["Y2F0","/w=="],"state":"S","started_at":"2026-11-22T16:30:00.000Z","ns_pid":null,"container":null,"unit":"a.service"},
+{"pid":6,"ppid":5,"pgid":5,"sid":5,"uid":7,"user":null,"command":"sh","cmdline":[],"state":null,"started_at":null,"ns_pid":2,"container":"abc","unit":null}],
+"pipes":[{"id":"pipe:[12]","kind":"anonymous","inode":12,"device":"0:15","path":null,"deleted":false,
+"readers":[{"pid":5,"tid":null,"fd":0,"access":"r","flags":["O_CLOEXEC"],"command":"cat","uid":0,"user":"root"}],"writers":[],"openers":[],"queued":1,"capacity":65536,"full":false,"hidden_readers":null,"hidden_writers":true,
+"hidden_by":[{"how":"scm-rights","pid":6,"fd":4,"command":"sh"}]},
+{"id":"fifo:[0:26:9]","kind":"fifo","inode":9,"device":"0:26","path":"/run/f","deleted":true,
+"readers":[{"pid":6,"tid":8,"fd":3,"access":"rw","flags":null,"command":"sh","uid":7,"user":null}],
+"writers":[{"pid":6,"tid":8,"fd":3,"access":"rw","flags":null,"command":"sh","uid":7,"user":null}],
+"openers":[{"pid":6,"tid":9,"access":"r","command":"sh"}],"queued":null,"capacity":null,"hidden_readers":null,"hidden_writers":null}],
+"descriptors":[{"pid":5,"tid":null,"fd":0,"access":"r","type":"FIFO","flags":["O_CLOEXEC"],"target":"pipe:[12]","pipe":"pipe:[12]"},{"pid":5,"tid":null,"fd":1,"access":null,"type":null,"flags":null,"target":null,"pipe":null}],
+"threads":[{"pid":5,"ppid":1,"pgid":5,"sid":5,"command":"cat","tracer":6,"tasks":[{"tid":5,"doing":"waits","causes":[{"operation":"read","access":"r","fd":0,"pipe":"pipe:[12]"}],"besides":"timeout","idle_seconds":1.5},
+{"tid":50,"doing":"sleeps","sleep":{"on":"file-in-pipe","pipe":"pipe:[12]","fd":3,"target":"/x","place":"fuse"},"idle_seconds":null},{"tid":51,"doing":"waits","causes":[{"operation":"wait","child":6}],"idle_seconds":null}]}],
+"waits":[{"pid":5,"tid":5,"command":"cat","operation":"read","access":"r","fd":0,"pipe":"pipe:[12]","path":null,"wakers":[],"besides":"timeout","certainty":"seen","idle_seconds":1.5}],
+"findings":[{"code":"hidden-end","severity":"warning","certainty":"proven","message":"m","evidence":[{"role":"waits","text":"t"}],"advice":"a","processes":[{"pid":5,"tid":5,"command":"cat"}],"pipes":["pipe:[12]"],
+"doubts":[{"what":"scm-rights","pid":6,"fd":4,"command":"sh","pipe":null},{"what":"name","pid":null,"fd":null,"command":null,"pipe":"fifo:[0:26:9]"},{"what":"handler","pid":5,"fd":null,"command":"cat","pipe":null}]}]}
+"#;
+
+fn refusal(bytes: &[u8]) -> Option<String> {
+    let error = parse(bytes).err()?.to_string();
+    assert!(!error.chars().any(char::is_control), "{error:?} is one line, and obeys nobody");
+    assert!(error.chars().count() < 400, "{error:?} is too long to be read");
+    Some(error)
+}
+
+/// The reason why the report is refused with another value in that place.
+#[track_caller]
+fn with(pointer: &str, value: &Value) -> Option<String> {
+    let mut report: Value = serde_json::from_str(WHOLE).unwrap();
+    *report.pointer_mut(pointer).unwrap_or_else(|| panic!("no {pointer}")) = value.clone();
+    refusal(report.to_string().as_bytes())
+}
+
+#[test]
+fn the_whole_is_read() {
+    let saved = parse(WHOLE.as_bytes()).unwrap();
+    assert_eq!((saved.graph.pipes.len(), saved.graph.processes.len(), saved.groups.len()), (2, 2, 1));
+    assert_eq!(saved.diagnosis.as_ref().map(|it| (it.waits.len(), it.findings.len())), Some((1, 1)));
+    assert!(saved.judged && !saved.audited);
+    answer_all(&saved);
+    assert_eq!(saved.users.of_name("root"), Some(Uid(0)));
+    // Whoever is told of in any place is a process that was there.
+    let known: Vec<u32> = saved.graph.parents.keys().map(|pid| pid.0).collect();
+    assert_eq!(known, [5, 6, 7]);
+}
+
+#[test]
+fn cut_anywhere_it_is_refused_as_such() {
+    let whole = WHOLE.trim_end();
+    for length in 0..whole.len() {
+        let reason = refusal(&whole.as_bytes()[..length]).unwrap_or_else(|| panic!("{length} bytes are no report"));
+        let expected = if length == 0 { "this is empty" } else { "this report is cut short: it ends at line " };
+        assert!(reason.starts_with(expected), "{length} bytes: {reason}");
+    }
+    assert_eq!(refusal(whole.as_bytes()), None);
+}
+
+#[test]
+fn values_without_sense_are_refused() {
+    let changed = |reason: &str| format!("this was not written by lspipe, or was changed: {reason}");
+    let cases = [
+        ("/taken_at", json!("noon"), changed(r#""noon" is no value of taken_at"#)),
+        (
+            "/scan/complete",
+            json!(true),
+            changed("scan.complete and scan.unreadable contradict what is told to be unreadable"),
+        ),
+        (
+            "/scan/unreadable",
+            json!(2),
+            changed("scan.complete and scan.unreadable contradict what is told to be unreadable"),
+        ),
+        ("/unreadable/0/what", json!("fds"), changed(r#""fds" is no value of what"#)),
+        ("/unreadable/0/command_bytes", json!("%"), changed(r#""%" is no value of a name in base64"#)),
+        ("/unreadable/0/fd", json!(null), changed(r#""fd" is no value of what"#)),
+        ("/processes/1/pid", json!(5), changed("process 5 stands in it twice")),
+        ("/processes/1/pid", json!(8), changed("process 6 is at fifo:[0:26:9], and is not listed")),
+        ("/processes/0/started_at", json!("0"), changed(r#""0" is no value of started_at"#)),
+        ("/pipes/0/id", json!("pipe:[012]"), changed(r#""pipe:[012]" is no value of a pipe's id"#)),
+        ("/pipes/0/id", json!("pipe:[13]"), changed("pipe:[13] is told to be of another kind, device or inode")),
+        ("/pipes/0/kind", json!("fifo"), changed("pipe:[12] is told to be of another kind, device or inode")),
+        ("/pipes/1/device", json!("0:27"), changed("fifo:[0:26:9] is told to be of another kind, device or inode")),
+        ("/pipes/1/inode", json!(10), changed("fifo:[0:26:9] is told to be of another kind, device or inode")),
+        ("/pipes/0/device", json!("pipefs"), changed(r#""pipefs" is no value of device"#)),
+        ("/pipes/0/readers/0/access", json!("w"), changed(r#"pipe:[12] has a reader with access "w""#)),
+        (
+            "/pipes/0/readers/0/access",
+            json!("rw"),
+            changed(r#"pipe:[12] has an end with access "rw" on one side only"#),
+        ),
+        ("/pipes/0/readers/0/access", json!("x"), changed(r#""x" is no value of access"#)),
+        ("/pipes/0/readers/0/flags", json!(["O_X"]), changed(r#"["O_X"] is no value of flags"#)),
+        ("/pipes/1/writers", json!([]), changed(r#"fifo:[0:26:9] has an end with access "rw" on one side only"#)),
+        (
+            "/pipes/1/writers/0/fd",
+            json!(4),
+            changed("descriptor 4 of process 6 is told of differently, or too often, at fifo:[0:26:9]"),
+        ),
+        (
+            "/pipes/1/writers/0/access",
+            json!("w"),
+            changed("descriptor 3 of process 6 is told of differently, or too often, at fifo:[0:26:9]"),
+        ),
+        ("/pipes/0/hidden_by/0/how", json!("magic"), changed(r#""magic" is no value of how"#)),
+        ("/descriptors/0/type", json!("DOOR"), changed(r#""DOOR" is no value of type"#)),
+        ("/threads/0/tasks/0/doing", json!("dreams"), changed(r#""dreams" is no value of doing"#)),
+        ("/threads/0/tasks/1/sleep", json!(null), changed(r#""sleeps" is no value of doing"#)),
+        ("/threads/0/tasks/0/idle_seconds", json!(-1.0), changed("-1.0 is no value of idle_seconds")),
+        ("/threads/0/tasks/0/idle_seconds", json!(1e300), changed("1e300 is no value of idle_seconds")),
+        ("/threads/0/tasks/0/causes/0/operation", json!("seek"), changed(r#""seek" is no value of operation"#)),
+        ("/waits/0/certainty", json!("sure"), changed(r#""sure" is no value of certainty"#)),
+        ("/findings/0/code", json!("sloth"), changed(r#""sloth" is no value of code"#)),
+        ("/findings/0/severity", json!("fatal"), changed(r#""fatal" is no value of severity"#)),
+        ("/findings/0/evidence/0/role", json!("villain"), changed(r#""villain" is no value of role"#)),
+        ("/findings/0/doubts/0/what", json!("fate"), changed(r#""fate" is no value of how"#)),
+        // What would obey a terminal, and what would fill it.
+        ("/taken_at", json!("\u{1b}[31m\n\u{202e}"), changed(r#""\u{1b}[31m\n\u{202e}" is no value of taken_at"#)),
+    ];
+    for (pointer, value, expected) in cases {
+        assert_eq!(with(pointer, &value).as_deref(), Some(&*expected), "{pointer} = {value}");
+    }
+    let long = with("/taken_at", &json!("x".repeat(100_000))).unwrap();
+    assert!(long.contains('…') && long.ends_with("is no value of taken_at"), "{long}");
+    let long = with("/pipes/0/inode", &json!("x".repeat(100_000))).unwrap();
+    assert!(long.contains('…') && long.contains(" at line 1 column "), "{long}");
+}
+
+#[test]
+fn numbers_beyond_their_range_are_refused() {
+    for (pointer, number) in [
+        ("/processes/0/pid", json!(-1)),
+        ("/processes/0/pid", json!(4_294_967_296_u64)),
+        ("/pipes/0/readers/0/fd", json!(0.5)),
+        ("/pipes/0/inode", json!(1e30)),
+        ("/scan/processes", json!(-5)),
+    ] {
+        let reason = with(pointer, &number).unwrap_or_else(|| panic!("{pointer} may be {number}"));
+        assert!(reason.starts_with("this is no whole report of lspipe: invalid "), "{reason}");
+    }
+}
+
+/// A field that is missing, or of another type, in every object of it.
+#[test]
+fn what_must_be_there_is_missed() {
+    for pointer in [
+        "/host",
+        "/taken_at",
+        "/scan",
+        "/unreadable",
+        "/processes",
+        "/pipes",
+        "/scan/complete",
+        "/pipes/0/id",
+        "/pipes/0/readers/0/fd",
+    ] {
+        let mut report: Value = serde_json::from_str(WHOLE).unwrap();
+        let (object, field) = pointer.rsplit_once('/').unwrap();
+        report.pointer_mut(object).and_then(Value::as_object_mut).unwrap().remove(field).unwrap();
+        let reason = refusal(report.to_string().as_bytes()).unwrap();
+        assert!(
+            reason.starts_with(&format!("this is no whole report of lspipe: missing field `{field}` at line 1 ")),
+            "{reason}"
+        );
+    }
+}
+
+/// Adding a field keeps the version.
+#[test]
+fn fields_of_a_later_lspipe_are_passed_over() {
+    let mut report: Value = serde_json::from_str(WHOLE).unwrap();
+    for place in [
+        "",
+        "/host",
+        "/scan",
+        "/unreadable/0",
+        "/processes/0",
+        "/pipes/0",
+        "/pipes/0/readers/0",
+        "/threads/0",
+        "/waits/0",
+        "/findings/0",
+    ] {
+        report
+            .pointer_mut(place)
+            .and_then(Value::as_object_mut)
+            .unwrap()
+            .insert("news".to_owned(), json!({"a": [1, null]}));
+    }
+    assert_eq!(refusal(report.to_string().as_bytes()), None);
+}
+
+#[test]
+fn paths_lead_to_the_pipes_of_the_report() {
+    let saved = parse(WHOLE.as_bytes()).unwrap();
+    let at = |path: &str| -> Vec<String> { saved.pipes_at(Path::new(path)).iter().map(ToString::to_string).collect() };
+    assert_eq!(at("/run/f"), ["fifo:[0:26:9]"]);
+    assert_eq!(at("/run/./f"), ["fifo:[0:26:9]"]);
+    assert_eq!(at("/proc/5/fd/0"), ["pipe:[12]"]);
+    // The table of a thread is not that of its process.
+    assert_eq!(at("/proc/6/task/8/fd/3"), ["fifo:[0:26:9]"]);
+    assert_eq!(at("/proc/8/fd/3"), ["fifo:[0:26:9]"]);
+    for nothing in [
+        "/run",
+        "/proc/6/fd/3",
+        "/proc/5/fd/1",
+        "/proc/5/fd/x",
+        "/proc/5/fd",
+        "/proc/5/fd/0/",
+        "/proc/5/fd/0/x",
+        "pipe:[12]",
+    ] {
+        let expected: &[&str] = if nothing == "/proc/5/fd/0/" { &["pipe:[12]"] } else { &[] };
+        assert_eq!(at(nothing), expected, "{nothing}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn changed_bytes_never_panic(changes in proptest::collection::vec((0..WHOLE.len(), any::<u8>()), 1..4)) {
+        let mut bytes = WHOLE.as_bytes().to_vec();
+        for (place, byte) in changes {
+            bytes[place] = byte;
+        }
+        refusal(&bytes);
+    }
+
+    #[test]
+    fn any_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+        prop_assert!(refusal(&bytes).is_some());
+    }
+
+    /// Another number, word, list or nothing in the place of any value.
+    #[test]
+    fn changed_values_never_panic(place in any::<prop::sample::Index>(), value in prop_oneof![
+        Just(json!(null)), Just(json!(-1)), Just(json!(u64::MAX)), Just(json!("")), Just(json!([])), Just(json!({})),
+        Just(json!(true)), Just(json!(0.5)), any::<u32>().prop_map(Value::from), any::<String>().prop_map(Value::from),
+    ]) {
+        let mut report: Value = serde_json::from_str(WHOLE).unwrap();
+        let mut places = Vec::new();
+        pointers(&report, String::new(), &mut places);
+        let place = place.get(&places);
+        *report.pointer_mut(place).unwrap() = value;
+        let bytes = report.to_string();
+        if refusal(bytes.as_bytes()).is_none() {
+            answer_all(&parse(bytes.as_bytes()).unwrap());
+        }
+    }
+}
+
+/// Every question, in every form: what is read is good for all of them.
+fn answer_all(saved: &Saved) {
+    let Saved { graph, users, groups, .. } = saved;
+    let mut diagnosis = saved.diagnosis.clone().unwrap_or_default();
+    let drawing = crate::judge::dataflow::draw(graph, &diagnosis);
+    let rules = audit::audit(graph, groups, &audit::Thresholds { max_ends: Some(1) });
+    diagnosis.findings = audit::together(std::mem::take(&mut diagnosis.findings), rules);
+    let columns: Vec<Column> = Column::ALL.iter().copied().filter(|column| column.is_selectable()).collect();
+    let forms = [
+        Format::Ends(TableFormat { columns, asked_for: true, headings: true }),
+        Format::Tables { headings: true },
+        Format::Json,
+        Format::Ndjson,
+        Format::Telling,
+        Format::Drawing(DrawingFormat::Tree),
+        Format::Drawing(DrawingFormat::Json),
+    ];
+    let asked = [
+        Asked::Everything,
+        Asked::Processes(graph.parents.keys().copied().collect()),
+        Asked::Pipes(graph.pipes.iter().map(|pipe| pipe.id).collect()),
+    ];
+    for asked in &asked {
+        let told = Told { diagnosis: &diagnosis, groups, asked, audited: None, may_probe: false };
+        for format in &forms {
+            for width in [None, Some(60)] {
+                let mut text = Vec::new();
+                let style = Style { width, color: false };
+                render(graph, users, Some(&told), Some(&drawing), format, &style, &mut text).unwrap();
+                let text = String::from_utf8(text).unwrap();
+                assert!(!text.chars().any(|c| c != '\n' && c.is_ascii_control()), "{format:?}: {text:?}");
+            }
+        }
+    }
+}
+
+fn pointers(value: &Value, here: String, all: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) => fields.iter().for_each(|(name, value)| pointers(value, format!("{here}/{name}"), all)),
+        Value::Array(items) => {
+            items.iter().enumerate().for_each(|(index, value)| pointers(value, format!("{here}/{index}"), all));
+        }
+        _ => {}
+    }
+    all.push(here);
+}
