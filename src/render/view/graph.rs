@@ -7,31 +7,31 @@ use serde::Serialize;
 use super::super::ReportView;
 use super::super::drawing::usual_fd;
 use super::Each;
-use crate::judge::dataflow::{Absence, Drawing, Flow, InheritedCopy, Mark, Participant};
+use crate::judge::dataflow::{Absence, Dataflow, Flow, InheritedCopy, Mark, Participant};
 use crate::model::{AccessMode, PipeKind, Process, Severity, Side};
 use crate::shape::{self, Command, Edge, Graph, SCHEMA_VERSION, exact};
 
 impl<'a> ReportView<'a> {
-    pub(in super::super) fn drawing_view(&'a self, drawing: &'a Drawing) -> Graph<'a, impl Serialize, impl Serialize> {
+    pub(in super::super) fn drawing_view(&'a self, dataflow: &'a Dataflow) -> Graph<'a, impl Serialize, impl Serialize> {
         Graph {
             schema_version: SCHEMA_VERSION,
             host: self.host(),
             taken_at: self.taken_at(),
             scan: self.scan(),
-            nodes: self.graph.processes.values().map(|process| self.node(process, drawing)).collect(),
-            edges: Each(|| drawing.flows.iter().flat_map(edges)),
-            pipes: Each(|| drawing.flows.iter().map(|flow| self.flow(flow))),
+            nodes: self.graph.processes.values().map(|process| self.node(process, dataflow)).collect(),
+            edges: Each(|| dataflow.flows.iter().flat_map(edges)),
+            pipes: Each(|| dataflow.flows.iter().map(|flow| self.flow(flow))),
         }
     }
 
-    fn node(&self, process: &'a Process, drawing: &Drawing) -> shape::Node<'a> {
+    fn node(&self, process: &'a Process, dataflow: &Dataflow) -> shape::Node<'a> {
         shape::Node {
             pid: process.pid.0,
             ppid: process.ppid,
             command: Command::of(&process.command),
             uid: process.uid.map(|uid| uid.0),
             user: process.uid.and_then(|uid| self.users.name(uid)).map(Cow::Borrowed),
-            marks: drawing.marks.get(&process.pid).into_iter().flatten().map(mark).collect(),
+            marks: dataflow.marks.get(&process.pid).into_iter().flatten().map(mark).collect(),
         }
     }
 
@@ -78,7 +78,7 @@ fn tip(tip: &Participant, side: Side) -> shape::Participant {
 
 fn mark(mark: &Mark) -> shape::Mark {
     shape::Mark {
-        mark: mark.trouble.as_str().into(),
+        mark: mark.kind.as_str().into(),
         severity: Severity::as_str(mark.severity).into(),
         suspected: mark.suspected,
     }
