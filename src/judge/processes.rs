@@ -99,4 +99,4 @@ impl<'a> Processes<'a> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

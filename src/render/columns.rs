@@ -221,9 +221,7 @@ impl ReportView<'_> {
                 (None, Some(Descriptor { pipe: None, target: None, .. })) => unsure(style, text),
                 // No end of it was seen, which this descriptor may be nevertheless.
                 (None, Some(Descriptor { pipe: Some(id), .. }))
-                    if Side::BOTH
-                        .into_iter()
-                        .any(|side| side::may_hide(&self.graph.coverage, id.kind(), side)) =>
+                    if Side::BOTH.into_iter().any(|side| side::may_hide(&self.graph.coverage, id.kind(), side)) =>
                 {
                     unsure(style, text);
                 }

@@ -102,7 +102,7 @@ pub(crate) struct Flow<'a> {
     /// Where there is no reader, the same.
     #[cfg_attr(test, schemars(extend("enum" = ["nobody", "unsure", "hidden", null])))]
     pub(crate) no_reader: Option<Word>,
-    /// Whether everybody holds both its ends, so that it has no direction. It has no edges then.
+    /// Whether it has no direction, since several processes hold both ends and no process uses one only. It has no edges then.
     pub(crate) shared: bool,
     /// The ends of those who use it as little as a shell its children's output: copies of the others, or of a shared pipe all ends.
     pub(crate) apart: Vec<InheritedCopy>,

@@ -149,8 +149,7 @@ impl<'a> Case<'a> {
     fn is_unknowing_copy(&self, pid: Pid, holder: &Holder<'_>) -> bool {
         let from = self.processes.ancestors(pid).find(|ancestor| self.has_all(*ancestor, holder));
         let is_told = |process: &Process| holder.ends.iter().any(|end| is_told_of(process, end));
-        from.is_some_and(|from| self.is_another_program(pid, from))
-            && !self.processes.facts(pid).is_none_or(is_told)
+        from.is_some_and(|from| self.is_another_program(pid, from)) && !self.processes.facts(pid).is_none_or(is_told)
     }
 
     /// Where a job, which is a process group, has a reader and a writer, it is their pipe, and others inherited it, but for those that

@@ -73,7 +73,8 @@ impl<'a> Layout<'a> {
             .chain(flows.iter().filter(|flow| flow.is_junction()).map(|flow| Node::Junction(flow.pipe)))
             .collect();
         let nodes: Vec<Node> = nodes.into_iter().collect();
-        let mut layout = Self { dataflow, pipelines: Vec::new(), shared, arrows: BTreeMap::new(), cycles: BTreeMap::new() };
+        let mut layout =
+            Self { dataflow, pipelines: Vec::new(), shared, arrows: BTreeMap::new(), cycles: BTreeMap::new() };
         layout.find_pipelines(&flows, &nodes, &arrows);
         for arrow in arrows {
             layout.arrows.entry(arrow.from).or_default().push(arrow);

@@ -9,7 +9,11 @@ use crate::why::was_told;
 /// The pipes that the data of these processes at these pipes come through or go through, from the first source to the last reader.
 /// Without processes, everybody at the pipes is meant. Only those who use an end lead on, not who holds a copy, but for the standard
 /// descriptors of the processes themselves; a shared pipe leads nowhere, but is among them if one of the processes has it.
-pub(crate) fn within_reach(dataflow: &Dataflow, pipes: &BTreeSet<PipeId>, pids: Option<&BTreeSet<Pid>>) -> BTreeSet<PipeId> {
+pub(crate) fn within_reach(
+    dataflow: &Dataflow,
+    pipes: &BTreeSet<PipeId>,
+    pids: Option<&BTreeSet<Pid>>,
+) -> BTreeSet<PipeId> {
     let is_meant = |pid: Pid| pids.is_none_or(|pids| pids.contains(&pid));
     let seeds = || dataflow.flows.iter().filter(|flow| pipes.contains(&flow.pipe));
     let has_shared = |flow: &&Flow| flow.shared && flow.apart.iter().any(|apart| is_meant(apart.end.pid));

@@ -12,7 +12,7 @@ use super::{Flow, analyze, within_reach};
 use crate::judge::processes::NO_THREADS;
 use crate::model::{
     AccessMode, Attribution, CommandLine, Coverage, Diagnosis, Endpoint, Fault, Fd, Finding, Host, OpenFlags,
-    Operation, Pid, Pipe, PipeGraph, PipeId, PipeWait, Process, Side, Subject, TaskId, Tid, Wait,
+    Operation, Pid, Pipe, PipeGraph, PipeId, PipeWait, Process, Side, Subject, TaskId, ThreadGroup, Tid, Wait,
 };
 
 /// A process: its PID, its parent, its process group, and its command line.
@@ -149,10 +149,11 @@ fn process_substitution_is_written_by_whoever_has_its_name() {
 }
 
 #[test]
-fn daemon_is_no_part_of_the_job_that_started_it() {
+fn daemon_is_a_part_of_the_job_that_started_it_by_its_output_only() {
     let processes = [(10, 9, 10, "build"), (11, 9, 10, "tee"), (12, 1, 12, "daemon")];
     let ends = [(1, 10, 1, W), (1, 12, 1, W), (1, 11, 0, R)];
-    assert_flow(&processes, &ends, &[10], &[11]);
+    assert_flow(&processes, &ends, &[10, 12], &[11]);
+    assert_flow(&processes, &[(1, 10, 4, W), (1, 12, 4, W), (1, 11, 5, R)], &[10], &[11]);
     // But when the build is over it is the only one.
     assert_flow(&processes, &ends[1..], &[12], &[11]);
     // A child in a session of its own has its parent's pipe.
@@ -272,16 +273,75 @@ fn who_is_to_blame_may_wait_as_well() {
     assert_eq!(told(stalled), ([vec![MarkKind::StalledReader], vec![MarkKind::BlockedWriter]], false));
 }
 
+/// Threads of these processes: some wait for a child, the others for time to pass.
+fn threads(await_children: &[u32], sleep: &[u32]) -> BTreeMap<Pid, ThreadGroup> {
+    use crate::judge::processes::tests::{group, sleeps};
+    use crate::model::{Children, SleepOn, TaskState, WaitTarget};
+    let waits = TaskState::Waits { causes: vec![WaitTarget::Children(Children::All)], besides: None };
+    let awaits = await_children.iter().map(|pid| group(*pid, 1, waits.clone()));
+    awaits.chain(sleep.iter().map(|pid| group(*pid, 1, sleeps(SleepOn::Timer)))).collect()
+}
+
+/// As `assert_flow`, of whom it is known who waits for a child and who is at work.
+#[track_caller]
+fn assert_flow_of(
+    (await_children, sleep): (&[u32], &[u32]),
+    processes: &[Who],
+    ends: &[End],
+    writers: &[u32],
+    readers: &[u32],
+) {
+    let dataflow = analyze(&graph(processes, ends), &threads(await_children, sleep), &Diagnosis::default());
+    let flow = &dataflow.flows[0];
+    let who = format!("{await_children:?} wait for a child, {sleep:?} sleep");
+    assert_eq!((pids(flow, Side::Write), pids(flow, Side::Read)), (writers.to_vec(), readers.to_vec()), "{who}");
+}
+
 #[test]
 fn shell_behind_a_substitution_only_waits() {
     // tee >(grep x | sort) | wc: the shell of the substitution is a child of tee, and has its output too.
     let processes = [(10, 9, 10, "tee /dev/fd/63"), (11, 10, 10, "bash"), (12, 9, 10, "wc")];
-    let graph = graph(&processes, &[(1, 10, 1, W), (1, 11, 1, W), (1, 12, 0, R)]);
-    let waits = |pid: u32| Wait { subject: Subject::Child, ..reads(pid, 1, 0) };
-    for (idle, writers) in [(&[11][..], [10]), (&[10, 11], [11]), (&[10], [11])] {
-        let diagnosis = Diagnosis { waits: idle.iter().map(|pid| waits(*pid)).collect(), findings: Vec::new() };
-        assert_eq!(pids(&analyze(&graph, &NO_THREADS, &diagnosis).flows[0], Side::Write), writers, "{idle:?} wait for a child");
+    let ends = [(1, 10, 1, W), (1, 11, 1, W), (1, 12, 0, R)];
+    assert_flow_of((&[11], &[10]), &processes, &ends, &[10], &[12]);
+    assert_flow_of((&[10, 11], &[]), &processes, &ends, &[11], &[12]);
+    assert_flow_of((&[10], &[11]), &processes, &ends, &[11], &[12]);
+}
+
+#[test]
+fn output_is_of_the_program_and_of_what_it_started() {
+    // tee >(grep x) | cat, with grep in a job of its own or not.
+    for job in [10, 11] {
+        let processes = [(10, 9, 10, "tee /dev/fd/63"), (11, 10, job, "grep x"), (12, 9, 10, "cat")];
+        let ends = [(1, 10, 1, W), (1, 11, 1, W), (1, 12, 0, R)];
+        assert_flow_of((&[], &[10, 11]), &processes, &ends, &[10, 11], &[12]);
+        // Of processes whose threads could not be read, kinship decides.
+        assert_flow(&processes, &ends, &[11], &[12]);
     }
+}
+
+#[test]
+fn input_is_of_the_program_that_it_was_given_to() {
+    // sleep 6000 | diff <(sleep 6001) -
+    let processes = [(10, 9, 10, "sleep 6000"), (11, 9, 10, "diff /dev/fd/63 -"), (12, 11, 10, "sleep 6001")];
+    let ends = [(1, 10, 1, W), (1, 11, 0, R), (1, 12, 0, R)];
+    assert_flow_of((&[], &[10, 11, 12]), &processes, &ends, &[10], &[11]);
+    // But a shell gives its input to the program that it waits for, as in `gen | (cat; true)`.
+    assert_flow_of((&[11], &[10, 12]), &processes, &ends, &[10], &[12]);
+    // And who is seen to read it is a reader, too.
+    let dataflow = analyze(
+        &graph(&processes, &ends),
+        &threads(&[], &[10, 11]),
+        &Diagnosis { waits: vec![reads(12, 1, 0)], findings: Vec::new() },
+    );
+    assert_eq!(pids(&dataflow.flows[0], Side::Read), [11, 12]);
+}
+
+#[test]
+fn worker_in_a_session_of_its_own_gives_a_shared_pipe_its_direction() {
+    // Two have both ends, and 12 has kept only the read end.
+    let processes = [(10, 9, 10, "server"), (11, 10, 10, "server"), (12, 10, 12, "server")];
+    let ends = [(1, 10, 3, R), (1, 10, 4, W), (1, 11, 3, R), (1, 11, 4, W), (1, 12, 3, R)];
+    assert_flow(&processes, &ends, &[10], &[12]);
 }
 
 /// Ten writers on one pipe and ten readers are twenty arrows, and not a hundred; counted only where nothing else is drawn of them.

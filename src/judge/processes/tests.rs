@@ -1,13 +1,8 @@
 use super::*;
 use crate::model::{Children, Fingerprint, TaskId, Tid};
 
-fn group(pid: u32, parent: u32, doing: TaskState) -> (Pid, ThreadGroup) {
-    let task = Task {
-        id: TaskId { pid: Pid(pid), tid: Tid(pid) },
-        doing,
-        idle: None,
-        trace: Fingerprint::default(),
-    };
+pub(in crate::judge) fn group(pid: u32, parent: u32, doing: TaskState) -> (Pid, ThreadGroup) {
+    let task = Task { id: TaskId { pid: Pid(pid), tid: Tid(pid) }, doing, idle: None, trace: Fingerprint::default() };
     let group = ThreadGroup {
         pid: Pid(pid),
         parent: Some(Pid(parent)),
@@ -23,7 +18,7 @@ fn group(pid: u32, parent: u32, doing: TaskState) -> (Pid, ThreadGroup) {
     (Pid(pid), group)
 }
 
-fn sleeps(on: SleepOn) -> TaskState {
+pub(in crate::judge) fn sleeps(on: SleepOn) -> TaskState {
     TaskState::Sleeps(Sleep { on, fd: None, target: None, place: Vec::new() })
 }
 

@@ -99,15 +99,18 @@ impl ReportView<'_> {
             *reads |= copy.end.access.is_on(Side::Read);
             *writes |= copy.end.access.is_on(Side::Write);
         }
-        let groups = [([true, true], "both ends"), ([true, false], "only the read end"), ([false, true], "only the write end")];
+        let groups =
+            [([true, true], "both ends"), ([true, false], "only the read end"), ([false, true], "only the write end")];
         let with = |held: [bool; 2]| -> BTreeSet<Pid> {
             sides.iter().filter(|(_, sides)| **sides == held).map(|(pid, _)| *pid).collect()
         };
         let named = groups.into_iter().map(|(held, words)| (with(held), words)).filter(|(pids, _)| !pids.is_empty());
-        named.map(|(pids, words)| {
-            let (noun, verb) = if pids.len() == 1 { ("process", "holds") } else { ("processes", "hold") };
-            format!("{} {noun} {verb} {words}: {}", pids.len(), self.process_names(&pids))
-        }).collect()
+        named
+            .map(|(pids, words)| {
+                let (noun, verb) = if pids.len() == 1 { ("process", "holds") } else { ("processes", "hold") };
+                format!("{} {noun} {verb} {words}: {}", pids.len(), self.process_names(&pids))
+            })
+            .collect()
     }
 
     /// Each by its name; of many, how many there are of each command.
@@ -133,8 +136,9 @@ impl ReportView<'_> {
 
 /// The descriptors that data go through, where those are not the standard output and the standard input: `2→5`.
 fn descriptors(writer: Option<&Participant>, reader: Option<&Participant>) -> Option<String> {
-    let number =
-        |participant: &Participant, usual: &[u32]| main_fd(participant, usual).map_or_else(|| "open".to_owned(), |fd| fd.to_string());
+    let number = |participant: &Participant, usual: &[u32]| {
+        main_fd(participant, usual).map_or_else(|| "open".to_owned(), |fd| fd.to_string())
+    };
     let (from, to) = (number(writer?, &OUTPUTS), number(reader?, &INPUTS));
     (from != "1" || to != "0").then(|| format!("{from}→{to}"))
 }

@@ -3,10 +3,10 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::io::{self, Write};
 
-use super::super::{ReportView, Style};
 use super::super::columns::push_end;
 use super::super::telling::{Piece, write_piece};
 use super::super::text::{TextRole, width};
+use super::super::{ReportView, Style};
 use super::{MOST_PIPES, ink, mark};
 use crate::judge::dataflow::layout::{Arrow, Layout, Node, Pipeline};
 use crate::judge::dataflow::{Flow, InheritedCopy, MANY};

@@ -12,7 +12,10 @@ use crate::model::{AccessMode, PipeKind, Process, Severity, Side};
 use crate::shape::{self, Command, Edge, Graph, SCHEMA_VERSION, exact};
 
 impl<'a> ReportView<'a> {
-    pub(in super::super) fn drawing_view(&'a self, dataflow: &'a Dataflow) -> Graph<'a, impl Serialize, impl Serialize> {
+    pub(in super::super) fn drawing_view(
+        &'a self,
+        dataflow: &'a Dataflow,
+    ) -> Graph<'a, impl Serialize, impl Serialize> {
         Graph {
             schema_version: SCHEMA_VERSION,
             host: self.host(),
