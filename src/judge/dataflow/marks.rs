@@ -1,4 +1,4 @@
-//! What a diagnosis says of the processes in a drawing.
+//! What a diagnosis says of the processes in a drawing. Judges nothing itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,7 +40,7 @@ words! {
     }
 }
 
-/// What is wrong with each process, the worst first. What is only worth knowing is left out, but for leaked ends.
+/// By process, the worst first. Notices are left out, except for leaked ends.
 pub(super) fn marks(graph: &PipeGraph, diagnosis: &Diagnosis) -> BTreeMap<Pid, Vec<Mark>> {
     let mut marks: BTreeMap<Pid, BTreeSet<Mark>> = BTreeMap::new();
     let waiting = waiting(diagnosis);
@@ -48,7 +48,7 @@ pub(super) fn marks(graph: &PipeGraph, diagnosis: &Diagnosis) -> BTreeMap<Pid, V
         let severity = finding.severity();
         let is_bad = severity < Severity::Info;
         let (waits, others) = parts(&waiting, finding);
-        let told: Vec<(BTreeSet<Pid>, MarkKind)> = match finding.code() {
+        let found: Vec<(BTreeSet<Pid>, MarkKind)> = match finding.code() {
             Code::Deadlock => vec![(all(&finding.tasks), MarkKind::Deadlock)],
             Code::SelfDeadlock => vec![(all(&finding.tasks), MarkKind::SelfDeadlock)],
             Code::LeakedWriteEnd if is_bad => {
@@ -60,7 +60,7 @@ pub(super) fn marks(graph: &PipeGraph, diagnosis: &Diagnosis) -> BTreeMap<Pid, V
             _ => Vec::new(),
         };
         let suspected = finding.proof() == Certainty::Suspected;
-        for (pids, kind) in told.into_iter().chain([(all(finding.behind()), MarkKind::Behind)]) {
+        for (pids, kind) in found.into_iter().chain([(all(finding.behind()), MarkKind::Behind)]) {
             for pid in pids {
                 marks.entry(pid).or_default().insert(Mark { severity, kind, suspected });
             }
@@ -71,14 +71,13 @@ pub(super) fn marks(graph: &PipeGraph, diagnosis: &Diagnosis) -> BTreeMap<Pid, V
         let mark = Mark { severity: Severity::Warning, kind: MarkKind::Stopped, suspected: false };
         marks.entry(process.pid).or_default().insert(mark);
     }
-    marks.into_iter().map(|(pid, marks)| (pid, told_once(marks))).collect()
+    marks.into_iter().map(|(pid, marks)| (pid, distinct(marks))).collect()
 }
 
 fn all(tasks: &[TaskId]) -> BTreeSet<Pid> {
     tasks.iter().map(|task| task.pid).collect()
 }
 
-/// Who waits for which pipe, and on which side of it.
 fn waiting(diagnosis: &Diagnosis) -> BTreeSet<(PipeId, Pid, Side)> {
     let sides = |wait: &Wait| {
         let Subject::Pipe(PipeWait { pipe: Some(pipe), access, .. }) = wait.subject else { return Vec::new() };
@@ -88,7 +87,7 @@ fn waiting(diagnosis: &Diagnosis) -> BTreeSet<(PipeId, Pid, Side)> {
     diagnosis.waits.iter().flat_map(sides).collect()
 }
 
-/// Those that a finding is about: who waits for one of its pipes, and the others. A saved report has no more of them than this.
+/// The processes of a finding: those that wait for one of its pipes, and the others.
 fn parts(waiting: &BTreeSet<(PipeId, Pid, Side)>, finding: &Finding) -> (BTreeSet<Pid>, BTreeSet<Pid>) {
     // A holder of a leaked write end may wait for room in it, and a stalled reader for data in poll(2).
     let side = if finding.code() == Code::StalledReader { Side::Write } else { Side::Read };
@@ -96,8 +95,8 @@ fn parts(waiting: &BTreeSet<(PipeId, Pid, Side)>, finding: &Finding) -> (BTreeSe
     all(&finding.tasks).into_iter().partition(waits)
 }
 
-/// Who is in a deadlock is told that alone, and not that it is behind another one too.
-fn told_once(marks: BTreeSet<Mark>) -> Vec<Mark> {
+/// A process in a deadlock is not marked as blocked behind another one too.
+fn distinct(marks: BTreeSet<Mark>) -> Vec<Mark> {
     let mut kinds = BTreeSet::new();
     let is_deadlock = |mark: &Mark| matches!(mark.kind, MarkKind::Deadlock | MarkKind::SelfDeadlock);
     let is_in_one = marks.iter().any(is_deadlock);
@@ -105,7 +104,7 @@ fn told_once(marks: BTreeSet<Mark>) -> Vec<Mark> {
     marks.into_iter().filter(is_new).collect()
 }
 
-/// The write ends that keep somebody from end of file.
+/// The write ends that hold back an end of file.
 pub(super) fn leaked(diagnosis: &Diagnosis) -> BTreeSet<(PipeId, Pid)> {
     let waiting = waiting(diagnosis);
     let leaks = diagnosis.findings.iter().filter(|finding| finding.code() == Code::LeakedWriteEnd);
