@@ -25,7 +25,7 @@ use crate::users::Users;
 pub use self::difference::render_difference;
 pub use self::json::SCHEMA;
 pub use self::telling::{Asked, Told};
-pub(crate) use self::text::escape_name;
+pub(crate) use self::text::{escape_name, sanitize_sentence};
 
 /// So many ends are shown one below the other on a terminal.
 const FEW_ENDS: usize = 8;
