@@ -114,7 +114,7 @@ fn values_without_sense_are_refused() {
         ("/threads/0/tasks/0/doing", json!("dreams"), r#"dreams"#),
         ("/threads/0/tasks/1/sleep", json!(null), "invalid type: null"),
         ("/threads/0/tasks/0/idle_seconds", json!(-1.0), r#"-1.0"#),
-        ("/threads/0/tasks/0/idle_seconds", json!(1e300), r#"1e300"#),
+        ("/threads/0/tasks/0/idle_seconds", json!(1e300), r#"1e+300"#),
         ("/threads/0/tasks/0/causes/0/operation", json!("seek"), r#"seek"#),
         ("/waits/0/certainty", json!("sure"), r#"sure"#),
         ("/findings/0/code", json!("sloth"), r#"sloth"#),
