@@ -175,3 +175,55 @@ fn leaked_write_end_is_marked() {
         assert_eq!(json["edges"][0]["from"]["leaked"], true);
     }
 }
+
+/// What an edge says, in the words of a scene.
+fn told_edges(told: &Value) -> BTreeSet<Edge> {
+    let end = |end: &Value| Some((end.get(0)?.as_u64()?, end.get(1)?.as_u64()?));
+    let edge = |it: &Value| (it[0].as_str().expect("an ID").to_owned(), end(&it[1]), end(&it[2]));
+    told.as_array().expect("edges").iter().map(edge).collect()
+}
+
+/// A standard descriptor is of the program that was started with it, whoever else has it: but of those that only wait for a child.
+#[test]
+fn input_and_output_are_those_of_each_program() {
+    need!(Need::PYTHON, BASH);
+    for &user in User::all() {
+        let scene = Scene::start_with("graph_stdio", user, &["pipelines"]);
+        let json = json(user, &["-p", &scene.truth.number("/me").to_string(), "--descendants"]);
+        let drawn = edges(&json);
+        let mut all = BTreeSet::new();
+        for case in scene.truth.more["cases"].as_array().expect("cases") {
+            let expected = told_edges(&case["edges"]);
+            let pipes: BTreeSet<&String> = expected.iter().map(|edge| &edge.0).collect();
+            let of_case: BTreeSet<Edge> = drawn.iter().filter(|edge| pipes.contains(&edge.0)).cloned().collect();
+            assert_eq!(of_case, expected, "{}", case["command"]);
+            all.extend(expected);
+        }
+        assert_eq!(drawn, all);
+    }
+}
+
+#[test]
+fn a_pipe_without_direction_names_the_ends_that_each_process_has() {
+    need!(Need::PYTHON);
+    for &user in User::all() {
+        let scene = Scene::start_with("graph_stdio", user, &["shared"]);
+        let (pipe, heir) = (scene.truth.text("/pipe"), scene.truth.number("/heir"));
+        let [one, other] = scene.truth.numbers("both").try_into().expect("two");
+        let expected = format!(
+            "{pipe}: 2 processes hold both ends: python3 ({one}), python3 ({other}); \
+             1 process holds only the write end: sleep ({heir})\n"
+        );
+        assert_eq!(tree(user, &[pipe]), expected);
+        let json = json(user, &[pipe]);
+        let ends: BTreeSet<(u64, &str)> = json["pipes"][0]["apart"]
+            .as_array()
+            .expect("ends")
+            .iter()
+            .map(|end| (end["pid"].as_u64().expect("a PID"), end["access"].as_str().expect("a word")))
+            .collect();
+        let [one, other, heir] = [one, other, heir].map(u64::from);
+        assert_eq!(ends, [(one, "r"), (one, "w"), (other, "r"), (other, "w"), (heir, "w")].into());
+        assert_eq!(json["pipes"][0]["shared"], true);
+    }
+}
