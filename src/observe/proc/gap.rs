@@ -1,4 +1,4 @@
-//! From an errno to a gap: how what could not be read is told, in one place.
+//! From an errno to a gap: how what could not be read is reported.
 
 use rustix::io::Errno;
 
@@ -9,7 +9,7 @@ pub(super) fn is_refusal(errno: Errno) -> bool {
     matches!(errno, Errno::ACCESS | Errno::PERM)
 }
 
-/// A gap of which nothing but the cause is known yet: who it is, the process directory tells.
+/// A gap at a process of which nothing else is known; see [`ProcessDir::gap`](super::process::ProcessDir::gap).
 pub(super) fn gap(pid: Pid, what: UnreadablePart, errno: Errno, may_hold: PossibleEnds) -> Gap {
     Gap {
         pid,

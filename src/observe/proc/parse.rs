@@ -7,9 +7,9 @@ use std::str::FromStr;
 
 use procfs::{FromRead as _, ProcessCGroups};
 
-use crate::model::{Device, OpenFlags, PipeId, Uid};
+use crate::model::{OpenFlags, PipeId, Uid};
 
-/// The numbers that user space may read off the left of a line such as `Uid:\t1000\t1000\t1000\t1000`.
+/// The numbers at the beginning of a text such as `\t1000\t1000\t1000\t1000`, up to the first word that is none.
 fn numbers<T: FromStr>(text: &[u8]) -> impl Iterator<Item = T> {
     text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).map_while(number)
 }
@@ -101,7 +101,7 @@ pub(super) struct Status {
     pub(super) uid: Option<Uid>,
     /// `NSpid:\t1058\t11\t1`: its number in the PID namespace of the proc, in the one below that, and so on down to its own.
     pub(super) ns_pids: Vec<u32>,
-    /// `TracerPid:\t0` where nobody traces it.
+    /// The process that traces it: `TracerPid:\t0` where none does.
     pub(super) tracer: Option<u32>,
     /// `SigBlk:\t0000000000004000`, in hexadecimal.
     pub(super) blocks: Option<u64>,
@@ -112,12 +112,12 @@ pub(super) struct Status {
 }
 
 impl Status {
-    /// The number by which it knows itself, where that is in another PID namespace.
+    /// Its number in its own PID namespace, where that is another than that of the proc.
     pub(super) fn ns_pid(&self) -> Option<u32> {
         self.ns_pids.iter().skip(1).last().copied()
     }
 
-    /// How many PID namespaces below that of the proc its own is.
+    /// The number of PID namespaces between its own and that of the proc.
     pub(super) fn level(&self) -> usize {
         self.ns_pids.len().saturating_sub(1)
     }
@@ -150,7 +150,7 @@ pub(super) fn status(text: &[u8]) -> Status {
     status
 }
 
-/// The soft limit in the line `Max open files            1024                 4096                 files` of /proc/PID/limits; see
+/// The soft limit, in the line `Max open files            1024                 4096                 files` of /proc/PID/limits; see
 /// `proc_pid_limits(5)`. None where it is `unlimited`.
 pub(super) fn fd_limit(text: &[u8]) -> Option<u64> {
     let mut lines = text.split(|byte| *byte == b'\n');
@@ -282,7 +282,7 @@ fn is_hex(text: &str, digits: usize) -> bool {
     text.len() == digits && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// How many descriptors are in flight to a UNIX socket, by its fdinfo: `scm_fds: 1`, since Linux 5.6.
+/// The number of descriptors in flight to a UNIX socket, by its fdinfo: `scm_fds: 1`, since Linux 5.6.
 pub(super) fn in_flight(text: &[u8]) -> u64 {
     let line = text.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"scm_fds:"));
     line.and_then(|rest| number(rest.trim_ascii())).unwrap_or(0)
@@ -300,43 +300,6 @@ pub(super) fn registered_pipes(text: &[u8]) -> Vec<PipeId> {
         anonymous_pipe(path.get(1..)?.trim_ascii())
     };
     files.filter_map(pipe).collect()
-}
-
-/// A file system that is mounted, by a line of mountinfo: `42 24 0:40 / /proc rw - proc proc rw,hidepid=invisible`; see
-/// `proc_pid_mountinfo(5)`.
-struct SuperBlock<'a> {
-    device: Option<Device>,
-    kind: &'a [u8],
-    options: &'a [u8],
-}
-
-impl<'a> SuperBlock<'a> {
-    fn all(text: &'a [u8]) -> impl Iterator<Item = Self> {
-        text.split(|byte| *byte == b'\n').filter_map(|line| {
-            let mut fields = line.split(|byte| *byte == b' ');
-            let device = fields.nth(2).and_then(number);
-            let mut fields = fields.skip_while(|field| *field != b"-").skip(1);
-            Some(Self { device, kind: fields.next()?, options: fields.nth(1)? })
-        })
-    }
-
-    /// The value of an option, which is given by its name and `=`.
-    fn option(&self, name: &[u8]) -> Option<&'a [u8]> {
-        self.options.split(|byte| *byte == b',').find_map(|option| option.strip_prefix(name))
-    }
-}
-
-/// The pipes of which the kernel holds the write end for an autofs mount, by mountinfo: `pipe_ino=18913`.
-pub(super) fn autofs_pipes(text: &[u8]) -> Vec<PipeId> {
-    let autofs = SuperBlock::all(text).filter(|mounted| mounted.kind == b"autofs");
-    // It is -1 for a mount that nobody serves any more.
-    autofs.filter_map(|mounted| Some(PipeId::Anonymous { inode: number(mounted.option(b"pipe_ino=")?)? })).collect()
-}
-
-/// Whether the proc on this device is mounted with `hidepid`, by mountinfo. The option is shown only where it hides something
-/// (`proc_show_options` in fs/proc/root.c).
-pub(super) fn is_hidepid(text: &[u8], device: Device) -> bool {
-    SuperBlock::all(text).any(|mounted| mounted.device == Some(device) && mounted.option(b"hidepid=").is_some())
 }
 
 #[cfg(test)]
