@@ -53,7 +53,7 @@ pub(super) fn thread_group(pid: Pid, context: &Context<'_>) -> Option<ThreadGrou
         parent: stat.ppid.map(Pid),
         pgid: stat.pgid,
         sid: stat.sid,
-        command: stat.command,
+        command: stat.command.into(),
         tracer: status.tracer.map(Pid),
         // Where it is not known, it may be any.
         catches: status.catches.unwrap_or(u64::MAX),
@@ -245,7 +245,7 @@ impl Look<'_> {
 
     fn in_middle(&self, pipe: Option<(PipeId, AccessMode)>, fd: Fd) -> TaskState {
         match pipe {
-            Some((pipe, _)) => self.sleep(SleepOn::FileInPipe(pipe), Some(fd), None),
+            Some((pipe, _)) => self.sleep(SleepOn::FileInPipe { pipe }, Some(fd), None),
             None => self.sleeps(SleepOn::Other, Some(fd)),
         }
     }
@@ -267,7 +267,7 @@ impl Look<'_> {
             }
             _ => None,
         };
-        let path = path.map(|path| base.name(path));
+        let path = path.map(|path| base.name(path).into());
         let access = flags.and_then(|flags| OpenFlags(flags).access()).unwrap_or(AccessMode::ReadWrite);
         waits(WaitTarget::Pipe(PipeWait { operation: Operation::Open, access, fd: None, pipe, path }))
     }
@@ -376,7 +376,8 @@ impl Look<'_> {
     }
 
     fn sleep(&self, on: SleepOn, fd: Option<Fd>, target: Option<Vec<u8>>) -> TaskState {
-        TaskState::Sleeps(Sleep { on, fd, target, place: parse::line(&self.task.fingerprint.wchan).to_vec() })
+        let place = String::from_utf8_lossy(parse::line(&self.task.fingerprint.wchan)).into_owned();
+        TaskState::Sleeps(Sleep { on, fd, target: target.map(Into::into), place })
     }
 }
 

@@ -238,7 +238,7 @@ impl FdDir<'_> {
             access,
             flags,
             file_type: by_name.or_else(|| stat.and_then(file_type)).or(pipe.map(|_| FileType::Fifo)),
-            target,
+            target: target.map(Into::into),
             pipe,
         }
     }

@@ -42,7 +42,7 @@ pub(crate) fn hidden(proc_root: &Path) -> Result<Hidden, Error> {
                 HiddenEvidence::InFlight(holder) => hidden.in_flight.push(holder),
                 HiddenEvidence::Registered(pipe, holder) => hidden.registered.push((pipe, holder)),
                 HiddenEvidence::Ring(pid) => hidden.rings.push(pid),
-                HiddenEvidence::Exiting(pid, command) => hidden.exiting.push((pid, command)),
+                HiddenEvidence::Exiting(pid, command) => hidden.exiting.push((pid, command.into())),
             }
         }
     }
@@ -93,7 +93,7 @@ fn look_in(table: &Table, context: &Context<'_>, result: &mut ProcessResult) -> 
         context.heartbeat.enter(step);
         let timed_out = context.timed_out;
         if timed_out.contains(step) || timed_out.contains(ScanStep::FdInfo(table.tid, fd)) {
-            result.gaps.push(unread(UnreadablePart::Fd(fd), Errno::TIMEDOUT));
+            result.gaps.push(unread(UnreadablePart::Fd { fd }, Errno::TIMEDOUT));
             continue;
         }
         // What is gone or refused says nothing; what is refused, the scan has named.
@@ -103,7 +103,7 @@ fn look_in(table: &Table, context: &Context<'_>, result: &mut ProcessResult) -> 
             continue;
         }
         let text = dir.fdinfo_text(fd).unwrap_or_default();
-        let holder = || HolderFd { pid: process.pid, fd, command: process.command() };
+        let holder = || HolderFd { pid: process.pid, fd, command: process.command().into() };
         if is_ring {
             result.hidden.push(HiddenEvidence::Ring(process.pid));
             let registered = parse::registered_pipes(&text).into_iter();

@@ -58,7 +58,7 @@ impl ProcessDir {
 
     /// A gap at this process, with its name and user.
     pub(super) fn gap(&self, scanner: &Scanner, what: UnreadablePart, errno: Errno, may_hold: PossibleEnds) -> Gap {
-        let command = self.command();
+        let command = self.command().into();
         let uid = if scanner.options.detail >= Detail::All { parse::status(&self.text("status")).uid } else { None };
         Gap { command, uid, ..gap(self.pid, what, errno, may_hold) }
     }
@@ -72,7 +72,7 @@ impl ProcessDir {
         let timed_out = context.timed_out.contains(ScanStep::Facts);
         context.heartbeat.enter(ScanStep::Facts);
         result.process = Some(if timed_out || scanner.options.detail == Detail::Command {
-            Process { command: self.command(), ..Process::unknown(self.pid) }
+            Process { command: self.command().into(), ..Process::unknown(self.pid) }
         } else {
             self.all_facts(scanner, tid, result)
         });
@@ -103,10 +103,10 @@ impl ProcessDir {
             pgid: stat.pgid,
             sid: stat.sid,
             uid: status.uid,
-            command: if stat.command.is_empty() { self.command() } else { stat.command },
+            command: if stat.command.is_empty() { self.command() } else { stat.command }.into(),
             cmdline: cmdline.ok(),
             state: stat.state,
-            started_at: stat.start_time.and_then(|ticks| scanner.clock.at(ticks)),
+            started_at: stat.start_time.and_then(|ticks| scanner.clock.at(ticks)).map(Into::into),
             ns_pid: status.ns_pid(),
             container: group.container,
             unit: group.unit,

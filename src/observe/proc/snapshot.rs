@@ -59,7 +59,7 @@ impl Snapshot {
         let proc_fs = scanner.root.proc_fs.as_ref();
         let own_pids = proc_fs.is_some_and(|proc_fs| proc_fs.own_pids);
         let mut snapshot = Self {
-            host: Host { booted_at: scanner.clock.booted_at, ..scanner.root.host() },
+            host: Host { booted_at: scanner.clock.booted_at.map(Into::into), ..scanner.root.host() },
             taken_at,
             coverage: Coverage {
                 proc_root: scanner.root.path().to_owned(),

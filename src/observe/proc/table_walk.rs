@@ -176,7 +176,7 @@ impl<'a> TableWalk<'a> {
             Ok(seen) => self.result.ends.extend(seen),
             Err(errno) if self.context.scanner.root.is_vanished(errno) => return self.gone.push(fd),
             Err(errno) if is_refusal(errno) && self.context.scanner.root.is_real() => self.record_refused(fd, errno),
-            Err(errno) => self.record(UnreadablePart::Fd(fd), errno, PossibleEnds::ANYTHING),
+            Err(errno) => self.record(UnreadablePart::Fd { fd }, errno, PossibleEnds::ANYTHING),
         }
         if self.describes {
             let descriptor = self.dir.describe(fd);
@@ -199,7 +199,7 @@ impl<'a> TableWalk<'a> {
             None => PossibleEnds { anonymous: false, ..PossibleEnds::ANYTHING },
         };
         let mount = info.mnt_id.and_then(|id| mounts::mount_point(&self.table.process, id));
-        let unread = self.gap(UnreadablePart::Fd(fd), Errno::TIMEDOUT, may_hold);
+        let unread = self.gap(UnreadablePart::Fd { fd }, Errno::TIMEDOUT, may_hold);
         self.result.gaps.push(Gap { mount, ..unread });
     }
 
