@@ -37,7 +37,7 @@ pub(super) fn thread_group(pid: Pid, context: &Context<'_>) -> Option<ThreadGrou
     }
     let status = parse::status(&process.text("status"));
     let files = task_files(&process, &stat, status.switches, context);
-    // An epoll_ctl(2) may hold the lock of the epoll while a file system does not answer, and its fdinfo waits for that lock.
+    // `epoll_ctl(2)` may hold the lock of the epoll while a file system does not answer, and its fdinfo waits for that lock.
     let reads_epolls =
         files.iter().all(|task| task.state != Some('D') && !task.fingerprint.wchan.starts_with(b"request_wait_answer"));
     let child_pids = ChildPids::new(&process, status.level());
@@ -293,7 +293,7 @@ impl Look<'_> {
         TaskState::Waits { causes, besides: timeout.then_some(AlternativeWake::Timeout).or(files) }
     }
 
-    /// What an epoll watches; none where a file of it cannot be told, since its number is another's by now.
+    /// What an epoll watches; none where a file of it cannot be identified, since its number is another's by now.
     fn epoll(&self, epoll: Fd) -> Option<Vec<Fd>> {
         if !self.reads_epolls {
             return None;

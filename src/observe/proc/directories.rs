@@ -64,8 +64,9 @@ fn split(path: &[u8]) -> (&[u8], &[u8]) {
 
 /// Which users the directories of a path, from the root on, let through, and which they let replace the file.
 fn allowed(way: &[Statx], file: &PipeFile) -> Directories {
-    let passes = |who: Class| way.iter().all(|dir| may(who, dir, SEARCH));
-    let replaces = |who: &Class| way.iter().take_while(|dir| may(*who, dir, SEARCH)).any(|dir| may_replace(*who, dir));
+    let passes = |class: Class| way.iter().all(|dir| may(class, dir, SEARCH));
+    let replaces =
+        |class: &Class| way.iter().take_while(|dir| may(*class, dir, SEARCH)).any(|dir| may_replace(*class, dir));
     let owners = || way.iter().map(|dir| Uid(dir.stx_uid)).filter(|owner| *owner != Uid(0));
     let groups = || way.iter().map(|dir| Gid(dir.stx_gid)).filter(|group| *group != Gid(0));
     let (owner, group) = (Class::Owner(file.owner), Class::Group(file.group));
@@ -83,8 +84,8 @@ fn allowed(way: &[Statx], file: &PipeFile) -> Directories {
 }
 
 /// Whether a directory grants that. Its owner may change its mode, and so may do anything.
-fn may(who: Class, dir: &Statx, what: u16) -> bool {
-    let mode = match who {
+fn may(class: Class, dir: &Statx, what: u16) -> bool {
+    let mode = match class {
         Class::Owner(owner) | Class::Above(owner) if owner.0 == dir.stx_uid => return true,
         Class::Group(group) if group.0 == dir.stx_gid => dir.stx_mode >> 3,
         _ => dir.stx_mode,
@@ -92,9 +93,9 @@ fn may(who: Class, dir: &Statx, what: u16) -> bool {
     mode & what != 0
 }
 
-fn may_replace(who: Class, dir: &Statx) -> bool {
-    let is_own = matches!(who, Class::Above(owner) if owner.0 == dir.stx_uid);
-    is_own || (may(who, dir, WRITE) && dir.stx_mode & STICKY == 0)
+fn may_replace(class: Class, dir: &Statx) -> bool {
+    let is_own = matches!(class, Class::Above(owner) if owner.0 == dir.stx_uid);
+    is_own || (may(class, dir, WRITE) && dir.stx_mode & STICKY == 0)
 }
 
 fn look(dir: impl AsFd, name: &[u8], how: AtFlags) -> Option<Statx> {

@@ -26,22 +26,18 @@ pub(super) fn gap(pid: Pid, what: UnreadablePart, errno: Errno, may_hold: Possib
 
 /// The name of an errno, as in errno(3).
 fn errno_name(errno: Errno) -> String {
-    let name = match errno {
-        Errno::ACCESS => "EACCES",
-        Errno::INVAL => "EINVAL",
-        Errno::IO => "EIO",
-        Errno::ISDIR => "EISDIR",
-        Errno::LOOP => "ELOOP",
-        Errno::MFILE => "EMFILE",
-        Errno::NAMETOOLONG => "ENAMETOOLONG",
-        Errno::NFILE => "ENFILE",
-        Errno::NOENT => "ENOENT",
-        Errno::NOMEM => "ENOMEM",
-        Errno::NOTDIR => "ENOTDIR",
-        Errno::PERM => "EPERM",
-        Errno::SRCH => "ESRCH",
-        Errno::TIMEDOUT => "ETIMEDOUT",
-        other => return format!("errno {}", other.raw_os_error()),
-    };
-    name.to_owned()
+    let number = errno.raw_os_error();
+    syscalls::Errno::new(number).name().map_or_else(|| format!("errno {number}"), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errnos_have_the_names_of_the_manual() {
+        assert_eq!([Errno::ACCESS, Errno::TIMEDOUT].map(errno_name), ["EACCES", "ETIMEDOUT"]);
+        assert_eq!([Errno::AGAIN, Errno::OPNOTSUPP].map(errno_name), ["EAGAIN", "EOPNOTSUPP"]);
+        assert_eq!(errno_name(Errno::from_raw_os_error(4000)), "errno 4000");
+    }
 }

@@ -1,4 +1,4 @@
-//! What a worker is doing, published so that the thread that waits for it can tell when it hangs.
+//! What a worker is doing, published so that the waiting thread can detect that it hangs.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,7 +15,7 @@ pub(super) enum ScanStep {
     Table,
     /// Looking at a descriptor in the table of the process, or of a thread.
     Fd(Option<Tid>, Fd),
-    /// Reading fdinfo of a descriptor. That of an epoll takes a lock that epoll_ctl(2) holds (`ep_show_fdinfo` in fs/eventpoll.c).
+    /// Reading fdinfo of a descriptor. That of an epoll takes a lock that `epoll_ctl(2)` holds (`ep_show_fdinfo` in fs/eventpoll.c).
     FdInfo(Option<Tid>, Fd),
     /// Listing and comparing threads.
     Threads,

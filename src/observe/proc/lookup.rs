@@ -88,9 +88,9 @@ fn in_time(look: impl FnOnce() -> io::Result<Seen> + Send + 'static) -> io::Resu
 
 fn name_type(file_type: Type) -> (&'static str, &'static str) {
     match file_type {
-        Type::RegularFile => ("a plain file", "; `lsof FILE` or `fuser -v FILE` tell who has it open"),
+        Type::RegularFile => ("a plain file", "; `lsof FILE` or `fuser -v FILE` show which processes have it open"),
         Type::Directory => ("a directory", ""),
-        Type::Socket => ("a socket", "; `ss -xp` shows both its ends"),
+        Type::Socket => ("a socket", "; `ss -xp` shows both of its ends"),
         Type::CharacterDevice | Type::BlockDevice => ("a device", ""),
         _ => ("something else", ""),
     }

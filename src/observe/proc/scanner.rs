@@ -109,7 +109,7 @@ fn unanswered(process: &ProcessDir, context: &Context<'_>, result: &mut ProcessR
     });
 }
 
-/// The tables of a process besides its leader's; a gap where they cannot be told.
+/// The tables of a process besides its leader's; a gap where they cannot be listed.
 pub(super) fn tables(process: &ProcessDir, context: &Context<'_>, result: &mut ProcessResult) -> Tables {
     let scanner = context.scanner;
     let listed = if context.timed_out.contains(ScanStep::Threads) {
@@ -153,7 +153,7 @@ fn scan_threads(process: &Arc<ProcessDir>, tables: Tables, context: &Context<'_>
     }
 }
 
-/// Walks a thread's table of which it cannot be told whether it is shared, and keeps what no table before it shows. In a saved
+/// Walks a thread's table that may be shared, and keeps what no table before it shows. In a saved
 /// tree, where nothing moves, a table that differs at all is one of its own.
 fn walk_unless_known(table: &Table, context: &Context<'_>, result: &mut ProcessResult) {
     let mut own = ProcessResult::new(table.process.pid);

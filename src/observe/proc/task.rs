@@ -17,11 +17,11 @@ pub(super) enum Tables {
     Shared,
     /// One of each group of threads that share a table, the leader's group left out.
     Private(Vec<Tid>),
-    /// It cannot be told which are shared: these are all other threads.
+    /// All other threads, where the kernel does not say which share a table.
     Unknown(Vec<Tid>),
 }
 
-/// The number of threads of a process, by the link count of its task directory; one where that cannot be told.
+/// The number of threads of a process, by the link count of its task directory; one where that cannot be read.
 fn count(scanner: &Scanner, process: &ProcessDir) -> u64 {
     if !scanner.root.is_real() {
         return u64::MAX;
