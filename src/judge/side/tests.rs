@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::model::{
     AccessMode, Fd, Gap, Hidden, HolderFd, Host, Opener, Pid, PipeLimits, PossibleEnds, Probed, TaskId, Tid, ViewLimit,
