@@ -120,6 +120,12 @@ pub(crate) fn blocks(text: &str) -> (Vec<Block<'_>>, Vec<&str>) {
     (found, beside)
 }
 
+/// All numbers of these lines, in their order.
+pub(crate) fn numbers(lines: &[&str]) -> Vec<u64> {
+    let digits = lines.iter().flat_map(|line| line.split(|c: char| !c.is_ascii_digit()));
+    digits.filter(|digits| !digits.is_empty()).map(|digits| digits.parse().expect("a number")).collect()
+}
+
 /// Whether it is said that the finding is not proven: one who may hold the end is named, or it is one of so many processes. How many
 /// there are may change from one run to the next.
 pub(crate) fn has_reservation(block: &Block<'_>, finding: &Finding) -> bool {
