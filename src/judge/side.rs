@@ -45,7 +45,7 @@ pub(crate) fn may_hide(coverage: &Coverage, kind: PipeKind, side: Side) -> bool 
 pub(crate) fn may_hide_end(coverage: &Coverage, kind: PipeKind, end: &Endpoint) -> bool {
     coverage.gaps.iter().any(|gap| {
         let is_same = match gap.what {
-            UnreadablePart::Fd(fd) => (gap.tid, fd) == (end.tid, end.fd),
+            UnreadablePart::Fd { fd } => (gap.tid, fd) == (end.tid, end.fd),
             UnreadablePart::FdTable | UnreadablePart::FdLinks | UnreadablePart::Tasks | UnreadablePart::Cmdline => true,
         };
         let covers = |side: Side| end.access.is_on(side) && gap.may_hold.covers(kind, side);
@@ -87,7 +87,7 @@ pub(crate) fn hidden_holders(graph: &PipeGraph, pipe: &Pipe) -> Vec<PossibleHold
         holders.extend(all(unread_holders));
     }
     if holders.is_empty() {
-        holders.push(PossibleHolder::nobody(HiddenVia::ViewLimit));
+        holders.push(PossibleHolder::nobody(HiddenVia::Outside));
     }
     holders.sort_unstable();
     holders.dedup();
@@ -109,7 +109,7 @@ pub(crate) fn unread_holders(graph: &PipeGraph, pipe: PipeId, side: Side) -> Vec
     let later = hidden.gaps.iter().filter(|gap| graph.parents.contains_key(&gap.pid));
     let gaps = graph.coverage.gaps.iter().chain(later).filter(|gap| gap.may_hold.covers(pipe.kind(), side));
     let unread = gaps.map(|gap| PossibleHolder::process(HiddenVia::Unreadable, gap.pid, &gap.command));
-    let outside = graph.coverage.outside.map(|_| PossibleHolder::nobody(HiddenVia::ViewLimit));
+    let outside = graph.coverage.outside.map(|_| PossibleHolder::nobody(HiddenVia::Outside));
     let mut holders: Vec<PossibleHolder> = hidden.anywhere().chain(unread).chain(outside).collect();
     holders.sort_unstable();
     holders.dedup();

@@ -2,6 +2,7 @@
 
 pub mod columns;
 mod difference;
+mod difference_json;
 mod drawing;
 mod fit;
 mod json;
@@ -9,7 +10,6 @@ mod metrics;
 mod table;
 mod telling;
 mod text;
-mod view;
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -25,7 +25,7 @@ use crate::users::Users;
 pub use self::difference::render_difference;
 pub use self::json::SCHEMA;
 pub use self::telling::{Asked, Told};
-pub(crate) use self::text::escape_name;
+pub(crate) use self::text::{escape_name, sanitize_sentence};
 
 /// So many ends are shown one below the other on a terminal.
 const FEW_ENDS: usize = 8;
@@ -188,10 +188,10 @@ pub(crate) fn render(
 }
 
 /// The report that is drawn.
-struct ReportView<'a> {
-    graph: &'a PipeGraph,
-    users: &'a Users,
-    told: Option<&'a Told<'a>>,
+pub(crate) struct ReportView<'a> {
+    pub(crate) graph: &'a PipeGraph,
+    pub(crate) users: &'a Users,
+    pub(crate) told: Option<&'a Told<'a>>,
 }
 
 impl ReportView<'_> {

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::model::{Diagnosis, Fault, Finding, Operation, Pid, PipeGraph, PipeId, TaskState, Wait, WaitTarget};
 use crate::notes;
 use crate::observe::join::{add_openers, join};
-use crate::observe::proc::{self, Facts, Want};
+use crate::observe::proc::{self, Detail, ScanOptions};
 use crate::options::{Options, Question};
 use crate::render::Asked;
 use crate::select::{Selection, keep, selected, selected_processes};
@@ -106,8 +106,8 @@ pub(super) fn find_out(
     };
     let groups = proc::threads(root, None)?;
     // What only the rules of an audit judge by.
-    let facts = if matches!(options.question, Question::Audit(_)) { Facts::Audit } else { Facts::All };
-    let mut graph = pipes(root, &groups, facts)?;
+    let detail = if matches!(options.question, Question::Audit(_)) { Detail::Audit } else { Detail::All };
+    let mut graph = pipes(root, &groups, detail)?;
     let mut diagnosis = why::diagnose(&graph, &groups);
     let is_live = graph.pipefs.is_some();
     let mut notes = Vec::new();
@@ -130,7 +130,7 @@ pub(super) fn find_out(
     let mut again = why::pids_to_recheck(&groups, &diagnosis);
     again.extend(selected_processes(&graph, selection));
     let before = look_again(root, groups, &mut again)?;
-    let mut second = pipes(root, &before, facts)?;
+    let mut second = pipes(root, &before, detail)?;
     if diagnosis.findings.iter().any(asks_who_hides) {
         second.hidden = proc::hidden(root)?;
     }
@@ -172,14 +172,14 @@ fn may_pass(finding: &Finding) -> bool {
 }
 
 /// All pipes with their ends, and with those who are blocked in opening one.
-fn pipes(root: &Path, groups: &Groups, facts: Facts) -> Result<PipeGraph, Error> {
-    let mut graph = join(proc::scan(&Want {
+fn pipes(root: &Path, groups: &Groups, detail: Detail) -> Result<PipeGraph, Error> {
+    let mut graph = join(proc::scan(&ScanOptions {
         proc_root: root.to_owned(),
         flags: true,
-        facts,
+        detail,
         parents: true,
         tables: Vec::new(),
-        also: opening(groups),
+        extra_pids: opening(groups),
     })?);
     add_openers(&mut graph, groups);
     Ok(graph)

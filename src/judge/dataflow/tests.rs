@@ -4,8 +4,6 @@ mod any;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
-
 use super::layout::{Layout, Node};
 use super::marks::MarkKind;
 use super::{Flow, analyze, within_reach};
@@ -55,7 +53,7 @@ pub(in crate::judge) fn graph(processes: &[Who], ends: &[End]) -> PipeGraph {
     };
     PipeGraph {
         host: Host::default(),
-        taken_at: Timestamp::UNIX_EPOCH,
+        taken_at: crate::model::Time::EPOCH,
         coverage: Coverage {
             proc_root: "/proc".into(),
             processes: processes.len(),

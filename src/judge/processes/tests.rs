@@ -8,7 +8,7 @@ pub(in crate::judge) fn group(pid: u32, parent: u32, doing: TaskState) -> (Pid, 
         parent: Some(Pid(parent)),
         pgid: Some(7),
         sid: Some(7),
-        command: format!("thread {pid}").into(),
+        command: format!("thread {pid}").into_bytes().into(),
         tracer: None,
         catches: 0,
         blocks: 0,
@@ -19,7 +19,7 @@ pub(in crate::judge) fn group(pid: u32, parent: u32, doing: TaskState) -> (Pid, 
 }
 
 pub(in crate::judge) fn sleeps(on: SleepOn) -> TaskState {
-    TaskState::Sleeps(Sleep { on, fd: None, target: None, place: Vec::new() })
+    TaskState::Sleeps(Sleep { on, fd: None, target: None, place: String::new() })
 }
 
 #[test]

@@ -1,4 +1,3 @@
-use jiff::Timestamp;
 use std::collections::BTreeMap;
 
 use super::*;
@@ -11,7 +10,7 @@ const PIPE: PipeId = PipeId::Anonymous { inode: 7 };
 fn graph() -> PipeGraph {
     PipeGraph {
         host: Host::default(),
-        taken_at: Timestamp::UNIX_EPOCH,
+        taken_at: crate::model::Time::EPOCH,
         coverage: Coverage {
             proc_root: "/proc".into(),
             processes: 1,
@@ -41,7 +40,7 @@ fn with_reader() -> Pipe {
 
 fn gap(what: UnreadablePart, may_hold: PossibleEnds) -> Gap {
     let (pid, command, error) = (Pid(5), b"vault".to_vec(), "EACCES".to_owned());
-    Gap { pid, tid: None, command, uid: None, what, error, fds: None, mount: None, may_hold }
+    Gap { pid, tid: None, command: command.into(), uid: None, what, error, fds: None, mount: None, may_hold }
 }
 
 fn probed(writer: Option<bool>) -> BTreeMap<PipeId, Probed> {
@@ -72,11 +71,11 @@ fn the_kernel_knows_better_than_the_scan() {
 fn a_hidden_end_is_of_what_is_known_to_hold_it_before_all_others() {
     let (mut graph, pipe) = (graph(), with_reader());
     graph.probed = probed(Some(true));
-    assert_eq!(hidden_holders(&graph, &pipe), [PossibleHolder::nobody(HiddenVia::ViewLimit)]);
-    let socket = HolderFd { pid: Pid(8), fd: Fd(3), command: b"mail".to_vec() };
+    assert_eq!(hidden_holders(&graph, &pipe), [PossibleHolder::nobody(HiddenVia::Outside)]);
+    let socket = HolderFd { pid: Pid(8), fd: Fd(3), command: "mail".into() };
     graph.hidden.in_flight.push(socket.clone());
     assert_eq!(hidden_holders(&graph, &pipe), [PossibleHolder::holding(HiddenVia::ScmRights, &socket)]);
-    let ring = HolderFd { pid: Pid(9), fd: Fd(4), command: b"db".to_vec() };
+    let ring = HolderFd { pid: Pid(9), fd: Fd(4), command: "db".into() };
     graph.hidden.registered.push((PIPE, ring.clone()));
     let by_ring = PossibleHolder::holding(HiddenVia::IoUring, &ring);
     assert_eq!(hidden_holders(&graph, &pipe), std::slice::from_ref(&by_ring));
@@ -88,7 +87,7 @@ fn a_hidden_end_is_of_what_is_known_to_hold_it_before_all_others() {
 fn what_was_not_read_hides_only_what_may_be_in_it() {
     let (mut graph, pipe) = (graph(), with_reader());
     let only_reads = PossibleEnds { write: false, ..PossibleEnds::ANYTHING };
-    graph.coverage.gaps = vec![gap(UnreadablePart::Fd(Fd(6)), only_reads)];
+    graph.coverage.gaps = vec![gap(UnreadablePart::Fd { fd: Fd(6) }, only_reads)];
     assert_eq!(state(&graph, &pipe, Side::Write), SideState::None);
     assert!(may_hide(&graph.coverage, PIPE.kind(), Side::Read));
     let end = |pid, fd, access| Endpoint { pid: Pid(pid), tid: None, fd: Fd(fd), access, flags: None };
@@ -104,7 +103,7 @@ fn what_was_not_read_hides_only_what_may_be_in_it() {
 #[test]
 fn a_process_in_open_is_on_its_side() {
     let task = TaskId { pid: Pid(2), tid: Tid(2) };
-    let opener = Opener { task, access: AccessMode::Write, command: Vec::new() };
+    let opener = Opener { task, access: AccessMode::Write, command: "".into() };
     let pipe = Pipe { openers: vec![opener], ..with_reader() };
     assert_eq!(state(&graph(), &pipe, Side::Write), SideState::Seen);
 }

@@ -3,14 +3,18 @@
 
 mod diagram;
 mod dot;
+mod json;
 mod mermaid;
 mod tree;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
+#[cfg(test)]
+pub(crate) use self::json::Graph;
+use super::json::write_object;
 use super::text::{TextRole, escape_name};
-use super::{DrawingFormat, ReportView, Style, json};
+use super::{DrawingFormat, ReportView, Style};
 use crate::judge::dataflow::layout::{Arrow, Layout, Node, Through};
 use crate::judge::dataflow::{Absence, Dataflow, Flow, MANY, Mark, MarkKind, Participant};
 use crate::model::{Fd, Pid, Severity, Side};
@@ -33,7 +37,7 @@ impl ReportView<'_> {
             DrawingFormat::Tree => self.tree(&Layout::of(dataflow), style, out),
             DrawingFormat::Dot => dot::write(&self.diagram(&Layout::of(dataflow)), out),
             DrawingFormat::Mermaid => mermaid::write(&self.diagram(&Layout::of(dataflow)), out),
-            DrawingFormat::Json => json::write_object(&self.drawing_view(dataflow), style.width.is_some(), out),
+            DrawingFormat::Json => write_object(&self.drawing_view(dataflow), style.width.is_some(), out),
         }
     }
 

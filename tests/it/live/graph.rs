@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::support::need::{Need, need};
 use crate::support::run::lspipe;
 use crate::support::scene::Scene;
+use crate::support::text::without_marks;
 use crate::support::user::User;
 
 const BASH: Need = Need::Program("bash");
@@ -122,10 +123,20 @@ fn fds(scene: &Scene, pipe: &str) -> String {
     format!("{}→{}", fd("w"), fd("r"))
 }
 
-/// A mark, with a doubt if somebody could not be read.
-fn doubted(json: &Value, mark: &str) -> String {
-    let doubt = if json["scan"]["complete"] == true { "" } else { "?" };
-    format!("[{mark}{doubt}]")
+/// A mark as `without_marks` leaves it, with a doubt if somebody could not be read.
+fn mark(json: &Value) -> &'static str {
+    if json["scan"]["complete"] == true { "[!]" } else { "[?]" }
+}
+
+/// The marks of each process, by its PID.
+fn marks(json: &Value) -> BTreeSet<(u64, String)> {
+    let nodes = json["nodes"].as_array().expect("nodes").iter();
+    let of_node = |node: &Value| -> Vec<(u64, String)> {
+        let pid = node["pid"].as_u64().expect("a PID");
+        let marks = node["marks"].as_array().expect("marks").iter();
+        marks.map(|mark| (pid, mark["mark"].as_str().expect("a word").to_owned())).collect()
+    };
+    nodes.flat_map(of_node).collect()
 }
 
 #[test]
@@ -134,7 +145,9 @@ fn ring_is_drawn_once_and_marked() {
     for &user in User::all() {
         let scene = Scene::start_with("why_ring", user, &["plain"]);
         let ring: Vec<u32> = (0..4).map(|number| scene.truth.number(&format!("/ring/{number}"))).collect();
-        let mark = doubted(&json(user, &["-p", &ring[0].to_string()]), "deadlock");
+        let json = json(user, &["-p", &ring[0].to_string()]);
+        let mark = mark(&json);
+        assert_eq!(marks(&json), ring.iter().map(|pid| (u64::from(*pid), "deadlock".to_owned())).collect());
         let name = |pid: u32| format!("python3 ({pid})");
         // Each writes into the pipe that the one before it reads; it begins with the smallest PID.
         let first = (0..4).min_by_key(|number| ring[*number]).expect("four");
@@ -147,14 +160,13 @@ fn ring_is_drawn_once_and_marked() {
             let way = format!("{} {}", scene.truth.id(&pipe), fds(&scene, &pipe));
             lines.push((format!("{}└▶ {text}", "   ".repeat(step - 1)), way));
         }
-        let widest = lines.iter().skip(1).map(|(text, _)| text.chars().count()).max().expect("lines");
         let draw = |(text, way): &(String, String)| match way.as_str() {
             "" => format!("{text}\n"),
-            way => format!("{text}{}  {way}\n", " ".repeat(widest - text.chars().count())),
+            way => format!("{text}  {way}\n"),
         };
         let expected: String = lines.iter().map(draw).collect();
         for pid in &ring {
-            assert_eq!(tree(user, &["-p", &pid.to_string()]), expected);
+            assert_eq!(without_marks(&tree(user, &["-p", &pid.to_string()])), expected);
         }
     }
 }
@@ -167,11 +179,13 @@ fn leaked_write_end_is_marked() {
         let [reader, holder] = ["reader", "holder"].map(|name| scene.truth.number(&format!("/{name}")));
         let (pipe, fds) = (scene.truth.id("pipe"), fds(&scene, "pipe"));
         let json = json(user, &[&pipe]);
-        let [leaked, starved] = ["leaked write end", "gets no end of file"].map(|mark| doubted(&json, mark));
-        let expected = format!("python3 ({holder}) {leaked}\n└▶ python3 ({reader}) {starved}  {pipe} {fds}\n");
+        let mark = mark(&json);
+        let expected = format!("python3 ({holder}) {mark}\n└▶ python3 ({reader}) {mark}  {pipe} {fds}\n");
         for pid in [reader, holder] {
-            assert_eq!(tree(user, &["-p", &pid.to_string()]), expected);
+            assert_eq!(without_marks(&tree(user, &["-p", &pid.to_string()])), expected);
         }
+        let expected = [(holder, "leaked-write-end"), (reader, "no-end-of-file")];
+        assert_eq!(marks(&json), expected.map(|(pid, mark)| (pid.into(), mark.to_owned())).into());
         assert_eq!(json["edges"][0]["from"]["leaked"], true);
     }
 }
