@@ -13,7 +13,7 @@ use std::io::Write;
 use self::source::{Sought, Source};
 use crate::audit::AuditScope;
 use crate::error::Error;
-use crate::judge::dataflow::Drawing;
+use crate::judge::dataflow::Dataflow;
 use crate::model::{Diagnosis, Pipe, PipeGraph, PipeId};
 use crate::notes;
 use crate::observe::probe;
@@ -57,7 +57,7 @@ struct Answer {
     /// Whether something was found that makes for the exit status.
     is_warning: bool,
     why: Option<Reasons>,
-    drawing: Option<Drawing>,
+    drawing: Option<Dataflow>,
 }
 
 impl Answer {

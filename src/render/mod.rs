@@ -18,14 +18,14 @@ use self::columns::{Column, Row};
 use self::fit::Heading;
 use self::table::Table;
 use self::text::Place;
-use crate::judge::dataflow::Drawing;
+use crate::judge::dataflow::Dataflow;
 use crate::model::{Descriptor, Pid, Pipe, PipeGraph, Side};
 use crate::users::Users;
 
 pub use self::difference::render_difference;
 pub use self::json::SCHEMA;
 pub use self::telling::{Asked, Told};
-pub(crate) use self::text::escape_name;
+pub(crate) use self::text::{escape_name, sanitize_sentence};
 
 /// So many ends are shown one below the other on a terminal.
 const FEW_ENDS: usize = 8;
@@ -157,11 +157,11 @@ pub struct TableFormat {
 /// # Errors
 ///
 /// Those of the writer.
-pub fn render(
+pub(crate) fn render(
     graph: &PipeGraph,
     users: &Users,
     told: Option<&Told<'_>>,
-    drawing: Option<&Drawing>,
+    dataflow: Option<&Dataflow>,
     format: &Format,
     style: &Style,
     out: &mut dyn Write,
@@ -183,7 +183,7 @@ pub fn render(
         }
         Format::Metrics => sheet.metrics(out),
         Format::Telling => told.map_or(Ok(()), |told| sheet.tell(told, style, out)),
-        Format::Drawing(form) => drawing.map_or(Ok(()), |drawing| sheet.draw(drawing, *form, style, out)),
+        Format::Drawing(form) => dataflow.map_or(Ok(()), |dataflow| sheet.draw(dataflow, *form, style, out)),
     }
 }
 

@@ -127,9 +127,7 @@ fn add_pipe(graph: &mut PipeGraph, entry: PipeEntry) -> Result<(), String> {
 /// The ends of both sides, of which those that are open for reading and writing are in both lists.
 fn ends(graph: &PipeGraph, id: model::PipeId, readers: Vec<End>, writers: Vec<End>) -> Result<Vec<Endpoint>, String> {
     let both = |ends: &[End]| ends.iter().filter(|end| end.end.access == AccessMode::ReadWrite).count();
-    if both(&readers) != both(&writers) {
-        return Err(format!("{id} has an end with access \"rw\" on one side only"));
-    }
+    let is_paired = both(&readers) == both(&writers);
     let mut ends: BTreeMap<_, Endpoint> = BTreeMap::new();
     let sides =
         readers.into_iter().map(|end| (Side::Read, end)).chain(writers.into_iter().map(|end| (Side::Write, end)));
@@ -146,7 +144,11 @@ fn ends(graph: &PipeGraph, id: model::PipeId, readers: Vec<End>, writers: Vec<En
             return Err(format!("process {pid} is at {id}, and is not listed"));
         }
     }
-    Ok(ends.into_values().collect())
+    if is_paired {
+        Ok(ends.into_values().collect())
+    } else {
+        Err(format!("{id} has an end with access \"rw\" on one side only"))
+    }
 }
 
 /// What is said of each process, which must not be there twice.
