@@ -10,7 +10,7 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags, PROC_SUPER_MAGIC, StatxFlags};
 
 use super::fd_dir::pipe_of;
 use super::process::ProcessDir;
-use super::root::{ProcFs, ProcRoot, device, open_dir};
+use super::root::{ProcFs, ProcRoot, device, open_dir, statx};
 use crate::model::{Fd, PipeId};
 
 /// `MAXSYMLINKS` of include/linux/namei.h: the maximum number of links in one path.
@@ -97,8 +97,7 @@ fn names(path: &[u8]) -> Vec<Vec<u8>> {
 
 /// Whether two descriptors are of one directory in one mount. Before Linux 5.8 statx(2) does not give the mount.
 fn is_same(a: &OwnedFd, b: &OwnedFd) -> bool {
-    let flags = AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT | AtFlags::EMPTY_PATH;
-    let look = |dir: &OwnedFd| rustix::fs::statx(dir, c"", flags, StatxFlags::INO | StatxFlags::MNT_ID);
+    let look = |dir: &OwnedFd| statx(dir, c"", AtFlags::EMPTY_PATH, StatxFlags::INO | StatxFlags::MNT_ID);
     match (look(a), look(b)) {
         (Ok(a), Ok(b)) => (device(&a), a.stx_ino, a.stx_mnt_id) == (device(&b), b.stx_ino, b.stx_mnt_id),
         _ => false,
@@ -106,6 +105,5 @@ fn is_same(a: &OwnedFd, b: &OwnedFd) -> bool {
 }
 
 fn identify(dir: impl AsFd, path: &[u8], proc_fs: Option<&ProcFs>) -> Option<PipeId> {
-    let flags = AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT | AtFlags::EMPTY_PATH;
-    pipe_of(&rustix::fs::statx(dir, path, flags, StatxFlags::TYPE | StatxFlags::INO).ok()?, proc_fs)
+    pipe_of(&statx(dir, path, AtFlags::EMPTY_PATH, StatxFlags::TYPE | StatxFlags::INO).ok()?, proc_fs)
 }
