@@ -1,29 +1,50 @@
-//! Deadlocks: threads that wait for each other, with nobody outside who could end it, and how sure that is.
+//! Deadlocks: threads that wait for each other, where no process outside could end that, and what casts doubt on it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use super::Groups;
-use super::waits::{holders, meant};
-use crate::judge::stuck::{Knot, Node, knots, stuck};
+use super::stuck::{Knot, Node, knots, stuck};
+use super::waits::{SIGCHLD, awaited_children, holders, sigchld_children};
 use crate::model::{
-    Children, Doubt, Fault, Finding, Operation, Pid, Pipe, PipeGraph, PipeId, PipeWait, Side, Subject, Task, TaskId,
-    TaskState, ThreadGroup, WaitEdge, WaitTarget, Waker,
+    Doubt, Operation, Pid, Pipe, PipeGraph, PipeId, PipeWait, Side, Subject, Task, TaskId, TaskState, ThreadGroup,
+    WaitTarget, Waker,
 };
 
-/// Signals that a program catches in order to act on them, as opposed to those that only end it or tell of its faults: SIGHUP,
+/// Signals that a program catches in order to act on them, as opposed to those that only end it or report its faults: SIGHUP,
 /// SIGQUIT, SIGUSR1, SIGUSR2, SIGALRM, SIGTERM, SIGCHLD, SIGWINCH, SIGIO, and the real-time signals that libraries leave free.
 const ACTED_ON: u64 =
     bit(1) | bit(3) | bit(10) | bit(12) | bit(14) | bit(15) | bit(17) | bit(28) | bit(29) | !(bit(35) - 1);
-
-/// That a child has ended.
-const SIGCHLD: u64 = bit(17);
 
 const fn bit(signal: u32) -> u64 {
     1 << (signal - 1)
 }
 
+/// Threads that wait for each other and for no other process: only a signal, or a new process, can end it.
+pub(crate) struct Deadlock {
+    pub(crate) single_process: bool,
+    /// A cycle through them, in order: each waits for the process of the next, the last for that of the first.
+    pub(crate) cycle: Vec<WaitEdge>,
+    /// All threads that wait for each other, those of the cycle first.
+    pub(crate) blocked: Vec<TaskId>,
+    /// Other threads that are blocked because of these.
+    pub(crate) blocked_behind: Vec<TaskId>,
+    pub(crate) pipes: Vec<PipeId>,
+    pub(crate) doubts: Vec<Doubt>,
+}
+
+/// A step of a cycle.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitEdge {
+    /// The thread that waits.
+    pub task: TaskId,
+    /// For what; none for another thread of its own process.
+    pub subject: Option<Subject>,
+    /// By which end the next could end that.
+    pub waker: Waker,
+}
+
 /// The deadlocks, and all threads that are stuck in one or behind one.
-pub(super) fn find(graph: &PipeGraph, groups: &Groups) -> (Vec<Finding>, BTreeSet<TaskId>) {
+pub(crate) fn find(graph: &PipeGraph, groups: &Groups) -> (Vec<Deadlock>, BTreeSet<TaskId>) {
     let number_of: BTreeMap<Pid, usize> = groups.keys().copied().zip(0..).collect();
     let traced: BTreeSet<Pid> = groups.values().filter_map(|group| group.tracer).collect();
     let mut tasks: Vec<&Task> = Vec::new();
@@ -31,7 +52,7 @@ pub(super) fn find(graph: &PipeGraph, groups: &Groups) -> (Vec<Finding>, BTreeSe
     let mut set_of: HashMap<Vec<usize>, usize> = HashMap::new();
     for (process, group) in groups.values().enumerate() {
         if group.tasks.is_empty() {
-            // It could not be listed, or has ended: it counts as awake.
+            // Its threads could not be listed, or it has exited: it counts as awake.
             continue;
         }
         for task in &group.tasks {
@@ -48,17 +69,17 @@ pub(super) fn find(graph: &PipeGraph, groups: &Groups) -> (Vec<Finding>, BTreeSe
     let is_stuck = stuck(&nodes, &sets, groups.len());
     let id_of = |thread: &usize| tasks.get(*thread).map(|task| task.id);
     let all = (0..tasks.len()).filter(|thread| is_stuck[*thread]).filter_map(|thread| id_of(&thread)).collect();
-    let findings = knots(&nodes, &sets, &is_stuck, groups.len())
+    let deadlocks = knots(&nodes, &sets, &is_stuck, groups.len())
         .iter()
         .filter_map(|Knot { inside, behind }| {
             let inside: Vec<&Task> = inside.iter().filter_map(|thread| tasks.get(*thread).copied()).collect();
-            finding(graph, groups, &inside, behind.iter().filter_map(id_of).collect())
+            deadlock(graph, groups, &inside, behind.iter().filter_map(id_of).collect())
         })
         .collect();
-    (findings, all)
+    (deadlocks, all)
 }
 
-/// The processes that could end the wait of a thread; none if it does not wait, or if it cannot be said that nobody else could.
+/// The processes that could end the wait of a thread; none if it does not wait, or if others may be able to.
 fn wakers(
     graph: &PipeGraph,
     groups: &Groups,
@@ -78,17 +99,17 @@ fn wakers(
         match cause {
             WaitTarget::Pipe(wait) => {
                 let pids: BTreeSet<Pid> = holders(graph, wait).map(|end| end.pid).collect();
-                // With nobody on the other side it would not wait: so there is somebody who is not seen.
+                // With no process on the other side it would not wait: so there is one that is not seen.
                 let unlisted =
                     || wait.pipe.is_some_and(|pipe| wait.awaited().any(|side| !graph.unlisted(pipe, side).is_empty()));
                 if pids.is_empty() || unlisted() || may_be_opened(graph, wait) || may_be_handled(group, wait, &pids) {
                     return None;
                 }
                 wakers.extend(pids);
-                wakers.extend(heard_of(group, groups));
+                wakers.extend(sigchld_children(group, groups));
             }
             WaitTarget::Children(children) => {
-                let pids: Vec<Pid> = meant(*children, group.pid, groups).collect();
+                let pids: Vec<Pid> = awaited_children(*children, group.pid, groups).collect();
                 // Those that it traces count as its children; one that has ended wakes it; and of none it would not wait.
                 let has_ended = |pid: &Pid| groups.get(pid).is_none_or(|child| child.tasks.is_empty());
                 if pids.is_empty() || pids.iter().any(has_ended) || traced.contains(&group.pid) {
@@ -101,11 +122,11 @@ fn wakers(
             }
         }
     }
-    wakers.iter().all(|pid| groups.get(pid).is_some_and(|group| !group.tasks.is_empty())).then_some(())?;
-    Some(wakers.into_iter().collect())
+    let all_known = wakers.iter().all(|pid| groups.get(pid).is_some_and(|group| !group.tasks.is_empty()));
+    all_known.then(|| wakers.into_iter().collect())
 }
 
-/// Whether it waits for a writer of a FIFO that has a name: a server that waits for its clients is no deadlock.
+/// Whether it waits for a writer of a FIFO that has a path: a server that waits for its clients is no deadlock.
 fn may_be_opened(graph: &PipeGraph, wait: &PipeWait) -> bool {
     wait.pipe.and_then(|id| graph.pipe(id)).is_some_and(Pipe::has_name)
         && wait.awaited().any(|side| side == Side::Write)
@@ -116,14 +137,8 @@ fn may_be_handled(group: &ThreadGroup, wait: &PipeWait, holders: &BTreeSet<Pid>)
     wait.operation == Operation::Poll && holders.contains(&group.pid) && group.catches & ACTED_ON != 0
 }
 
-/// The children whose end the process hears of, whatever it waits for: make(1) waits for a token or for a child at once.
-fn heard_of(group: &ThreadGroup, groups: &Groups) -> impl Iterator<Item = Pid> {
-    let hears = group.catches & SIGCHLD != 0;
-    meant(Children::All, group.pid, groups).filter(move |_| hears)
-}
-
-/// A knot as a finding; none where no pipe is in it, nor behind it.
-fn finding(graph: &PipeGraph, groups: &Groups, inside: &[&Task], behind: Vec<TaskId>) -> Option<Finding> {
+/// A knot with its pipes; none where no pipe is in it, nor behind it.
+fn deadlock(graph: &PipeGraph, groups: &Groups, inside: &[&Task], behind: Vec<TaskId>) -> Option<Deadlock> {
     let task = |id: &TaskId| groups.get(&id.pid)?.task(*id);
     let waits: Vec<&PipeWait> = inside.iter().flat_map(|task| pipe_waits(task)).collect();
     let mut pipes: BTreeSet<PipeId> = waits.iter().filter_map(|wait| wait.pipe).collect();
@@ -134,20 +149,21 @@ fn finding(graph: &PipeGraph, groups: &Groups, inside: &[&Task], behind: Vec<Tas
         return None;
     }
     let processes: BTreeSet<Pid> = inside.iter().map(|task| task.id.pid).collect();
-    let itself = processes.len() == 1;
     // Many may wait for the same.
     let alike: BTreeMap<_, &PipeWait> = waits.iter().map(|wait| ((wait.pipe, wait.access), *wait)).collect();
     let mut doubts: BTreeSet<Doubt> = alike.values().flat_map(|wait| doubts(graph, wait)).collect();
-    // Of children that end it is known already who waits for them.
+    // SIGCHLD is accounted for already, by the children.
     let handler = |group: &&ThreadGroup| group.catches & ACTED_ON & !SIGCHLD != 0 && !waits.is_empty();
     let handlers = processes.iter().filter_map(|pid| groups.get(pid)).filter(handler);
     doubts.extend(handlers.map(|group| Doubt::Handler(group.pid)));
-    let circle = circle(graph, groups, inside);
-    let mut tasks: Vec<TaskId> = circle.iter().map(|link| link.task).collect();
-    tasks.extend(inside.iter().map(|task| task.id).filter(|id| !circle.iter().any(|link| link.task == *id)));
-    Some(Finding {
-        fault: Fault::Deadlock { itself, circle, behind },
-        tasks,
+    let cycle = cycle(graph, groups, inside);
+    let mut blocked: Vec<TaskId> = cycle.iter().map(|edge| edge.task).collect();
+    blocked.extend(inside.iter().map(|task| task.id).filter(|id| !cycle.iter().any(|edge| edge.task == *id)));
+    Some(Deadlock {
+        single_process: processes.len() == 1,
+        cycle,
+        blocked,
+        blocked_behind: behind,
         pipes: pipes.into_iter().collect(),
         doubts: doubts.into_iter().collect(),
     })
@@ -167,16 +183,16 @@ fn doubts(graph: &PipeGraph, wait: &PipeWait) -> Vec<Doubt> {
     doubts
 }
 
-/// A shortest circle through a knot, from its first process on.
-fn circle(graph: &PipeGraph, groups: &Groups, inside: &[&Task]) -> Vec<WaitEdge> {
+/// A shortest cycle through a knot, from its first process on.
+fn cycle(graph: &PipeGraph, groups: &Groups, inside: &[&Task]) -> Vec<WaitEdge> {
     let Some(start) = inside.iter().map(|task| task.id.pid).min() else {
         return Vec::new();
     };
-    let itself = inside.iter().all(|task| task.id.pid == start);
-    let links_of = |pid: Pid| {
-        let own = inside.iter().filter(|task| task.id.pid == pid).flat_map(|task| links(graph, groups, task));
-        let heard = inside.iter().filter(|task| task.id.pid == pid).flat_map(|task| {
-            let pids = groups.get(&pid).into_iter().flat_map(|group| heard_of(group, groups));
+    let single_process = inside.iter().all(|task| task.id.pid == start);
+    let edges_of = |pid: Pid| {
+        let own = inside.iter().filter(|task| task.id.pid == pid).flat_map(|task| edges(graph, groups, task));
+        let by_signal = inside.iter().filter(|task| task.id.pid == pid).flat_map(|task| {
+            let pids = groups.get(&pid).into_iter().flat_map(|group| sigchld_children(group, groups));
             pids.map(|pid| WaitEdge {
                 task: task.id,
                 subject: Some(Subject::Child),
@@ -184,63 +200,63 @@ fn circle(graph: &PipeGraph, groups: &Groups, inside: &[&Task]) -> Vec<WaitEdge>
             })
         });
         // Within a process among several, its threads say nothing of the others.
-        let mut links: Vec<WaitEdge> = own.chain(heard).filter(|link| itself || link.waker.pid != pid).collect();
+        let mut edges: Vec<WaitEdge> = own.chain(by_signal).filter(|edge| single_process || edge.waker.pid != pid).collect();
         // A pipe says more than a futex.
-        links.sort_by_key(|link| link.subject.is_none());
-        links
+        edges.sort_by_key(|edge| edge.subject.is_none());
+        edges
     };
-    // Breadth first, by processes; each is reached by the link that led to it.
+    // Breadth first, by processes; each is reached by the edge that led to it.
     let mut reached: BTreeMap<Pid, WaitEdge> = BTreeMap::new();
     let mut next = VecDeque::from([start]);
     while let Some(pid) = next.pop_front() {
         if reached.contains_key(&start) {
             break;
         }
-        for link in links_of(pid) {
-            let to = link.waker.pid;
+        for edge in edges_of(pid) {
+            let to = edge.waker.pid;
             if let std::collections::btree_map::Entry::Vacant(place) = reached.entry(to) {
-                place.insert(link);
+                place.insert(edge);
                 next.push_back(to);
             }
         }
     }
-    let mut circle = Vec::new();
+    let mut cycle = Vec::new();
     let mut at = start;
-    while let Some(link) = reached.remove(&at) {
-        at = link.task.pid;
-        circle.push(link);
+    while let Some(edge) = reached.remove(&at) {
+        at = edge.task.pid;
+        cycle.push(edge);
         if at == start {
             break;
         }
     }
-    circle.reverse();
-    circle
+    cycle.reverse();
+    cycle
 }
 
 /// Where the waits of a thread lead.
-fn links(graph: &PipeGraph, groups: &Groups, task: &Task) -> Vec<WaitEdge> {
+fn edges(graph: &PipeGraph, groups: &Groups, task: &Task) -> Vec<WaitEdge> {
     let TaskState::Waits { causes, .. } = &task.doing else {
         return Vec::new();
     };
-    let mut links = Vec::new();
+    let mut edges = Vec::new();
     for cause in causes {
         match cause {
-            WaitTarget::Pipe(wait) => links.extend(holders(graph, wait).map(|end| WaitEdge {
+            WaitTarget::Pipe(wait) => edges.extend(holders(graph, wait).map(|end| WaitEdge {
                 task: task.id,
                 subject: Some(Subject::Pipe(wait.clone())),
                 waker: Waker::from(end),
             })),
-            WaitTarget::Children(children) => links.extend(meant(*children, task.id.pid, groups).map(|pid| WaitEdge {
+            WaitTarget::Children(children) => edges.extend(awaited_children(*children, task.id.pid, groups).map(|pid| WaitEdge {
                 task: task.id,
                 subject: Some(Subject::Child),
                 waker: Waker { pid, tid: None, fd: None },
             })),
-            WaitTarget::Threads => links.push(WaitEdge {
+            WaitTarget::Threads => edges.push(WaitEdge {
                 task: task.id,
                 subject: None,
                 waker: Waker { pid: task.id.pid, tid: None, fd: None },
             }),
         }
     }
-    links
+    edges
 }
