@@ -236,7 +236,7 @@ fn is_hung(gap: &Gap) -> bool {
 
 fn hung(gap: &Gap) -> String {
     let what = match gap.what {
-        UnreadablePart::Fd(fd) => format!("descriptor {fd}"),
+        UnreadablePart::Fd { fd } => format!("descriptor {fd}"),
         UnreadablePart::Cmdline => "the command line".to_owned(),
         UnreadablePart::FdTable | UnreadablePart::FdLinks | UnreadablePart::Tasks => "the fd table".to_owned(),
     };

@@ -1,12 +1,15 @@
 //! What the kernel alone knows of a pipe, and what that means for an end that no fd table shows.
 
+use serde::{Deserialize, Serialize};
+
 use super::words::words;
 use std::collections::BTreeMap;
 
-use super::{Fd, Gap, Pid, Pipe, PipeGraph, PipeId, Side};
+use super::{CommandName, Fd, Gap, Pid, Pipe, PipeGraph, PipeId, Side};
 
 /// What the kernel said of a pipe. A fact is none where it was not asked for, refused, or not proven.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Probed {
     /// Bytes in the pipe.
     pub queued: Option<u64>,
@@ -14,12 +17,16 @@ pub struct Probed {
     pub capacity: Option<u64>,
     /// Whether all its buffers are in use, so that poll(2) tells writers to wait. Not the same as `queued == capacity`, since buffers
     /// count and not bytes; and a write that still fits into the last buffer does not block.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub full: Option<bool>,
     /// Whether a read end exists anywhere.
+    #[serde(rename = "hidden_readers")]
     pub reader: Option<bool>,
     /// Whether a write end exists anywhere.
+    #[serde(rename = "hidden_writers")]
     pub writer: Option<bool>,
     /// Whether a question got no answer in time: somebody holds the lock of the pipe.
+    #[serde(skip)]
     pub unanswered: bool,
 }
 
@@ -50,7 +57,7 @@ pub struct Hidden {
     /// Processes that have an `io_uring`, ascending.
     pub rings: Vec<Pid>,
     /// Processes that are stuck in exiting, with descriptors that /proc shows no more: PID and command.
-    pub exiting: Vec<(Pid, Vec<u8>)>,
+    pub exiting: Vec<(Pid, CommandName)>,
     /// Pipes of which the kernel holds a write end for an autofs mount.
     pub autofs: Vec<PipeId>,
     /// What of this could not be looked at, ordered by PID.
@@ -75,14 +82,16 @@ impl Hidden {
 }
 
 /// A descriptor by which something is held that is not a descriptor itself.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct HolderFd {
     /// The process that has the descriptor.
     pub pid: Pid,
     /// The descriptor, of a socket or an `io_uring`.
     pub fd: Fd,
     /// The command of the process.
-    pub command: Vec<u8>,
+    #[serde(flatten)]
+    pub command: CommandName,
 }
 
 words! {
@@ -99,12 +108,13 @@ words! {
         /// It may stand in a table that could not be read.
         Unreadable = "unreadable",
         /// Nothing that can be seen from here holds it.
-        ViewLimit = "outside",
+        Outside = "outside",
     }
 }
 
 /// Somebody who may hold an end that no fd table shows.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PossibleHolder {
     /// In what way.
     pub how: HiddenVia,
@@ -113,7 +123,8 @@ pub struct PossibleHolder {
     /// The descriptor of the socket or the `io_uring`, where it is one.
     pub fd: Option<Fd>,
     /// The command of the process.
-    pub command: Option<Vec<u8>>,
+    #[serde(flatten, serialize_with = "CommandName::or_null", deserialize_with = "CommandName::optional")]
+    pub command: Option<CommandName>,
 }
 
 impl PossibleHolder {
@@ -122,7 +133,7 @@ impl PossibleHolder {
     }
 
     fn process(how: HiddenVia, pid: Pid, command: &[u8]) -> Self {
-        Self { how, pid: Some(pid), fd: None, command: Some(command.to_vec()) }
+        Self { how, pid: Some(pid), fd: None, command: Some(CommandName(command.to_vec())) }
     }
 
     fn holding(how: HiddenVia, holding: &HolderFd) -> Self {
@@ -181,7 +192,7 @@ impl PipeGraph {
             suspects.extend(all(Self::may_hold));
         }
         if suspects.is_empty() {
-            suspects.push(PossibleHolder::nobody(HiddenVia::ViewLimit));
+            suspects.push(PossibleHolder::nobody(HiddenVia::Outside));
         }
         suspects.sort_unstable();
         suspects.dedup();
@@ -216,7 +227,7 @@ impl PipeGraph {
         let gaps = self.coverage.gaps.iter().chain(later);
         let gaps = gaps.filter(|gap| gap.may_hold.covers(pipe.kind(), side));
         let unread = gaps.map(|gap| PossibleHolder::process(HiddenVia::Unreadable, gap.pid, &gap.command));
-        let outside = self.coverage.outside.map(|_| PossibleHolder::nobody(HiddenVia::ViewLimit));
+        let outside = self.coverage.outside.map(|_| PossibleHolder::nobody(HiddenVia::Outside));
         let mut suspects: Vec<PossibleHolder> = hidden.anywhere().chain(unread).chain(outside).collect();
         suspects.sort_unstable();
         suspects.dedup();

@@ -88,7 +88,7 @@ fn suspect(suspect: &PossibleHolder) -> String {
         HiddenVia::Exiting => format!("that of {process}, which is stuck in exiting"),
         HiddenVia::Autofs => "the kernel, which serves an autofs mount by it".to_owned(),
         HiddenVia::Unreadable => format!("{process}, which could not be read"),
-        HiddenVia::ViewLimit => "somebody that cannot be seen from here".to_owned(),
+        HiddenVia::Outside => "somebody that cannot be seen from here".to_owned(),
     }
 }
 

@@ -21,7 +21,7 @@ pub fn join(snapshot: Snapshot) -> PipeGraph {
     descriptors.dedup_by_key(|descriptor| descriptor.key());
     PipeGraph {
         host,
-        taken_at,
+        taken_at: taken_at.into(),
         coverage,
         pipefs,
         parents,
@@ -66,7 +66,7 @@ fn pipe(seen: &[SeenEnd]) -> Option<Pipe> {
     let path = paths().filter(|path| !path.ends_with(b" (deleted)")).min().or_else(|| paths().min());
     Some(Pipe {
         id: seen.first()?.pipe,
-        path: path.cloned(),
+        path: path.cloned().map(Into::into),
         deleted: seen.iter().any(|seen| seen.deleted),
         ends: seen.iter().map(|seen| seen.end).collect(),
         openers: Vec::new(),

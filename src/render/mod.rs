@@ -2,6 +2,7 @@
 
 pub mod columns;
 mod difference;
+mod difference_json;
 mod drawing;
 mod fit;
 mod json;
@@ -9,7 +10,6 @@ mod metrics;
 mod table;
 mod telling;
 mod text;
-mod view;
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -188,10 +188,10 @@ pub fn render(
 }
 
 /// The report that is drawn.
-struct ReportView<'a> {
-    graph: &'a PipeGraph,
-    users: &'a Users,
-    told: Option<&'a Told<'a>>,
+pub(crate) struct ReportView<'a> {
+    pub(crate) graph: &'a PipeGraph,
+    pub(crate) users: &'a Users,
+    pub(crate) told: Option<&'a Told<'a>>,
 }
 
 impl ReportView<'_> {

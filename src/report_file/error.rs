@@ -6,7 +6,7 @@ use serde_json::Number;
 use thiserror::Error;
 
 use crate::error::reason;
-use crate::shape::SCHEMA_VERSION;
+use crate::report::SCHEMA_VERSION;
 
 /// A file that is no report.
 #[derive(Debug, Error)]
@@ -66,11 +66,6 @@ impl Invalid {
         } else {
             Self::NotJson(error)
         }
-    }
-
-    /// A value that has no sense, of a field.
-    pub(super) fn value(field: &str, value: impl std::fmt::Debug) -> Self {
-        Self::Senseless(format!("{value:?} is no value of {field}"))
     }
 }
 

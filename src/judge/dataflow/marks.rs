@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::model::words::words;
 use crate::model::{
     Certainty, Code, Diagnosis, Finding, Pid, PipeGraph, PipeId, PipeWait, Severity, Side, Subject, TaskId, Wait,
 };
@@ -17,44 +18,27 @@ pub struct Mark {
     pub suspected: bool,
 }
 
-/// What can be wrong with a process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum MarkKind {
-    /// It waits for others that wait for it.
-    Deadlock,
-    /// It waits for itself.
-    SelfDeadlock,
-    /// It waits for somebody in a deadlock.
-    Behind,
-    /// It waits for room in a pipe that nobody is about to read.
-    BlockedWriter,
-    /// It does not read a full pipe.
-    StalledReader,
-    /// It waits for end of file, which somebody keeps back who seems to have nothing to do with it.
-    NoEndOfFile,
-    /// It keeps back an end of file.
-    LeakedWriteEnd,
-    /// It waits in open(2) of a FIFO for somebody on the other side.
-    BlockedOpen,
-    /// It is stopped, by a signal or a tracer.
-    Stopped,
-}
-
-impl MarkKind {
-    /// The word for it in JSON.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Deadlock => "deadlock",
-            Self::SelfDeadlock => "self-deadlock",
-            Self::Behind => "behind-deadlock",
-            Self::BlockedWriter => "blocked-writer",
-            Self::StalledReader => "stalled-reader",
-            Self::NoEndOfFile => "no-end-of-file",
-            Self::LeakedWriteEnd => "leaked-write-end",
-            Self::BlockedOpen => "blocked-open",
-            Self::Stopped => "stopped",
-        }
+words! {
+    /// What can be wrong with a process.
+    pub enum MarkKind {
+        /// It waits for others that wait for it.
+        Deadlock = "deadlock",
+        /// It waits for itself.
+        SelfDeadlock = "self-deadlock",
+        /// It waits for somebody in a deadlock.
+        Behind = "behind-deadlock",
+        /// It waits for room in a pipe that nobody is about to read.
+        BlockedWriter = "blocked-writer",
+        /// It does not read a full pipe.
+        StalledReader = "stalled-reader",
+        /// It waits for end of file, which somebody keeps back who seems to have nothing to do with it.
+        NoEndOfFile = "no-end-of-file",
+        /// It keeps back an end of file.
+        LeakedWriteEnd = "leaked-write-end",
+        /// It waits in open(2) of a FIFO for somebody on the other side.
+        BlockedOpen = "blocked-open",
+        /// It is stopped, by a signal or a tracer.
+        Stopped = "stopped",
     }
 }
 

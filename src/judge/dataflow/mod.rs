@@ -10,6 +10,7 @@ mod reach;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::model::words::words;
 use crate::model::{AccessMode, Diagnosis, Endpoint, Fd, Pid, Pipe, PipeGraph, PipeId, Side};
 
 use self::holders::Seen;
@@ -66,26 +67,15 @@ pub struct InheritedCopy {
     pub leaked: bool,
 }
 
-/// That nobody was seen on a side.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Absence {
-    /// Nobody is there.
-    Nobody,
-    /// Somebody who could not be seen may be there.
-    Unsure,
-    /// Somebody is there whom no fd table shows.
-    Hidden,
-}
-
-impl Absence {
-    /// The word for it in JSON.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Nobody => "nobody",
-            Self::Unsure => "unsure",
-            Self::Hidden => "hidden",
-        }
+words! {
+    /// That nobody was seen on a side.
+    pub enum Absence {
+        /// Nobody is there.
+        Nobody = "nobody",
+        /// Somebody who could not be seen may be there.
+        Unsure = "unsure",
+        /// Somebody is there whom no fd table shows.
+        Hidden = "hidden",
     }
 }
 

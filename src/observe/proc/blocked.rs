@@ -63,7 +63,7 @@ pub(super) fn thread_group(pid: Pid, context: &mut Context<'_>) -> Option<Thread
         parent: stat.ppid.map(Pid),
         pgid: stat.pgid,
         sid: stat.sid,
-        command: stat.command,
+        command: stat.command.into(),
         tracer: status.tracer.map(Pid),
         // Of whom it is not known, it may be any.
         catches: status.catches.unwrap_or(u64::MAX),
@@ -241,7 +241,7 @@ impl<'a> Look<'a> {
 
     fn in_middle(&self, pipe: Option<PipeId>, fd: Fd, context: &mut Context<'_>) -> TaskState {
         match pipe {
-            Some(pipe) => self.sleep(SleepOn::FileInPipe(pipe), Some(fd), None),
+            Some(pipe) => self.sleep(SleepOn::FileInPipe { pipe }, Some(fd), None),
             None => self.sleeps(SleepOn::Other, Some(fd), context),
         }
     }
@@ -250,7 +250,7 @@ impl<'a> Look<'a> {
         let flags = match flags {
             OpenArgument::Flags(flags) => Some(flags),
             // The first member of struct open_how, of 64 bits.
-            OpenArgument::HiddenVia(address) => memory::memory(self.process, address, 8)
+            OpenArgument::How(address) => memory::memory(self.process, address, 8)
                 .and_then(|bytes| bytes.try_into().ok())
                 .and_then(|bytes| u32::try_from(u64::from_ne_bytes(bytes)).ok()),
         };
@@ -262,7 +262,7 @@ impl<'a> Look<'a> {
             _ => None,
         };
         context.watch.doing(Step::Task(self.id.tid));
-        let path = path.map(|path| start.name(path));
+        let path = path.map(|path| start.name(path).into());
         let access = flags.and_then(|flags| OpenFlags(flags).access()).unwrap_or(AccessMode::ReadWrite);
         waits(WaitTarget::Pipe(PipeWait { operation: Operation::Open, access, fd: None, pipe, path }))
     }
@@ -368,7 +368,8 @@ impl<'a> Look<'a> {
     }
 
     fn sleep(&self, on: SleepOn, fd: Option<Fd>, target: Option<Vec<u8>>) -> TaskState {
-        TaskState::Sleeps(Sleep { on, fd, target, place: parse::line(&self.trace.wchan).to_vec() })
+        let place = String::from_utf8_lossy(parse::line(&self.trace.wchan)).into_owned();
+        TaskState::Sleeps(Sleep { on, fd, target: target.map(Into::into), place })
     }
 }
 

@@ -192,7 +192,7 @@ impl Walk<'_, '_> {
             access,
             flags,
             file_type: by_name.or_else(|| stat.and_then(file_type)).or(pipe.map(|_| FileType::Fifo)),
-            target,
+            target: target.map(Into::into),
             pipe,
         }
     }

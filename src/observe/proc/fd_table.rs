@@ -220,7 +220,7 @@ impl<'a, 'b> Walk<'a, 'b> {
             Err(errno) if is_refusal(errno) && self.context.scanner.root.real.is_some() => {
                 self.without_link(fd, errno);
             }
-            Err(errno) => self.gap(UnreadablePart::Fd(fd), errno, PossibleEnds::ANYTHING),
+            Err(errno) => self.gap(UnreadablePart::Fd { fd }, errno, PossibleEnds::ANYTHING),
         }
         if self.context.scanner.want.tables.contains(&self.table.pid()) {
             let descriptor = self.describe(fd);
@@ -245,7 +245,7 @@ impl<'a, 'b> Walk<'a, 'b> {
             None => PossibleEnds { anonymous: false, ..PossibleEnds::ANYTHING },
         };
         let mount = info.mnt_id.and_then(|id| mounts::mount_point(&self.table.process, id));
-        let unread = gap(self.table.pid(), UnreadablePart::Fd(fd), Errno::TIMEDOUT, may_hold);
+        let unread = gap(self.table.pid(), UnreadablePart::Fd { fd }, Errno::TIMEDOUT, may_hold);
         let unread = self.table.process.sign(self.context.scanner, Gap { mount, tid: self.table.tid, ..unread });
         self.context.part.gaps.push(unread);
     }

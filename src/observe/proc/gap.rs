@@ -2,7 +2,7 @@
 
 use rustix::io::Errno;
 
-use crate::model::{Gap, Pid, PossibleEnds, UnreadablePart};
+use crate::model::{CommandName, Gap, Pid, PossibleEnds, UnreadablePart};
 
 /// Whether the kernel refused to answer, as opposed to having no answer.
 pub(super) fn is_refusal(errno: Errno) -> bool {
@@ -14,7 +14,7 @@ pub(super) fn gap(pid: Pid, what: UnreadablePart, errno: Errno, may_hold: Possib
     Gap {
         pid,
         tid: None,
-        command: Vec::new(),
+        command: CommandName::default(),
         uid: None,
         what,
         error: errno_name(errno),

@@ -51,7 +51,7 @@ pub fn hidden(proc_root: &Path) -> Result<Hidden, Error> {
                 HiddenEvidence::InFlight(holding) => hidden.in_flight.push(holding),
                 HiddenEvidence::Registered(pipe, holding) => hidden.registered.push((pipe, holding)),
                 HiddenEvidence::Ring(pid) => hidden.rings.push(pid),
-                HiddenEvidence::Exiting(pid, command) => hidden.exiting.push((pid, command)),
+                HiddenEvidence::Exiting(pid, command) => hidden.exiting.push((pid, command.into())),
             }
         }
     }
@@ -113,7 +113,7 @@ impl Scanner {
             context.watch.doing(Step::Fd(table.tid, fd));
             let skip = context.skip;
             if skip.fds.contains(&(table.tid, fd)) || skip.fdinfos.contains(&(table.tid, fd)) {
-                context.part.gaps.push(unread(UnreadablePart::Fd(fd), Errno::TIMEDOUT));
+                context.part.gaps.push(unread(UnreadablePart::Fd { fd }, Errno::TIMEDOUT));
                 continue;
             }
             // What is gone or refused tells nothing; what is refused, the scan has named.
@@ -126,7 +126,7 @@ impl Scanner {
             context.watch.doing(Step::FdInfo(table.tid, fd));
             let text = read_piece(process.dir(), table.path(&format!("fdinfo/{fd}")), LONGEST).unwrap_or_default();
             context.watch.doing(Step::Fd(table.tid, fd));
-            let holding = || HolderFd { pid: process.pid, fd, command: process.command() };
+            let holding = || HolderFd { pid: process.pid, fd, command: process.command().into() };
             if is_ring {
                 context.part.traces.push(HiddenEvidence::Ring(process.pid));
                 let registered = parse::registered_pipes(&text).into_iter();

@@ -134,7 +134,7 @@ pub fn scan(want: &Want) -> Result<Snapshot, Error> {
     let root = ProcRoot::open(&want.proc_root)?;
     let booted_at = if want.facts >= Facts::All { root.booted_at() } else { None };
     let limits = if want.facts >= Facts::Audit { root.pipe_limits() } else { PipeLimits::default() };
-    let host = Host { booted_at, ..root.host() };
+    let host = Host { booted_at: booted_at.map(Into::into), ..root.host() };
     let scanner = Arc::new(Scanner {
         root,
         want: want.clone(),

@@ -57,7 +57,7 @@ impl ProcessDir {
         let Context { scanner, watch, skip, .. } = *context;
         watch.doing(Step::Facts);
         if scanner.want.facts == Facts::Command || skip.facts {
-            context.part.process = Some(Process { command: self.command(), ..Process::unknown(self.pid) });
+            context.part.process = Some(Process { command: self.command().into(), ..Process::unknown(self.pid) });
         } else {
             context.part.process = Some(self.all_facts(scanner, tid, context));
         }
@@ -88,10 +88,10 @@ impl ProcessDir {
             pgid: stat.pgid,
             sid: stat.sid,
             uid: status.uid,
-            command: if stat.command.is_empty() { self.command() } else { stat.command },
+            command: if stat.command.is_empty() { self.command() } else { stat.command }.into(),
             cmdline,
             state: stat.state,
-            started_at: stat.start_time.and_then(|ticks| scanner.clock.at(ticks)),
+            started_at: stat.start_time.and_then(|ticks| scanner.clock.at(ticks)).map(Into::into),
             ns_pid: status.ns_pid(),
             container: group.container,
             unit: group.unit,
@@ -116,7 +116,7 @@ impl ProcessDir {
 
     /// Completes a gap with whose it is.
     pub(super) fn sign(&self, scanner: &Scanner, gap: Gap) -> Gap {
-        Gap { command: self.command(), uid: self.uid(scanner), ..gap }
+        Gap { command: self.command().into(), uid: self.uid(scanner), ..gap }
     }
 
     /// Its command; empty where that cannot be read.

@@ -72,7 +72,7 @@ pub(super) enum OpenArgument {
     /// In the argument itself.
     Flags(u32),
     /// At the beginning of a `struct open_how` at this address.
-    HiddenVia(u64),
+    How(u64),
 }
 
 /// What the numbers of system calls mean.
@@ -334,7 +334,7 @@ pub(super) fn decode(abi: Abi, number: i64, arguments: [u64; 6]) -> Option<Call>
         Name::Open => Call::Open { dir: None, path: a1, flags: OpenArgument::Flags(low(a2)) },
         // AT_FDCWD is negative.
         Name::Openat => Call::Open { dir: fd(a1), path: a2, flags: OpenArgument::Flags(low(a3)) },
-        Name::Openat2 => Call::Open { dir: fd(a1), path: a2, flags: OpenArgument::HiddenVia(a3) },
+        Name::Openat2 => Call::Open { dir: fd(a1), path: a2, flags: OpenArgument::How(a3) },
         Name::Wait4 => Call::Wait(one(a1)),
         // P_PID of linux/wait.h
         Name::Waitid => Call::Wait(if low(a1) == 1 { one(a2) } else { Children::All }),

@@ -3,6 +3,7 @@
 
 mod dot;
 mod figure;
+mod json;
 mod mermaid;
 mod tree;
 
@@ -10,8 +11,10 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use self::figure::Figure;
+#[cfg(test)]
+pub(crate) use self::json::Graph;
 use super::text::{TextRole, escape_name};
-use super::{DrawingFormat, ReportView, Style, json};
+use super::{DrawingFormat, ReportView, Style};
 use crate::judge::dataflow::layout::{Arrow, Layout, Spot, Through};
 use crate::judge::dataflow::{Absence, Drawing, Flow, Mark, MarkKind, Participant};
 use crate::model::{Fd, Pid, PipeId, Severity, Side};
@@ -36,7 +39,7 @@ impl ReportView<'_> {
             DrawingFormat::Tree => picture().tree(style, out),
             DrawingFormat::Dot => dot::write(&Figure::of(&picture()), out),
             DrawingFormat::Mermaid => mermaid::write(&Figure::of(&picture()), out),
-            DrawingFormat::Json => json::write_object(&self.drawing_view(drawing), style.width.is_some(), out),
+            DrawingFormat::Json => super::json::write_object(&self.drawing_view(drawing), style.width.is_some(), out),
         }
     }
 }
