@@ -3,7 +3,7 @@
 use super::phrases::{idle, in_parentheses, lines};
 use super::{Evidence, Phrases, Role};
 use crate::judge::deadlock::WaitEdge;
-use crate::model::{AccessMode, Endpoint, Operation, Pid, Pipe, PipeWait, Side, Subject, TaskId, Waker};
+use crate::model::{AccessMode, Endpoint, Pid, Pipe, PipeWait, Side, TaskId, WaitTarget, Waker};
 
 /// Maximum number of ends in a sentence.
 const MOST_ENDS: usize = 4;
@@ -32,8 +32,8 @@ pub(super) fn evidence<'a>(
 fn step(phrases: &Phrases<'_>, edge: &WaitEdge) -> String {
     let name = phrases.task_name(edge.task);
     let idle = idle(phrases.task(edge.task).and_then(|task| task.idle));
-    match &edge.subject {
-        Some(Subject::Pipe(wait)) => {
+    match &edge.target {
+        WaitTarget::Pipe(wait) => {
             let is_own = edge.waker.pid == edge.task.pid;
             let holder =
                 if is_own { "itself".to_owned() } else { phrases.process(edge.waker.pid, edge.waker.tid) };
@@ -41,15 +41,15 @@ fn step(phrases: &Phrases<'_>, edge: &WaitEdge) -> String {
             let fd = in_parentheses(edge.waker.fd);
             format!("{name} {}{idle}; its {role} is {holder}{fd}", phrases.at_pipe(wait))
         }
-        Some(Subject::Child) => {
+        WaitTarget::Children(_) => {
             let child = phrases.process(edge.waker.pid, edge.waker.tid);
             format!("{name} is waiting for its child {child} to exit{idle}")
         }
-        None => format!("{name} is waiting for another of its own threads{idle}"),
+        WaitTarget::Threads => format!("{name} is waiting for another of its own threads{idle}"),
     }
 }
 
-/// The wait for a pipe of a step, and the end by which the next could end it: `fd 4 in sh (PID 201)`.
+/// The end by which the next in a cycle could end a wait: `fd 4 in sh (PID 201)`.
 fn held(phrases: &Phrases<'_>, waker: Waker) -> String {
     let process = phrases.process(waker.pid, waker.tid);
     waker.fd.map_or_else(|| format!("its end in {process}"), |fd| format!("fd {fd} in {process}"))
@@ -97,7 +97,7 @@ impl<'a> Waits<'a> {
     }
 
     pub(super) fn prevention(&self, phrases: &Phrases<'_>) -> String {
-        let waits_for_child = self.cycle.iter().any(|edge| edge.subject == Some(Subject::Child));
+        let waits_for_child = self.cycle.iter().any(|edge| matches!(edge.target, WaitTarget::Children(_)));
         match (self.reads.first(), self.writes) {
             (_, Some(edge)) if waits_for_child => format!(
                 "read what the child writes before waiting for it, as communicate() of Python does; or, if another process was to read \
@@ -128,9 +128,9 @@ impl<'a> Waits<'a> {
 }
 
 fn pipe_wait(edge: &WaitEdge) -> Option<&PipeWait> {
-    match &edge.subject {
-        Some(Subject::Pipe(wait)) if wait.operation != Operation::Open => Some(wait),
-        Some(Subject::Pipe(_) | Subject::Child) | None => None,
+    match &edge.target {
+        WaitTarget::Pipe(wait) => Some(wait),
+        WaitTarget::Children(_) | WaitTarget::Threads => None,
     }
 }
 

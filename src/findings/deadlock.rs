@@ -29,6 +29,7 @@ with poll(2) or a thread, and close unused ends right after fork(2).",
     may_pass: true,
     depends_on_hidden: true,
     about_sharing: false,
+    evidence_in_chain: false,
     lasts: Lasts::Unchanged,
 };
 

@@ -11,8 +11,8 @@ use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Lasts, Ph
 use crate::judge::dataflow::MarkKind;
 use crate::judge::lineage::{Lineage, Relation, is_pool, is_stdio};
 use crate::model::{
-    AccessMode, AlternativeWake, Certainty, Doubt, Endpoint, Fd, OpenFlags, Operation, Pid, Pipe, PipeId, PipeKind,
-    PipeWait, Severity, Side, Task, TaskId, TaskState, Tid, Time,
+    AccessMode, AlternativeWake, Certainty, Doubt, Endpoint, Fd, Operation, Pid, Pipe, PipeId, PipeKind,
+    PipeWait, Severity, Side, Task, TaskId, TaskState, Time,
 };
 
 /// Standard input, by which a shell passes a pipe to a program.
@@ -45,6 +45,7 @@ with O_CLOEXEC.",
     may_pass: true,
     depends_on_hidden: true,
     about_sharing: false,
+    evidence_in_chain: false,
     lasts: Lasts::WhileBlocked,
 };
 
@@ -66,14 +67,9 @@ pub struct LeakedWriteEnd {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct LeakedEnd {
-    /// The process that holds it.
-    pub pid: Pid,
-    /// The thread, where the descriptor is in a table that it does not share with its process.
-    pub tid: Option<Tid>,
-    /// The descriptor.
-    pub fd: Fd,
-    /// `w`, or `rw` for a FIFO that is open `O_RDWR`.
-    pub access: AccessMode,
+    /// The end.
+    #[serde(flatten)]
+    pub end: Endpoint,
     /// Why the process does not belong to the pipeline.
     pub relation: Relation,
     /// Whether the process is an ancestor of a reader.
@@ -82,10 +78,16 @@ pub struct LeakedEnd {
     pub session: Option<u32>,
     /// An ancestor that has the same end under the same number, so that it was inherited from there.
     pub inherited_from: Option<Pid>,
-    /// Whether exec(2) would close it; null where its flags are not known.
-    pub closes_on_exec: Option<bool>,
     /// When the process was started.
     pub started_at: Option<Time>,
+}
+
+impl LeakedWriteEnd {
+    /// The holders other than the readers.
+    pub(super) fn unrelated(&self) -> impl Iterator<Item = Pid> + '_ {
+        let others = self.holders.iter().filter(|end| end.relation != Relation::ReaderItself);
+        others.map(|end| end.end.pid)
+    }
 }
 
 impl Kind for LeakedWriteEnd {
@@ -103,8 +105,7 @@ impl Kind for LeakedWriteEnd {
 
     fn marks(&self) -> Vec<(MarkKind, Vec<Pid>)> {
         let readers: Vec<Pid> = self.readers.iter().map(|task| task.pid).collect();
-        let holders = self.holders.iter().map(|end| end.pid).filter(|pid| !readers.contains(pid)).collect();
-        let mut marks = vec![(MarkKind::LeakedWriteEnd, holders)];
+        let mut marks = vec![(MarkKind::LeakedWriteEnd, self.unrelated().collect())];
         if !self.may_resume {
             marks.push((MarkKind::NoEndOfFile, readers));
         }
@@ -114,13 +115,12 @@ impl Kind for LeakedWriteEnd {
     fn message(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
         let readers = phrases.tasks(&self.readers);
         let no_eof = format!("{readers} will not see EOF on {}", phrases.pipe(self.pipe));
-        let (read_write, unrelated): (BTreeSet<Pid>, BTreeSet<Pid>) = {
-            let of = |is_read_write: bool| {
-                let others = self.holders.iter().filter(|end| end.relation != Relation::ReaderItself);
-                others.filter(|end| (end.relation == Relation::ReadWrite) == is_read_write).map(|end| end.pid).collect()
-            };
-            (of(true), of(false))
+        let others = self.holders.iter().filter(|end| end.relation != Relation::ReaderItself);
+        let of = |is_read_write: bool| -> BTreeSet<Pid> {
+            let ends = others.clone().filter(|end| (end.relation == Relation::ReadWrite) == is_read_write);
+            ends.map(|end| end.end.pid).collect()
         };
+        let (read_write, unrelated) = (of(true), of(false));
         let has_it = verb(read_write.len(), "has it open O_RDWR", "have it open O_RDWR");
         let has_it = format!("{} {has_it}", phrases.processes(read_write.iter().copied()));
         if unrelated.is_empty() {
@@ -137,10 +137,8 @@ impl Kind for LeakedWriteEnd {
 
     fn evidence(&self, phrases: &Phrases<'_>) -> Vec<Evidence> {
         let holders = self.holders.iter().map(|end| {
-            let (access, flags) = (end.access, None);
-            let holds = phrases.holds(&Endpoint { pid: end.pid, tid: end.tid, fd: end.fd, access, flags });
-            let (relation, doing) = (end.relation(phrases), phrases.process_doing(end.pid));
-            format!("{holds}: {relation}{}; it {doing}", phrases.started(end.started_at))
+            let (relation, doing) = (end.relation(phrases), phrases.process_doing(end.end.pid));
+            format!("{}: {relation}{}; it {doing}", phrases.holds(&end.end), phrases.started(end.started_at))
         });
         [phrases.waits(&self.readers), lines(Role::Holder, holders)].concat()
     }
@@ -148,7 +146,7 @@ impl Kind for LeakedWriteEnd {
     fn advice(&self, phrases: &Phrases<'_>, doubts: &[Doubt]) -> String {
         let is_own = |end: &&LeakedEnd| end.relation == Relation::ReaderItself;
         let others: Vec<&LeakedEnd> = self.holders.iter().filter(|end| !is_own(end)).collect();
-        let pids: BTreeSet<Pid> = others.iter().map(|end| end.pid).collect();
+        let pids: BTreeSet<Pid> = others.iter().map(|end| end.end.pid).collect();
         let kill = phrases.end_all(&pids.iter().copied().collect::<Vec<_>>());
         let close = match (pids.len(), others.as_slice()) {
             (1, ends) => format!("have it close {}", list(fds(ends).map(|fd| format!("fd {fd}")))),
@@ -160,14 +158,14 @@ impl Kind for LeakedWriteEnd {
         let more = if doubts.is_empty() { "" } else { "; another write end may remain" };
         let own = self.holders.iter().find(is_own);
         let own = own.map_or_else(String::new, |end| {
-            format!(" The reader has to close its own write end, fd {}, as well.", end.fd)
+            format!(" The reader has to close its own write end, fd {}, as well.", end.end.fd)
         });
         format!("To unblock: {unblock}{more}.{own} To prevent: {}.", prevention(&others))
     }
 }
 
 fn fds(ends: &[&LeakedEnd]) -> impl Iterator<Item = Fd> {
-    ends.iter().map(|end| end.fd).collect::<BTreeSet<_>>().into_iter()
+    ends.iter().map(|end| end.end.fd).collect::<BTreeSet<_>>().into_iter()
 }
 
 /// How to keep these holders from having the end.
@@ -201,12 +199,12 @@ impl LeakedEnd {
                 Some(session) => format!("in another session ({session})"),
                 None => "in another session".to_owned(),
             },
-            Relation::Orphan if lineage.is_doubtful_orphan(self.pid) => "apparently an orphan".to_owned(),
+            Relation::Orphan if lineage.is_doubtful_orphan(self.end.pid) => "apparently an orphan".to_owned(),
             Relation::Orphan => "an orphan, whose parent has exited".to_owned(),
             Relation::Inherited => "another program, which inherited it by accident".to_owned(),
         };
         let may_be_inherited = match self.relation {
-            Relation::OtherSession | Relation::Orphan => self.closes_on_exec == Some(false),
+            Relation::OtherSession | Relation::Orphan => self.end.flags.is_some_and(|flags| !flags.closes_on_exec()),
             Relation::ReaderItself | Relation::ReadWrite | Relation::Inherited => false,
         };
         match self.inherited_from {
@@ -251,7 +249,7 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
     let mut doubts = case.doubts(pipe.id, Side::Write);
     let judged = holders.iter().filter(|end| !matches!(end.relation, Relation::ReaderItself | Relation::ReadWrite));
     let parents: BTreeSet<Pid> = judged
-        .flat_map(|end| readers.iter().filter_map(|reader| case.lineage().possible_parent(reader.pid, end.pid)))
+        .flat_map(|end| readers.iter().filter_map(|reader| case.lineage().possible_parent(reader.pid, end.end.pid)))
         .collect();
     doubts.extend(parents.into_iter().map(Doubt::Starter));
     let details = LeakedWriteEnd { pipe: pipe.id, readers, holders, may_resume };
@@ -288,16 +286,12 @@ fn leaked_end(case: &Case<'_>, pipe: &Pipe, readers: &[TaskId], end: &Endpoint, 
         pipe.ends.iter().any(|other| (other.pid, other.fd, other.access) == (*ancestor, end.fd, end.access))
     };
     LeakedEnd {
-        pid: end.pid,
-        tid: end.tid,
-        fd: end.fd,
-        access: end.access,
+        end: *end,
         relation,
         ancestor_of_reader: readers.iter().any(|reader| lineage.is_ancestor(end.pid, reader.pid)),
         session: case.groups.get(&end.pid).and_then(|group| group.sid),
         inherited_from: lineage.ancestors(end.pid).find(same_end),
-        closes_on_exec: end.flags.map(OpenFlags::closes_on_exec),
-        started_at: case.graph.processes.get(&end.pid).and_then(|process| process.started_at).map(Time::from),
+        started_at: case.graph.processes.get(&end.pid).and_then(|process| process.started_at),
     }
 }
 

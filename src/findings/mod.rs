@@ -43,7 +43,7 @@ use crate::model::{
 };
 
 pub use self::end_hoard::DEFAULT_MAX_ENDS;
-pub(crate) use self::phrases::Phrases;
+pub(crate) use self::phrases::{MOST_LINES, Phrases};
 pub use self::scope::AuditScope;
 
 /// One line per code: variant, module, word. Their order is that of findings of one severity in every output.
@@ -166,6 +166,8 @@ pub(crate) struct About {
     pub(crate) depends_on_hidden: bool,
     /// Whether it is about the processes that share a pipe: of no interest for the pipeline that the audit itself writes to.
     pub(crate) about_sharing: bool,
+    /// Whether a chain of waits shows all of the evidence.
+    pub(crate) evidence_in_chain: bool,
     pub(crate) lasts: Lasts,
 }
 
@@ -263,10 +265,10 @@ impl Judgement {
     }
 }
 
-/// A problem, or something worth knowing, as it is reported.
+/// A problem, or something worth knowing, as it is reported. In JSON each thread and doubt has the command of its process beside it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Finding {
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Finding"))]
+pub struct Finding<Task = TaskId, Reason = Doubt> {
     /// What it is.
     pub code: Code,
     /// How bad it is.
@@ -285,15 +287,15 @@ pub struct Finding {
     pub advice: String,
     /// The threads that it is about: those that are blocked first, then those of the processes to act on.
     #[serde(rename = "processes")]
-    pub tasks: Vec<TaskId>,
+    pub tasks: Vec<Task>,
     /// Other threads that are blocked because of it: of a deadlock only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub behind: Vec<TaskId>,
+    pub behind: Vec<Task>,
     /// The pipes that it is about, by ID.
     pub pipes: Vec<PipeId>,
     /// What keeps it from being proven; of `hidden-end`, which processes may hold the end. Of `no-reader` and `no-writer` the first four:
     /// those that may hold an end of any pipe are in `hidden` and `unreadable`.
-    pub doubts: Vec<Doubt>,
+    pub doubts: Vec<Reason>,
     /// Its data; null in a report of an older version.
     #[serde(default)]
     pub details: Option<Details>,
@@ -308,7 +310,7 @@ impl Finding {
     /// The write ends of its pipe that keep readers from EOF, by process.
     pub(crate) fn leaks(&self) -> Vec<(PipeId, Pid)> {
         match &self.details {
-            Some(Details::LeakedWriteEnd(leak)) => leak.holders.iter().map(|holder| (leak.pipe, holder.pid)).collect(),
+            Some(Details::LeakedWriteEnd(leak)) => leak.unrelated().map(|pid| (leak.pipe, pid)).collect(),
             _ => Vec::new(),
         }
     }
@@ -373,6 +375,16 @@ pub(crate) struct Judged {
 }
 
 impl Judged {
+    /// Whether something in it may be true for a moment on a healthy machine.
+    pub(crate) fn may_pass(&self) -> bool {
+        self.judgements.iter().any(|judgement| judgement.code().about().may_pass)
+    }
+
+    /// Whether something in it depends on which processes may hold ends that no fd table shows.
+    pub(crate) fn depends_on_hidden(&self) -> bool {
+        self.judgements.iter().any(|judgement| judgement.code().about().depends_on_hidden)
+    }
+
     /// The findings in words. No user is named in those of `why`.
     pub(crate) fn word(self, graph: &PipeGraph, groups: &Groups) -> Diagnosis {
         let phrases = Phrases { graph, groups, users: &crate::users::Users::default() };

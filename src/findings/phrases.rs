@@ -8,7 +8,7 @@ use crate::escape::escape_name;
 use crate::judge::Groups;
 use crate::model::{
     AccessMode, AlternativeWake, Children, Doubt, Endpoint, Fd, HiddenVia, Operation, Pid, PipeGraph, PipeId, PipeWait,
-    PossibleHolder, Sleep, SleepOn, Task, TaskId, TaskState, Tid, Uid, WaitTarget,
+    PossibleHolder, Sleep, SleepOn, Task, TaskId, TaskState, Tid, Time, Uid, WaitTarget,
 };
 use crate::users::Users;
 
@@ -193,14 +193,14 @@ impl<'a> Phrases<'a> {
             SleepOn::IoUring => "is waiting for a completion of io_uring".to_owned(),
             SleepOn::Terminal => format!("is waiting for its terminal{target}"),
             SleepOn::Socket => format!("is waiting for a socket{target}"),
-            SleepOn::FileInPipe(pipe) => format!(
+            SleepOn::FileInPipe { pipe } => format!(
                 "is blocked in a file system ({}) during a call on {}{}, and holds the lock of the pipe",
-                escape_name(&sleep.place),
+                escape_name(sleep.place.as_bytes()),
                 self.pipe(pipe),
                 in_parentheses(sleep.fd),
             ),
-            SleepOn::Other if sleep.place.is_empty() || sleep.place == b"0" => format!("is blocked{target}"),
-            SleepOn::Other => format!("is blocked in {}{target}", escape_name(&sleep.place)),
+            SleepOn::Other if sleep.place.is_empty() || sleep.place == "0" => format!("is blocked{target}"),
+            SleepOn::Other => format!("is blocked in {}{target}", escape_name(sleep.place.as_bytes())),
         }
     }
 
@@ -233,9 +233,8 @@ impl<'a> Phrases<'a> {
     }
 
     /// `; started 3 min ago`, by the instant of the scan.
-    pub(super) fn started(&self, pid: Pid) -> String {
-        let started = self.graph.processes.get(&pid).and_then(|process| process.started_at);
-        let age = started.and_then(|start| Duration::try_from(self.graph.taken_at.duration_since(start)).ok());
+    pub(super) fn started(&self, at: Option<Time>) -> String {
+        let age = at.and_then(|at| self.graph.taken_at.since(at));
         age.map_or_else(String::new, |age| format!("; started {} ago", self::age(age)))
     }
 
@@ -276,7 +275,7 @@ impl<'a> Phrases<'a> {
     }
 
     fn possible_holder(&self, holder: &PossibleHolder) -> String {
-        let command = holder.pid.and_then(|pid| self.command(pid)).or(holder.command.as_deref()).unwrap_or_default();
+        let command = holder.pid.and_then(|pid| self.command(pid)).or(holder.command.as_ref().map(|command| command.as_slice())).unwrap_or_default();
         let name = holder.pid.map_or_else(|| "a process".to_owned(), |pid| self.named(command, pid, None));
         match holder.how {
             HiddenVia::ScmRights => {
@@ -288,7 +287,7 @@ impl<'a> Phrases<'a> {
             HiddenVia::Exiting => format!("{name}, which is blocked while exiting"),
             HiddenVia::Unreadable => format!("{name}, which could not be read"),
             HiddenVia::Autofs => "the kernel, for an autofs mount".to_owned(),
-            HiddenVia::ViewLimit => format!("{name} that is not visible from here"),
+            HiddenVia::Outside => format!("{name} that is not visible from here"),
         }
     }
 }

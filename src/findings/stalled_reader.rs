@@ -10,8 +10,8 @@ use super::phrases::{lines, verb};
 use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Lasts, Phrases, ReportedBy, Role};
 use crate::judge::dataflow::MarkKind;
 use crate::model::{
-    Doubt, Operation, Pid, Pipe, PipeId, Severity, Side, SleepOn, Span, Task, TaskId, TaskState, ThreadGroup,
-    WaitTarget,
+    Doubt, Operation, Pid, Pipe, PipeId, Severity, Side, SleepOn, Task, TaskId, TaskState, ThreadGroup,
+    WaitTarget, time,
 };
 
 /// A writer that has not run for this long has seen no read in that time: less is how a slow reader looks.
@@ -36,6 +36,7 @@ What to do: see what the reader waits for, or resume it with `kill -CONT PID`.",
     may_pass: true,
     depends_on_hidden: true,
     about_sharing: false,
+    evidence_in_chain: true,
     lasts: Lasts::WhileBlocked,
 };
 
@@ -50,7 +51,9 @@ pub struct StalledReader {
     /// The processes that hold the read end.
     pub readers: Vec<Reader>,
     /// For how many seconds no writer has run, so that no reader has read; null where the kernel does not say.
-    pub idle_seconds: Option<Span>,
+    #[serde(rename = "idle_seconds", with = "time::seconds")]
+    #[cfg_attr(test, schemars(with = "Option<f64>"))]
+    pub idle: Option<Duration>,
     /// Whether the readers wait for a terminal, a socket or other files, or have only just stopped reading.
     pub may_resume: bool,
 }
@@ -158,12 +161,12 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
             Attention::Held(_) => {}
         }
     }
-    let idle_seconds = writers.iter().map(|task| task.idle).min().flatten().map(Span::from);
+    let idle = writers.iter().map(|task| task.idle).min().flatten();
     let writers: Vec<TaskId> = writers.iter().map(|task| task.id).collect();
     let mut tasks = writers.clone();
     tasks.extend(case.leaders(pids).into_iter().filter(|task| !writers.contains(task)));
     let readers = groups.iter().map(|group| reader(group, pipe.id)).collect();
-    let details = StalledReader { pipe: pipe.id, writers, readers, idle_seconds, may_resume };
+    let details = StalledReader { pipe: pipe.id, writers, readers, idle, may_resume };
     let doubts = case.doubts(pipe.id, Side::Read);
     Some(Judgement { details: Details::StalledReader(details), tasks, pipes: vec![pipe.id], doubts })
 }
@@ -212,7 +215,7 @@ fn attention(task: &Task, pipe: PipeId) -> Attention {
             SleepOn::SomeFiles | SleepOn::IoUring | SleepOn::Other => Attention::Here,
             SleepOn::Files | SleepOn::Terminal | SleepOn::Socket => Attention::Outside,
             SleepOn::Timer | SleepOn::Signal | SleepOn::Futex => Attention::Busy,
-            SleepOn::FileInPipe(_) => Attention::Held(None),
+            SleepOn::FileInPipe { .. } => Attention::Held(None),
         },
         TaskState::Stopped => Attention::Held(Some(Held::Stopped)),
         TaskState::Traced => Attention::Held(Some(Held::Traced)),

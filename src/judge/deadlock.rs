@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
+use serde::{Deserialize, Serialize};
+
 use super::Groups;
 use super::stuck::{Knot, Node, knots, stuck};
 use super::waits::{SIGCHLD, awaited_children, holders, sigchld_children};
 use crate::model::{
-    Doubt, Operation, Pid, Pipe, PipeGraph, PipeId, PipeWait, Side, Subject, Task, TaskId, TaskState, ThreadGroup,
+    Children, Doubt, Operation, Pid, Pipe, PipeGraph, PipeId, PipeWait, Side, Task, TaskId, TaskState, ThreadGroup,
     WaitTarget, Waker,
 };
 
@@ -33,12 +35,15 @@ pub(crate) struct Deadlock {
 }
 
 /// A step of a cycle.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct WaitEdge {
     /// The thread that waits.
+    #[serde(flatten)]
     pub task: TaskId,
-    /// For what; none for another thread of its own process.
-    pub subject: Option<Subject>,
+    /// For what.
+    #[serde(flatten)]
+    pub target: WaitTarget,
     /// By which end the next could end that.
     pub waker: Waker,
 }
@@ -140,10 +145,10 @@ fn may_be_handled(group: &ThreadGroup, wait: &PipeWait, holders: &BTreeSet<Pid>)
 /// A knot with its pipes; none where no pipe is in it, nor behind it.
 fn deadlock(graph: &PipeGraph, groups: &Groups, inside: &[&Task], behind: Vec<TaskId>) -> Option<Deadlock> {
     let task = |id: &TaskId| groups.get(&id.pid)?.task(*id);
-    let waits: Vec<&PipeWait> = inside.iter().flat_map(|task| pipe_waits(task)).collect();
+    let waits: Vec<&PipeWait> = inside.iter().flat_map(|task| task.doing.pipe_waits()).collect();
     let mut pipes: BTreeSet<PipeId> = waits.iter().filter_map(|wait| wait.pipe).collect();
     if pipes.is_empty() {
-        pipes = behind.iter().filter_map(task).flat_map(pipe_waits).filter_map(|wait| wait.pipe).collect();
+        pipes = behind.iter().filter_map(task).flat_map(|task| task.doing.pipe_waits()).filter_map(|wait| wait.pipe).collect();
     }
     if pipes.is_empty() {
         return None;
@@ -169,11 +174,6 @@ fn deadlock(graph: &PipeGraph, groups: &Groups, inside: &[&Task], behind: Vec<Ta
     })
 }
 
-fn pipe_waits(task: &Task) -> impl Iterator<Item = &PipeWait> {
-    let causes = if let TaskState::Waits { causes, .. } = &task.doing { causes.as_slice() } else { &[] };
-    causes.iter().filter_map(|cause| if let WaitTarget::Pipe(wait) = cause { Some(wait) } else { None })
-}
-
 /// What may hold another end on the side that a wait is for.
 fn doubts(graph: &PipeGraph, wait: &PipeWait) -> Vec<Doubt> {
     let Some(pipe) = wait.pipe else { return Vec::new() };
@@ -195,14 +195,14 @@ fn cycle(graph: &PipeGraph, groups: &Groups, inside: &[&Task]) -> Vec<WaitEdge> 
             let pids = groups.get(&pid).into_iter().flat_map(|group| sigchld_children(group, groups));
             pids.map(|pid| WaitEdge {
                 task: task.id,
-                subject: Some(Subject::Child),
+                target: WaitTarget::Children(Children::One(pid)),
                 waker: Waker { pid, tid: None, fd: None },
             })
         });
         // Within a process among several, its threads say nothing of the others.
         let mut edges: Vec<WaitEdge> = own.chain(by_signal).filter(|edge| single_process || edge.waker.pid != pid).collect();
         // A pipe says more than a futex.
-        edges.sort_by_key(|edge| edge.subject.is_none());
+        edges.sort_by_key(|edge| edge.target == WaitTarget::Threads);
         edges
     };
     // Breadth first, by processes; each is reached by the edge that led to it.
@@ -235,28 +235,16 @@ fn cycle(graph: &PipeGraph, groups: &Groups, inside: &[&Task]) -> Vec<WaitEdge> 
 
 /// Where the waits of a thread lead.
 fn edges(graph: &PipeGraph, groups: &Groups, task: &Task) -> Vec<WaitEdge> {
-    let TaskState::Waits { causes, .. } = &task.doing else {
-        return Vec::new();
-    };
-    let mut edges = Vec::new();
-    for cause in causes {
+    let edge = |cause: &WaitTarget, waker| WaitEdge { task: task.id, target: cause.clone(), waker };
+    let process = |pid| Waker { pid, tid: None, fd: None };
+    let edges_of = |cause: &WaitTarget| -> Vec<WaitEdge> {
         match cause {
-            WaitTarget::Pipe(wait) => edges.extend(holders(graph, wait).map(|end| WaitEdge {
-                task: task.id,
-                subject: Some(Subject::Pipe(wait.clone())),
-                waker: Waker::from(end),
-            })),
-            WaitTarget::Children(children) => edges.extend(awaited_children(*children, task.id.pid, groups).map(|pid| WaitEdge {
-                task: task.id,
-                subject: Some(Subject::Child),
-                waker: Waker { pid, tid: None, fd: None },
-            })),
-            WaitTarget::Threads => edges.push(WaitEdge {
-                task: task.id,
-                subject: None,
-                waker: Waker { pid: task.id.pid, tid: None, fd: None },
-            }),
+            WaitTarget::Pipe(wait) => holders(graph, wait).map(|end| edge(cause, Waker::from(end))).collect(),
+            WaitTarget::Children(children) => {
+                awaited_children(*children, task.id.pid, groups).map(|pid| edge(cause, process(pid))).collect()
+            }
+            WaitTarget::Threads => vec![edge(cause, process(task.id.pid))],
         }
-    }
-    edges
+    };
+    task.doing.causes().iter().flat_map(edges_of).collect()
 }

@@ -38,7 +38,7 @@ pub fn retain_unmoved(mut groups: Groups, again: &BTreeSet<Pid>, later: Groups) 
 pub fn lock_held(groups: &Groups) -> impl Iterator<Item = PipeId> {
     groups.values().flat_map(|group| &group.tasks).flat_map(|task| {
         let (causes, holds) = match &task.doing {
-            TaskState::Sleeps(Sleep { on: SleepOn::FileInPipe(pipe), .. }) => (&[][..], Some(*pipe)),
+            TaskState::Sleeps(Sleep { on: SleepOn::FileInPipe { pipe }, .. }) => (&[][..], Some(*pipe)),
             TaskState::Waits { causes, besides: Some(AlternativeWake::Lock) } => (causes.as_slice(), None),
             _ => (&[][..], None),
         };

@@ -21,8 +21,7 @@ pub(crate) fn waits(graph: &PipeGraph, groups: &Groups) -> Vec<Wait> {
     }
     let mut waits = Vec::new();
     for task in groups.values().flat_map(|group| &group.tasks) {
-        let TaskState::Waits { causes, .. } = &task.doing else { continue };
-        for cause in causes {
+        for cause in task.doing.causes() {
             match cause {
                 WaitTarget::Pipe(wait) if wait.pipe.is_none() && wait.operation != Operation::Open => {
                     let ends = ends_of.get(&task.id.pid).map_or(&[][..], Vec::as_slice);
@@ -57,11 +56,8 @@ pub(crate) type ByPipe<'a> = BTreeMap<PipeId, Vec<(&'a Task, &'a PipeWait)>>;
 pub(crate) fn by_pipe(groups: &Groups) -> ByPipe<'_> {
     let mut waiting = ByPipe::new();
     for task in groups.values().flat_map(|group| &group.tasks) {
-        let TaskState::Waits { causes, .. } = &task.doing else { continue };
-        for cause in causes {
-            if let WaitTarget::Pipe(wait) = cause
-                && let Some(pipe) = wait.pipe
-            {
+        for wait in task.doing.pipe_waits() {
+            if let Some(pipe) = wait.pipe {
                 waiting.entry(pipe).or_default().push((task, wait));
             }
         }

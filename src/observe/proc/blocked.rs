@@ -9,6 +9,7 @@ use std::time::Duration;
 use procfs::FromBufRead as _;
 use procfs::process::{MMPermissions, MemoryMaps};
 use rustix::fs::CWD;
+use rustix::io::Errno;
 
 use super::child::Family;
 use super::fd_table::{Context, Table, Walk};
@@ -67,6 +68,7 @@ pub(super) fn thread_group(pid: Pid, context: &mut Context<'_>) -> Option<Thread
         tracer: status.tracer.map(Pid),
         // Of whom it is not known, it may be any.
         catches: status.catches.unwrap_or(u64::MAX),
+        ignores: status.ignores.unwrap_or_default(),
         blocks: status.blocks.unwrap_or(u64::MAX),
         adopts: is_init.then(|| child::of_thread(&process, Tid(pid.0))),
         tasks,
@@ -163,7 +165,7 @@ impl<'a> Look<'a> {
             Place::FifoOpen => (Operation::Open, AccessMode::ReadWrite),
             _ => return self.sleep(sleep_on(place), None, None),
         };
-        let wait = PipeWait { operation, access, fd: None, pipe: None, path: None };
+        let wait = PipeWait { operation, access, fd: None, pipe: None, path: None, deleted: false };
         TaskState::Waits { causes: vec![WaitTarget::Pipe(wait)], besides: self.lock() }
     }
 
@@ -230,6 +232,7 @@ impl<'a> Look<'a> {
             fd: pipe.is_some().then_some(fd),
             pipe: pipe.map(|(pipe, _)| pipe),
             path: None,
+            deleted: false,
         };
         TaskState::Waits { causes: vec![WaitTarget::Pipe(wait)], besides: self.lock() }
     }
@@ -257,14 +260,15 @@ impl<'a> Look<'a> {
         let path = memory::string(self.process, path);
         let start = Start { process: self.process, thread: &self.dir, dir };
         context.watch.doing(Step::Path(self.id.tid));
-        let pipe = match &path {
+        let found = match &path {
             Some(path) if !context.skip.paths.contains(&self.id.tid) => start.fifo(path, &context.scanner.root),
-            _ => None,
+            _ => Err(Errno::TIMEDOUT),
         };
+        let (pipe, deleted) = (found.ok(), found == Err(Errno::NOENT));
         context.watch.doing(Step::Task(self.id.tid));
         let path = path.map(|path| start.name(path).into());
         let access = flags.and_then(|flags| OpenFlags(flags).access()).unwrap_or(AccessMode::ReadWrite);
-        waits(WaitTarget::Pipe(PipeWait { operation: Operation::Open, access, fd: None, pipe, path }))
+        waits(WaitTarget::Pipe(PipeWait { operation: Operation::Open, access, fd: None, pipe, path, deleted }))
     }
 
     /// In a poll of these descriptors; of something that could not be read where they are none.
@@ -275,7 +279,8 @@ impl<'a> Look<'a> {
             .flatten()
             .filter_map(|fd| {
                 let (pipe, access) = self.end(*fd, context)?;
-                let wait = PipeWait { operation: Operation::Poll, access, fd: Some(*fd), pipe: Some(pipe), path: None };
+                let (operation, pipe) = (Operation::Poll, Some(pipe));
+                let wait = PipeWait { operation, access, fd: Some(*fd), pipe, path: None, deleted: false };
                 Some(WaitTarget::Pipe(wait))
             })
             .collect();

@@ -7,6 +7,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, PROC_SUPER_MAGIC, StatxFlags};
+use rustix::io::Errno;
 
 use super::descriptor::pipe_of;
 use super::process::ProcessDir;
@@ -26,15 +27,16 @@ pub(super) struct Start<'a> {
 }
 
 impl Start<'_> {
-    /// The FIFO at a path. None if it is no longer there, or not to be seen.
-    pub(super) fn fifo(&self, path: &[u8], root: &ProcRoot) -> Option<PipeId> {
+    /// The FIFO at a path. `ENOENT` if there is no longer a file at it.
+    pub(super) fn fifo(&self, path: &[u8], root: &ProcRoot) -> rustix::io::Result<PipeId> {
         let Some(real) = &root.real else {
             // A tree of plain files has no other root than ours, and names are all there is.
             let path = self.name(path.to_vec());
-            return if path.starts_with(b"/") { identify(CWD, &path, None) } else { None };
+            return if path.starts_with(b"/") { identify(CWD, &path, None).or(Err(Errno::NXIO)) } else { Err(Errno::NXIO) };
         };
-        let root = open_dir(self.process.dir(), format!("{}root", self.thread)).ok()?;
-        let start = if path.starts_with(b"/") { None } else { Some(open_dir(self.process.dir(), self.link()).ok()?) };
+        let root = open_dir(self.process.dir(), format!("{}root", self.thread)).map_err(|_| Errno::ACCESS)?;
+        let start = || open_dir(self.process.dir(), self.link()).map_err(|_| Errno::ACCESS);
+        let start = if path.starts_with(b"/") { None } else { Some(start()?) };
         identify(walk(&root, start, path)?, b"", Some(real))
     }
 
@@ -60,7 +62,7 @@ impl Start<'_> {
 
 /// Looks a path up as the kernel does for whoever has this root directory (`path_resolution(7)`), from a directory or from the root: name
 /// by name, since from a directory openat2(2) keeps a lookup either below that or within our own root.
-fn walk(root: &OwnedFd, start: Option<OwnedFd>, path: &[u8]) -> Option<OwnedFd> {
+fn walk(root: &OwnedFd, start: Option<OwnedFd>, path: &[u8]) -> rustix::io::Result<OwnedFd> {
     let mut here = start;
     // The names that are left, the next one last.
     let mut left = names(path);
@@ -71,22 +73,22 @@ fn walk(root: &OwnedFd, start: Option<OwnedFd>, path: &[u8]) -> Option<OwnedFd> 
             continue;
         }
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let next = rustix::fs::openat(dir, name, flags, Mode::empty()).ok()?;
+        let next = rustix::fs::openat(dir, name, flags, Mode::empty())?;
         let Ok(target) = rustix::fs::readlinkat(&next, c"", Vec::new()) else {
             here = Some(next);
             continue;
         };
         links += 1;
         // A link in a proc may lead each process elsewhere, such as /proc/self.
-        if links > MOST_LINKS || rustix::fs::fstatfs(&next).ok()?.f_type == PROC_SUPER_MAGIC {
-            return None;
+        if links > MOST_LINKS || rustix::fs::fstatfs(&next)?.f_type == PROC_SUPER_MAGIC {
+            return Err(Errno::LOOP);
         }
         if target.as_bytes().starts_with(b"/") {
             here = None;
         }
         left.extend(names(target.as_bytes()));
     }
-    here
+    here.ok_or(Errno::ISDIR)
 }
 
 /// The names in a path, the first one last.
@@ -105,7 +107,7 @@ fn is_same(a: &OwnedFd, b: &OwnedFd) -> bool {
     }
 }
 
-fn identify(dir: impl AsFd, path: &[u8], real: Option<&Real>) -> Option<PipeId> {
+fn identify(dir: impl AsFd, path: &[u8], real: Option<&Real>) -> rustix::io::Result<PipeId> {
     let flags = AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT | AtFlags::EMPTY_PATH;
-    pipe_of(&rustix::fs::statx(dir, path, flags, StatxFlags::TYPE | StatxFlags::INO).ok()?, real)
+    pipe_of(&rustix::fs::statx(dir, path, flags, StatxFlags::TYPE | StatxFlags::INO)?, real).ok_or(Errno::NXIO)
 }

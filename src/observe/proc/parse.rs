@@ -107,6 +107,8 @@ pub(super) struct Status {
     pub(super) blocks: Option<u64>,
     /// `SigCgt:\t0000000000000002`, likewise.
     pub(super) catches: Option<u64>,
+    /// `SigIgn:\t0000000000001000`, likewise.
+    pub(super) ignores: Option<u64>,
     /// The sum of `voluntary_ctxt_switches` and `nonvoluntary_ctxt_switches`.
     pub(super) switches: Option<u64>,
 }
@@ -141,6 +143,8 @@ pub(super) fn status(text: &[u8]) -> Status {
             status.blocks = signals(rest);
         } else if let Some(rest) = line.strip_prefix(b"SigCgt:") {
             status.catches = signals(rest);
+        } else if let Some(rest) = line.strip_prefix(b"SigIgn:") {
+            status.ignores = signals(rest);
         } else if let Some((_, rest)) = split_at(line, b"voluntary_ctxt_switches:")
             && let Some(count) = number::<u64>(rest.trim_ascii())
         {

@@ -1,12 +1,13 @@
-//! The findings that are known, in a file that people review and keep: what a finding is told by wherever its processes are started
-//! anew, and the shape of the file. It reads and writes bytes, not files.
+//! The baseline: known findings in a file that people review and keep. What identifies a finding across restarts of its processes, and the
+//! format of the file. It reads and writes bytes, not files.
 
 use std::collections::BTreeSet;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
-use crate::model::{Code, Fault, Finding, Pid, Pipe, PipeGraph, Severity};
-use crate::why::Groups;
+use crate::findings::{Code, Finding, Identity};
+use crate::judge::Groups;
+use crate::model::{Pid, Pipe, PipeGraph, Severity};
 
 /// The version of the file. Anything that an older lspipe would read wrong changes it.
 pub const VERSION: u64 = 1;
@@ -15,7 +16,7 @@ pub const VERSION: u64 = 1;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Baseline(BTreeSet<Known>);
 
-/// By what a finding is known again: nothing that changes when its processes are started anew. One that is worse is another.
+/// What identifies a finding: nothing that changes when its processes are restarted. A more severe one is another.
 ///
 /// Names are exact in ASCII: bytes that are none, backslashes, quotes and control characters are escaped as
 /// [`escape_ascii`](slice::escape_ascii) does it.
@@ -31,8 +32,7 @@ struct Known {
     units: BTreeSet<String>,
     /// The paths of its FIFOs.
     fifos: BTreeSet<String>,
-    /// How bad it is. The last, so that all that is known of what else is the same stands together, the worst first.
-    #[serde(serialize_with = "as_word", deserialize_with = "of_word")]
+    /// Last, so that entries that differ in nothing else stand together, the worst first.
     severity: Severity,
 }
 
@@ -54,9 +54,8 @@ pub enum NotABaseline {
 }
 
 impl Baseline {
-    /// Those findings.
     #[must_use]
-    pub fn of<'a>(findings: impl IntoIterator<Item = &'a Finding>, graph: &PipeGraph, groups: &Groups) -> Self {
+    pub fn new<'a>(findings: impl IntoIterator<Item = &'a Finding>, graph: &PipeGraph, groups: &Groups) -> Self {
         let all: BTreeSet<Known> = findings.into_iter().map(|finding| known(finding, graph, groups)).collect();
         // The worst of its kind stands for all.
         let is_worst = |known: &&Known| all.range(known.worst()..(*known).clone()).next().is_none();
@@ -70,7 +69,7 @@ impl Baseline {
         self.0.range(finding.worst()..=finding).next().is_some()
     }
 
-    /// Reads what [`Self::to_json`] wrote, or somebody edited. Strictly: a file that is half understood would hide findings, or none.
+    /// Reads what [`Self::to_json`] wrote, possibly edited. Strictly: a file that is half understood would hide findings, or none.
     ///
     /// # Errors
     ///
@@ -87,8 +86,7 @@ impl Baseline {
             return Err(NotABaseline::Version(baseline_version));
         }
         let file: File<BTreeSet<Known>> = serde_json::from_slice(bytes).map_err(corrupt)?;
-        let unknown = file.findings.iter().find(|known| known.code.parse::<Code>().is_err());
-        match unknown {
+        match file.findings.iter().find(|known| known.code.parse::<Code>().is_err()) {
             Some(unknown) => Err(NotABaseline::Corrupt(format!("there is no finding `{}`", unknown.code))),
             None => Ok(Self(file.findings)),
         }
@@ -113,25 +111,16 @@ impl Known {
     }
 }
 
-fn as_word<S: Serializer>(severity: &Severity, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(severity.as_str())
-}
-
-fn of_word<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Severity, D::Error> {
-    let word = String::deserialize(deserializer)?;
-    word.parse().map_err(|()| serde::de::Error::custom(format_args!("there is no severity `{word}`")))
-}
-
 fn known(finding: &Finding, graph: &PipeGraph, groups: &Groups) -> Known {
     let pipes = || finding.pipes.iter().filter_map(|id| graph.pipe(*id));
-    let user = finding.user();
-    // Which of a user's processes has the most is no matter.
-    let tasks = finding.tasks.iter().filter(|_| user.is_none());
-    let mut pids: BTreeSet<Pid> = tasks.map(|task| task.pid).collect();
-    if pids.is_empty() && user.is_none() {
-        // It is about a pipe, not about who holds it: by those it is told from others.
-        pids = pipes().flat_map(holders).collect();
-    }
+    let (user, pids, path): (_, BTreeSet<Pid>, _) = match finding.identity() {
+        // Which of a user's processes has the most does not matter.
+        Identity::User(user) => (Some(user), BTreeSet::new(), None),
+        Identity::Blocked(_, path) => (None, finding.tasks.iter().map(|task| task.pid).collect(), path),
+        Identity::Process(pid) => (None, BTreeSet::from([pid]), None),
+        Identity::Pipe if finding.tasks.is_empty() => (None, pipes().flat_map(holders).collect(), None),
+        Identity::Pipe => (None, finding.tasks.iter().map(|task| task.pid).collect(), None),
+    };
     let processes = || pids.iter().filter_map(|pid| graph.processes.get(pid));
     let unread = |pid: Pid| graph.coverage.gaps.iter().find(move |gap| gap.pid == pid);
     let command = |pid: &Pid| {
@@ -144,18 +133,16 @@ fn known(finding: &Finding, graph: &PipeGraph, groups: &Groups) -> Known {
         None => unread(*pid)?.uid,
     });
     let mut fifos: BTreeSet<String> = pipes().filter_map(|pipe| pipe.path.as_deref()).map(exact).collect();
-    if let Fault::BlockedOpen { path: Some(path), .. } = &finding.fault
-        && fifos.is_empty()
-    {
-        fifos.insert(exact(path));
+    if fifos.is_empty() {
+        fifos.extend(path.map(|path| exact(&path)));
     }
     Known {
-        code: finding.code().as_str().to_owned(),
+        code: finding.code.as_str().to_owned(),
         commands: pids.iter().filter_map(command).map(exact).collect(),
         users: users.chain(user).map(|uid| uid.0).collect(),
-        units: processes().filter_map(|process| process.unit.as_deref()).map(lasting).collect(),
+        units: processes().filter_map(|process| process.unit.as_deref()).map(stable_unit_name).collect(),
         fifos,
-        severity: finding.severity(),
+        severity: finding.severity,
     }
 }
 
@@ -167,8 +154,9 @@ fn exact(name: &[u8]) -> String {
     name.escape_ascii().to_string()
 }
 
-/// A unit without what systemd makes up for each start: `session-3.scope` and `run-u17.service` are others after the next login.
-fn lasting(unit: &str) -> String {
+/// A unit without the part that systemd generates for each start: `session-3.scope` and `run-u17.service` have other names after the next
+/// login.
+fn stable_unit_name(unit: &str) -> String {
     let Some((name, kind)) = unit.rsplit_once('.') else { return exact(unit.as_bytes()) };
     if let Some((template, instance)) = name.split_once('@')
         && is_of_connection(instance)
@@ -178,10 +166,10 @@ fn lasting(unit: &str) -> String {
     if !(kind == "scope" || name.starts_with("run-") || name.starts_with("app-")) {
         return exact(unit.as_bytes());
     }
-    let is_made_up = |part: &str| part.bytes().any(|byte| byte.is_ascii_digit());
+    let is_generated = |part: &str| part.bytes().any(|byte| byte.is_ascii_digit());
     let mut stem = without_uuid(name);
     while let Some((rest, last)) = stem.rsplit_once(['-', '@', ':'])
-        && is_made_up(last)
+        && is_generated(last)
     {
         stem = rest;
     }
@@ -210,7 +198,7 @@ fn without_uuid(name: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::lasting;
+    use super::stable_unit_name;
 
     #[test]
     fn of_a_unit_that_lasts() {
@@ -225,7 +213,7 @@ mod tests {
             "odd@1-2.service",
             "plain",
         ] {
-            assert_eq!(lasting(unit), unit);
+            assert_eq!(stable_unit_name(unit), unit);
         }
         for (unit, expected) in [
             ("sshd@0-10.0.0.1:22-10.0.0.9:51000.service", "sshd@*.service"),
@@ -242,7 +230,7 @@ mod tests {
             ("snap.firefox.firefox-1b2c3d4e-cafe-4a5b-feed-0a1b2c3d4e5f.scope", "snap.firefox.firefox-*.scope"),
             ("odd\u{fc}-1.scope", "odd\\xc3\\xbc-*.scope"),
         ] {
-            assert_eq!(lasting(unit), expected);
+            assert_eq!(stable_unit_name(unit), expected);
         }
     }
 }
