@@ -54,6 +54,7 @@ pub enum NotABaseline {
 }
 
 impl Baseline {
+    /// What identifies these findings; of those that differ in severity only, the worst.
     #[must_use]
     pub fn new<'a>(findings: impl IntoIterator<Item = &'a Finding>, graph: &PipeGraph, groups: &Groups) -> Self {
         let all: BTreeSet<Known> = findings.into_iter().map(|finding| known(finding, graph, groups)).collect();

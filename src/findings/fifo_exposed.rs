@@ -7,7 +7,7 @@ use super::{
     About, Case, Details, Evidence, Identity, Judgement, Kind, Lasts, Phrases, ReportedBy, Role, all_on,
 };
 use crate::judge::dataflow::MarkKind;
-use crate::model::{Doubt, Gid, Pid, Pipe, PipeFile, PipeId, Severity, Side, Uid};
+use crate::model::{Class, Doubt, Gid, Pid, Pipe, PipeFile, PipeId, Severity, Side, Uid};
 
 pub(super) const ABOUT: About = About {
     reported_by: ReportedBy::Audit,
@@ -77,30 +77,6 @@ pub enum Exposure {
     },
 }
 
-/// The users that the mode of a file is for; see inode(7).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(tag = "class", rename_all = "kebab-case")]
-pub enum Class {
-    /// Any user.
-    Others,
-    /// The members of its group.
-    Group {
-        /// The group.
-        gid: Gid,
-    },
-    /// Its owner.
-    Owner {
-        /// The owner.
-        uid: Uid,
-    },
-    /// The owner of a directory above it.
-    DirectoryOwner {
-        /// The owner.
-        uid: Uid,
-    },
-}
-
 impl Exposure {
     const fn severity(self) -> Severity {
         match self {
@@ -115,8 +91,8 @@ impl Exposure {
     fn message(self, phrases: &Phrases<'_>, pipe: PipeId) -> String {
         let class = |class| match class {
             Class::Others => "any user".to_owned(),
-            Class::Group { gid } => format!("group {gid}"),
-            Class::Owner { uid } | Class::DirectoryOwner { uid } => phrases.user(uid),
+            Class::Group(gid) => format!("group {gid}"),
+            Class::Owner(uid) | Class::Above(uid) => phrases.user(uid),
         };
         match self {
             Self::Replace { by } => format!("{} may replace it by another file", class(by)),
@@ -160,22 +136,22 @@ impl Kind for FifoExposed {
     /// A command with the path in it would be for root to copy, and the path is chosen by others.
     fn advice(&self, _: &Phrases<'_>, _: &[Doubt]) -> String {
         match self.exposures.first() {
-            Some(Exposure::Open { by: Class::Group { .. }, .. }) => {
+            Some(Exposure::Open { by: Class::Group(_), .. }) => {
                 "To prevent: `chmod g-rw` the FIFO, or keep it in a directory that the group may not search."
             }
-            Some(Exposure::Open { by: Class::Owner { .. }, .. }) => {
+            Some(Exposure::Open { by: Class::Owner(_), .. }) => {
                 "To prevent: create it as root, or `chown root` it: its owner may open it whatever its mode is."
             }
             Some(
-                Exposure::Open { by: Class::DirectoryOwner { .. }, .. }
-                | Exposure::Replace { by: Class::DirectoryOwner { .. } | Class::Owner { .. } },
+                Exposure::Open { by: Class::Above(_), .. }
+                | Exposure::Replace { by: Class::Above(_) | Class::Owner(_) },
             ) => {
                 "To prevent: keep it in a directory of root's, below others that are: a directory above it is owned by another user."
             }
             Some(Exposure::Replace { by: Class::Others }) => {
                 "To prevent: `chmod o-w` its directory and those above, or make them sticky (`chmod +t`)."
             }
-            Some(Exposure::Replace { by: Class::Group { .. } }) => {
+            Some(Exposure::Replace { by: Class::Group(_) }) => {
                 "To prevent: `chmod g-w` its directory and those above, or make them sticky (`chmod +t`)."
             }
             Some(Exposure::Open { by: Class::Others, .. }) | None => {
@@ -237,20 +213,20 @@ fn opener(file: &PipeFile, held: Side) -> Option<Class> {
     if mode & bit != 0 && directories.is_none_or(|way| way.others) {
         Some(Class::Others)
     } else if mode >> 3 & bit != 0 && group != Gid(0) && directories.is_none_or(|way| way.group) {
-        Some(Class::Group { gid: group })
+        Some(Class::Group(group))
     } else if owner != Uid(0) && directories.is_none_or(|way| way.owner) {
         // An owner may change the mode.
-        Some(Class::Owner { uid: owner })
+        Some(Class::Owner(owner))
     } else {
         let passing = directories.and_then(|way| way.owner_passes).filter(|_| mode & bit != 0);
-        passing.map(|uid| Class::DirectoryOwner { uid })
+        passing.map(Class::Above)
     }
 }
 
 /// The widest class that may replace the FIFO by another file, except root.
 fn replacer(file: &PipeFile) -> Option<Class> {
     let way = file.directories?;
-    let owner = way.owner_replaces.map(|uid| Class::DirectoryOwner { uid });
-    let group = way.group_replaces.map(|gid| Class::Group { gid });
+    let owner = way.owner_replaces.map(Class::Above);
+    let group = way.group_replaces.map(Class::Group);
     way.replaceable.then_some(Class::Others).or(group).or(owner)
 }

@@ -43,7 +43,7 @@ use crate::model::{
 };
 
 pub use self::end_hoard::DEFAULT_MAX_ENDS;
-pub(crate) use self::phrases::{MOST_LINES, Phrases};
+pub(crate) use self::phrases::{MOST_LINES, Phrases, pipe_name};
 pub use self::scope::AuditScope;
 
 /// One line per code: variant, module, word. Their order is that of findings of one severity in every output.
@@ -268,6 +268,7 @@ impl Judgement {
 /// A problem, or something worth knowing, as it is reported. In JSON each thread and doubt has the command of its process beside it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Finding"))]
+#[serde(bound(deserialize = "Task: Deserialize<'de>, Reason: Deserialize<'de>"))]
 pub struct Finding<Task = TaskId, Reason = Doubt> {
     /// What it is.
     pub code: Code,

@@ -64,10 +64,8 @@ impl<'a> Phrases<'a> {
         list(pids.into_iter().map(|pid| self.process(pid, None)))
     }
 
-    /// `pipe:[18913]`, or the path of a FIFO.
     pub(crate) fn pipe(&self, id: PipeId) -> String {
-        let path = self.graph.pipe(id).and_then(|pipe| pipe.path.as_deref());
-        path.map_or_else(|| id.to_string(), escape_name)
+        pipe_name(self.graph, id)
     }
 
     /// `root`, `nobody (user 65534)` or `user 65534`.
@@ -290,6 +288,12 @@ impl<'a> Phrases<'a> {
             HiddenVia::Outside => format!("{name} that is not visible from here"),
         }
     }
+}
+
+/// `pipe:[18913]`, or the path of a FIFO.
+pub(crate) fn pipe_name(graph: &PipeGraph, id: PipeId) -> String {
+    let path = graph.pipe(id).and_then(|pipe| pipe.path.as_deref());
+    path.map_or_else(|| id.to_string(), escape_name)
 }
 
 /// The first lines of many, and how many more there are.

@@ -26,7 +26,7 @@ pub use self::coverage::{Coverage, Gap, PossibleEnds, UnreadablePart, ViewLimit}
 pub use self::descriptor::{AccessMode, Descriptor, Endpoint, FileType, OpenFlags};
 pub use self::doubt::Doubt;
 pub(crate) use self::doubt::FlatDoubt;
-pub use self::file::{Directories, PipeFile, PipeLimits};
+pub use self::file::{Class, Directories, PipeFile, PipeLimits};
 pub use self::name::{Base64, CommandName, LinkTarget, PathName};
 pub use self::number::{Device, Fd, Gid, NotAPipeId, Pid, Tid, Uid};
 pub use self::pipe::{Opener, Pipe, PipeId, PipeKind, Side};

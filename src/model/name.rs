@@ -152,10 +152,8 @@ impl Serialize for Base64 {
 impl<'de> Deserialize<'de> for Base64 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        STANDARD
-            .decode(text.as_bytes())
-            .map(Self)
-            .map_err(|_| serde::de::Error::custom("a name in base64 is not base64"))
+        let wrong = || serde::de::Error::invalid_value(serde::de::Unexpected::Str(&text), &"a name in base64");
+        STANDARD.decode(text.as_bytes()).map(Self).map_err(|_| wrong())
     }
 }
 

@@ -22,6 +22,12 @@ impl Time {
         Timestamp::now().into()
     }
 
+    /// So many seconds after 1970.
+    #[cfg(test)]
+    pub(crate) fn at(seconds: i64) -> Self {
+        Timestamp::from_second(seconds).map(Self::from).unwrap()
+    }
+
     /// The seconds since 1970.
     #[must_use]
     pub fn unix_seconds(self) -> f64 {

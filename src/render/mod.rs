@@ -8,8 +8,8 @@ mod fit;
 mod json;
 mod metrics;
 mod table;
-mod telling;
 mod text;
+mod why_text;
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -24,8 +24,7 @@ use crate::users::Users;
 
 pub use self::difference::render_difference;
 pub use self::json::SCHEMA;
-pub use self::telling::{Asked, Told};
-pub(crate) use self::text::escape_name;
+pub use self::why_text::{Asked, Told};
 
 /// So many ends are shown one below the other on a terminal.
 const FEW_ENDS: usize = 8;

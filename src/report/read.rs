@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use super::{End, Named, PipeEntry, Report, Scan};
+use crate::escape::sanitize_sentence;
+use crate::findings::{Diagnosis, Evidence, Finding};
+use crate::judge::Groups;
 use crate::model::{
-    self, AccessMode, Coverage, Diagnosis, Endpoint, Fault, Gap, Hidden, HiddenVia, HolderFd, Pid, Pipe, PipeGraph,
-    PossibleHolder, Record, Side, Subject, TaskId, Wait, WaitTarget,
+    self, AccessMode, Coverage, Endpoint, Gap, Hidden, HiddenVia, HolderFd, Pid, Pipe, PipeGraph,
+    PossibleHolder, Side, Subject, TaskId, Wait, WaitTarget,
 };
 use crate::users::Users;
-use crate::why::Groups;
 
 /// What a report says, in the types that a scan fills.
 #[derive(Debug)]
@@ -31,7 +33,7 @@ impl Report {
             Users::saved(self.processes.iter().filter_map(|process| Some((process.of.uid?, process.user.clone()?))));
         let diagnosis = self.waits.zip(self.findings).map(|(waits, findings)| Diagnosis {
             waits: waits.into_iter().map(super::WaitEntry::into_wait).collect(),
-            findings: findings.into_iter().map(super::Finding::into_finding).collect(),
+            findings: findings.into_iter().map(finding).collect(),
         });
         let mut groups = by_pid(self.threads.into_iter().flatten(), |group| group.pid)?;
         for group in groups.values_mut() {
@@ -127,9 +129,7 @@ fn add_pipe(graph: &mut PipeGraph, entry: PipeEntry) -> Result<(), String> {
 /// The ends of both sides, of which those that are open for reading and writing are in both lists.
 fn ends(graph: &PipeGraph, id: model::PipeId, readers: Vec<End>, writers: Vec<End>) -> Result<Vec<Endpoint>, String> {
     let both = |ends: &[End]| ends.iter().filter(|end| end.end.access == AccessMode::ReadWrite).count();
-    if both(&readers) != both(&writers) {
-        return Err(format!("{id} has an end with access \"rw\" on one side only"));
-    }
+    let is_paired = both(&readers) == both(&writers);
     let mut ends: BTreeMap<_, Endpoint> = BTreeMap::new();
     let sides =
         readers.into_iter().map(|end| (Side::Read, end)).chain(writers.into_iter().map(|end| (Side::Write, end)));
@@ -146,7 +146,11 @@ fn ends(graph: &PipeGraph, id: model::PipeId, readers: Vec<End>, writers: Vec<En
             return Err(format!("process {pid} is at {id}, and is not listed"));
         }
     }
-    Ok(ends.into_values().collect())
+    if is_paired {
+        Ok(ends.into_values().collect())
+    } else {
+        Err(format!("{id} has an end with access \"rw\" on one side only"))
+    }
 }
 
 /// What is said of each process, which must not be there twice.
@@ -175,23 +179,22 @@ impl super::WaitEntry {
     }
 }
 
-impl super::Finding {
-    fn into_finding(self) -> model::Finding {
-        let tasks = |tasks: Vec<Named<TaskId>>| tasks.into_iter().map(|task| task.of).collect();
-        let evidence = self.evidence.into_iter().map(|line| model::Evidence { role: line.role, text: line.text });
-        model::Finding {
-            fault: Fault::Recorded(Box::new(Record {
-                code: self.code,
-                severity: self.severity,
-                proof: self.certainty,
-                message: self.message,
-                evidence: evidence.collect(),
-                advice: self.advice,
-                behind: tasks(self.behind),
-            })),
-            tasks: tasks(self.processes),
-            pipes: self.pipes,
-            doubts: self.doubts.into_iter().filter_map(|doubt| doubt.try_into().ok()).collect(),
-        }
+/// The texts may have been edited, and are printed as they are.
+fn finding(entry: super::Finding) -> Finding {
+    let tasks = |tasks: Vec<Named<TaskId>>| tasks.into_iter().map(|task| task.of).collect();
+    let line = |line: Evidence| Evidence { role: line.role, text: sanitize_sentence(&line.text) };
+    Finding {
+        code: entry.code,
+        severity: entry.severity,
+        certainty: entry.certainty,
+        message: sanitize_sentence(&entry.message),
+        evidence: entry.evidence.into_iter().map(line).collect(),
+        caveat: entry.caveat.map(|caveat| sanitize_sentence(&caveat)),
+        advice: sanitize_sentence(&entry.advice),
+        tasks: tasks(entry.tasks),
+        behind: tasks(entry.behind),
+        pipes: entry.pipes,
+        doubts: entry.doubts.into_iter().filter_map(|doubt| doubt.try_into().ok()).collect(),
+        details: entry.details,
     }
 }

@@ -6,6 +6,7 @@ use serde_json::Number;
 use thiserror::Error;
 
 use crate::error::reason;
+use crate::escape::sanitize_sentence;
 use crate::report::SCHEMA_VERSION;
 
 /// A file that is no report.
@@ -74,7 +75,7 @@ const CITED: (usize, usize) = (160, 40);
 
 /// A reason, without its middle if it is long.
 fn brief(reason: &impl ToString) -> String {
-    let text = reason.to_string();
+    let text = sanitize_sentence(&reason.to_string());
     let count = text.chars().count();
     if count <= CITED.0 + CITED.1 {
         return text;

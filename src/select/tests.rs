@@ -1,7 +1,5 @@
 //! Selections over a graph made by hand: what is kept is kept whole.
 
-use jiff::Timestamp;
-
 use super::*;
 use crate::model::{AccessMode, Coverage, Endpoint, Fd, Hidden, Host};
 
@@ -20,7 +18,7 @@ fn graph() -> PipeGraph {
     let parents = [(1, 0), (2, 1), (3, 1), (4, 3), (5, 0)];
     PipeGraph {
         host: Host::default(),
-        taken_at: Timestamp::UNIX_EPOCH,
+        taken_at: crate::model::Time::EPOCH,
         coverage: Coverage {
             proc_root: "/proc".into(),
             processes: 5,

@@ -7,10 +7,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::{
-    AccessMode, Attribution, Diagnosis, Endpoint, Fd, Operation, Pid, Pipe, PipeGraph, PipeId, PipeKind, PipeWait,
+    AccessMode, Attribution, Endpoint, Fd, Operation, Pid, Pipe, PipeGraph, PipeId, PipeKind, PipeWait,
     Process, Side, Subject,
 };
-use crate::why::{is_told_of, mentions, was_told};
+use crate::findings::Diagnosis;
+use crate::judge::lineage::{fd_in_cmdline, is_stdio, knows_fd};
 
 /// Those between whom the data of a pipe flow.
 #[derive(Debug, Default)]
@@ -138,7 +139,7 @@ impl<'a> Case<'a> {
             let at_it = self.seen.at_it.contains(&(self.pipe.id, end.pid, side));
             let holder = holders.entry(end.pid).or_insert(Holder { ends: Vec::new(), standard: false, at_it });
             holder.ends.push(end);
-            holder.standard |= was_told(end.fd);
+            holder.standard |= is_stdio(end.fd);
         }
         if holders.is_empty() {
             // All have it open for both, at a number that means one.
@@ -172,7 +173,7 @@ impl<'a> Case<'a> {
     /// Whether it is another program than an ancestor that has the same ends, and was told of none of them.
     fn is_unknowing_copy(&self, pid: Pid, holder: &Holder<'_>) -> bool {
         let from = self.graph.ancestors(pid).find(|ancestor| self.has_all(*ancestor, holder));
-        let is_told = |process: &Process| holder.ends.iter().any(|end| is_told_of(process, end));
+        let is_told = |process: &Process| holder.ends.iter().any(|end| knows_fd(process, end));
         from.is_some_and(|from| self.is_another_program(pid, from))
             && !self.graph.processes.get(&pid).is_none_or(is_told)
     }
@@ -236,7 +237,7 @@ impl<'a> Case<'a> {
     fn knows(&self, pid: Pid, holder: &Holder<'_>, nearest: Pid, above: &[(Pid, &Holder<'_>)]) -> bool {
         let is_own =
             |end: &&Endpoint| !above.iter().any(|(ancestor, _)| self.ends.contains(&(*ancestor, end.fd, end.access)));
-        let is_named = |process: &Process| holder.ends.iter().any(|end| mentions(process, end.fd));
+        let is_named = |process: &Process| holder.ends.iter().any(|end| fd_in_cmdline(process, end.fd));
         holder.ends.iter().any(is_own)
             || (self.is_another_program(pid, nearest)
                 && (holder.standard || self.graph.processes.get(&pid).is_some_and(is_named)))

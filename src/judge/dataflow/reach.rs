@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Drawing, Flow, InheritedCopy};
 use crate::model::{Pid, PipeId, Side};
-use crate::why::was_told;
+use crate::judge::lineage::is_stdio;
 
 /// The pipes that the data of these processes at these pipes come through or go through, from the first source to the last reader.
 /// Without processes, everybody at the pipes is meant. Only those who use an end lead on, not who holds a copy, but for the standard
@@ -25,7 +25,7 @@ pub fn within_reach(drawing: &Drawing, pipes: &BTreeSet<PipeId>, pids: Option<&B
         }
         // Who is asked about by name is no mere holder of what it has as its input or output, whoever else uses it.
         let has_standard = |apart: &InheritedCopy| {
-            is_meant(apart.end.pid) && was_told(apart.end.fd) && apart.end.access.is_on(side.other())
+            is_meant(apart.end.pid) && is_stdio(apart.end.fd) && apart.end.access.is_on(side.other())
         };
         let at_other = |flow: &&Flow| {
             pids.is_none()

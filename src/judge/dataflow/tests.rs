@@ -4,8 +4,6 @@ mod any;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
-
 use super::layout::{Layout, Spot};
 use super::marks::MarkKind;
 use super::{Flow, draw, within_reach};
@@ -54,7 +52,7 @@ fn graph(processes: &[Who], ends: &[End]) -> PipeGraph {
     };
     PipeGraph {
         host: Host::default(),
-        taken_at: Timestamp::UNIX_EPOCH,
+        taken_at: crate::model::Time::EPOCH,
         coverage: Coverage {
             proc_root: "/proc".into(),
             processes: processes.len(),

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::*;
@@ -21,7 +20,7 @@ fn snapshot(ends: Vec<SeenEnd>) -> Snapshot {
     };
     Snapshot {
         host: Host::default(),
-        taken_at: Timestamp::UNIX_EPOCH,
+        taken_at: jiff::Timestamp::UNIX_EPOCH,
         coverage,
         limits: crate::model::PipeLimits::default(),
         pipefs: None,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::{Picture, mark};
+use crate::findings::pipe_name;
 use crate::judge::dataflow::layout::{Spot, Through};
 use crate::judge::dataflow::{Flow, MANY};
 use crate::model::{PipeId, Severity};
@@ -82,11 +83,11 @@ impl Figure {
                 figure.lines.push(Line { from: id.clone(), to: place.clone(), text: Vec::new(), is_flow: false });
             }
             let severity = flow.apart.iter().any(|apart| apart.leaked).then_some(Severity::Warning);
-            let text = apart(picture, flow, format!("also on {}:", picture.sheet.pipe_name(flow.pipe)));
+            let text = apart(picture, flow, format!("also on {}:", pipe_name(picture.sheet.graph, flow.pipe)));
             figure.boxes.push(Box { id, text, kind: Kind::InheritedCopy, severity });
         }
         for (number, flow) in picture.layout.shared.iter().enumerate() {
-            let title = format!("{}, both ends:", picture.sheet.pipe_name(flow.pipe));
+            let title = format!("{}, both ends:", pipe_name(picture.sheet.graph, flow.pipe));
             let text = apart(picture, flow, title);
             figure.boxes.push(Box { id: format!("s{number}"), text, kind: Kind::InheritedCopy, severity: None });
         }

@@ -13,8 +13,10 @@ use std::io::{self, Write};
 use self::figure::Figure;
 #[cfg(test)]
 pub(crate) use self::json::Graph;
-use super::text::{TextRole, escape_name};
+use super::text::TextRole;
 use super::{DrawingFormat, ReportView, Style};
+use crate::escape::escape_name;
+use crate::findings::pipe_name;
 use crate::judge::dataflow::layout::{Arrow, Layout, Spot, Through};
 use crate::judge::dataflow::{Absence, Drawing, Flow, Mark, MarkKind, Participant};
 use crate::model::{Fd, Pid, PipeId, Severity, Side};
@@ -62,7 +64,7 @@ impl<'a> Picture<'a> {
     }
 
     fn process(&self, pid: Pid) -> String {
-        let name = self.sheet.command_of(pid).map_or_else(String::new, escape_name);
+        let name = escape_name(self.sheet.name(pid));
         let name = if name.is_empty() { "process" } else { &name };
         format!("{name} ({pid})")
     }
@@ -86,14 +88,14 @@ impl<'a> Picture<'a> {
                 count => words.push(format!("{count} {holder}s")),
             }
         }
-        format!("{}: {}", self.sheet.pipe_name(flow.pipe), words.join(", "))
+        format!("{}: {}", pipe_name(self.sheet.graph, flow.pipe), words.join(", "))
     }
 
     /// The commands of many processes, the most frequent first: `sleep ×59, bash`.
     fn commands(&self, pids: impl Iterator<Item = Pid>) -> String {
         let mut counts: BTreeMap<&[u8], usize> = BTreeMap::new();
         for pid in pids {
-            *counts.entry(self.sheet.command_of(pid).unwrap_or_default()).or_default() += 1;
+            *counts.entry(self.sheet.name(pid).as_slice()).or_default() += 1;
         }
         let mut counts: Vec<(&[u8], usize)> = counts.into_iter().collect();
         counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
@@ -124,7 +126,7 @@ impl<'a> Picture<'a> {
             Through::Processes(count) => format!("through {count} processes"),
             Through::Pipe(flow, ..) if flow.is_junction() => String::new(),
             Through::Pipe(flow, writer, reader) => {
-                let name = self.sheet.pipe_name(flow.pipe);
+                let name = pipe_name(self.sheet.graph, flow.pipe);
                 descriptors(writer, reader).map_or_else(|| name.clone(), |fds| format!("{name} {fds}"))
             }
         }

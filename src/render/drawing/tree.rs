@@ -5,9 +5,10 @@ use std::io::{self, Write};
 
 use super::super::Style;
 use super::super::columns::push_end;
-use super::super::telling::{Piece, write_piece};
+use super::super::why_text::WrappedLine;
 use super::super::text::{TextRole, width};
 use super::{MOST_PIPES, Picture, ink, mark};
+use crate::findings::pipe_name;
 use crate::judge::dataflow::layout::{Arrow, Pipeline, Spot};
 use crate::judge::dataflow::{Flow, InheritedCopy, MANY};
 
@@ -48,14 +49,14 @@ impl<'a> Picture<'a> {
             let lines = self.pipeline(pipeline, &mut drawn);
             write_lines(lines, style, out)?;
             for flow in pipeline.flows.iter().filter(|flow| !flow.apart.is_empty()) {
-                write_piece(&Piece::new("", "  ", self.apart(flow)), style, out)?;
+                WrappedLine::new("", "  ", self.apart(flow)).write(style, out)?;
             }
         }
         if !self.layout.pipelines.is_empty() && !self.layout.shared.is_empty() {
             writeln!(out)?;
         }
         for flow in &self.layout.shared {
-            write_piece(&Piece::new("", "  ", self.shared(flow)), style, out)?;
+            WrappedLine::new("", "  ", self.shared(flow)).write(style, out)?;
         }
         Ok(())
     }
@@ -145,7 +146,7 @@ impl<'a> Picture<'a> {
     /// Of a place that was drawn already, the name without the numbers.
     fn short_name(&self, spot: Spot) -> String {
         match spot {
-            Spot::Junction(pipe) => self.sheet.pipe_name(pipe),
+            Spot::Junction(pipe) => pipe_name(self.sheet.graph, pipe),
             Spot::Process(_) | Spot::Absent(_) => self.name(spot),
         }
     }
@@ -162,7 +163,7 @@ impl<'a> Picture<'a> {
     /// Who holds an end of a pipe beside those who use it.
     fn apart(&self, flow: &Flow) -> String {
         let mut text = String::new();
-        TextRole::Faint.push(&mut text, &format!("also on {}:", self.sheet.pipe_name(flow.pipe)));
+        TextRole::Faint.push(&mut text, &format!("also on {}:", pipe_name(self.sheet.graph, flow.pipe)));
         let pids = flow.apart_pids();
         let (leaked, others): (Vec<&InheritedCopy>, Vec<&InheritedCopy>) =
             flow.apart.iter().partition(|apart| apart.leaked);
@@ -195,7 +196,7 @@ impl<'a> Picture<'a> {
         } else {
             pids.iter().map(|pid| self.process(*pid)).collect::<Vec<_>>().join(", ")
         };
-        format!("{}: {} processes hold both its ends: {who}", self.sheet.pipe_name(flow.pipe), pids.len())
+        format!("{}: {} processes hold both its ends: {who}", pipe_name(self.sheet.graph, flow.pipe), pids.len())
     }
 }
 
@@ -213,7 +214,7 @@ fn write_lines(lines: Vec<Line>, style: &Style, out: &mut dyn Write) -> io::Resu
             text.push_str(&" ".repeat(gap));
             TextRole::Faint.push(&mut text, &line.way);
         }
-        write_piece(&Piece::new(line.first, line.rest, text), style, out)?;
+        WrappedLine::new(line.first, line.rest, text).write(style, out)?;
     }
     Ok(())
 }

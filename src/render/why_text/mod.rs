@@ -12,7 +12,7 @@ use textwrap::{Options, WordSeparator, WordSplitter};
 use self::chain::Chain;
 use super::text::{TextRole, paint};
 use super::{ReportView, Style};
-use crate::escape::{escape_name, sanitize_sentence};
+use crate::escape::escape_name;
 use crate::findings::{AuditScope, Code, Diagnosis, Evidence, Finding, Phrases, Role};
 use crate::model::{Pid, PipeId, Severity, ThreadGroup};
 
@@ -129,11 +129,11 @@ fn lines(finding: &Finding, is_drawn: bool) -> Vec<WrappedLine> {
     head.push_str(": ");
     TextRole::Heading.push(&mut head, finding.code.as_str());
     head.push_str(": ");
-    head.push_str(&sanitize_sentence(&finding.message));
+    head.push_str(&finding.message);
     let mut lines = vec![WrappedLine::new("", "  ", head)];
     lines.extend(draw(&finding.evidence, finding.code, is_drawn));
     let sentences = finding.caveat.iter().chain([&finding.advice]);
-    lines.extend(sentences.map(|text| WrappedLine::new("  ", "  ", sanitize_sentence(text))));
+    lines.extend(sentences.map(|text| WrappedLine::new("  ", "  ", text)));
     lines
 }
 
@@ -154,7 +154,7 @@ fn draw(evidence: &[Evidence], code: Code, is_drawn: bool) -> Vec<WrappedLine> {
                 Role::Holder if index == last => ("  └─ ", "     "),
                 Role::Holder => ("  ├─ ", "  │  "),
             };
-            lines.push(WrappedLine::new(first, rest, sanitize_sentence(&line.text)));
+            lines.push(WrappedLine::new(first, rest, &line.text));
         }
     }
     lines
