@@ -12,9 +12,9 @@ use std::io::Write;
 
 use self::source::{Sought, Source};
 use crate::error::Error;
-use crate::judge::dataflow::Drawing;
 use crate::findings::{AuditScope, Diagnosis};
 use crate::judge::Groups;
+use crate::judge::dataflow::Drawing;
 use crate::model::{Pipe, PipeGraph, PipeId};
 use crate::notes;
 use crate::observe::probe;

@@ -120,9 +120,10 @@ impl Kind for BlockedOpen {
         let name = self.path.as_deref().map_or_else(|| self.name(phrases), escape_name);
         let (other, nonblock) = match self.access() {
             AccessMode::Read => ("write to", "open it with O_NONBLOCK, with which open(2) for reading returns at once"),
-            AccessMode::Write => {
-                ("read", "open it with O_NONBLOCK, with which open(2) for writing fails with ENXIO while there is no reader")
-            }
+            AccessMode::Write => (
+                "read",
+                "open it with O_NONBLOCK, with which open(2) for writing fails with ENXIO while there is no reader",
+            ),
             AccessMode::ReadWrite => ("use", "open it with O_NONBLOCK"),
         };
         format!("To unblock: start the process that should {other} {name}. To prevent: {nonblock}.")

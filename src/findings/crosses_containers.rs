@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::phrases::{lines, list};
-use super::{
-    About, Case, Details, Evidence, Identity, Judgement, Kind, Lasts, Phrases, ReportedBy, Role, all_on,
-};
+use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Lasts, Phrases, ReportedBy, Role, all_on};
 use crate::escape::escape_name;
 use crate::judge::dataflow::MarkKind;
 use crate::model::{AccessMode, Doubt, Endpoint, Fd, Pid, Pipe, PipeId, Severity};
@@ -110,7 +108,8 @@ impl Kind for CrossesContainers {
         if self.expected {
             "Nothing to do if it is a stream of a container or sandbox that a process outside watches.".to_owned()
         } else {
-            "To prevent: close what the container should not have before it is started, or open it with O_CLOEXEC.".to_owned()
+            "To prevent: close what the container should not have before it is started, or open it with O_CLOEXEC."
+                .to_owned()
         }
     }
 }

@@ -35,8 +35,7 @@ fn step(phrases: &Phrases<'_>, edge: &WaitEdge) -> String {
     match &edge.target {
         WaitTarget::Pipe(wait) => {
             let is_own = edge.waker.pid == edge.task.pid;
-            let holder =
-                if is_own { "itself".to_owned() } else { phrases.process(edge.waker.pid, edge.waker.tid) };
+            let holder = if is_own { "itself".to_owned() } else { phrases.process(edge.waker.pid, edge.waker.tid) };
             let role = wait.awaited().next().unwrap_or(Side::Write).holder();
             let fd = in_parentheses(edge.waker.fd);
             format!("{name} {}{idle}; its {role} is {holder}{fd}", phrases.at_pipe(wait))

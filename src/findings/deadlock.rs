@@ -84,9 +84,13 @@ pub(super) fn marks(kind: MarkKind, blocked: &[TaskId], behind: &[TaskId]) -> Ve
 
 pub(super) fn find(case: &Case<'_>) -> Vec<Judgement> {
     let of_several = case.deadlocks.iter().filter(|deadlock| !deadlock.single_process);
-    of_several.map(|it| judgement(it, |cycle, blocked, blocked_behind| {
-        Details::Deadlock(Deadlock { cycle, blocked, blocked_behind })
-    })).collect()
+    of_several
+        .map(|it| {
+            judgement(it, |cycle, blocked, blocked_behind| {
+                Details::Deadlock(Deadlock { cycle, blocked, blocked_behind })
+            })
+        })
+        .collect()
 }
 
 pub(super) fn judgement(

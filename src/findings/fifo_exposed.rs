@@ -3,9 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::phrases::lines;
-use super::{
-    About, Case, Details, Evidence, Identity, Judgement, Kind, Lasts, Phrases, ReportedBy, Role, all_on,
-};
+use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Lasts, Phrases, ReportedBy, Role, all_on};
 use crate::judge::dataflow::MarkKind;
 use crate::model::{Class, Doubt, Gid, Pid, Pipe, PipeFile, PipeId, Severity, Side, Uid};
 

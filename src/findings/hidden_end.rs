@@ -85,9 +85,8 @@ impl Kind for HiddenEnd {
     }
 
     fn advice(&self, phrases: &Phrases<'_>, doubts: &[Doubt]) -> String {
-        let may_be = |via: HiddenVia| {
-            doubts.iter().any(|doubt| matches!(doubt, Doubt::Holder(holder) if holder.how == via))
-        };
+        let may_be =
+            |via: HiddenVia| doubts.iter().any(|doubt| matches!(doubt, Doubt::Holder(holder) if holder.how == via));
         let in_flight = if may_be(HiddenVia::ScmRights) {
             "If it is in flight, its receiver has to take it from the socket with recvmsg(2), or to close the socket. "
         } else {

@@ -11,8 +11,8 @@ use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Lasts, Ph
 use crate::judge::dataflow::MarkKind;
 use crate::judge::lineage::{Lineage, Relation, is_pool, is_stdio};
 use crate::model::{
-    AccessMode, AlternativeWake, Certainty, Doubt, Endpoint, Fd, Operation, Pid, Pipe, PipeId, PipeKind,
-    PipeWait, Severity, Side, Task, TaskId, TaskState, Time,
+    AccessMode, AlternativeWake, Certainty, Doubt, Endpoint, Fd, Operation, Pid, Pipe, PipeId, PipeKind, PipeWait,
+    Severity, Side, Task, TaskId, TaskState, Time,
 };
 
 /// Standard input, by which a shell passes a pipe to a program.
@@ -177,8 +177,7 @@ fn prevention(others: &[&LeakedEnd]) -> String {
     if others.iter().any(is(Relation::Inherited)) {
         return "open the pipe with O_CLOEXEC, so that other programs do not inherit it".to_owned();
     }
-    let closed: Vec<String> =
-        fds(others).filter(|fd| !is_stdio(*fd)).map(|fd| format!("{fd}>&-")).collect();
+    let closed: Vec<String> = fds(others).filter(|fd| !is_stdio(*fd)).map(|fd| format!("{fd}>&-")).collect();
     if closed.is_empty() {
         return "start it with its output elsewhere (`>/dev/null 2>&1`)".to_owned();
     }
@@ -273,10 +272,8 @@ fn relation(case: &Case<'_>, pipe: &Pipe, readers: &[TaskId], holder: Pid, ends:
     }
     let given = |pid: Pid| pipe.ends.iter().any(|end| (end.pid, end.fd) == (pid, STDIN));
     let lineage = case.lineage();
-    let reasons: Option<Vec<Relation>> = readers
-        .iter()
-        .map(|reader| lineage.unrelated_reason(reader.pid, given(reader.pid), holder, ends))
-        .collect();
+    let reasons: Option<Vec<Relation>> =
+        readers.iter().map(|reader| lineage.unrelated_reason(reader.pid, given(reader.pid), holder, ends)).collect();
     reasons?.first().copied()
 }
 

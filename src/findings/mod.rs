@@ -38,9 +38,7 @@ use crate::judge::deadlock::{self as deadlocks, Deadlock};
 use crate::judge::lineage::{Lineage, is_stdio};
 use crate::judge::waits::{self, ByPipe};
 use crate::model::words::words;
-use crate::model::{
-    Certainty, Doubt, PathName, Pid, Pipe, PipeGraph, PipeId, Severity, Side, TaskId, Tid, Uid, Wait,
-};
+use crate::model::{Certainty, Doubt, PathName, Pid, Pipe, PipeGraph, PipeId, Severity, Side, TaskId, Tid, Uid, Wait};
 
 pub use self::end_hoard::DEFAULT_MAX_ENDS;
 pub(crate) use self::phrases::{MOST_LINES, Phrases, pipe_name};

@@ -100,8 +100,7 @@ impl<'a> Phrases<'a> {
     }
 
     fn awaited_pipe(&self, wait: &PipeWait) -> (String, String) {
-        let pipe =
-            wait.pipe.map_or_else(|| "a pipe that could not be identified".to_owned(), |pipe| self.pipe(pipe));
+        let pipe = wait.pipe.map_or_else(|| "a pipe that could not be identified".to_owned(), |pipe| self.pipe(pipe));
         (pipe, in_parentheses(wait.fd))
     }
 
@@ -273,7 +272,11 @@ impl<'a> Phrases<'a> {
     }
 
     fn possible_holder(&self, holder: &PossibleHolder) -> String {
-        let command = holder.pid.and_then(|pid| self.command(pid)).or(holder.command.as_ref().map(|command| command.as_slice())).unwrap_or_default();
+        let command = holder
+            .pid
+            .and_then(|pid| self.command(pid))
+            .or(holder.command.as_ref().map(|command| command.as_slice()))
+            .unwrap_or_default();
         let name = holder.pid.map_or_else(|| "a process".to_owned(), |pid| self.named(command, pid, None));
         match holder.how {
             HiddenVia::ScmRights => {

@@ -6,9 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::phrases::lines;
-use super::{
-    About, Case, Details, Evidence, Identity, Judgement, Kind, Lasts, Phrases, ReportedBy, Role, all_on,
-};
+use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Lasts, Phrases, ReportedBy, Role, all_on};
 use crate::judge::dataflow::MarkKind;
 use crate::model::words::words;
 use crate::model::{Certainty, Doubt, Pid, Pipe, PipeId, Severity, Uid};

@@ -10,8 +10,8 @@ use super::phrases::{lines, verb};
 use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Lasts, Phrases, ReportedBy, Role};
 use crate::judge::dataflow::MarkKind;
 use crate::model::{
-    Doubt, Operation, Pid, Pipe, PipeId, Severity, Side, SleepOn, Task, TaskId, TaskState, ThreadGroup,
-    WaitTarget, time,
+    Doubt, Operation, Pid, Pipe, PipeId, Severity, Side, SleepOn, Task, TaskId, TaskState, ThreadGroup, WaitTarget,
+    time,
 };
 
 /// A writer that has not run for this long has seen no read in that time: less is how a slow reader looks.
@@ -31,7 +31,10 @@ suspected where a process that could not be seen may read as well.
 Harmless if the reader is only slow, or stopped on purpose.
 
 What to do: see what the reader waits for, or resume it with `kill -CONT PID`.",
-    summary: Some(["full pipe whose reader is doing something else", "full pipes whose readers are doing something else"]),
+    summary: Some([
+        "full pipe whose reader is doing something else",
+        "full pipes whose readers are doing something else",
+    ]),
     needs_audit_facts: false,
     may_pass: true,
     depends_on_hidden: true,

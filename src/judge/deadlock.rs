@@ -148,7 +148,12 @@ fn deadlock(graph: &PipeGraph, groups: &Groups, inside: &[&Task], behind: Vec<Ta
     let waits: Vec<&PipeWait> = inside.iter().flat_map(|task| task.doing.pipe_waits()).collect();
     let mut pipes: BTreeSet<PipeId> = waits.iter().filter_map(|wait| wait.pipe).collect();
     if pipes.is_empty() {
-        pipes = behind.iter().filter_map(task).flat_map(|task| task.doing.pipe_waits()).filter_map(|wait| wait.pipe).collect();
+        pipes = behind
+            .iter()
+            .filter_map(task)
+            .flat_map(|task| task.doing.pipe_waits())
+            .filter_map(|wait| wait.pipe)
+            .collect();
     }
     if pipes.is_empty() {
         return None;
@@ -200,7 +205,8 @@ fn cycle(graph: &PipeGraph, groups: &Groups, inside: &[&Task]) -> Vec<WaitEdge> 
             })
         });
         // Within a process among several, its threads say nothing of the others.
-        let mut edges: Vec<WaitEdge> = own.chain(by_signal).filter(|edge| single_process || edge.waker.pid != pid).collect();
+        let mut edges: Vec<WaitEdge> =
+            own.chain(by_signal).filter(|edge| single_process || edge.waker.pid != pid).collect();
         // A pipe says more than a futex.
         edges.sort_by_key(|edge| edge.target == WaitTarget::Threads);
         edges

@@ -57,9 +57,8 @@ impl<'a> Lineage<'a> {
         if !descends && in_other_session && !(given && self.session_leader_is_sibling(reader, holder)) {
             return Some(Relation::OtherSession);
         }
-        let is_related = || {
-            self.are_siblings(reader, given, holder) || self.share_an_ancestor(reader, holder) || in_other_session
-        };
+        let is_related =
+            || self.are_siblings(reader, given, holder) || self.share_an_ancestor(reader, holder) || in_other_session;
         if !descends && !is_related() {
             return Some(Relation::Orphan);
         }
@@ -80,8 +79,7 @@ impl<'a> Lineage<'a> {
     /// exited, but the writer may as well be an orphan left by a child of the reader.
     fn are_siblings(&self, reader: Pid, given: bool, holder: Pid) -> bool {
         let family = |pid: Pid| self.group(pid).map(|group| (group.parent, group.pgid));
-        let below_reaper =
-            || family(reader).and_then(|(parent, _)| self.group(parent?)?.adopts.as_ref()).is_some();
+        let below_reaper = || family(reader).and_then(|(parent, _)| self.group(parent?)?.adopts.as_ref()).is_some();
         family(reader).is_some() && family(reader) == family(holder) && (given || !below_reaper())
     }
 
@@ -109,9 +107,7 @@ impl<'a> Lineage<'a> {
     /// Whether the parent of an apparent orphan is a child reaper of its own session, which may as well have started it.
     pub(crate) fn is_doubtful_orphan(&self, pid: Pid) -> bool {
         let parent = || self.group(self.group(pid)?.parent?);
-        self.group(pid)
-            .zip(parent())
-            .is_some_and(|(group, parent)| parent.adopts.is_some() && parent.sid == group.sid)
+        self.group(pid).zip(parent()).is_some_and(|(group, parent)| parent.adopts.is_some() && parent.sid == group.sid)
     }
 
     /// Whether an ancestor of both, of the reader's own session, has started them or what led to them.
@@ -178,9 +174,7 @@ pub(crate) const fn is_stdio(fd: Fd) -> bool {
 /// Whether a program started by exec(2) can know of an end that it inherited: by its number, by its arguments, or because the end was
 /// marked `O_CLOEXEC`. Where that cannot be seen it is assumed.
 pub(crate) fn knows_fd(process: &Process, end: &Endpoint) -> bool {
-    is_stdio(end.fd)
-        || end.flags.is_none_or(crate::model::OpenFlags::closes_on_exec)
-        || fd_in_cmdline(process, end.fd)
+    is_stdio(end.fd) || end.flags.is_none_or(crate::model::OpenFlags::closes_on_exec) || fd_in_cmdline(process, end.fd)
 }
 
 /// Whether a number stands in the arguments of a process, as in `/dev/fd/63` or `--status-fd=5`; assumed where those could not be read.

@@ -233,7 +233,15 @@ words! {
 
 impl From<WaitTarget> for FlatTarget {
     fn from(target: WaitTarget) -> Self {
-        let of = |operation, child| Self { operation, access: None, fd: None, pipe: None, path: None, deleted: false, child };
+        let of = |operation, child| Self {
+            operation,
+            access: None,
+            fd: None,
+            pipe: None,
+            path: None,
+            deleted: false,
+            child,
+        };
         match target {
             WaitTarget::Pipe(PipeWait { operation, access, fd, pipe, path, deleted }) => Self {
                 operation: match operation {

@@ -29,7 +29,8 @@ impl ReportView<'_> {
         {
             let severities =
                 |code: Code| code.about().severities.iter().map(|severity| (code, *severity)).collect::<Vec<_>>();
-            let asked = audited.asked().flat_map(severities).filter(|(_, severity)| severity.is_at_least(audited.severity));
+            let asked =
+                audited.asked().flat_map(severities).filter(|(_, severity)| severity.is_at_least(audited.severity));
             let findings = asked.filter_map(|(code, severity)| {
                 let is_such = |finding: &&Finding| (finding.code, finding.severity) == (code, severity);
                 let count = told.diagnosis.findings.iter().filter(is_such).count();

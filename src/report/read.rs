@@ -7,8 +7,8 @@ use crate::escape::sanitize_sentence;
 use crate::findings::{Diagnosis, Evidence, Finding};
 use crate::judge::Groups;
 use crate::model::{
-    self, AccessMode, Coverage, Endpoint, Gap, Hidden, HiddenVia, HolderFd, Pid, Pipe, PipeGraph,
-    PossibleHolder, Side, Subject, TaskId, Wait, WaitTarget,
+    self, AccessMode, Coverage, Endpoint, Gap, Hidden, HiddenVia, HolderFd, Pid, Pipe, PipeGraph, PossibleHolder, Side,
+    Subject, TaskId, Wait, WaitTarget,
 };
 use crate::users::Users;
 

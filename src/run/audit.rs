@@ -42,7 +42,8 @@ pub(super) fn findings(
         (found, took) = (again, longer);
     }
     let Found { graph, groups, mut diagnosis, judged, notes: probed } = found;
-    let (told, rules) = diagnosis.findings.into_iter().partition(|finding| finding.code.about().reported_by == ReportedBy::Why);
+    let (told, rules) =
+        diagnosis.findings.into_iter().partition(|finding| finding.code.about().reported_by == ReportedBy::Why);
     diagnosis.findings = findings::merge(told, rules);
     let severity = wanted.severity.unwrap_or(Severity::Info);
     diagnosis.findings.retain(|finding| finding.severity.is_at_least(severity));
@@ -79,7 +80,14 @@ pub(super) fn findings(
     notes.extend(written);
     let is_warning = diagnosis.is_warning() && wanted.write_baseline.is_none();
     let may_probe = !options.probe && file.is_none();
-    let reasons = Reasons { diagnosis, groups, asked: Asked::Everything, audited: Some(audited), may_probe, from_file: file.is_some() };
+    let reasons = Reasons {
+        diagnosis,
+        groups,
+        asked: Asked::Everything,
+        audited: Some(audited),
+        may_probe,
+        from_file: file.is_some(),
+    };
     if let Some(path) = &wanted.metrics_file {
         let mut text = Vec::new();
         let style = Style { width: None, color: false };

@@ -6,12 +6,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{
-    AccessMode, Attribution, Endpoint, Fd, Operation, Pid, Pipe, PipeGraph, PipeId, PipeKind, PipeWait,
-    Process, Side, Subject,
-};
 use crate::findings::Diagnosis;
 use crate::judge::lineage::{fd_in_cmdline, is_stdio, knows_fd};
+use crate::model::{
+    AccessMode, Attribution, Endpoint, Fd, Operation, Pid, Pipe, PipeGraph, PipeId, PipeKind, PipeWait, Process, Side,
+    Subject,
+};
 
 /// Those between whom the data of a pipe flow.
 #[derive(Debug, Default)]

@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::words::words;
 use crate::findings::Diagnosis;
+use crate::model::words::words;
 use crate::model::{Certainty, Pid, PipeGraph, PipeId, Severity};
 
 /// What is wrong with a process.

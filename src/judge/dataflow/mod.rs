@@ -10,8 +10,8 @@ mod reach;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::words::words;
 use crate::findings::Diagnosis;
+use crate::model::words::words;
 use crate::model::{AccessMode, Endpoint, Fd, Pid, Pipe, PipeGraph, PipeId, Side};
 
 use self::holders::Seen;

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Drawing, Flow, InheritedCopy};
-use crate::model::{Pid, PipeId, Side};
 use crate::judge::lineage::is_stdio;
+use crate::model::{Pid, PipeId, Side};
 
 /// The pipes that the data of these processes at these pipes come through or go through, from the first source to the last reader.
 /// Without processes, everybody at the pipes is meant. Only those who use an end lead on, not who holds a copy, but for the standard

@@ -32,7 +32,11 @@ impl Start<'_> {
         let Some(real) = &root.real else {
             // A tree of plain files has no other root than ours, and names are all there is.
             let path = self.name(path.to_vec());
-            return if path.starts_with(b"/") { identify(CWD, &path, None).or(Err(Errno::NXIO)) } else { Err(Errno::NXIO) };
+            return if path.starts_with(b"/") {
+                identify(CWD, &path, None).or(Err(Errno::NXIO))
+            } else {
+                Err(Errno::NXIO)
+            };
         };
         let root = open_dir(self.process.dir(), format!("{}root", self.thread)).map_err(|_| Errno::ACCESS)?;
         let start = || open_dir(self.process.dir(), self.link()).map_err(|_| Errno::ACCESS);

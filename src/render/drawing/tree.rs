@@ -5,8 +5,8 @@ use std::io::{self, Write};
 
 use super::super::Style;
 use super::super::columns::push_end;
-use super::super::why_text::WrappedLine;
 use super::super::text::{TextRole, width};
+use super::super::why_text::WrappedLine;
 use super::{MOST_PIPES, Picture, ink, mark};
 use crate::findings::pipe_name;
 use crate::judge::dataflow::layout::{Arrow, Pipeline, Spot};

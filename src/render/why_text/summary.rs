@@ -45,7 +45,8 @@ impl ReportView<'_> {
             0 if told.diagnosis.findings.is_empty() => None,
             0 => Some("--probe would add how full the pipes are.".to_owned()),
             1 => Some(
-                "--probe would add how full the pipes are, and whether the unseen side of one has a process.".to_owned(),
+                "--probe would add how full the pipes are, and whether the unseen side of one has a process."
+                    .to_owned(),
             ),
             count => Some(format!(
                 "--probe would add how full the pipes are, and whether the unseen sides of {count} of them have a process."
@@ -55,7 +56,11 @@ impl ReportView<'_> {
 
     /// That no finding was printed, and what that is worth.
     fn no_problem(&self, told: &Told<'_>) -> String {
-        let none = if self.graph.coverage.is_complete() { "No problems found" } else { "No problems found in what could be seen" };
+        let none = if self.graph.coverage.is_complete() {
+            "No problems found"
+        } else {
+            "No problems found in what could be seen"
+        };
         let waits = &told.diagnosis.waits;
         let waiting: BTreeSet<_> = waits.iter().filter(|wait| wait.pipe().is_some()).map(|wait| wait.task).collect();
         let may_proceed = |waker: &Waker| {

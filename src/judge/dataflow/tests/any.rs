@@ -7,7 +7,8 @@ use proptest::prelude::*;
 use super::super::layout::{Layout, Spot};
 use super::super::{Drawing, Flow, InheritedCopy, MANY, draw, within_reach};
 use super::{FIFOS, R, RW, W, Who, graph, pids};
-use crate::model::{Diagnosis, Endpoint, Fd, Pid, PipeGraph, PipeId, Side};
+use crate::findings::Diagnosis;
+use crate::model::{Endpoint, Fd, Pid, PipeGraph, PipeId, Side};
 
 /// Processes in a tree, of a few programs and jobs, and ends of a few pipes and FIFOs among them.
 fn any_graph() -> impl Strategy<Value = PipeGraph> {
