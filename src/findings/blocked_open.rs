@@ -40,7 +40,7 @@ pub struct BlockedOpen {
     /// The FIFO; null if it could not be identified.
     pub pipe: Option<PipeId>,
     /// The path, as the first of them gave it.
-    #[serde(flatten, serialize_with = "PathName::or_null", deserialize_with = "PathName::optional")]
+    #[serde(flatten, deserialize_with = "PathName::optional")]
     pub path: Option<PathName>,
     /// Whether the FIFO has been deleted, so that no process can open it any more.
     pub deleted: bool,
