@@ -69,15 +69,14 @@ impl Kind for HiddenEnd {
             Side::Read => ("read", "writing to"),
             Side::Write => ("write", "reading"),
         };
-        let mut message = format!("{} has a {side} end that no fd table shows", phrases.pipe(self.pipe));
-        if !self.blocked.is_empty() {
-            let is = verb(self.blocked.len(), "is", "are");
-            message += &format!(", since {} {is} blocked {act} it", phrases.tasks(&self.blocked));
-        }
-        match phrases.possible_holders(doubts) {
-            Some(holders) => format!("{message}; it may be held by {holders}"),
-            None => message,
-        }
+        let is = verb(self.blocked.len(), "is", "are");
+        let since = match self.blocked.as_slice() {
+            [] => String::new(),
+            blocked => format!(", since {} {is} blocked {act} it", phrases.tasks(blocked)),
+        };
+        let holders = phrases.possible_holders(doubts);
+        let holders = holders.map_or_else(String::new, |holders| format!("; it may be held by {holders}"));
+        format!("{} has a {side} end that no fd table shows{since}{holders}", phrases.pipe(self.pipe))
     }
 
     fn evidence(&self, _: &Phrases<'_>) -> Vec<Evidence> {

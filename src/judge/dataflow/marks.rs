@@ -48,9 +48,9 @@ pub(super) fn marks(graph: &PipeGraph, diagnosis: &Diagnosis) -> BTreeMap<Pid, V
         let suspected = finding.certainty == Certainty::Suspected;
         for (trouble, pids) in finding.marks() {
             let mark = Mark { severity: finding.severity, trouble, suspected };
-            pids.into_iter().for_each(|pid| {
+            for pid in pids {
                 marks.entry(pid).or_default().insert(mark);
-            });
+            }
         }
     }
     let stopped = graph.processes.values().filter(|process| matches!(process.state, Some('T' | 't')));

@@ -93,7 +93,9 @@ impl<'a> Chain<'a> {
             let more = ends.len().checked_sub(MOST_LINES).filter(|more| *more > 0);
             lines.extend(more.map(|more| format!("{more} more")));
             lines.extend(openers.iter().map(|opener| format!("{} {opens}", phrases.task_name(opener.task))));
-            lines.into_iter().for_each(|line| self.line(format!("{name}, {}: {line}", side.holder())));
+            for line in lines {
+                self.line(format!("{name}, {}: {line}", side.holder()));
+            }
         }
     }
 
