@@ -14,7 +14,7 @@ use self::source::{Sought, Source};
 use crate::error::Error;
 use crate::findings::{AuditScope, Diagnosis};
 use crate::judge::Groups;
-use crate::judge::dataflow::Drawing;
+use crate::judge::dataflow::Dataflow;
 use crate::model::{Pipe, PipeGraph, PipeId};
 use crate::notes;
 use crate::observe::probe;
@@ -57,7 +57,7 @@ struct Answer {
     /// Whether something was found that makes for the exit status.
     is_warning: bool,
     why: Option<Reasons>,
-    drawing: Option<Drawing>,
+    drawing: Option<Dataflow>,
 }
 
 impl Answer {

@@ -1,8 +1,10 @@
 //! What follows from an observation, before anything is called a finding. Pure.
 
-pub mod dataflow;
+pub(crate) mod dataflow;
 pub(crate) mod deadlock;
 pub(crate) mod lineage;
+pub(crate) mod processes;
+pub(crate) mod side;
 pub(crate) mod stuck;
 pub(crate) mod waits;
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use super::words::words;
 use std::path::PathBuf;
 
-use super::{CommandName, Endpoint, Fd, Pid, PipeKind, Side, Tid, Uid};
+use super::{CommandName, Fd, Pid, PipeKind, Side, Tid, Uid};
 
 /// What of a process could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -61,7 +61,7 @@ impl PossibleEnds {
     }
 
     /// Whether an end of such a pipe on that side may be among them.
-    pub(super) fn covers(self, kind: PipeKind, side: Side) -> bool {
+    pub(crate) fn covers(self, kind: PipeKind, side: Side) -> bool {
         let kind_fits = kind == PipeKind::Fifo || self.anonymous;
         kind_fits
             && match side {
@@ -137,24 +137,6 @@ impl Coverage {
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.gaps.is_empty() && self.outside.is_none()
-    }
-
-    /// Whether a pipe of this kind may have an end on this side that was not seen: then its absence is not certain.
-    #[must_use]
-    pub fn may_hide(&self, kind: PipeKind, side: Side) -> bool {
-        self.outside.is_some() || self.gaps.iter().any(|gap| gap.may_hold.covers(kind, side))
-    }
-
-    /// Whether this very end of a pipe of this kind may be in what could not be read of its process.
-    #[must_use]
-    pub fn may_hide_end(&self, kind: PipeKind, end: &Endpoint) -> bool {
-        let sides = || Side::BOTH.into_iter().filter(|side| end.access.is_on(*side));
-        let may_be = |gap: &Gap| match gap.what {
-            UnreadablePart::Fd { fd } => (gap.tid, fd) == (end.tid, end.fd),
-            _ => true,
-        };
-        let mut gaps = self.gaps.iter().filter(|gap| gap.pid == end.pid && may_be(gap));
-        gaps.any(|gap| sides().any(|side| gap.may_hold.covers(kind, side)))
     }
 
     /// How many processes could not be read whole. `gaps` may have several entries for one.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::words::words;
 use std::collections::BTreeMap;
 
-use super::{CommandName, Fd, Gap, Pid, Pipe, PipeGraph, PipeId, Side};
+use super::{CommandName, Fd, Gap, Pid, PipeGraph, PipeId, Side};
 
 /// What the kernel said of a pipe. A fact is none where it was not asked for, refused, or not proven.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -128,15 +128,15 @@ pub struct PossibleHolder {
 }
 
 impl PossibleHolder {
-    const fn nobody(how: HiddenVia) -> Self {
+    pub(crate) const fn nobody(how: HiddenVia) -> Self {
         Self { how, pid: None, fd: None, command: None }
     }
 
-    fn process(how: HiddenVia, pid: Pid, command: &[u8]) -> Self {
+    pub(crate) fn process(how: HiddenVia, pid: Pid, command: &[u8]) -> Self {
         Self { how, pid: Some(pid), fd: None, command: Some(CommandName(command.to_vec())) }
     }
 
-    fn holding(how: HiddenVia, holding: &HolderFd) -> Self {
+    pub(crate) fn holding(how: HiddenVia, holding: &HolderFd) -> Self {
         Self { fd: Some(holding.fd), ..Self::process(how, holding.pid, &holding.command) }
     }
 }
@@ -146,91 +146,5 @@ impl PipeGraph {
     #[must_use]
     pub fn probed(&self, id: PipeId) -> Probed {
         self.probed.get(&id).copied().unwrap_or_default()
-    }
-
-    /// Whether an end exists on this side that no fd table shows. None where ends are to be seen on this side, since nobody counts
-    /// those that exist, and where the kernel did not say.
-    #[must_use]
-    pub fn hides(&self, pipe: &Pipe, side: Side) -> Option<bool> {
-        // Who is opening it counts as an end too.
-        let opens = pipe.openers.iter().any(|opener| opener.access.is_on(side));
-        if opens || pipe.side(side).next().is_some() { None } else { self.probed(pipe.id).has(side) }
-    }
-
-    /// Whether there is nobody on this side: neither an end nor somebody who opens one, and nobody who could not be read. Where the kernel
-    /// was not asked, what no table shows may be there all the same: see [`Self::unseen`].
-    #[must_use]
-    pub fn lacks(&self, pipe: &Pipe, side: Side) -> bool {
-        let opens = pipe.openers.iter().any(|opener| opener.access.is_on(side));
-        let exists = self.probed(pipe.id).has(side);
-        let surely = exists.map_or_else(|| !self.coverage.may_hide(pipe.id.kind(), side), |exists| !exists);
-        pipe.side(side).next().is_none() && !opens && surely
-    }
-
-    /// Whether an end exists on either side that no fd table shows.
-    #[must_use]
-    pub fn hides_any(&self, pipe: &Pipe) -> bool {
-        Side::BOTH.into_iter().any(|side| self.hides(pipe, side) == Some(true))
-    }
-
-    /// Who may hold the ends of a pipe that no fd table shows; empty where there is no such end. Who is known to hold an end of
-    /// this very pipe is meant; else everybody is who holds something that is not known.
-    #[must_use]
-    pub fn suspects(&self, pipe: &Pipe) -> Vec<PossibleHolder> {
-        let sides: Vec<Side> = Side::BOTH.into_iter().filter(|side| self.hides(pipe, *side) == Some(true)).collect();
-        if sides.is_empty() {
-            return Vec::new();
-        }
-        if let Some(told) = self.hidden.told.get(&pipe.id) {
-            return told.clone();
-        }
-        let all = |who: fn(&Self, PipeId, Side) -> Vec<PossibleHolder>| {
-            sides.iter().flat_map(move |side| who(self, pipe.id, *side))
-        };
-        let mut suspects: Vec<PossibleHolder> = all(Self::unlisted).collect();
-        if suspects.is_empty() {
-            suspects.extend(all(Self::may_hold));
-        }
-        if suspects.is_empty() {
-            suspects.push(PossibleHolder::nobody(HiddenVia::Outside));
-        }
-        suspects.sort_unstable();
-        suspects.dedup();
-        suspects
-    }
-
-    /// Who may hold an end on a side beside those who are seen to; nobody where the kernel said that there is none. That there is one
-    /// says nothing where one is seen.
-    #[must_use]
-    pub fn unseen(&self, pipe: PipeId, side: Side) -> Vec<PossibleHolder> {
-        match self.probed(pipe).has(side) {
-            Some(false) => Vec::new(),
-            _ => [self.unlisted(pipe, side), self.may_hold(pipe, side)].concat(),
-        }
-    }
-
-    /// Who is known to hold an end of this very pipe without a descriptor of it.
-    #[must_use]
-    pub fn unlisted(&self, pipe: PipeId, side: Side) -> Vec<PossibleHolder> {
-        let registered = self.hidden.registered.iter().filter(|(id, _)| *id == pipe);
-        let autofs = side == Side::Write && self.hidden.autofs.contains(&pipe);
-        let rings = registered.map(|(_, by)| PossibleHolder::holding(HiddenVia::IoUring, by));
-        rings.chain(autofs.then(|| PossibleHolder::nobody(HiddenVia::Autofs))).collect()
-    }
-
-    /// Who may hold an end on that side without being seen to: of whom it is not known what they hold.
-    #[must_use]
-    pub fn may_hold(&self, pipe: PipeId, side: Side) -> Vec<PossibleHolder> {
-        let hidden = &self.hidden;
-        // A process that came after the scan got what it has from one that was seen.
-        let later = hidden.gaps.iter().filter(|gap| self.parents.contains_key(&gap.pid));
-        let gaps = self.coverage.gaps.iter().chain(later);
-        let gaps = gaps.filter(|gap| gap.may_hold.covers(pipe.kind(), side));
-        let unread = gaps.map(|gap| PossibleHolder::process(HiddenVia::Unreadable, gap.pid, &gap.command));
-        let outside = self.coverage.outside.map(|_| PossibleHolder::nobody(HiddenVia::Outside));
-        let mut suspects: Vec<PossibleHolder> = hidden.anywhere().chain(unread).chain(outside).collect();
-        suspects.sort_unstable();
-        suspects.dedup();
-        suspects
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::model::{
     Hidden, Opener, Operation, Pid, Pipe, PipeFile, PipeGraph, PipeWait, TaskState, ThreadGroup, WaitTarget,
 };
-use crate::observe::proc::{SeenEnd, Snapshot};
+use crate::observe::proc::{RawEndpoint, Snapshot};
 
 /// Joins the ends of a snapshot: each stands in exactly one pipe, and the order of the input does not matter.
 ///
@@ -59,7 +59,7 @@ pub fn add_openers(graph: &mut PipeGraph, groups: &BTreeMap<Pid, ThreadGroup>) {
 }
 
 /// Makes one pipe of its ends.
-fn pipe(seen: &[SeenEnd]) -> Option<Pipe> {
+fn pipe(seen: &[RawEndpoint]) -> Option<Pipe> {
     let paths = || seen.iter().filter_map(|seen| seen.path.as_ref());
     // A name that was removed while another hard link lives reads so too: prefer one that does not.
     // Of several, one and the same whoever holds it.

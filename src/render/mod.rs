@@ -18,8 +18,9 @@ use self::columns::{Column, Row};
 use self::fit::Heading;
 use self::table::Table;
 use self::text::Place;
-use crate::judge::dataflow::Drawing;
-use crate::model::{Descriptor, Pid, Pipe, PipeGraph, Side};
+use crate::findings::pipe_name;
+use crate::judge::dataflow::Dataflow;
+use crate::model::{Descriptor, Pid, Pipe, PipeGraph, PipeId, Side};
 use crate::users::Users;
 
 pub use self::difference::render_difference;
@@ -156,11 +157,11 @@ pub struct TableFormat {
 /// # Errors
 ///
 /// Those of the writer.
-pub fn render(
+pub(crate) fn render(
     graph: &PipeGraph,
     users: &Users,
     told: Option<&Told<'_>>,
-    drawing: Option<&Drawing>,
+    dataflow: Option<&Dataflow>,
     format: &Format,
     style: &Style,
     out: &mut dyn Write,
@@ -182,7 +183,7 @@ pub fn render(
         }
         Format::Metrics => sheet.metrics(out),
         Format::Telling => told.map_or(Ok(()), |told| sheet.tell(told, style, out)),
-        Format::Drawing(form) => drawing.map_or(Ok(()), |drawing| sheet.draw(drawing, *form, style, out)),
+        Format::Drawing(form) => dataflow.map_or(Ok(()), |dataflow| sheet.draw(dataflow, *form, style, out)),
     }
 }
 
@@ -194,6 +195,10 @@ pub(crate) struct ReportView<'a> {
 }
 
 impl ReportView<'_> {
+    fn pipe_name(&self, id: PipeId) -> String {
+        pipe_name(self.graph, id)
+    }
+
     /// Whole fd tables. PID and TID are columns only where they tell anything.
     fn tables(&self, headings: bool, style: &Style, out: &mut dyn Write) -> io::Result<()> {
         let descriptors = &self.graph.descriptors;

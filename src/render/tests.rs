@@ -266,12 +266,12 @@ fn a_long_pipeline_is_drawn() {
         processes: (1..=LENGTH).map(|pid| (Pid(pid), Process::unknown(Pid(pid)))).collect(),
         ..bare_graph()
     };
-    let drawing = crate::judge::dataflow::draw(&graph, &Diagnosis::default());
+    let dataflow = crate::judge::dataflow::analyze(&graph, &crate::judge::processes::NO_THREADS, &Diagnosis::default());
     let drawn = |form| {
         let mut bytes = Vec::new();
         let format = Format::Drawing(form);
         let style = Style { width: None, color: false };
-        render(&graph, &Users::default(), None, Some(&drawing), &format, &style, &mut bytes).unwrap();
+        render(&graph, &Users::default(), None, Some(&dataflow), &format, &style, &mut bytes).unwrap();
         String::from_utf8(bytes).unwrap()
     };
     let tree = drawn(DrawingFormat::Tree);

@@ -6,7 +6,7 @@ use super::Answer;
 use super::source::{Sought, Source};
 use super::why::{Found, find_out};
 use crate::error::Error;
-use crate::judge::dataflow::{draw, within_reach};
+use crate::judge::dataflow::{analyze, within_reach};
 use crate::model::PipeId;
 use crate::notes;
 use crate::options::Options;
@@ -20,10 +20,10 @@ pub(super) fn pipelines(
     untouchable: &mut BTreeSet<PipeId>,
 ) -> Result<Answer, Error> {
     let (Sought { selection, names }, file) = (sought, source.file());
-    let Found { mut graph, diagnosis, .. } = find_out(options, source, selection, untouchable)?;
+    let Found { mut graph, groups, diagnosis, .. } = find_out(options, source, selection, untouchable)?;
     let mut notes = notes::not_there(selection, names, &graph, file);
     let of_file = notes::of_file(file, &graph);
-    let mut drawing = draw(&graph, &diagnosis);
+    let mut drawing = analyze(&graph, &groups, &diagnosis);
     if !selection.is_everything() {
         let pipes: BTreeSet<PipeId> = selected(&graph, selection).map(|pipe| pipe.id).collect();
         let pids = selection.names_processes().then(|| selected_processes(&graph, selection));

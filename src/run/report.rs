@@ -10,7 +10,7 @@ use crate::judge::{Groups, lock_held};
 use crate::model::{Pid, PipeGraph, PipeId};
 use crate::notes;
 use crate::observe::join::{add_openers, join};
-use crate::observe::proc::{self, Facts, Want};
+use crate::observe::proc::{self, Detail, ScanOptions};
 use crate::options::Options;
 use crate::select::{PipeMatch, Selection, select, select_tables};
 
@@ -51,14 +51,14 @@ fn look(options: &Options, root: &Path, selection: &Selection) -> Result<PipeGra
     let names_fifo =
         selection.pipes.iter().any(|pipe| matches!(pipe, PipeMatch::Id(PipeId::Fifo { .. }) | PipeMatch::Inode(_)));
     let groups = if names_fifo { proc::threads(root, None)? } else { Groups::new() };
-    let mut graph = join(proc::scan(&Want {
+    let mut graph = join(proc::scan(&ScanOptions {
         proc_root: root.to_owned(),
         flags: options.format.needs_flags(),
         // Whose a pipe is tells why it is small.
-        facts: facts(options.format.needs_facts() || !selection.users.is_empty() || options.probe),
+        detail: detail(options.format.needs_facts() || !selection.users.is_empty() || options.probe),
         parents: selection.descendants,
         tables: Vec::new(),
-        also: why::opening(&groups),
+        extra_pids: why::opening(&groups),
     })?);
     add_openers(&mut graph, &groups);
     Ok(graph)
@@ -67,13 +67,13 @@ fn look(options: &Options, root: &Path, selection: &Selection) -> Result<PipeGra
 pub(super) fn tables(options: &Options, source: &Source, pids: &[Pid]) -> Result<Answer, Error> {
     let (graph, file) = match source {
         Source::Live(root) => {
-            let graph = join(proc::scan(&Want {
+            let graph = join(proc::scan(&ScanOptions {
                 proc_root: root.clone(),
                 flags: options.format.needs_flags(),
-                facts: facts(options.format.needs_facts()),
+                detail: detail(options.format.needs_facts()),
                 parents: false,
                 tables: pids.to_vec(),
-                also: Vec::new(),
+                extra_pids: Vec::new(),
             })?);
             (graph, None)
         }
@@ -113,6 +113,6 @@ pub(super) fn tables(options: &Options, source: &Source, pids: &[Pid]) -> Result
     Ok(Answer { nothing_matched, ..Answer::of(graph, notes) })
 }
 
-const fn facts(all: bool) -> Facts {
-    if all { Facts::All } else { Facts::Command }
+const fn detail(all: bool) -> Detail {
+    if all { Detail::All } else { Detail::Command }
 }

@@ -12,7 +12,7 @@ use crate::judge::{self, Groups};
 use crate::model::{Operation, Pid, PipeGraph, PipeId, PipeWait, ThreadGroup, Wait};
 use crate::notes;
 use crate::observe::join::{add_openers, join};
-use crate::observe::proc::{self, Facts, Want};
+use crate::observe::proc::{self, Detail, ScanOptions};
 use crate::options::{Options, Question};
 use crate::render::Asked;
 use crate::select::{Selection, keep, selected, selected_processes};
@@ -107,8 +107,8 @@ pub(super) fn find_out(
     };
     let groups = proc::threads(root, None)?;
     // What only the rules of an audit judge by.
-    let facts = if matches!(options.question, Question::Audit(_)) { Facts::Audit } else { Facts::All };
-    let mut graph = pipes(root, &groups, facts)?;
+    let detail = if matches!(options.question, Question::Audit(_)) { Detail::Audit } else { Detail::All };
+    let mut graph = pipes(root, &groups, detail)?;
     let mut judged = findings::diagnose(&graph, &groups);
     let is_live = graph.pipefs.is_some();
     let mut notes = Vec::new();
@@ -132,7 +132,7 @@ pub(super) fn find_out(
     let mut again = confirm::pids_to_recheck(&groups, &judged);
     again.extend(selected_processes(&graph, selection));
     let before = look_again(root, groups, &mut again)?;
-    let mut second = pipes(root, &before, facts)?;
+    let mut second = pipes(root, &before, detail)?;
     if judged.depends_on_hidden() {
         second.hidden = proc::hidden(root)?;
     }
@@ -158,14 +158,14 @@ fn look_again(root: &Path, groups: Groups, again: &mut BTreeSet<Pid>) -> Result<
 }
 
 /// All pipes with their ends, and with those who are blocked in opening one.
-fn pipes(root: &Path, groups: &Groups, facts: Facts) -> Result<PipeGraph, Error> {
-    let mut graph = join(proc::scan(&Want {
+fn pipes(root: &Path, groups: &Groups, detail: Detail) -> Result<PipeGraph, Error> {
+    let mut graph = join(proc::scan(&ScanOptions {
         proc_root: root.to_owned(),
         flags: true,
-        facts,
+        detail,
         parents: true,
         tables: Vec::new(),
-        also: opening(groups),
+        extra_pids: opening(groups),
     })?);
     add_openers(&mut graph, groups);
     Ok(graph)

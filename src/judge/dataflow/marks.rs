@@ -6,35 +6,33 @@ use crate::findings::Diagnosis;
 use crate::model::words::words;
 use crate::model::{Certainty, Pid, PipeGraph, PipeId, Severity};
 
-/// What is wrong with a process.
+/// What is wrong with a process. Ordered with the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Mark {
-    /// How bad it is.
-    pub severity: Severity,
-    /// What it is.
-    pub trouble: MarkKind,
+pub(crate) struct Mark {
+    pub(crate) severity: Severity,
+    pub(crate) kind: MarkKind,
     /// Whether something that could not be seen keeps it from being proven.
-    pub suspected: bool,
+    pub(crate) suspected: bool,
 }
 
 words! {
     /// What can be wrong with a process.
-    pub enum MarkKind {
+    pub(crate) enum MarkKind {
         /// It waits for others that wait for it.
         Deadlock = "deadlock",
         /// It waits for itself.
         SelfDeadlock = "self-deadlock",
-        /// It waits for somebody in a deadlock.
+        /// It waits for a process in a deadlock.
         Behind = "behind-deadlock",
-        /// It waits for room in a pipe that nobody is about to read.
+        /// It waits for room in a pipe that no process is about to read.
         BlockedWriter = "blocked-writer",
         /// It does not read a full pipe.
         StalledReader = "stalled-reader",
-        /// It waits for end of file, which somebody keeps back who seems to have nothing to do with it.
+        /// It waits for end of file, which a process holds back that seems unrelated to it.
         NoEndOfFile = "no-end-of-file",
-        /// It keeps back an end of file.
+        /// It holds back an end of file.
         LeakedWriteEnd = "leaked-write-end",
-        /// It waits in open(2) of a FIFO for somebody on the other side.
+        /// It waits in open(2) of a FIFO for a process to open the other side.
         BlockedOpen = "blocked-open",
         /// It is stopped, by a signal or a tracer.
         Stopped = "stopped",
@@ -46,8 +44,8 @@ pub(super) fn marks(graph: &PipeGraph, diagnosis: &Diagnosis) -> BTreeMap<Pid, V
     let mut marks: BTreeMap<Pid, BTreeSet<Mark>> = BTreeMap::new();
     for finding in &diagnosis.findings {
         let suspected = finding.certainty == Certainty::Suspected;
-        for (trouble, pids) in finding.marks() {
-            let mark = Mark { severity: finding.severity, trouble, suspected };
+        for (kind, pids) in finding.marks() {
+            let mark = Mark { severity: finding.severity, kind, suspected };
             for pid in pids {
                 marks.entry(pid).or_default().insert(mark);
             }
@@ -55,22 +53,22 @@ pub(super) fn marks(graph: &PipeGraph, diagnosis: &Diagnosis) -> BTreeMap<Pid, V
     }
     let stopped = graph.processes.values().filter(|process| matches!(process.state, Some('T' | 't')));
     for process in stopped {
-        let mark = Mark { severity: Severity::Warning, trouble: MarkKind::Stopped, suspected: false };
+        let mark = Mark { severity: Severity::Warning, kind: MarkKind::Stopped, suspected: false };
         marks.entry(process.pid).or_default().insert(mark);
     }
     marks.into_iter().map(|(pid, marks)| (pid, told_once(marks))).collect()
 }
 
-/// Who is in a deadlock is told that alone, and not that it is behind another one too.
+/// A process in a deadlock is marked with that alone, and not that it is behind another one too.
 fn told_once(marks: BTreeSet<Mark>) -> Vec<Mark> {
-    let mut troubles = BTreeSet::new();
-    let is_deadlock = |mark: &Mark| matches!(mark.trouble, MarkKind::Deadlock | MarkKind::SelfDeadlock);
+    let mut kinds = BTreeSet::new();
+    let is_deadlock = |mark: &Mark| matches!(mark.kind, MarkKind::Deadlock | MarkKind::SelfDeadlock);
     let is_in_one = marks.iter().any(is_deadlock);
-    let is_new = |mark: &Mark| troubles.insert(mark.trouble) && !(is_in_one && mark.trouble == MarkKind::Behind);
+    let is_new = |mark: &Mark| kinds.insert(mark.kind) && !(is_in_one && mark.kind == MarkKind::Behind);
     marks.into_iter().filter(is_new).collect()
 }
 
-/// The write ends that keep somebody from end of file.
+/// The write ends that keep a reader from EOF.
 pub(super) fn leaked(diagnosis: &Diagnosis) -> BTreeSet<(PipeId, Pid)> {
     diagnosis.findings.iter().flat_map(|finding| finding.leaks()).collect()
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::super::ReportView;
 use super::usual_fd;
 use crate::judge::dataflow::{
-    Absence, Drawing, Flow as Data, InheritedCopy, Mark as Marked, MarkKind, Participant as Part,
+    Absence, Dataflow, Flow as Data, InheritedCopy, Mark as Marked, MarkKind, Participant as Part,
 };
 use crate::model::{
     AccessMode, CommandName, Fd, Host, PathName, Pid, PipeId, PipeKind, Process, Severity, Side, Tid, Time, Uid,
@@ -119,26 +119,26 @@ pub(crate) struct Apart {
 }
 
 impl<'a> ReportView<'a> {
-    pub(super) fn drawing_view(&'a self, drawing: &'a Drawing) -> Graph<'a, impl Serialize, impl Serialize> {
+    pub(super) fn drawing_view(&'a self, dataflow: &'a Dataflow) -> Graph<'a, impl Serialize, impl Serialize> {
         Graph {
             schema_version: SCHEMA_VERSION,
             host: &self.graph.host,
             taken_at: self.graph.taken_at,
             scan: Scan::of(self.graph),
-            nodes: self.graph.processes.values().map(|process| self.node(process, drawing)).collect(),
-            edges: Each(|| drawing.flows.iter().flat_map(edges)),
-            pipes: Each(|| drawing.flows.iter().map(|flow| self.flow(flow))),
+            nodes: self.graph.processes.values().map(|process| self.node(process, dataflow)).collect(),
+            edges: Each(|| dataflow.flows.iter().flat_map(edges)),
+            pipes: Each(|| dataflow.flows.iter().map(|flow| self.flow(flow))),
         }
     }
 
-    fn node(&self, process: &'a Process, drawing: &Drawing) -> Node<'a> {
+    fn node(&self, process: &'a Process, dataflow: &Dataflow) -> Node<'a> {
         Node {
             pid: process.pid,
             ppid: process.ppid,
             command: &process.command,
             uid: process.uid,
             user: process.uid.and_then(|uid| self.users.name(uid)),
-            marks: drawing.marks.get(&process.pid).into_iter().flatten().map(mark).collect(),
+            marks: dataflow.marks.get(&process.pid).into_iter().flatten().map(mark).collect(),
         }
     }
 
@@ -178,7 +178,7 @@ fn tip(tip: &Part, side: Side) -> Participant {
 }
 
 fn mark(mark: &Marked) -> Mark {
-    Mark { mark: mark.trouble, severity: mark.severity, suspected: mark.suspected }
+    Mark { mark: mark.kind, severity: mark.severity, suspected: mark.suspected }
 }
 
 fn apart(apart: &InheritedCopy) -> Apart {

@@ -1,5 +1,5 @@
 //! The FIFO that a thread is opening: which one, seen from that thread. It is looked up, and never opened. That asks file systems, so
-//! that it belongs under the watch.
+//! that it must run as a step of a [`Heartbeat`](super::heartbeat::Heartbeat).
 //!
 //! Only the links in /proc lead to where a thread is and to its root directory. Their text is a name, which may lead elsewhere: in
 //! another root, in other mounts, and where something was mounted over it.
@@ -9,16 +9,16 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, PROC_SUPER_MAGIC, StatxFlags};
 use rustix::io::Errno;
 
-use super::descriptor::pipe_of;
+use super::fd_dir::pipe_of;
 use super::process::ProcessDir;
-use super::root::{ProcRoot, Real, device, open_dir};
+use super::root::{ProcFs, ProcRoot, device, open_dir};
 use crate::model::{Fd, PipeId};
 
-/// `MAXSYMLINKS` of include/linux/namei.h: so many links in one path, and the kernel gives up.
-const MOST_LINKS: u32 = 40;
+/// `MAXSYMLINKS` of include/linux/namei.h: the maximum number of links in one path.
+const MAX_LINKS: u32 = 40;
 
 /// Where a path begins.
-pub(super) struct Start<'a> {
+pub(super) struct PathBase<'a> {
     pub(super) process: &'a ProcessDir,
     /// The directory of the files of the thread, below the process.
     pub(super) thread: &'a str,
@@ -26,22 +26,23 @@ pub(super) struct Start<'a> {
     pub(super) dir: Option<Fd>,
 }
 
-impl Start<'_> {
+impl PathBase<'_> {
     /// The FIFO at a path. `ENOENT` if there is no longer a file at it.
     pub(super) fn fifo(&self, path: &[u8], root: &ProcRoot) -> rustix::io::Result<PipeId> {
-        let Some(real) = &root.real else {
+        let Some(proc_fs) = &root.proc_fs else {
             // A tree of plain files has no other root than ours, and names are all there is.
             let path = self.name(path.to_vec());
+            // Nor does a name that is missing here say that it is there.
             return if path.starts_with(b"/") {
                 identify(CWD, &path, None).or(Err(Errno::NXIO))
             } else {
                 Err(Errno::NXIO)
             };
         };
-        let root = open_dir(self.process.dir(), format!("{}root", self.thread)).map_err(|_| Errno::ACCESS)?;
-        let start = || open_dir(self.process.dir(), self.link()).map_err(|_| Errno::ACCESS);
+        let root = open_dir(self.process.dir(), format!("{}root", self.thread)).or(Err(Errno::ACCESS))?;
+        let start = || open_dir(self.process.dir(), self.link()).or(Err(Errno::ACCESS));
         let start = if path.starts_with(b"/") { None } else { Some(start()?) };
-        identify(walk(&root, start, path)?, b"", Some(real))
+        identify(walk(&root, start, path)?, b"", Some(proc_fs))
     }
 
     /// The path from the root directory on, where the directory that it is relative to has a name.
@@ -64,7 +65,7 @@ impl Start<'_> {
     }
 }
 
-/// Looks a path up as the kernel does for whoever has this root directory (`path_resolution(7)`), from a directory or from the root: name
+/// Looks a path up as the kernel does for a process with this root directory (`path_resolution(7)`), from a directory or from the root: name
 /// by name, since from a directory openat2(2) keeps a lookup either below that or within our own root.
 fn walk(root: &OwnedFd, start: Option<OwnedFd>, path: &[u8]) -> rustix::io::Result<OwnedFd> {
     let mut here = start;
@@ -84,7 +85,7 @@ fn walk(root: &OwnedFd, start: Option<OwnedFd>, path: &[u8]) -> rustix::io::Resu
         };
         links += 1;
         // A link in a proc may lead each process elsewhere, such as /proc/self.
-        if links > MOST_LINKS || rustix::fs::fstatfs(&next)?.f_type == PROC_SUPER_MAGIC {
+        if links > MAX_LINKS || rustix::fs::fstatfs(&next)?.f_type == PROC_SUPER_MAGIC {
             return Err(Errno::LOOP);
         }
         if target.as_bytes().starts_with(b"/") {
@@ -101,7 +102,7 @@ fn names(path: &[u8]) -> Vec<Vec<u8>> {
     names.rev().map(<[u8]>::to_vec).collect()
 }
 
-/// Whether two descriptors are of one directory in one mount. Before Linux 5.8 the mount is not told.
+/// Whether two descriptors are of one directory in one mount. Before Linux 5.8 statx(2) does not give the mount.
 fn is_same(a: &OwnedFd, b: &OwnedFd) -> bool {
     let flags = AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT | AtFlags::EMPTY_PATH;
     let look = |dir: &OwnedFd| rustix::fs::statx(dir, c"", flags, StatxFlags::INO | StatxFlags::MNT_ID);
@@ -111,7 +112,7 @@ fn is_same(a: &OwnedFd, b: &OwnedFd) -> bool {
     }
 }
 
-fn identify(dir: impl AsFd, path: &[u8], real: Option<&Real>) -> rustix::io::Result<PipeId> {
+fn identify(dir: impl AsFd, path: &[u8], proc_fs: Option<&ProcFs>) -> rustix::io::Result<PipeId> {
     let flags = AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT | AtFlags::EMPTY_PATH;
-    pipe_of(&rustix::fs::statx(dir, path, flags, StatxFlags::TYPE | StatxFlags::INO)?, real).ok_or(Errno::NXIO)
+    pipe_of(&rustix::fs::statx(dir, path, flags, StatxFlags::TYPE | StatxFlags::INO)?, proc_fs).ok_or(Errno::NXIO)
 }
