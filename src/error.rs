@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::audit::baseline;
+use crate::baseline;
 use crate::report_file::SavedError;
 
 /// An error that ends the command. Its text is one line, and says what to do where that is not plain.

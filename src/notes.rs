@@ -4,9 +4,9 @@ mod probe;
 
 use std::path::Path;
 
+use crate::escape::escape_name;
 use crate::model::{Gap, Pid, PipeGraph, PossibleEnds, UnreadablePart, ViewLimit};
 use crate::options::PipeName;
-use crate::render::escape_name;
 use crate::select::{PipeMatch, Selection};
 
 pub(crate) use self::probe::{no_probe, probe};

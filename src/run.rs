@@ -11,17 +11,17 @@ use std::collections::BTreeSet;
 use std::io::Write;
 
 use self::source::{Sought, Source};
-use crate::audit::AuditScope;
 use crate::error::Error;
+use crate::findings::{AuditScope, Diagnosis};
+use crate::judge::Groups;
 use crate::judge::dataflow::Dataflow;
-use crate::model::{Diagnosis, Pipe, PipeGraph, PipeId};
+use crate::model::{Pipe, PipeGraph, PipeId};
 use crate::notes;
 use crate::observe::probe;
 use crate::observe::proc;
 use crate::options::{Options, Question};
 use crate::render::{Asked, Style, Told, render};
 use crate::users::Users;
-use crate::why::Groups;
 
 pub use self::diff::compare;
 
@@ -75,6 +75,8 @@ struct Reasons {
     audited: Option<AuditScope>,
     /// Whether --probe could add something.
     may_probe: bool,
+    /// Whether it comes from a report file.
+    from_file: bool,
 }
 
 impl Reasons {
@@ -85,6 +87,7 @@ impl Reasons {
             asked: &self.asked,
             audited: self.audited.as_ref(),
             may_probe: self.may_probe,
+            from_file: self.from_file,
         }
     }
 }

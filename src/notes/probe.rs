@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{GRANT, known};
+use crate::escape::escape_name;
 use crate::model::{HiddenVia, Pipe, PipeGraph, PossibleHolder, Side, Uid};
 use crate::observe::probe::{Answers, Impossible};
-use crate::render::escape_name;
 
 /// So many pipes are told of one by one.
 const MOST_PIPES: usize = 6;

@@ -6,7 +6,7 @@ use serde_json::Number;
 use thiserror::Error;
 
 use crate::error::reason;
-use crate::render::sanitize_sentence;
+use crate::escape::sanitize_sentence;
 use crate::report::SCHEMA_VERSION;
 
 /// A file that is no report.

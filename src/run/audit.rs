@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 use super::source::Source;
 use super::why::{self, Found};
 use super::{Answer, Reasons};
-use crate::audit::baseline::{Baseline, NotABaseline};
-use crate::audit::confirm::{self, Look};
-use crate::audit::{self, AuditScope};
+use crate::baseline::{Baseline, NotABaseline};
 use crate::error::Error;
 use crate::files;
-use crate::model::{Code, PipeId, Severity};
+use crate::findings::confirm::{self, Look};
+use crate::findings::{self, AuditScope, Code, Phrases, ReportedBy};
+use crate::model::{PipeId, Severity};
 use crate::notes;
 use crate::options::{Audit, Options};
 use crate::render::{Asked, Format, Style, render};
@@ -34,34 +34,35 @@ pub(super) fn findings(
         }
     }
     let known = wanted.baseline.as_deref().map_or_else(|| Ok(Baseline::default()), read_baseline)?;
-    let (mut found, mut took) = look(options, source, wanted, untouchable)?;
+    let (mut found, users, mut took) = look(options, source, wanted, untouchable)?;
     if let Some(pause) = wanted.confirm {
         std::thread::sleep(pause);
-        let (mut again, longer) = look(options, source, wanted, untouchable)?;
-        again.diagnosis.findings = confirm::standing(&seen(&found), &seen(&again));
+        let (mut again, users_again, longer) = look(options, source, wanted, untouchable)?;
+        again.diagnosis.findings = confirm::confirmed(&seen(&found, &users), &seen(&again, &users_again));
         (found, took) = (again, longer);
     }
     let Found { graph, groups, mut diagnosis, judged, notes: probed } = found;
-    let (told, rules) = diagnosis.findings.into_iter().partition(|finding| finding.code().reported_by_why());
-    diagnosis.findings = audit::together(told, rules);
+    let (told, rules) =
+        diagnosis.findings.into_iter().partition(|finding| finding.code.about().reported_by == ReportedBy::Why);
+    diagnosis.findings = findings::merge(told, rules);
     let severity = wanted.severity.unwrap_or(Severity::Info);
-    diagnosis.findings.retain(|finding| finding.severity() <= severity);
+    diagnosis.findings.retain(|finding| finding.severity.is_at_least(severity));
 
     let is_whole = graph.coverage.is_complete() || !options.require_complete;
     let mut written = None;
     if let Some(path) = wanted.write_baseline.as_deref().filter(|_| is_whole) {
-        write_baseline(path, &Baseline::of(&diagnosis.findings, &graph, &groups))?;
+        write_baseline(path, &Baseline::new(&diagnosis.findings, &graph, &groups))?;
         written = Some(notes::baseline_written(path, diagnosis.findings.len()));
     }
     let all = diagnosis.findings.len();
     diagnosis.findings.retain(|finding| !known.knows(finding, &graph, &groups));
     // In a part of a report nothing is to be found missing.
-    let is_judged = |code: &Code| match code.reported_by_why() {
+    let is_judged = |code: &Code| match code.about().reported_by {
         _ if graph.selected => false,
-        true => judged,
-        false => source.is_of_audit() || !audit::needs_audit_facts(*code),
+        ReportedBy::Why => judged,
+        ReportedBy::Audit => source.is_of_audit() || !code.about().needs_audit_facts,
     };
-    let asked = Code::ALL.into_iter().filter(|code| wanted.wants(*code));
+    let asked = Code::ALL.iter().copied().filter(|code| wanted.wants(*code));
     let (codes, not_judged) = asked.partition(is_judged);
     let audited = AuditScope {
         codes,
@@ -79,7 +80,14 @@ pub(super) fn findings(
     notes.extend(written);
     let is_warning = diagnosis.is_warning() && wanted.write_baseline.is_none();
     let may_probe = !options.probe && file.is_none();
-    let reasons = Reasons { diagnosis, groups, asked: Asked::Everything, audited: Some(audited), may_probe };
+    let reasons = Reasons {
+        diagnosis,
+        groups,
+        asked: Asked::Everything,
+        audited: Some(audited),
+        may_probe,
+        from_file: file.is_some(),
+    };
     if let Some(path) = &wanted.metrics_file {
         let mut text = Vec::new();
         let style = Style { width: None, color: false };
@@ -95,23 +103,29 @@ fn look(
     source: &Source,
     wanted: &Audit,
     untouchable: &mut BTreeSet<PipeId>,
-) -> Result<(Found, Duration), Error> {
+) -> Result<(Found, Users, Duration), Error> {
     let started = Instant::now();
     let mut found = why::find_out(options, source, &Selection::default(), untouchable)?;
-    let findings = &mut found.diagnosis.findings;
+    let told = &mut found.diagnosis.findings;
     // The rules judge a saved report anew.
-    findings.retain(|finding| finding.code().reported_by_why());
-    let mut rules = audit::audit(&found.graph, &found.groups, &wanted.thresholds);
+    told.retain(|finding| finding.code.about().reported_by == ReportedBy::Why);
+    let users = match source {
+        _ if options.numeric_uid => Users::default(),
+        Source::Live(_) => Users::of(&found.graph),
+        Source::Saved { saved, .. } => saved.users.clone(),
+    };
+    let phrases = Phrases { graph: &found.graph, groups: &found.groups, users: &users };
+    let mut rules = findings::audit(&phrases, &wanted.thresholds);
     if let Some(scanner) = found.graph.coverage.scanner {
-        audit::exclude_own_pipeline(&mut rules, &found.graph, scanner);
+        findings::exclude_own_pipeline(&mut rules, &found.graph, scanner);
     }
-    findings.extend(rules);
-    findings.retain(|finding| wanted.wants(finding.code()));
-    Ok((found, started.elapsed()))
+    told.extend(rules);
+    told.retain(|finding| wanted.wants(finding.code));
+    Ok((found, users, started.elapsed()))
 }
 
-fn seen(found: &Found) -> Look<'_> {
-    Look { graph: &found.graph, groups: &found.groups, findings: &found.diagnosis.findings }
+fn seen<'a>(found: &'a Found, users: &'a Users) -> Look<'a> {
+    Look { graph: &found.graph, groups: &found.groups, users, findings: &found.diagnosis.findings }
 }
 
 fn read_baseline(path: &Path) -> Result<Baseline, Error> {

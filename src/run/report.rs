@@ -6,13 +6,13 @@ use std::path::Path;
 use super::source::{Sought, Source};
 use super::{Answer, probe, why};
 use crate::error::Error;
+use crate::judge::{Groups, lock_held};
 use crate::model::{Pid, PipeGraph, PipeId};
 use crate::notes;
 use crate::observe::join::{add_openers, join};
 use crate::observe::proc::{self, Detail, ScanOptions};
 use crate::options::Options;
 use crate::select::{PipeMatch, Selection, select, select_tables};
-use crate::why::{Groups, locked};
 
 pub(super) fn pipes(
     options: &Options,
@@ -39,7 +39,7 @@ pub(super) fn pipes(
         && let Source::Live(root) = source
     {
         let holders: Vec<Pid> = graph.processes.keys().copied().collect();
-        untouchable.extend(locked(&proc::threads(root, Some(&holders))?));
+        untouchable.extend(lock_held(&proc::threads(root, Some(&holders))?));
         let shown: Vec<PipeId> = graph.pipes.iter().map(|pipe| pipe.id).collect();
         notes.extend(probe(&mut graph, &shown, untouchable)?);
     }

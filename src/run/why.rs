@@ -7,14 +7,15 @@ use std::time::Duration;
 use super::source::{Sought, Source};
 use super::{Answer, Reasons, probe};
 use crate::error::Error;
-use crate::model::{Diagnosis, Fault, Finding, Operation, Pid, PipeGraph, PipeId, TaskState, Wait, WaitTarget};
+use crate::findings::{self, Diagnosis, Finding, Identity, ReportedBy, confirm};
+use crate::judge::{self, Groups};
+use crate::model::{Operation, Pid, PipeGraph, PipeId, PipeWait, ThreadGroup, Wait};
 use crate::notes;
 use crate::observe::join::{add_openers, join};
 use crate::observe::proc::{self, Detail, ScanOptions};
 use crate::options::{Options, Question};
 use crate::render::Asked;
 use crate::select::{Selection, keep, selected, selected_processes};
-use crate::why::{self, Groups};
 
 /// The pause before the second look, where the first found what may be passing: longer than a busy pipeline rests.
 const PAUSE: Duration = Duration::from_millis(300);
@@ -42,7 +43,7 @@ pub(super) fn reasons(
         return Err(Error::NotAsked { name: name.to_owned(), command: "why" });
     }
     // An audit finds more.
-    diagnosis.findings.retain(|finding| finding.code().reported_by_why());
+    diagnosis.findings.retain(|finding| finding.code.about().reported_by == ReportedBy::Why);
     let mut notes = notes::no_process(&selection.pids, &graph, file);
     let no_pipe = notes::no_pipe(names, &selection.pipes, &graph);
     // To say that nothing is wrong with what is not there would be misleading.
@@ -80,7 +81,7 @@ pub(super) fn reasons(
     };
     let is_warning = diagnosis.is_warning();
     let may_probe = !options.probe && file.is_none();
-    let why = Some(Reasons { diagnosis, groups, asked, audited: None, may_probe });
+    let why = Some(Reasons { diagnosis, groups, asked, audited: None, may_probe, from_file: file.is_some() });
     Ok(Answer { is_warning, why, ..Answer::of(graph, notes) })
 }
 
@@ -108,34 +109,35 @@ pub(super) fn find_out(
     // What only the rules of an audit judge by.
     let detail = if matches!(options.question, Question::Audit(_)) { Detail::Audit } else { Detail::All };
     let mut graph = pipes(root, &groups, detail)?;
-    let mut diagnosis = why::diagnose(&graph, &groups);
+    let mut judged = findings::diagnose(&graph, &groups);
     let is_live = graph.pipefs.is_some();
     let mut notes = Vec::new();
     // In a tree of plain files nothing moves.
-    if !is_live && diagnosis.findings.iter().any(asks_who_hides) {
+    if !is_live && judged.depends_on_hidden() {
         graph.hidden = proc::hidden(root)?;
-        diagnosis = why::diagnose(&graph, &groups);
+        judged = findings::diagnose(&graph, &groups);
     }
-    if !is_live || (diagnosis.findings.is_empty() && !options.probe) {
+    if !is_live || (judged.judgements.is_empty() && !options.probe) {
         if options.probe {
             // It says why the kernel cannot be asked.
             notes = probe(&mut graph, &[], untouchable)?;
         }
+        let diagnosis = judged.word(&graph, &groups);
         return Ok(Found { graph, groups, diagnosis, judged: true, notes });
     }
-    if diagnosis.findings.iter().any(may_pass) {
+    if judged.may_pass() {
         std::thread::sleep(PAUSE);
     }
     // Whoever has not moved from before the second scan until after it held what it held then all the while.
-    let mut again = why::pids_to_recheck(&groups, &diagnosis);
+    let mut again = confirm::pids_to_recheck(&groups, &judged);
     again.extend(selected_processes(&graph, selection));
     let before = look_again(root, groups, &mut again)?;
     let mut second = pipes(root, &before, detail)?;
-    if diagnosis.findings.iter().any(asks_who_hides) {
+    if judged.depends_on_hidden() {
         second.hidden = proc::hidden(root)?;
     }
     if options.probe {
-        untouchable.extend(why::locked(&before));
+        untouchable.extend(judge::lock_held(&before));
         let shown: Vec<PipeId> = selected(&second, selection).map(|pipe| pipe.id).collect();
         notes = probe(&mut second, &shown, untouchable)?;
     }
@@ -143,32 +145,16 @@ pub(super) fn find_out(
     // Who is gone by now holds nothing: on a busy machine somebody is always exiting.
     second.hidden.keep(&proc::processes(root)?);
     let first = PipeGraph { hidden: second.hidden.clone(), probed: second.probed.clone(), ..graph };
-    let confirmed_by = why::confirmed_by(why::diagnose(&second, &still), &why::diagnose(&first, &still));
-    Ok(Found { graph: second, groups: still, diagnosis: confirmed_by, judged: true, notes })
+    let first = findings::diagnose(&first, &still);
+    let diagnosis = confirm::confirmed_by(findings::diagnose(&second, &still), &first).word(&second, &still);
+    Ok(Found { graph: second, groups: still, diagnosis, judged: true, notes })
 }
 
 /// Looks once more at these processes, and at those that are new.
 fn look_again(root: &Path, groups: Groups, again: &mut BTreeSet<Pid>) -> Result<Groups, Error> {
     again.extend(proc::processes(root)?.into_iter().filter(|pid| !groups.contains_key(pid)));
     let pids: Vec<Pid> = again.iter().copied().collect();
-    Ok(why::retain_unmoved(groups, again, proc::threads(root, Some(&pids))?))
-}
-
-/// Whether a finding depends on who else may hold an end.
-fn asks_who_hides(finding: &Finding) -> bool {
-    matches!(
-        finding.fault,
-        Fault::Deadlock { .. }
-            | Fault::LeakedWriteEnd { .. }
-            | Fault::StalledReader { .. }
-            | Fault::HiddenEnd { .. }
-            | Fault::Missing { .. }
-    )
-}
-
-/// Whether a finding may be true for a moment on a healthy machine.
-fn may_pass(finding: &Finding) -> bool {
-    !matches!(finding.fault, Fault::Missing { .. })
+    Ok(judge::retain_unmoved(groups, again, proc::threads(root, Some(&pids))?))
 }
 
 /// All pipes with their ends, and with those who are blocked in opening one.
@@ -187,10 +173,9 @@ fn pipes(root: &Path, groups: &Groups, detail: Detail) -> Result<PipeGraph, Erro
 
 /// The processes that are blocked in opening a FIFO that could be told.
 pub(super) fn opening(groups: &Groups) -> Vec<Pid> {
-    let opens = |cause: &WaitTarget| matches!(cause, WaitTarget::Pipe(wait) if wait.operation == Operation::Open && wait.pipe.is_some());
-    let is_opening = |doing: &TaskState| matches!(doing, TaskState::Waits { causes, .. } if causes.iter().any(opens));
-    let groups = groups.values().filter(|group| group.tasks.iter().any(|task| is_opening(&task.doing)));
-    groups.map(|group| group.pid).collect()
+    let is_opening = |wait: &PipeWait| wait.operation == Operation::Open && wait.pipe.is_some();
+    let waits = |group: &&ThreadGroup| group.tasks.iter().flat_map(|task| task.doing.pipe_waits()).any(is_opening);
+    groups.values().filter(waits).map(|group| group.pid).collect()
 }
 
 /// The pipes that a diagnosis tells of.
@@ -221,9 +206,12 @@ fn narrow(diagnosis: &mut Diagnosis, pipes: &BTreeSet<PipeId>, pids: &BTreeSet<P
     let tasks: BTreeSet<_> = chain.iter().map(|index| diagnosis.waits[*index].task).collect();
     let is_about = |finding: &Finding| {
         let of_pipe = finding.pipes.iter().any(|pipe| pipes.contains(pipe));
-        let of_task = finding.tasks.iter().any(|task| tasks.contains(task) || pids.contains(&task.pid));
+        if finding.identity() == Identity::Pipe {
+            return of_pipe;
+        }
         // A shell holds many pipes that are not its business.
-        of_task || (of_pipe && (pids.is_empty() || finding.tasks.is_empty()))
+        let of_task = finding.tasks.iter().any(|task| tasks.contains(task) || pids.contains(&task.pid));
+        of_task || (of_pipe && pids.is_empty())
     };
     diagnosis.findings.retain(is_about);
     let mut index = 0..;

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Dataflow, Flow, InheritedCopy};
+use crate::judge::lineage::is_stdio;
 use crate::model::{Pid, PipeId, Side};
-use crate::why::was_told;
 
 /// The pipes that the data of these processes at these pipes come through or go through, from the first source to the last reader.
 /// Without processes, all at the pipes are meant. Data go on only by the ends that are used, not by copies, except for the standard
@@ -28,7 +28,7 @@ pub(crate) fn within_reach(
         }
         // The input and output of a selected process belong to it, also where they are copies.
         let has_standard = |apart: &InheritedCopy| {
-            is_meant(apart.end.pid) && was_told(apart.end.fd) && apart.end.access.is_on(side.other())
+            is_meant(apart.end.pid) && is_stdio(apart.end.fd) && apart.end.access.is_on(side.other())
         };
         let at_other = |flow: &&Flow| {
             pids.is_none()
