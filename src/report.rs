@@ -8,16 +8,15 @@ mod finding;
 mod read;
 mod write;
 
-use std::time::Duration;
-
 use serde::{Deserialize, Serialize};
 
+use crate::findings::AuditScope;
 use crate::model::{
-    AlternativeWake, Attribution, CommandName, Descriptor, Device, Gap, Host, Pid, PipeKind, PipeLimits,
-    PossibleHolder, Probed, TaskId, ThreadGroup, Time, Uid, ViewLimit, WaitTarget, time,
+    CommandName, Descriptor, Device, Gap, Host, Pid, PipeKind, PipeLimits, PossibleHolder, Probed, ThreadGroup, Time,
+    Uid, ViewLimit,
 };
 
-pub(crate) use self::finding::{Audit, Finding};
+pub(crate) use self::finding::Finding;
 pub(crate) use self::read::Parts;
 pub(crate) use self::write::Each;
 #[cfg(test)]
@@ -34,6 +33,7 @@ pub(crate) struct Report<
     Pipes = Vec<PipeEntry>,
     Threads = Vec<ThreadGroup>,
     Waits = Vec<WaitEntry>,
+    Findings = Vec<Finding>,
     Gaps = Vec<Gap>,
     Descriptors = Vec<Descriptor>,
 > {
@@ -70,10 +70,10 @@ pub(crate) struct Report<
     pub(crate) waits: Option<Waits>,
     /// What is wrong, the worst first; only from `lspipe why` and `lspipe audit`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) findings: Option<Vec<Finding>>,
+    pub(crate) findings: Option<Findings>,
     /// How the audit came to its findings; only from `lspipe audit`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) audit: Option<Audit>,
+    pub(crate) audit: Option<AuditScope>,
 }
 
 /// How much of the machine was seen.
@@ -168,26 +168,25 @@ pub(crate) struct PipeEntry<Pipe = crate::model::Pipe, Ends = Vec<End>> {
     pub(crate) hidden_by: Option<Vec<PossibleHolder>>,
 }
 
-/// A thread that waits for a pipe or a child.
-#[derive(Serialize, Deserialize)]
+/// A wait, with the names of its processes.
+#[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Wait"))]
-pub(crate) struct WaitEntry<Command = CommandName, Wakers = Vec<Named<crate::model::Waker>>> {
+pub(crate) struct WaitEntry<Wait = crate::model::Wait, Command = CommandName, Wakers = Vec<Named<crate::model::Waker>>>
+{
     #[serde(flatten)]
-    pub(crate) task: TaskId,
+    pub(crate) wait: Wait,
     #[serde(flatten)]
     pub(crate) command: Command,
-    #[serde(flatten)]
-    pub(crate) target: WaitTarget,
     /// What could end it: the holders of the other side, or the children meant. Empty for `open`, since no process is there yet, and
     /// where none was seen.
     pub(crate) wakers: Wakers,
-    /// What else could end it: `timeout`, `files` (it polls others than pipes too) or `lock` (it waits for the lock of the pipe); null
-    /// where nothing but the wakers can, short of a signal.
-    pub(crate) besides: Option<AlternativeWake>,
-    /// How the wait is known.
-    pub(crate) certainty: Attribution,
-    /// For about how many seconds the thread has not run; null where the kernel does not say.
-    #[serde(rename = "idle_seconds", with = "time::seconds")]
-    #[cfg_attr(test, schemars(with = "Option<f64>"))]
-    pub(crate) idle: Option<Duration>,
 }
+
+/// A report as it is read: the names of processes in waits and findings are not needed again.
+pub(crate) type ReadReport = Report<
+    Vec<OfUser<crate::model::Process>>,
+    Vec<PipeEntry>,
+    Vec<ThreadGroup>,
+    Vec<crate::model::Wait>,
+    Vec<crate::findings::Finding>,
+>;

@@ -416,7 +416,7 @@ impl<'a> Case<'a> {
     fn new(graph: &'a PipeGraph, groups: &'a Groups, thresholds: &Thresholds) -> Self {
         let waits = waits::waits(graph, groups);
         let (deadlocks, stuck) = deadlocks::find(graph, groups);
-        let hidden_ends = waits::hidden_ends(graph, groups, &waits);
+        let hidden_ends = waits::hidden_ends(graph, &waits);
         let max_ends = thresholds.max_ends.unwrap_or(DEFAULT_MAX_ENDS);
         Self { graph, groups, max_ends, waits, deadlocks, stuck, waiting: waits::by_pipe(groups), hidden_ends }
     }

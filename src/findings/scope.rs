@@ -1,26 +1,33 @@
-//! What an audit was asked, and how it came to its findings.
+//! How an audit came to its findings.
 
 use std::time::Duration;
 
-use super::Code;
-use crate::model::Severity;
+use serde::{Deserialize, Serialize};
 
-/// What distinguishes "not found" from "not looked for".
-#[derive(Debug, Clone, PartialEq, Eq)]
+use super::Code;
+use crate::model::{Severity, time};
+
+/// Distinguishes what was not found from what was not looked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Audit"))]
 pub struct AuditScope {
-    /// The codes that were asked for and could be judged, in order.
+    /// The codes that were asked for and judged, in order: without a finding, there is none.
     pub codes: Vec<Code>,
     /// The codes that were asked for and could not be judged, in order: what is found of them need not be all.
     pub not_judged: Vec<Code>,
-    /// Less severe findings are left out.
+    /// Findings of less severity were left out.
     pub severity: Severity,
-    /// Whether each finding is printed, notices too.
-    pub each: bool,
-    /// How many findings the baseline knew; they are left out.
+    /// How many findings the baseline has. They are left out.
     pub known: usize,
-    /// The pause after which the findings were confirmed, where that was asked for.
+    /// The seconds after which the findings were still there; null if that was not asked for.
+    #[serde(with = "time::seconds")]
+    #[cfg_attr(test, schemars(with = "Option<f64>"))]
     pub confirmed_after: Option<Duration>,
+    /// Whether each finding is printed in the text, also the notices.
+    #[serde(skip)]
+    pub each: bool,
     /// How long the last look took.
+    #[serde(skip)]
     pub took: Duration,
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Groups;
 use crate::model::{
     AccessMode, AlternativeWake, Attribution, Children, Endpoint, Operation, Pid, PipeGraph, PipeId, PipeWait, Side,
-    Subject, Task, TaskId, TaskState, ThreadGroup, Wait, WaitTarget, Waker,
+    Task, TaskId, TaskState, ThreadGroup, Wait, WaitTarget, Waker,
 };
 
 /// The signal that says that a child has exited, by its bit in `SigCgt`.
@@ -21,26 +21,19 @@ pub(crate) fn waits(graph: &PipeGraph, groups: &Groups) -> Vec<Wait> {
     }
     let mut waits = Vec::new();
     for task in groups.values().flat_map(|group| &group.tasks) {
-        for cause in task.doing.causes() {
-            match cause {
+        for target in task.doing.causes() {
+            match target {
                 WaitTarget::Pipe(wait) if wait.pipe.is_none() && wait.operation != Operation::Open => {
                     let ends = ends_of.get(&task.id.pid).map_or(&[][..], Vec::as_slice);
-                    waits.extend(guesses(graph, task.id, wait, ends));
+                    waits.extend(guesses(graph, task, wait, ends));
                 }
-                WaitTarget::Pipe(wait) => waits.push(Wait {
-                    task: task.id,
-                    subject: Subject::Pipe(wait.clone()),
-                    wakers: holders(graph, wait).map(Waker::from).collect(),
-                    certainty: Attribution::Seen,
-                }),
-                WaitTarget::Children(children) => waits.push(Wait {
-                    task: task.id,
-                    subject: Subject::Child,
-                    wakers: awaited_children(*children, task.id.pid, groups)
-                        .map(|pid| Waker { pid, tid: None, fd: None })
-                        .collect(),
-                    certainty: Attribution::Seen,
-                }),
+                WaitTarget::Pipe(wait) => {
+                    waits.push(seen(task, target, holders(graph, wait).map(Waker::from).collect()))
+                }
+                WaitTarget::Children(children) => {
+                    let children = awaited_children(*children, task.id.pid, groups);
+                    waits.push(seen(task, target, children.map(|pid| Waker { pid, tid: None, fd: None }).collect()));
+                }
                 WaitTarget::Threads => {}
             }
         }
@@ -48,6 +41,11 @@ pub(crate) fn waits(graph: &PipeGraph, groups: &Groups) -> Vec<Wait> {
     // Several that come from one place in the kernel are in the order of their pipes.
     waits.sort_by_key(|wait| (wait.task, wait.fd()));
     waits
+}
+
+fn seen(task: &Task, target: &WaitTarget, wakers: Vec<Waker>) -> Wait {
+    let besides = if let TaskState::Waits { besides, .. } = task.doing { besides } else { None };
+    Wait { task: task.id, target: target.clone(), wakers, besides, certainty: Attribution::Seen, idle: task.idle }
 }
 
 /// The threads that wait for each pipe that could be identified, by process and thread.
@@ -89,16 +87,17 @@ pub(crate) fn sigchld_children(group: &ThreadGroup, groups: &Groups) -> impl Ite
 /// The sides with an end that no fd table shows, each with the threads that would not be blocked without it: with no process on the other
 /// side read(2) would have returned EOF, and write(2) failed with EPIPE (`anon_pipe_read` and `anon_pipe_write` in fs/pipe.c). No thread
 /// where only the kernel said so.
-pub(crate) fn hidden_ends(graph: &PipeGraph, groups: &Groups, waits: &[Wait]) -> BTreeMap<(PipeId, Side), Vec<TaskId>> {
+pub(crate) fn hidden_ends(graph: &PipeGraph, waits: &[Wait]) -> BTreeMap<(PipeId, Side), Vec<TaskId>> {
     let mut hidden: BTreeMap<(PipeId, Side), Vec<TaskId>> = BTreeMap::new();
     for wait in waits.iter().filter(|wait| wait.certainty == Attribution::Seen && wait.wakers.is_empty()) {
-        let Subject::Pipe(PipeWait { operation: Operation::Read | Operation::Write, pipe: Some(pipe), access, .. }) =
-            wait.subject
+        let WaitTarget::Pipe(PipeWait {
+            operation: Operation::Read | Operation::Write, pipe: Some(pipe), access, ..
+        }) = wait.target
         else {
             continue;
         };
         // A thread that waits for the lock has not seen the other side yet.
-        if !is_locked_out(groups, wait.task) {
+        if wait.besides != Some(AlternativeWake::Lock) {
             let side = if access.is_on(Side::Read) { Side::Write } else { Side::Read };
             hidden.entry((pipe, side)).or_default().push(wait.task);
         }
@@ -113,16 +112,12 @@ pub(crate) fn hidden_ends(graph: &PipeGraph, groups: &Groups, waits: &[Wait]) ->
     hidden
 }
 
-fn is_locked_out(groups: &Groups, task: TaskId) -> bool {
-    let doing = groups.get(&task.pid).and_then(|group| group.task(task)).map(|task| &task.doing);
-    matches!(doing, Some(TaskState::Waits { besides: Some(AlternativeWake::Lock), .. }))
-}
-
 /// Where only the place in the kernel is known: a wait for each of the pipes that it could be for.
-fn guesses(graph: &PipeGraph, task: TaskId, wait: &PipeWait, ends: &[(PipeId, &Endpoint)]) -> Vec<Wait> {
+fn guesses(graph: &PipeGraph, task: &Task, wait: &PipeWait, ends: &[(PipeId, &Endpoint)]) -> Vec<Wait> {
     let fits = |end: &Endpoint| {
         // The table of another thread is not the one that it uses.
-        end.tid.is_none_or(|tid| tid == task.tid) && (end.access == wait.access || end.access == AccessMode::ReadWrite)
+        end.tid.is_none_or(|tid| tid == task.id.tid)
+            && (end.access == wait.access || end.access == AccessMode::ReadWrite)
     };
     let fitting: Vec<_> = ends.iter().filter(|(_, end)| fits(end)).collect();
     let mut pipes: Vec<PipeId> = fitting.iter().map(|(pipe, _)| *pipe).collect();
@@ -133,7 +128,7 @@ fn guesses(graph: &PipeGraph, task: TaskId, wait: &PipeWait, ends: &[(PipeId, &E
         let fd = fds.next().filter(|_| fds.next().is_none());
         let wait = PipeWait { pipe: Some(pipe), fd, ..wait.clone() };
         let wakers = holders(graph, &wait).map(Waker::from).collect();
-        Wait { task, subject: Subject::Pipe(wait), wakers, certainty }
+        Wait { certainty, ..seen(task, &WaitTarget::Pipe(wait), wakers) }
     };
     pipes.into_iter().map(guess).collect()
 }

@@ -37,7 +37,7 @@ pub use self::task::{
     WaitTarget,
 };
 pub use self::time::Time;
-pub use self::wait::{Attribution, Certainty, Severity, Subject, Wait, Waker};
+pub use self::wait::{Attribution, Certainty, Severity, Wait, Waker};
 
 /// The machine that was scanned; a field is none where the proc tree does not say.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,48 +1,53 @@
 //! Waits and which processes could end them, and how bad and how sure a finding is.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::words::words;
-use super::{Endpoint, Fd, Pid, PipeId, PipeWait, TaskId, Tid};
+use super::{AlternativeWake, Endpoint, Fd, Pid, PipeId, TaskId, Tid, WaitTarget, time};
 
-/// A thread waits for something, and these processes could end that.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A thread that waits for a pipe or a child, and the processes that could end that.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Wait {
     /// The thread.
+    #[serde(flatten)]
     pub task: TaskId,
     /// For what; a wait of one thread for several pipes is as many waits.
-    pub subject: Subject,
-    /// Ordered as ends are. None for an open(2): the process that will open the other side is not there yet.
+    #[serde(flatten)]
+    pub target: WaitTarget,
+    /// The holders of the other side, or the children meant; ordered as ends are. Empty for `open`, since the process that will open the other
+    /// side is not there yet, and where none was seen. A report writes them with their names.
+    #[serde(skip_serializing)]
     pub wakers: Vec<Waker>,
+    /// What else could end it: `timeout`, `files` (it polls others than pipes too) or `lock` (it waits for the lock of the pipe); null
+    /// where nothing but the wakers can, short of a signal.
+    pub besides: Option<AlternativeWake>,
     /// How it is known.
     pub certainty: Attribution,
-}
-
-/// What a thread waits for.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Subject {
-    /// A pipe.
-    Pipe(PipeWait),
-    /// A child that exits.
-    Child,
+    /// For about how many seconds the thread has not run; null where the kernel does not say.
+    #[serde(rename = "idle_seconds", with = "time::seconds")]
+    #[cfg_attr(test, schemars(with = "Option<f64>"))]
+    pub idle: Option<Duration>,
 }
 
 impl Wait {
     /// The pipe, if it is for one that could be identified.
     #[must_use]
     pub const fn pipe(&self) -> Option<PipeId> {
-        match &self.subject {
-            Subject::Pipe(wait) => wait.pipe,
-            Subject::Child => None,
+        match &self.target {
+            WaitTarget::Pipe(wait) => wait.pipe,
+            WaitTarget::Children(_) | WaitTarget::Threads => None,
         }
     }
 
     /// The descriptor, likewise.
     #[must_use]
     pub const fn fd(&self) -> Option<Fd> {
-        match &self.subject {
-            Subject::Pipe(wait) => wait.fd,
-            Subject::Child => None,
+        match &self.target {
+            WaitTarget::Pipe(wait) => wait.fd,
+            WaitTarget::Children(_) | WaitTarget::Threads => None,
         }
     }
 }

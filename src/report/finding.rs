@@ -1,34 +1,14 @@
 //! What `why` and `audit` add to a report.
 
-use std::time::Duration;
-
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use super::Named;
-use crate::findings::{self, AuditScope, Code};
-use crate::model::{self, CommandName, FlatDoubt, Severity, TaskId, time};
+use crate::findings;
+use crate::model::{self, CommandName, FlatDoubt, TaskId};
 use crate::render::ReportView;
 
 /// A finding, in which each thread and doubt has the command of its process.
 pub(crate) type Finding = findings::Finding<Named<TaskId>, FlatDoubt>;
-
-/// How an audit came to its findings.
-#[derive(Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(crate) struct Audit {
-    /// The codes that were asked for and judged: without a finding, there is none.
-    pub(crate) codes: Vec<Code>,
-    /// The codes that were asked for and could not be judged.
-    pub(crate) not_judged: Vec<Code>,
-    /// Findings of less severity were left out.
-    pub(crate) severity: Severity,
-    /// How many findings the baseline has. They are left out.
-    pub(crate) known: usize,
-    /// The seconds after which the findings were still there; null if that was not asked for.
-    #[serde(with = "time::seconds")]
-    #[cfg_attr(test, schemars(with = "Option<f64>"))]
-    pub(crate) confirmed_after: Option<Duration>,
-}
 
 /// How many findings have each severity.
 #[derive(Serialize)]
@@ -37,18 +17,6 @@ pub(crate) struct FindingCounts {
     pub(crate) error: usize,
     pub(crate) warning: usize,
     pub(crate) info: usize,
-}
-
-impl From<&AuditScope> for Audit {
-    fn from(audited: &AuditScope) -> Self {
-        Self {
-            codes: audited.codes.clone(),
-            not_judged: audited.not_judged.clone(),
-            severity: audited.severity,
-            known: audited.known,
-            confirmed_after: audited.confirmed_after,
-        }
-    }
 }
 
 impl ReportView<'_> {

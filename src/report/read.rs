@@ -2,13 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::{End, Named, PipeEntry, Report, Scan};
+use super::{End, PipeEntry, ReadReport, Scan};
 use crate::escape::sanitize_sentence;
-use crate::findings::{Diagnosis, Evidence, Finding};
+use crate::findings::{Diagnosis, Finding};
 use crate::judge::Groups;
 use crate::model::{
     self, AccessMode, Coverage, Endpoint, Gap, Hidden, HiddenVia, HolderFd, Pid, Pipe, PipeGraph, PossibleHolder, Side,
-    Subject, TaskId, Wait, WaitTarget,
 };
 use crate::users::Users;
 
@@ -22,7 +21,7 @@ pub(crate) struct Parts {
     pub(crate) diagnosis: Option<Diagnosis>,
 }
 
-impl Report {
+impl ReadReport {
     /// Takes a report that was read apart.
     ///
     /// # Errors
@@ -31,10 +30,10 @@ impl Report {
     pub(crate) fn into_parts(self) -> Result<Parts, String> {
         let users =
             Users::saved(self.processes.iter().filter_map(|process| Some((process.of.uid?, process.user.clone()?))));
-        let diagnosis = self.waits.zip(self.findings).map(|(waits, findings)| Diagnosis {
-            waits: waits.into_iter().map(super::WaitEntry::into_wait).collect(),
-            findings: findings.into_iter().map(finding).collect(),
-        });
+        let diagnosis = self
+            .waits
+            .zip(self.findings)
+            .map(|(waits, findings)| Diagnosis { waits, findings: findings.into_iter().map(sanitize).collect() });
         let mut groups = by_pid(self.threads.into_iter().flatten(), |group| group.pid)?;
         for group in groups.values_mut() {
             group.tasks.iter_mut().for_each(|task| task.id.pid = group.pid);
@@ -165,36 +164,11 @@ fn by_pid<T>(items: impl IntoIterator<Item = T>, pid: impl Fn(&T) -> Pid) -> Res
     Ok(all)
 }
 
-impl super::WaitEntry {
-    fn into_wait(self) -> Wait {
-        Wait {
-            task: self.task,
-            subject: match self.target {
-                WaitTarget::Pipe(wait) => Subject::Pipe(wait),
-                WaitTarget::Children(_) | WaitTarget::Threads => Subject::Child,
-            },
-            wakers: self.wakers.into_iter().map(|waker| waker.of).collect(),
-            certainty: self.certainty,
-        }
-    }
-}
-
 /// The texts may have been edited, and are printed as they are.
-fn finding(entry: super::Finding) -> Finding {
-    let tasks = |tasks: Vec<Named<TaskId>>| tasks.into_iter().map(|task| task.of).collect();
-    let line = |line: Evidence| Evidence { role: line.role, text: sanitize_sentence(&line.text) };
-    Finding {
-        code: entry.code,
-        severity: entry.severity,
-        certainty: entry.certainty,
-        message: sanitize_sentence(&entry.message),
-        evidence: entry.evidence.into_iter().map(line).collect(),
-        caveat: entry.caveat.map(|caveat| sanitize_sentence(&caveat)),
-        advice: sanitize_sentence(&entry.advice),
-        tasks: tasks(entry.tasks),
-        behind: tasks(entry.behind),
-        pipes: entry.pipes,
-        doubts: entry.doubts.into_iter().filter_map(|doubt| doubt.try_into().ok()).collect(),
-        details: entry.details,
+fn sanitize(mut finding: Finding) -> Finding {
+    let lines = finding.evidence.iter_mut().map(|line| &mut line.text);
+    for text in lines.chain([&mut finding.message, &mut finding.advice]).chain(&mut finding.caveat) {
+        *text = sanitize_sentence(text);
     }
+    finding
 }

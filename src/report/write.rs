@@ -6,12 +6,11 @@ use std::collections::BTreeSet;
 use serde::{Serialize, Serializer};
 
 use super::finding::FindingCounts;
-use super::{Ancestor, Audit, End, Finding, Named, OfUser, PipeEntry, Report, SCHEMA_VERSION, Scan, WaitEntry};
+use super::{Ancestor, End, Finding, Named, OfUser, PipeEntry, Report, SCHEMA_VERSION, Scan, WaitEntry};
 use crate::findings::{self, AuditScope};
 use crate::judge::side::{self, SideState};
 use crate::model::{
-    self, Children, CommandName, Endpoint, Host, Pid, Pipe, PipeLimits, Probed, Process, Severity, Side, Subject,
-    TaskState, ThreadGroup, Time, Wait, WaitTarget,
+    self, CommandName, Endpoint, Host, Pid, Pipe, PipeLimits, Probed, Process, Severity, Side, ThreadGroup, Time, Wait,
 };
 use crate::render::ReportView;
 
@@ -73,7 +72,7 @@ struct AuditSummary {
     ends: usize,
     findings: FindingCounts,
     #[serde(flatten)]
-    audit: Audit,
+    audit: AuditScope,
 }
 
 impl<'a> ReportView<'a> {
@@ -98,8 +97,8 @@ impl<'a> ReportView<'a> {
             waits: self.told.map(|told| Each(|| told.diagnosis.waits.iter().map(|wait| self.wait(wait)))),
             findings: self
                 .told
-                .map(|told| told.diagnosis.findings.iter().map(|finding| self.finding_entry(finding)).collect()),
-            audit: self.told.and_then(|told| told.audited).map(Audit::from),
+                .map(|told| Each(|| told.diagnosis.findings.iter().map(|finding| self.finding_entry(finding)))),
+            audit: self.told.and_then(|told| told.audited).cloned(),
         }
     }
 
@@ -130,7 +129,7 @@ impl<'a> ReportView<'a> {
                 warning: count(Severity::Warning),
                 info: count(Severity::Info),
             },
-            audit: Audit::from(audited),
+            audit: audited.clone(),
         })))
     }
 
@@ -200,24 +199,9 @@ impl<'a> ReportView<'a> {
         process.or_else(thread).or_else(gap).unwrap_or(CommandName::EMPTY)
     }
 
-    fn wait(&'a self, wait: &'a Wait) -> WaitEntry<&'a CommandName, impl Serialize + 'a> {
-        let task = self.told.and_then(|told| told.groups.get(&wait.task.pid)?.task(wait.task));
-        let besides = task.and_then(|task| match task.doing {
-            TaskState::Waits { besides, .. } => besides,
-            _ => None,
-        });
-        WaitEntry {
-            task: wait.task,
-            command: self.name(wait.task.pid),
-            target: match &wait.subject {
-                Subject::Pipe(wait) => WaitTarget::Pipe(wait.clone()),
-                Subject::Child => WaitTarget::Children(Children::All),
-            },
-            wakers: Each(|| wait.wakers.iter().map(|waker| Named { of: waker, command: self.name(waker.pid) })),
-            besides,
-            certainty: wait.certainty,
-            idle: task.and_then(|task| task.idle),
-        }
+    fn wait(&'a self, wait: &'a Wait) -> WaitEntry<&'a Wait, &'a CommandName, impl Serialize + 'a> {
+        let wakers = || wait.wakers.iter().map(|waker| Named { of: waker, command: self.name(waker.pid) });
+        WaitEntry { wait, command: self.name(wait.task.pid), wakers: Each(wakers) }
     }
 }
 

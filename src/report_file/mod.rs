@@ -14,10 +14,11 @@ use serde_json::Number;
 
 pub use self::error::{Invalid, SavedError};
 use crate::files;
+use crate::findings::AuditScope;
 use crate::findings::{Code, Diagnosis, ReportedBy};
 use crate::judge::Groups;
 use crate::model::{Endpoint, Fd, Pid, Pipe, PipeGraph, PipeId, Severity, TaskId, Tid};
-use crate::report::{Audit, Parts, Report, SCHEMA_VERSION};
+use crate::report::{Parts, ReadReport, SCHEMA_VERSION};
 use crate::users::Users;
 
 /// Where a report was saved.
@@ -118,7 +119,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Saved, Invalid> {
         Some(other) => return Err(Invalid::OtherVersion(other.clone())),
     }
     // A report may come to have fields of these names too, so they tell only what it is that is none.
-    let report: Report = serde_json::from_slice(bytes).map_err(|error| match &head {
+    let report: ReadReport = serde_json::from_slice(bytes).map_err(|error| match &head {
         Head { edges: Some(_), .. } => Invalid::Printed("graph"),
         Head { same_boot: Some(_), .. } => Invalid::Printed("diff"),
         Head { summary: Some(_), .. } => Invalid::Lines,
@@ -132,7 +133,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Saved, Invalid> {
 }
 
 /// Whether an audit has left out none of the findings of `why`.
-fn has_all_of_why(audit: &Audit) -> bool {
+fn has_all_of_why(audit: &AuditScope) -> bool {
     let mut of_why = Code::ALL.iter().filter(|code| code.about().reported_by == ReportedBy::Why);
     audit.known == 0 && audit.severity == Severity::Info && of_why.all(|code| audit.codes.contains(code))
 }

@@ -10,7 +10,7 @@ use crate::findings::Diagnosis;
 use crate::judge::lineage::{fd_in_cmdline, knows_fd};
 use crate::judge::processes::Processes;
 use crate::model::{
-    AccessMode, Attribution, Endpoint, Fd, Operation, Pid, Pipe, PipeId, PipeKind, PipeWait, Process, Side, Subject,
+    AccessMode, Attribution, Endpoint, Fd, Operation, Pid, Pipe, PipeId, PipeKind, PipeWait, Process, Side, WaitTarget,
 };
 
 /// The processes between which the data of a pipe flow.
@@ -29,7 +29,7 @@ pub(super) fn active(diagnosis: &Diagnosis) -> Active {
     let mut active = Active::new();
     for wait in &diagnosis.waits {
         // A process that opens a FIFO has no end yet.
-        if let Subject::Pipe(PipeWait { pipe: Some(pipe), operation, access, .. }) = &wait.subject
+        if let WaitTarget::Pipe(PipeWait { pipe: Some(pipe), operation, access, .. }) = &wait.target
             && *operation != Operation::Open
             && wait.certainty != Attribution::Candidate
         {

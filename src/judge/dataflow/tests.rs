@@ -11,7 +11,7 @@ use crate::findings::Diagnosis;
 use crate::judge::processes::NO_THREADS;
 use crate::model::{
     AccessMode, Attribution, CommandLine, Coverage, Endpoint, Fd, Host, OpenFlags, Operation, Pid, Pipe, PipeGraph,
-    PipeId, PipeWait, Process, Side, Subject, TaskId, ThreadGroup, Tid, Wait,
+    PipeId, PipeWait, Process, Side, TaskId, ThreadGroup, Tid, Wait, WaitTarget,
 };
 
 /// A process: its PID, its parent, its process group, and its command line.
@@ -217,7 +217,9 @@ fn jobserver_has_no_direction() {
 fn reads(pid: u32, pipe: u64, fd: u32) -> Wait {
     Wait {
         task: TaskId { pid: Pid(pid), tid: Tid(pid) },
-        subject: Subject::Pipe(PipeWait {
+        besides: None,
+        idle: None,
+        target: WaitTarget::Pipe(PipeWait {
             operation: Operation::Read,
             access: R,
             fd: Some(Fd(fd)),
@@ -249,7 +251,9 @@ fn who_is_seen_at_work_uses_the_end() {
 fn who_is_to_blame_may_wait_as_well() {
     let graph = graph(&[(10, 9, 10, "tee"), (11, 1, 11, "daemon")], &[(1, 10, 0, R), (1, 11, 1, W)]);
     let wait = |pid: u32, access: AccessMode| Wait {
-        subject: Subject::Pipe(PipeWait {
+        besides: None,
+        idle: None,
+        target: WaitTarget::Pipe(PipeWait {
             operation: Operation::Poll,
             access,
             fd: None,
