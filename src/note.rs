@@ -72,12 +72,10 @@ pub enum Note {
     HiddenEnd { pipe: PipeId, sides: Vec<Side>, holders: Vec<PossibleHolder> },
     /// The number of further pipes with such an end.
     MoreHiddenEnds(usize),
-    /// A question about a pipe was not answered in time.
-    Unanswered(PipeId),
-    /// The number of further pipes that did not answer.
-    MoreUnanswered(usize),
-    /// The processes on this number of pipes refused. `privileged` as in [`Coverage`](crate::model::Coverage).
-    Refused { pipes: usize, privileged: bool },
+    /// A question about these pipes was not answered in time.
+    Unanswered(Vec<PipeId>),
+    /// The processes on this number of pipes refused.
+    Refused { pipes: usize, cure: Cure },
     /// This number of pipes of each user is small, probably because of `pipe-user-pages-soft`.
     SmallPipes { counts: BTreeMap<Uid, usize>, soft: u64 },
 }
@@ -182,7 +180,8 @@ impl Note {
             Some(Ok(answers)) => answers,
         };
         let hidden: Vec<&Pipe> = graph.pipes.iter().filter(|pipe| graph.hides_any(pipe)).collect();
-        let unanswered: Vec<&Pipe> = graph.pipes.iter().filter(|pipe| graph.probed(pipe.id).unanswered).collect();
+        let ids = graph.pipes.iter().map(|pipe| pipe.id);
+        let unanswered: Vec<PipeId> = ids.filter(|id| graph.probed(*id).unanswered).collect();
         let hidden_end = |pipe: &&Pipe| Self::HiddenEnd {
             pipe: pipe.id,
             sides: Side::BOTH.into_iter().filter(|side| graph.hides(pipe, *side) == Some(true)).collect(),
@@ -190,10 +189,12 @@ impl Note {
         };
         let mut notes: Vec<Self> = hidden.iter().take(MAX_PIPES).map(hidden_end).collect();
         notes.extend(more(hidden.len(), MAX_PIPES).map(Self::MoreHiddenEnds));
-        notes.extend(unanswered.iter().take(MAX_PIPES).map(|pipe| Self::Unanswered(pipe.id)));
-        notes.extend(more(unanswered.len(), MAX_PIPES).map(Self::MoreUnanswered));
+        if !unanswered.is_empty() {
+            notes.push(Self::Unanswered(unanswered));
+        }
         if answers.refused > 0 {
-            notes.push(Self::Refused { pipes: answers.refused, privileged: graph.coverage.privileged });
+            let cure = if graph.coverage.privileged { Cure::SecurityModule } else { Cure::Privileges };
+            notes.push(Self::Refused { pipes: answers.refused, cure });
         }
         notes.extend(small_pipes(graph, answers.user_pages_soft));
         notes
@@ -369,18 +370,14 @@ impl fmt::Display for Note {
                 write!(f, "{pipe} has a {} that no fd table shows: possibly {who}", sides.join(" and a "))
             }
             Self::MoreHiddenEnds(count) => write!(f, "{count} more pipes have an end that no fd table shows"),
-            Self::Unanswered(pipe) => write!(
-                f,
-                "{pipe} did not answer in time: its lock is held, as by splice(2) from a dead file system; its contents are not known"
-            ),
-            Self::MoreUnanswered(count) => write!(f, "{count} more pipes did not answer in time"),
-            Self::Refused { pipes, privileged: true } => write!(
-                f,
-                "{pipes} pipes could not be probed: access to their processes was denied even with full privileges"
-            ),
-            Self::Refused { pipes, privileged: false } => {
-                write!(f, "{pipes} pipes could not be probed, since lspipe may not attach to their processes: {GRANT}")
+            Self::Unanswered(pipes) => {
+                let mut named: Vec<String> = pipes.iter().take(MAX_PIPES).map(ToString::to_string).collect();
+                named.extend(more(pipes.len(), MAX_PIPES).map(|more| format!("{more} more pipes")));
+                let (pipes, hint) =
+                    (named.join(", "), "the lock of a pipe is held, as by splice(2) from a dead file system");
+                write!(f, "{pipes} did not answer in time, and the contents are not known: {hint}")
             }
+            Self::Refused { pipes, cure } => write!(f, "{pipes} pipes could not be probed: {cure}"),
             Self::SmallPipes { counts, soft } => {
                 let counts: Vec<String> = counts.iter().map(|(uid, count)| format!("{count} of user {uid}")).collect();
                 write!(
@@ -414,7 +411,7 @@ fn possible_holder(holder: &PossibleHolder) -> String {
     match holder.how {
         HiddenVia::ScmRights => format!("one in flight to {process}: sent to its socket and not received yet"),
         HiddenVia::IoUring => format!("one registered with the io_uring of {process}"),
-        HiddenVia::Exiting => format!("one of {process}, which is stuck in exiting"),
+        HiddenVia::Exiting => format!("{process}, which is stuck in exiting"),
         HiddenVia::Autofs => "the kernel, which uses it to serve an autofs mount".to_owned(),
         HiddenVia::Unreadable => format!("{process}, which could not be read"),
         HiddenVia::ViewLimit => "a process that cannot be seen from here".to_owned(),

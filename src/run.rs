@@ -3,6 +3,7 @@
 mod audit;
 mod diff;
 mod error;
+mod output;
 mod pipes;
 mod source;
 mod why;
@@ -14,12 +15,13 @@ use std::thread;
 use self::source::Source;
 use crate::audit::AuditScope;
 use crate::judge::dataflow::Drawing;
-use crate::model::{Diagnosis, PipeGraph, Threads, Users};
+use crate::model::{Diagnosis, PipeGraph, Threads};
 use crate::note::Note;
+use crate::observe::Depth;
+use crate::observe::proc::Facts;
 use crate::options::{Options, PipeName, Question};
-use crate::render::{Asked, Style, Told, render};
+use crate::render::{Asked, Style};
 use crate::select::Selection;
-use crate::users::users_of;
 
 pub use self::diff::compare;
 pub use self::error::Error;
@@ -149,39 +151,20 @@ impl<'a> Session<'a> {
         }
     }
 
-    fn write(&self, answer: &Answer, style: &Style, out: &mut dyn Write) -> Result<(), Error> {
-        let options = self.options;
-        let is_for_machines = options.format.is_for_machines();
-        if options.repeat.is_some() && !is_for_machines {
-            writeln!(out, "=== {:.3} ===", answer.graph.taken_at)?;
-        }
-        // Headings alone help nobody; what machines read is valid only with them.
-        if is_for_machines || answer.exit != Exit::NothingMatched {
-            let (told, drawing) = (self.told(answer), answer.drawing.as_ref());
-            render(&answer.graph, &self.users(answer), told.as_ref(), drawing, &options.format, style, out)?;
-        }
-        out.flush()?;
-        Ok(())
-    }
-
-    fn told<'b>(&self, answer: &'b Answer) -> Option<Told<'b>> {
-        Some(Told {
-            diagnosis: answer.diagnosis.as_ref()?,
-            groups: &answer.threads,
-            asked: &answer.asked,
-            audited: answer.audit.as_ref(),
-            may_probe: !self.options.probe && self.source.file().is_none(),
-        })
-    }
-
-    /// The names of users that are shown: an audit has them in its messages, and those are the same in every format.
-    fn users(&self, answer: &Answer) -> Users {
-        match &self.source {
-            _ if self.options.numeric_uid || !(self.options.format.needs_users() || answer.audit.is_some()) => {
-                Users::default()
-            }
-            Source::Live(_) => users_of(&answer.graph),
-            Source::Saved { saved, .. } => saved.users.clone(),
-        }
+    /// What the question takes; claims take the same whatever the format shows.
+    fn depth(&self) -> Depth {
+        let Options { format, question, probe, .. } = self.options;
+        let selection = self.selection.clone();
+        let (facts, is_claim) = match question {
+            // A pipe is small because of its user.
+            Question::Pipes(_) if format.needs_facts() || *probe || !selection.users.is_empty() => (Facts::All, false),
+            Question::Tables(_) if format.needs_facts() => (Facts::All, false),
+            Question::Pipes(_) | Question::Tables(_) => (Facts::Command, false),
+            Question::Why(_) | Question::Graph(_) => (Facts::All, true),
+            Question::Audit(_) => (Facts::Audit, true),
+        };
+        let tables = if let Question::Tables(pids) = question { pids.clone() } else { Vec::new() };
+        let (flags, parents) = (is_claim || format.needs_flags(), is_claim || selection.descendants);
+        Depth { flags, facts, parents, tables, selection, probe: *probe }
     }
 }

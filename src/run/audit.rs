@@ -12,7 +12,6 @@ use crate::files;
 use crate::model::{Code, Diagnosis, Severity, Users};
 use crate::note::Note;
 use crate::observe::Observation;
-use crate::observe::proc::Facts;
 use crate::options::Audit;
 use crate::render::{Format, Style, render};
 
@@ -77,7 +76,7 @@ impl Session<'_> {
     /// What one observation proves, and how long it took.
     fn look_for_problems(&mut self, wanted: &Audit) -> Result<(Observation, Diagnosis, Duration), Error> {
         let started = Instant::now();
-        let (seen, mut diagnosis) = self.source.diagnose(&self.depth_of_claims(Facts::Audit))?;
+        let (seen, mut diagnosis) = self.source.diagnose(&self.depth())?;
         let findings = &mut diagnosis.findings;
         // The rules judge a saved report again.
         findings.retain(|finding| finding.code().reported_by_why());

@@ -5,29 +5,22 @@ use std::collections::BTreeSet;
 use super::{Answer, Error, Exit, Session};
 use crate::model::Pid;
 use crate::note::Note;
-use crate::observe::Depth;
-use crate::observe::proc::Facts;
 use crate::select::{select, select_tables};
 
 impl Session<'_> {
     /// The pipes that are selected.
     pub(super) fn pipes(&mut self) -> Result<Answer, Error> {
-        let options = self.options;
-        let selection = self.selection.clone();
-        // A pipe is small because of its user.
-        let facts = options.format.needs_facts() || !selection.users.is_empty() || options.probe;
-        let parents = selection.descendants;
-        let seen = self.source.look(&self.depth(facts, parents, Vec::new()))?;
-        let file = self.source.file();
+        let seen = self.source.look(&self.depth())?;
+        let (selection, file) = (&self.selection, self.source.file());
         let unmatched = selection.unmatched(&seen.graph);
         let mut notes = Note::unmatched(&unmatched, &self.names, &seen.graph, file);
         let (is_explained, is_part) = (!unmatched.is_empty(), seen.graph.selected);
-        let graph = select(seen.graph, &selection);
+        let graph = select(seen.graph, selection);
         let is_empty = graph.pipes.is_empty() && !selection.is_everything();
         if is_empty && !is_explained {
-            notes.push(Note::nothing_matched(&selection, file));
+            notes.push(Note::nothing_matched(selection, file));
         }
-        notes.extend(Note::no_other_processes(&selection, &graph, file));
+        notes.extend(Note::no_other_processes(selection, &graph, file));
         notes.extend(file.filter(|_| is_part).map(|file| Note::IsPart { file: file.to_owned() }));
         notes.extend(Note::coverage(&graph, file));
         notes.extend(Note::probe(seen.probe.as_ref(), &graph));
@@ -37,8 +30,7 @@ impl Session<'_> {
 
     /// The whole fd tables of these processes.
     pub(super) fn tables(&mut self, pids: &[Pid]) -> Result<Answer, Error> {
-        let facts = self.options.format.needs_facts();
-        let mut graph = self.source.look(&self.depth(facts, false, pids.to_vec()))?.graph;
+        let mut graph = self.source.look(&self.depth())?.graph;
         let has_tables = !graph.descriptors.is_empty();
         graph.descriptors.retain(|descriptor| pids.contains(&descriptor.pid));
         let file = self.source.file();
@@ -65,16 +57,5 @@ impl Session<'_> {
         notes.extend(Note::coverage(&graph, file));
         let exit = if is_empty { Exit::NothingMatched } else { Exit::Reported };
         Ok(Answer { exit, ..Answer::new(graph, notes) })
-    }
-
-    fn depth(&self, facts: bool, parents: bool, tables: Vec<Pid>) -> Depth {
-        Depth {
-            flags: self.options.format.needs_flags(),
-            facts: if facts { Facts::All } else { Facts::Command },
-            parents,
-            tables,
-            selection: self.selection.clone(),
-            probe: self.options.probe,
-        }
     }
 }

@@ -6,15 +6,13 @@ use super::{Answer, Error, Exit, Session};
 use crate::judge::dataflow::{draw, within_reach};
 use crate::model::{Pid, PipeId};
 use crate::note::Note;
-use crate::observe::Depth;
-use crate::observe::proc::Facts;
 use crate::render::Asked;
 use crate::select::{keep, narrow, selected, selected_processes};
 
 impl Session<'_> {
     /// What is blocked, and why.
     pub(super) fn why(&mut self) -> Result<Answer, Error> {
-        let (seen, mut diagnosis) = self.source.diagnose(&self.depth_of_claims(Facts::All))?;
+        let (seen, mut diagnosis) = self.source.diagnose(&self.depth())?;
         let (selection, file, mut graph) = (&self.selection, self.source.file(), seen.graph);
         if let Some(file) = file.filter(|_| !self.source.has_waits()) {
             return Err(Error::NotAsked { file: file.to_owned(), command: "why" });
@@ -48,7 +46,7 @@ impl Session<'_> {
 
     /// What is selected, with everything that its data come from and go to. What a saved report does not contain is not marked.
     pub(super) fn pipelines(&mut self) -> Result<Answer, Error> {
-        let (seen, diagnosis) = self.source.diagnose(&self.depth_of_claims(Facts::All))?;
+        let (seen, diagnosis) = self.source.diagnose(&self.depth())?;
         let (selection, file, mut graph) = (&self.selection, self.source.file(), seen.graph);
         let unmatched = selection.unmatched(&graph);
         let mut notes = Note::unmatched(&unmatched, &self.names, &graph, file);
@@ -73,17 +71,5 @@ impl Session<'_> {
         let is_empty = drawing.flows.is_empty() && !selection.is_everything();
         let exit = if is_empty { Exit::NothingMatched } else { Exit::Reported };
         Ok(Answer { drawing: Some(drawing), exit, ..Answer::new(graph, notes) })
-    }
-
-    /// What claims take, whatever the format shows.
-    pub(super) fn depth_of_claims(&self, facts: Facts) -> Depth {
-        Depth {
-            flags: true,
-            facts,
-            parents: true,
-            tables: Vec::new(),
-            selection: self.selection.clone(),
-            probe: self.options.probe,
-        }
     }
 }

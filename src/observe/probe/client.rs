@@ -11,7 +11,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType};
 
-use super::wire::{Answer, PACKET, Polled, Request};
+use super::wire::{Answer, MAX_PACKET, Polled, Request, from_packet, to_packet};
 
 /// How long a helper may take to start on a busy machine.
 const START: Duration = Duration::from_secs(5);
@@ -119,7 +119,7 @@ impl Helper {
     }
 
     fn ask(&mut self, request: &Request, limit: Duration, proc_root: &Path) -> io::Result<Outcome> {
-        rustix::net::send(&self.socket, &request.to_packet(), SendFlags::NOSIGNAL)?;
+        rustix::net::send(&self.socket, &to_packet(request), SendFlags::NOSIGNAL)?;
         let mut sizeless = None;
         loop {
             match self.recv_with_retries(limit, proc_root)? {
@@ -162,11 +162,11 @@ impl Helper {
                 Err(errno) => return Err(errno),
             }
         }
-        let mut buffer = [0; PACKET + 1];
+        let mut buffer = [0; MAX_PACKET];
         let length = rustix::io::read(self.socket.as_fd(), &mut buffer)?;
         let packet = buffer.get(..length).unwrap_or_default();
         // Nothing at all: it has exited.
-        Answer::from_packet(packet).map(Some).ok_or(Errno::PIPE)
+        from_packet(packet).map(Some).ok_or(Errno::PIPE)
     }
 
     /// Whether it runs, or only waits for a processor.

@@ -191,7 +191,7 @@ fn a_pipe_whose_lock_is_held_is_not_touched() {
     assert_eq!((locked.queued, locked.capacity), (None, None), "the scene would hang who asks");
     assert_eq!(locked.full, Some(false), "what poll says needs no lock");
     let id = scene.truth.id("locked");
-    assert!(said.lines().any(|line| line.contains(&id) && line.contains("no answer")), "{said}");
+    assert!(said.lines().any(|line| line.contains(&id) && line.contains("did not answer")), "{said}");
     assert_eq!(helpers_on(&id), [0; 0]);
     let other = pipe(&scene, &report, "other");
     assert_eq!((other.queued, other.capacity, other.full), (Some(3), Some(65536), Some(false)));
@@ -218,7 +218,7 @@ fn a_pipe_that_gives_no_answer_is_left_behind() {
     let locked = pipe(&scene, &report, "locked");
     assert_eq!((locked.queued, locked.capacity), (None, None), "the scene does hang who asks");
     let said = &output.stderr;
-    assert!(said.lines().any(|line| line.contains(&id) && line.contains("no answer")), "{said}");
+    assert!(said.lines().any(|line| line.contains(&id) && line.contains("did not answer")), "{said}");
     assert_eq!(helpers_on(&id).len(), 1, "it was left behind");
     let other = pipe(&scene, &report, "other");
     assert_eq!((other.queued, other.capacity), (Some(3), Some(65536)));

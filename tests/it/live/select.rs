@@ -69,7 +69,7 @@ impl Choice {
             output
                 .stderr
                 .lines()
-                .any(|line| line.starts_with("lspipe: ") && (line.contains("no pipe") || line.contains("not seen"))),
+                .any(|line| line.starts_with("lspipe: ") && (line.contains("no pipe") || line.contains("is not known"))),
             "{}",
             output.stderr
         );
