@@ -5,28 +5,18 @@
 
 use std::collections::BTreeMap;
 
+use crate::model::words::words;
 use crate::model::{Endpoint, Fd, Pid, Pipe, PipeGraph, PipeId, Process, Tid};
 
-/// What became of something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Change {
-    /// It is new.
-    Came,
-    /// It is no longer there.
-    Went,
-    /// It is there still, and not as it was.
-    Changed,
-}
-
-impl Change {
-    /// The word for it in every output.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Came => "came",
-            Self::Went => "went",
-            Self::Changed => "changed",
-        }
+words! {
+    /// What became of something.
+    pub enum Change {
+        /// It is new.
+        Came = "came",
+        /// It is no longer there.
+        Went = "went",
+        /// It is there still, and has another name, other ends or other flags.
+        Changed = "changed",
     }
 }
 
@@ -67,7 +57,8 @@ pub struct EndChange {
 }
 
 /// How many came, went, and changed.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Count {
     /// How many came.
     pub came: usize,

@@ -7,8 +7,8 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use crate::model::{
-    Gap, HiddenVia, Pid, Pipe, PipeGraph, PipeId, PossibleEnds, PossibleHolder, Side, Time, Uid, UnreadablePart,
-    ViewLimit,
+    CommandName, Gap, HiddenVia, Pid, Pipe, PipeGraph, PipeId, PossibleEnds, PossibleHolder, Side, Time, Uid,
+    UnreadablePart, ViewLimit,
 };
 use crate::observe::probe::{Answers, Unsupported};
 use crate::options::PipeName;
@@ -63,7 +63,13 @@ pub enum Note {
     /// A call did not return, or something was not read that has nothing to do with pipes.
     Unread(Gap),
     /// Processes could not be read and may hold pipes. `only` is the process, where it is one.
-    Incomplete { unreadable: usize, processes: usize, only: Option<(Pid, Vec<u8>)>, file: Option<String>, cure: Cure },
+    Incomplete {
+        unreadable: usize,
+        processes: usize,
+        only: Option<(Pid, CommandName)>,
+        file: Option<String>,
+        cure: Cure,
+    },
     /// The proc does not list all processes. `own_pids` as in [`Coverage`](crate::model::Coverage).
     Outside { limit: ViewLimit, own_pids: bool, file: Option<String> },
     /// The kernel was not asked.
@@ -414,7 +420,7 @@ fn possible_holder(holder: &PossibleHolder) -> String {
         HiddenVia::Exiting => format!("{process}, which is stuck in exiting"),
         HiddenVia::Autofs => "the kernel, which uses it to serve an autofs mount".to_owned(),
         HiddenVia::Unreadable => format!("{process}, which could not be read"),
-        HiddenVia::ViewLimit => "a process that cannot be seen from here".to_owned(),
+        HiddenVia::Outside => "a process that cannot be seen from here".to_owned(),
     }
 }
 
@@ -424,7 +430,7 @@ fn process(gap: &Gap) -> String {
 
 fn part(what: UnreadablePart) -> String {
     match what {
-        UnreadablePart::Fd(fd) => format!("descriptor {fd}"),
+        UnreadablePart::Fd { fd } => format!("descriptor {fd}"),
         UnreadablePart::Cmdline => "the command line".to_owned(),
         UnreadablePart::FdTable | UnreadablePart::FdLinks | UnreadablePart::Tasks => "the fd table".to_owned(),
     }

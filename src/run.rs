@@ -14,11 +14,11 @@ use std::thread;
 
 use self::source::Source;
 use crate::audit::AuditScope;
-use crate::judge::dataflow::Drawing;
+use crate::judge::dataflow::Dataflow;
 use crate::model::{Diagnosis, PipeGraph, Threads};
 use crate::note::Note;
 use crate::observe::Depth;
-use crate::observe::proc::Facts;
+use crate::observe::proc::Detail;
 use crate::options::{Options, PipeName, Question};
 use crate::render::{Asked, Style};
 use crate::select::Selection;
@@ -65,7 +65,7 @@ pub struct Answer {
     pub exit: Exit,
     asked: Asked,
     audit: Option<AuditScope>,
-    drawing: Option<Drawing>,
+    drawing: Option<Dataflow>,
 }
 
 impl Answer {
@@ -155,16 +155,16 @@ impl<'a> Session<'a> {
     fn depth(&self) -> Depth {
         let Options { format, question, probe, .. } = self.options;
         let selection = self.selection.clone();
-        let (facts, is_claim) = match question {
+        let (detail, is_claim) = match question {
             // A pipe is small because of its user.
-            Question::Pipes(_) if format.needs_facts() || *probe || !selection.users.is_empty() => (Facts::All, false),
-            Question::Tables(_) if format.needs_facts() => (Facts::All, false),
-            Question::Pipes(_) | Question::Tables(_) => (Facts::Command, false),
-            Question::Why(_) | Question::Graph(_) => (Facts::All, true),
-            Question::Audit(_) => (Facts::Audit, true),
+            Question::Pipes(_) if format.needs_facts() || *probe || !selection.users.is_empty() => (Detail::All, false),
+            Question::Tables(_) if format.needs_facts() => (Detail::All, false),
+            Question::Pipes(_) | Question::Tables(_) => (Detail::Command, false),
+            Question::Why(_) | Question::Graph(_) => (Detail::All, true),
+            Question::Audit(_) => (Detail::Audit, true),
         };
         let tables = if let Question::Tables(pids) = question { pids.clone() } else { Vec::new() };
         let (flags, parents) = (is_claim || format.needs_flags(), is_claim || selection.descendants);
-        Depth { flags, facts, parents, tables, selection, probe: *probe }
+        Depth { flags, detail, parents, tables, selection, probe: *probe }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use regex_lite::Regex;
 
+use crate::judge::processes::{NO_THREADS, Processes};
 use crate::model::{
     Diagnosis, Finding, Gap, Pid, Pipe, PipeGraph, PipeId, PipeKind, Process, Side, Uid, UnreadablePart, Wait,
 };
@@ -224,7 +225,7 @@ pub(crate) fn narrow(diagnosis: &mut Diagnosis, pipes: &BTreeSet<PipeId>, pids: 
 /// The processes that are named by ID, with their descendants if those are meant too.
 fn family(graph: &PipeGraph, selection: &Selection) -> BTreeSet<Pid> {
     if selection.descendants {
-        descendants(&selection.pids, &graph.parents)
+        Processes::new(graph, &NO_THREADS).with_descendants(&selection.pids)
     } else {
         selection.pids.iter().copied().collect()
     }
@@ -250,7 +251,6 @@ fn holders(pipes: &[Pipe]) -> BTreeSet<Pid> {
 
 fn keeps(selection: &Selection, pids: &BTreeSet<Pid>, pipe: &Pipe, processes: &BTreeMap<Pid, Process>) -> bool {
     let Selection { commands, users, kinds, no_reader, no_writer, pipes, .. } = selection;
-    let opens = |side| pipe.openers.iter().any(|opener| opener.access.is_on(side));
     let holds = |pid: Pid| {
         let process = processes.get(&pid);
         let command = || process.is_some_and(|process| commands.iter().any(|it| it.matches(&process.command)));
@@ -261,30 +261,9 @@ fn keeps(selection: &Selection, pids: &BTreeSet<Pid>, pipe: &Pipe, processes: &B
     };
     (kinds.is_empty() || kinds.contains(&pipe.id.kind()))
         && (pipes.is_empty() || pipes.iter().any(|wanted| wanted.matches(pipe.id)))
-        && !(*no_reader && (pipe.side(Side::Read).next().is_some() || opens(Side::Read)))
-        && !(*no_writer && (pipe.side(Side::Write).next().is_some() || opens(Side::Write)))
-        && (selection.selects_any_holder()
-            || pipe.ends.iter().any(|end| holds(end.pid))
-            || pipe.openers.iter().any(|opener| holds(opener.task.pid)))
-}
-
-/// The processes and all that descend from them.
-fn descendants(roots: &[Pid], parents: &BTreeMap<Pid, Option<Pid>>) -> BTreeSet<Pid> {
-    let mut children: BTreeMap<Pid, Vec<Pid>> = BTreeMap::new();
-    for (pid, parent) in parents {
-        if let Some(parent) = parent {
-            children.entry(*parent).or_default().push(*pid);
-        }
-    }
-    let mut family = BTreeSet::new();
-    let mut next = roots.to_vec();
-    while let Some(pid) = next.pop() {
-        // A saved tree may hold a circle of parents.
-        if family.insert(pid) {
-            next.extend(children.get(&pid).into_iter().flatten());
-        }
-    }
-    family
+        && !(*no_reader && pipe.on(Side::Read).next().is_some())
+        && !(*no_writer && pipe.on(Side::Write).next().is_some())
+        && (selection.selects_any_holder() || Side::BOTH.into_iter().any(|side| pipe.on(side).any(holds)))
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ pub struct Thresholds {
     pub max_ends: Option<u64>,
 }
 
-/// What the rules find, the worst first. The facts that they judge by are those of [`Facts::Audit`](crate::observe::proc::Facts::Audit); what is
+/// What the rules find, the worst first. The facts that they judge by are those of an audit scan; what is
 /// not known is not claimed.
 #[must_use]
 pub fn audit(graph: &PipeGraph, groups: &Groups, thresholds: &Thresholds) -> Vec<Finding> {

@@ -7,8 +7,6 @@ mod sides;
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
-
 use super::*;
 use crate::model::{
     AccessMode, Code, Coverage, Device, Directories, Endpoint, Fd, Gid, Hidden, Host, OpenFlags, PipeFile, PipeLimits,
@@ -22,7 +20,7 @@ const FIFO: PipeId = PipeId::Fifo { device: Device { major: 0, minor: 26 }, inod
 fn machine(processes: impl IntoIterator<Item = Process>) -> PipeGraph {
     PipeGraph {
         host: Host::default(),
-        taken_at: Timestamp::UNIX_EPOCH,
+        taken_at: crate::model::Time::EPOCH,
         coverage: Coverage {
             proc_root: "/proc".into(),
             processes: 9,

@@ -2,14 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{SignedDuration, Timestamp};
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::prelude::*;
 
 use super::*;
 use crate::model::{
-    AccessMode, Coverage, Device, Gap, Hidden, Host, OpenFlags, PipeKind, PipeLimits, PossibleEnds, Side, TaskId, Uid,
-    UnreadablePart, ViewLimit,
+    AccessMode, Coverage, Device, Gap, Hidden, Host, OpenFlags, PipeKind, PipeLimits, PossibleEnds, Side, TaskId, Time,
+    Uid, UnreadablePart, ViewLimit,
 };
 
 /// An end in the small world of these tests: pipe, process with its start in seconds, thread, and descriptor.
@@ -23,7 +22,7 @@ fn process(pid: u32) -> impl Strategy<Value = Process> {
     (start, command, prop_oneof![3 => Just(0), 1 => Just(7)]).prop_map(move |(start, command, uid)| Process {
         uid: Some(Uid(uid)),
         command: command.into(),
-        started_at: Timestamp::from_second(start).ok(),
+        started_at: Some(Time::at(start)),
         ..Process::unknown(Pid(pid))
     })
 }
@@ -54,7 +53,7 @@ fn pipe() -> impl Strategy<Value = (PipeId, Pipe)> {
     (id(), ends, path, prop::bool::weighted(0.2)).prop_map(|(id, ends, path, deleted)| {
         // A pipe that nobody has is listed only if somebody opens it.
         let task = TaskId { pid: Pid(1), tid: Tid(1) };
-        let opener = crate::model::Opener { task, access: AccessMode::Read, command: b"sh".to_vec() };
+        let opener = crate::model::Opener { task, access: AccessMode::Read, command: b"sh".to_vec().into() };
         let openers = if ends.is_empty() { vec![opener] } else { Vec::new() };
         let is_fifo = id.kind() == PipeKind::Fifo;
         let path = is_fifo.then(|| path.into());
@@ -73,15 +72,16 @@ fn graph() -> impl Strategy<Value = PipeGraph> {
     (boot_id, pipes, (process(1), process(2), process(3)), gaps, facts).prop_map(
         |(boot_id, pipes, (a, b, c), gaps, (clock, outside, selected))| {
             let told = |mut process: Process| {
-                process.started_at = process.started_at.map(|time| time + SignedDuration::from_secs(clock));
+                process.started_at =
+                    process.started_at.map(|time| Time::at(time.duration_since(Time::EPOCH).as_secs() + clock));
                 process
             };
             let gap = |pid| Gap {
                 pid: Pid(pid),
                 tid: None,
-                command: Vec::new(),
+                command: Vec::new().into(),
                 uid: None,
-                what: if pid == 3 { UnreadablePart::Fd(Fd(1)) } else { UnreadablePart::FdLinks },
+                what: if pid == 3 { UnreadablePart::Fd { fd: Fd(1) } } else { UnreadablePart::FdLinks },
                 error: "EACCES".to_owned(),
                 fds: None,
                 mount: None,
@@ -91,11 +91,7 @@ fn graph() -> impl Strategy<Value = PipeGraph> {
             let held = |process: &Process| pipes.iter().flat_map(|pipe| &pipe.ends).any(|end| end.pid == process.pid);
             let empty = empty();
             PipeGraph {
-                host: Host {
-                    boot_id: boot_id.map(str::to_owned),
-                    booted_at: Timestamp::from_second(clock).ok(),
-                    ..Host::default()
-                },
+                host: Host { boot_id: boot_id.map(str::to_owned), booted_at: Some(Time::at(clock)), ..Host::default() },
                 coverage: Coverage { gaps: gaps.into_iter().map(gap).collect(), outside, ..empty.coverage },
                 processes: [a, b, c].into_iter().filter(held).map(|it| (it.pid, told(it))).collect(),
                 pipes,
@@ -108,7 +104,7 @@ fn graph() -> impl Strategy<Value = PipeGraph> {
 
 /// Who holds an end.
 fn identity(graph: &PipeGraph, pid: Pid) -> (Pid, i64) {
-    (pid, graph.processes[&pid].started_at.unwrap().as_second() - graph.host.booted_at.unwrap().as_second())
+    (pid, graph.processes[&pid].started_at.unwrap().duration_since(graph.host.booted_at.unwrap()).as_secs())
 }
 
 fn key(graph: &PipeGraph, pipe: PipeId, end: &Endpoint) -> Key {
@@ -117,7 +113,7 @@ fn key(graph: &PipeGraph, pipe: PipeId, end: &Endpoint) -> Key {
 
 fn state(graph: &PipeGraph, end: &Endpoint) -> State {
     let process = &graph.processes[&end.pid];
-    (end.access, end.flags.unwrap().0, process.command.clone(), process.uid)
+    (end.access, end.flags.unwrap().0, process.command.to_vec(), process.uid)
 }
 
 fn world(graph: &PipeGraph) -> BTreeMap<Key, State> {
@@ -259,11 +255,11 @@ fn what_one_report_does_not_know_is_no_change() {
     let end = |flags| Endpoint { pid: Pid(1), tid: None, fd: Fd(0), access: AccessMode::Read, flags };
     let known = Process {
         uid: Some(Uid(3)),
-        command: b"sh".to_vec(),
-        started_at: Some(Timestamp::UNIX_EPOCH),
+        command: b"sh".to_vec().into(),
+        started_at: Some(Time::EPOCH),
         ..Process::unknown(Pid(1))
     };
-    let no_facts = Process { command: b"sh".to_vec(), ..Process::unknown(Pid(1)) };
+    let no_facts = Process { command: b"sh".to_vec().into(), ..Process::unknown(Pid(1)) };
     let report = |process: Option<&Process>, flags: Option<u32>| PipeGraph {
         processes: process.into_iter().map(|process| (process.pid, process.clone())).collect(),
         pipes: pipe_of(vec![end(flags.map(OpenFlags))]),
@@ -284,8 +280,8 @@ fn what_one_report_does_not_know_is_no_change() {
 fn a_clock_that_was_set_starts_nobody_anew() {
     let report = |booted_at: Option<i64>, later: i64| {
         let process = |pid: u32| {
-            let started_at = Timestamp::from_second(i64::from(pid) * 100 + later).ok();
-            Process { command: b"sh".to_vec(), started_at, ..Process::unknown(Pid(pid)) }
+            let started_at = Some(Time::at(i64::from(pid) * 100 + later));
+            Process { command: b"sh".to_vec().into(), started_at, ..Process::unknown(Pid(pid)) }
         };
         let end = |pid: u32| Endpoint {
             pid: Pid(pid),
@@ -295,7 +291,7 @@ fn a_clock_that_was_set_starts_nobody_anew() {
             flags: Some(OpenFlags(0)),
         };
         PipeGraph {
-            host: Host { booted_at: booted_at.and_then(|at| Timestamp::from_second(at).ok()), ..Host::default() },
+            host: Host { booted_at: booted_at.map(Time::at), ..Host::default() },
             processes: (1..=6).map(process).map(|process| (process.pid, process)).collect(),
             pipes: pipe_of((1..=6).map(end).collect()),
             ..empty()
@@ -315,7 +311,7 @@ fn a_clock_that_was_set_starts_nobody_anew() {
 fn empty() -> PipeGraph {
     PipeGraph {
         host: Host::default(),
-        taken_at: Timestamp::UNIX_EPOCH,
+        taken_at: Time::EPOCH,
         coverage: Coverage {
             proc_root: "/proc".into(),
             processes: 0,

@@ -1,4 +1,6 @@
 //! What follows from an observation, before anything is called a finding.
 
-pub mod dataflow;
+pub(crate) mod dataflow;
+pub(crate) mod processes;
+pub(crate) mod side;
 pub(crate) mod stuck;

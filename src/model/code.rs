@@ -6,7 +6,9 @@ use std::str::FromStr;
 use super::Severity;
 
 /// What a finding is called in every output, and by which name it is asked for. In the order in which findings of one severity stand.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(rename_all = "kebab-case")]
 pub enum Code {
     /// Threads of several processes wait for each other.
     Deadlock,

@@ -1,12 +1,16 @@
 //! How much of the machine a scan saw, and what that means for an end that it did not see.
 
+use serde::{Deserialize, Serialize, Serializer};
+
 use super::words::words;
 use std::path::PathBuf;
 
-use super::{Endpoint, Fd, Pid, PipeKind, Side, Tid, Uid};
+use super::{CommandName, Fd, Pid, PipeKind, Side, Tid, Uid};
 
 /// What of a process could not be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(tag = "what", rename_all = "snake_case")]
 pub enum UnreadablePart {
     /// Its fd table: not even the descriptor numbers are known.
     FdTable,
@@ -15,27 +19,17 @@ pub enum UnreadablePart {
     /// The list of its threads, some of which may have an fd table of their own.
     Tasks,
     /// A single descriptor.
-    Fd(Fd),
+    Fd {
+        /// Which.
+        fd: Fd,
+    },
     /// Its command line.
     Cmdline,
 }
 
-impl UnreadablePart {
-    /// The word for it in JSON.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::FdTable => "fd_table",
-            Self::FdLinks => "fd_links",
-            Self::Tasks => "tasks",
-            Self::Fd(_) => "fd",
-            Self::Cmdline => "cmdline",
-        }
-    }
-}
-
 /// Which ends may stand in what could not be read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PossibleEnds {
     /// A read end.
     pub read: bool,
@@ -48,6 +42,11 @@ pub struct PossibleEnds {
 impl PossibleEnds {
     /// Any end at all.
     pub const ANYTHING: Self = Self { read: true, write: true, anonymous: true };
+    /// For a report of a version that did not say it.
+    const fn anything() -> Self {
+        Self::ANYTHING
+    }
+
     /// No end: what is missing is something else.
     pub const NOTHING: Self = Self { read: false, write: false, anonymous: false };
 
@@ -62,7 +61,7 @@ impl PossibleEnds {
     }
 
     /// Whether an end of such a pipe on that side may be among them.
-    pub(super) fn covers(self, kind: PipeKind, side: Side) -> bool {
+    pub(crate) fn covers(self, kind: PipeKind, side: Side) -> bool {
         let kind_fits = kind == PipeKind::Fifo || self.anonymous;
         kind_fits
             && match side {
@@ -73,25 +72,32 @@ impl PossibleEnds {
 }
 
 /// Something that the scan could not read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Gap {
     /// The process.
     pub pid: Pid,
     /// The thread, where it is about an fd table of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub tid: Option<Tid>,
     /// Its command, empty if even that could not be read.
-    pub command: Vec<u8>,
+    #[serde(flatten)]
+    pub command: CommandName,
     /// Its effective user ID.
     pub uid: Option<Uid>,
     /// What of it.
+    #[serde(flatten)]
     pub what: UnreadablePart,
     /// Why: the name of an errno, for example `EACCES`. `ETIMEDOUT` stands for a call that gave no answer.
     pub error: String,
     /// How many descriptors are concerned, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub fds: Option<u64>,
     /// The mount that did not answer, where a call gave no answer.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "lossy")]
     pub mount: Option<PathBuf>,
     /// The ends that may be there all the same.
+    #[serde(default = "PossibleEnds::anything")]
     pub may_hold: PossibleEnds,
 }
 
@@ -153,27 +159,14 @@ impl Coverage {
         self.gaps.is_empty() && self.outside.is_none()
     }
 
-    /// Whether a pipe of this kind may have an end on this side that was not seen: then its absence is not certain.
-    #[must_use]
-    pub fn may_hide(&self, kind: PipeKind, side: Side) -> bool {
-        self.outside.is_some() || self.gaps.iter().any(|gap| gap.may_hold.covers(kind, side))
-    }
-
-    /// Whether this very end of a pipe of this kind may be in what could not be read of its process.
-    #[must_use]
-    pub fn may_hide_end(&self, kind: PipeKind, end: &Endpoint) -> bool {
-        let sides = || Side::BOTH.into_iter().filter(|side| end.access.is_on(*side));
-        let may_be = |gap: &Gap| match gap.what {
-            UnreadablePart::Fd(fd) => (gap.tid, fd) == (end.tid, end.fd),
-            _ => true,
-        };
-        let mut gaps = self.gaps.iter().filter(|gap| gap.pid == end.pid && may_be(gap));
-        gaps.any(|gap| sides().any(|side| gap.may_hold.covers(kind, side)))
-    }
-
     /// How many processes could not be read whole. `gaps` may have several entries for one.
     #[must_use]
     pub fn unreadable(&self) -> usize {
         self.gaps.chunk_by(|a, b| a.pid == b.pid).count()
     }
+}
+
+/// A path as text: what is not UTF-8 in it is only shown.
+fn lossy<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
+    path.as_deref().map(std::path::Path::to_string_lossy).serialize(serializer)
 }

@@ -1,7 +1,9 @@
 //! A descriptor in an fd table: an end of a pipe, or any other.
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use super::words::words;
-use super::{Fd, Pid, PipeId, Side, Tid};
+use super::{Fd, LinkTarget, Pid, PipeId, Side, Tid};
 
 words! {
     /// How a descriptor was opened: the `O_ACCMODE` part of its flags.
@@ -24,7 +26,8 @@ impl AccessMode {
 }
 
 /// The flags of an open descriptor, as the octal number in the `flags` line of /proc/PID/fdinfo/FD.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "Vec<String>", inline))]
 pub struct OpenFlags(pub u32);
 
 /// The bit that `O_SYNC` has beyond `O_DSYNC`.
@@ -82,29 +85,45 @@ impl OpenFlags {
         FLAG_NAMES.into_iter().filter(move |(flag, _)| set(*flag)).map(|(_, name)| name)
     }
 
-    /// The flags that have these names, of a descriptor with this access mode: what `names` leaves out is lost. None if a name is none.
-    #[must_use]
-    pub fn of_names<'a>(access: Option<AccessMode>, names: impl IntoIterator<Item = &'a str>) -> Option<Self> {
-        let mut flags = match access {
-            Some(AccessMode::Read) | None => 0,
-            Some(AccessMode::Write) => 1,
-            Some(AccessMode::ReadWrite) => 2,
-        };
-        for name in names {
-            let (flag, _) = FLAG_NAMES.into_iter().find(|(_, known)| *known == name)?;
-            let implied = if flag == SYNC_ONLY { libc::O_DSYNC } else { 0 };
-            flags |= (flag | implied).cast_unsigned();
-        }
-        Some(Self(flags))
-    }
-
     fn has(self, flag: i32) -> bool {
         self.0 & flag.cast_unsigned() != 0
     }
 }
 
+/// Flags are equal if their names are.
+impl PartialEq for OpenFlags {
+    fn eq(&self, other: &Self) -> bool {
+        self.names().eq(other.names())
+    }
+}
+
+impl Eq for OpenFlags {}
+
+/// In JSON, the names.
+impl Serialize for OpenFlags {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.names())
+    }
+}
+
+impl<'de> Deserialize<'de> for OpenFlags {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut flags = 0;
+        for name in Vec::<String>::deserialize(deserializer)? {
+            let known = FLAG_NAMES.into_iter().find(|(_, known)| *known == name);
+            let unknown =
+                || serde::de::Error::invalid_value(serde::de::Unexpected::Str(&name), &"the name of a flag of open(2)");
+            let (flag, _) = known.ok_or_else(unknown)?;
+            let implied = if flag == SYNC_ONLY { libc::O_DSYNC } else { 0 };
+            flags |= (flag | implied).cast_unsigned();
+        }
+        Ok(Self(flags))
+    }
+}
+
 /// One end of a pipe: a descriptor in a process's fd table. Never an `O_PATH` descriptor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Endpoint {
     /// The process.
     pub pid: Pid,
@@ -127,7 +146,8 @@ impl Endpoint {
 }
 
 /// A descriptor of any type, for the whole fd table of a process.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Descriptor {
     /// The process.
     pub pid: Pid,
@@ -140,9 +160,11 @@ pub struct Descriptor {
     /// Its flags, where they could be read.
     pub flags: Option<OpenFlags>,
     /// The type of the file, where it could be told.
+    #[serde(rename = "type")]
     pub file_type: Option<FileType>,
     /// The text of the link in /proc/PID/fd, where it could be read.
-    pub target: Option<Vec<u8>>,
+    #[serde(flatten, serialize_with = "LinkTarget::or_null", deserialize_with = "LinkTarget::optional")]
+    pub target: Option<LinkTarget>,
     /// The pipe, where it is one.
     pub pipe: Option<PipeId>,
 }

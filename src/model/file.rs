@@ -1,22 +1,29 @@
 //! What the inode of a pipe says of who may open it, and what the machine allows to those who make pipes.
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use super::{Gid, Uid};
 
 /// The owner and the mode of a pipe's inode; see inode(7).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PipeFile {
     /// Its owner. That of an anonymous pipe is who made it (`get_pipe_inode` in fs/pipe.c), unless fchown(2) was called.
     pub owner: Uid,
     /// Its group.
     pub group: Gid,
     /// The bits of its permissions, with set-user-ID, set-group-ID and sticky: `0o7777` of `st_mode`.
+    #[serde(serialize_with = "octal", deserialize_with = "from_octal")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub mode: u16,
     /// What the directories above a FIFO allow; none for an anonymous pipe, and where they could not be looked at.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub directories: Option<Directories>,
 }
 
 /// What the directories above a FIFO allow, as whoever holds it sees them, by their modes alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Directories {
     /// Whether the owner of the FIFO may search all of them.
     pub owner: bool,
@@ -51,12 +58,26 @@ impl Directories {
 }
 
 /// How many pages the pipes of a user may take; see "/proc files" in pipe(7). A limit of 0 is none.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PipeLimits {
     /// `pipe-user-pages-soft`: from there on what an unprivileged user makes is small.
+    #[serde(rename = "pipe_user_pages_soft")]
     pub user_pages_soft: Option<u64>,
     /// `pipe-user-pages-hard`: from there on an unprivileged user can make none.
+    #[serde(rename = "pipe_user_pages_hard")]
     pub user_pages_hard: Option<u64>,
     /// The bytes of a page.
     pub page_size: Option<u64>,
+}
+
+/// The bits of a mode as chmod(1) takes them: `0622`.
+fn octal<S: Serializer>(mode: &u16, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{mode:04o}"))
+}
+
+fn from_octal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
+    let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+    let wrong = || serde::de::Error::invalid_value(serde::de::Unexpected::Str(&text), &"a mode in octal");
+    u16::from_str_radix(&text, 8).map_err(|_| wrong())
 }

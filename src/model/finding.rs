@@ -1,8 +1,10 @@
 //! What is wrong on a machine: who waits for whom, and what that amounts to.
 
+use serde::{Deserialize, Serialize};
+
 use super::words::words;
 use super::{
-    AccessMode, Code, Endpoint, Fd, Pid, PipeId, PipePages, PipeWait, PossibleHolder, Record, Risk, Side, TaskId, Tid,
+    AccessMode, Code, Doubt, Endpoint, Fd, PathName, Pid, PipeId, PipePages, PipeWait, Record, Risk, Side, TaskId, Tid,
     Uid,
 };
 
@@ -66,7 +68,8 @@ impl Wait {
 }
 
 /// Who could end a wait.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Waker {
     /// The process.
     pub pid: Pid,
@@ -248,7 +251,7 @@ pub enum Fault {
         /// The FIFO, if it could be told.
         pipe: Option<PipeId>,
         /// The path, as the first of them gave it.
-        path: Option<Vec<u8>>,
+        path: Option<PathName>,
         /// Who waits, and how each opens it.
         openers: Vec<(TaskId, AccessMode)>,
     },
@@ -309,31 +312,4 @@ pub enum Relation {
     Orphan,
     /// It is another program, which has the end under a number that it was not told of, and without `O_CLOEXEC`.
     Inherited,
-}
-
-/// What keeps a finding from being proven.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Doubt {
-    /// This one may hold an end too.
-    Holder(PossibleHolder),
-    /// The FIFO has a name, by which somebody else may open it.
-    Name(PipeId),
-    /// This process catches signals, and a handler may do what it waits for.
-    Handler(Pid),
-    /// The directories of this FIFO could not be looked at, and may keep others out.
-    Directories(PipeId),
-    /// This process takes in orphans, and may have started itself what looks like one.
-    Starter(Pid),
-}
-
-impl Doubt {
-    /// The process that it is about, if it is one.
-    #[must_use]
-    pub const fn pid(&self) -> Option<Pid> {
-        match self {
-            Self::Holder(suspect) => suspect.pid,
-            Self::Handler(pid) | Self::Starter(pid) => Some(*pid),
-            Self::Name(_) | Self::Directories(_) => None,
-        }
-    }
 }

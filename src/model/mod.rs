@@ -6,6 +6,7 @@
 mod code;
 mod coverage;
 mod descriptor;
+mod doubt;
 mod file;
 mod finding;
 mod name;
@@ -17,23 +18,24 @@ mod record;
 mod risk;
 mod task;
 pub(crate) mod text;
-mod time;
+pub(crate) mod time;
 mod users;
 pub(crate) mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 pub use self::code::{Code, NotACode};
 pub use self::coverage::{Coverage, Gap, PossibleEnds, UnreadablePart, ViewLimit};
 pub use self::descriptor::{AccessMode, Descriptor, Endpoint, FileType, OpenFlags};
+pub use self::doubt::Doubt;
+pub(crate) use self::doubt::FlatDoubt;
 pub use self::file::{Directories, PipeFile, PipeLimits};
 pub use self::finding::{
-    Attribution, Certainty, Diagnosis, Doubt, Fault, Finding, Holder, Relation, Severity, Subject, Wait, WaitEdge,
-    Waker,
+    Attribution, Certainty, Diagnosis, Fault, Finding, Holder, Relation, Severity, Subject, Wait, WaitEdge, Waker,
 };
-pub use self::name::{Base64, CommandName, LinkTarget, PathName, or_null};
+pub use self::name::{Base64, CommandName, LinkTarget, PathName};
 pub use self::number::{Device, Fd, Gid, NotAPipeId, Pid, Tid, Uid};
 pub use self::pipe::{Opener, Pipe, PipeId, PipeKind, Side};
 pub use self::probed::{Hidden, HiddenVia, HolderFd, PossibleHolder, Probed};
@@ -44,11 +46,12 @@ pub use self::task::{
     AlternativeWake, Children, Fingerprint, Operation, PipeWait, Sleep, SleepOn, Task, TaskId, TaskState, ThreadGroup,
     Threads, WaitTarget,
 };
-pub use self::time::{Span, Time};
+pub use self::time::Time;
 pub use self::users::Users;
 
 /// The machine that was scanned; a field is none where the proc tree does not say.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Host {
     /// The name of the host.
     pub hostname: Option<String>,
@@ -57,7 +60,7 @@ pub struct Host {
     /// The random ID of this boot.
     pub boot_id: Option<String>,
     /// When it was booted, by its clock at the time of the report: what times of starts are counted from.
-    pub booted_at: Option<Timestamp>,
+    pub booted_at: Option<Time>,
 }
 
 /// All pipes of a machine with all their ends, at one time.
@@ -66,7 +69,7 @@ pub struct PipeGraph {
     /// The machine.
     pub host: Host,
     /// When the scan began.
-    pub taken_at: Timestamp,
+    pub taken_at: Time,
     /// How much of it was seen.
     pub coverage: Coverage,
     /// The device of all anonymous pipes; none in a proc tree of plain files.

@@ -22,9 +22,49 @@ macro_rules! name {
             }
         }
 
+        impl $name {
+            /// No name.
+            pub const EMPTY: &Self = &Self(Vec::new());
+
+            /// The bytes.
+            #[must_use]
+            pub fn as_slice(&self) -> &[u8] {
+                &self.0
+            }
+
+            /// For a name that may be absent: its field is null then.
+            pub(crate) fn or_null<S: Serializer>(name: &Option<Self>, serializer: S) -> Result<S::Ok, S::Error> {
+                #[derive(Serialize)]
+                struct Nothing {
+                    $field: (),
+                }
+                match name {
+                    Some(name) => name.serialize(serializer),
+                    None => Nothing { $field: () }.serialize(serializer),
+                }
+            }
+
+            /// Reads a name that may be absent: strictly, while an `Option` that is flattened takes a wrong value for an absent one.
+            pub(crate) fn optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Self>, D::Error> {
+                #[derive(Deserialize)]
+                struct Fields {
+                    $field: Option<String>,
+                    $bytes: Option<Base64>,
+                }
+                let Fields { $field: text, $bytes: exact } = Fields::deserialize(deserializer)?;
+                Ok(exact.map(|exact| exact.0).or(text.map(String::into_bytes)).map(Self))
+            }
+        }
+
         impl From<&[u8]> for $name {
             fn from(bytes: &[u8]) -> Self {
                 Self(bytes.to_vec())
+            }
+        }
+
+        impl From<&str> for $name {
+            fn from(text: &str) -> Self {
+                Self(text.as_bytes().to_vec())
             }
         }
 
@@ -112,29 +152,14 @@ impl Serialize for Base64 {
 impl<'de> Deserialize<'de> for Base64 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        STANDARD
-            .decode(text.as_bytes())
-            .map(Self)
-            .map_err(|_| serde::de::Error::custom("a name in base64 is not base64"))
+        let wrong = || serde::de::Error::invalid_value(serde::de::Unexpected::Str(&text), &"a name in base64");
+        STANDARD.decode(text.as_bytes()).map(Self).map_err(|_| wrong())
     }
 }
 
 /// The bytes of a name in base64, where its text cannot give them.
 fn exact(name: &[u8]) -> Option<String> {
     std::str::from_utf8(name).is_err().then(|| STANDARD.encode(name))
-}
-
-/// A name that may be absent, and whose field is null then; for `#[serde(flatten, serialize_with = …)]`. Left alone, an absent name that is
-/// flattened leaves its field out.
-pub fn or_null<S: Serializer>(path: &Option<PathName>, serializer: S) -> Result<S::Ok, S::Error> {
-    #[derive(Serialize)]
-    struct Nothing {
-        path: (),
-    }
-    match path {
-        Some(path) => path.serialize(serializer),
-        None => Nothing { path: () }.serialize(serializer),
-    }
 }
 
 #[cfg(test)]
@@ -146,9 +171,9 @@ mod tests {
         pid: u32,
         #[serde(flatten)]
         command: CommandName,
-        #[serde(flatten, serialize_with = "or_null")]
+        #[serde(flatten, serialize_with = "PathName::or_null", deserialize_with = "PathName::optional")]
         path: Option<PathName>,
-        #[serde(flatten)]
+        #[serde(flatten, deserialize_with = "LinkTarget::optional")]
         target: Option<LinkTarget>,
     }
 
@@ -168,7 +193,11 @@ mod tests {
         for holder in [plain, odd] {
             assert_eq!(serde_json::from_str::<Holder>(&write(&holder)).unwrap(), holder);
         }
-        let wrong = r#"{"pid":1,"command":"x","command_bytes":"?"}"#;
-        assert!(serde_json::from_str::<Holder>(wrong).unwrap_err().to_string().contains("base64"));
+        for wrong in
+            [r#"{"pid":1,"command":"x","command_bytes":"?"}"#, r#"{"pid":1,"command":"x","path":"x","path_bytes":"?"}"#]
+        {
+            assert!(serde_json::from_str::<Holder>(wrong).unwrap_err().to_string().contains("base64"), "{wrong}");
+        }
+        serde_json::from_str::<Holder>(r#"{"pid":1,"command":"x","target":7}"#).unwrap_err();
     }
 }

@@ -85,3 +85,19 @@ pub(super) fn decimal<T: FromStr>(text: &str) -> Result<T, NotAPipeId> {
     let canonical = text == "0" || text.starts_with(|first: char| matches!(first, '1'..='9'));
     text.parse().ok().filter(|_| canonical).ok_or(NotAPipeId)
 }
+
+/// A set of signals by their bits, as JSON has it: in hexadecimal, as in the `Sig` lines of `proc_pid_status(5)`.
+pub(super) mod signals {
+    use serde::de::{Error as _, Unexpected};
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(bits: &u64, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{bits:016x}"))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        let wrong = || D::Error::invalid_value(Unexpected::Str(&text), &"a set of signals in hexadecimal");
+        u64::from_str_radix(&text, 16).map_err(|_| wrong())
+    }
+}

@@ -1,12 +1,14 @@
 //! A pipe, and what tells one from another.
 
+use serde::{Deserialize, Serialize};
+
 use super::text::text;
 use super::words::words;
 use std::fmt;
 use std::str::FromStr;
 
 use super::number::decimal;
-use super::{AccessMode, Device, Endpoint, NotAPipeId, Pid, PipeFile, TaskId};
+use super::{AccessMode, CommandName, Device, Endpoint, NotAPipeId, PathName, Pid, PipeFile, TaskId};
 
 words! {
     /// What sort of pipe it is; see pipe(7).
@@ -117,30 +119,39 @@ impl Side {
 
 /// A process that is blocked in open(2) of a FIFO: it has no descriptor yet, but the kernel counts it as a reader or writer already
 /// (`fifo_open` in fs/pipe.c).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Opener {
     /// The thread.
+    #[serde(flatten)]
     pub task: TaskId,
     /// How it opens it.
     pub access: AccessMode,
     /// The command of its process.
-    pub command: Vec<u8>,
+    #[serde(flatten)]
+    pub command: CommandName,
 }
 
 /// A pipe and all its ends that were seen.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Pipe {
     /// Which pipe.
     pub id: PipeId,
     /// A FIFO's name as its first holder opened it, in that holder's mount namespace.
-    pub path: Option<Vec<u8>>,
+    #[serde(flatten, serialize_with = "PathName::or_null", deserialize_with = "PathName::optional")]
+    pub path: Option<PathName>,
     /// Whether the FIFO has no name left in its file system (link count 0).
     pub deleted: bool,
     /// The ends, ordered by [`Endpoint::key`]. A read-write end stands here once.
+    ///
+    /// In JSON they are in two lists, with the names of their holders: see `PipeEntry` of the report.
+    #[serde(skip)]
     pub ends: Vec<Endpoint>,
     /// Who is blocked in opening it, ordered by process and thread; empty where that was not looked for.
     pub openers: Vec<Opener>,
     /// Whose it is; none where that could not be read, or was not asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<PipeFile>,
 }
 

@@ -1,12 +1,15 @@
 //! What the kernel alone knows of a pipe, and what that means for an end that no fd table shows.
 
+use serde::{Deserialize, Serialize};
+
 use super::words::words;
 use std::collections::BTreeMap;
 
-use super::{Fd, Gap, Pid, Pipe, PipeGraph, PipeId, Side};
+use super::{CommandName, Fd, Gap, Pid, PipeGraph, PipeId, Side};
 
 /// What the kernel said of a pipe. A fact is none where it was not asked for, refused, or not proven.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Probed {
     /// Bytes in the pipe.
     pub queued: Option<u64>,
@@ -14,12 +17,16 @@ pub struct Probed {
     pub capacity: Option<u64>,
     /// Whether all its buffers are in use, so that poll(2) tells writers to wait. Not the same as `queued == capacity`, since buffers
     /// count and not bytes; and a write that still fits into the last buffer does not block.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub full: Option<bool>,
     /// Whether a read end exists anywhere.
+    #[serde(rename = "hidden_readers")]
     pub reader: Option<bool>,
     /// Whether a write end exists anywhere.
+    #[serde(rename = "hidden_writers")]
     pub writer: Option<bool>,
     /// Whether a question got no answer in time: somebody holds the lock of the pipe.
+    #[serde(skip)]
     pub unanswered: bool,
 }
 
@@ -50,7 +57,7 @@ pub struct Hidden {
     /// Processes that have an `io_uring`, ascending.
     pub rings: Vec<Pid>,
     /// Processes that are stuck in exiting, with descriptors that /proc shows no more: PID and command.
-    pub exiting: Vec<(Pid, Vec<u8>)>,
+    pub exiting: Vec<(Pid, CommandName)>,
     /// Pipes of which the kernel holds a write end for an autofs mount.
     pub autofs: Vec<PipeId>,
     /// What of this could not be looked at, ordered by PID.
@@ -75,14 +82,16 @@ impl Hidden {
 }
 
 /// A descriptor by which something is held that is not a descriptor itself.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct HolderFd {
     /// The process that has the descriptor.
     pub pid: Pid,
     /// The descriptor, of a socket or an `io_uring`.
     pub fd: Fd,
     /// The command of the process.
-    pub command: Vec<u8>,
+    #[serde(flatten)]
+    pub command: CommandName,
 }
 
 words! {
@@ -99,12 +108,13 @@ words! {
         /// It may stand in a table that could not be read.
         Unreadable = "unreadable",
         /// Nothing that can be seen from here holds it.
-        ViewLimit = "outside",
+        Outside = "outside",
     }
 }
 
 /// Somebody who may hold an end that no fd table shows.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PossibleHolder {
     /// In what way.
     pub how: HiddenVia,
@@ -113,19 +123,20 @@ pub struct PossibleHolder {
     /// The descriptor of the socket or the `io_uring`, where it is one.
     pub fd: Option<Fd>,
     /// The command of the process.
-    pub command: Option<Vec<u8>>,
+    #[serde(flatten, serialize_with = "CommandName::or_null", deserialize_with = "CommandName::optional")]
+    pub command: Option<CommandName>,
 }
 
 impl PossibleHolder {
-    const fn nobody(how: HiddenVia) -> Self {
+    pub(crate) const fn nobody(how: HiddenVia) -> Self {
         Self { how, pid: None, fd: None, command: None }
     }
 
-    fn process(how: HiddenVia, pid: Pid, command: &[u8]) -> Self {
-        Self { how, pid: Some(pid), fd: None, command: Some(command.to_vec()) }
+    pub(crate) fn process(how: HiddenVia, pid: Pid, command: &[u8]) -> Self {
+        Self { how, pid: Some(pid), fd: None, command: Some(CommandName(command.to_vec())) }
     }
 
-    fn holding(how: HiddenVia, holding: &HolderFd) -> Self {
+    pub(crate) fn holding(how: HiddenVia, holding: &HolderFd) -> Self {
         Self { fd: Some(holding.fd), ..Self::process(how, holding.pid, &holding.command) }
     }
 }
@@ -135,91 +146,5 @@ impl PipeGraph {
     #[must_use]
     pub fn probed(&self, id: PipeId) -> Probed {
         self.probed.get(&id).copied().unwrap_or_default()
-    }
-
-    /// Whether an end exists on this side that no fd table shows. None where ends are to be seen on this side, since nobody counts
-    /// those that exist, and where the kernel did not say.
-    #[must_use]
-    pub fn hides(&self, pipe: &Pipe, side: Side) -> Option<bool> {
-        // Who is opening it counts as an end too.
-        let opens = pipe.openers.iter().any(|opener| opener.access.is_on(side));
-        if opens || pipe.side(side).next().is_some() { None } else { self.probed(pipe.id).has(side) }
-    }
-
-    /// Whether there is nobody on this side: neither an end nor somebody who opens one, and nobody who could not be read. Where the kernel
-    /// was not asked, what no table shows may be there all the same: see [`Self::unseen`].
-    #[must_use]
-    pub fn lacks(&self, pipe: &Pipe, side: Side) -> bool {
-        let opens = pipe.openers.iter().any(|opener| opener.access.is_on(side));
-        let exists = self.probed(pipe.id).has(side);
-        let surely = exists.map_or_else(|| !self.coverage.may_hide(pipe.id.kind(), side), |exists| !exists);
-        pipe.side(side).next().is_none() && !opens && surely
-    }
-
-    /// Whether an end exists on either side that no fd table shows.
-    #[must_use]
-    pub fn hides_any(&self, pipe: &Pipe) -> bool {
-        Side::BOTH.into_iter().any(|side| self.hides(pipe, side) == Some(true))
-    }
-
-    /// Who may hold the ends of a pipe that no fd table shows; empty where there is no such end. Who is known to hold an end of
-    /// this very pipe is meant; else everybody is who holds something that is not known.
-    #[must_use]
-    pub fn suspects(&self, pipe: &Pipe) -> Vec<PossibleHolder> {
-        let sides: Vec<Side> = Side::BOTH.into_iter().filter(|side| self.hides(pipe, *side) == Some(true)).collect();
-        if sides.is_empty() {
-            return Vec::new();
-        }
-        if let Some(told) = self.hidden.told.get(&pipe.id) {
-            return told.clone();
-        }
-        let all = |who: fn(&Self, PipeId, Side) -> Vec<PossibleHolder>| {
-            sides.iter().flat_map(move |side| who(self, pipe.id, *side))
-        };
-        let mut suspects: Vec<PossibleHolder> = all(Self::unlisted).collect();
-        if suspects.is_empty() {
-            suspects.extend(all(Self::may_hold));
-        }
-        if suspects.is_empty() {
-            suspects.push(PossibleHolder::nobody(HiddenVia::ViewLimit));
-        }
-        suspects.sort_unstable();
-        suspects.dedup();
-        suspects
-    }
-
-    /// Who may hold an end on a side beside those who are seen to; nobody where the kernel said that there is none. That there is one
-    /// says nothing where one is seen.
-    #[must_use]
-    pub fn unseen(&self, pipe: PipeId, side: Side) -> Vec<PossibleHolder> {
-        match self.probed(pipe).has(side) {
-            Some(false) => Vec::new(),
-            _ => [self.unlisted(pipe, side), self.may_hold(pipe, side)].concat(),
-        }
-    }
-
-    /// Who is known to hold an end of this very pipe without a descriptor of it.
-    #[must_use]
-    pub fn unlisted(&self, pipe: PipeId, side: Side) -> Vec<PossibleHolder> {
-        let registered = self.hidden.registered.iter().filter(|(id, _)| *id == pipe);
-        let autofs = side == Side::Write && self.hidden.autofs.contains(&pipe);
-        let rings = registered.map(|(_, by)| PossibleHolder::holding(HiddenVia::IoUring, by));
-        rings.chain(autofs.then(|| PossibleHolder::nobody(HiddenVia::Autofs))).collect()
-    }
-
-    /// Who may hold an end on that side without being seen to: of whom it is not known what they hold.
-    #[must_use]
-    pub fn may_hold(&self, pipe: PipeId, side: Side) -> Vec<PossibleHolder> {
-        let hidden = &self.hidden;
-        // A process that came after the scan got what it has from one that was seen.
-        let later = hidden.gaps.iter().filter(|gap| self.parents.contains_key(&gap.pid));
-        let gaps = self.coverage.gaps.iter().chain(later);
-        let gaps = gaps.filter(|gap| gap.may_hold.covers(pipe.kind(), side));
-        let unread = gaps.map(|gap| PossibleHolder::process(HiddenVia::Unreadable, gap.pid, &gap.command));
-        let outside = self.coverage.outside.map(|_| PossibleHolder::nobody(HiddenVia::ViewLimit));
-        let mut suspects: Vec<PossibleHolder> = hidden.anywhere().chain(unread).chain(outside).collect();
-        suspects.sort_unstable();
-        suspects.dedup();
-        suspects
     }
 }

@@ -1,11 +1,12 @@
 //! What is known of a process.
 
-use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Pid, Uid};
+use super::{Base64, CommandName, Pid, Time, Uid};
 
 /// Facts about a process that holds an end. A fact is none where its file could not be read, or was not asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Process {
     /// The process ID.
     pub pid: Pid,
@@ -18,13 +19,15 @@ pub struct Process {
     /// The effective user ID.
     pub uid: Option<Uid>,
     /// The command name (comm), at most 15 bytes.
-    pub command: Vec<u8>,
+    #[serde(flatten)]
+    pub command: CommandName,
     /// The command line; empty for a kernel thread or a zombie.
+    #[serde(flatten, serialize_with = "CommandLine::or_null", deserialize_with = "CommandLine::optional")]
     pub cmdline: Option<CommandLine>,
     /// The state letter of `proc_pid_stat(5)`, for example `S`.
     pub state: Option<char>,
     /// When it was started.
-    pub started_at: Option<Timestamp>,
+    pub started_at: Option<Time>,
     /// Its PID in its own, innermost PID namespace, where that is another than the scanned one.
     pub ns_pid: Option<u32>,
     /// The container, from its cgroup: an ID in hexadecimal, or the name of an LXC container or a machine.
@@ -32,10 +35,13 @@ pub struct Process {
     /// The systemd unit, from its cgroup.
     pub unit: Option<String>,
     /// How many descriptors it may have: its soft limit, `RLIMIT_NOFILE` of getrlimit(2). For an audit only, as what follows.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub fd_limit: Option<u64>,
     /// How many descriptors its fd table has; none before Linux 6.2.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub fds: Option<u64>,
     /// The inode of its PID namespace; see `pid_namespaces(7)`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub pid_namespace: Option<u64>,
 }
 
@@ -49,7 +55,7 @@ impl Process {
             pgid: None,
             sid: None,
             uid: None,
-            command: Vec::new(),
+            command: CommandName(Vec::new()),
             cmdline: None,
             state: None,
             started_at: None,
@@ -83,6 +89,49 @@ impl CommandLine {
         let text = self.0.strip_suffix(b"\0").unwrap_or(&self.0);
         let all = (!self.0.is_empty()).then(|| text.split(|byte| *byte == 0));
         all.into_iter().flatten()
+    }
+
+    /// Its arguments as text, and, where one of them is not UTF-8, all of them in base64; null if the command line is not known.
+    fn or_null<S: Serializer>(line: &Option<Self>, serializer: S) -> Result<S::Ok, S::Error> {
+        let words =
+            line.as_ref().map(|line| line.arguments().map(|word| String::from_utf8_lossy(word).into_owned()).collect());
+        let inexact = line.as_ref().filter(|line| std::str::from_utf8(&line.0).is_err());
+        let bytes = inexact.map(|line| line.arguments().map(|word| Base64(word.to_vec())).collect());
+        Words { cmdline: words, cmdline_bytes: bytes }.serialize(serializer)
+    }
+
+    fn optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Self>, D::Error> {
+        let Words { cmdline, cmdline_bytes } = Words::deserialize(deserializer)?;
+        let words = |words: Vec<String>| words.into_iter().map(|word| Base64(word.into_bytes())).collect();
+        let ended = |word: Base64| word.0.into_iter().chain([0]);
+        let line = cmdline_bytes.or_else(|| cmdline.map(words));
+        Ok(line.map(|line| Self(line.into_iter().flat_map(ended).collect())))
+    }
+}
+
+/// A command line in JSON.
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct Words {
+    /// The command line, of which the first 128 KiB are read.
+    cmdline: Option<Vec<String>>,
+    /// Every argument in base64, if any of them is not UTF-8.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cmdline_bytes: Option<Vec<Base64>>,
+}
+
+#[cfg(test)]
+impl schemars::JsonSchema for CommandLine {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "CommandLine".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        Words::json_schema(generator)
     }
 }
 

@@ -1,12 +1,12 @@
 //! What threads are doing: which of them wait, and for what.
 
-use serde::{Deserialize, Serialize};
-
-use super::words::words;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{AccessMode, Fd, Pid, PipeId, Side, Tid};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::words::words;
+use super::{AccessMode, CommandName, Fd, LinkTarget, PathName, Pid, PipeId, Side, Tid, number, time};
 
 /// Which thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -30,26 +30,34 @@ impl TaskId {
 pub type Threads = BTreeMap<Pid, ThreadGroup>;
 
 /// A process with all its threads at one time: the kernel's word is thread group.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ThreadGroup {
     /// The process ID.
     pub pid: Pid,
     /// The parent.
+    #[serde(rename = "ppid")]
     pub parent: Option<Pid>,
     /// The process group; 0 if it was made outside the PID namespace.
     pub pgid: Option<u32>,
     /// The session; 0 if it was made outside the PID namespace, and for kernel threads.
     pub sid: Option<u32>,
     /// The command name.
-    pub command: Vec<u8>,
+    #[serde(flatten)]
+    pub command: CommandName,
     /// The process that traces it; see ptrace(2).
     pub tracer: Option<Pid>,
     /// The signals that it catches, by their bits in `SigCgt` of `proc_pid_status(5)`.
+    #[serde(default, with = "number::signals")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub catches: u64,
     /// Those that its first thread has blocked, as for signalfd(2), likewise in `SigBlk`.
+    #[serde(default, with = "number::signals")]
+    #[cfg_attr(test, schemars(with = "String"))]
     pub blocks: u64,
     /// Its children in the order in which it got them, where it is the first process of a PID namespace; none where it is not. Orphans
     /// come to it, and stand behind those that it had before (`forget_original_parent` in kernel/exit.c). Empty if they could not be read.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub adopts: Option<Vec<Pid>>,
     /// Its threads, by thread ID, without those that have ended. Empty where they could not be listed.
     pub tasks: Vec<Task>,
@@ -64,15 +72,22 @@ impl ThreadGroup {
 }
 
 /// A thread at one time.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Task {
-    /// Which thread.
+    /// Which thread. In JSON its process is that of the group, which sets it when it is read.
+    #[serde(rename = "tid", serialize_with = "tid", deserialize_with = "of_tid")]
+    #[cfg_attr(test, schemars(with = "Tid"))]
     pub id: TaskId,
     /// What it is doing.
+    #[serde(flatten)]
     pub doing: TaskState,
     /// For how long it has not been on a processor; none where the kernel does not say.
+    #[serde(rename = "idle_seconds", with = "time::seconds")]
+    #[cfg_attr(test, schemars(with = "Option<f64>"))]
     pub idle: Option<Duration>,
     /// What changes if it moves.
+    #[serde(skip)]
     pub trace: Fingerprint,
 }
 
@@ -91,15 +106,19 @@ pub struct Fingerprint {
 }
 
 /// What a thread is doing.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(tag = "doing", rename_all = "lowercase")]
 pub enum TaskState {
     /// It runs, or could.
     Runs,
     /// It is blocked until one of the causes ends that.
     Waits {
         /// What could end it; not empty.
+        #[serde(default)]
         causes: Vec<WaitTarget>,
         /// What else could end it; none where only the causes can, short of a signal.
+        #[serde(skip_serializing_if = "Option::is_none")]
         besides: Option<AlternativeWake>,
     },
     /// It is stopped by a signal.
@@ -111,30 +130,49 @@ pub enum TaskState {
     /// It is blocked while it exits. Its descriptors are no longer to be seen.
     Exits,
     /// It is blocked in something that has nothing to do with pipes.
-    Sleeps(Sleep),
+    Sleeps(
+        #[serde(with = "nested")]
+        #[cfg_attr(test, schemars(with = "nested::Nested"))]
+        Sleep,
+    ),
     /// It could not be read.
     Unknown,
 }
 
-impl TaskState {
-    /// The word for it in JSON.
-    #[must_use]
-    pub const fn as_str(&self) -> &'static str {
-        match self {
-            Self::Runs => "runs",
-            Self::Waits { .. } => "waits",
-            Self::Stopped => "stopped",
-            Self::Traced => "traced",
-            Self::Frozen => "frozen",
-            Self::Exits => "exits",
-            Self::Sleeps(_) => "sleeps",
-            Self::Unknown => "unknown",
-        }
+/// The thread ID, by which a thread stands in the list of its process.
+fn tid<S: Serializer>(id: &TaskId, serializer: S) -> Result<S::Ok, S::Error> {
+    id.tid.serialize(serializer)
+}
+
+fn of_tid<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TaskId, D::Error> {
+    Ok(TaskId { pid: Pid(0), tid: Tid::deserialize(deserializer)? })
+}
+
+/// What a thread sleeps in, as a field of its own.
+mod nested {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::Sleep;
+
+    #[derive(Serialize, Deserialize)]
+    #[cfg_attr(test, derive(schemars::JsonSchema))]
+    pub(super) struct Nested<S = Sleep> {
+        sleep: S,
+    }
+
+    pub(super) fn serialize<S: Serializer>(sleep: &Sleep, serializer: S) -> Result<S::Ok, S::Error> {
+        Nested { sleep }.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Sleep, D::Error> {
+        Nested::deserialize(deserializer).map(|nested| nested.sleep)
     }
 }
 
 /// One thing that a thread waits for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "FlatTarget"))]
+#[serde(from = "FlatTarget", into = "FlatTarget")]
 pub enum WaitTarget {
     /// A pipe.
     Pipe(PipeWait),
@@ -142,6 +180,80 @@ pub enum WaitTarget {
     Children(Children),
     /// Another thread of its process: a futex that only those know.
     Threads,
+}
+
+/// A [`WaitTarget`] as JSON has it: `wait` is for a child, `threads` for another thread of the same process.
+#[derive(Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct FlatTarget {
+    /// `read`, `write`, `open` or `poll` of a pipe; `wait` for a child; `threads`: for another thread of its own process.
+    operation: Word,
+    /// As what it waits: `r` for data, `w` for room, `rw` for either; null for `wait` and `threads`.
+    access: Option<AccessMode>,
+    /// The descriptor; null for `open`, `wait` and `threads`, and where it is not known.
+    fd: Option<Fd>,
+    /// The ID of the pipe; null for `wait` and `threads`, and where it is not known.
+    pipe: Option<PipeId>,
+    /// For `open`: the path of the FIFO.
+    #[serde(flatten, serialize_with = "PathName::or_null", deserialize_with = "PathName::optional")]
+    path: Option<PathName>,
+    /// For `wait`: the child; missing where any will do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    child: Option<Pid>,
+}
+
+words! {
+    /// What a thread waits for, in a word.
+    enum Word {
+        /// An [`Operation`] at a pipe.
+        Read = "read",
+        Write = "write",
+        Open = "open",
+        Poll = "poll",
+        Wait = "wait",
+        Threads = "threads",
+    }
+}
+
+impl From<WaitTarget> for FlatTarget {
+    fn from(target: WaitTarget) -> Self {
+        let of = |operation, child| Self { operation, access: None, fd: None, pipe: None, path: None, child };
+        match target {
+            WaitTarget::Pipe(PipeWait { operation, access, fd, pipe, path }) => Self {
+                operation: match operation {
+                    Operation::Read => Word::Read,
+                    Operation::Write => Word::Write,
+                    Operation::Open => Word::Open,
+                    Operation::Poll => Word::Poll,
+                },
+                access: Some(access),
+                fd,
+                pipe,
+                path,
+                child: None,
+            },
+            WaitTarget::Children(Children::One(child)) => of(Word::Wait, Some(child)),
+            WaitTarget::Children(Children::All) => of(Word::Wait, None),
+            WaitTarget::Threads => of(Word::Threads, None),
+        }
+    }
+}
+
+impl From<FlatTarget> for WaitTarget {
+    fn from(flat: FlatTarget) -> Self {
+        let FlatTarget { operation, access, fd, pipe, path, child } = flat;
+        let operation = match operation {
+            Word::Read => Operation::Read,
+            Word::Write => Operation::Write,
+            Word::Open => Operation::Open,
+            Word::Poll => Operation::Poll,
+            Word::Wait => return Self::Children(child.map_or(Children::All, Children::One)),
+            Word::Threads => return Self::Threads,
+        };
+        // Reports of older versions do not say it.
+        let usual = if operation == Operation::Write { AccessMode::Write } else { AccessMode::Read };
+        Self::Pipe(PipeWait { operation, access: access.unwrap_or(usual), fd, pipe, path })
+    }
 }
 
 /// A thread's wait for a pipe.
@@ -156,7 +268,7 @@ pub struct PipeWait {
     /// The pipe; none where the system call could not be read, or the descriptor is closed meanwhile.
     pub pipe: Option<PipeId>,
     /// In open(2): the path, after the directory that it is relative to where that has a name. It may lead elsewhere for us.
-    pub path: Option<Vec<u8>>,
+    pub path: Option<PathName>,
 }
 
 impl PipeWait {
@@ -203,20 +315,26 @@ words! {
 }
 
 /// What a thread sleeps in, where that is no pipe.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Sleep {
     /// What it is.
+    #[serde(flatten)]
     pub on: SleepOn,
     /// The descriptor, where its call is about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub fd: Option<Fd>,
     /// What that leads to, as in /proc/PID/fd.
-    pub target: Option<Vec<u8>>,
-    /// The symbol in the kernel.
-    pub place: Vec<u8>,
+    #[serde(flatten, deserialize_with = "LinkTarget::optional")]
+    pub target: Option<LinkTarget>,
+    /// The symbol in the kernel, as /proc/PID/wchan has it.
+    pub place: String,
 }
 
 /// On what a thread sleeps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(tag = "on", rename_all = "kebab-case")]
 pub enum SleepOn {
     /// A clock: it will wake by itself.
     Timer,
@@ -224,37 +342,22 @@ pub enum SleepOn {
     Signal,
     /// Files that are no pipes, in poll(2) or a like call.
     Files,
-    /// Files that could not be told, in poll(2) or a like call: pipes may be among them.
+    /// Files that could not be identified, in poll(2) or a like call: pipes may be among them.
     SomeFiles,
     /// Another thread, perhaps of another process, perhaps with a timeout.
     Futex,
     /// An event of `io_uring(7)`, which does not show on what.
+    #[serde(rename = "io_uring")]
     IoUring,
     /// A terminal.
     Terminal,
     /// A socket.
     Socket,
-    /// It passes data through a pipe, and waits for a file system in the middle of it: nobody can use the pipe meanwhile.
-    FileInPipe(PipeId),
+    /// It passes data through a pipe, and waits for a file system in the middle of it: no process can use the pipe meanwhile.
+    FileInPipe {
+        /// The pipe.
+        pipe: PipeId,
+    },
     /// Anything else.
     Other,
-}
-
-impl SleepOn {
-    /// The word for it in JSON.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Timer => "timer",
-            Self::Signal => "signal",
-            Self::Files => "files",
-            Self::SomeFiles => "some-files",
-            Self::Futex => "futex",
-            Self::IoUring => "io_uring",
-            Self::Terminal => "terminal",
-            Self::Socket => "socket",
-            Self::FileInPipe(_) => "file-in-pipe",
-            Self::Other => "other",
-        }
-    }
 }

@@ -5,10 +5,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use jiff::Timestamp;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
 use super::text::text;
+use jiff::Timestamp;
 
 /// A point in time, to the millisecond; in JSON as RFC 3339 in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,6 +20,24 @@ impl Time {
     #[must_use]
     pub fn now() -> Self {
         Timestamp::now().into()
+    }
+
+    /// So many seconds after 1970.
+    #[cfg(test)]
+    pub(crate) fn at(seconds: i64) -> Self {
+        Timestamp::from_second(seconds).map(Self::from).unwrap()
+    }
+
+    /// The seconds since 1970.
+    #[must_use]
+    pub fn unix_seconds(self) -> f64 {
+        self.0.as_duration().as_secs_f64()
+    }
+
+    /// By how much it is later, or, negative, earlier than another time.
+    #[must_use]
+    pub fn duration_since(self, other: Self) -> jiff::SignedDuration {
+        self.0.duration_since(other.0)
     }
 
     /// How much later it is than another time; none if it is earlier.
@@ -56,77 +72,55 @@ impl FromStr for Time {
 
 text!(Time, "a time, as RFC 3339 has it");
 
-/// A span of time, to the millisecond; in JSON a number of seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Span(Duration);
+/// A span of time that may be unknown, as a number of seconds, to the millisecond; for `#[serde(with = …)]`.
+pub(crate) mod seconds {
+    use std::time::Duration;
 
-impl Span {
-    /// The span.
-    #[must_use]
-    pub const fn duration(self) -> Duration {
-        self.0
+    use serde::de::{Error as _, Unexpected};
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(span: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+        let seconds = |span: &Duration| Duration::new(span.as_secs(), span.subsec_millis() * 1_000_000).as_secs_f64();
+        span.as_ref().map(seconds).serialize(serializer)
     }
 
-    /// Its whole seconds.
-    #[must_use]
-    pub const fn seconds(self) -> u64 {
-        self.0.as_secs()
-    }
-}
-
-impl From<Duration> for Span {
-    fn from(span: Duration) -> Self {
-        Self(Duration::new(span.as_secs(), span.subsec_millis() * 1_000_000))
-    }
-}
-
-impl Serialize for Span {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_f64(self.0.as_secs_f64())
-    }
-}
-
-impl<'de> Deserialize<'de> for Span {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let seconds = f64::deserialize(deserializer)?;
-        let unexpected =
-            || serde::de::Error::invalid_value(serde::de::Unexpected::Float(seconds), &"a number of seconds");
-        // To the nearest millisecond: 0.07 is a little less than seventy of them.
-        let millis = Duration::try_from_secs_f64(seconds + 0.0005).map_err(|_| unexpected())?;
-        if seconds < 0.0 { Err(unexpected()) } else { Ok(millis.into()) }
-    }
-}
-
-#[cfg(test)]
-impl schemars::JsonSchema for Span {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Span".into()
-    }
-
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        f64::json_schema(generator)
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+        let span = |seconds: f64| {
+            // To the nearest millisecond: 0.07 is a little less than seventy of them. No number is too great for JSON.
+            let rounded = Duration::try_from_secs_f64(seconds + 0.0005).ok().filter(|_| seconds >= 0.0);
+            let wrong = || D::Error::invalid_value(Unexpected::Float(seconds), &"a number of seconds");
+            rounded.map(|span| Duration::new(span.as_secs(), span.subsec_millis() * 1_000_000)).ok_or_else(wrong)
+        };
+        Option::<f64>::deserialize(deserializer)?.map(span).transpose()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use serde::{Deserialize, Serialize};
+
     use super::*;
 
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Wait {
+        #[serde(with = "seconds")]
+        idle: Option<Duration>,
+    }
+
     #[test]
-    fn spans_come_back_as_they_were() {
+    fn spans_come_back_to_the_millisecond() {
         for millis in [0, 1, 7, 70, 299, 999, 1000, 123_456_789] {
-            let span = Span::from(Duration::from_millis(millis));
-            let json = serde_json::to_string(&span).unwrap();
-            assert_eq!(serde_json::from_str::<Span>(&json).unwrap(), span, "{json}");
+            let wait = Wait { idle: Some(Duration::from_millis(millis)) };
+            let finer = Wait { idle: Some(Duration::from_millis(millis) + Duration::from_nanos(999_999)) };
+            for json in [wait, finer].map(|wait| serde_json::to_string(&wait).unwrap()) {
+                let back: Wait = serde_json::from_str(&json).unwrap();
+                assert_eq!(back.idle, Some(Duration::from_millis(millis)), "{json}");
+            }
         }
-        assert_eq!(Span::from(Duration::from_micros(1999)), Span::from(Duration::from_millis(1)));
-        for wrong in ["-1.0", "-0.0001", "1e300", "null"] {
-            serde_json::from_str::<Span>(wrong).unwrap_err();
+        for wrong in ["-1.0", "-0.0001", "1e300", "\"1\""] {
+            serde_json::from_str::<Wait>(&format!("{{\"idle\":{wrong}}}")).unwrap_err();
         }
+        assert_eq!(serde_json::from_str::<Wait>("{\"idle\":null}").unwrap(), Wait { idle: None });
     }
 
     #[test]

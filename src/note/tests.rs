@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
-
 use super::*;
 use crate::model::{
     AccessMode, Coverage, Device, Endpoint, Fd, Gap, Hidden, HolderFd, Host, Pid, PipeId, PipeLimits, PossibleEnds,
@@ -17,7 +15,7 @@ fn graph(probed: Probed, uid: u32) -> PipeGraph {
     let end = Endpoint { pid: Pid(7), tid: None, fd: Fd(0), access: AccessMode::Read, flags: None };
     PipeGraph {
         host: Host::default(),
-        taken_at: Timestamp::UNIX_EPOCH,
+        taken_at: crate::model::Time::EPOCH,
         coverage: Coverage {
             proc_root: "/proc".into(),
             processes: 2,
@@ -68,7 +66,7 @@ fn everybody_who_may_hold_it_is_named_and_nobody_else() {
     let gap = |read| Gap {
         pid: Pid(1),
         tid: None,
-        command: b"in\nit".to_vec(),
+        command: b"in\nit".to_vec().into(),
         uid: None,
         what: UnreadablePart::FdLinks,
         error: "EACCES".to_owned(),
@@ -80,14 +78,14 @@ fn everybody_who_may_hold_it_is_named_and_nobody_else() {
     graph.coverage.gaps = vec![gap(true)];
     assert_eq!(notes(&graph), format!("{starts}a process that cannot be seen from here"));
     // With hidepid=1 not even its name can be read.
-    graph.coverage.gaps = vec![Gap { command: Vec::new(), ..gap(false) }];
+    graph.coverage.gaps = vec![Gap { command: Vec::new().into(), ..gap(false) }];
     assert_eq!(notes(&graph), format!("{starts}process 1, which could not be read"));
     graph.coverage.gaps = vec![gap(false)];
     assert_eq!(notes(&graph), format!("{starts}process 1 (in\\nit), which could not be read"));
     graph.coverage.gaps = vec![gap(false), Gap { pid: Pid(2), ..gap(false) }];
     assert_eq!(notes(&graph), format!("{starts}one of 2 processes that could not be read"));
     graph.coverage.gaps = vec![gap(false)];
-    graph.hidden.in_flight = vec![HolderFd { pid: Pid(70), fd: Fd(5), command: b"postgres".to_vec() }];
+    graph.hidden.in_flight = vec![HolderFd { pid: Pid(70), fd: Fd(5), command: b"postgres".to_vec().into() }];
     assert_eq!(
         notes(&graph),
         format!(

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::model::{
     Hidden, Opener, Operation, Pid, Pipe, PipeFile, PipeGraph, PipeWait, TaskState, ThreadGroup, WaitTarget,
 };
-use crate::observe::proc::{SeenEnd, Snapshot};
+use crate::observe::proc::{RawEndpoint, Snapshot};
 
 /// Joins the ends of a snapshot: each stands in exactly one pipe, and the order of the input does not matter.
 ///
@@ -21,7 +21,7 @@ pub fn join(snapshot: Snapshot) -> PipeGraph {
     descriptors.dedup_by_key(|descriptor| descriptor.key());
     PipeGraph {
         host,
-        taken_at,
+        taken_at: taken_at.into(),
         coverage,
         pipefs,
         parents,
@@ -59,14 +59,14 @@ pub fn add_openers(graph: &mut PipeGraph, groups: &BTreeMap<Pid, ThreadGroup>) {
 }
 
 /// Makes one pipe of its ends.
-fn pipe(seen: &[SeenEnd]) -> Option<Pipe> {
+fn pipe(seen: &[RawEndpoint]) -> Option<Pipe> {
     let paths = || seen.iter().filter_map(|seen| seen.path.as_ref());
     // A name that was removed while another hard link lives reads so too: prefer one that does not.
     // Of several, one and the same whoever holds it.
     let path = paths().filter(|path| !path.ends_with(b" (deleted)")).min().or_else(|| paths().min());
     Some(Pipe {
         id: seen.first()?.pipe,
-        path: path.cloned(),
+        path: path.cloned().map(Into::into),
         deleted: seen.iter().any(|seen| seen.deleted),
         ends: seen.iter().map(|seen| seen.end).collect(),
         openers: Vec::new(),

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use self::join::{add_openers, join};
 use self::probe::{Answers, Unsupported};
-use self::proc::{Error, Facts, Want};
+use self::proc::{Detail, Error, ScanOptions};
 use self::settle::{idle_since, lock_held, openers, retain_unmoved};
 use crate::model::{Pid, PipeGraph, PipeId, Side, Threads};
 use crate::select::{Selection, selected, selected_processes};
@@ -41,7 +41,7 @@ pub(crate) struct Depth {
     /// The flags of each end.
     pub(crate) flags: bool,
     /// The facts of each process that holds an end.
-    pub(crate) facts: Facts,
+    pub(crate) detail: Detail,
     /// The parent of every process.
     pub(crate) parents: bool,
     /// The processes whose whole fd table is wanted.
@@ -164,13 +164,13 @@ impl Observer {
 
     /// All pipes with their ends, and with the processes that are blocked in opening one.
     fn pipes(&self, depth: &Depth, threads: &Threads) -> Result<PipeGraph, Error> {
-        let mut graph = join(proc::scan(&Want {
+        let mut graph = join(proc::scan(&ScanOptions {
             proc_root: self.proc_root.clone(),
             flags: depth.flags,
-            facts: depth.facts,
+            detail: depth.detail,
             parents: depth.parents,
             tables: depth.tables.clone(),
-            also: openers(threads),
+            extra_pids: openers(threads),
         })?);
         add_openers(&mut graph, threads);
         Ok(graph)

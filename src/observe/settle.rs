@@ -46,7 +46,7 @@ pub(super) fn openers(threads: &Threads) -> Vec<Pid> {
 pub(super) fn lock_held(threads: &Threads) -> impl Iterator<Item = PipeId> {
     threads.values().flat_map(|group| &group.tasks).flat_map(|task| {
         let (waits, holds) = match &task.doing {
-            TaskState::Sleeps(Sleep { on: SleepOn::FileInPipe(pipe), .. }) => (&[][..], Some(*pipe)),
+            TaskState::Sleeps(Sleep { on: SleepOn::FileInPipe { pipe }, .. }) => (&[][..], Some(*pipe)),
             TaskState::Waits { causes, besides: Some(AlternativeWake::Lock) } => (causes.as_slice(), None),
             _ => (&[][..], None),
         };
@@ -63,7 +63,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::{Fingerprint, Task, TaskId, Tid};
+    use crate::model::{CommandName, Fingerprint, Task, TaskId, Tid};
 
     fn waits_since(idle: u64) -> Threads {
         let task = Task {
@@ -77,7 +77,7 @@ mod tests {
             parent: None,
             pgid: None,
             sid: None,
-            command: Vec::new(),
+            command: CommandName::default(),
             tracer: None,
             catches: 0,
             blocks: 0,

@@ -3,8 +3,9 @@
 use super::fit::{DropPriority, Heading, Wrap};
 use super::text::{Place, TextRole, push_fmt, push_name};
 use super::{ReportView, Style};
+use crate::judge::side::{self, SideState};
 use crate::model::{
-    AccessMode, CommandLine, Descriptor, Endpoint, Fd, Opener, Pid, Pipe, PipeGraph, PipeId, Process, Side, Tid, Uid,
+    AccessMode, CommandLine, Descriptor, Endpoint, Fd, Opener, Pid, Pipe, PipeGraph, Process, Side, Tid, Uid,
 };
 
 /// How many other ends the ENDS column names. With all of them the output would grow with the square of the ends.
@@ -219,7 +220,9 @@ impl ReportView<'_> {
                 (Some(pipe), _) => self.other_ends(pipe, (pid, tid, fd), style, text),
                 (None, Some(Descriptor { pipe: None, target: None, .. })) => unsure(style, text),
                 // No end of it was seen, which this descriptor may be nevertheless.
-                (None, Some(Descriptor { pipe: Some(id), .. })) if self.may_hide(*id, &Side::BOTH) => {
+                (None, Some(Descriptor { pipe: Some(id), .. }))
+                    if Side::BOTH.into_iter().any(|side| side::may_hide(&self.graph.coverage, id.kind(), side)) =>
+                {
                     unsure(style, text);
                 }
                 (None, _) => {}
@@ -327,22 +330,20 @@ impl ReportView<'_> {
     /// What stands for the ends of these sides where none was seen: `hidden` where the kernel says that there is one, `-` where there
     /// is none, which the kernel knows better than the scan, and `?` where there may be one.
     pub(super) fn absent(&self, pipe: &Pipe, sides: &[Side], style: &Style, text: &mut String) {
-        let may_hide = |side: &Side| match self.graph.hides(pipe, *side) {
-            Some(hides) => hides,
-            None => self.may_hide(pipe.id, &[*side]),
+        let states = || sides.iter().map(|side| (side::state(self.graph, pipe, *side), *side));
+        let may_hide = |(state, side)| match state {
+            SideState::Hidden | SideState::Unknown => true,
+            // The end of the row itself.
+            SideState::Seen => side::may_hide(&self.graph.coverage, pipe.id.kind(), side),
+            SideState::None => false,
         };
-        if sides.iter().any(|side| self.graph.hides(pipe, *side) == Some(true)) {
+        if states().any(|(state, _)| state == SideState::Hidden) {
             hidden(style, text);
-        } else if sides.iter().any(may_hide) {
+        } else if states().any(may_hide) {
             unsure(style, text);
         } else {
             faint(style, text);
         }
-    }
-
-    /// Whether the pipe may have an end on one of the sides that was not seen.
-    fn may_hide(&self, pipe: PipeId, sides: &[Side]) -> bool {
-        sides.iter().any(|side| self.graph.coverage.may_hide(pipe.kind(), *side))
     }
 
     /// The ends of a cell, and how many more there are.

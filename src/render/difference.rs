@@ -1,6 +1,5 @@
 //! How a difference of two reports is shown: as a table with a last line that counts, or as JSON.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
@@ -10,11 +9,10 @@ use super::json::write_object;
 use super::table::Table;
 use super::text::{Place, TextRole, push_fmt, push_name};
 use super::{ReportView, Style};
-use crate::diff::{self, Change, Difference, EndChange, PipeChange};
-use crate::model::{Endpoint, OpenFlags, Pipe, PipeGraph, Process, Side};
+use crate::diff::{Change, Count, Difference, EndChange, PipeChange};
+use crate::model::{Endpoint, OpenFlags, Pipe, PipeGraph, Side};
 use crate::options::Comparison;
 use crate::report_file::Saved;
-use crate::shape::{self, Command, Count, EndState, Origin, SCHEMA_VERSION, Summary, exact};
 
 const HEADINGS: [Heading; 5] = [
     Heading { text: "+-~", wrap: Wrap::Never, worth: DropPriority::Always },
@@ -42,7 +40,7 @@ pub fn render_difference(
 ) -> io::Result<()> {
     let both = Both { old, new };
     if comparison.json {
-        return write_object(&both.shape(difference), style.width.is_some(), out);
+        return write_object(&both.json(difference), style.width.is_some(), out);
     }
     if !difference.pipes.is_empty() {
         let cell = |index: usize, row: &&PipeChange, text: &mut String| both.cell(index, row, style, text);
@@ -58,7 +56,7 @@ fn summary(difference: &Difference) -> String {
     if difference.pipes.is_empty() {
         return "No pipe or end came, went or changed.".to_owned();
     }
-    let words = |what: &str, count: diff::Count| {
+    let words = |what: &str, count: Count| {
         format!("{what}: {} came, {} went, {} changed", count.came, count.went, count.changed)
             + &match count.uncertain {
                 0 => String::new(),
@@ -69,14 +67,14 @@ fn summary(difference: &Difference) -> String {
 }
 
 /// The two reports.
-struct Both<'a> {
-    old: &'a Saved,
-    new: &'a Saved,
+pub(super) struct Both<'a> {
+    pub(super) old: &'a Saved,
+    pub(super) new: &'a Saved,
 }
 
 impl<'a> Both<'a> {
     /// The report in which something of that change is to be found as it is now, or was last.
-    const fn of(&self, change: Change) -> &'a Saved {
+    pub(super) const fn of(&self, change: Change) -> &'a Saved {
         match change {
             Change::Went => self.old,
             Change::Came | Change::Changed => self.new,
@@ -190,65 +188,6 @@ impl<'a> Both<'a> {
             push_fmt(text, format_args!("({})", parts.join(",")));
         }
     }
-
-    fn shape(&self, difference: &Difference) -> shape::Difference<'a> {
-        let count = |diff::Count { came, went, changed, uncertain }| Count { came, went, changed, uncertain };
-        shape::Difference {
-            schema_version: SCHEMA_VERSION,
-            old: origin(self.old),
-            new: origin(self.new),
-            same_boot: difference.same_boot,
-            summary: Summary { pipes: count(difference.pipes()), ends: count(difference.ends()) },
-            pipes: difference.pipes.iter().map(|change| self.pipe(change)).collect(),
-        }
-    }
-
-    fn pipe(&self, change: &PipeChange) -> shape::PipeChange<'a> {
-        let pipe = self.of(change.change).graph.pipe(change.id);
-        let path = pipe.and_then(|pipe| pipe.path.as_deref());
-        shape::PipeChange {
-            change: change.change.as_str().into(),
-            certain: change.certain,
-            id: change.id.to_string(),
-            kind: change.id.kind().as_str().into(),
-            path: path.map(String::from_utf8_lossy),
-            path_bytes: path.and_then(exact),
-            deleted: pipe.is_some_and(|pipe| pipe.deleted),
-            ends: change.ends.iter().map(|end| self.end(end)).collect(),
-        }
-    }
-
-    fn end(&self, change: &EndChange) -> shape::EndChange<'a> {
-        let saved = self.of(change.change);
-        let start = saved.graph.processes.get(&change.end.pid).and_then(|process| process.started_at);
-        shape::EndChange {
-            change: change.change.as_str().into(),
-            certain: change.certain,
-            pid: change.end.pid.0,
-            tid: change.end.tid.map(|tid| tid.0),
-            fd: change.end.fd.0,
-            started_at: start.map(|time| format!("{time:.3}")),
-            now: state(saved, &change.end),
-            was: change.was.map(|was| state(self.old, &was)),
-        }
-    }
-}
-
-fn state<'a>(saved: &'a Saved, end: &Endpoint) -> EndState<'a> {
-    let process = saved.graph.processes.get(&end.pid);
-    let uid = process.and_then(|process| process.uid);
-    EndState {
-        access: Cow::Borrowed(end.access.as_str()),
-        flags: end.flags.map(|flags| flags.names().map(Cow::Borrowed).collect()),
-        command: Command::of(process.map_or(&[], |process: &Process| &process.command)),
-        uid: uid.map(|uid| uid.0),
-        user: uid.and_then(|uid| saved.users.name(uid)).map(Cow::Borrowed),
-    }
-}
-
-fn origin(saved: &Saved) -> Origin<'_> {
-    let sheet = ReportView { graph: &saved.graph, users: &saved.users, told: None };
-    Origin { host: sheet.host(), taken_at: sheet.taken_at(), scan: sheet.scan() }
 }
 
 /// What stands before what came, went or changed.

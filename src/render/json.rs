@@ -60,7 +60,9 @@ fn safe(json: &str) -> String {
 mod tests {
     use schemars::generate::SchemaSettings;
 
-    use crate::shape::{AuditLine, Difference, Graph, Line, Report};
+    use crate::render::difference_json::Difference;
+    use crate::render::drawing::Graph;
+    use crate::report::{AuditLine, Line, Report};
 
     #[test]
     fn on_a_terminal_json_obeys_nobody() {
@@ -79,7 +81,7 @@ mod tests {
         generator.subschema_for::<AuditLine<'_>>();
         generator.subschema_for::<Graph<'_>>();
         generator.subschema_for::<Difference<'_>>();
-        let schema = generator.into_root_schema_for::<Report<'_>>();
+        let schema = generator.into_root_schema_for::<Report>();
         let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
         snapbox::assert_data_eq!(text, snapbox::file!["../../schema/lspipe.schema.json"].raw());
     }

@@ -39,7 +39,7 @@ impl ReportView<'_> {
             single(out, "known_findings", "Findings that the baseline knows.", audited.known)?;
             single(out, "scan_duration_seconds", "How long the look took.", audited.took.as_secs_f64())?;
         }
-        let taken_at = graph.taken_at.as_duration().as_secs_f64();
+        let taken_at = graph.taken_at.unix_seconds();
         single(out, "scan_timestamp_seconds", "When the look began, in seconds since 1970.", format!("{taken_at:.3}"))?;
         let version = [(format!(r#"version="{}""#, env!("CARGO_PKG_VERSION")), 1)];
         gauge(out, "build_info", "The version of lspipe.", version)

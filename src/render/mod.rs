@@ -2,6 +2,7 @@
 
 pub mod columns;
 mod difference;
+mod difference_json;
 mod drawing;
 mod fit;
 mod json;
@@ -9,7 +10,6 @@ mod metrics;
 mod table;
 mod telling;
 mod text;
-mod view;
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -18,13 +18,13 @@ use self::columns::{Column, Row};
 use self::fit::Heading;
 use self::table::Table;
 use self::text::Place;
-use crate::judge::dataflow::Drawing;
+use crate::judge::dataflow::Dataflow;
 use crate::model::{Descriptor, Pid, Pipe, PipeGraph, Side, Users};
 
 pub use self::difference::render_difference;
 pub use self::json::SCHEMA;
 pub use self::telling::{Asked, Told};
-pub(crate) use self::text::escape_name;
+pub(crate) use self::text::{escape_name, sanitize_sentence};
 
 /// So many ends are shown one below the other on a terminal.
 const FEW_ENDS: usize = 8;
@@ -156,11 +156,11 @@ pub struct TableFormat {
 /// # Errors
 ///
 /// Those of the writer.
-pub fn render(
+pub(crate) fn render(
     graph: &PipeGraph,
     users: &Users,
     told: Option<&Told<'_>>,
-    drawing: Option<&Drawing>,
+    dataflow: Option<&Dataflow>,
     format: &Format,
     style: &Style,
     out: &mut dyn Write,
@@ -182,15 +182,15 @@ pub fn render(
         }
         Format::Metrics => sheet.metrics(out),
         Format::Telling => told.map_or(Ok(()), |told| sheet.tell(told, style, out)),
-        Format::Drawing(form) => drawing.map_or(Ok(()), |drawing| sheet.draw(drawing, *form, style, out)),
+        Format::Drawing(form) => dataflow.map_or(Ok(()), |dataflow| sheet.draw(dataflow, *form, style, out)),
     }
 }
 
 /// The report that is drawn.
-struct ReportView<'a> {
-    graph: &'a PipeGraph,
-    users: &'a Users,
-    told: Option<&'a Told<'a>>,
+pub(crate) struct ReportView<'a> {
+    pub(crate) graph: &'a PipeGraph,
+    pub(crate) users: &'a Users,
+    pub(crate) told: Option<&'a Told<'a>>,
 }
 
 impl ReportView<'_> {

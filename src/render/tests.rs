@@ -4,7 +4,6 @@ mod graphs;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use jiff::Timestamp;
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -56,7 +55,7 @@ fn read_back(end: &Value) -> ReadBack {
 }
 
 fn expected(graph: &PipeGraph, end: &Endpoint) -> ReadBack {
-    let command = graph.processes.get(&end.pid).map_or_else(Vec::new, |process| process.command.clone());
+    let command = graph.processes.get(&end.pid).map_or_else(Vec::new, |process| process.command.to_vec());
     (
         end.pid.0.into(),
         end.tid.map(|tid| tid.0.into()),
@@ -128,7 +127,7 @@ proptest! {
         for (pipe, json) in graph.pipes.iter().zip(report["pipes"].as_array().unwrap()) {
             prop_assert_eq!(json["id"].as_str().unwrap().parse::<PipeId>(), Ok(pipe.id));
             prop_assert_eq!(json["deleted"].as_bool(), Some(pipe.deleted));
-            prop_assert_eq!(bytes_of(json, "path"), pipe.path.clone());
+            prop_assert_eq!(bytes_of(json, "path"), pipe.path.as_ref().map(|path| path.to_vec()));
             for (field, side) in [("readers", Side::Read), ("writers", Side::Write)] {
                 let read: Vec<ReadBack> = json[field].as_array().unwrap().iter().map(read_back).collect();
                 let ends: Vec<ReadBack> = pipe.side(side).map(|end| expected(&graph, end)).collect();
@@ -136,7 +135,7 @@ proptest! {
             }
         }
         for (process, json) in graph.processes.values().zip(report["processes"].as_array().unwrap()) {
-            prop_assert_eq!(bytes_of(json, "command"), Some(process.command.clone()));
+            prop_assert_eq!(bytes_of(json, "command"), Some(process.command.to_vec()));
             let exact = |arguments: &Value| -> Option<Vec<Vec<u8>>> {
                 Some(arguments.as_array()?.iter().map(|it| STANDARD.decode(it.as_str().unwrap()).unwrap()).collect())
             };
@@ -267,12 +266,12 @@ fn a_long_pipeline_is_drawn() {
         processes: (1..=LENGTH).map(|pid| (Pid(pid), Process::unknown(Pid(pid)))).collect(),
         ..bare_graph()
     };
-    let drawing = crate::judge::dataflow::draw(&graph, &Diagnosis::default());
+    let dataflow = crate::judge::dataflow::analyze(&graph, &crate::judge::processes::NO_THREADS, &Diagnosis::default());
     let drawn = |form| {
         let mut bytes = Vec::new();
         let format = Format::Drawing(form);
         let style = Style { width: None, color: false };
-        render(&graph, &Users::default(), None, Some(&drawing), &format, &style, &mut bytes).unwrap();
+        render(&graph, &Users::default(), None, Some(&dataflow), &format, &style, &mut bytes).unwrap();
         String::from_utf8(bytes).unwrap()
     };
     let tree = drawn(DrawingFormat::Tree);
@@ -295,7 +294,7 @@ fn a_long_pipeline_is_drawn() {
 fn bare_graph() -> PipeGraph {
     PipeGraph {
         host: Host::default(),
-        taken_at: Timestamp::UNIX_EPOCH,
+        taken_at: crate::model::Time::EPOCH,
         coverage: Coverage {
             proc_root: "/proc".into(),
             processes: 1,

@@ -51,7 +51,7 @@ pub(crate) fn escape_name(name: &[u8]) -> String {
 }
 
 /// A sentence of a saved report, safe to show: it is as one of ours, in which names are readable already, unless somebody changed it.
-pub(super) fn sanitize_sentence(sentence: &str) -> String {
+pub(crate) fn sanitize_sentence(sentence: &str) -> String {
     let mut text = String::with_capacity(sentence.len());
     for character in sentence.chars() {
         if character == '\\' {

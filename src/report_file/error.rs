@@ -5,7 +5,8 @@ use std::io;
 use serde_json::Number;
 use thiserror::Error;
 
-use crate::shape::SCHEMA_VERSION;
+use crate::render::sanitize_sentence;
+use crate::report::SCHEMA_VERSION;
 use crate::sys::reason;
 
 /// A file that is no report.
@@ -67,11 +68,6 @@ impl Invalid {
             Self::NotJson(error)
         }
     }
-
-    /// A value that has no sense, of a field.
-    pub(super) fn value(field: &str, value: impl std::fmt::Debug) -> Self {
-        Self::Senseless(format!("{value:?} is no value of {field}"))
-    }
 }
 
 /// So many characters of a reason are told from its start, and so many from its end: it may cite what is in the file.
@@ -79,7 +75,7 @@ const CITED: (usize, usize) = (160, 40);
 
 /// A reason, without its middle if it is long.
 fn brief(reason: &impl ToString) -> String {
-    let text = reason.to_string();
+    let text = sanitize_sentence(&reason.to_string());
     let count = text.chars().count();
     if count <= CITED.0 + CITED.1 {
         return text;

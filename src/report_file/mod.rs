@@ -4,8 +4,6 @@
 //! Reading is lenient where a version may have added a field, and strict where a value has no sense: half a report is none.
 
 mod error;
-mod graph;
-mod why;
 
 use std::io::{self, Read as _};
 use std::os::unix::ffi::OsStrExt as _;
@@ -16,8 +14,8 @@ use serde_json::Number;
 
 pub use self::error::{Invalid, SavedError};
 use crate::files;
-use crate::model::{Diagnosis, Endpoint, Fd, Pid, Pipe, PipeGraph, PipeId, TaskId, Tid, Uid, Users};
-use crate::shape::{Report, SCHEMA_VERSION};
+use crate::model::{Code, Diagnosis, Endpoint, Fd, Pid, Pipe, PipeGraph, PipeId, Severity, TaskId, Tid, Users};
+use crate::report::{Audit, Parts, Report, SCHEMA_VERSION};
 use crate::why::Groups;
 
 /// Where a report was saved.
@@ -110,35 +108,31 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Saved, Invalid> {
     if head.pipe.is_some() || head.finding.is_some() {
         return Err(Invalid::Lines);
     }
-    match head.schema_version {
+    match &head.schema_version {
         // A list may hold the same values, without their names.
         Some(_) if !bytes.trim_ascii_start().starts_with(b"{") => return Err(Invalid::NotOurs),
         None => return Err(Invalid::NotOurs),
         Some(version) if version.as_u64() == Some(SCHEMA_VERSION.into()) => {}
-        Some(other) => return Err(Invalid::OtherVersion(other)),
+        Some(other) => return Err(Invalid::OtherVersion(other.clone())),
     }
     // A report may come to have fields of these names too, so they tell only what it is that is none.
-    let report: Report<'_> = serde_json::from_slice(bytes).map_err(|error| match () {
-        () if head.edges.is_some() => Invalid::Printed("graph"),
-        () if head.same_boot.is_some() => Invalid::Printed("diff"),
-        () if head.summary.is_some() => Invalid::Lines,
-        () => Invalid::NotWhole(error),
+    let report: Report = serde_json::from_slice(bytes).map_err(|error| match &head {
+        Head { edges: Some(_), .. } => Invalid::Printed("graph"),
+        Head { same_boot: Some(_), .. } => Invalid::Printed("diff"),
+        Head { summary: Some(_), .. } => Invalid::Lines,
+        _ => Invalid::NotWhole(error),
     })?;
-    let users = report.processes.iter().filter_map(|process| {
-        let name = process.user.as_deref()?;
-        Some((Uid(process.uid?), name.to_owned()))
-    });
-    let users = users.collect();
-    let diagnosis = why::diagnosis(&report)?;
-    let groups = why::groups(report.threads.iter().flatten())?;
-    let judged = diagnosis.is_some() && report.audit.as_ref().is_none_or(why::tells_all);
     let audited = report.audit.is_some();
-    let mut graph = graph::graph(report)?;
-    // Who waits for a child holds no pipe, perhaps, and may be asked about.
-    for group in groups.values() {
-        graph.parents.entry(group.pid).or_insert(group.parent);
-    }
+    let is_whole = report.audit.as_ref().is_none_or(has_all_of_why);
+    let Parts { graph, users, groups, diagnosis } = report.into_parts().map_err(Invalid::Senseless)?;
+    let judged = diagnosis.is_some() && is_whole;
     Ok(Saved { graph, users, groups, diagnosis, judged, audited })
+}
+
+/// Whether an audit has left out none of the findings of `why`.
+fn has_all_of_why(audit: &Audit) -> bool {
+    let mut of_why = Code::ALL.into_iter().filter(|code| code.reported_by_why());
+    audit.known == 0 && audit.severity == Severity::Info && of_why.all(|code| audit.codes.contains(&code))
 }
 
 impl Saved {

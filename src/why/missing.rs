@@ -65,7 +65,7 @@ fn hidden_end(case: &Case<'_>, pipe: PipeId, side: Side, tasks: Vec<TaskId>) -> 
         suspects = case.graph.may_hold(pipe, side);
     }
     let is_usual = |suspect: &PossibleHolder| {
-        matches!(suspect.how, HiddenVia::Unreadable | HiddenVia::ViewLimit | HiddenVia::Autofs | HiddenVia::IoUring)
+        matches!(suspect.how, HiddenVia::Unreadable | HiddenVia::Outside | HiddenVia::Autofs | HiddenVia::IoUring)
     };
     let usual = suspects.iter().any(is_usual);
     let doubts = suspects.into_iter().map(Doubt::Holder).collect();

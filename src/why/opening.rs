@@ -2,7 +2,7 @@
 //! (`wait_for_partner` in fs/pipe.c), so this is proven.
 
 use super::Case;
-use crate::model::{AccessMode, Fault, Finding, Operation, PipeId, TaskId, TaskState, WaitTarget};
+use crate::model::{AccessMode, Fault, Finding, Operation, PathName, PipeId, TaskId, TaskState, WaitTarget};
 
 pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
@@ -23,7 +23,7 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Finding> {
     findings
 }
 
-type Open = (TaskId, Option<PipeId>, Option<Vec<u8>>, AccessMode);
+type Open = (TaskId, Option<PipeId>, Option<PathName>, AccessMode);
 
 fn opens(case: &Case<'_>) -> Vec<Open> {
     let mut opens = Vec::new();

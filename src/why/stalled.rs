@@ -29,7 +29,7 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Finding> {
     for task in groups.iter().flat_map(|group| &group.tasks) {
         match attention(task, pipe.id) {
             Attention::Here => return None,
-            Attention::ViewLimit => patient = true,
+            Attention::Outside => patient = true,
             Attention::Busy => patient |= !is_long,
             Attention::Held => {}
         }
@@ -58,7 +58,7 @@ enum Attention {
     /// It runs, or waits for the pipe, or for room further on, or it cannot be told.
     Here,
     /// It waits for something from outside, which may come, and then it may read.
-    ViewLimit,
+    Outside,
     /// It is at something that has to end first.
     Busy,
     /// It is kept from running.
@@ -81,15 +81,15 @@ fn attention(task: &Task, pipe: PipeId) -> Attention {
             match besides {
                 _ if causes.iter().any(here) => Attention::Here,
                 None => Attention::Busy,
-                Some(_) => Attention::ViewLimit,
+                Some(_) => Attention::Outside,
             }
         }
         TaskState::Sleeps(sleep) => match sleep.on {
             // Elsewhere it comes back soon, as from a disk.
             SleepOn::SomeFiles | SleepOn::IoUring | SleepOn::Other => Attention::Here,
-            SleepOn::Files | SleepOn::Terminal | SleepOn::Socket => Attention::ViewLimit,
+            SleepOn::Files | SleepOn::Terminal | SleepOn::Socket => Attention::Outside,
             SleepOn::Timer | SleepOn::Signal | SleepOn::Futex => Attention::Busy,
-            SleepOn::FileInPipe(_) => Attention::Held,
+            SleepOn::FileInPipe { .. } => Attention::Held,
         },
         TaskState::Stopped | TaskState::Traced | TaskState::Frozen | TaskState::Exits => Attention::Held,
     }

@@ -31,7 +31,7 @@ fn a_risk_is_as_bad_as_it_was_all_the_while() {
     // Another process of the same number is another.
     let mut anew = two.clone();
     for process in anew.processes.values_mut() {
-        process.started_at = Some(Timestamp::UNIX_EPOCH);
+        process.started_at = Some(crate::model::Time::EPOCH);
     }
     assert_eq!(lasts(&two, &anew), []);
 
@@ -70,7 +70,7 @@ fn a_hang_stands_though_others_join_it() {
                 parent: None,
                 pgid: None,
                 sid: None,
-                command,
+                command: command.into(),
                 tracer: None,
                 catches: 0,
                 blocks: 0,

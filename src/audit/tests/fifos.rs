@@ -108,7 +108,7 @@ fn deleted_fifos_and_sides_that_may_be_hidden() {
     assert_eq!(severity(&graph(&[reads(1), writes(1)], true), code), Some(Severity::Info));
     let mut alone = graph(&[reads(1)], true);
     assert_eq!(severity(&alone, code), Some(Severity::Warning));
-    let socket = HolderFd { pid: Pid(9), fd: Fd(5), command: b"receiver".to_vec() };
+    let socket = HolderFd { pid: Pid(9), fd: Fd(5), command: b"receiver".to_vec().into() };
     alone.hidden.in_flight.push(socket);
     assert_eq!(severity(&alone, code), Some(Severity::Info), "an end may be on its way");
     alone.hidden.in_flight.clear();

@@ -40,7 +40,8 @@ fn users_on_both_sides() {
 
 #[test]
 fn user_who_is_opening_a_fifo_is_on_its_side() {
-    let opener = Opener { task: TaskId { pid: Pid(2), tid: Tid(2) }, access: AccessMode::Write, command: Vec::new() };
+    let opener =
+        Opener { task: TaskId { pid: Pid(2), tid: Tid(2) }, access: AccessMode::Write, command: Vec::new().into() };
     let pipe = Pipe { ends: vec![reads(1)], openers: vec![opener], ..Pipe::unknown(FIFO) };
     let graph = with_pipe(machine([process(1, 0, 1), process(2, 7, 2)]), pipe);
     assert_eq!(severity(&graph, Code::CrossesUsers), Some(Severity::Warning));

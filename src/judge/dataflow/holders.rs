@@ -1,55 +1,43 @@
-//! Who uses an end of a pipe, and who only holds a copy of it: a shell that has its children's output too, a program that inherited a
-//! descriptor and knows nothing of it, a parent that did not close the side that is its child's.
+//! Which processes use an end of a pipe, and which only hold a copy of it: a shell that has the output of its children too, a program
+//! that inherited a descriptor and does not know it, a parent that did not close its child's side.
 //!
-//! It is a judgement of how descriptors and processes are related. No rule leaves a side empty, and who was seen at work on a side is
-//! on it whatever the rules say.
+//! It judges how descriptors and processes are related. No rule leaves a side empty. A process that was seen to wait on a side is on
+//! it, and a standard descriptor belongs to the program that was started with it, unless that only waits for its children.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::judge::processes::Processes;
 use crate::model::{
-    AccessMode, Attribution, Diagnosis, Endpoint, Fd, Operation, Pid, Pipe, PipeGraph, PipeId, PipeKind, PipeWait,
-    Process, Side, Subject,
+    AccessMode, Attribution, Diagnosis, Endpoint, Fd, Operation, Pid, Pipe, PipeId, PipeKind, PipeWait, Process, Side,
+    Subject,
 };
-use crate::why::{is_told_of, mentions, was_told};
+use crate::why::{is_told_of, mentions};
 
-/// Those between whom the data of a pipe flow.
+/// The processes between which the data of a pipe flow.
 #[derive(Debug, Default)]
 pub(super) struct Split {
     pub(super) writers: BTreeSet<Pid>,
     pub(super) readers: BTreeSet<Pid>,
-    /// Everybody holds both sides, and nobody is in the sets.
+    /// Several processes hold both sides, and no process uses one only. The sets are empty.
     pub(super) shared: bool,
 }
 
-/// What processes were seen to do.
-#[derive(Debug, Default)]
-pub(super) struct Seen {
-    /// Those that wait at a pipe, and so use it, on this side.
-    at_it: BTreeSet<(PipeId, Pid, Side)>,
-    /// Those that wait for a child.
-    idle: BTreeSet<Pid>,
-}
+/// The processes that wait on a side of a pipe, and so use it.
+pub(super) type Active = BTreeSet<(PipeId, Pid, Side)>;
 
-impl Seen {
-    pub(super) fn of(diagnosis: &Diagnosis) -> Self {
-        let mut seen = Self::default();
-        for wait in &diagnosis.waits {
-            match &wait.subject {
-                Subject::Child => {
-                    seen.idle.insert(wait.task.pid);
-                }
-                // Who opens a FIFO has no end yet.
-                Subject::Pipe(PipeWait { pipe: Some(pipe), operation, access, .. })
-                    if *operation != Operation::Open && wait.certainty != Attribution::Candidate =>
-                {
-                    let sides = Side::BOTH.into_iter().filter(|side| access.is_on(*side));
-                    seen.at_it.extend(sides.map(|side| (*pipe, wait.task.pid, side)));
-                }
-                Subject::Pipe(_) => {}
-            }
+pub(super) fn active(diagnosis: &Diagnosis) -> Active {
+    let mut active = Active::new();
+    for wait in &diagnosis.waits {
+        // A process that opens a FIFO has no end yet.
+        if let Subject::Pipe(PipeWait { pipe: Some(pipe), operation, access, .. }) = &wait.subject
+            && *operation != Operation::Open
+            && wait.certainty != Attribution::Candidate
+        {
+            let sides = Side::BOTH.into_iter().filter(|side| access.is_on(*side));
+            active.extend(sides.map(|side| (*pipe, wait.task.pid, side)));
         }
-        seen
     }
+    active
 }
 
 /// A process on one side.
@@ -58,177 +46,170 @@ struct Holder<'a> {
     ends: Vec<&'a Endpoint>,
     /// It has the side as its standard input, output or error output.
     standard: bool,
-    /// It was seen to read or write.
-    at_it: bool,
+    /// It waits on this side.
+    active: bool,
 }
 
 type Holders<'a> = BTreeMap<Pid, Holder<'a>>;
 
-/// A pipe, and what else there is to know to judge who uses it.
+/// A pipe, and what else there is to know to judge what uses it.
 struct Case<'a> {
-    graph: &'a PipeGraph,
+    processes: &'a Processes<'a>,
     pipe: &'a Pipe,
-    seen: &'a Seen,
+    active: &'a Active,
     /// Every end as its process, number and access.
     ends: BTreeSet<(Pid, Fd, AccessMode)>,
 }
 
-/// Tells those who use a pipe from those who hold a copy.
-pub(super) fn split(graph: &PipeGraph, pipe: &Pipe, seen: &Seen) -> Split {
+/// Separates the processes that use a pipe from those that hold a copy.
+pub(super) fn split(processes: &Processes<'_>, pipe: &Pipe, active: &Active) -> Split {
     let ends = pipe.ends.iter().map(|end| (end.pid, end.fd, end.access)).collect();
-    let case = Case { graph, pipe, seen, ends };
+    let case = Case { processes, pipe, active, ends };
     let mut sides = Side::BOTH.map(|side| case.holders(side));
     let [readers, writers] = &mut sides;
     for holders in [&mut *readers, &mut *writers] {
-        case.set_untold_beside_standard_apart(holders);
+        case.drop_others_beside_standard(holders);
     }
     if is_shared(readers, writers) {
         return Split { shared: true, ..Split::default() };
     }
     let before = [readers.clone(), writers.clone()];
     for holders in [&mut *readers, &mut *writers] {
-        set_apart(holders, |pid, holder| case.is_unknowing_copy(pid, holder));
+        drop_copies(holders, |pid, holder| case.is_unknowing_copy(pid, holder));
     }
-    // Nobody makes a pipe to talk to itself, and passes it on by accident.
+    // No program makes a pipe to itself that others inherit by accident.
     if readers.len() == 1 && readers.keys().eq(writers.keys()) {
         [*readers, *writers] = before;
     }
-    case.set_other_jobs_apart(readers, writers);
-    set_both_apart(readers, writers);
+    drop_two_sided(readers, writers);
+    case.drop_other_jobs(readers, writers);
     if is_shared(readers, writers) {
         return Split { shared: true, ..Split::default() };
     }
-    for holders in [&mut *readers, &mut *writers] {
-        case.set_kin_apart(holders);
-    }
+    case.drop_related_copies(Side::Read, readers);
+    case.drop_related_copies(Side::Write, writers);
     let [readers, writers] = sides.map(|holders| holders.into_keys().collect());
     Split { writers, readers, shared: false }
 }
 
-/// Sets those apart of whom this is so, unless it is so of all.
-fn set_apart(holders: &mut Holders<'_>, is_copy: impl Fn(Pid, &Holder<'_>) -> bool) {
-    if holders.len() < 2 {
-        return;
-    }
-    let copies: BTreeSet<Pid> =
-        holders.iter().filter(|(pid, it)| !it.at_it && is_copy(**pid, it)).map(|(pid, _)| *pid).collect();
-    if copies.len() < holders.len() {
-        holders.retain(|pid, _| !copies.contains(pid));
+/// Drops those of which this is so, unless it is so of all.
+fn drop_copies(holders: &mut Holders<'_>, is_copy: impl Fn(Pid, &Holder<'_>) -> bool) {
+    let is_used = |pid: Pid, holder: &Holder<'_>| holder.active || !is_copy(pid, holder);
+    if holders.iter().any(|(pid, holder)| is_used(*pid, holder)) {
+        holders.retain(|pid, holder| is_used(*pid, holder));
     }
 }
 
-/// Whether several processes are on both sides, and nobody on one only.
+/// Whether several processes are on both sides, and no process on one only.
 fn is_shared(readers: &Holders<'_>, writers: &Holders<'_>) -> bool {
     readers.len() > 1 && readers.keys().eq(writers.keys())
 }
 
-/// A parent that did not close the side that is its child's is on both, and the child on one. So whoever is on both sides is apart
-/// where somebody is on that side alone.
-fn set_both_apart<'a>(readers: &mut Holders<'a>, writers: &mut Holders<'a>) {
+/// A parent that did not close its child's side is on both, and the child on one. So a process on both sides is dropped from that on
+/// which there is one of that side alone.
+fn drop_two_sided<'a>(readers: &mut Holders<'a>, writers: &mut Holders<'a>) {
     let both: BTreeSet<Pid> = readers.keys().filter(|pid| writers.contains_key(pid)).copied().collect();
     for holders in [readers, writers] {
-        set_apart(holders, |pid, _| both.contains(&pid));
+        drop_copies(holders, |pid, holder| !holder.standard && both.contains(&pid));
     }
 }
 
 impl<'a> Case<'a> {
     fn holders(&self, side: Side) -> Holders<'a> {
-        let mut holders = Holders::new();
-        for end in self.pipe.side(side).filter(|end| uses(end, side)) {
-            let at_it = self.seen.at_it.contains(&(self.pipe.id, end.pid, side));
-            let holder = holders.entry(end.pid).or_insert(Holder { ends: Vec::new(), standard: false, at_it });
-            holder.ends.push(end);
-            holder.standard |= was_told(end.fd);
-        }
-        if holders.is_empty() {
-            // All have it open for both, at a number that means one.
-            for end in self.pipe.side(side) {
-                let holder =
-                    holders.entry(end.pid).or_insert(Holder { ends: Vec::new(), standard: false, at_it: false });
+        let of = |uses: fn(&Endpoint, Side) -> bool| {
+            let mut holders = Holders::new();
+            for end in self.pipe.side(side).filter(|end| uses(end, side)) {
+                let active = self.active.contains(&(self.pipe.id, end.pid, side));
+                let holder = holders.entry(end.pid).or_insert(Holder { ends: Vec::new(), standard: false, active });
                 holder.ends.push(end);
+                holder.standard |= is_standard(end, side);
             }
-        }
-        holders
+            holders
+        };
+        let holders = of(uses);
+        // Else all have it open for both, at a number that means the other side.
+        if holders.is_empty() { of(|_, _| true) } else { holders }
     }
 
-    /// Where somebody has the side as a standard descriptor, the others hold what they passed on, or came by. A FIFO may be opened by
-    /// its name, so there it is so of kin only.
-    fn set_untold_beside_standard_apart(&self, holders: &mut Holders<'_>) {
+    /// Where a process has the side as a standard descriptor, the others hold what they passed on or inherited. A FIFO can be opened
+    /// by its name, so there it is so only of ancestors and descendants.
+    fn drop_others_beside_standard(&self, holders: &mut Holders<'_>) {
         let standard: BTreeSet<Pid> = holders.iter().filter(|(_, it)| it.standard).map(|(pid, _)| *pid).collect();
         if standard.is_empty() {
             return;
         }
-        let parents_of_standard: BTreeSet<Pid> = match self.pipe.id.kind() {
-            PipeKind::Anonymous => BTreeSet::new(),
-            PipeKind::Fifo => standard.iter().flat_map(|pid| self.graph.ancestors(*pid)).collect(),
-        };
-        set_apart(holders, |pid, holder| {
-            let is_kin =
-                || parents_of_standard.contains(&pid) || self.graph.ancestors(pid).any(|it| standard.contains(&it));
-            !holder.standard && (self.pipe.id.kind() == PipeKind::Anonymous || is_kin())
-        });
+        let above: BTreeSet<Pid> = standard.iter().flat_map(|pid| self.processes.ancestors(*pid)).collect();
+        let is_related =
+            |pid: Pid| above.contains(&pid) || self.processes.ancestors(pid).any(|it| standard.contains(&it));
+        let is_anonymous = self.pipe.id.kind() == PipeKind::Anonymous;
+        drop_copies(holders, |pid, holder| !holder.standard && (is_anonymous || is_related(pid)));
     }
 
     /// Whether it is another program than an ancestor that has the same ends, and was told of none of them.
     fn is_unknowing_copy(&self, pid: Pid, holder: &Holder<'_>) -> bool {
-        let from = self.graph.ancestors(pid).find(|ancestor| self.has_all(*ancestor, holder));
+        let from = self.processes.ancestors(pid).find(|ancestor| self.has_all(*ancestor, holder));
         let is_told = |process: &Process| holder.ends.iter().any(|end| is_told_of(process, end));
-        from.is_some_and(|from| self.is_another_program(pid, from))
-            && !self.graph.processes.get(&pid).is_none_or(is_told)
+        from.is_some_and(|from| self.is_another_program(pid, from)) && !self.processes.facts(pid).is_none_or(is_told)
     }
 
-    /// Where a job, which is a process group, has a reader and a writer, it is their pipe, and others came by it.
-    fn set_other_jobs_apart(&self, readers: &mut Holders<'a>, writers: &mut Holders<'a>) {
+    /// Where a job, which is a process group, has a reader and a writer, it is their pipe, and others inherited it, but for those that
+    /// were started with it as a standard descriptor.
+    fn drop_other_jobs(&self, readers: &mut Holders<'a>, writers: &mut Holders<'a>) {
         if self.pipe.id.kind() == PipeKind::Fifo {
             // It is there to be opened by others.
             return;
         }
-        let job = |pid: Pid| self.graph.processes.get(&pid).and_then(|process| process.pgid);
+        let job = |pid: Pid| self.processes.process_group(pid);
         let mut writers_of: BTreeMap<u32, Vec<Pid>> = BTreeMap::new();
         for pid in writers.keys() {
             if let Some(group) = job(*pid) {
                 writers_of.entry(group).or_default().push(*pid);
             }
         }
-        let is_whole = |reader: &Pid| {
-            let group = job(*reader)?;
-            // One process that holds both is no pipeline.
-            writers_of.get(&group)?.iter().any(|writer| writer != reader).then_some(group)
-        };
-        let whole: BTreeSet<u32> = readers.keys().filter_map(is_whole).collect();
+        // One process that holds both is no pipeline.
+        let has_writer =
+            |group: u32, reader: Pid| writers_of.get(&group).is_some_and(|all| all.iter().any(|pid| *pid != reader));
+        let whole: BTreeSet<u32> =
+            readers.keys().filter_map(|pid| job(*pid).filter(|group| has_writer(*group, *pid))).collect();
         if !whole.is_empty() {
             for holders in [readers, writers] {
-                set_apart(holders, |pid, _| job(pid).is_none_or(|group| !whole.contains(&group)));
+                drop_copies(holders, |pid, holder| {
+                    !holder.standard && job(pid).is_none_or(|group| !whole.contains(&group))
+                });
             }
         }
     }
 
-    /// Of a process and its descendant, the one that was seen at work uses the end; else the descendant if it knows of the end, as a
-    /// program that a shell has started, and does not only wait for a child while the other does not; and else the process.
-    fn set_kin_apart(&self, holders: &mut Holders<'_>) {
+    /// Of a process and its descendant, the descendant uses the end if it is active, or knows of the end and does not only wait for its
+    /// own children; else the process does. Both do where the process was started with it and is at work, as `tee` in
+    /// `tee >(grep x) | cat`. But an input is read by the one that it was given to: in `diff <(sort) -` that is not `sort`.
+    fn drop_related_copies(&self, side: Side, holders: &mut Holders<'_>) {
         if holders.len() < 2 {
             return;
         }
-        let is_kin =
-            |ancestor: Pid, of: &Holder<'_>| self.pipe.id.kind() == PipeKind::Anonymous || self.has_any(ancestor, of);
-        let mut apart = BTreeSet::new();
+        let awaits = |pid: Pid| self.processes.awaits_children(pid);
+        let is_own = |pid: Pid, holder: &Holder<'_>| holder.standard && awaits(pid) == Some(false);
+        let mut copies = BTreeSet::new();
         for (pid, holder) in holders.iter() {
             let above: Vec<(Pid, &Holder<'_>)> = self
-                .graph
+                .processes
                 .ancestors(*pid)
                 .filter_map(|ancestor| Some((ancestor, holders.get(&ancestor)?)))
-                .filter(|(ancestor, _)| is_kin(*ancestor, holder))
+                .filter(|(ancestor, _)| self.pipe.id.kind() == PipeKind::Anonymous || self.has_any(*ancestor, holder))
                 .collect();
             let Some((nearest, _)) = above.first() else { continue };
-            let is_below_worker = above.iter().any(|(_, it)| it.at_it)
-                || (self.seen.idle.contains(pid) && !self.seen.idle.contains(nearest));
-            if holder.at_it || (!is_below_worker && self.knows(*pid, holder, *nearest, &above)) {
-                apart.extend(above.iter().map(|(ancestor, _)| *ancestor));
+            let is_below_user = above.iter().any(|(ancestor, it)| match side {
+                Side::Read => it.active || is_own(*ancestor, it),
+                Side::Write => it.active && !is_own(*pid, holder),
+            });
+            let only_waits = awaits(*pid) == Some(true) && awaits(*nearest) != Some(true);
+            if holder.active || (!is_below_user && !only_waits && self.knows(*pid, holder, *nearest, &above)) {
+                copies.extend(above.iter().filter(|(pid, it)| !is_own(*pid, it)).map(|(pid, _)| *pid));
             } else {
-                apart.insert(*pid);
+                copies.insert(*pid);
             }
         }
-        set_apart(holders, |pid, _| apart.contains(&pid));
+        drop_copies(holders, |pid, _| copies.contains(&pid));
     }
 
     /// Whether a process knows that it has the side: since it made a descriptor itself, or as another program than the nearest above it,
@@ -239,12 +220,12 @@ impl<'a> Case<'a> {
         let is_named = |process: &Process| holder.ends.iter().any(|end| mentions(process, end.fd));
         holder.ends.iter().any(is_own)
             || (self.is_another_program(pid, nearest)
-                && (holder.standard || self.graph.processes.get(&pid).is_some_and(is_named)))
+                && (holder.standard || self.processes.facts(pid).is_some_and(is_named)))
     }
 
     /// Whether a process was started by exec(2), as far as that shows.
     fn is_another_program(&self, pid: Pid, than: Pid) -> bool {
-        let process = |pid: Pid| self.graph.processes.get(&pid);
+        let process = |pid: Pid| self.processes.facts(pid);
         let Some((process, than)) = process(pid).zip(process(than)) else { return false };
         process.command != than.command || process.cmdline != than.cmdline
     }
@@ -256,6 +237,14 @@ impl<'a> Case<'a> {
 
     fn has_any(&self, pid: Pid, holder: &Holder<'_>) -> bool {
         holder.ends.iter().any(|end| self.ends.contains(&(pid, end.fd, end.access)))
+    }
+}
+
+/// Whether it is the standard input, or an output.
+const fn is_standard(end: &Endpoint, side: Side) -> bool {
+    match side {
+        Side::Read => end.fd.0 == 0,
+        Side::Write => matches!(end.fd.0, 1 | 2),
     }
 }
 

@@ -6,12 +6,12 @@ use petgraph::algo::kosaraju_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::unionfind::UnionFind;
 
-use super::{Drawing, Flow, MANY, Participant};
+use super::{Dataflow, Flow, MANY, Mark, Participant};
 use crate::model::{Pid, PipeId, Side};
 
 /// A place in a drawing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Spot {
+pub(crate) enum Node {
     /// A process.
     Process(Pid),
     /// A pipe through which the data of several go to several, or whose many processes are only counted.
@@ -22,18 +22,18 @@ pub enum Spot {
 
 /// Data go from one place to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Arrow<'a> {
+pub(crate) struct Arrow<'a> {
     /// From where.
-    pub from: Spot,
+    pub(crate) from: Node,
     /// To where.
-    pub to: Spot,
+    pub(crate) to: Node,
     /// Through which pipe.
-    pub through: Through<'a>,
+    pub(crate) through: Through<'a>,
 }
 
 /// How data go from one place to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Through<'a> {
+pub(crate) enum Through<'a> {
     /// A pipe, or the way into a pipe or out of it, by these ends as far as they are on this way.
     Pipe(&'a Flow, Option<&'a Participant>, Option<&'a Participant>),
     /// So many of the processes that are only counted read one pipe and write to the other.
@@ -42,39 +42,40 @@ pub enum Through<'a> {
 
 /// Pipes that have to do with each other.
 #[derive(Debug)]
-pub struct Pipeline<'a> {
-    /// Where data come from: places to which nothing leads, and of circles to which nothing leads the first. From these everything is
+pub(crate) struct Pipeline<'a> {
+    /// Where data come from: places to which nothing leads, and of cycles to which nothing leads the first. From these everything is
     /// reached.
-    pub roots: Vec<Spot>,
+    pub(crate) roots: Vec<Node>,
     /// The pipes, by ID.
-    pub flows: Vec<&'a Flow>,
+    pub(crate) flows: Vec<&'a Flow>,
 }
 
 /// What is drawn.
 #[derive(Debug)]
-pub struct Layout<'a> {
+pub(crate) struct Layout<'a> {
+    dataflow: &'a Dataflow,
     /// The pipelines, by their first process.
-    pub pipelines: Vec<Pipeline<'a>>,
+    pub(crate) pipelines: Vec<Pipeline<'a>>,
     /// The pipes without a direction.
-    pub shared: Vec<&'a Flow>,
-    arrows: BTreeMap<Spot, Vec<Arrow<'a>>>,
-    circles: BTreeMap<Spot, usize>,
+    pub(crate) shared: Vec<&'a Flow>,
+    arrows: BTreeMap<Node, Vec<Arrow<'a>>>,
+    cycles: BTreeMap<Node, usize>,
 }
 
 impl<'a> Layout<'a> {
     /// Lays out a drawing.
-    #[must_use]
-    pub fn of(drawing: &'a Drawing) -> Self {
-        let (shared, flows): (Vec<&Flow>, Vec<&Flow>) = drawing.flows.iter().partition(|flow| flow.shared);
+    pub(crate) fn of(dataflow: &'a Dataflow) -> Self {
+        let (shared, flows): (Vec<&Flow>, Vec<&Flow>) = dataflow.flows.iter().partition(|flow| flow.shared);
         let arrows = arrows(&flows);
-        let spots: BTreeSet<Spot> = arrows
+        let nodes: BTreeSet<Node> = arrows
             .iter()
             .flat_map(|arrow| [arrow.from, arrow.to])
-            .chain(flows.iter().filter(|flow| flow.is_junction()).map(|flow| Spot::Junction(flow.pipe)))
+            .chain(flows.iter().filter(|flow| flow.is_junction()).map(|flow| Node::Junction(flow.pipe)))
             .collect();
-        let spots: Vec<Spot> = spots.into_iter().collect();
-        let mut layout = Self { pipelines: Vec::new(), shared, arrows: BTreeMap::new(), circles: BTreeMap::new() };
-        layout.find_pipelines(&flows, &spots, &arrows);
+        let nodes: Vec<Node> = nodes.into_iter().collect();
+        let mut layout =
+            Self { dataflow, pipelines: Vec::new(), shared, arrows: BTreeMap::new(), cycles: BTreeMap::new() };
+        layout.find_pipelines(&flows, &nodes, &arrows);
         for arrow in arrows {
             layout.arrows.entry(arrow.from).or_default().push(arrow);
         }
@@ -85,87 +86,97 @@ impl<'a> Layout<'a> {
     }
 
     /// Where data go from a place, ordered by where and by pipe.
-    #[must_use]
-    pub fn from(&self, spot: Spot) -> &[Arrow<'a>] {
-        self.arrows.get(&spot).map_or(&[], Vec::as_slice)
+    pub(crate) fn from(&self, node: Node) -> &[Arrow<'a>] {
+        self.arrows.get(&node).map_or(&[], Vec::as_slice)
     }
 
     /// All arrows, by where they come from.
-    pub fn arrows(&self) -> impl Iterator<Item = &Arrow<'a>> {
+    pub(crate) fn arrows(&self) -> impl Iterator<Item = &Arrow<'a>> {
         self.arrows.values().flatten()
     }
 
     /// All places.
-    pub fn spots(&self) -> impl Iterator<Item = Spot> {
-        self.circles.keys().copied()
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = Node> {
+        self.cycles.keys().copied()
     }
 
     /// Whether data come back from one place to the other, if they go from that to the one.
-    #[must_use]
-    pub fn is_circle(&self, a: Spot, b: Spot) -> bool {
-        self.circles.get(&a) == self.circles.get(&b)
+    pub(crate) fn is_cycle(&self, a: Node, b: Node) -> bool {
+        self.cycles.get(&a) == self.cycles.get(&b)
     }
 
-    fn find_pipelines(&mut self, flows: &[&'a Flow], spots: &[Spot], arrows: &[Arrow<'a>]) {
-        let number_of = |spot: Spot| spots.binary_search(&spot).unwrap_or(0);
+    pub(crate) fn flow(&self, pipe: PipeId) -> Option<&'a Flow> {
+        let flows = &self.dataflow.flows;
+        flows.binary_search_by_key(&pipe, |flow| flow.pipe).ok().and_then(|index| flows.get(index))
+    }
+
+    /// What is wrong at a node, the worst first.
+    pub(crate) fn marks(&self, node: Node) -> &'a [Mark] {
+        match node {
+            Node::Process(pid) => self.dataflow.marks.get(&pid).map_or(&[], Vec::as_slice),
+            Node::Junction(_) | Node::Absent(_) => &[],
+        }
+    }
+
+    fn find_pipelines(&mut self, flows: &[&'a Flow], nodes: &[Node], arrows: &[Arrow<'a>]) {
+        let number_of = |node: Node| nodes.binary_search(&node).unwrap_or(0);
         let mut graph: DiGraph<(), ()> = DiGraph::new();
-        let vertices: Vec<NodeIndex> = spots.iter().map(|_| graph.add_node(())).collect();
-        let mut together = UnionFind::new(spots.len());
+        let vertices: Vec<NodeIndex> = nodes.iter().map(|_| graph.add_node(())).collect();
+        let mut together = UnionFind::new(nodes.len());
         for arrow in arrows {
             let (from, to) = (number_of(arrow.from), number_of(arrow.to));
             graph.add_edge(vertices[from], vertices[to], ());
             together.union(from, to);
         }
         // Not by recursion: a pipeline may be long.
-        let mut circles: Vec<Vec<usize>> =
+        let mut cycles: Vec<Vec<usize>> =
             kosaraju_scc(&graph).into_iter().map(|all| all.into_iter().map(NodeIndex::index).collect()).collect();
-        for circle in &mut circles {
-            circle.sort_unstable();
+        for cycle in &mut cycles {
+            cycle.sort_unstable();
         }
-        let mut circle_of = vec![0; spots.len()];
-        for (number, spot) in
-            circles.iter().enumerate().flat_map(|(number, all)| all.iter().map(move |it| (number, *it)))
+        let mut cycle_of = vec![0; nodes.len()];
+        for (number, node) in
+            cycles.iter().enumerate().flat_map(|(number, all)| all.iter().map(move |it| (number, *it)))
         {
-            circle_of[spot] = number;
+            cycle_of[node] = number;
         }
-        let mut is_led_to = vec![false; circles.len()];
+        let mut is_led_to = vec![false; cycles.len()];
         for edge in graph.edge_indices() {
             if let Some((from, to)) = graph.edge_endpoints(edge)
-                && circle_of[from.index()] != circle_of[to.index()]
+                && cycle_of[from.index()] != cycle_of[to.index()]
             {
-                is_led_to[circle_of[to.index()]] = true;
+                is_led_to[cycle_of[to.index()]] = true;
             }
         }
         let mut pipelines: BTreeMap<usize, (Option<Pid>, Pipeline<'a>)> = BTreeMap::new();
         let new = || (None, Pipeline { roots: Vec::new(), flows: Vec::new() });
-        let mut roots: Vec<usize> = circles
+        let mut roots: Vec<usize> = cycles
             .iter()
             .zip(is_led_to)
             .filter(|(_, led_to)| !led_to)
-            .filter_map(|(circle, _)| circle.first().copied())
+            .filter_map(|(cycle, _)| cycle.first().copied())
             .collect();
         roots.sort_unstable();
         for root in roots {
-            pipelines.entry(together.find(root)).or_insert_with(new).1.roots.push(spots[root]);
+            pipelines.entry(together.find(root)).or_insert_with(new).1.roots.push(nodes[root]);
         }
         for flow in flows {
-            let Some(spot) = first_spot(flow) else { continue };
-            let (first, pipeline) = pipelines.entry(together.find(number_of(spot))).or_insert_with(new);
-            let pids = flow.writers.iter().chain(&flow.readers).map(|tip| tip.pid);
+            let Some(node) = first_node(flow) else { continue };
+            let (first, pipeline) = pipelines.entry(together.find(number_of(node))).or_insert_with(new);
+            let pids = flow.writers.iter().chain(&flow.readers).map(|it| it.pid);
             *first = pids.chain(*first).min();
             pipeline.flows.push(flow);
         }
         let mut pipelines: Vec<(Option<Pid>, Pipeline<'a>)> = pipelines.into_values().collect();
         pipelines.sort_by_key(|(first, pipeline)| (*first, pipeline.flows.first().map(|flow| flow.pipe)));
         self.pipelines = pipelines.into_iter().map(|(_, pipeline)| pipeline).collect();
-        self.circles = spots.iter().copied().zip(circle_of).collect();
+        self.cycles = nodes.iter().copied().zip(cycle_of).collect();
     }
 }
 
 impl Arrow<'_> {
     /// The pipe, where it is one.
-    #[must_use]
-    pub fn pipe(&self) -> Option<PipeId> {
+    pub(crate) fn pipe(&self) -> Option<PipeId> {
         match self.through {
             Through::Pipe(flow, ..) => Some(flow.pipe),
             Through::Processes(_) => None,
@@ -174,11 +185,11 @@ impl Arrow<'_> {
 }
 
 /// A place that belongs to the pipe.
-fn first_spot(flow: &Flow) -> Option<Spot> {
+fn first_node(flow: &Flow) -> Option<Node> {
     if flow.is_junction() {
-        return Some(Spot::Junction(flow.pipe));
+        return Some(Node::Junction(flow.pipe));
     }
-    flow.writers.iter().chain(&flow.readers).map(|tip| Spot::Process(tip.pid)).next()
+    flow.writers.iter().chain(&flow.readers).map(|it| Node::Process(it.pid)).next()
 }
 
 /// From writer to reader where one side is one; else into the pipe and out of it, so that there are never more than ends.
@@ -186,12 +197,12 @@ fn arrows<'a>(flows: &[&'a Flow]) -> Vec<Arrow<'a>> {
     let sides = || flows.iter().flat_map(|flow| Side::BOTH.into_iter().map(move |side| (*flow, side)));
     let drawn: BTreeSet<Pid> = sides()
         .filter(|(flow, side)| !flow.is_folded(*side))
-        .flat_map(|(flow, side)| flow.side(side).iter().map(|tip| tip.pid))
+        .flat_map(|(flow, side)| flow.side(side).iter().map(|it| it.pid))
         .collect();
     let mut folded: BTreeMap<Pid, [Vec<PipeId>; 2]> = BTreeMap::new();
     for (flow, side) in sides().filter(|(flow, side)| flow.is_folded(*side)) {
-        for tip in flow.side(side).iter().filter(|tip| !drawn.contains(&tip.pid)) {
-            let [read, written] = folded.entry(tip.pid).or_default();
+        for it in flow.side(side).iter().filter(|it| !drawn.contains(&it.pid)) {
+            let [read, written] = folded.entry(it.pid).or_default();
             if side == Side::Read { read } else { written }.push(flow.pipe);
         }
     }
@@ -201,23 +212,23 @@ fn arrows<'a>(flows: &[&'a Flow]) -> Vec<Arrow<'a>> {
     let mut arrows = Vec::new();
     for flow in flows {
         let pipe = |from, to, writer, reader| Arrow { from, to, through: Through::Pipe(flow, writer, reader) };
-        let spot = |tip: &Participant| Spot::Process(tip.pid);
+        let node = |it: &Participant| Node::Process(it.pid);
         if flow.is_junction() {
-            let middle = Spot::Junction(flow.pipe);
-            let shown = |tip: &&Participant| is_drawn(tip.pid);
-            arrows.extend(flow.writers.iter().filter(shown).map(|tip| pipe(spot(tip), middle, Some(tip), None)));
-            arrows.extend(flow.readers.iter().filter(shown).map(|tip| pipe(middle, spot(tip), None, Some(tip))));
+            let middle = Node::Junction(flow.pipe);
+            let shown = |it: &&Participant| is_drawn(it.pid);
+            arrows.extend(flow.writers.iter().filter(shown).map(|it| pipe(node(it), middle, Some(it), None)));
+            arrows.extend(flow.readers.iter().filter(shown).map(|it| pipe(middle, node(it), None, Some(it))));
             continue;
         }
-        let absent = Spot::Absent(flow.pipe);
+        let absent = Node::Absent(flow.pipe);
         match (flow.writers.as_slice(), flow.readers.as_slice()) {
-            ([], readers) => arrows.extend(readers.iter().map(|tip| pipe(absent, spot(tip), None, Some(tip)))),
-            (writers, []) => arrows.extend(writers.iter().map(|tip| pipe(spot(tip), absent, Some(tip), None))),
+            ([], readers) => arrows.extend(readers.iter().map(|it| pipe(absent, node(it), None, Some(it)))),
+            (writers, []) => arrows.extend(writers.iter().map(|it| pipe(node(it), absent, Some(it), None))),
             (writers, readers) => arrows.extend(
                 writers
                     .iter()
                     .flat_map(|writer| readers.iter().map(move |reader| (writer, reader)))
-                    .map(|(writer, reader)| pipe(spot(writer), spot(reader), Some(writer), Some(reader))),
+                    .map(|(writer, reader)| pipe(node(writer), node(reader), Some(writer), Some(reader))),
             ),
         }
     }
@@ -228,8 +239,8 @@ fn arrows<'a>(flows: &[&'a Flow]) -> Vec<Arrow<'a>> {
         }
     }
     arrows.extend(through.into_iter().map(|((from, to), count)| Arrow {
-        from: Spot::Junction(from),
-        to: Spot::Junction(to),
+        from: Node::Junction(from),
+        to: Node::Junction(to),
         through: Through::Processes(count),
     }));
     arrows

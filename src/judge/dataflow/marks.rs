@@ -2,59 +2,41 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::model::words::words;
 use crate::model::{
     Certainty, Code, Diagnosis, Finding, Pid, PipeGraph, PipeId, PipeWait, Severity, Side, Subject, TaskId, Wait,
 };
 
-/// What is wrong with a process.
+/// What is wrong with a process. Ordered with the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Mark {
-    /// How bad it is.
-    pub severity: Severity,
-    /// What it is.
-    pub trouble: MarkKind,
+pub(crate) struct Mark {
+    pub(crate) severity: Severity,
+    pub(crate) kind: MarkKind,
     /// Whether something that could not be seen keeps it from being proven.
-    pub suspected: bool,
+    pub(crate) suspected: bool,
 }
 
-/// What can be wrong with a process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum MarkKind {
-    /// It waits for others that wait for it.
-    Deadlock,
-    /// It waits for itself.
-    SelfDeadlock,
-    /// It waits for somebody in a deadlock.
-    Behind,
-    /// It waits for room in a pipe that nobody is about to read.
-    BlockedWriter,
-    /// It does not read a full pipe.
-    StalledReader,
-    /// It waits for end of file, which somebody keeps back who seems to have nothing to do with it.
-    NoEndOfFile,
-    /// It keeps back an end of file.
-    LeakedWriteEnd,
-    /// It waits in open(2) of a FIFO for somebody on the other side.
-    BlockedOpen,
-    /// It is stopped, by a signal or a tracer.
-    Stopped,
-}
-
-impl MarkKind {
-    /// The word for it in JSON.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Deadlock => "deadlock",
-            Self::SelfDeadlock => "self-deadlock",
-            Self::Behind => "behind-deadlock",
-            Self::BlockedWriter => "blocked-writer",
-            Self::StalledReader => "stalled-reader",
-            Self::NoEndOfFile => "no-end-of-file",
-            Self::LeakedWriteEnd => "leaked-write-end",
-            Self::BlockedOpen => "blocked-open",
-            Self::Stopped => "stopped",
-        }
+words! {
+    /// What can be wrong with a process.
+    pub(crate) enum MarkKind {
+        /// It waits for others that wait for it.
+        Deadlock = "deadlock",
+        /// It waits for itself.
+        SelfDeadlock = "self-deadlock",
+        /// It waits for a process in a deadlock.
+        Behind = "behind-deadlock",
+        /// It waits for room in a pipe that no process is about to read.
+        BlockedWriter = "blocked-writer",
+        /// It does not read a full pipe.
+        StalledReader = "stalled-reader",
+        /// It waits for end of file, which a process holds back that seems unrelated to it.
+        NoEndOfFile = "no-end-of-file",
+        /// It holds back an end of file.
+        LeakedWriteEnd = "leaked-write-end",
+        /// It waits in open(2) of a FIFO for a process to open the other side.
+        BlockedOpen = "blocked-open",
+        /// It is stopped, by a signal or a tracer.
+        Stopped = "stopped",
     }
 }
 
@@ -78,15 +60,15 @@ pub(super) fn marks(graph: &PipeGraph, diagnosis: &Diagnosis) -> BTreeMap<Pid, V
             _ => Vec::new(),
         };
         let suspected = finding.proof() == Certainty::Suspected;
-        for (pids, trouble) in told.into_iter().chain([(all(finding.behind()), MarkKind::Behind)]) {
+        for (pids, kind) in told.into_iter().chain([(all(finding.behind()), MarkKind::Behind)]) {
             for pid in pids {
-                marks.entry(pid).or_default().insert(Mark { severity, trouble, suspected });
+                marks.entry(pid).or_default().insert(Mark { severity, kind, suspected });
             }
         }
     }
     let stopped = graph.processes.values().filter(|process| matches!(process.state, Some('T' | 't')));
     for process in stopped {
-        let mark = Mark { severity: Severity::Warning, trouble: MarkKind::Stopped, suspected: false };
+        let mark = Mark { severity: Severity::Warning, kind: MarkKind::Stopped, suspected: false };
         marks.entry(process.pid).or_default().insert(mark);
     }
     marks.into_iter().map(|(pid, marks)| (pid, told_once(marks))).collect()
@@ -116,10 +98,10 @@ fn parts(waiting: &BTreeSet<(PipeId, Pid, Side)>, finding: &Finding) -> (BTreeSe
 
 /// Who is in a deadlock is told that alone, and not that it is behind another one too.
 fn told_once(marks: BTreeSet<Mark>) -> Vec<Mark> {
-    let mut troubles = BTreeSet::new();
-    let is_deadlock = |mark: &Mark| matches!(mark.trouble, MarkKind::Deadlock | MarkKind::SelfDeadlock);
+    let mut kinds = BTreeSet::new();
+    let is_deadlock = |mark: &Mark| matches!(mark.kind, MarkKind::Deadlock | MarkKind::SelfDeadlock);
     let is_in_one = marks.iter().any(is_deadlock);
-    let is_new = |mark: &Mark| troubles.insert(mark.trouble) && !(is_in_one && mark.trouble == MarkKind::Behind);
+    let is_new = |mark: &Mark| kinds.insert(mark.kind) && !(is_in_one && mark.kind == MarkKind::Behind);
     marks.into_iter().filter(is_new).collect()
 }
 

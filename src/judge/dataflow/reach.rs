@@ -2,24 +2,27 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Drawing, Flow, InheritedCopy};
+use super::{Dataflow, Flow, InheritedCopy};
 use crate::model::{Pid, PipeId, Side};
 use crate::why::was_told;
 
 /// The pipes that the data of these processes at these pipes come through or go through, from the first source to the last reader.
 /// Without processes, everybody at the pipes is meant. Only those who use an end lead on, not who holds a copy, but for the standard
 /// descriptors of the processes themselves; a shared pipe leads nowhere, but is among them if one of the processes has it.
-#[must_use]
-pub fn within_reach(drawing: &Drawing, pipes: &BTreeSet<PipeId>, pids: Option<&BTreeSet<Pid>>) -> BTreeSet<PipeId> {
+pub(crate) fn within_reach(
+    dataflow: &Dataflow,
+    pipes: &BTreeSet<PipeId>,
+    pids: Option<&BTreeSet<Pid>>,
+) -> BTreeSet<PipeId> {
     let is_meant = |pid: Pid| pids.is_none_or(|pids| pids.contains(&pid));
-    let seeds = || drawing.flows.iter().filter(|flow| pipes.contains(&flow.pipe));
+    let seeds = || dataflow.flows.iter().filter(|flow| pipes.contains(&flow.pipe));
     let has_shared = |flow: &&Flow| flow.shared && flow.apart.iter().any(|apart| is_meant(apart.end.pid));
     let mut found: BTreeSet<PipeId> = seeds().filter(has_shared).map(|flow| flow.pipe).collect();
     for side in Side::BOTH {
         // Data go on through the pipes of which a reader is a writer, and come through those of which a writer is a reader.
         let mut pipes_of: BTreeMap<Pid, Vec<&Flow>> = BTreeMap::new();
         for (pid, flow) in
-            drawing.flows.iter().flat_map(|flow| flow.side(side.other()).iter().map(move |tip| (tip.pid, flow)))
+            dataflow.flows.iter().flat_map(|flow| flow.side(side.other()).iter().map(move |tip| (tip.pid, flow)))
         {
             pipes_of.entry(pid).or_default().push(flow);
         }

@@ -4,21 +4,20 @@ mod any;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
-
-use super::layout::{Layout, Spot};
+use super::layout::{Layout, Node};
 use super::marks::MarkKind;
-use super::{Flow, draw, within_reach};
+use super::{Flow, analyze, within_reach};
+use crate::judge::processes::NO_THREADS;
 use crate::model::{
     AccessMode, Attribution, CommandLine, Coverage, Diagnosis, Endpoint, Fault, Fd, Finding, Host, OpenFlags,
-    Operation, Pid, Pipe, PipeGraph, PipeId, PipeWait, Process, Side, Subject, TaskId, Tid, Wait,
+    Operation, Pid, Pipe, PipeGraph, PipeId, PipeWait, Process, Side, Subject, TaskId, ThreadGroup, Tid, Wait,
 };
 
 /// A process: its PID, its parent, its process group, and its command line.
-type Who = (u32, u32, u32, &'static str);
+pub(in crate::judge) type Who = (u32, u32, u32, &'static str);
 
 /// An end: pipe, PID, descriptor, access. Without `O_CLOEXEC`.
-type End = (u64, u32, u32, AccessMode);
+pub(in crate::judge) type End = (u64, u32, u32, AccessMode);
 
 const R: AccessMode = AccessMode::Read;
 const W: AccessMode = AccessMode::Write;
@@ -34,7 +33,7 @@ fn id(number: u64) -> PipeId {
     }
 }
 
-fn graph(processes: &[Who], ends: &[End]) -> PipeGraph {
+pub(in crate::judge) fn graph(processes: &[Who], ends: &[End]) -> PipeGraph {
     let process = |(pid, ppid, pgid, cmdline): &Who| Process {
         ppid: Some(*ppid),
         pgid: Some(*pgid),
@@ -54,7 +53,7 @@ fn graph(processes: &[Who], ends: &[End]) -> PipeGraph {
     };
     PipeGraph {
         host: Host::default(),
-        taken_at: Timestamp::UNIX_EPOCH,
+        taken_at: crate::model::Time::EPOCH,
         coverage: Coverage {
             proc_root: "/proc".into(),
             processes: processes.len(),
@@ -78,14 +77,14 @@ fn graph(processes: &[Who], ends: &[End]) -> PipeGraph {
 }
 
 fn pids(flow: &Flow, side: Side) -> Vec<u32> {
-    flow.side(side).iter().map(|tip| tip.pid.0).collect()
+    flow.side(side).iter().map(|it| it.pid.0).collect()
 }
 
 /// Asserts who writes to and reads from the only pipe.
 #[track_caller]
 fn assert_flow(processes: &[Who], ends: &[End], writers: &[u32], readers: &[u32]) {
-    let drawing = draw(&graph(processes, ends), &Diagnosis::default());
-    let [flow] = drawing.flows.as_slice() else { panic!("one pipe: {drawing:?}") };
+    let dataflow = analyze(&graph(processes, ends), &NO_THREADS, &Diagnosis::default());
+    let [flow] = dataflow.flows.as_slice() else { panic!("one pipe: {dataflow:?}") };
     assert_eq!((pids(flow, Side::Write), pids(flow, Side::Read)), (writers.to_vec(), readers.to_vec()), "{flow:#?}");
     assert!(!flow.shared);
 }
@@ -148,10 +147,11 @@ fn process_substitution_is_written_by_whoever_has_its_name() {
 }
 
 #[test]
-fn daemon_is_no_part_of_the_job_that_started_it() {
+fn daemon_is_a_part_of_the_job_that_started_it_by_its_output_only() {
     let processes = [(10, 9, 10, "build"), (11, 9, 10, "tee"), (12, 1, 12, "daemon")];
     let ends = [(1, 10, 1, W), (1, 12, 1, W), (1, 11, 0, R)];
-    assert_flow(&processes, &ends, &[10], &[11]);
+    assert_flow(&processes, &ends, &[10, 12], &[11]);
+    assert_flow(&processes, &[(1, 10, 4, W), (1, 12, 4, W), (1, 11, 5, R)], &[10], &[11]);
     // But when the build is over it is the only one.
     assert_flow(&processes, &ends[1..], &[12], &[11]);
     // A child in a session of its own has its parent's pipe.
@@ -168,7 +168,7 @@ fn harness_that_leaks_a_pipe_into_all_that_it_starts() {
         ends.push((1, pid, 251, W));
     }
     assert_flow(&processes, &ends, &[10], &[5]);
-    assert_eq!(draw(&graph(&processes, &ends), &Diagnosis::default()).flows[0].apart.len(), 59);
+    assert_eq!(analyze(&graph(&processes, &ends), &NO_THREADS, &Diagnosis::default()).flows[0].apart.len(), 59);
 }
 
 #[test]
@@ -201,13 +201,13 @@ fn fifo_that_a_shell_opened_and_gave_as_input() {
 fn jobserver_has_no_direction() {
     let processes = [(10, 9, 10, "make"), (11, 10, 10, "make -C a"), (12, 11, 10, "sh -c cc")];
     let ends = [(1, 10, 3, R), (1, 10, 4, W), (1, 11, 3, R), (1, 11, 4, W), (1, 12, 3, R), (1, 12, 4, W)];
-    let drawing = draw(&graph(&processes, &ends), &Diagnosis::default());
-    let flow = &drawing.flows[0];
+    let dataflow = analyze(&graph(&processes, &ends), &NO_THREADS, &Diagnosis::default());
+    let flow = &dataflow.flows[0];
     assert!(flow.shared && flow.writers.is_empty() && flow.readers.is_empty());
     assert_eq!(flow.apart.len(), 6);
     assert_eq!(flow.absence, None);
     // And is no way from one process to another, though it belongs to each.
-    let reach = |pid: u32| within_reach(&drawing, &[id(1)].into(), Some(&[Pid(pid)].into()));
+    let reach = |pid: u32| within_reach(&dataflow, &[id(1)].into(), Some(&[Pid(pid)].into()));
     assert_eq!(reach(12), [id(1)].into());
     assert_eq!(reach(13), BTreeSet::new());
 }
@@ -236,8 +236,8 @@ fn who_is_seen_at_work_uses_the_end() {
     let graph = graph(&processes, &ends);
     for (at_it, readers) in [(11, [11]), (12, [12])] {
         let diagnosis = Diagnosis { waits: vec![reads(at_it, 1, 0)], findings: Vec::new() };
-        let drawing = draw(&graph, &diagnosis);
-        assert_eq!(pids(&drawing.flows[0], Side::Read), readers);
+        let dataflow = analyze(&graph, &NO_THREADS, &diagnosis);
+        assert_eq!(pids(&dataflow.flows[0], Side::Read), readers);
     }
 }
 
@@ -260,9 +260,9 @@ fn who_is_to_blame_may_wait_as_well() {
     let told = |fault: Fault| {
         let finding = Finding { fault, tasks: vec![task(10), task(11)], pipes: vec![id(1)], doubts: Vec::new() };
         let diagnosis = Diagnosis { waits: vec![wait(10, R), wait(11, W)], findings: vec![finding] };
-        let drawing = draw(&graph, &diagnosis);
-        let marks = [10, 11].map(|pid| drawing.marks[&Pid(pid)].iter().map(|mark| mark.trouble).collect::<Vec<_>>());
-        (marks, drawing.flows[0].writers[0].leaked)
+        let dataflow = analyze(&graph, &NO_THREADS, &diagnosis);
+        let marks = [10, 11].map(|pid| dataflow.marks[&Pid(pid)].iter().map(|mark| mark.kind).collect::<Vec<_>>());
+        (marks, dataflow.flows[0].writers[0].leaked)
     };
     let (pipe, patient) = (id(1), false);
     let leaked = Fault::LeakedWriteEnd { pipe, readers: vec![task(10)], holders: Vec::new(), patient };
@@ -271,16 +271,75 @@ fn who_is_to_blame_may_wait_as_well() {
     assert_eq!(told(stalled), ([vec![MarkKind::StalledReader], vec![MarkKind::BlockedWriter]], false));
 }
 
+/// Threads of these processes: some wait for a child, the others for time to pass.
+fn threads(await_children: &[u32], sleep: &[u32]) -> BTreeMap<Pid, ThreadGroup> {
+    use crate::judge::processes::tests::{group, sleeps};
+    use crate::model::{Children, SleepOn, TaskState, WaitTarget};
+    let waits = TaskState::Waits { causes: vec![WaitTarget::Children(Children::All)], besides: None };
+    let awaits = await_children.iter().map(|pid| group(*pid, 1, waits.clone()));
+    awaits.chain(sleep.iter().map(|pid| group(*pid, 1, sleeps(SleepOn::Timer)))).collect()
+}
+
+/// As `assert_flow`, of whom it is known who waits for a child and who is at work.
+#[track_caller]
+fn assert_flow_of(
+    (await_children, sleep): (&[u32], &[u32]),
+    processes: &[Who],
+    ends: &[End],
+    writers: &[u32],
+    readers: &[u32],
+) {
+    let dataflow = analyze(&graph(processes, ends), &threads(await_children, sleep), &Diagnosis::default());
+    let flow = &dataflow.flows[0];
+    let who = format!("{await_children:?} wait for a child, {sleep:?} sleep");
+    assert_eq!((pids(flow, Side::Write), pids(flow, Side::Read)), (writers.to_vec(), readers.to_vec()), "{who}");
+}
+
 #[test]
 fn shell_behind_a_substitution_only_waits() {
     // tee >(grep x | sort) | wc: the shell of the substitution is a child of tee, and has its output too.
     let processes = [(10, 9, 10, "tee /dev/fd/63"), (11, 10, 10, "bash"), (12, 9, 10, "wc")];
-    let graph = graph(&processes, &[(1, 10, 1, W), (1, 11, 1, W), (1, 12, 0, R)]);
-    let waits = |pid: u32| Wait { subject: Subject::Child, ..reads(pid, 1, 0) };
-    for (idle, writers) in [(&[11][..], [10]), (&[10, 11], [11]), (&[10], [11])] {
-        let diagnosis = Diagnosis { waits: idle.iter().map(|pid| waits(*pid)).collect(), findings: Vec::new() };
-        assert_eq!(pids(&draw(&graph, &diagnosis).flows[0], Side::Write), writers, "{idle:?} wait for a child");
+    let ends = [(1, 10, 1, W), (1, 11, 1, W), (1, 12, 0, R)];
+    assert_flow_of((&[11], &[10]), &processes, &ends, &[10], &[12]);
+    assert_flow_of((&[10, 11], &[]), &processes, &ends, &[11], &[12]);
+    assert_flow_of((&[10], &[11]), &processes, &ends, &[11], &[12]);
+}
+
+#[test]
+fn output_is_of_the_program_and_of_what_it_started() {
+    // tee >(grep x) | cat, with grep in a job of its own or not.
+    for job in [10, 11] {
+        let processes = [(10, 9, 10, "tee /dev/fd/63"), (11, 10, job, "grep x"), (12, 9, 10, "cat")];
+        let ends = [(1, 10, 1, W), (1, 11, 1, W), (1, 12, 0, R)];
+        assert_flow_of((&[], &[10, 11]), &processes, &ends, &[10, 11], &[12]);
+        // Of processes whose threads could not be read, kinship decides.
+        assert_flow(&processes, &ends, &[11], &[12]);
     }
+}
+
+#[test]
+fn input_is_of_the_program_that_it_was_given_to() {
+    // sleep 6000 | diff <(sleep 6001) -
+    let processes = [(10, 9, 10, "sleep 6000"), (11, 9, 10, "diff /dev/fd/63 -"), (12, 11, 10, "sleep 6001")];
+    let ends = [(1, 10, 1, W), (1, 11, 0, R), (1, 12, 0, R)];
+    assert_flow_of((&[], &[10, 11, 12]), &processes, &ends, &[10], &[11]);
+    // But a shell gives its input to the program that it waits for, as in `gen | (cat; true)`.
+    assert_flow_of((&[11], &[10, 12]), &processes, &ends, &[10], &[12]);
+    // And who is seen to read it is a reader, too.
+    let dataflow = analyze(
+        &graph(&processes, &ends),
+        &threads(&[], &[10, 11]),
+        &Diagnosis { waits: vec![reads(12, 1, 0)], findings: Vec::new() },
+    );
+    assert_eq!(pids(&dataflow.flows[0], Side::Read), [11, 12]);
+}
+
+#[test]
+fn worker_in_a_session_of_its_own_gives_a_shared_pipe_its_direction() {
+    // Two have both ends, and 12 has kept only the read end.
+    let processes = [(10, 9, 10, "server"), (11, 10, 10, "server"), (12, 10, 12, "server")];
+    let ends = [(1, 10, 3, R), (1, 10, 4, W), (1, 11, 3, R), (1, 11, 4, W), (1, 12, 3, R)];
+    assert_flow(&processes, &ends, &[10], &[12]);
 }
 
 /// Ten writers on one pipe and ten readers are twenty arrows, and not a hundred; counted only where nothing else is drawn of them.
@@ -288,21 +347,21 @@ fn shell_behind_a_substitution_only_waits() {
 fn many_to_many_goes_through_the_pipe() {
     let processes: Vec<Who> = (1..=30).map(|pid| (pid, 100, pid, "x")).collect();
     let some: Vec<End> = (1..=5).map(|pid| (1, pid, 5, W)).chain((11..=15).map(|pid| (1, pid, 5, R))).collect();
-    let drawing = draw(&graph(&processes, &some), &Diagnosis::default());
-    assert_eq!(Layout::of(&drawing).arrows().count(), 10);
+    let dataflow = analyze(&graph(&processes, &some), &NO_THREADS, &Diagnosis::default());
+    assert_eq!(Layout::of(&dataflow).arrows().count(), 10);
     let many: Vec<End> = (1..=10).map(|pid| (1, pid, 5, W)).chain((11..=20).map(|pid| (1, pid, 5, R))).collect();
-    let drawing = draw(&graph(&processes, &many), &Diagnosis::default());
-    let layout = Layout::of(&drawing);
+    let dataflow = analyze(&graph(&processes, &many), &NO_THREADS, &Diagnosis::default());
+    let layout = Layout::of(&dataflow);
     assert_eq!(layout.arrows().count(), 0);
-    assert_eq!(layout.pipelines[0].roots, [Spot::Junction(id(1))]);
+    assert_eq!(layout.pipelines[0].roots, [Node::Junction(id(1))]);
     // Counted workers between two pipes join these.
     let mut workers: Vec<End> = vec![(1, 1, 5, W), (2, 30, 5, R)];
     workers.extend((11..=20).flat_map(|pid| [(1, pid, 5, R), (2, pid, 6, W)]));
-    let drawing = draw(&graph(&processes, &workers), &Diagnosis::default());
-    let layout = Layout::of(&drawing);
+    let dataflow = analyze(&graph(&processes, &workers), &NO_THREADS, &Diagnosis::default());
+    let layout = Layout::of(&dataflow);
     let arrows: Vec<_> = layout.arrows().map(|arrow| (arrow.from, arrow.to)).collect();
-    let [first, second] = [1, 2].map(|pipe| Spot::Junction(id(pipe)));
-    assert_eq!(arrows, [(Spot::Process(Pid(1)), first), (first, second), (second, Spot::Process(Pid(30)))]);
+    let [first, second] = [1, 2].map(|pipe| Node::Junction(id(pipe)));
+    assert_eq!(arrows, [(Node::Process(Pid(1)), first), (first, second), (second, Node::Process(Pid(30)))]);
     assert_eq!(layout.pipelines.len(), 1);
 }
 
@@ -321,18 +380,18 @@ fn reach_is_up_and_down_but_not_to_those_beside() {
         (4, 6, 1, W),
         (4, 5, 0, R),
     ];
-    let drawing = draw(&graph(&processes, &ends), &Diagnosis::default());
+    let dataflow = analyze(&graph(&processes, &ends), &NO_THREADS, &Diagnosis::default());
     let reach = |pid: u32| -> Vec<u64> {
         let pids = [Pid(pid)].into();
         let held = ends.iter().filter(|end| end.1 == pid).map(|end| id(end.0)).collect();
-        within_reach(&drawing, &held, Some(&pids)).into_iter().map(PipeId::inode).collect()
+        within_reach(&dataflow, &held, Some(&pids)).into_iter().map(PipeId::inode).collect()
     };
     assert_eq!(reach(1), [1, 2]);
     assert_eq!(reach(2), [1, 2, 4]);
     assert_eq!(reach(3), [1, 2, 3, 4]);
     assert_eq!(reach(6), [1, 2, 4]);
     assert_eq!(reach(4), [3]);
-    let of_pipe: Vec<u64> = within_reach(&drawing, &[id(2)].into(), None).into_iter().map(PipeId::inode).collect();
+    let of_pipe: Vec<u64> = within_reach(&dataflow, &[id(2)].into(), None).into_iter().map(PipeId::inode).collect();
     assert_eq!(of_pipe, [1, 2, 4]);
 }
 
@@ -351,10 +410,10 @@ fn circles_begin_with_their_first_process() {
         (4, 5, 3, R),
         (4, 5, 4, W),
     ];
-    let drawing = draw(&graph(&processes, &ends), &Diagnosis::default());
-    let layout = Layout::of(&drawing);
+    let dataflow = analyze(&graph(&processes, &ends), &NO_THREADS, &Diagnosis::default());
+    let layout = Layout::of(&dataflow);
     let roots: Vec<_> = layout.pipelines.iter().map(|pipeline| pipeline.roots.clone()).collect();
-    assert_eq!(roots, [[Spot::Process(Pid(3))], [Spot::Process(Pid(5))]]);
-    let [one, three, four] = [1, 3, 4].map(|pid| Spot::Process(Pid(pid)));
-    assert!(layout.is_circle(three, four) && !layout.is_circle(four, one));
+    assert_eq!(roots, [[Node::Process(Pid(3))], [Node::Process(Pid(5))]]);
+    let [one, three, four] = [1, 3, 4].map(|pid| Node::Process(Pid(pid)));
+    assert!(layout.is_cycle(three, four) && !layout.is_cycle(four, one));
 }

@@ -2,13 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
 use proptest::prelude::*;
 
 use super::*;
 use crate::model::{AccessMode, Coverage, Device, Endpoint, Fd, Host, Pid, PipeId, Tid};
 
-fn snapshot(ends: Vec<SeenEnd>) -> Snapshot {
+fn snapshot(ends: Vec<RawEndpoint>) -> Snapshot {
     let coverage = Coverage {
         proc_root: "/proc".into(),
         processes: 0,
@@ -21,7 +20,7 @@ fn snapshot(ends: Vec<SeenEnd>) -> Snapshot {
     };
     Snapshot {
         host: Host::default(),
-        taken_at: Timestamp::UNIX_EPOCH,
+        taken_at: jiff::Timestamp::UNIX_EPOCH,
         coverage,
         limits: crate::model::PipeLimits::default(),
         pipefs: None,
@@ -40,16 +39,16 @@ fn pipe_id() -> impl Strategy<Value = PipeId> {
     })
 }
 
-fn seen_end() -> impl Strategy<Value = SeenEnd> {
+fn seen_end() -> impl Strategy<Value = RawEndpoint> {
     let access = prop_oneof![Just(AccessMode::Read), Just(AccessMode::Write), Just(AccessMode::ReadWrite)];
     (pipe_id(), 1..6_u32, proptest::option::of(1..3_u32), 0..6_u32, access).prop_map(|(pipe, pid, tid, fd, access)| {
         let end = Endpoint { pid: Pid(pid), tid: tid.map(Tid), fd: Fd(fd), access, flags: None };
-        SeenEnd { pipe, end, path: None, deleted: false, file: None }
+        RawEndpoint { pipe, end, path: None, deleted: false, file: None }
     })
 }
 
 /// Sightings of which no two are of one descriptor.
-fn distinct_ends() -> impl Strategy<Value = Vec<SeenEnd>> {
+fn distinct_ends() -> impl Strategy<Value = Vec<RawEndpoint>> {
     proptest::collection::vec(seen_end(), 0..40).prop_map(|mut ends| {
         let mut known = BTreeSet::new();
         ends.retain(|seen| known.insert(seen.end.key()));
@@ -60,7 +59,7 @@ fn distinct_ends() -> impl Strategy<Value = Vec<SeenEnd>> {
 #[test]
 fn a_name_that_still_leads_to_the_fifo_is_preferred() {
     let pipe = PipeId::Fifo { device: Device { major: 0, minor: 26 }, inode: 7 };
-    let seen = |pid, path: &str| SeenEnd {
+    let seen = |pid, path: &str| RawEndpoint {
         pipe,
         end: Endpoint { pid: Pid(pid), tid: None, fd: Fd(3), access: AccessMode::Read, flags: None },
         path: Some(path.into()),
@@ -96,11 +95,11 @@ proptest! {
     fn order_and_repetition_do_not_matter(ends in proptest::collection::vec(seen_end(), 0..30).prop_shuffle(), seed in any::<u64>()) {
         // One descriptor may be sighted twice with two accesses of one pipe only if it changed: keep what the kernel can show.
         let mut accesses = BTreeMap::new();
-        let ends: Vec<SeenEnd> = ends.into_iter().map(|mut seen| {
+        let ends: Vec<RawEndpoint> = ends.into_iter().map(|mut seen| {
             seen.end.access = *accesses.entry((seen.end.key(), seen.pipe)).or_insert(seen.end.access);
             seen
         }).collect();
-        let mut other: Vec<SeenEnd> = ends.iter().chain(&ends).cloned().collect();
+        let mut other: Vec<RawEndpoint> = ends.iter().chain(&ends).cloned().collect();
         let length = other.len().max(1);
         other.rotate_left(usize::try_from(seed % 1000).unwrap() % length);
         other.reverse();

@@ -1,61 +1,51 @@
 //! What each thread of a process is doing, and what it waits for if it waits: from its system call and the place in the kernel
 //! where it sleeps, each checking the other.
 //!
-//! Nothing is judged here: who could end a wait, `why` tells. Where the system call may not be read, the place alone is what is told.
+//! Nothing is judged here, not even which process could end a wait. Where the system call may not be read, the place alone counts.
 
+use std::cell::OnceCell;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use procfs::FromBufRead as _;
 use procfs::process::{MMPermissions, MemoryMaps};
 use rustix::fs::CWD;
+use rustix::io::Errno;
 
-use super::child::Family;
-use super::fd_table::{Context, Table, Walk};
-use super::opening::Start;
+use super::children::{ChildPids, children};
+use super::fd_dir::{FdDir, Table};
+use super::fifo_path::PathBase;
+use super::heartbeat::ScanStep;
 use super::process::ProcessDir;
 use super::root::{PF_EXITING, PF_KTHREAD, numbers_in, open_listing, read_small};
+use super::scanner::Context;
 use super::syscall::{self, Abi, Call, Line, OpenArgument};
-use super::watch::Step;
 use super::wchan::{self, Place};
-use super::{child, memory, parse};
+use super::{memory, parse};
 use crate::model::{
     AccessMode, AlternativeWake, Children, Fd, Fingerprint, OpenFlags, Operation, Pid, PipeId, PipeWait, Sleep,
     SleepOn, Task, TaskId, TaskState, ThreadGroup, Tid, WaitTarget,
 };
 
 /// All threads of a process; none for a kernel thread, and for a process that has ended.
-pub(super) fn thread_group(pid: Pid, context: &mut Context<'_>) -> Option<ThreadGroup> {
+pub(super) fn thread_group(pid: Pid, context: &Context<'_>) -> Option<ThreadGroup> {
     let process = Arc::new(ProcessDir::open(context.scanner, pid).ok()?);
     let stat = parse::stat(&process.text("stat"));
     if stat.flags.is_some_and(|flags| flags & PF_KTHREAD != 0) {
         return None;
     }
     let status = parse::status(&process.text("status"));
-    let tids: Vec<Tid> = match open_listing(process.dir(), c"task").and_then(numbers_in) {
-        Ok(tids) => tids.into_iter().map(Tid).collect(),
-        // A saved tree need not have the threads.
-        Err(_) if context.scanner.root.real.is_none() => vec![Tid(pid.0)],
-        Err(_) => Vec::new(),
+    let files = task_files(&process, &stat, status.switches, context);
+    // `epoll_ctl(2)` may hold the lock of the epoll while a file system does not answer, and its fdinfo waits for that lock.
+    let reads_epolls =
+        files.iter().all(|task| task.state != Some('D') && !task.fingerprint.wchan.starts_with(b"request_wait_answer"));
+    let child_pids = ChildPids::new(&process, status.level());
+    let look = |task| {
+        let (process, child_pids) = (&process, &child_pids);
+        Look { context, process, child_pids, reads_epolls, table: OnceCell::new(), task }.task()
     };
-    // Of a single thread, the files of the process tell the same, and stat is read already.
-    let single = tids == [Tid(pid.0)];
-    let looks: Vec<Look<'_>> = if single {
-        vec![Look::new(&process, TaskId { pid, tid: Tid(pid.0) }, String::new(), &stat, status.switches)]
-    } else {
-        let look = |tid: Tid| {
-            let dir = format!("task/{tid}/");
-            let stat = parse::stat(&process.text(&format!("{dir}stat")));
-            let switches = parse::status(&process.text(&format!("{dir}status"))).switches;
-            Look::new(&process, TaskId { pid, tid }, dir, &stat, switches)
-        };
-        tids.into_iter().map(look).collect()
-    };
-    // Whoever changes an epoll may hold its lock while a file system does not answer, and its fdinfo waits for that lock.
-    let epolls =
-        looks.iter().all(|look| look.state != Some('D') && !look.trace.wchan.starts_with(b"request_wait_answer"));
-    let family = Family::of(&process, status.level());
-    let mut tasks: Vec<Task> = looks.into_iter().filter_map(|look| look.task(epolls, &family, context)).collect();
+    let mut tasks: Vec<Task> = files.into_iter().filter_map(look).collect();
     tasks.sort_unstable_by_key(|task| task.id);
     let is_init = status.ns_pids.last().copied().unwrap_or(pid.0) == 1;
     Some(ThreadGroup {
@@ -63,79 +53,117 @@ pub(super) fn thread_group(pid: Pid, context: &mut Context<'_>) -> Option<Thread
         parent: stat.ppid.map(Pid),
         pgid: stat.pgid,
         sid: stat.sid,
-        command: stat.command,
+        command: stat.command.into(),
         tracer: status.tracer.map(Pid),
-        // Of whom it is not known, it may be any.
+        // Where it is not known, it may be any.
         catches: status.catches.unwrap_or(u64::MAX),
         blocks: status.blocks.unwrap_or(u64::MAX),
-        adopts: is_init.then(|| child::of_thread(&process, Tid(pid.0))),
+        adopts: is_init.then(|| children(&process, Tid(pid.0))),
         tasks,
     })
 }
 
 /// One thread, as its small files show it.
-struct Look<'a> {
-    process: &'a Arc<ProcessDir>,
+struct TaskFiles {
     id: TaskId,
     /// The directory of its files, below the process.
     dir: String,
     state: Option<char>,
     flags: u32,
-    trace: Fingerprint,
+    fingerprint: Fingerprint,
 }
 
-impl<'a> Look<'a> {
-    fn new(process: &'a Arc<ProcessDir>, id: TaskId, dir: String, stat: &parse::Stat, switches: Option<u64>) -> Self {
+/// Reads the small files of all threads. Of a single thread, the files of the process say the same, and stat is read already.
+fn task_files(
+    process: &ProcessDir,
+    leader: &parse::Stat,
+    switches: Option<u64>,
+    context: &Context<'_>,
+) -> Vec<TaskFiles> {
+    let pid = process.pid;
+    let tids = match open_listing(process.dir(), c"task").and_then(numbers_in) {
+        Ok(tids) => tids,
+        // A saved tree need not have the threads.
+        Err(_) if !context.scanner.root.is_real() => vec![pid.0],
+        Err(_) => Vec::new(),
+    };
+    if tids == [pid.0] {
+        return vec![TaskFiles::read(process, Tid(pid.0), String::new(), leader, switches)];
+    }
+    let read = |tid| {
+        let dir = format!("task/{tid}/");
+        let stat = parse::stat(&process.text(&format!("{dir}stat")));
+        let switches = parse::status(&process.text(&format!("{dir}status"))).switches;
+        TaskFiles::read(process, Tid(tid), dir, &stat, switches)
+    };
+    tids.into_iter().map(read).collect()
+}
+
+impl TaskFiles {
+    fn read(process: &ProcessDir, tid: Tid, dir: String, stat: &parse::Stat, switches: Option<u64>) -> Self {
         let text = |name: &str| process.text(&format!("{dir}{name}"));
-        let trace = Fingerprint { started: stat.start_time, syscall: text("syscall"), wchan: text("wchan"), switches };
-        Self { process, id, state: stat.state, flags: stat.flags.unwrap_or_default(), trace, dir }
+        let fingerprint =
+            Fingerprint { started: stat.start_time, syscall: text("syscall"), wchan: text("wchan"), switches };
+        let id = TaskId { pid: process.pid, tid };
+        Self { id, state: stat.state, flags: stat.flags.unwrap_or_default(), fingerprint, dir }
     }
+}
 
-    fn text(&self, name: &str) -> Vec<u8> {
-        self.process.text(&format!("{}{name}", self.dir))
-    }
+/// A look at one thread.
+struct Look<'a> {
+    context: &'a Context<'a>,
+    process: &'a Arc<ProcessDir>,
+    child_pids: &'a ChildPids<'a>,
+    /// Whether fdinfo of an epoll may be read without the risk that it hangs.
+    reads_epolls: bool,
+    /// The fd table, opened when a descriptor is first asked for.
+    table: OnceCell<(Table, Option<OwnedFd>)>,
+    task: TaskFiles,
+}
 
-    /// What it is doing; none if it has ended.
-    fn task(self, epolls: bool, family: &Family<'_>, context: &mut Context<'_>) -> Option<Task> {
-        context.watch.doing(Step::Task(self.id.tid));
-        let doing = match self.state {
+impl Look<'_> {
+    /// What the thread is doing; none if it has ended.
+    fn task(self) -> Option<Task> {
+        self.context.heartbeat.enter(ScanStep::Task(self.task.id.tid));
+        let doing = match self.task.state {
             Some('Z' | 'X' | 'x') => return None,
-            // It is going away, or could not be read: it is not left out, since it might be the one who is awake.
+            // It is going away, or could not be read. It is not left out, since it might be the one that is awake.
             None => TaskState::Unknown,
-            _ if context.skip.tasks.contains(&self.id.tid) => TaskState::Unknown,
+            _ if self.context.timed_out.contains(ScanStep::Task(self.task.id.tid)) => TaskState::Unknown,
             Some('R') => TaskState::Runs,
             Some('T') => TaskState::Stopped,
             Some('t') => TaskState::Traced,
-            _ if self.flags & PF_EXITING != 0 => TaskState::Exits,
-            _ => self.asleep(epolls, family, context),
+            _ if self.task.flags & PF_EXITING != 0 => TaskState::Exits,
+            _ => self.asleep(),
         };
-        let waits = matches!(doing, TaskState::Waits { .. });
-        let idle = waits.then(|| self.idle(context)).flatten();
-        Some(Task { id: self.id, doing, idle, trace: self.trace })
+        let idle = if matches!(doing, TaskState::Waits { .. }) { self.idle() } else { None };
+        Some(Task { id: self.task.id, doing, idle, trace: self.task.fingerprint })
     }
 
-    /// For how long it has not run: on the scheduler's clock, of which our own thread, which runs now, tells the time.
-    fn idle(&self, context: &Context<'_>) -> Option<Duration> {
-        let root = &context.scanner.root;
-        root.real.as_ref()?;
+    /// For how long it has not run: on the scheduler's clock, of which our own thread, which runs now, gives the time.
+    fn idle(&self) -> Option<Duration> {
+        let root = &self.context.scanner.root;
+        if !root.is_real() {
+            return None;
+        }
         // In our own proc: that of another PID namespace does not list us, and the clock is the same.
         let own = read_small(CWD, c"/proc/thread-self/sched").or_else(|_| root.read("thread-self/sched"));
         let now = parse::exec_start(&own.ok()?)?;
         // It is 0 after the thread was moved to another processor (`migrate_task_rq_fair` in kernel/sched/fair.c).
-        now.checked_sub(parse::exec_start(&self.text("sched")).filter(|start| !start.is_zero())?)
+        let last_run = parse::exec_start(&self.process.text(&format!("{}sched", self.task.dir)))?;
+        now.checked_sub(Some(last_run).filter(|start| !start.is_zero())?)
     }
 
-    /// What a thread that sleeps waits for.
-    fn asleep(&self, epolls: bool, family: &Family<'_>, context: &mut Context<'_>) -> TaskState {
-        let place = wchan::place(&self.trace.wchan);
-        let line = syscall::line(&self.trace.syscall);
+    fn asleep(&self) -> TaskState {
+        let place = wchan::place(&self.task.fingerprint.wchan);
+        let line = syscall::line(&self.task.fingerprint.syscall);
         let (place, line) = match (place, line) {
             (_, Some(Line::Running)) => return TaskState::Runs,
             (Some(Place::Stopped), _) => return TaskState::Stopped,
             (Some(Place::Traced), _) => return TaskState::Traced,
             (Some(Place::Frozen), _) => return TaskState::Frozen,
-            // Nobody sleeps there uninterruptibly: so shows a thread that a control group of version 1 froze where it was.
-            (Some(place), _) if self.state == Some('D') && place.is_interruptible() => return TaskState::Frozen,
+            // No thread sleeps there uninterruptibly: so shows one that a control group of version 1 froze where it was.
+            (Some(place), _) if self.task.state == Some('D') && place.is_interruptible() => return TaskState::Frozen,
             (None, None) => return TaskState::Unknown,
             (place, line) => (place.unwrap_or(Place::Elsewhere), line),
         };
@@ -143,18 +171,18 @@ impl<'a> Look<'a> {
             return self.by_place(place);
         };
         let Line::Call(number, arguments) = line else {
-            return self.sleeps(SleepOn::Other, None, context);
+            return self.sleeps(SleepOn::Other, None);
         };
-        let abis = if context.scanner.root.real.is_some() { Abi::of_machine() } else { Abi::ALL };
+        let abis = if self.context.scanner.root.is_real() { Abi::of_machine() } else { Abi::ALL };
         let mut calls = abis.iter().filter_map(|abi| syscall::decode(*abi, number, arguments));
         match calls.find(|call| place.fits(*call)) {
-            Some(call) => self.in_call(call, place, epolls, family, context),
-            // The number does not tell what the place does, so it is the place that is believed.
+            Some(call) => self.in_call(call, place),
+            // The number does not say what the place does, so the place is believed.
             None => self.by_place(place),
         }
     }
 
-    /// What can be told where only the place is known: what it does at a pipe, but not at which.
+    /// What can be said where only the place is known: what it does at a pipe, but not at which.
     fn by_place(&self, place: Place) -> TaskState {
         let (operation, access) = match place {
             Place::PipeRead | Place::PipeReadable => (Operation::Read, AccessMode::Read),
@@ -167,39 +195,26 @@ impl<'a> Look<'a> {
         TaskState::Waits { causes: vec![WaitTarget::Pipe(wait)], besides: self.lock() }
     }
 
-    fn in_call(
-        &self,
-        call: Call,
-        place: Place,
-        epolls: bool,
-        family: &Family<'_>,
-        context: &mut Context<'_>,
-    ) -> TaskState {
+    fn in_call(&self, call: Call, place: Place) -> TaskState {
         match (place, call) {
-            (Place::PipeRead | Place::Pipe, Call::Read(fd)) => self.at_pipe(Operation::Read, fd, context),
-            (Place::PipeWrite | Place::Pipe, Call::Write(fd)) => self.at_pipe(Operation::Write, fd, context),
-            (Place::PipeReadable, Call::Move(fd, _) | Call::Vmsplice(fd)) => self.at_pipe(Operation::Read, fd, context),
-            (Place::PipeWritable, Call::Move(_, fd) | Call::Vmsplice(fd)) => {
-                self.at_pipe(Operation::Write, fd, context)
-            }
-            (Place::FifoOpen, Call::Open { dir, path, flags }) => self.at_open(dir, path, flags, context),
+            (Place::PipeRead | Place::Pipe, Call::Read(fd)) => self.at_pipe(Operation::Read, fd),
+            (Place::PipeWrite | Place::Pipe, Call::Write(fd)) => self.at_pipe(Operation::Write, fd),
+            (Place::PipeReadable, Call::Move(fd, _) | Call::Vmsplice(fd)) => self.at_pipe(Operation::Read, fd),
+            (Place::PipeWritable, Call::Move(_, fd) | Call::Vmsplice(fd)) => self.at_pipe(Operation::Write, fd),
+            (Place::FifoOpen, Call::Open { dir, path, flags }) => self.at_open(dir, path, flags),
             (Place::Poll, Call::Poll { array, count, timeout }) => {
-                self.at_poll(memory::poll(self.process, array, count), timeout, context)
+                self.at_poll(memory::poll(self.process, array, count), timeout)
             }
             // Only poll(2) goes on in this way after a stop, with its own arguments (`do_restart_poll` in fs/select.c).
             (Place::Poll, Call::Restart([array, count, timeout, ..])) => {
-                let timeout = timeout & 0x8000_0000 == 0;
-                self.at_poll(memory::poll(self.process, array, count), timeout, context)
+                self.at_poll(memory::poll(self.process, array, count), timeout & 0x8000_0000 == 0)
             }
             (Place::Poll, Call::Select { bits, sets, timeout }) => {
-                self.at_poll(memory::select(self.process, bits, sets), timeout, context)
+                self.at_poll(memory::select(self.process, bits, sets), timeout)
             }
-            (Place::Epoll, Call::Epoll { fd, timeout }) => {
-                let set = if epolls { self.epoll(fd, context) } else { None };
-                self.at_poll(set, timeout, context)
-            }
+            (Place::Epoll, Call::Epoll { fd, timeout }) => self.at_poll(self.epoll(fd), timeout),
             (Place::Child, Call::Wait(Children::One(number))) => {
-                let child = family.known_as(number, &context.scanner.root);
+                let child = self.child_pids.resolve(number, &self.context.scanner.root);
                 waits(WaitTarget::Children(child.map_or(Children::All, Children::One)))
             }
             (Place::Child, Call::Wait(which)) => waits(WaitTarget::Children(which)),
@@ -207,78 +222,65 @@ impl<'a> Look<'a> {
                 waits(WaitTarget::Threads)
             }
             // In the middle of a call on a pipe, and asleep where no pipe is: it holds the lock of the pipe.
-            (Place::Elsewhere, Call::Move(from, to)) => {
-                let pipe = self.end(from, context).or_else(|| self.end(to, context));
-                self.in_middle(pipe.map(|(pipe, _)| pipe), to, context)
-            }
-            (Place::Elsewhere, Call::Write(fd) | Call::Read(fd)) => {
-                let pipe = self.end(fd, context);
-                self.in_middle(pipe.map(|(pipe, _)| pipe), fd, context)
-            }
-            _ => self.sleeps(sleep_on(place), None, context),
+            (Place::Elsewhere, Call::Move(from, to)) => self.in_middle(self.end(from).or_else(|| self.end(to)), to),
+            (Place::Elsewhere, Call::Write(fd) | Call::Read(fd)) => self.in_middle(self.end(fd), fd),
+            _ => self.sleeps(sleep_on(place), None),
         }
     }
 
     /// In read(2), write(2) or a splice, asleep in the pipe itself.
-    fn at_pipe(&self, operation: Operation, fd: Fd, context: &mut Context<'_>) -> TaskState {
+    fn at_pipe(&self, operation: Operation, fd: Fd) -> TaskState {
         let access = if operation == Operation::Read { AccessMode::Read } else { AccessMode::Write };
         // The number may have been closed, and used again, while the call goes on.
-        let pipe = self.end(fd, context).filter(|(_, own)| *own == access || *own == AccessMode::ReadWrite);
-        let wait = PipeWait {
-            operation,
-            access,
-            fd: pipe.is_some().then_some(fd),
-            pipe: pipe.map(|(pipe, _)| pipe),
-            path: None,
-        };
+        let pipe = self.end(fd).filter(|(_, own)| *own == access || *own == AccessMode::ReadWrite);
+        let (fd, pipe) = pipe.map(|(pipe, _)| (fd, pipe)).unzip();
+        let wait = PipeWait { operation, access, fd, pipe, path: None };
         TaskState::Waits { causes: vec![WaitTarget::Pipe(wait)], besides: self.lock() }
     }
 
     /// Uninterruptible in a pipe: it waits for the lock, not for data.
     fn lock(&self) -> Option<AlternativeWake> {
-        (self.state == Some('D')).then_some(AlternativeWake::Lock)
+        (self.task.state == Some('D')).then_some(AlternativeWake::Lock)
     }
 
-    fn in_middle(&self, pipe: Option<PipeId>, fd: Fd, context: &mut Context<'_>) -> TaskState {
+    fn in_middle(&self, pipe: Option<(PipeId, AccessMode)>, fd: Fd) -> TaskState {
         match pipe {
-            Some(pipe) => self.sleep(SleepOn::FileInPipe(pipe), Some(fd), None),
-            None => self.sleeps(SleepOn::Other, Some(fd), context),
+            Some((pipe, _)) => self.sleep(SleepOn::FileInPipe { pipe }, Some(fd), None),
+            None => self.sleeps(SleepOn::Other, Some(fd)),
         }
     }
 
-    fn at_open(&self, dir: Option<Fd>, path: u64, flags: OpenArgument, context: &mut Context<'_>) -> TaskState {
+    fn at_open(&self, dir: Option<Fd>, path: u64, flags: OpenArgument) -> TaskState {
         let flags = match flags {
             OpenArgument::Flags(flags) => Some(flags),
             // The first member of struct open_how, of 64 bits.
-            OpenArgument::HiddenVia(address) => memory::memory(self.process, address, 8)
+            OpenArgument::OpenHow(address) => memory::memory(self.process, address, 8)
                 .and_then(|bytes| bytes.try_into().ok())
                 .and_then(|bytes| u32::try_from(u64::from_ne_bytes(bytes)).ok()),
         };
         let path = memory::string(self.process, path);
-        let start = Start { process: self.process, thread: &self.dir, dir };
-        context.watch.doing(Step::Path(self.id.tid));
+        let base = PathBase { process: self.process, thread: &self.task.dir, dir };
+        let step = ScanStep::Path(self.task.id.tid);
         let pipe = match &path {
-            Some(path) if !context.skip.paths.contains(&self.id.tid) => start.fifo(path, &context.scanner.root),
+            Some(path) if !self.context.timed_out.contains(step) => {
+                self.context.heartbeat.during(step, || base.fifo(path, &self.context.scanner.root))
+            }
             _ => None,
         };
-        context.watch.doing(Step::Task(self.id.tid));
-        let path = path.map(|path| start.name(path));
+        let path = path.map(|path| base.name(path).into());
         let access = flags.and_then(|flags| OpenFlags(flags).access()).unwrap_or(AccessMode::ReadWrite);
         waits(WaitTarget::Pipe(PipeWait { operation: Operation::Open, access, fd: None, pipe, path }))
     }
 
-    /// In a poll of these descriptors; of something that could not be read where they are none.
-    fn at_poll(&self, set: Option<Vec<Fd>>, timeout: bool, context: &mut Context<'_>) -> TaskState {
+    /// In a poll of these descriptors; none where they could not be read.
+    fn at_poll(&self, set: Option<Vec<Fd>>, timeout: bool) -> TaskState {
         let all = set.as_ref().map_or(0, Vec::len);
-        let causes: Vec<WaitTarget> = set
-            .iter()
-            .flatten()
-            .filter_map(|fd| {
-                let (pipe, access) = self.end(*fd, context)?;
-                let wait = PipeWait { operation: Operation::Poll, access, fd: Some(*fd), pipe: Some(pipe), path: None };
-                Some(WaitTarget::Pipe(wait))
-            })
-            .collect();
+        let cause = |fd: &Fd| {
+            let (pipe, access) = self.end(*fd)?;
+            let wait = PipeWait { operation: Operation::Poll, access, fd: Some(*fd), pipe: Some(pipe), path: None };
+            Some(WaitTarget::Pipe(wait))
+        };
+        let causes: Vec<WaitTarget> = set.iter().flatten().filter_map(cause).collect();
         if causes.is_empty() {
             let on = match set {
                 None => SleepOn::SomeFiles,
@@ -291,20 +293,19 @@ impl<'a> Look<'a> {
         TaskState::Waits { causes, besides: timeout.then_some(AlternativeWake::Timeout).or(files) }
     }
 
-    /// What an epoll watches; none where a file of it cannot be told, since its number is another's by now.
-    fn epoll(&self, epoll: Fd, context: &mut Context<'_>) -> Option<Vec<Fd>> {
-        let tid = self.table(context);
-        if context.skip.fdinfos.contains(&(tid, epoll)) {
+    /// What an epoll watches; none where a file of it cannot be identified, since its number is another's by now.
+    fn epoll(&self, epoll: Fd) -> Option<Vec<Fd>> {
+        if !self.reads_epolls {
             return None;
         }
-        context.watch.doing(Step::FdInfo(tid, epoll));
-        let text = self.text(&format!("fdinfo/{epoll}"));
-        context.watch.doing(Step::Task(self.id.tid));
-        let watched = parse::epoll(&text);
-        let is_same = |fd: u32, inode: Option<u64>, context: &mut Context<'_>| {
-            self.end(Fd(fd), context).is_none_or(|(pipe, _)| Some(pipe.inode()) == inode)
+        let text = match self.fd_dir().fdinfo_text(epoll) {
+            Err(Errno::TIMEDOUT) => return None,
+            text => text.unwrap_or_default(),
         };
-        watched.iter().all(|file| is_same(file.fd, file.inode, context)).then(|| {
+        let watched = parse::epoll(&text);
+        let is_same =
+            |file: &parse::Watched| self.end(Fd(file.fd)).is_none_or(|(pipe, _)| Some(pipe.inode()) == file.inode);
+        watched.iter().all(is_same).then(|| {
             let mut fds: Vec<Fd> = watched.iter().map(|file| Fd(file.fd)).collect();
             fds.dedup();
             fds
@@ -312,27 +313,34 @@ impl<'a> Look<'a> {
     }
 
     /// The end that a descriptor of this thread is, and how it is open.
-    fn end(&self, fd: Fd, context: &mut Context<'_>) -> Option<(PipeId, AccessMode)> {
-        self.walk(context, |walk| walk.look(fd).ok().flatten()).map(|found| (found.pipe, found.end.access))
+    fn end(&self, fd: Fd) -> Option<(PipeId, AccessMode)> {
+        self.fd_dir().look(fd).ok().flatten().map(|seen| (seen.pipe, seen.end.access))
     }
 
-    /// The thread whose table it uses: by its own directory also where that is shared, so that it is surely the right one.
-    fn table(&self, context: &Context<'_>) -> Option<Tid> {
-        (context.scanner.root.real.is_some() || !self.id.is_leader()).then_some(self.id.tid)
+    fn fd_dir(&self) -> FdDir<'_> {
+        let (table, listing) = self.table.get_or_init(|| self.open_table());
+        FdDir { table, listing: listing.as_ref(), context: self.context }
     }
 
-    fn walk<T>(&self, context: &mut Context<'_>, look: impl FnOnce(&Walk<'_, '_>) -> Option<T>) -> Option<T> {
-        let mut table = Arc::new(Table { process: Arc::clone(self.process), tid: self.table(context) });
-        let listing = open_listing(self.process.dir(), table.path("fd")).or_else(|errno| {
+    /// The table that the thread uses: by its own directory also where that is shared, so that it is surely the right one.
+    fn open_table(&self) -> (Table, Option<OwnedFd>) {
+        let is_real = self.context.scanner.root.is_real();
+        let id = self.task.id;
+        let own = Table::new(self.process, (is_real || !id.is_leader()).then_some(id.tid));
+        match own.open("fd") {
+            Ok(listing) => (own, Some(listing)),
+            Err(_) if is_real => (own, None),
             // A saved tree has a table for a thread only if it is one of its own.
-            table = Arc::new(Table { process: Arc::clone(self.process), tid: None });
-            if context.scanner.root.real.is_some() { Err(errno) } else { open_listing(self.process.dir(), c"fd") }
-        });
-        look(&Walk::new(&table, Some(&listing.ok()?), context))
+            Err(_) => {
+                let shared = Table::new(self.process, None);
+                let listing = shared.open("fd").ok();
+                (shared, listing)
+            }
+        }
     }
 
-    /// Whether a futex at this address is known to this process only: in memory that no other process shares. So it is for
-    /// `pthread_join(3)`, which waits on a futex that is not marked as private.
+    /// Whether a futex at this address is in memory that no other process shares. `pthread_join(3)` waits on such a futex
+    /// without marking it as private.
     fn is_private(&self, address: u64) -> bool {
         let maps = MemoryMaps::from_buf_read(self.process.long_text("maps").as_slice());
         maps.is_ok_and(|maps| {
@@ -345,9 +353,9 @@ impl<'a> Look<'a> {
     }
 
     /// Asleep, with what its descriptor leads to.
-    fn sleeps(&self, on: SleepOn, fd: Option<Fd>, context: &mut Context<'_>) -> TaskState {
+    fn sleeps(&self, on: SleepOn, fd: Option<Fd>) -> TaskState {
         let fd = fd.or_else(|| self.descriptor());
-        let target = fd.and_then(|fd| self.walk(context, |walk| walk.link(fd).ok()));
+        let target = fd.and_then(|fd| self.fd_dir().link(fd).ok());
         let on = match target.as_deref() {
             Some(target) if on == SleepOn::Other && target.starts_with(b"socket:[") => SleepOn::Socket,
             Some(target) if on == SleepOn::Other && is_terminal(target) => SleepOn::Terminal,
@@ -358,7 +366,7 @@ impl<'a> Look<'a> {
 
     /// The descriptor that its call is about, if it is a call of a 64-bit caller on one.
     fn descriptor(&self) -> Option<Fd> {
-        let Some(Line::Call(number, arguments)) = syscall::line(&self.trace.syscall) else {
+        let Some(Line::Call(number, arguments)) = syscall::line(&self.task.fingerprint.syscall) else {
             return None;
         };
         match syscall::decode(*Abi::of_machine().first()?, number, arguments)? {
@@ -368,7 +376,8 @@ impl<'a> Look<'a> {
     }
 
     fn sleep(&self, on: SleepOn, fd: Option<Fd>, target: Option<Vec<u8>>) -> TaskState {
-        TaskState::Sleeps(Sleep { on, fd, target, place: parse::line(&self.trace.wchan).to_vec() })
+        let place = String::from_utf8_lossy(parse::line(&self.task.fingerprint.wchan)).into_owned();
+        TaskState::Sleeps(Sleep { on, fd, target: target.map(Into::into), place })
     }
 }
 

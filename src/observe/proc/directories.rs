@@ -1,14 +1,14 @@
-//! The directories above a FIFO: whom they let through to it, seen from whoever holds it. Looked up one by one, and no symbolic
-//! link is followed. Asks file systems, so that it belongs under the watch.
+//! The directories above a FIFO: which users they let through to it, seen from its holder. Looked up one by one, and no symbolic
+//! link is followed. Asks file systems, so that it must run as a step of a [`Heartbeat`](super::heartbeat::Heartbeat).
 
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, Statx, StatxFlags};
 
-use super::Scanner;
-use super::descriptor::pipe_of;
+use super::fd_dir::pipe_of;
 use super::process::ProcessDir;
-use super::root::{Real, open_dir};
+use super::root::{ProcFs, open_dir};
+use super::scanner::Scanner;
 use crate::model::{Class, Directories, Gid, PipeFile, PipeId, Uid};
 
 /// `S_IXOTH` and `S_IWOTH` of inode(7); those of the group are three bits further up.
@@ -20,9 +20,9 @@ const STICKY: u16 = 0o1000;
 
 /// What the directories on the way to a FIFO allow. None if one could not be looked at, or another file is at its end by now.
 ///
-/// The kernel tells the path from our own root directory on, if it leads there, and else from the root of the mount namespace of whoever
-/// holds it (`d_path` in `fs/d_path.c`). The holder's root is another in a container, and below that in a chroot(2): what is at the end tells
-/// which it was.
+/// The kernel gives the path from our own root directory on, if it leads there, and else from the root of the mount namespace of the
+/// holder (`d_path` in `fs/d_path.c`). The holder's root is another in a container, and below that in a chroot(2): the file at the end
+/// shows which it was.
 pub(super) fn directories(
     scanner: &Scanner,
     process: &ProcessDir,
@@ -30,9 +30,9 @@ pub(super) fn directories(
     pipe: PipeId,
     file: &PipeFile,
 ) -> Option<Directories> {
-    let real = scanner.root.real.as_ref();
-    let from = |root: OwnedFd, path| walk(root, path, pipe, file, real);
-    let holders = || real.and_then(|_| open_dir(process.dir(), c"root").ok());
+    let proc_fs = scanner.root.proc_fs.as_ref();
+    let from = |root: OwnedFd, path| walk(root, path, pipe, file, proc_fs);
+    let holders = || proc_fs.and_then(|_| open_dir(process.dir(), c"root").ok());
     let jailed = || {
         let jail = rustix::fs::readlinkat(process.dir(), c"root", Vec::new()).ok()?;
         from(holders()?, path.strip_prefix(jail.as_bytes())?)
@@ -41,7 +41,7 @@ pub(super) fn directories(
     whole.or_else(jailed).or_else(|| from(open_dir(CWD, c"/").ok()?, path))
 }
 
-fn walk(root: OwnedFd, path: &[u8], pipe: PipeId, file: &PipeFile, real: Option<&Real>) -> Option<Directories> {
+fn walk(root: OwnedFd, path: &[u8], pipe: PipeId, file: &PipeFile, proc_fs: Option<&ProcFs>) -> Option<Directories> {
     let (above, name) = split(path.strip_prefix(b"/")?);
     let mut dir = root;
     let mut way = vec![look(&dir, b"", AtFlags::EMPTY_PATH)?];
@@ -51,7 +51,7 @@ fn walk(root: OwnedFd, path: &[u8], pipe: PipeId, file: &PipeFile, real: Option<
         way.push(look(&dir, b"", AtFlags::EMPTY_PATH)?);
     }
     let found = look(&dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
-    (pipe_of(&found, real) == Some(pipe)).then(|| allowed(&way, file))
+    (pipe_of(&found, proc_fs) == Some(pipe)).then(|| allowed(&way, file))
 }
 
 /// The directories of a path, and the name in the last of them.
@@ -62,29 +62,30 @@ fn split(path: &[u8]) -> (&[u8], &[u8]) {
     }
 }
 
-/// Whom the directories of a path, from the root on, let through, and whom they let put another file in its place.
+/// Which users the directories of a path, from the root on, let through, and which they let replace the file.
 fn allowed(way: &[Statx], file: &PipeFile) -> Directories {
-    let passes = |who: Class| way.iter().all(|dir| may(who, dir, SEARCH));
-    let replaces = |who: &Class| way.iter().take_while(|dir| may(*who, dir, SEARCH)).any(|dir| may_replace(*who, dir));
+    let passes = |class: Class| way.iter().all(|dir| may(class, dir, SEARCH));
+    let replaces =
+        |class: &Class| way.iter().take_while(|dir| may(*class, dir, SEARCH)).any(|dir| may_replace(*class, dir));
     let owners = || way.iter().map(|dir| Uid(dir.stx_uid)).filter(|owner| *owner != Uid(0));
     let groups = || way.iter().map(|dir| Gid(dir.stx_gid)).filter(|group| *group != Gid(0));
     let (owner, group) = (Class::Owner(file.owner), Class::Group(file.group));
     Directories {
-        // He is a member of its group, as a rule.
+        // The owner is usually a member of the group.
         owner: way.iter().all(|dir| may(owner, dir, SEARCH) || may(group, dir, SEARCH)),
         group: passes(group),
         others: passes(Class::Others),
         replaceable: replaces(&Class::Others),
         group_replaces: groups().find(|group| replaces(&Class::Group(*group))),
-        // The owner may do with it as he likes, whatever directory it is in.
+        // The owner needs no directory to replace the file.
         owner_replaces: owners().find(|owner| *owner != file.owner && replaces(&Class::Above(*owner))),
         owner_passes: owners().find(|owner| passes(Class::Above(*owner))),
     }
 }
 
-/// Whether a directory lets somebody do that. Its owner may change its mode.
-fn may(who: Class, dir: &Statx, what: u16) -> bool {
-    let mode = match who {
+/// Whether a directory grants that. Its owner may change its mode, and so may do anything.
+fn may(class: Class, dir: &Statx, what: u16) -> bool {
+    let mode = match class {
         Class::Owner(owner) | Class::Above(owner) if owner.0 == dir.stx_uid => return true,
         Class::Group(group) if group.0 == dir.stx_gid => dir.stx_mode >> 3,
         _ => dir.stx_mode,
@@ -92,9 +93,9 @@ fn may(who: Class, dir: &Statx, what: u16) -> bool {
     mode & what != 0
 }
 
-fn may_replace(who: Class, dir: &Statx) -> bool {
-    let is_own = matches!(who, Class::Above(owner) if owner.0 == dir.stx_uid);
-    is_own || (may(who, dir, WRITE) && dir.stx_mode & STICKY == 0)
+fn may_replace(class: Class, dir: &Statx) -> bool {
+    let is_own = matches!(class, Class::Above(owner) if owner.0 == dir.stx_uid);
+    is_own || (may(class, dir, WRITE) && dir.stx_mode & STICKY == 0)
 }
 
 fn look(dir: impl AsFd, name: &[u8], how: AtFlags) -> Option<Statx> {

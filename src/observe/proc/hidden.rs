@@ -2,31 +2,26 @@
 //! processes that are stuck in exiting, and the kernel itself.
 //!
 //! Looked for only where something depends on it: where the kernel says that there is such an end, and where what is found would be wrong
-//! if there were one. Watched like the scan, by the same threads; the fdinfo of
-//! sockets and of `io_urings` is read and no other, so that none of an epoll is, which may wait.
+//! if there were one. Watched like the scan, by the same workers. Only the fdinfo of sockets and of `io_urings` is read, since that of an
+//! epoll may wait.
 
 use std::path::Path;
 use std::sync::Arc;
 
 use rustix::fs::CWD;
 use rustix::io::Errno;
-use rustix::path::DecInt;
 
-use super::fd_table::{self, Context, Table};
-use super::gap::gap;
+use super::fd_dir::{FdDir, Table};
+use super::heartbeat::ScanStep;
 use super::process::ProcessDir;
-use super::root::{MOUNTS, PF_EXITING, ProcRoot, numbers_in, open_listing, read_piece, read_up_to};
-use super::scanner::Scanner;
+use super::root::{LONG, PF_EXITING, numbers_in, read_up_to};
+use super::scanner::{self, Context, Scanner};
 use super::task::Tables;
-use super::watch::Step;
-use super::work::{self, Work};
-use super::{Error, parse};
+use super::work::{self, ProcessResult, Work};
+use super::{Error, ScanOptions, mounts, parse, with_scanner};
 use crate::model::{Fd, Gap, Hidden, HolderFd, Pid, PipeId, PossibleEnds, UnreadablePart};
 
-/// How much of an fdinfo is read, in bytes: that of an `io_uring` tells all that waits in its rings before its files.
-const LONGEST: usize = 1024 * 1024;
-
-/// A trace of an end that no fd table shows.
+/// What may hold an end that no fd table shows.
 pub(super) enum HiddenEvidence {
     InFlight(HolderFd),
     Registered(PipeId, HolderFd),
@@ -34,33 +29,28 @@ pub(super) enum HiddenEvidence {
     Exiting(Pid, Vec<u8>),
 }
 
-/// Looks through the machine for what may hold ends that no fd table shows.
-///
-/// # Errors
-///
-/// If the root cannot be opened or is no proc root.
-pub fn hidden(proc_root: &Path) -> Result<Hidden, Error> {
-    ProcRoot::open(proc_root)?.confined(hidden_in)
+/// Looks through the machine for what may hold ends that no fd table shows. Fails as [`scan`](super::scan) does.
+pub(crate) fn hidden(proc_root: &Path) -> Result<Hidden, Error> {
+    with_scanner(ScanOptions::minimal(proc_root), hidden_in)
 }
 
-fn hidden_in(root: ProcRoot) -> Result<Hidden, Error> {
-    let scanner = Arc::new(Scanner::bare(root));
+fn hidden_in(scanner: &Arc<Scanner>) -> Result<Hidden, Error> {
     let pids = scanner.root.pids()?;
     let mut hidden = Hidden::default();
-    for part in work::run(&scanner, pids, Work::Traces) {
-        hidden.gaps.extend(part.gaps);
-        for trace in part.traces {
-            match trace {
-                HiddenEvidence::InFlight(holding) => hidden.in_flight.push(holding),
-                HiddenEvidence::Registered(pipe, holding) => hidden.registered.push((pipe, holding)),
+    for result in work::run(scanner, pids, Work::Hidden) {
+        hidden.gaps.extend(result.gaps);
+        for evidence in result.hidden {
+            match evidence {
+                HiddenEvidence::InFlight(holder) => hidden.in_flight.push(holder),
+                HiddenEvidence::Registered(pipe, holder) => hidden.registered.push((pipe, holder)),
                 HiddenEvidence::Ring(pid) => hidden.rings.push(pid),
-                HiddenEvidence::Exiting(pid, command) => hidden.exiting.push((pid, command)),
+                HiddenEvidence::Exiting(pid, command) => hidden.exiting.push((pid, command.into())),
             }
         }
     }
-    // Of our own mount namespace. Should it not be readable, no mount is known.
-    let mounts = read_up_to(CWD, scanner.root.path().join("self/mountinfo"), MOUNTS).unwrap_or_default();
-    hidden.autofs = parse::autofs_pipes(&mounts);
+    // Of our own mount namespace. Where it cannot be read, no mount is known.
+    let mountinfo = read_up_to(CWD, scanner.root.path().join("self/mountinfo"), LONG).unwrap_or_default();
+    hidden.autofs = mounts::autofs_pipes(&mountinfo);
     hidden.in_flight.sort_unstable();
     hidden.registered.sort_unstable();
     hidden.rings.sort_unstable();
@@ -70,76 +60,61 @@ fn hidden_in(root: ProcRoot) -> Result<Hidden, Error> {
     Ok(hidden)
 }
 
-impl Scanner {
-    /// Looks for traces in all tables of a process.
-    pub(super) fn traces(&self, pid: Pid, context: &mut Context<'_>) {
-        let process = match ProcessDir::open(self, pid) {
-            Ok(process) => Arc::new(process),
-            Err(errno) if self.root.is_vanished(errno) => return,
-            Err(errno) => {
-                return context.part.gaps.push(gap(pid, UnreadablePart::FdTable, errno, PossibleEnds::ANYTHING));
-            }
-        };
-        if context.skip.table {
-            return self.unanswered(&process, context);
-        }
-        let own = Arc::new(Table { process: Arc::clone(&process), tid: None });
-        let is_empty = fd_table::table_size(&own, self) == Some(0) || self.traces_in(&own, context) == Some(0);
-        if is_empty && is_exiting(&process) {
-            context.part.traces.push(HiddenEvidence::Exiting(pid, process.command()));
-        }
-        if let Tables::Private(tids) | Tables::Unknown(tids) = self.tables(&process, context) {
-            for tid in tids {
-                let table = Table { process: Arc::clone(&process), tid: Some(tid) };
-                self.traces_in(&table, context);
-            }
+/// Looks for evidence in all tables of a process.
+pub(super) fn look(process: &Arc<ProcessDir>, context: &Context<'_>, result: &mut ProcessResult) {
+    let own = Table::new(process, None);
+    let is_empty = own.size(context.scanner) == Some(0) || look_in(&own, context, result) == Some(0);
+    if is_empty && is_exiting(process) {
+        result.hidden.push(HiddenEvidence::Exiting(process.pid, process.command()));
+    }
+    if let Tables::Private(tids) | Tables::Unknown(tids) = scanner::tables(process, context, result) {
+        for tid in tids {
+            look_in(&Table::new(process, Some(tid)), context, result);
         }
     }
+}
 
-    /// Looks for traces in one table, and returns how many descriptors it has.
-    fn traces_in(&self, table: &Table, context: &mut Context<'_>) -> Option<usize> {
-        let process = &table.process;
-        let unread = |what, errno| {
-            process.sign(self, Gap { tid: table.tid, ..gap(process.pid, what, errno, PossibleEnds::ANYTHING) })
-        };
-        let listed = open_listing(process.dir(), table.path("fd"));
-        let fds = match listed.and_then(numbers_in) {
-            Ok(fds) => fds,
-            Err(errno) if self.root.is_vanished(errno) => return None,
-            Err(errno) => {
-                context.part.gaps.push(unread(UnreadablePart::FdTable, errno));
-                return None;
+/// Looks for evidence in one table, and returns how many descriptors it has.
+fn look_in(table: &Table, context: &Context<'_>, result: &mut ProcessResult) -> Option<usize> {
+    let process = &table.process;
+    let unread =
+        |what, errno| Gap { tid: table.tid, ..process.gap(context.scanner, what, errno, PossibleEnds::ANYTHING) };
+    let listed = table.open("fd").and_then(|listing| Ok((numbers_in(&listing)?, listing)));
+    let (fds, listing) = match listed {
+        Ok(listed) => listed,
+        Err(errno) => {
+            if !context.scanner.root.is_vanished(errno) {
+                result.gaps.push(unread(UnreadablePart::FdTable, errno));
             }
-        };
-        let listing = open_listing(process.dir(), table.path("fd")).ok()?;
-        for fd in fds.iter().copied().map(Fd) {
-            context.watch.doing(Step::Fd(table.tid, fd));
-            let skip = context.skip;
-            if skip.fds.contains(&(table.tid, fd)) || skip.fdinfos.contains(&(table.tid, fd)) {
-                context.part.gaps.push(unread(UnreadablePart::Fd(fd), Errno::TIMEDOUT));
-                continue;
-            }
-            // What is gone or refused tells nothing; what is refused, the scan has named.
-            let Ok(link) = rustix::fs::readlinkat(&listing, DecInt::new(fd.0), Vec::new()) else { continue };
-            let link = link.as_bytes();
-            let is_ring = link == b"anon_inode:[io_uring]";
-            if !is_ring && !link.starts_with(b"socket:[") {
-                continue;
-            }
-            context.watch.doing(Step::FdInfo(table.tid, fd));
-            let text = read_piece(process.dir(), table.path(&format!("fdinfo/{fd}")), LONGEST).unwrap_or_default();
-            context.watch.doing(Step::Fd(table.tid, fd));
-            let holding = || HolderFd { pid: process.pid, fd, command: process.command() };
-            if is_ring {
-                context.part.traces.push(HiddenEvidence::Ring(process.pid));
-                let registered = parse::registered_pipes(&text).into_iter();
-                context.part.traces.extend(registered.map(|pipe| HiddenEvidence::Registered(pipe, holding())));
-            } else if parse::in_flight(&text) > 0 {
-                context.part.traces.push(HiddenEvidence::InFlight(holding()));
-            }
+            return None;
         }
-        Some(fds.len())
+    };
+    let dir = FdDir { table, listing: Some(&listing), context };
+    for fd in fds.iter().copied().map(Fd) {
+        let step = ScanStep::Fd(table.tid, fd);
+        context.heartbeat.enter(step);
+        let timed_out = context.timed_out;
+        if timed_out.contains(step) || timed_out.contains(ScanStep::FdInfo(table.tid, fd)) {
+            result.gaps.push(unread(UnreadablePart::Fd { fd }, Errno::TIMEDOUT));
+            continue;
+        }
+        // What is gone or refused says nothing; what is refused, the scan has named.
+        let Ok(link) = dir.link(fd) else { continue };
+        let is_ring = link == b"anon_inode:[io_uring]";
+        if !is_ring && !link.starts_with(b"socket:[") {
+            continue;
+        }
+        let text = dir.fdinfo_text(fd).unwrap_or_default();
+        let holder = || HolderFd { pid: process.pid, fd, command: process.command().into() };
+        if is_ring {
+            result.hidden.push(HiddenEvidence::Ring(process.pid));
+            let registered = parse::registered_pipes(&text).into_iter();
+            result.hidden.extend(registered.map(|pipe| HiddenEvidence::Registered(pipe, holder())));
+        } else if parse::in_flight(&text) > 0 {
+            result.hidden.push(HiddenEvidence::InFlight(holder()));
+        }
     }
+    Some(fds.len())
 }
 
 /// Whether a process is on its way out and not there yet: it waits for something, with descriptors that /proc shows no more.

@@ -6,8 +6,8 @@ use super::process::ProcessDir;
 use super::root::open_file;
 use crate::model::Fd;
 
-/// A set with more descriptors than this is not looked at: nobody waits for so many pipes and nothing else.
-const MOST: u64 = 4096;
+/// Maximum number of descriptors of a set that is looked at.
+const MAX_FDS: u64 = 4096;
 
 /// `sizeof(struct pollfd)`, the same for all callers: an int and two shorts.
 const POLLFD: usize = 8;
@@ -47,7 +47,7 @@ pub(super) fn string(process: &ProcessDir, address: u64) -> Option<Vec<u8>> {
 
 /// The descriptors in an array of `struct pollfd`. A negative one is left out, as poll(2) ignores it.
 pub(super) fn poll(process: &ProcessDir, array: u64, count: u64) -> Option<Vec<Fd>> {
-    let count = usize::try_from(count).ok().filter(|_| count <= MOST)?;
+    let count = usize::try_from(count).ok().filter(|_| count <= MAX_FDS)?;
     let bytes = memory(process, array, count * POLLFD)?;
     let (entries, _) = bytes.as_chunks::<POLLFD>();
     Some(
@@ -61,7 +61,7 @@ pub(super) fn poll(process: &ProcessDir, array: u64, count: u64) -> Option<Vec<F
 
 /// The descriptors in the sets of a select(2), ascending.
 pub(super) fn select(process: &ProcessDir, bits: u64, sets: [u64; 3]) -> Option<Vec<Fd>> {
-    let bits = u32::try_from(bits).ok().filter(|bits| u64::from(*bits) <= MOST)?;
+    let bits = u32::try_from(bits).ok().filter(|bits| u64::from(*bits) <= MAX_FDS)?;
     let length = usize::try_from(bits.div_ceil(8)).ok()?;
     let mut all = vec![0_u8; length];
     for set in sets.into_iter().filter(|set| *set != 0) {

@@ -1,14 +1,14 @@
-//! Mounts that gave no answer: remembered, so that each costs its second of waiting only once, and named.
+//! Mounts: those that gave no answer, remembered so that each costs its second of waiting only once; and what mountinfo says.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use procfs::FromRead as _;
-use procfs::process::MountInfos;
+use procfs::process::MountInfo;
 
 use super::process::ProcessDir;
+use crate::model::{Device, PipeId};
 
 /// The mount IDs, as fdinfo shows them, of file systems that do not answer.
 #[derive(Default)]
@@ -35,8 +35,66 @@ impl DeadMounts {
     }
 }
 
-/// Where a process has the mount of that ID, by /proc/PID/mountinfo, which asks no file system.
+/// The mounts in mountinfo, without lines that are cut short. Not by `MountInfos`, which gives up on the whole file if one of its
+/// names is not UTF-8.
+fn mounts(mountinfo: &[u8]) -> impl Iterator<Item = MountInfo> {
+    let lines = mountinfo.split(|byte| *byte == b'\n');
+    lines.filter_map(|line| MountInfo::from_line(&String::from_utf8_lossy(line)).ok())
+}
+
+/// Where a process has the mount of that ID. Reading mountinfo asks no file system.
 pub(super) fn mount_point(process: &ProcessDir, id: u64) -> Option<PathBuf> {
-    let MountInfos(mounts) = MountInfos::from_read(process.long_text("mountinfo").as_slice()).ok()?;
-    mounts.into_iter().find(|mount| u64::try_from(mount.mnt_id) == Ok(id)).map(|mount| mount.mount_point)
+    let mountinfo = process.long_text("mountinfo");
+    mounts(&mountinfo).find(|mount| u64::try_from(mount.mnt_id) == Ok(id)).map(|mount| mount.mount_point)
+}
+
+/// The pipes of which the kernel holds the write end for an autofs mount.
+pub(super) fn autofs_pipes(mountinfo: &[u8]) -> Vec<PipeId> {
+    let autofs = mounts(mountinfo).filter(|mount| mount.fs_type == "autofs");
+    // It is -1 for a mount whose daemon is gone.
+    let inode = |mount: MountInfo| mount.super_options.get("pipe_ino")?.as_ref()?.parse().ok();
+    autofs.filter_map(inode).map(|inode| PipeId::Anonymous { inode }).collect()
+}
+
+/// Whether the proc on this device is mounted with `hidepid`. The option is shown only where it hides something
+/// (`proc_show_options` in fs/proc/root.c).
+pub(super) fn is_hidepid(mountinfo: &[u8], device: Device) -> bool {
+    let device = device.to_string();
+    mounts(mountinfo).any(|mount| mount.majmin == device && mount.super_options.contains_key("hidepid"))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn autofs_mount_tells_its_pipe() {
+        let text = b"24 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda1 rw,pipe_ino=5\n\
+            25 1 254:0 / /caf\xe9 rw,relatime shared:1 - ext4 /dev/vda1 rw\n\
+            40 24 0:38 / /proc/sys/fs/binfmt_misc rw,relatime shared:16 - autofs systemd-1 rw,fd=29,pgrp=1,timeout=0,minproto=5,maxproto=5,direct,pipe_ino=15043\n\
+            41 24 0:39 / /net rw - autofs /etc/auto.net rw,fd=-1,pgrp=-1,pipe_ino=-1\n\
+            42 24 0:40 / /a\\040b rw - autofs";
+        assert_eq!(autofs_pipes(text), [PipeId::Anonymous { inode: 15043 }]);
+    }
+
+    /// By the name since Linux 5.8, and by the number before.
+    #[test]
+    fn proc_that_hides_processes() {
+        let text = b"22 27 0:21 / /proc rw,relatime shared:5 - proc proc rw\n\
+            42 27 0:39 / /a rw,relatime - proc proc rw,gid=4,hidepid=invisible\n43 27 0:40 / /b rw - proc proc rw,hidepid=2\n\
+            44 27 0:41 / /c rw - tmpfs hidepid=2 rw\n";
+        let is_hidden = |minor| is_hidepid(text, Device { major: 0, minor });
+        assert_eq!([21, 39, 40, 41, 42].map(is_hidden), [false, true, true, false, false]);
+    }
+
+    proptest! {
+        #[test]
+        fn no_line_makes_the_parser_panic(
+            text in "([0-9]{1,3} [0-9]{1,3} [0-9:]{1,5} / /[a-z\\\\0-7]{0,8} rw )?(shared:1 |master:|propagate_from:x )?(- autofs a )?[\\t \n()0-9a-f:,=/.-]{0,80}"
+        ) {
+            let _ = (autofs_pipes(text.as_bytes()), is_hidepid(text.as_bytes(), Device { major: 1, minor: 2 }));
+        }
+    }
 }

@@ -7,15 +7,28 @@ use std::str::FromStr;
 
 use procfs::{FromRead as _, ProcessCGroups};
 
-use crate::model::{Device, OpenFlags, PipeId, Uid};
+use crate::model::{OpenFlags, PipeId, Uid};
 
-/// The numbers that user space may read off the left of a line such as `Uid:\t1000\t1000\t1000\t1000`.
+/// The numbers at the beginning of a text such as `\t1000\t1000\t1000\t1000`, up to the first word that is none.
 fn numbers<T: FromStr>(text: &[u8]) -> impl Iterator<Item = T> {
     text.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).map_while(number)
 }
 
 fn number<T: FromStr>(word: &[u8]) -> Option<T> {
     std::str::from_utf8(word).ok()?.parse().ok()
+}
+
+fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    text.split(|byte| *byte == b'\n')
+}
+
+fn in_radix(word: &[u8], radix: u32) -> Option<u64> {
+    u64::from_str_radix(std::str::from_utf8(word).ok()?.trim_ascii(), radix).ok()
+}
+
+/// The rest of the first line that begins with a key.
+fn value<'a>(text: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
+    lines(text).find_map(|line| line.strip_prefix(key)).map(<[u8]>::trim_ascii)
 }
 
 /// The pipe that a link of /proc/PID/fd names: `pipe:[18913]`. A path never begins so, since it begins with `/`.
@@ -37,10 +50,9 @@ pub(super) struct FdInfo {
 
 pub(super) fn fdinfo(text: &[u8]) -> FdInfo {
     let mut info = FdInfo::default();
-    for line in text.split(|byte| *byte == b'\n') {
+    for line in lines(text) {
         if let Some(rest) = line.strip_prefix(b"flags:") {
-            let octal = std::str::from_utf8(rest.trim_ascii()).ok();
-            info.flags = octal.and_then(|text| u32::from_str_radix(text, 8).ok()).map(OpenFlags);
+            info.flags = in_radix(rest, 8).and_then(|flags| u32::try_from(flags).ok()).map(OpenFlags);
         } else if let Some(rest) = line.strip_prefix(b"mnt_id:") {
             info.mnt_id = number(rest.trim_ascii());
         } else if let Some(rest) = line.strip_prefix(b"ino:") {
@@ -66,24 +78,18 @@ pub(super) struct Stat {
 }
 
 pub(super) fn stat(text: &[u8]) -> Stat {
+    stat_fields(text).unwrap_or_default()
+}
+
+fn stat_fields(text: &[u8]) -> Option<Stat> {
     let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    let close = text.iter().rposition(|byte| *byte == b')');
-    let open = text.get(digits..).is_some_and(|rest| digits > 0 && rest.starts_with(b" ("));
-    let (true, Some(close)) = (open, close) else {
-        return Stat::default();
-    };
-    let Some(command) = text.get(digits + 2..close) else {
-        return Stat::default();
-    };
-    let rest = text.get(close + 1..).unwrap_or_default().trim_ascii();
-    let mut fields = rest.split(|byte| *byte == b' ');
-    Stat {
+    let text = text.get(digits..)?.strip_prefix(b" (").filter(|_| digits > 0)?;
+    let (command, rest) = text.split_at_checked(text.iter().rposition(|byte| *byte == b')')?)?;
+    let mut fields = rest.get(1..)?.trim_ascii().split(|byte| *byte == b' ');
+    let state = fields.next().and_then(|word| word.first()).filter(|byte| byte.is_ascii_alphabetic());
+    Some(Stat {
         command: command.to_vec(),
-        state: fields
-            .next()
-            .and_then(|word| word.first())
-            .filter(|byte| byte.is_ascii_alphabetic())
-            .map(|b| char::from(*b)),
+        state: state.map(|byte| char::from(*byte)),
         ppid: fields.next().and_then(number),
         pgid: fields.next().and_then(number),
         sid: fields.next().and_then(number),
@@ -91,7 +97,7 @@ pub(super) fn stat(text: &[u8]) -> Stat {
         flags: fields.nth(2).and_then(number),
         // Field 22 of the page; twelve lie between.
         start_time: fields.nth(12).and_then(number),
-    }
+    })
 }
 
 /// Fields of /proc/PID/status; see `proc_pid_status(5)`.
@@ -101,7 +107,7 @@ pub(super) struct Status {
     pub(super) uid: Option<Uid>,
     /// `NSpid:\t1058\t11\t1`: its number in the PID namespace of the proc, in the one below that, and so on down to its own.
     pub(super) ns_pids: Vec<u32>,
-    /// `TracerPid:\t0` where nobody traces it.
+    /// The process that traces it: `TracerPid:\t0` where none does.
     pub(super) tracer: Option<u32>,
     /// `SigBlk:\t0000000000004000`, in hexadecimal.
     pub(super) blocks: Option<u64>,
@@ -112,25 +118,20 @@ pub(super) struct Status {
 }
 
 impl Status {
-    /// The number by which it knows itself, where that is in another PID namespace.
+    /// Its number in its own PID namespace, where that is another than that of the proc.
     pub(super) fn ns_pid(&self) -> Option<u32> {
         self.ns_pids.iter().skip(1).last().copied()
     }
 
-    /// How many PID namespaces below that of the proc its own is.
+    /// The number of PID namespaces between its own and that of the proc.
     pub(super) fn level(&self) -> usize {
         self.ns_pids.len().saturating_sub(1)
     }
 }
 
-/// A set of signals, by their bits.
-fn signals(text: &[u8]) -> Option<u64> {
-    u64::from_str_radix(std::str::from_utf8(text.trim_ascii()).ok()?, 16).ok()
-}
-
 pub(super) fn status(text: &[u8]) -> Status {
     let mut status = Status::default();
-    for line in text.split(|byte| *byte == b'\n') {
+    for line in lines(text) {
         if let Some(rest) = line.strip_prefix(b"Uid:") {
             status.uid = numbers(rest).nth(1).map(Uid);
         } else if let Some(rest) = line.strip_prefix(b"NSpid:") {
@@ -138,9 +139,9 @@ pub(super) fn status(text: &[u8]) -> Status {
         } else if let Some(rest) = line.strip_prefix(b"TracerPid:") {
             status.tracer = number(rest.trim_ascii()).filter(|pid| *pid != 0);
         } else if let Some(rest) = line.strip_prefix(b"SigBlk:") {
-            status.blocks = signals(rest);
+            status.blocks = in_radix(rest, 16);
         } else if let Some(rest) = line.strip_prefix(b"SigCgt:") {
-            status.catches = signals(rest);
+            status.catches = in_radix(rest, 16);
         } else if let Some((_, rest)) = split_at(line, b"voluntary_ctxt_switches:")
             && let Some(count) = number::<u64>(rest.trim_ascii())
         {
@@ -150,11 +151,10 @@ pub(super) fn status(text: &[u8]) -> Status {
     status
 }
 
-/// The soft limit in the line `Max open files            1024                 4096                 files` of /proc/PID/limits; see
+/// The soft limit, in the line `Max open files            1024                 4096                 files` of /proc/PID/limits; see
 /// `proc_pid_limits(5)`. None where it is `unlimited`.
 pub(super) fn fd_limit(text: &[u8]) -> Option<u64> {
-    let mut lines = text.split(|byte| *byte == b'\n');
-    numbers(lines.find_map(|line| line.strip_prefix(b"Max open files"))?).next()
+    numbers(value(text, b"Max open files")?).next()
 }
 
 /// The inode in a link of /proc/PID/ns: `pid:[4026531836]`; see namespaces(7).
@@ -180,21 +180,18 @@ pub(super) struct Watched {
 
 /// The files that an epoll watches, from its fdinfo; see `proc_pid_fdinfo(5)`.
 pub(super) fn epoll(text: &[u8]) -> Vec<Watched> {
-    let lines = text.split(|byte| *byte == b'\n').filter_map(|line| line.strip_prefix(b"tfd:"));
-    lines
-        .filter_map(|line| {
-            let inode = split_at(line, b"ino:").and_then(|(_, rest)| rest.split(u8::is_ascii_whitespace).next());
-            let inode = inode.and_then(|word| u64::from_str_radix(std::str::from_utf8(word).ok()?, 16).ok());
-            Some(Watched { fd: numbers(line).next()?, inode })
-        })
-        .collect()
+    let inode = |line| {
+        let word = split_at(line, b"ino:")?.1.split(u8::is_ascii_whitespace).next()?;
+        in_radix(word, 16)
+    };
+    let files = lines(text).filter_map(|line| line.strip_prefix(b"tfd:"));
+    files.filter_map(|line| Some(Watched { fd: numbers(line).next()?, inode: inode(line) })).collect()
 }
 
 /// When a thread was last on a processor, by the line `se.exec_start : 907987.688729` of /proc/PID/sched: milliseconds of a clock
 /// of the scheduler, which only a difference makes sense of.
 pub(super) fn exec_start(text: &[u8]) -> Option<std::time::Duration> {
-    let line = text.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"se.exec_start"))?;
-    let milliseconds: f64 = number(line.trim_ascii().strip_prefix(b":")?.trim_ascii())?;
+    let milliseconds: f64 = number(value(text, b"se.exec_start")?.strip_prefix(b":")?.trim_ascii())?;
     std::time::Duration::try_from_secs_f64(milliseconds / 1000.0).ok()
 }
 
@@ -215,8 +212,7 @@ pub(super) fn single(text: &[u8]) -> Option<u64> {
 
 /// The seconds in the line `btime 1763829000` of /proc/stat: when the machine was booted.
 pub(super) fn boot_time(text: &[u8]) -> Option<i64> {
-    let line = text.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"btime "))?;
-    number(line)
+    number(value(text, b"btime ")?)
 }
 
 /// What runs a process, by its control group.
@@ -282,17 +278,16 @@ fn is_hex(text: &str, digits: usize) -> bool {
     text.len() == digits && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// How many descriptors are in flight to a UNIX socket, by its fdinfo: `scm_fds: 1`, since Linux 5.6.
+/// The number of descriptors in flight to a UNIX socket, by its fdinfo: `scm_fds: 1`, since Linux 5.6.
 pub(super) fn in_flight(text: &[u8]) -> u64 {
-    let line = text.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(b"scm_fds:"));
-    line.and_then(|rest| number(rest.trim_ascii())).unwrap_or(0)
+    value(text, b"scm_fds:").and_then(number).unwrap_or(0)
 }
 
 /// The anonymous pipes that are registered with an `io_uring`, by its fdinfo: lines such as `    0: pipe:[18913]` after that of
 /// `UserFiles:\t1`, up to the next line that begins with a letter.
 pub(super) fn registered_pipes(text: &[u8]) -> Vec<PipeId> {
-    let lines = text.split(|byte| *byte == b'\n').skip_while(|line| !line.starts_with(b"UserFiles:")).skip(1);
-    let files = lines.take_while(|line| !line.first().is_some_and(u8::is_ascii_alphabetic));
+    let files = lines(text).skip_while(|line| !line.starts_with(b"UserFiles:")).skip(1);
+    let files = files.take_while(|line| !line.first().is_some_and(u8::is_ascii_alphabetic));
     let pipe = |line: &[u8]| {
         let colon = line.iter().position(|byte| *byte == b':')?;
         let (index, path) = line.split_at_checked(colon)?;
@@ -300,43 +295,6 @@ pub(super) fn registered_pipes(text: &[u8]) -> Vec<PipeId> {
         anonymous_pipe(path.get(1..)?.trim_ascii())
     };
     files.filter_map(pipe).collect()
-}
-
-/// A file system that is mounted, by a line of mountinfo: `42 24 0:40 / /proc rw - proc proc rw,hidepid=invisible`; see
-/// `proc_pid_mountinfo(5)`.
-struct SuperBlock<'a> {
-    device: Option<Device>,
-    kind: &'a [u8],
-    options: &'a [u8],
-}
-
-impl<'a> SuperBlock<'a> {
-    fn all(text: &'a [u8]) -> impl Iterator<Item = Self> {
-        text.split(|byte| *byte == b'\n').filter_map(|line| {
-            let mut fields = line.split(|byte| *byte == b' ');
-            let device = fields.nth(2).and_then(number);
-            let mut fields = fields.skip_while(|field| *field != b"-").skip(1);
-            Some(Self { device, kind: fields.next()?, options: fields.nth(1)? })
-        })
-    }
-
-    /// The value of an option, which is given by its name and `=`.
-    fn option(&self, name: &[u8]) -> Option<&'a [u8]> {
-        self.options.split(|byte| *byte == b',').find_map(|option| option.strip_prefix(name))
-    }
-}
-
-/// The pipes of which the kernel holds the write end for an autofs mount, by mountinfo: `pipe_ino=18913`.
-pub(super) fn autofs_pipes(text: &[u8]) -> Vec<PipeId> {
-    let autofs = SuperBlock::all(text).filter(|mounted| mounted.kind == b"autofs");
-    // It is -1 for a mount that nobody serves any more.
-    autofs.filter_map(|mounted| Some(PipeId::Anonymous { inode: number(mounted.option(b"pipe_ino=")?)? })).collect()
-}
-
-/// Whether the proc on this device is mounted with `hidepid`, by mountinfo. The option is shown only where it hides something
-/// (`proc_show_options` in fs/proc/root.c).
-pub(super) fn is_hidepid(text: &[u8], device: Device) -> bool {
-    SuperBlock::all(text).any(|mounted| mounted.device == Some(device) && mounted.option(b"hidepid=").is_some())
 }
 
 #[cfg(test)]

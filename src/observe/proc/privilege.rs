@@ -7,7 +7,7 @@ use super::root::read_small;
 
 /// Whether we have what a look at any process takes; see ptrace(2), "Ptrace access mode checking". Capabilities of a user
 /// namespace are good for its own processes only.
-pub(super) fn is_full() -> bool {
+pub(super) fn sees_all_processes() -> bool {
     let has = |set| rustix::thread::capabilities(None).is_ok_and(|sets| sets.effective.contains(set));
     let reads = has(CapabilitySet::DAC_READ_SEARCH) || has(CapabilitySet::DAC_OVERRIDE);
     has(CapabilitySet::SYS_PTRACE) && reads && !in_user_namespace()

@@ -4,27 +4,29 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
+use rustix::fs::AtFlags;
 use rustix::io::Errno;
 
-use super::fd_table::{self, Context};
 use super::gap::gap;
+use super::heartbeat::ScanStep;
 use super::root::{read_piece, read_small, read_up_to};
-use super::watch::Step;
-use super::{Facts, Scanner, parse};
-use crate::model::{CommandLine, Gap, Pid, PossibleEnds, Process, Tid, Uid, UnreadablePart};
+use super::scanner::{Context, Scanner};
+use super::work::ProcessResult;
+use super::{Detail, parse};
+use crate::model::{CommandLine, Gap, Pid, PossibleEnds, Process, Tid, UnreadablePart};
 
-/// How much of a command line is read, in bytes. It may have 6 MiB (`_STK_LIM / 4 * 3` in fs/exec.c), and anybody may run many
+/// Maximum length of a command line, in bytes. It may have 6 MiB (`_STK_LIM / 4 * 3` in fs/exec.c), and any user may run many
 /// processes of that size.
 const CMDLINE: usize = 128 * 1024;
 
-/// How much of a file of many records is read, in bytes.
+/// Maximum length of a file of many records, in bytes.
 const LONG: u64 = 2 * 1024 * 1024;
 
 /// A process directory, held open so that a PID used again cannot lead to another process.
 pub(super) struct ProcessDir {
     pub(super) pid: Pid,
     dir: OwnedFd,
-    /// Whether somebody reads the facts already: a huge fd table is walked by several threads.
+    /// Whether a worker reads the facts already: a huge fd table is walked by several.
     facts_taken: AtomicBool,
 }
 
@@ -40,7 +42,6 @@ impl ProcessDir {
 
     /// A small file of the process; empty where it cannot be read.
     pub(super) fn text(&self, name: &str) -> Vec<u8> {
-        // Whatever the cause, the answer is the same: its facts stay unknown.
         read_small(&self.dir, name).unwrap_or_default()
     }
 
@@ -49,84 +50,90 @@ impl ProcessDir {
         read_up_to(&self.dir, name, LONG).unwrap_or_default()
     }
 
-    /// Reads the facts into the part, once for a process.
-    pub(super) fn facts(&self, tid: Option<Tid>, context: &mut Context<'_>) {
+    /// The number of descriptors in an fd directory, to be had even where that may not be read; none before Linux 6.2.
+    pub(super) fn fd_count(&self, path: &str, scanner: &Scanner) -> Option<u64> {
+        scanner.root.proc_fs.as_ref().filter(|proc_fs| proc_fs.dir_size_is_count)?;
+        u64::try_from(rustix::fs::statat(&self.dir, path, AtFlags::empty()).ok()?.st_size).ok()
+    }
+
+    /// A gap at this process, with its name and user.
+    pub(super) fn gap(&self, scanner: &Scanner, what: UnreadablePart, errno: Errno, may_hold: PossibleEnds) -> Gap {
+        let command = self.command().into();
+        let uid = if scanner.options.detail >= Detail::All { parse::status(&self.text("status")).uid } else { None };
+        Gap { command, uid, ..gap(self.pid, what, errno, may_hold) }
+    }
+
+    /// Reads the facts into the result, once for a process.
+    pub(super) fn facts(&self, tid: Option<Tid>, context: &Context<'_>, result: &mut ProcessResult) {
         if self.facts_taken.swap(true, Ordering::Relaxed) {
             return;
         }
-        let Context { scanner, watch, skip, .. } = *context;
-        watch.doing(Step::Facts);
-        if scanner.want.facts == Facts::Command || skip.facts {
-            context.part.process = Some(Process { command: self.command(), ..Process::unknown(self.pid) });
+        let scanner = context.scanner;
+        let timed_out = context.timed_out.contains(ScanStep::Facts);
+        context.heartbeat.enter(ScanStep::Facts);
+        result.process = Some(if timed_out || scanner.options.detail == Detail::Command {
+            Process { command: self.command().into(), ..Process::unknown(self.pid) }
         } else {
-            context.part.process = Some(self.all_facts(scanner, tid, context));
-        }
-        if skip.facts {
-            let unread = gap(self.pid, UnreadablePart::Cmdline, Errno::TIMEDOUT, PossibleEnds::NOTHING);
-            context.part.gaps.push(self.sign(scanner, unread));
-        }
-    }
-
-    fn all_facts(&self, scanner: &Scanner, tid: Option<Tid>, context: &mut Context<'_>) -> Process {
-        let stat = parse::stat(&self.text("stat"));
-        let status = parse::status(&self.text("status"));
-        let group = parse::cgroup(&self.text("cgroup"));
-        let cmdline = match self.cmdline(tid) {
-            Ok(cmdline) => Some(cmdline),
-            Err(errno) => {
-                if !scanner.root.is_vanished(errno) {
-                    let unread = gap(self.pid, UnreadablePart::Cmdline, errno, PossibleEnds::NOTHING);
-                    context.part.gaps.push(self.sign(scanner, unread));
-                }
-                None
-            }
-        };
-        let audited = scanner.want.facts >= Facts::Audit;
-        let is_dead = matches!(stat.state, Some('Z' | 'X'));
-        Process {
-            ppid: stat.ppid,
-            pgid: stat.pgid,
-            sid: stat.sid,
-            uid: status.uid,
-            command: if stat.command.is_empty() { self.command() } else { stat.command },
-            cmdline,
-            state: stat.state,
-            started_at: stat.start_time.and_then(|ticks| scanner.clock.at(ticks)),
-            ns_pid: status.ns_pid(),
-            container: group.container,
-            unit: group.unit,
-            fd_limit: audited.then(|| parse::fd_limit(&self.text("limits"))).flatten(),
-            // A process whose first thread has exited has its table no more in that one's directory, which then says 0.
-            fds: (audited && !is_dead).then(|| fd_table::listed(self, "fd", scanner)).flatten(),
-            pid_namespace: audited.then(|| self.pid_namespace()).flatten(),
-            ..Process::unknown(self.pid)
+            self.all_facts(scanner, tid, result)
+        });
+        if timed_out {
+            let nothing = PossibleEnds::NOTHING;
+            result.gaps.push(self.gap(scanner, UnreadablePart::Cmdline, Errno::TIMEDOUT, nothing));
         }
     }
 
-    /// The inode of its PID namespace, by the link `pid:[4026531836]`.
-    fn pid_namespace(&self) -> Option<u64> {
-        let link = rustix::fs::readlinkat(&self.dir, c"ns/pid", Vec::new()).ok()?;
-        parse::namespace(link.as_bytes())
-    }
-
-    /// Lets the facts be read again, after an attempt that got no answer.
+    /// Lets the facts be read again, after an attempt that hung.
     pub(super) fn release_facts(&self) {
         self.facts_taken.store(false, Ordering::Relaxed);
     }
 
-    /// Completes a gap with whose it is.
-    pub(super) fn sign(&self, scanner: &Scanner, gap: Gap) -> Gap {
-        Gap { command: self.command(), uid: self.uid(scanner), ..gap }
+    fn all_facts(&self, scanner: &Scanner, tid: Option<Tid>, result: &mut ProcessResult) -> Process {
+        let stat = parse::stat(&self.text("stat"));
+        let status = parse::status(&self.text("status"));
+        let group = parse::cgroup(&self.text("cgroup"));
+        let cmdline = self.cmdline(tid);
+        if let Err(errno) = cmdline
+            && !scanner.root.is_vanished(errno)
+        {
+            result.gaps.push(self.gap(scanner, UnreadablePart::Cmdline, errno, PossibleEnds::NOTHING));
+        }
+        let is_dead = matches!(stat.state, Some('Z' | 'X'));
+        let process = Process {
+            ppid: stat.ppid,
+            pgid: stat.pgid,
+            sid: stat.sid,
+            uid: status.uid,
+            command: if stat.command.is_empty() { self.command() } else { stat.command }.into(),
+            cmdline: cmdline.ok(),
+            state: stat.state,
+            started_at: stat.start_time.and_then(|ticks| scanner.clock.at(ticks)).map(Into::into),
+            ns_pid: status.ns_pid(),
+            container: group.container,
+            unit: group.unit,
+            ..Process::unknown(self.pid)
+        };
+        if !scanner.is_audit() {
+            return process;
+        }
+        Process {
+            fd_limit: parse::fd_limit(&self.text("limits")),
+            // A process whose first thread has exited has its table no more in that one's directory, which then says 0.
+            fds: if is_dead { None } else { self.fd_count("fd", scanner) },
+            pid_namespace: self.pid_namespace(),
+            ..process
+        }
+    }
+
+    /// The inode of its PID namespace.
+    fn pid_namespace(&self) -> Option<u64> {
+        let link = rustix::fs::readlinkat(&self.dir, c"ns/pid", Vec::new()).ok()?;
+        parse::namespace(link.as_bytes())
     }
 
     /// Its command; empty where that cannot be read.
     pub(super) fn command(&self) -> Vec<u8> {
         let comm = self.text("comm");
         if comm.is_empty() { parse::stat(&self.text("stat")).command } else { parse::line(&comm).to_vec() }
-    }
-
-    fn uid(&self, scanner: &Scanner) -> Option<Uid> {
-        (scanner.want.facts >= Facts::All).then(|| parse::status(&self.text("status")).uid)?
     }
 
     /// The command line. That of a process whose leader has exited is to be had from its live threads only.
@@ -141,7 +148,7 @@ impl ProcessDir {
 
 /// Turns the start times of processes, in clock ticks after boot, into dates.
 pub(super) struct Clock {
-    booted_at: Option<Timestamp>,
+    pub(super) booted_at: Option<Timestamp>,
     ticks_per_second: u64,
 }
 

@@ -12,8 +12,8 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags, PROC_SUPER_MAGIC, RawDir, StatxFlag
 use rustix::io::Errno;
 use rustix::path::Arg;
 
-use super::Error;
 use super::parse::{self, FdInfo};
+use super::{Error, mounts};
 use crate::model::{Device, Host, Pid, PipeId, PipeLimits, ViewLimit};
 use crate::privilege::without_capabilities;
 
@@ -23,37 +23,34 @@ pub(super) const PF_KTHREAD: u32 = 0x0020_0000;
 /// `PF_EXITING` of include/linux/sched.h: the process is on its way out.
 pub(super) const PF_EXITING: u32 = 0x4;
 
-/// How much of /proc/stat is read, in bytes.
-const LONGEST: u64 = 16 * 1024 * 1024;
+/// Maximum length of /proc/stat and of mountinfo, in bytes.
+pub(super) const LONG: u64 = 16 * 1024 * 1024;
 
-/// How much of mountinfo is read, in bytes.
-pub(super) const MOUNTS: u64 = 16 * 1024 * 1024;
-
-/// How much of a small file is read, in bytes. The longest real one, a cgroup file, stays far below; a file of a tree may be huge.
+/// Maximum length of a small file, in bytes. The longest real one, a cgroup file, stays far below; a file of a tree may be huge.
 const SMALL: usize = 64 * 1024;
 
 /// An open proc root.
 pub(super) struct ProcRoot {
     path: PathBuf,
     dir: OwnedFd,
-    /// What only a real proc file system can give, and none for a tree of plain files.
-    pub(super) real: Option<Real>,
+    /// None for a tree of plain files.
+    pub(super) proc_fs: Option<ProcFs>,
 }
 
-/// Facts of a real proc file system.
-pub(super) struct Real {
+/// What only a real proc file system can give.
+pub(super) struct ProcFs {
     /// The device of pipefs, where all anonymous pipes live.
     pub(super) pipefs: Device,
-    /// The mount ID of pipefs as fdinfo shows it; none where our own fdinfo is not to be seen in this proc.
-    pub(super) pipefs_mnt_id: Option<u64>,
+    /// The mount ID of pipefs as fdinfo shows it; none where our own fdinfo is not in this proc.
+    pipefs_mnt_id: Option<u64>,
     /// Whether `st_size` of an fd directory is the number of descriptors: since Linux 6.2, before it was always 0.
-    pub(super) sized: bool,
+    pub(super) dir_size_is_count: bool,
     /// Whether its PIDs are those of our own PID namespace, so that a system call may use them.
     pub(super) own_pids: bool,
 }
 
-impl Real {
-    /// The anonymous pipe that an fdinfo is about, by the mount of pipefs and the inode.
+impl ProcFs {
+    /// The anonymous pipe that an fdinfo is about, from its mount and inode.
     pub(super) fn anonymous_pipe(&self, info: FdInfo) -> Option<PipeId> {
         let inode = info.ino.filter(|_| info.mnt_id.is_some() && info.mnt_id == self.pipefs_mnt_id)?;
         Some(PipeId::Anonymous { inode })
@@ -61,18 +58,17 @@ impl Real {
 }
 
 impl ProcRoot {
-    /// Opens `path`.
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
         let failed = |errno: Errno| Error::OpenRoot { path: path.to_owned(), source: errno.into() };
         let dir = open_dir(CWD, path).map_err(failed)?;
         let kind = rustix::fs::fstatfs(&dir).map_err(failed)?.f_type;
-        let mut root = Self { path: path.to_owned(), dir, real: None };
+        let mut root = Self { path: path.to_owned(), dir, proc_fs: None };
         if kind == PROC_SUPER_MAGIC {
             // Every proc has it at its root (`proc_setup_self` in fs/proc/self.c), and nowhere else.
             if rustix::fs::statat(&root.dir, c"self", AtFlags::SYMLINK_NOFOLLOW).is_err() {
                 return Err(Error::InsideProc(root.path));
             }
-            root.real = Some(root.learn()?);
+            root.proc_fs = Some(root.detect_pipefs()?);
         }
         Ok(root)
     }
@@ -80,7 +76,7 @@ impl ProcRoot {
     /// Does some work with it. The links in a directory tree may lead to any file, so there it runs in a thread without the capabilities
     /// that the program file grants.
     pub(super) fn confined<T: Send>(self, work: impl FnOnce(Self) -> Result<T, Error> + Send) -> Result<T, Error> {
-        if self.real.is_some() {
+        if self.is_real() {
             return work(self);
         }
         let path = self.path.clone();
@@ -88,7 +84,7 @@ impl ProcRoot {
     }
 
     /// Makes a pipe of our own, the only one that we may touch, and looks at it through this proc. It is closed on return.
-    fn learn(&self) -> Result<Real, Error> {
+    fn detect_pipefs(&self) -> Result<ProcFs, Error> {
         let failed = |call| move |errno: Errno| Error::Pipefs { call, source: errno.into() };
         let (read_end, _write_end) =
             rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(failed("pipe2(2)"))?;
@@ -98,48 +94,53 @@ impl ProcRoot {
         let own = rustix::fs::readlinkat(&self.dir, c"self", Vec::new()).ok();
         let info = self.read(&format!("self/fdinfo/{}", read_end.as_raw_fd())).map(|text| parse::fdinfo(&text));
         let table = rustix::fs::statat(&self.dir, c"self/fd", AtFlags::empty());
-        Ok(Real {
+        Ok(ProcFs {
             pipefs: device(&stat),
             pipefs_mnt_id: info.ok().and_then(|info| info.mnt_id),
-            sized: table.is_ok_and(|table| table.st_size > 0),
+            dir_size_is_count: table.is_ok_and(|table| table.st_size > 0),
             own_pids: own.is_some_and(|own| own.to_bytes() == std::process::id().to_string().as_bytes()),
         })
     }
 
-    /// The path it was opened by.
+    /// Whether it is a proc file system, and no tree of plain files.
+    pub(super) const fn is_real(&self) -> bool {
+        self.proc_fs.is_some()
+    }
+
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Every process, in ascending order. What is not named by a number in the range of PIDs is no process.
+    /// Every process, ascending. What is not named by a number in the range of PIDs is no process.
     pub(super) fn pids(&self) -> Result<Vec<Pid>, Error> {
         let failed = |errno: Errno| Error::OpenRoot { path: self.path.clone(), source: errno.into() };
         let listing = open_listing(&self.dir, c".").map_err(failed)?;
         let mut pids: Vec<Pid> = numbers_in(listing).map_err(failed)?.into_iter().map(Pid).collect();
         pids.retain(|pid| *pid > Pid(0) && *pid <= Pid::MAX);
         if pids.is_empty() {
-            match self.real {
-                None => return Err(Error::NotProc(self.path.clone())),
-                Some(_) if !self.is_hidepid() => return Err(Error::EndedNamespace(self.path.clone())),
-                Some(_) => {}
+            if !self.is_real() {
+                return Err(Error::NotProc(self.path.clone()));
+            }
+            if !self.is_hidepid() {
+                return Err(Error::EndedNamespace(self.path.clone()));
             }
         }
         pids.sort_unstable();
         Ok(pids)
     }
 
-    /// A directory of a process, as an `O_PATH` descriptor: all else is looked up relative to it, so that a PID that is
-    /// used again in the meantime cannot mix two processes up.
+    /// The directory of a process, as an `O_PATH` descriptor. All else is looked up relative to it, so that a PID that is
+    /// used again meanwhile cannot mix two processes up.
     pub(super) fn process_dir(&self, pid: Pid) -> rustix::io::Result<OwnedFd> {
         open_dir(&self.dir, rustix::path::DecInt::new(pid.0))
     }
 
     /// Whether an error means that a process or descriptor went away. In a tree of plain files nothing goes away.
     pub(super) fn is_vanished(&self, errno: Errno) -> bool {
-        self.real.is_some() && matches!(errno, Errno::NOENT | Errno::SRCH)
+        self.is_real() && matches!(errno, Errno::NOENT | Errno::SRCH)
     }
 
-    /// Names the machine. When it was booted is asked for only where it is needed.
+    /// What names the machine: not when it was booted, which is asked for only where it is needed.
     pub(super) fn host(&self) -> Host {
         let line = |path| {
             let text = self.read(path).ok()?;
@@ -153,7 +154,6 @@ impl ProcRoot {
         }
     }
 
-    /// How many pages the pipes of a user may take.
     pub(super) fn pipe_limits(&self) -> PipeLimits {
         let number = |path| parse::single(&self.read(path).ok()?);
         PipeLimits {
@@ -165,14 +165,15 @@ impl ProcRoot {
 
     /// When the machine was booted, by its clock as it is now.
     pub(super) fn booted_at(&self) -> Option<Timestamp> {
-        // Longer than any other file here on a machine of many processors.
-        let seconds = parse::boot_time(&read_up_to(&self.dir, c"stat", LONGEST).ok()?)?;
+        let seconds = parse::boot_time(&read_up_to(&self.dir, c"stat", LONG).ok()?)?;
         Timestamp::from_second(seconds).ok()
     }
 
     /// Why there may be processes that `pids` does not show.
-    pub(super) fn outside(&self, pids: &[Pid]) -> Option<ViewLimit> {
-        self.real.as_ref()?;
+    pub(super) fn view_limit(&self, pids: &[Pid]) -> Option<ViewLimit> {
+        if !self.is_real() {
+            return None;
+        }
         // Every PID namespace has a process 1 for as long as any process lives in it.
         if pids.first() != Some(&Pid(1)) {
             return Some(ViewLimit::Hidepid);
@@ -186,18 +187,17 @@ impl ProcRoot {
     /// Whether it is mounted with `hidepid`, by our own mounts. One that only others have mounted is reached through the directory of a
     /// process that we may trace, and so that process is not hidden.
     fn is_hidepid(&self) -> bool {
-        let mounts = read_up_to(CWD, c"/proc/self/mountinfo", MOUNTS).unwrap_or_default();
+        let mounts = read_up_to(CWD, c"/proc/self/mountinfo", LONG).unwrap_or_default();
         let stat = rustix::fs::statx(&self.dir, c"", AtFlags::EMPTY_PATH, StatxFlags::TYPE);
-        stat.is_ok_and(|stat| parse::is_hidepid(&mounts, device(&stat)))
+        stat.is_ok_and(|stat| mounts::is_hidepid(&mounts, device(&stat)))
     }
 
-    /// A small file of the root.
+    /// Reads a small file of the root.
     pub(super) fn read(&self, path: &str) -> rustix::io::Result<Vec<u8>> {
         read_small(&self.dir, path)
     }
 }
 
-/// The device in an answer of statx(2).
 pub(super) fn device(stat: &rustix::fs::Statx) -> Device {
     Device { major: stat.stx_dev_major, minor: stat.stx_dev_minor }
 }
@@ -213,7 +213,7 @@ pub(super) fn open_listing(dir: impl AsFd, path: impl Arg) -> rustix::io::Result
 }
 
 /// The names in a directory that are plain numbers, in the order of the directory.
-pub(super) fn numbers_in(listing: OwnedFd) -> rustix::io::Result<Vec<u32>> {
+pub(super) fn numbers_in(listing: impl AsFd) -> rustix::io::Result<Vec<u32>> {
     let mut buffer = [MaybeUninit::uninit(); 32 * 1024];
     let mut entries = RawDir::new(listing, &mut buffer);
     let mut numbers = Vec::new();
@@ -258,9 +258,8 @@ pub(super) fn read_up_to(dir: impl AsFd, path: impl Arg, limit: u64) -> io::Resu
     Ok(text)
 }
 
-/// Opens a file to read it.
 pub(super) fn open_file(dir: impl AsFd, path: impl Arg) -> rustix::io::Result<OwnedFd> {
-    // O_NONBLOCK: in a tree of plain files somebody may have put a FIFO where a file belongs.
+    // O_NONBLOCK: a tree of plain files may have a FIFO where a file belongs.
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
     rustix::fs::openat(dir, path, flags, Mode::empty())
 }

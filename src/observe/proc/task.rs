@@ -5,9 +5,9 @@ use std::io;
 
 use rustix::fs::AtFlags;
 
-use super::Scanner;
 use super::process::ProcessDir;
 use super::root::{numbers_in, open_listing};
+use super::scanner::Scanner;
 use crate::model::Tid;
 use crate::sys;
 
@@ -17,13 +17,13 @@ pub(super) enum Tables {
     Shared,
     /// One of each group of threads that share a table, the leader's group left out.
     Private(Vec<Tid>),
-    /// It cannot be told which are shared: these are all other threads.
+    /// All other threads, where the kernel does not say which share a table.
     Unknown(Vec<Tid>),
 }
 
-/// How many threads a process has, by the link count of its task directory; one where that cannot be told.
-pub(super) fn count(scanner: &Scanner, process: &ProcessDir) -> u64 {
-    if scanner.root.real.is_none() {
+/// The number of threads of a process, by the link count of its task directory; one where that cannot be read.
+fn count(scanner: &Scanner, process: &ProcessDir) -> u64 {
+    if !scanner.root.is_real() {
         return u64::MAX;
     }
     rustix::fs::statat(process.dir(), c"task", AtFlags::empty()).map_or(1, |stat| stat.st_nlink.saturating_sub(2))
@@ -38,7 +38,7 @@ pub(super) fn tables(scanner: &Scanner, process: &ProcessDir) -> rustix::io::Res
     let threads = numbers_in(open_listing(process.dir(), c"task")?)?;
     let mut threads: Vec<Tid> = threads.into_iter().map(Tid).filter(|tid| *tid != leader).collect();
     threads.sort_unstable();
-    if !scanner.root.real.as_ref().is_some_and(|real| real.own_pids) {
+    if !scanner.root.proc_fs.as_ref().is_some_and(|proc_fs| proc_fs.own_pids) {
         return Ok(Tables::Unknown(threads));
     }
     // One thread of each table, in the kernel's order of the tables.
@@ -55,7 +55,7 @@ pub(super) fn tables(scanner: &Scanner, process: &ProcessDir) -> rustix::io::Res
                         continue;
                     }
                 }
-                // No kcmp in this kernel, or not for us.
+                // This kernel has no kcmp, or refuses it.
                 Err(_) => return Ok(Tables::Unknown(threads)),
             }
             break;

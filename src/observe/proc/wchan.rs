@@ -2,7 +2,7 @@
 
 use super::syscall::Call;
 
-/// A place to sleep at. Names of functions change between kernels: those of Linux 5.4 to 6.18 are known.
+/// A place to sleep. Names of functions change between kernels: those of Linux 5.4 to 6.18 are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
     /// In fs/pipe.c, until there is something to read.
@@ -15,29 +15,25 @@ pub(super) enum Place {
     PipeReadable,
     /// In fs/splice.c, until there is room in the pipe.
     PipeWritable,
-    /// In open(2) of a FIFO, until there is somebody on the other side.
+    /// In open(2) of a FIFO, until its other side is open.
     FifoOpen,
     /// In poll(2) or select(2).
     Poll,
-    /// In `epoll_wait(2)`.
     Epoll,
     /// In wait4(2) or waitid(2).
     Child,
-    /// In futex(2).
     Futex,
-    /// In a sleep.
+    /// In nanosleep(2).
     Timer,
-    /// Until a signal comes.
+    /// In pause(2) and its variants.
     Signal,
-    /// Stopped by a signal.
+    /// By a signal.
     Stopped,
-    /// Stopped by a tracer.
+    /// By a tracer.
     Traced,
-    /// Frozen by its control group, or because the machine goes to sleep.
+    /// By its control group, or because the machine goes to sleep.
     Frozen,
-    /// In `io_uring_enter(2)`.
     IoUring,
-    /// Anywhere else.
     Elsewhere,
 }
 
@@ -116,7 +112,7 @@ mod tests {
     #[test]
     fn a_number_is_believed_only_where_it_fits() {
         let fitting = |number| {
-            let calls = [Abi::X86, Abi::X86Compat].map(|abi| decode(abi, number, [5, 0, 0, 0, 0, 0]));
+            let calls = [Abi::X86_64, Abi::I386].map(|abi| decode(abi, number, [5, 0, 0, 0, 0, 0]));
             calls.map(|call| call.is_some_and(|call| Place::PipeRead.fits(call)))
         };
         assert_eq!(fitting(3), [false, true]);

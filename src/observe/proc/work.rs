@@ -1,51 +1,34 @@
-//! The threads of a scan: who looks at which process, and what happens when a call gives no answer.
+//! The workers of a scan: which thread looks at which process, and what happens when a call does not return.
 //!
-//! The threads share a cursor over the PIDs. A huge fd table is handed on buffer by buffer, so that it does not leave one of
-//! them alone with the work. A thread whose call hangs is left behind and never joined (hence no `std::thread::scope`, which
-//! joins all): what it was at is done again by a new one, without that call. Knows nothing of what is done at a process.
+//! The workers share a cursor over the PIDs. A huge fd table is split buffer by buffer, so that it does not leave one of them
+//! alone with the work. A worker whose call hangs is abandoned and never joined (hence no `std::thread::scope`, which joins
+//! all): another one does its job again, without that call. Knows nothing of what is done at a process.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::Scanner;
-use super::fd_table::Table;
+use super::fd_dir::Table;
+use super::heartbeat::{Heartbeat, ScanStep};
 use super::hidden::HiddenEvidence;
-use super::watch::{Step, Watch};
-use crate::model::{Descriptor, Endpoint, Fd, Gap, Pid, PipeFile, PipeId, Process, ThreadGroup, Tid};
+use super::scanner::Scanner;
+use super::snapshot::RawEndpoint;
+use crate::model::{Descriptor, Fd, Gap, Pid, Process, ThreadGroup, Tid};
 
-/// How often the waiting thread looks after the others.
+/// How often the waiting thread looks at the heartbeats.
 const TICK: Duration = Duration::from_millis(200);
 
-/// After so many looks without a step, about a second, a call counts as hung. Looks and not seconds: while we are stopped
-/// by ^Z, time passes and nobody gets on.
-const PATIENCE: u32 = 5;
+/// Ticks without a step, about a second, after which a call counts as hung. Ticks and not seconds: while we are stopped
+/// by ^Z, time passes and no worker gets on.
+const STALLED_TICKS: u32 = 5;
 
-/// So many hung calls are skipped one by one in a process; then it is left alone.
-const MOST_ATTEMPTS: u32 = 8;
+/// Maximum number of hung calls that are left out one by one at a process; then the process is given up.
+const MAX_ATTEMPTS: usize = 8;
 
-/// More threads than this would only wait for each other's locks in the kernel.
-const MOST_THREADS: usize = 8;
-
-/// An end as the scan saw it.
-pub(super) struct Found {
-    pub(super) pipe: PipeId,
-    pub(super) end: Endpoint,
-    /// For a FIFO, and where the facts for an audit are wanted.
-    pub(super) file: Option<Box<FileFacts>>,
-}
-
-/// What the descriptor of an end says of the file.
-#[derive(Default)]
-pub(super) struct FileFacts {
-    /// How a FIFO was called by the holder.
-    pub(super) path: Option<Vec<u8>>,
-    /// Whether its last name is gone.
-    pub(super) deleted: bool,
-    pub(super) file: Option<PipeFile>,
-}
+/// More workers than this would only wait for each other's locks in the kernel.
+const MAX_WORKERS: usize = 8;
 
 /// What a job found out about a process.
-pub(super) struct Part {
+pub(super) struct ProcessResult {
     pub(super) pid: Pid,
     /// The process was gone before anything could be read.
     pub(super) vanished: bool,
@@ -53,15 +36,15 @@ pub(super) struct Part {
     pub(super) vanished_fds: usize,
     pub(super) parent: Option<Pid>,
     pub(super) process: Option<Process>,
-    pub(super) found: Vec<Found>,
+    pub(super) ends: Vec<RawEndpoint>,
     pub(super) descriptors: Vec<Descriptor>,
     pub(super) gaps: Vec<Gap>,
     pub(super) threads: Option<ThreadGroup>,
-    /// Traces of ends that no fd table shows, where those were looked for.
-    pub(super) traces: Vec<HiddenEvidence>,
+    /// What may hold ends that no fd table shows, where that was looked for.
+    pub(super) hidden: Vec<HiddenEvidence>,
 }
 
-impl Part {
+impl ProcessResult {
     pub(super) fn new(pid: Pid) -> Self {
         Self {
             pid,
@@ -69,108 +52,102 @@ impl Part {
             vanished_fds: 0,
             parent: None,
             process: None,
-            found: Vec::new(),
+            ends: Vec::new(),
             descriptors: Vec::new(),
             gaps: Vec::new(),
             threads: None,
-            traces: Vec::new(),
+            hidden: Vec::new(),
         }
     }
 }
 
-/// Something to do for one thread.
 #[derive(Clone)]
 pub(super) struct Job {
     pub(super) work: Work,
-    pub(super) skip: Skip,
+    pub(super) timed_out: TimedOutCalls,
+}
+
+impl Job {
+    fn new(work: Work) -> Self {
+        Self { work, timed_out: TimedOutCalls::default() }
+    }
 }
 
 #[derive(Clone)]
 pub(super) enum Work {
     /// A process, from the beginning.
     Process(Pid),
-    /// The traces in a process of ends that no fd table shows.
-    Traces(Pid),
+    /// What of a process may hold ends that no fd table shows.
+    Hidden(Pid),
     /// The rest of a huge fd table, from this position of its directory on.
-    Rest(Arc<Table>, u64),
-    /// The threads of a process: what each is doing.
+    Rest(Table, u64),
+    /// What each thread of a process is doing.
     Threads(Pid),
 }
 
 impl Work {
-    fn pid(&self) -> Pid {
+    pub(super) fn pid(&self) -> Pid {
         match self {
-            Self::Process(pid) | Self::Traces(pid) | Self::Threads(pid) => *pid,
+            Self::Process(pid) | Self::Hidden(pid) | Self::Threads(pid) => *pid,
             Self::Rest(table, _) => table.process.pid,
         }
     }
 }
 
-/// The calls that gave no answer at an earlier attempt at the same job.
+/// The steps in which earlier attempts at the same job hung, in their order.
 #[derive(Clone, Default)]
-pub(super) struct Skip {
-    attempts: u32,
-    pub(super) fds: Vec<(Option<Tid>, Fd)>,
-    pub(super) fdinfos: Vec<(Option<Tid>, Fd)>,
-    pub(super) threads: bool,
-    pub(super) facts: bool,
-    pub(super) tasks: Vec<Tid>,
-    pub(super) paths: Vec<Tid>,
-    /// The FIFO whose directories gave no answer: those of no other in this process are looked at.
-    pub(super) directories: Option<(Option<Tid>, Fd)>,
-    /// Not even the table could be opened or listed, or too many attempts were in vain.
-    pub(super) table: bool,
-}
+pub(super) struct TimedOutCalls(Vec<ScanStep>);
 
-impl Skip {
-    /// Whether this is the first attempt.
+impl TimedOutCalls {
     pub(super) const fn is_empty(&self) -> bool {
-        self.attempts == 0
+        self.0.is_empty()
     }
 
-    /// Makes sure that the next attempt gets past the call that this one hung in.
-    fn add(&mut self, step: Step) {
-        self.attempts += 1;
-        match step {
-            _ if self.attempts >= MOST_ATTEMPTS => self.table = true,
-            Step::Fd(tid, fd) => self.fds.push((tid, fd)),
-            Step::FdInfo(tid, fd) => self.fdinfos.push((tid, fd)),
-            Step::Threads => self.threads = true,
-            Step::Facts => self.facts = true,
-            Step::Task(tid) => self.tasks.push(tid),
-            Step::Path(tid) => self.paths.push(tid),
-            Step::Directories(tid, fd) => self.directories = Some((tid, fd)),
-            Step::Table | Step::Idle => self.table = true,
-        }
+    pub(super) fn contains(&self, step: ScanStep) -> bool {
+        self.0.contains(&step)
     }
 
-    /// Whether there is nothing left to try but to give the process up.
+    /// The FIFO whose directories hung: those of no other FIFO in this process are looked at.
+    pub(super) fn directories(&self) -> Option<(Option<Tid>, Fd)> {
+        self.0.iter().find_map(|step| match step {
+            ScanStep::Directories(tid, fd) => Some((*tid, *fd)),
+            _ => None,
+        })
+    }
+
+    /// Whether the process is given up: not even the table could be listed, or too many attempts hung.
+    pub(super) fn give_up(&self) -> bool {
+        self.0.len() >= MAX_ATTEMPTS || self.contains(ScanStep::Table) || self.contains(ScanStep::Idle)
+    }
+
+    /// Whether even the attempt to say so hung.
     pub(super) const fn is_hopeless(&self) -> bool {
-        self.attempts > MOST_ATTEMPTS
+        self.0.len() > MAX_ATTEMPTS
     }
 }
 
-/// Where a job may leave more work.
-pub(super) trait Queue {
-    /// Adds a job that any thread may take.
-    fn push(&self, work: Work);
-}
-
-/// Does this work at each process and returns what was found, in no particular order.
-pub(super) fn run(scanner: &Arc<Scanner>, pids: Vec<Pid>, work: fn(Pid) -> Work) -> Vec<Part> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_THREADS).min(pids.len());
-    let state = State { outstanding: pids.len(), pids: pids.into_iter(), ..State::new(work) };
-    let crew = Arc::new(Crew { scanner: Arc::clone(scanner), state: Mutex::new(state), changed: Condvar::new() });
-    if (0..threads).filter(|_| crew.enlist()).count() == 0 {
-        // No thread is to be had: then there is nobody to watch either.
-        let (number, watch) = crew.sign_up();
-        crew.work(number, &watch);
+/// Does this work at each process and returns the results, in no particular order.
+pub(super) fn run(scanner: &Arc<Scanner>, pids: Vec<Pid>, work: fn(Pid) -> Work) -> Vec<ProcessResult> {
+    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS).min(pids.len());
+    let state = State {
+        outstanding: pids.len(),
+        pids: pids.into_iter(),
+        work,
+        queue: Vec::new(),
+        results: Vec::new(),
+        workers: Vec::new(),
+    };
+    let pool = Arc::new(WorkerPool { scanner: Arc::clone(scanner), state: Mutex::new(state), changed: Condvar::new() });
+    if (0..workers).filter(|_| pool.spawn_worker()).count() == 0 {
+        // No thread can be started: then none can watch either.
+        let (number, heartbeat) = pool.register();
+        pool.work(number, &heartbeat);
     }
-    crew.wait()
+    pool.wait()
 }
 
-/// All threads of a scan, and what they share.
-struct Crew {
+/// All workers of a scan, and what they share.
+pub(super) struct WorkerPool {
     scanner: Arc<Scanner>,
     state: Mutex<State>,
     changed: Condvar,
@@ -181,68 +158,67 @@ struct State {
     /// What is to be done at each of them.
     work: fn(Pid) -> Work,
     queue: Vec<Job>,
-    /// Jobs that are not finished, whether somebody is at them or not.
+    /// The number of jobs that are not finished, begun or not.
     outstanding: usize,
-    parts: Vec<Part>,
+    results: Vec<ProcessResult>,
     workers: Vec<Worker>,
 }
 
 struct Worker {
-    watch: Arc<Watch>,
-    /// What it is at; none when it is idle, and when it was left behind.
+    heartbeat: Arc<Heartbeat>,
+    /// None while it is idle, and after it was abandoned.
     job: Option<Job>,
-    left_behind: bool,
+    abandoned: bool,
     last_beat: u64,
-    looks_without_step: u32,
+    stalled_ticks: u32,
 }
 
-impl Crew {
+impl WorkerPool {
     fn lock(&self) -> MutexGuard<'_, State> {
         // A thread that panicked left the state whole: each change of it is a single one.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts one more thread, if there may be one more.
-    fn enlist(self: &Arc<Self>) -> bool {
-        let (number, watch) = self.sign_up();
-        let crew = Arc::clone(self);
-        let of_thread = Arc::clone(&watch);
-        let started = std::thread::Builder::new().spawn(move || crew.work(number, &of_thread));
-        if started.is_err() {
+    /// Starts one more worker, and returns whether there could be one more.
+    fn spawn_worker(self: &Arc<Self>) -> bool {
+        let (number, heartbeat) = self.register();
+        let pool = Arc::clone(self);
+        let started = std::thread::Builder::new().spawn(move || pool.work(number, &heartbeat)).is_ok();
+        if !started && let Some(worker) = self.lock().workers.get_mut(number) {
             // It has no job and never will.
-            if let Some(worker) = self.lock().workers.get_mut(number) {
-                worker.left_behind = true;
-            }
+            worker.abandoned = true;
         }
-        started.is_ok()
+        started
     }
 
-    /// A place among the workers.
-    fn sign_up(&self) -> (usize, Arc<Watch>) {
-        let watch = Arc::new(Watch::default());
+    /// Makes a place among the workers.
+    fn register(&self) -> (usize, Arc<Heartbeat>) {
+        let heartbeat = Arc::new(Heartbeat::new());
         let mut state = self.lock();
-        let worker =
-            Worker { watch: Arc::clone(&watch), job: None, left_behind: false, last_beat: 0, looks_without_step: 0 };
-        state.workers.push(worker);
-        (state.workers.len() - 1, watch)
+        state.workers.push(Worker {
+            heartbeat: Arc::clone(&heartbeat),
+            job: None,
+            abandoned: false,
+            last_beat: 0,
+            stalled_ticks: 0,
+        });
+        (state.workers.len() - 1, heartbeat)
     }
 
-    /// The life of a thread.
-    fn work(&self, number: usize, watch: &Watch) {
-        watch.begin();
+    /// Does one job after the other, in the thread of a worker.
+    fn work(&self, number: usize, heartbeat: &Heartbeat) {
+        heartbeat.begin();
         while let Some(job) = self.next_job(number) {
-            watch.doing(Step::Table);
-            let part = self.scanner.perform(&job, watch, self);
-            watch.doing(Step::Idle);
-            self.finish(number, part);
+            let result = heartbeat.during(ScanStep::Table, || self.scanner.run_job(&job, heartbeat, self));
+            self.finish(number, result);
         }
     }
 
-    /// The next job, waiting for one as long as another thread may leave more; none when this thread is to end.
+    /// The next job, waiting for one as long as another worker may add more; none when this worker is to end.
     fn next_job(&self, number: usize) -> Option<Job> {
         let mut state = self.lock();
         loop {
-            if state.workers.get(number)?.left_behind || state.outstanding == 0 {
+            if state.workers.get(number)?.abandoned || state.outstanding == 0 {
                 return None;
             }
             if let Some(job) = state.take() {
@@ -253,104 +229,78 @@ impl Crew {
         }
     }
 
-    fn finish(&self, number: usize, part: Part) {
+    fn finish(&self, number: usize, result: ProcessResult) {
         let mut state = self.lock();
-        let Some(worker) = state.workers.get_mut(number) else {
-            return;
-        };
-        // Too late: somebody else does this job now.
-        if worker.left_behind {
-            return;
-        }
+        // That of an abandoned worker comes too late: another one does this job now.
+        let Some(worker) = state.workers.get_mut(number).filter(|worker| !worker.abandoned) else { return };
         worker.job = None;
-        state.parts.push(part);
+        state.results.push(result);
         state.outstanding -= 1;
         if state.outstanding == 0 {
             self.changed.notify_all();
         }
     }
 
-    /// Waits until all is done, and looks after the threads meanwhile.
-    fn wait(self: Arc<Self>) -> Vec<Part> {
+    /// Adds work that any worker may take.
+    pub(super) fn push(&self, work: Work) {
+        let mut state = self.lock();
+        state.queue.push(Job::new(work));
+        state.outstanding += 1;
+        drop(state);
+        self.changed.notify_all();
+    }
+
+    /// Waits until all jobs are finished, and replaces workers that hang.
+    fn wait(self: Arc<Self>) -> Vec<ProcessResult> {
         let mut state = self.lock();
         while state.outstanding > 0 {
             let (guard, timeout) = self.changed.wait_timeout(state, TICK).unwrap_or_else(PoisonError::into_inner);
             state = guard;
             if timeout.timed_out() {
-                let replacements = state.leave_the_hung_behind();
+                let abandoned = state.abandon_hung_workers();
                 drop(state);
-                let started = (0..replacements).filter(|_| self.enlist()).count();
+                let replaced = (0..abandoned).filter(|_| self.spawn_worker()).count();
                 self.changed.notify_all();
-                if replacements > 0 && started == 0 && !self.lock().has_workers() {
-                    let (number, watch) = self.sign_up();
-                    self.work(number, &watch);
+                if abandoned > 0 && replaced == 0 && self.lock().workers.iter().all(|worker| worker.abandoned) {
+                    let (number, heartbeat) = self.register();
+                    self.work(number, &heartbeat);
                 }
                 state = self.lock();
             }
         }
-        std::mem::take(&mut state.parts)
-    }
-}
-
-impl Queue for Crew {
-    fn push(&self, work: Work) {
-        let mut state = self.lock();
-        state.queue.push(Job { work, skip: Skip::default() });
-        state.outstanding += 1;
-        drop(state);
-        self.changed.notify_all();
+        std::mem::take(&mut state.results)
     }
 }
 
 impl State {
-    fn new(work: fn(Pid) -> Work) -> Self {
-        let pids = Vec::new().into_iter();
-        Self { pids, work, queue: Vec::new(), outstanding: 0, parts: Vec::new(), workers: Vec::new() }
-    }
-
-    fn has_workers(&self) -> bool {
-        self.workers.iter().any(|worker| !worker.left_behind)
-    }
-
-    /// Parts of huge tables first: they are what takes longest.
+    /// Parts of huge tables first: they take longest.
     fn take(&mut self) -> Option<Job> {
-        let work = self.work;
-        let first_attempt = |pid| Job { work: work(pid), skip: Skip::default() };
-        self.queue.pop().or_else(|| self.pids.next().map(first_attempt))
+        self.queue.pop().or_else(|| self.pids.next().map(self.work).map(Job::new))
     }
 
-    /// Puts the jobs of hung threads back, and returns how many threads that were.
-    fn leave_the_hung_behind(&mut self) -> usize {
-        let mut hung = 0;
-        for worker in self.workers.iter_mut().filter(|worker| !worker.left_behind) {
-            let beat = worker.watch.beat();
+    /// Puts the jobs of hung workers back, and returns how many there were.
+    fn abandon_hung_workers(&mut self) -> usize {
+        let queued = self.queue.len();
+        for worker in self.workers.iter_mut().filter(|worker| !worker.abandoned) {
+            let (beat, step) = worker.heartbeat.last();
             if worker.job.is_none() || beat != worker.last_beat {
-                (worker.last_beat, worker.looks_without_step) = (beat, 0);
+                (worker.last_beat, worker.stalled_ticks) = (beat, 0);
                 continue;
             }
-            // One that waits for a processor, or computes, is no hang however long it takes.
-            worker.looks_without_step = if worker.watch.sleeps() { worker.looks_without_step + 1 } else { 0 };
-            if worker.looks_without_step < PATIENCE {
+            // A worker that waits for a processor, or computes, does not hang however long it takes.
+            worker.stalled_ticks = if worker.heartbeat.is_blocked() { worker.stalled_ticks + 1 } else { 0 };
+            if worker.stalled_ticks < STALLED_TICKS {
                 continue;
             }
-            worker.left_behind = true;
-            let Some(mut job) = worker.job.take() else {
-                continue;
-            };
-            job.skip.add(worker.watch.step());
-            if let Work::Rest(table, _) = &job.work {
-                table.process.release_facts();
+            worker.abandoned = true;
+            if let Some(mut job) = worker.job.take() {
+                job.timed_out.0.push(step);
+                if let Work::Rest(table, _) = &job.work {
+                    table.process.release_facts();
+                }
+                self.queue.push(job);
             }
-            self.queue.push(job);
-            hung += 1;
         }
-        hung
-    }
-}
-
-impl Job {
-    /// The process it is about.
-    pub(super) fn pid(&self) -> Pid {
-        self.work.pid()
+        self.queue.len() - queued
     }
 }

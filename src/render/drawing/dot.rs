@@ -1,20 +1,19 @@
-//! A figure in the language of Graphviz, see dot(1) and <https://graphviz.org/doc/info/lang.html>.
+//! A diagram in the language of Graphviz, see dot(1) and <https://graphviz.org/doc/info/lang.html>.
 
 use std::io::{self, Write};
 
-use super::figure::{Figure, Kind};
+use super::diagram::{Diagram, Kind};
 use crate::model::Severity;
 
-/// What holds for all of it.
 const HEAD: &str = r##"digraph lspipe {
   rankdir=LR;
   node [shape=box, style="rounded,filled", fillcolor="#f6f8fa", color="#57606a", fontname="monospace", fontsize=11];
   edge [color="#57606a", fontcolor="#57606a", fontname="monospace", fontsize=9];
 "##;
 
-pub(super) fn write(figure: &Figure, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(diagram: &Diagram, out: &mut dyn Write) -> io::Result<()> {
     out.write_all(HEAD.as_bytes())?;
-    for it in &figure.boxes {
+    for it in &diagram.nodes {
         write!(out, "  {} [label={}", it.id, label(&it.text, it.kind))?;
         out.write_all(match it.kind {
             Kind::Process => b"".as_slice(),
@@ -29,7 +28,7 @@ pub(super) fn write(figure: &Figure, out: &mut dyn Write) -> io::Result<()> {
         })?;
         writeln!(out, "];")?;
     }
-    for line in &figure.lines {
+    for line in &diagram.lines {
         write!(out, "  {} -> {}", line.from, line.to)?;
         match (line.is_flow, line.text.is_empty()) {
             (true, true) => {}

@@ -1,20 +1,19 @@
-//! A figure in the language of Mermaid, which Markdown pages draw: <https://mermaid.js.org/syntax/flowchart.html>.
+//! A diagram in the language of Mermaid, which Markdown pages draw: <https://mermaid.js.org/syntax/flowchart.html>.
 
 use std::io::{self, Write};
 
 use super::super::text::push_fmt;
-use super::figure::{Figure, Kind};
+use super::diagram::{Diagram, Kind};
 use crate::model::Severity;
 
-/// The looks, by class.
 const CLASSES: &str = "  classDef error fill:#ffebe9,stroke:#cf222e,color:#1f2328
   classDef warning fill:#fff8c5,stroke:#9a6700,color:#1f2328
   classDef apart stroke-dasharray:4
 ";
 
-pub(super) fn write(figure: &Figure, out: &mut dyn Write) -> io::Result<()> {
+pub(super) fn write(diagram: &Diagram, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "flowchart LR")?;
-    for it in &figure.boxes {
+    for it in &diagram.nodes {
         let (open, close) = match it.kind {
             Kind::Process => ("[", "]"),
             Kind::Junction => ("([", "])"),
@@ -30,7 +29,7 @@ pub(super) fn write(figure: &Figure, out: &mut dyn Write) -> io::Result<()> {
         })?;
         writeln!(out)?;
     }
-    for line in &figure.lines {
+    for line in &diagram.lines {
         let arrow = if line.is_flow { "-->" } else { "-.-" };
         match line.text.as_slice() {
             [] => writeln!(out, "  {} {arrow} {}", line.from, line.to)?,

@@ -1,96 +1,83 @@
 //! Draws pipelines: as lines for people, for Graphviz, for Mermaid, and as JSON. What is drawn where is decided by
 //! [`Layout`]; here are the looks, and the words that all of them share.
 
+mod diagram;
 mod dot;
-mod figure;
+mod json;
 mod mermaid;
 mod tree;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
-use self::figure::Figure;
+#[cfg(test)]
+pub(crate) use self::json::Graph;
+use super::json::write_object;
 use super::text::{TextRole, escape_name};
-use super::{DrawingFormat, ReportView, Style, json};
-use crate::judge::dataflow::layout::{Arrow, Layout, Spot, Through};
-use crate::judge::dataflow::{Absence, Drawing, Flow, Mark, MarkKind, Participant};
-use crate::model::{Fd, Pid, PipeId, Severity, Side};
+use super::{DrawingFormat, ReportView, Style};
+use crate::judge::dataflow::layout::{Arrow, Layout, Node, Through};
+use crate::judge::dataflow::{Absence, Dataflow, Flow, MANY, Mark, MarkKind, Participant};
+use crate::model::{Fd, Pid, Severity, Side};
 
-/// So many commands of many processes are named.
+/// Maximum number of commands that are named of many processes.
 const MOST_COMMANDS: usize = 3;
 
-/// So many pipes between the same two are named.
+/// Maximum number of pipes that are named between the same two nodes.
 const MOST_PIPES: usize = 3;
 
 impl ReportView<'_> {
-    /// Writes a drawing.
     pub(super) fn draw(
         &self,
-        drawing: &Drawing,
+        dataflow: &Dataflow,
         form: DrawingFormat,
         style: &Style,
         out: &mut dyn Write,
     ) -> io::Result<()> {
-        let picture = || Picture { sheet: self, drawing, layout: Layout::of(drawing) };
         match form {
-            DrawingFormat::Tree => picture().tree(style, out),
-            DrawingFormat::Dot => dot::write(&Figure::of(&picture()), out),
-            DrawingFormat::Mermaid => mermaid::write(&Figure::of(&picture()), out),
-            DrawingFormat::Json => json::write_object(&self.drawing_view(drawing), style.width.is_some(), out),
-        }
-    }
-}
-
-/// A drawing, laid out, and what is known of those in it.
-struct Picture<'a> {
-    sheet: &'a ReportView<'a>,
-    drawing: &'a Drawing,
-    layout: Layout<'a>,
-}
-
-impl<'a> Picture<'a> {
-    /// `sort (12)`, or what else a place is called.
-    fn name(&self, spot: Spot) -> String {
-        match spot {
-            Spot::Process(pid) => self.process(pid),
-            Spot::Junction(pipe) => self.flow(pipe).map_or_else(String::new, |flow| self.junction(flow)),
-            Spot::Absent(pipe) => self.flow(pipe).and_then(|flow| flow.absence).map_or("nobody", absent).to_owned(),
+            DrawingFormat::Tree => self.tree(&Layout::of(dataflow), style, out),
+            DrawingFormat::Dot => dot::write(&self.diagram(&Layout::of(dataflow)), out),
+            DrawingFormat::Mermaid => mermaid::write(&self.diagram(&Layout::of(dataflow)), out),
+            DrawingFormat::Json => write_object(&self.drawing_view(dataflow), style.width.is_some(), out),
         }
     }
 
-    fn process(&self, pid: Pid) -> String {
-        let name = self.sheet.command_of(pid).map_or_else(String::new, escape_name);
+    /// `sort (12)`, or what else a node is called.
+    fn node_name(&self, layout: &Layout<'_>, node: Node) -> String {
+        match node {
+            Node::Process(pid) => self.process_name(pid),
+            Node::Junction(pipe) => layout.flow(pipe).map_or_else(String::new, |flow| self.junction(flow)),
+            Node::Absent(pipe) => layout.flow(pipe).and_then(|flow| flow.absence).map_or("nobody", absent).to_owned(),
+        }
+    }
+
+    fn process_name(&self, pid: Pid) -> String {
+        let name = self.command_of(pid).map_or_else(String::new, escape_name);
         let name = if name.is_empty() { "process" } else { &name };
         format!("{name} ({pid})")
     }
 
-    fn flow(&self, pipe: PipeId) -> Option<&'a Flow> {
-        let flows = &self.drawing.flows;
-        flows.binary_search_by_key(&pipe, |flow| flow.pipe).ok().and_then(|index| flows.get(index))
-    }
-
-    /// A pipe as a place of its own, with how many are on its sides: `pipe:[12]: 60 writers (sleep ×59, bash)`.
+    /// A pipe as a node of its own, with how many processes are on its sides: `pipe:[12]: 60 writers (sleep ×59, bash)`.
     fn junction(&self, flow: &Flow) -> String {
         let mut words = Vec::new();
         for side in [Side::Write, Side::Read] {
-            let (tips, holder) = (flow.side(side), side.holder());
-            match tips.len() {
+            let (participants, holder) = (flow.side(side), side.holder());
+            match participants.len() {
                 0 => words.push(format!("{} {}", flow.absence.map_or("nobody", absent), verb(side))),
                 1 => {}
                 count if flow.is_folded(side) => {
-                    words.push(format!("{count} {holder}s ({})", self.commands(tips.iter().map(|tip| tip.pid))));
+                    words.push(format!("{count} {holder}s ({})", self.commands(participants.iter().map(|it| it.pid))));
                 }
                 count => words.push(format!("{count} {holder}s")),
             }
         }
-        format!("{}: {}", self.sheet.pipe_name(flow.pipe), words.join(", "))
+        format!("{}: {}", self.pipe_name(flow.pipe), words.join(", "))
     }
 
     /// The commands of many processes, the most frequent first: `sleep ×59, bash`.
     fn commands(&self, pids: impl Iterator<Item = Pid>) -> String {
         let mut counts: BTreeMap<&[u8], usize> = BTreeMap::new();
         for pid in pids {
-            *counts.entry(self.sheet.command_of(pid).unwrap_or_default()).or_default() += 1;
+            *counts.entry(self.command_of(pid).unwrap_or_default()).or_default() += 1;
         }
         let mut counts: Vec<(&[u8], usize)> = counts.into_iter().collect();
         counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
@@ -108,30 +95,54 @@ impl<'a> Picture<'a> {
         words.join(", ")
     }
 
-    fn marks(&self, spot: Spot) -> &'a [Mark] {
-        match spot {
-            Spot::Process(pid) => self.drawing.marks.get(&pid).map_or(&[], Vec::as_slice),
-            Spot::Junction(_) | Spot::Absent(_) => &[],
+    /// `3 processes hold both ends: a (1), b (2), c (3)`, and those with one end, of a pipe without a direction.
+    fn shared(&self, flow: &Flow) -> Vec<String> {
+        let mut sides: BTreeMap<Pid, [bool; 2]> = BTreeMap::new();
+        for copy in &flow.apart {
+            let [reads, writes] = sides.entry(copy.end.pid).or_default();
+            *reads |= copy.end.access.is_on(Side::Read);
+            *writes |= copy.end.access.is_on(Side::Write);
         }
+        let groups =
+            [([true, true], "both ends"), ([true, false], "only the read end"), ([false, true], "only the write end")];
+        let with = |held: [bool; 2]| -> BTreeSet<Pid> {
+            sides.iter().filter(|(_, sides)| **sides == held).map(|(pid, _)| *pid).collect()
+        };
+        let named = groups.into_iter().map(|(held, words)| (with(held), words)).filter(|(pids, _)| !pids.is_empty());
+        named
+            .map(|(pids, words)| {
+                let (noun, verb) = if pids.len() == 1 { ("process", "holds") } else { ("processes", "hold") };
+                format!("{} {noun} {verb} {words}: {}", pids.len(), self.process_names(&pids))
+            })
+            .collect()
     }
 
-    /// By what an arrow goes, where the places at its ends do not say so.
+    /// Each by its name; of many, how many there are of each command.
+    fn process_names(&self, pids: &BTreeSet<Pid>) -> String {
+        if pids.len() > MANY {
+            return self.commands(pids.iter().copied());
+        }
+        pids.iter().map(|pid| self.process_name(*pid)).collect::<Vec<_>>().join(", ")
+    }
+
+    /// By what an arrow goes, where the nodes at its ends do not say so.
     fn way(&self, arrow: &Arrow<'_>) -> String {
         match arrow.through {
             Through::Processes(count) => format!("through {count} processes"),
             Through::Pipe(flow, ..) if flow.is_junction() => String::new(),
             Through::Pipe(flow, writer, reader) => {
-                let name = self.sheet.pipe_name(flow.pipe);
+                let name = self.pipe_name(flow.pipe);
                 descriptors(writer, reader).map_or_else(|| name.clone(), |fds| format!("{name} {fds}"))
             }
         }
     }
 }
 
-/// By which descriptors data go, where those are not the standard output and the standard input: `2→5`.
+/// The descriptors that data go through, where those are not the standard output and the standard input: `2→5`.
 fn descriptors(writer: Option<&Participant>, reader: Option<&Participant>) -> Option<String> {
-    let number =
-        |tip: &Participant, usual: &[u32]| main_fd(tip, usual).map_or_else(|| "open".to_owned(), |fd| fd.to_string());
+    let number = |participant: &Participant, usual: &[u32]| {
+        main_fd(participant, usual).map_or_else(|| "open".to_owned(), |fd| fd.to_string())
+    };
     let (from, to) = (number(writer?, &OUTPUTS), number(reader?, &INPUTS));
     (from != "1" || to != "0").then(|| format!("{from}→{to}"))
 }
@@ -140,13 +151,13 @@ const OUTPUTS: [u32; 2] = [1, 2];
 const INPUTS: [u32; 1] = [0];
 
 /// The descriptor that a process uses, as far as numbers tell; none while it is in open(2).
-fn main_fd(tip: &Participant, usual: &[u32]) -> Option<Fd> {
-    usual.iter().map(|fd| Fd(*fd)).find(|fd| tip.fds.contains(fd)).or_else(|| tip.fds.first().copied())
+fn main_fd(participant: &Participant, usual: &[u32]) -> Option<Fd> {
+    usual.iter().map(|fd| Fd(*fd)).find(|fd| participant.fds.contains(fd)).or_else(|| participant.fds.first().copied())
 }
 
 /// The one of its descriptors by which a process is most likely to use a side.
-pub(super) fn usual_fd(tip: &Participant, side: Side) -> Option<Fd> {
-    main_fd(tip, if side == Side::Read { &INPUTS } else { &OUTPUTS })
+pub(super) fn usual_fd(participant: &Participant, side: Side) -> Option<Fd> {
+    main_fd(participant, if side == Side::Read { &INPUTS } else { &OUTPUTS })
 }
 
 const fn absent(absence: Absence) -> &'static str {
@@ -164,9 +175,8 @@ const fn verb(side: Side) -> &'static str {
     }
 }
 
-/// What is wrong, in a word or two.
 fn mark(mark: &Mark) -> String {
-    let words = match mark.trouble {
+    let words = match mark.kind {
         MarkKind::Deadlock => "deadlock",
         MarkKind::SelfDeadlock => "self-deadlock",
         MarkKind::Behind => "stuck behind a deadlock",

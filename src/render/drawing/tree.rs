@@ -3,21 +3,21 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::io::{self, Write};
 
-use super::super::Style;
 use super::super::columns::push_end;
 use super::super::telling::{Piece, write_piece};
 use super::super::text::{TextRole, width};
-use super::{MOST_PIPES, Picture, ink, mark};
-use crate::judge::dataflow::layout::{Arrow, Pipeline, Spot};
+use super::super::{ReportView, Style};
+use super::{MOST_PIPES, ink, mark};
+use crate::judge::dataflow::layout::{Arrow, Layout, Node, Pipeline};
 use crate::judge::dataflow::{Flow, InheritedCopy, MANY};
 
-/// What is deeper goes on at the left, so that a long pipeline can be read, and is not drawn in the square of its length.
+/// What is deeper continues at the left, so that a long pipeline can be read, and is not drawn in the square of its length.
 const DEEPEST: usize = 12;
 
-/// The column of the pipes is at most so far to the right.
+/// Maximum column of the pipes.
 const WIDEST: usize = 56;
 
-/// A line: what stands before it, who, and by which pipe.
+/// A line: its indentation, here and where it wraps, the node, and the pipe.
 struct Line {
     first: String,
     rest: String,
@@ -31,66 +31,68 @@ impl Line {
     }
 }
 
-/// Whose readers are being drawn, and which of them is the next.
+/// The arrows of a node that are still to be drawn.
 struct Step<'a> {
     next: std::vec::IntoIter<&'a [Arrow<'a>]>,
     indent: usize,
 }
 
-impl<'a> Picture<'a> {
+impl ReportView<'_> {
     /// Writes each pipeline, then the pipes that have no direction.
-    pub(super) fn tree(&self, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    pub(super) fn tree(&self, layout: &Layout<'_>, style: &Style, out: &mut dyn Write) -> io::Result<()> {
         let mut drawn = BTreeSet::new();
-        for (index, pipeline) in self.layout.pipelines.iter().enumerate() {
+        for (index, pipeline) in layout.pipelines.iter().enumerate() {
             if index > 0 {
                 writeln!(out)?;
             }
-            let lines = self.pipeline(pipeline, &mut drawn);
+            let lines = self.pipeline(layout, pipeline, &mut drawn);
             write_lines(lines, style, out)?;
             for flow in pipeline.flows.iter().filter(|flow| !flow.apart.is_empty()) {
                 write_piece(&Piece::new("", "  ", self.apart(flow)), style, out)?;
             }
         }
-        if !self.layout.pipelines.is_empty() && !self.layout.shared.is_empty() {
+        if !layout.pipelines.is_empty() && !layout.shared.is_empty() {
             writeln!(out)?;
         }
-        for flow in &self.layout.shared {
-            write_piece(&Piece::new("", "  ", self.shared(flow)), style, out)?;
+        for flow in &layout.shared {
+            let text = format!("{}: {}", self.pipe_name(flow.pipe), self.shared(flow).join("; "));
+            write_piece(&Piece::new("", "  ", text), style, out)?;
         }
         Ok(())
     }
 
-    fn pipeline(&self, pipeline: &Pipeline<'_>, drawn: &mut BTreeSet<Spot>) -> Vec<Line> {
+    fn pipeline(&self, layout: &Layout<'_>, pipeline: &Pipeline<'_>, drawn: &mut BTreeSet<Node>) -> Vec<Line> {
         let mut lines = Vec::new();
         for root in &pipeline.roots {
             let mut below = VecDeque::new();
             drawn.insert(*root);
-            self.branch(*root, "", drawn, &mut below, &mut lines);
-            while let Some(spot) = below.pop_front() {
-                self.branch(spot, ", from above", drawn, &mut below, &mut lines);
+            self.branch(layout, *root, "", drawn, &mut below, &mut lines);
+            while let Some(node) = below.pop_front() {
+                self.branch(layout, node, ", from above", drawn, &mut below, &mut lines);
             }
         }
         lines
     }
 
-    /// Draws a place and all that its data go to, as far as that is not drawn yet.
+    /// Draws a node and all that its data go to, as far as that is not drawn yet.
     fn branch(
         &self,
-        root: Spot,
+        layout: &Layout<'_>,
+        root: Node,
         remark: &str,
-        drawn: &mut BTreeSet<Spot>,
-        below: &mut VecDeque<Spot>,
+        drawn: &mut BTreeSet<Node>,
+        below: &mut VecDeque<Node>,
         lines: &mut Vec<Line>,
     ) {
-        let bar = if self.layout.from(root).is_empty() { "  " } else { "│ " };
+        let bar = if layout.from(root).is_empty() { "  " } else { "│ " };
         lines.push(Line {
             first: String::new(),
             rest: bar.to_owned(),
-            text: self.label(root, remark),
+            text: self.label(layout, root, remark),
             way: String::new(),
         });
         let mut indent = String::new();
-        let mut steps = vec![self.step(root, 0)];
+        let mut steps = vec![step_of(layout, root, 0)];
         while let Some(step) = steps.last_mut() {
             indent.truncate(step.indent);
             let Some(arrows) = step.next.next() else {
@@ -101,56 +103,51 @@ impl<'a> Picture<'a> {
             let is_last = step.next.len() == 0;
             let (branch, further) = if is_last { ("└▶ ", "   ") } else { ("├▶ ", "│  ") };
             let is_new = drawn.insert(to);
-            let goes_on = is_new && !self.layout.from(to).is_empty();
+            let goes_on = is_new && !layout.from(to).is_empty();
             let is_deepest = steps.len() >= DEEPEST;
             let text = match (is_new, goes_on && is_deepest) {
-                (true, false) => self.label(to, ""),
-                (true, true) => self.label(to, ", goes on below"),
+                (true, false) => self.label(layout, to, ""),
+                (true, true) => self.label(layout, to, ", goes on below"),
                 (false, _) if from == to => "↺ itself".to_owned(),
-                (false, _) if self.layout.is_circle(from, to) => format!("↺ {}, above", self.short_name(to)),
-                (false, _) => format!("{}, see above", self.short_name(to)),
+                (false, _) if layout.is_cycle(from, to) => format!("↺ {}, above", self.short_name(layout, to)),
+                (false, _) => format!("{}, see above", self.short_name(layout, to)),
             };
             let first = format!("{indent}{branch}");
             indent.push_str(further);
             let bar = if goes_on && !is_deepest { "│ " } else { "  " };
             lines.push(Line { first, rest: format!("{indent}{bar}"), text, way: self.ways(arrows) });
             match (goes_on, is_deepest) {
-                (true, false) => steps.push(self.step(to, indent.len())),
+                (true, false) => steps.push(step_of(layout, to, indent.len())),
                 (true, true) => below.push_back(to),
                 (false, _) => {}
             }
         }
     }
 
-    fn step(&self, spot: Spot, indent: usize) -> Step<'_> {
-        let arrows: Vec<&[Arrow<'_>]> = self.layout.from(spot).chunk_by(|a, b| a.to == b.to).collect();
-        Step { next: arrows.into_iter(), indent }
-    }
-
-    /// A place with a remark, and with what is wrong there.
-    fn label(&self, spot: Spot, remark: &str) -> String {
-        let mut text = self.name(spot);
-        if let Spot::Absent(_) = spot {
+    /// A node with a remark, and with what is wrong there.
+    fn label(&self, layout: &Layout<'_>, node: Node, remark: &str) -> String {
+        let mut text = self.node_name(layout, node);
+        if let Node::Absent(_) = node {
             let word = std::mem::take(&mut text);
             TextRole::Warning.push(&mut text, &word);
         }
         text.push_str(remark);
-        for it in self.marks(spot) {
+        for it in layout.marks(node) {
             text.push(' ');
             ink(it.severity).push(&mut text, &format!("[{}]", mark(it)));
         }
         text
     }
 
-    /// Of a place that was drawn already, the name without the numbers.
-    fn short_name(&self, spot: Spot) -> String {
-        match spot {
-            Spot::Junction(pipe) => self.sheet.pipe_name(pipe),
-            Spot::Process(_) | Spot::Absent(_) => self.name(spot),
+    /// Of a node that was drawn already, the name without the numbers.
+    fn short_name(&self, layout: &Layout<'_>, node: Node) -> String {
+        match node {
+            Node::Junction(pipe) => self.pipe_name(pipe),
+            Node::Process(_) | Node::Absent(_) => self.node_name(layout, node),
         }
     }
 
-    /// The pipes between two places.
+    /// The pipes between two nodes.
     fn ways(&self, arrows: &[Arrow<'_>]) -> String {
         let named = arrows.iter().take(MOST_PIPES).map(|arrow| self.way(arrow)).filter(|way| !way.is_empty());
         let mut words: Vec<String> = named.collect();
@@ -159,10 +156,10 @@ impl<'a> Picture<'a> {
         words.join(", ")
     }
 
-    /// Who holds an end of a pipe beside those who use it.
+    /// The processes that hold a copy of an end.
     fn apart(&self, flow: &Flow) -> String {
         let mut text = String::new();
-        TextRole::Faint.push(&mut text, &format!("also on {}:", self.sheet.pipe_name(flow.pipe)));
+        TextRole::Faint.push(&mut text, &format!("also on {}:", self.pipe_name(flow.pipe)));
         let pids = flow.apart_pids();
         let (leaked, others): (Vec<&InheritedCopy>, Vec<&InheritedCopy>) =
             flow.apart.iter().partition(|apart| apart.leaked);
@@ -171,7 +168,7 @@ impl<'a> Picture<'a> {
         let mut separator = " ";
         for apart in one_by_one {
             let mut words = String::new();
-            push_end(self.sheet.graph, &apart.end, &mut words);
+            push_end(self.graph, &apart.end, &mut words);
             text.push_str(separator);
             separator = "; ";
             if apart.leaked {
@@ -186,17 +183,11 @@ impl<'a> Picture<'a> {
         }
         text
     }
+}
 
-    /// A pipe that has no direction.
-    fn shared(&self, flow: &Flow) -> String {
-        let pids = flow.apart_pids();
-        let who = if pids.len() > MANY {
-            self.commands(pids.iter().copied())
-        } else {
-            pids.iter().map(|pid| self.process(*pid)).collect::<Vec<_>>().join(", ")
-        };
-        format!("{}: {} processes hold both its ends: {who}", self.sheet.pipe_name(flow.pipe), pids.len())
-    }
+fn step_of<'a>(layout: &'a Layout<'a>, node: Node, indent: usize) -> Step<'a> {
+    let arrows: Vec<&[Arrow<'_>]> = layout.from(node).chunk_by(|a, b| a.to == b.to).collect();
+    Step { next: arrows.into_iter(), indent }
 }
 
 /// Writes lines with their pipes one below the other.

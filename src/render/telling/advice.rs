@@ -13,7 +13,7 @@ const MOST_ENDS: usize = 4;
 
 impl ReportView<'_> {
     /// What would help, in a sentence or two.
-    pub(in super::super) fn advice(&self, finding: &Finding) -> String {
+    pub(crate) fn advice(&self, finding: &Finding) -> String {
         match &finding.fault {
             Fault::Recorded(record) => sanitize_sentence(&record.advice),
             Fault::Deadlock { itself, circle, .. } => self.deadlock_advice(*itself, circle),
@@ -50,7 +50,7 @@ impl ReportView<'_> {
             ""
         };
         let coverage = &self.graph.coverage;
-        let (unread, outside) = (may_be(HiddenVia::Unreadable), may_be(HiddenVia::ViewLimit));
+        let (unread, outside) = (may_be(HiddenVia::Unreadable), may_be(HiddenVia::Outside));
         let look = if !usual {
             "Where else it may be, --probe tells."
         } else if coverage.outside == Some(ViewLimit::Hidepid) || (unread && !coverage.privileged) {

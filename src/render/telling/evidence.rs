@@ -8,7 +8,7 @@ use crate::model::{Code, Evidence, Fault, Finding, Pid, Role, Side, TaskId};
 
 impl ReportView<'_> {
     /// Who is in it, and what each does.
-    pub(in super::super) fn evidence(&self, finding: &Finding) -> Vec<Evidence> {
+    pub(crate) fn evidence(&self, finding: &Finding) -> Vec<Evidence> {
         match &finding.fault {
             Fault::Deadlock { circle, behind, .. } => {
                 let mut lines: Vec<Evidence> =

@@ -133,19 +133,19 @@ impl<'a> ReportView<'a> {
             SleepOn::IoUring => "waits for io_uring, on what does not show".to_owned(),
             SleepOn::Terminal => format!("waits for its terminal{target}"),
             SleepOn::Socket => format!("waits for a socket{target}"),
-            SleepOn::FileInPipe(pipe) => format!(
+            SleepOn::FileInPipe { pipe } => format!(
                 "is in the middle of a call on {}{}, and waits for a file system ({}), so that nobody can use the pipe",
                 self.pipe_name(pipe),
                 fd(sleep.fd),
-                escape_name(&sleep.place)
+                escape_name(sleep.place.as_bytes())
             ),
-            SleepOn::Other if sleep.place.is_empty() || sleep.place == b"0" => format!("is blocked{target}"),
-            SleepOn::Other => format!("is blocked in {}{target}", escape_name(&sleep.place)),
+            SleepOn::Other if sleep.place.is_empty() || sleep.place == "0" => format!("is blocked{target}"),
+            SleepOn::Other => format!("is blocked in {}{target}", escape_name(sleep.place.as_bytes())),
         }
     }
 
     /// What is wrong, in a sentence.
-    pub(in super::super) fn message(&self, finding: &Finding) -> String {
+    pub(crate) fn message(&self, finding: &Finding) -> String {
         let sentence = match &finding.fault {
             Fault::Recorded(record) => sanitize_sentence(&record.message),
             Fault::Deadlock { itself: true, .. } => {
@@ -276,7 +276,7 @@ impl<'a> ReportView<'a> {
                 HiddenVia::Exiting => ", which is stuck in exiting".to_owned(),
                 HiddenVia::Unreadable => ", which could not be read".to_owned(),
                 HiddenVia::Autofs => return "the kernel, for an autofs mount".to_owned(),
-                HiddenVia::ViewLimit => " that is not to be seen from here".to_owned(),
+                HiddenVia::Outside => " that is not to be seen from here".to_owned(),
             }
         };
         let name = |doubt: &Doubt| if let Doubt::Holder(suspect) = doubt { Some(who(suspect)) } else { None };

@@ -43,10 +43,10 @@ fn process(pid: u32) -> impl Strategy<Value = Process> {
             pgid: numbers[1],
             sid: numbers[2],
             uid: numbers[3].map(|uid| Uid(uid % 4)),
-            command,
+            command: command.into(),
             cmdline,
             state,
-            started_at,
+            started_at: started_at.map(Into::into),
             ns_pid: numbers[4],
             container,
             unit,
@@ -107,14 +107,14 @@ fn pipe() -> impl Strategy<Value = Pipe> {
     let opener = (1..5_u32, 1..5_u32, access(), name()).prop_map(|(pid, tid, access, command)| Opener {
         task: TaskId { pid: Pid(pid), tid: Tid(tid) },
         access,
-        command,
+        command: command.into(),
     });
     let openers = prop_oneof![4 => Just(Vec::new()), 1 => vec(opener, 1..4)];
     (id(), option::of(name()), any::<bool>(), vec(end(), 1..60), openers, option::of(file())).prop_map(
         |(id, path, deleted, mut ends, openers, file)| {
             ends.sort_by_key(Endpoint::key);
             ends.dedup_by_key(|end| end.key());
-            Pipe { id, path, deleted, file, ends, openers }
+            Pipe { id, path: path.map(Into::into), deleted, file, ends, openers }
         },
     )
 }
@@ -139,7 +139,7 @@ fn gap() -> impl Strategy<Value = Gap> {
         Just(UnreadablePart::FdTable),
         Just(UnreadablePart::FdLinks),
         Just(UnreadablePart::Tasks),
-        any::<u32>().prop_map(|fd| UnreadablePart::Fd(Fd(fd))),
+        any::<u32>().prop_map(|fd| UnreadablePart::Fd { fd: Fd(fd) }),
         Just(UnreadablePart::Cmdline),
     ];
     let may_hold = any::<[bool; 3]>().prop_map(|[read, write, anonymous]| PossibleEnds { read, write, anonymous });
@@ -149,7 +149,7 @@ fn gap() -> impl Strategy<Value = Gap> {
         |(pid, [tid, uid], command, what, error, fds, mount, may_hold)| Gap {
             pid: Pid(pid),
             tid: tid.map(Tid),
-            command,
+            command: command.into(),
             uid: uid.map(Uid),
             what,
             error: error.to_owned(),
@@ -169,11 +169,16 @@ fn gaps() -> impl Strategy<Value = Vec<Gap>> {
 }
 
 fn hidden() -> impl Strategy<Value = Hidden> {
-    let holding =
-        || (8..10_u32, 0..9_u32, name()).prop_map(|(pid, fd, command)| HolderFd { pid: Pid(pid), fd: Fd(fd), command });
+    let holding = || {
+        (8..10_u32, 0..9_u32, name()).prop_map(|(pid, fd, command)| HolderFd {
+            pid: Pid(pid),
+            fd: Fd(fd),
+            command: command.into(),
+        })
+    };
     (vec(holding(), 0..3), vec((8..10_u32, name()), 0..2), gaps()).prop_map(|(mut in_flight, exiting, gaps)| {
         in_flight.sort();
-        let exiting = exiting.into_iter().map(|(pid, command)| (Pid(pid), command)).collect();
+        let exiting = exiting.into_iter().map(|(pid, command)| (Pid(pid), command.into())).collect();
         Hidden { in_flight, exiting, gaps, ..Hidden::default() }
     })
 }
@@ -194,7 +199,7 @@ fn descriptor() -> impl Strategy<Value = Descriptor> {
             access,
             flags,
             file_type,
-            target,
+            target: target.map(Into::into),
             pipe,
         },
     )
@@ -224,7 +229,7 @@ fn host() -> impl Strategy<Value = Host> {
         hostname,
         kernel,
         boot_id,
-        booted_at,
+        booted_at: booted_at.map(Into::into),
     })
 }
 
@@ -245,7 +250,7 @@ pub(super) fn graph() -> impl Strategy<Value = PipeGraph> {
             descriptors.dedup_by_key(|descriptor| descriptor.key());
             PipeGraph {
                 host,
-                taken_at,
+                taken_at: taken_at.into(),
                 coverage,
                 pipefs: Some(Device { major: 0, minor: 15 }),
                 parents: [77, 78].into_iter().map(|pid| (Pid(pid), None)).collect(),

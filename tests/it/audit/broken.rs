@@ -38,7 +38,7 @@ fn what_is_no_baseline_is_refused_with_what_to_do() {
         ("{}".to_owned(), vec!["baseline_version", anew]),
         (r#"{"schema_version": 1, "findings": []}"#.to_owned(), vec!["baseline_version", anew]),
         (r#"{"baseline_version": 1}"#.to_owned(), vec!["findings", anew]),
-        (change(": 1,", ": 2,"), vec!["version 2", "version 1", "the lspipe that wrote it", anew]),
+        (change(": 1,", ": 2,"), vec!["version 2", "version 1", anew]),
         (change(": 1,", ": 0,"), vec!["version 0", "version 1", anew]),
         (change(": 1,", ": \"1\","), vec!["line 1", anew]),
         (change(": 1,", ": -1,"), vec!["line 1", anew]),

@@ -1,5 +1,6 @@
 //! An audit as text, as JSON and as lines, its exit status, and what its options leave out.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use serde_json::Value;
@@ -8,6 +9,7 @@ use super::{Machine, ONLY};
 use crate::support::promises::CODES;
 use crate::support::report::{AuditLine, Counts, Report};
 use crate::support::run::lspipe;
+use crate::support::text::{assert_facts, blocks, numbers, pids, pipes};
 
 const CODES_OF_ONLY: [&str; 4] = ["self-deadlock", "leaked-write-end", "stalled-reader", "no-reader"];
 
@@ -15,43 +17,51 @@ const CODES_OF_ONLY: [&str; 4] = ["self-deadlock", "leaked-write-end", "stalled-
 fn as_text() {
     let machine = Machine::start(1);
     let output = machine.audit_all(&["--ignore=inherited-end,crosses-users,no-writer", "--severity=warning"]).expect(1);
-    let heads: Vec<&str> = output.text().lines().filter(|line| !line.starts_with(' ') && !line.is_empty()).collect();
+    let (found, beside) = blocks(output.text());
+    let heads: Vec<_> = found.iter().map(|it| (it.severity, it.code, pids(it.message), pipes(it.message))).collect();
+    let pipe = |number: u32| BTreeSet::from([format!("pipe:[{number}]")]);
     assert_eq!(
         heads,
         [
-            "error: self-deadlock: sh (PID 1001) waits for itself: nobody else could end that",
-            "warning: leaked-write-end: tee (PID 1010) gets no end of file from pipe:[7002]: mydaemon (PID 1011) still holds its write end, and seems to have nothing to do with it",
-            "warning: stalled-reader: yes (PID 1020) cannot write to pipe:[7003], which is full, and less (PID 1021) does not read it",
-            "3 findings: 1 error, 2 warnings.",
+            ("error", "self-deadlock", [1001].into(), [].into()),
+            ("warning", "leaked-write-end", [1010, 1011].into(), pipe(7002)),
+            ("warning", "stalled-reader", [1020, 1021].into(), pipe(7003)),
         ]
     );
+    assert_eq!(numbers(&beside), [3, 1, 2], "so many findings, errors and warnings: {beside:?}");
     let why = lspipe(["why", "--proc", machine.tree.root().to_str().expect("UTF-8")]).run().expect(1);
-    let until = |text: &str, end: &str| text.split_once(end).expect("more follows").0.to_owned();
-    assert_eq!(until(output.text(), "\n3 findings"), until(why.text(), "\nAlso, "), "each is told as `why` does");
+    let each = |text: &str| text.rsplit_once("\n\n").expect("more follows").0.to_owned();
+    assert_eq!(each(output.text()), each(why.text()), "each is told as `why` does");
 
     // What is only worth knowing is counted, unless it was asked for.
     let output = machine
         .audit_all(&["--ignore=self-deadlock,leaked-write-end,stalled-reader,inherited-end,crosses-users"])
         .expect(0);
-    assert_eq!(
-        output.text(),
-        "2 findings: 2 infos. Not told one by one, since they are often as they should be: 2 no-reader; --severity info tells each, --explain CODE what they mean.\n"
-    );
+    let (found, beside) = blocks(output.text());
+    assert!(found.is_empty(), "{}", output.text());
+    assert_facts(&beside.join("\n"), &["2", "no-reader", "--severity info", "--explain"]);
+    assert!(numbers(&beside).iter().all(|number| *number == 2), "{beside:?}");
     for args in [
         ["--only=no-reader", "-q"],
         ["--severity=info", "--ignore=self-deadlock,leaked-write-end,stalled-reader,inherited-end,crosses-users"],
     ] {
         let output = machine.audit_all(&args).expect(0);
-        let heads: Vec<&str> = output.text().lines().filter(|line| line.starts_with("info: ")).collect();
-        assert_eq!(heads.len(), 2, "{}", output.text());
-        assert!(output.text().ends_with("\n\n2 findings: 2 infos.\n"), "{}", output.text());
+        let (found, beside) = blocks(output.text());
+        let heads: Vec<_> = found.iter().map(|it| (it.severity, it.code, pipes(it.message))).collect();
+        assert_eq!(heads, [7004, 7005].map(|number| ("info", "no-reader", pipe(number))), "{}", output.text());
+        assert!(numbers(&beside).iter().all(|number| *number == 2), "{beside:?}");
+        assert!(!numbers(&beside).is_empty() && !beside.join("\n").contains("--severity"), "{beside:?}");
     }
 
-    let output = machine.audit_all(&["--only=deadlock"]).expect(0);
-    assert_eq!(output.text(), "Nothing was found.\n");
+    // That nothing is wrong is said, and otherwise where not all could be seen.
+    let whole = machine.audit_all(&["--only=deadlock"]).expect(0);
     fs::remove_dir_all(machine.process(30).join("fd")).expect("remove a table");
-    let output = machine.audit_all(&["-q", "--only=deadlock"]).expect(0);
-    assert_eq!(output.text(), "Nothing was found in what could be seen.\n");
+    let half = machine.audit_all(&["-q", "--only=deadlock"]).expect(0);
+    for output in [&whole, &half] {
+        let (found, beside) = blocks(output.text());
+        assert_eq!((found.len(), beside.len()), (0, 1), "{}", output.text());
+    }
+    assert_ne!(whole.text(), half.text());
 }
 
 #[test]

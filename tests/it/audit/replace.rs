@@ -138,14 +138,14 @@ fn what_is_no_file_is_not_replaced() {
     let dangling = machine.file("dangling");
     symlink("nowhere", &dangling).expect("symlink");
     let cases = [
-        ("/dev/null".to_owned(), "a device"),
-        ("/dev/stdout".to_owned(), "a pipe or FIFO"),
-        (fifo, "a pipe or FIFO"),
-        (machine.file("socket"), "a socket"),
-        (machine.file(""), "a directory"),
-        (machine.file("proc/.."), "a directory"),
-        (dangling, "a dangling symbolic link"),
-        (machine.file("missing/known.json"), "create its directory first"),
+        ("/dev/null".to_owned(), "device"),
+        ("/dev/stdout".to_owned(), "FIFO"),
+        (fifo, "FIFO"),
+        (machine.file("socket"), "socket"),
+        (machine.file(""), "directory"),
+        (machine.file("proc/.."), "directory"),
+        (dangling, "symbolic link"),
+        (machine.file("missing/known.json"), "directory"),
         (machine.file("proc/stat/known.json"), "Not a directory"),
     ];
     for (file, words) in cases {

@@ -35,12 +35,12 @@ fn no_pipe() {
     let plain_file = plain_file.to_str().expect("UTF-8");
     let folder = stage.folder().to_str().expect("UTF-8");
     let missing = &format!("{folder}/missing");
-    let forms = ["pipe:[INODE]", "fifo:[MAJ:MIN:INODE]", "path of a FIFO", "/proc/PID/fd/N"];
+    let forms = ["pipe:[INODE]", "fifo:[MAJ:MIN:INODE]", "path", "/proc/PID/fd/N"];
     let unknown = |name| [&[name][..], &forms].concat();
     check(
         &stage,
         &[
-            (&[plain_file], &[plain_file, "plain file", "lsof"]),
+            (&[plain_file], &[plain_file, "lsof"]),
             (&[folder], &[folder, "directory"]),
             (&["/dev/null"], &["/dev/null", "device"]),
             (&[missing], &unknown(&format!("{missing}: No such file"))),
@@ -62,20 +62,20 @@ fn no_pid() {
     check(
         &stage,
         &[
-            (&["-p", "0"], &["'0'", "--pid", "from 1 to 4194304"]),
-            (&["-p", "4194305"], &["'4194305'", "from 1 to 4194304"]),
-            (&["-p", "99999999999999999999"], &["from 1 to 4194304"]),
-            (&["-p", "ls"], &["'ls'", "a PID is"]),
-            (&["-p", "251,"], &["--pid", "a PID is"]),
-            (&["-p", ""], &["--pid", "a PID is"]),
-            (&["-p", "-5"], &["'-5'", "a PID is"]),
+            (&["-p", "0"], &["'0'", "--pid", " 1 ", "4194304"]),
+            (&["-p", "4194305"], &["'4194305'", " 1 ", "4194304"]),
+            (&["-p", "99999999999999999999"], &["'99999999999999999999'", " 1 ", "4194304"]),
+            (&["-p", "ls"], &["'ls'", "PID"]),
+            (&["-p", "251,"], &["--pid", "PID"]),
+            (&["-p", ""], &["--pid", "PID"]),
+            (&["-p", "-5"], &["'-5'", "PID"]),
             (&["-p"], &["--pid <PID>"]),
             // No note, but an error.
-            (&["-q", "-p", "0"], &["from 1 to 4194304"]),
+            (&["-q", "-p", "0"], &["'0'", " 1 ", "4194304"]),
             (&["fds"], &["<PID>"]),
-            (&["fds", "0"], &["from 1 to 4194304"]),
-            (&["fds", "4194305"], &["from 1 to 4194304"]),
-            (&["fds", "ls"], &["'ls'", "a PID is"]),
+            (&["fds", "0"], &["'0'", " 1 ", "4194304"]),
+            (&["fds", "4194305"], &["'4194305'", " 1 ", "4194304"]),
+            (&["fds", "ls"], &["'ls'", "PID"]),
         ],
     );
 }
@@ -97,8 +97,8 @@ fn no_column() {
             // These are of whole fd tables only.
             (&["-o", "TARGET"], &["\"TARGET\""]),
             // And these of --probe.
-            (&["-o", "QUEUED"], &["QUEUED", "add --probe"]),
-            (&["-o", "+pid,capacity"], &["CAPACITY", "add --probe"]),
+            (&["-o", "QUEUED"], &["QUEUED", "--probe"]),
+            (&["-o", "+pid,capacity"], &["CAPACITY", "--probe"]),
         ],
     );
 }
@@ -109,13 +109,13 @@ fn no_such_value() {
     check(
         &stage,
         &[
-            (&["-u", "no-such-user"], &["no-such-user", "getent passwd", "number"]),
+            (&["-u", "no-such-user"], &["no-such-user", "getent passwd"]),
             (&["-u", ""], &["getent passwd"]),
             (&["-u", "root,no-such-user"], &["no-such-user"]),
             (&["-u", "4294967296"], &["4294967296"]),
-            (&["-c", "/(/"], &["'/(/'", "regular expression", "group"]),
-            (&["-c", ""], &["name", "/REGEX/"]),
-            (&["-c", "ls,"], &["name", "/REGEX/"]),
+            (&["-c", "/(/"], &["'/(/'", "group"]),
+            (&["-c", ""], &["--command", "/REGEX/"]),
+            (&["-c", "ls,"], &["--command", "/REGEX/"]),
             (&["-k", "pipe"], &["'pipe'", "anonymous, fifo"]),
             (&["--color", "pink"], &["'pink'", "auto, always, never"]),
             (&["-r", "0"], &["'0'", "seconds", "0.5"]),
@@ -126,7 +126,7 @@ fn no_such_value() {
             (&["--repeat=-1"], &["'-1'", "seconds"]),
             (&["-r", "-1"], &["'-1'", "seconds"]),
             (&["-r", ""], &["--repeat <SECONDS>"]),
-            (&["audit", "--only", "dedlock"], &["'dedlock'", "--only", "deadlock, self-deadlock", "similar"]),
+            (&["audit", "--only", "dedlock"], &["'dedlock'", "--only", "deadlock, self-deadlock"]),
             (&["audit", "--ignore", "no-reader,"], &["--ignore"]),
             (&["audit", "--explain", "pipes"], &["'pipes'", "pipe-pages"]),
             (&["audit", "--severity", "fatal"], &["'fatal'", "error, warning, info"]),
@@ -149,7 +149,7 @@ fn no_proc_root() {
     let folder = stage.folder().to_str().expect("UTF-8");
     let missing = &format!("{folder}/missing");
     for (root, words) in
-        [(folder, "named by a PID"), (plain_file, "Not a directory"), (missing, "No such file"), ("", "--proc")]
+        [(folder, "PID"), (plain_file, "Not a directory"), (missing, "No such file"), ("", "--proc")]
     {
         for form in [&[][..], &["--json"], &["fds", "1"], &["-t"]] {
             let output = lspipe([form, &["--proc", root]].concat()).run();
@@ -164,7 +164,7 @@ fn no_proc_root_though_inside_a_proc() {
     for root in ["/proc/self", "/proc/self/task", "/proc/self/fd", "/proc/sys"] {
         for form in [&[][..], &["why"], &["audit"], &["fds", "1"]] {
             let output = lspipe([form, &["--proc", root]].concat()).run();
-            assert_eq!(accepted(&output, &[root, "inside a proc", "such as /proc"]), None, "{root} {form:?}");
+            assert_eq!(accepted(&output, &[&format!("{root}: "), "/proc"]), None, "{root} {form:?}");
         }
     }
 }

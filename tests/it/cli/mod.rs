@@ -93,7 +93,9 @@ fn help_and_version() {
     for help in [&long, &short] {
         assert_eq!(help.stderr, "");
         let text = help.text();
-        assert!(text.starts_with("List pipes and FIFOs, and the processes on both their ends"), "{text}");
+        // What it is for comes first, in a line.
+        let first = text.lines().next().unwrap_or_default();
+        assert!(first.contains("pipes and FIFOs") && text.lines().nth(1) == Some(""), "{text}");
         assert!(!text.contains('\x1b') && text.lines().all(|line| line.chars().count() <= 100), "{text}");
         for part in ["Usage: lspipe", "Selection:", "Output:", "Source:", "fds "] {
             assert!(text.contains(part), "{part} is missing: {text}");

@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::support::need::{Need, need};
 use crate::support::run::lspipe;
 use crate::support::scene::Scene;
+use crate::support::text::without_marks;
 use crate::support::user::User;
 
 const BASH: Need = Need::Program("bash");
@@ -122,10 +123,20 @@ fn fds(scene: &Scene, pipe: &str) -> String {
     format!("{}→{}", fd("w"), fd("r"))
 }
 
-/// A mark, with a doubt if somebody could not be read.
-fn doubted(json: &Value, mark: &str) -> String {
-    let doubt = if json["scan"]["complete"] == true { "" } else { "?" };
-    format!("[{mark}{doubt}]")
+/// A mark as `without_marks` leaves it, with a doubt if somebody could not be read.
+fn mark(json: &Value) -> &'static str {
+    if json["scan"]["complete"] == true { "[!]" } else { "[?]" }
+}
+
+/// The marks of each process, by its PID.
+fn marks(json: &Value) -> BTreeSet<(u64, String)> {
+    let nodes = json["nodes"].as_array().expect("nodes").iter();
+    let of_node = |node: &Value| -> Vec<(u64, String)> {
+        let pid = node["pid"].as_u64().expect("a PID");
+        let marks = node["marks"].as_array().expect("marks").iter();
+        marks.map(|mark| (pid, mark["mark"].as_str().expect("a word").to_owned())).collect()
+    };
+    nodes.flat_map(of_node).collect()
 }
 
 #[test]
@@ -134,7 +145,9 @@ fn ring_is_drawn_once_and_marked() {
     for &user in User::all() {
         let scene = Scene::start_with("why_ring", user, &["plain"]);
         let ring: Vec<u32> = (0..4).map(|number| scene.truth.number(&format!("/ring/{number}"))).collect();
-        let mark = doubted(&json(user, &["-p", &ring[0].to_string()]), "deadlock");
+        let json = json(user, &["-p", &ring[0].to_string()]);
+        let mark = mark(&json);
+        assert_eq!(marks(&json), ring.iter().map(|pid| (u64::from(*pid), "deadlock".to_owned())).collect());
         let name = |pid: u32| format!("python3 ({pid})");
         // Each writes into the pipe that the one before it reads; it begins with the smallest PID.
         let first = (0..4).min_by_key(|number| ring[*number]).expect("four");
@@ -147,14 +160,13 @@ fn ring_is_drawn_once_and_marked() {
             let way = format!("{} {}", scene.truth.id(&pipe), fds(&scene, &pipe));
             lines.push((format!("{}└▶ {text}", "   ".repeat(step - 1)), way));
         }
-        let widest = lines.iter().skip(1).map(|(text, _)| text.chars().count()).max().expect("lines");
         let draw = |(text, way): &(String, String)| match way.as_str() {
             "" => format!("{text}\n"),
-            way => format!("{text}{}  {way}\n", " ".repeat(widest - text.chars().count())),
+            way => format!("{text}  {way}\n"),
         };
         let expected: String = lines.iter().map(draw).collect();
         for pid in &ring {
-            assert_eq!(tree(user, &["-p", &pid.to_string()]), expected);
+            assert_eq!(without_marks(&tree(user, &["-p", &pid.to_string()])), expected);
         }
     }
 }
@@ -167,11 +179,65 @@ fn leaked_write_end_is_marked() {
         let [reader, holder] = ["reader", "holder"].map(|name| scene.truth.number(&format!("/{name}")));
         let (pipe, fds) = (scene.truth.id("pipe"), fds(&scene, "pipe"));
         let json = json(user, &[&pipe]);
-        let [leaked, starved] = ["leaked write end", "gets no end of file"].map(|mark| doubted(&json, mark));
-        let expected = format!("python3 ({holder}) {leaked}\n└▶ python3 ({reader}) {starved}  {pipe} {fds}\n");
+        let mark = mark(&json);
+        let expected = format!("python3 ({holder}) {mark}\n└▶ python3 ({reader}) {mark}  {pipe} {fds}\n");
         for pid in [reader, holder] {
-            assert_eq!(tree(user, &["-p", &pid.to_string()]), expected);
+            assert_eq!(without_marks(&tree(user, &["-p", &pid.to_string()])), expected);
         }
+        let expected = [(holder, "leaked-write-end"), (reader, "no-end-of-file")];
+        assert_eq!(marks(&json), expected.map(|(pid, mark)| (pid.into(), mark.to_owned())).into());
         assert_eq!(json["edges"][0]["from"]["leaked"], true);
+    }
+}
+
+/// What an edge says, in the words of a scene.
+fn told_edges(told: &Value) -> BTreeSet<Edge> {
+    let end = |end: &Value| Some((end.get(0)?.as_u64()?, end.get(1)?.as_u64()?));
+    let edge = |it: &Value| (it[0].as_str().expect("an ID").to_owned(), end(&it[1]), end(&it[2]));
+    told.as_array().expect("edges").iter().map(edge).collect()
+}
+
+/// A standard descriptor is of the program that was started with it, whoever else has it: but of those that only wait for a child.
+#[test]
+fn input_and_output_are_those_of_each_program() {
+    need!(Need::PYTHON, BASH);
+    for &user in User::all() {
+        let scene = Scene::start_with("graph_stdio", user, &["pipelines"]);
+        let json = json(user, &["-p", &scene.truth.number("/me").to_string(), "--descendants"]);
+        let drawn = edges(&json);
+        let mut all = BTreeSet::new();
+        for case in scene.truth.more["cases"].as_array().expect("cases") {
+            let expected = told_edges(&case["edges"]);
+            let pipes: BTreeSet<&String> = expected.iter().map(|edge| &edge.0).collect();
+            let of_case: BTreeSet<Edge> = drawn.iter().filter(|edge| pipes.contains(&edge.0)).cloned().collect();
+            assert_eq!(of_case, expected, "{}", case["command"]);
+            all.extend(expected);
+        }
+        assert_eq!(drawn, all);
+    }
+}
+
+#[test]
+fn a_pipe_without_direction_names_the_ends_that_each_process_has() {
+    need!(Need::PYTHON);
+    for &user in User::all() {
+        let scene = Scene::start_with("graph_stdio", user, &["shared"]);
+        let (pipe, heir) = (scene.truth.text("/pipe"), scene.truth.number("/heir"));
+        let [one, other] = scene.truth.numbers("both").try_into().expect("two");
+        let expected = format!(
+            "{pipe}: 2 processes hold both ends: python3 ({one}), python3 ({other}); \
+             1 process holds only the write end: sleep ({heir})\n"
+        );
+        assert_eq!(tree(user, &[pipe]), expected);
+        let json = json(user, &[pipe]);
+        let ends: BTreeSet<(u64, &str)> = json["pipes"][0]["apart"]
+            .as_array()
+            .expect("ends")
+            .iter()
+            .map(|end| (end["pid"].as_u64().expect("a PID"), end["access"].as_str().expect("a word")))
+            .collect();
+        let [one, other, heir] = [one, other, heir].map(u64::from);
+        assert_eq!(ends, [(one, "r"), (one, "w"), (other, "r"), (other, "w"), (heir, "w")].into());
+        assert_eq!(json["pipes"][0]["shared"], true);
     }
 }

@@ -7,6 +7,7 @@ use crate::support::need::{Need, need};
 use crate::support::run::lspipe;
 use crate::support::scene::Scene;
 use crate::support::table::Table;
+use crate::support::text::assert_notes;
 use crate::support::user::User;
 
 #[test]
@@ -79,10 +80,12 @@ fn proc_of_a_pid_namespace_that_has_ended() {
     let outside = format!("/proc/{}/root{inside}", scene.pid());
     for form in [&[][..], &["why"], &["audit"], &["graph"], &["fds", "1"]] {
         let args = |proc| [form, &["--proc", proc]].concat();
-        for output in [lspipe(args(inside)).mounts_of(scene.pid()).run(), lspipe(args(&outside)).run()] {
+        let runs =
+            [(inside, lspipe(args(inside)).mounts_of(scene.pid()).run()), (&outside, lspipe(args(&outside)).run())];
+        for (proc, output) in runs {
             let output = output.expect(2);
             assert_eq!(output.text(), "");
-            assert!(output.stderr.contains("its PID namespace has ended"), "{form:?}: {}", output.stderr);
+            assert_notes(&output.stderr, &[&[proc, "PID namespace"]]);
         }
     }
 }

@@ -8,6 +8,7 @@ pub(crate) mod run;
 pub(crate) mod scene;
 pub(crate) mod table;
 pub(crate) mod terminal;
+pub(crate) mod text;
 pub(crate) mod tree;
 pub(crate) mod truth;
 pub(crate) mod turn;

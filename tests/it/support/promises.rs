@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use std::path::Path;
 
 use super::report::{End, Finding, MayHold, Pipe, Process, Report, Wait, exact};
+use super::text::pids;
 
 impl Pipe {
     #[track_caller]
@@ -178,6 +179,13 @@ impl Report {
         assert!(!finding.message.is_empty() && !finding.advice.is_empty(), "{finding:?}");
         assert!(severities(&finding.code).contains(&finding.severity.as_str()), "no metric would count {finding:?}");
         assert!(!finding.pipes.is_empty() || !finding.processes.is_empty(), "{finding:?}");
+        if let Some(details) = &finding.details {
+            assert_eq!(details["code"], finding.code, "the details are those of another code: {finding:?}");
+        }
+        // Whatever its words are, its first line is about nobody who is no part of it.
+        let tasks = finding.processes.iter().chain(&finding.behind).map(|task| task.pid);
+        let known: BTreeSet<u32> = tasks.chain(finding.doubts.iter().filter_map(|doubt| doubt.pid)).collect();
+        assert!(known.is_superset(&pids(&finding.message)) || finding.pids().is_empty(), "who is that? {finding:?}");
         for line in &finding.evidence {
             rank(&["circle", "behind", "waits", "holder"], &line.role);
             assert!(!line.text.is_empty() && !line.text.contains('\n'), "{line:?}");

@@ -17,7 +17,7 @@ use super::facts::{Limits, PipeFile};
 
 pub(crate) use self::audit::{Audit, AuditLine, Counts};
 pub(crate) use self::diff::{Count, Difference, PipeChange};
-pub(crate) use self::why::{Finding, ThreadGroup, Wait};
+pub(crate) use self::why::{Evidence, Finding, ThreadGroup, Wait};
 
 /// A field that may be null but must be there: serde takes an absent one for null unless told how to read it.
 pub(super) fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
@@ -123,6 +123,12 @@ pub(crate) struct Scan {
     pub(crate) selected: bool,
     #[serde(default)]
     pub(crate) pid: Option<u32>,
+    /// Whether the PIDs are those of the PID namespace that lspipe ran in.
+    #[serde(default)]
+    pub(crate) own_pids: Option<bool>,
+    /// Whether lspipe had all rights to read.
+    #[serde(default)]
+    pub(crate) privileged: Option<bool>,
 }
 
 #[derive(Debug, Deserialize)]

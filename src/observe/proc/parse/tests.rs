@@ -129,41 +129,22 @@ fn ring_tells_the_pipes_registered_with_it() {
     assert_eq!(registered_pipes(b"    0: pipe:[9]\n"), []);
 }
 
-#[test]
-fn autofs_mount_tells_its_pipe() {
-    let text = b"24 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda1 rw,pipe_ino=5\n\
-        40 24 0:38 / /proc/sys/fs/binfmt_misc rw,relatime shared:16 - autofs systemd-1 rw,fd=29,pgrp=1,timeout=0,minproto=5,maxproto=5,direct,pipe_ino=15043\n\
-        41 24 0:39 / /net rw - autofs /etc/auto.net rw,fd=-1,pgrp=-1,pipe_ino=-1\n\
-        42 24 0:40 / /a\\040b rw - autofs";
-    assert_eq!(autofs_pipes(text), [PipeId::Anonymous { inode: 15043 }]);
-}
-
-/// By the name since Linux 5.8, and by the number before.
-#[test]
-fn proc_that_hides_processes() {
-    let text = b"22 27 0:21 / /proc rw,relatime shared:5 - proc proc rw\n\
-        42 27 0:39 / /a rw,relatime - proc proc rw,gid=4,hidepid=invisible\n43 27 0:40 / /b rw - proc proc rw,hidepid=2\n\
-        44 27 0:41 / /c rw - tmpfs hidepid=2 rw\n";
-    let is_hidden = |minor| is_hidepid(text, Device { major: 0, minor });
-    assert_eq!([21, 39, 40, 41, 42].map(is_hidden), [false, true, true, false, false]);
-}
-
 proptest! {
     #[test]
     fn no_bytes_make_a_parser_panic(text in proptest::collection::vec(any::<u8>(), 0..300)) {
         let _ = (fdinfo(&text), stat(&text), status(&text), cgroup(&text), boot_time(&text));
         let _ = (fd_limit(&text), namespace(&text), single(&text));
-        let _ = (anonymous_pipe(&text), in_flight(&text), registered_pipes(&text), autofs_pipes(&text));
+        let _ = (anonymous_pipe(&text), in_flight(&text), registered_pipes(&text));
     }
 
     /// Random bytes rarely get past the first field, so these keep the keywords and break the rest.
     #[test]
     fn no_broken_line_makes_a_parser_panic(
-        text in "(Max open files|pid:\\[|scm_fds:|UserFiles:\\n|1 - autofs a |flags:|mnt_id:|ino:|Uid:|NSpid:|btime |[0-9]{1,4} \\(|0::/|1:name=systemd:)?[\\t \n()0-9a-f:/.-]{0,80}"
+        text in "(Max open files|pid:\\[|scm_fds:|UserFiles:\\n|flags:|mnt_id:|ino:|Uid:|NSpid:|btime |[0-9]{1,4} \\(|0::/|1:name=systemd:)?[\\t \n()0-9a-f:/.-]{0,80}"
     ) {
         let text = text.as_bytes();
         let _ = (fdinfo(text), stat(text), status(text), cgroup(text), boot_time(text));
-        let _ = (in_flight(text), registered_pipes(text), autofs_pipes(text), is_hidepid(text, Device { major: 1, minor: 2 }));
+        let _ = (in_flight(text), registered_pipes(text));
         let _ = (fd_limit(text), namespace(text), single(text));
     }
 

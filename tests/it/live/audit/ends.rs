@@ -2,8 +2,9 @@
 
 use super::{assert_claims, audit, claim};
 use crate::support::need::{Need, need};
-use crate::support::report::Report;
+use crate::support::report::{Finding, Report};
 use crate::support::scene::Scene;
+use crate::support::text::{assert_facts, pids};
 use crate::support::user::{User, somebody};
 
 /// Pipes and the limit of descriptors.
@@ -19,8 +20,7 @@ fn processes_near_their_limit() {
         let report = of_processes(audit(user, "end-hoard", &[]));
         scene.truth.assert_whole(&report);
         let findings = assert_claims(&scene, &report, &expected);
-        let (who, ends) = (format!("python3 (PID {})", pid("nearly")), "58 pipe ends, and may have 64 descriptors");
-        assert_eq!(findings[0].message, format!("{who} holds {ends}"));
+        assert_message(findings[0], pid("nearly"), &["58", "64"]);
         let process = |name| report.processes.iter().find(|process| process.pid == pid(name)).expect("listed");
         assert_eq!(["half", "free"].map(|name| process(name).fd_limit), [Some(64), Some(250)]);
         for name in ["half", "free"] {
@@ -33,7 +33,7 @@ fn processes_near_their_limit() {
         let report = of_processes(audit(user, "end-hoard", &["--max-ends", "39"]));
         let findings = assert_claims(&scene, &report, &expected);
         let free = findings.iter().find(|finding| finding.pids().contains(&pid("free"))).expect("told");
-        assert_eq!(free.message, format!("python3 (PID {}) holds 40 pipe ends, more than 39", pid("free")));
+        assert_message(free, pid("free"), &["40", "39"]);
         let report = of_processes(audit(user, "end-hoard", &["--max-ends", "40"]));
         assert_claims(&scene, &report, &expected[..2]);
     }
@@ -52,10 +52,17 @@ fn descriptors_of_a_process_without_its_first_thread() {
     assert!(!fds.is_empty() && fds.iter().all(Option::is_none), "{fds:?}");
 }
 
-/// Without what is told of users: who else has processes of this one, no scene knows.
+/// Without what is told of users, which is about nobody by name: who else has processes of this one, no scene knows.
 fn of_processes(mut report: Report) -> Report {
-    report.findings.iter_mut().for_each(|findings| findings.retain(|finding| !finding.message.ends_with(" processes")));
+    report.findings.iter_mut().for_each(|findings| findings.retain(|finding| !pids(&finding.message).is_empty()));
     report
+}
+
+/// Asserts that a finding names this process, and has these numbers.
+#[track_caller]
+fn assert_message(finding: &Finding, pid: u32, numbers: &[&str]) {
+    assert_eq!(pids(&finding.message), [pid].into(), "{finding:#?}");
+    assert_facts(&finding.message, &[&["python3"], numbers].concat());
 }
 
 #[test]
@@ -67,7 +74,7 @@ fn user_with_many_ends_in_all() {
     let report = audit(User::Me, "end-hoard", &["-l", "--max-ends", "15"]);
     let over = ["a", "b", "c"].map(|name| claim("warning proven", [pid(name)], []));
     let findings = assert_claims(&scene, &report, &[&over[..], &[claim("info proven", [pid("b")], [])]].concat());
-    assert_eq!(findings[3].message, format!("user {user} holds 64 pipe ends in 3 processes"));
+    assert_facts(&findings[3].message, &[user, "64", "3"]);
     // Four times as many are not more than that.
     let report = audit(User::Me, "end-hoard", &["-l", "--max-ends", "16"]);
     assert_claims(&scene, &report, &over);

@@ -7,6 +7,7 @@ use crate::support::facts::Directories;
 use crate::support::need::{Need, need};
 use crate::support::run::lspipe;
 use crate::support::scene::Scene;
+use crate::support::text::assert_facts;
 use crate::support::turn;
 use crate::support::user::User;
 
@@ -16,23 +17,24 @@ fn fifos_that_others_may_open() {
     let scene = Scene::start("audit_fifos", User::Me);
     let report = audit(User::Me, "fifo-exposed", &["-l"]);
     scene.truth.assert_whole(&report);
+    // Who may do what, and who is named.
     let cases = BTreeMap::from([
-        ("written", ("error", "everybody may write to what root reads")),
-        ("read", ("warning", "everybody may read what root writes")),
-        ("both", ("error", "everybody may write to what root reads; everybody may read what root writes")),
-        ("replaced", ("warning", "everybody may put another file in its place")),
-        ("group", ("info", "group 65534 may write to what root reads")),
-        ("owner", ("info", "user 65534 may write to what root reads")),
-        ("theirs", ("info", "user 65534 may write to what root reads; user 65534 may put another file in its place")),
-        ("moved", ("info", "user 65534 may put another file in its place")),
-        ("members", ("info", "group 65534 may put another file in its place")),
-        ("jailed", ("error", "everybody may write to what root reads")),
-        ("cell", ("error", "everybody may write to what root reads")),
-        ("nobodys", ("info", "everybody may write to what user 65534 reads")),
+        ("written", ("error", "others write", &["root"][..])),
+        ("read", ("warning", "others read", &["root"])),
+        ("both", ("error", "others write and read", &["root"])),
+        ("replaced", ("warning", "others replace", &[])),
+        ("group", ("info", "group writes", &["group 65534", "root"])),
+        ("owner", ("info", "owner writes", &["user 65534", "root"])),
+        ("theirs", ("info", "owner writes and replaces", &["user 65534", "root"])),
+        ("moved", ("info", "owner replaces", &["user 65534"])),
+        ("members", ("info", "group replaces", &["group 65534"])),
+        ("jailed", ("error", "others write", &["root"])),
+        ("cell", ("error", "others write", &["root"])),
+        ("nobodys", ("info", "others write to a user", &["user 65534"])),
     ]);
     let expected: Vec<_> = cases
         .iter()
-        .map(|(name, (severity, _))| {
+        .map(|(name, (severity, _, _))| {
             let holder = match *name {
                 "nobodys" => scene.truth.number("/other"),
                 "jailed" | "cell" => scene.truth.number(&format!("/{name}")),
@@ -42,12 +44,17 @@ fn fifos_that_others_may_open() {
         })
         .collect();
     let findings = assert_claims(&scene, &report, &expected);
-    for (name, (_, said)) in cases {
+    // The same is said in the same words, of whatever FIFO, and nothing else is.
+    let mut sentences: BTreeMap<String, &str> = BTreeMap::new();
+    for (name, (_, said, who)) in cases {
         let finding = about(&scene, &findings, name);
         let pipe = report.pipe(&scene.truth.id(name)).expect("listed");
         let path = pipe.path.as_deref().expect("a path");
-        assert_eq!(finding.message, format!("{path} is open to others: {said}"));
+        assert_facts(&finding.message, &[&[path], who].concat());
+        let before = sentences.insert(finding.message.replace(path, ""), said);
+        assert!(before.is_none_or(|before| before == said), "of {before:?} and of {said}: {}", finding.message);
     }
+    assert_eq!(sentences.len(), 10, "{sentences:#?}");
     // What it judged by.
     let file = |name: &str| {
         let file = report.pipe(&scene.truth.id(name)).and_then(|pipe| pipe.file.clone()).expect("a file");
@@ -83,7 +90,8 @@ fn fifos_that_were_removed() {
         let report = audit(user, "deleted-fifo", &["--probe"]);
         let expected = [claim("info proven", [pid], [&used]), claim("warning proven", [pid], [&left])];
         let findings = assert_claims(&scene, &report, &expected);
-        assert!(about(&scene, &findings, "left").message.contains("has no writer"), "{findings:#?}");
+        let [of_used, of_left] = ["used", "left"].map(|name| about(&scene, &findings, name).message.as_str());
+        assert!(of_left.contains("writer") && !of_used.contains("writer"), "{findings:#?}");
         let report = audit(user, "deleted-fifo", &[]);
         let severity = if report.scan.complete && report.hidden.is_empty() { "warning" } else { "info" };
         let expected = [claim("info proven", [pid], [&used]), claim(&format!("{severity} proven"), [pid], [&left])];

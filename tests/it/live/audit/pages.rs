@@ -4,12 +4,13 @@ use super::audit;
 use crate::support::need::{Need, need};
 use crate::support::report::{Finding, Report};
 use crate::support::scene::Scene;
+use crate::support::text::{assert_facts, has_fact};
 use crate::support::user::{User, somebody};
 
 /// The only finding about the user, if there is one.
 #[track_caller]
 fn of_user<'a>(report: &'a Report, user: &str) -> Option<&'a Finding> {
-    let mut found = report.findings().iter().filter(|finding| finding.message.contains(user));
+    let mut found = report.findings().iter().filter(|finding| has_fact(&finding.message, user));
     let first = found.next();
     assert!(found.next().is_none(), "{:#?}", report.findings());
     first
@@ -35,19 +36,15 @@ fn user_over_the_soft_limit() {
             };
             // All have so many of the usual size, and what is beyond is of two pages.
             let pages = pipes.min(soft / 16) * 16 + pipes.saturating_sub(soft / 16) * 2;
-            let (about, certainty) = if probe.len() == 1 { ("about ", "inferred") } else { ("", "proven") };
-            let (severity, rest) = match near {
-                "over" => {
-                    ("warning", format!(", more than pipe-user-pages-soft ({soft}): new pipes hold 8192 bytes at most"))
-                }
-                "near" => ("info", format!(", and from pipe-user-pages-soft ({soft}) on gets small ones only")),
+            let certainty = if probe.len() == 1 { "inferred" } else { "proven" };
+            let severity = match near {
+                "over" => "warning",
+                "near" => "info",
                 _ => panic!("{finding:#?}"),
             };
-            let message = format!("user {user} has {about}{pages} pages in {pipes} pipes{rest}");
-            assert_eq!(
-                (finding.severity.as_str(), finding.certainty.as_str(), finding.message.as_str()),
-                (severity, certainty, message.as_str())
-            );
+            assert_eq!((finding.severity.as_str(), finding.certainty.as_str()), (severity, certainty), "{finding:#?}");
+            let numbers = [pages, pipes, soft].map(|number| number.to_string());
+            assert_facts(&finding.message, &[&user, &numbers[0], &numbers[1], &numbers[2], "pipe-user-pages-soft"]);
             assert!(finding.pids().iter().all(|pid| makers.contains(pid)), "{finding:#?}, made by {makers:?}");
         }
     }

@@ -5,6 +5,7 @@ use crate::support::need::{Need, need};
 use crate::support::report::Report;
 use crate::support::run::lspipe;
 use crate::support::scene::Scene;
+use crate::support::text::{blocks, pids};
 use crate::support::user::User;
 
 /// The example of every lecture on pipes: the child keeps its copy of the write end, and so never reads the end of file.
@@ -45,9 +46,7 @@ fn parent_that_waits_for_a_child_stuck_with_itself() {
             let asked = why(user, ["-p", &pid.to_string()]);
             assert_claims(&scene, &asked, &[claim("self-deadlock", [child], [&pipe])]);
             let text = lspipe(["why", "-p", &pid.to_string()]).user(user).run().expect(1);
-            for pid in [parent, child] {
-                assert!(text.text().contains(&format!("(PID {pid})")), "no {pid} in {}", text.text());
-            }
+            assert!(pids(text.text()).is_superset(&[parent, child].into()), "{}", text.text());
         }
     }
 }
@@ -152,8 +151,13 @@ fn init_that_waits_for_itself() {
     let scene = Scene::start_with("why_alone", User::Me, &["itself"]);
     let init = scene.truth.number("/init");
     let outside = lspipe(["why", "-p", &init.to_string()]).run().expect(1);
-    let told = format!("Only a signal can end it, such as `kill -KILL {init}`, which ends a whole PID namespace.");
-    assert!(outside.text().contains(&told), "{}", outside.text());
+    let (found, _) = blocks(outside.text());
+    let [block] = found.as_slice() else { panic!("not one finding: {}", outside.text()) };
+    assert_eq!((block.code, pids(block.message)), ("self-deadlock", [init].into()), "{}", outside.text());
+    assert!(block.body().contains(&format!("`kill -KILL {init}`")), "{}", outside.text());
     let inside = lspipe(["why", "-p", "1"]).inside(init).run().expect(1);
-    assert!(inside.text().contains("Only somebody outside of the PID namespace can end it: "), "{}", inside.text());
+    let (found, _) = blocks(inside.text());
+    let [block] = found.as_slice() else { panic!("not one finding: {}", inside.text()) };
+    assert_eq!((block.code, pids(block.message)), ("self-deadlock", [1].into()), "{}", inside.text());
+    assert!(!block.body().contains("kill"), "no signal from inside ends it: {}", inside.text());
 }

@@ -10,6 +10,7 @@ use crate::support::need::{Need, need};
 use crate::support::report::Report;
 use crate::support::run::lspipe;
 use crate::support::scene::Scene;
+use crate::support::text::{named, pids};
 use crate::support::turn;
 use crate::support::user::User;
 
@@ -29,7 +30,13 @@ fn write_ends_in_the_hands_of_strangers() {
             let findings = assert_claims(&scene, &report, &[claim("leaked-write-end", [reader, holder], [&id])]);
             assert_eq!(findings[0].processes[0].pid, reader, "who is blocked comes first");
             assert_eq!(findings[0].severity, "warning", "{:#?}", findings[0]);
-            assert!(findings[0].message.contains(&holder.to_string()), "{:#?}", findings[0]);
+            assert!(pids(&findings[0].message).contains(&holder), "{:#?}", findings[0]);
+            // Who waits is told with the end that it reads, and who holds the other with that.
+            let line = |role: &str| findings[0].evidence.iter().find(|line| line.role == role).expect("a line");
+            for (role, pid, access) in [("waits", reader, "r"), ("holder", holder, access)] {
+                let (named, fd) = (named(line(role)), fd_of(&scene, pid, name, access).expect("one"));
+                assert!(named.1.contains(&pid) && named.3.contains(&fd), "no {pid}, fd {fd}: {:#?}", findings[0]);
+            }
             assert_waits(&scene, &report, &[(reader, "read", fd_of(&scene, reader, name, "r"), Some(&id), &[holder])]);
             let wait = report.waits().iter().find(|wait| wait.pid == reader).expect("a wait");
             assert_eq!(wait.waker_keys(), [(holder, None, fd_of(&scene, holder, name, access))]);
@@ -236,8 +243,11 @@ fn write_end_outside_of_the_container() {
     let scene = Scene::start_with("why_alone", User::Me, &["outside"]);
     let output = lspipe(["why", "-p", "1", "--json"]).inside(scene.truth.number("/init")).run().expect(0);
     let report = Report::parse(&output.stdout);
-    let advice: Vec<_> = report.findings().iter().map(|it| (it.code.as_str(), it.advice.as_str())).collect();
-    assert_eq!(advice, [("hidden-end", "Look from outside the container to see who holds it.")]);
+    let [finding] = report.findings() else { panic!("not one finding: {:#?}", report.findings()) };
+    let doubts: Vec<&str> = finding.doubts.iter().map(|doubt| doubt.what.as_str()).collect();
+    assert_eq!((finding.code.as_str(), finding.pids()), ("hidden-end", [1].into()), "{finding:#?}");
+    assert!(doubts.contains(&"outside") && !doubts.contains(&"unreadable"), "{finding:#?}");
+    assert!(finding.advice.contains("outside") && !finding.advice.contains("root"), "{finding:#?}");
 }
 
 /// A writer in splice(2) from a dead file system holds the lock of the pipe. Whoever asks the kernel about the pipe hangs with it:

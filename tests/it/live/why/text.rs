@@ -11,11 +11,12 @@ use crate::support::need::{Need, need, program};
 use crate::support::run::{Output, lspipe};
 use crate::support::scene::Scene;
 use crate::support::terminal;
+use crate::support::text::{assert_notes, blocks, has_number};
 use crate::support::user::User;
 
-/// Whether a number stands there by itself, and not as a part of another.
-fn names(text: &str, number: u32) -> bool {
-    text.split(|c: char| !c.is_ascii_digit()).any(|digits| digits == number.to_string())
+/// Whether a process is named there.
+fn names(text: &str, pid: u32) -> bool {
+    has_number(text, pid.into())
 }
 
 /// Asserts that nothing in it makes a terminal do anything.
@@ -93,7 +94,8 @@ fn findings_about_one_pipe() {
             assert!(report.findings()[0].pipes.contains(id), "{:#?}", report.findings());
             assert_eq!(report.pipes.iter().filter(|pipe| pipe.id == *id).count(), 1);
             let text = lspipe(["why", id.as_str()]).user(user).run().expect(1);
-            assert!(text.text().contains(code), "{}", text.text());
+            let codes: Vec<&str> = blocks(text.text()).0.iter().map(|block| block.code).collect();
+            assert_eq!(codes, [code], "{}", text.text());
             assert_eq!(text.text().contains(&here), *id == here, "{}", text.text());
             assert_eq!(text.text().contains(&there), *id == there, "{}", text.text());
         }
@@ -108,8 +110,7 @@ fn process_that_is_not_there() {
     for args in [&["why", "-p", &pid][..], &["why", "--json", "-p", &pid]] {
         let output = lspipe(args).run().expect(2);
         assert!(output.stdout.is_empty(), "{}", output.text());
-        assert_eq!(output.stderr.lines().count(), 1, "{}", output.stderr);
-        assert!(output.stderr.starts_with("lspipe: ") && names(&output.stderr, child.id()), "{}", output.stderr);
+        assert_notes(&output.stderr, &[&[&pid]]);
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::nullable;
 
@@ -23,6 +24,13 @@ pub(crate) struct ThreadGroup {
     pub(crate) command_bytes: Option<String>,
     #[serde(deserialize_with = "nullable")]
     pub(crate) tracer: Option<u32>,
+    /// The signals that it catches and that it blocks, and whether orphans come to it.
+    #[serde(default)]
+    pub(crate) catches: Option<Value>,
+    #[serde(default)]
+    pub(crate) blocks: Option<Value>,
+    #[serde(default)]
+    pub(crate) adopts: Option<Value>,
     pub(crate) tasks: Vec<Doing>,
 }
 
@@ -39,6 +47,10 @@ pub(crate) struct Doing {
     pub(crate) besides: Option<String>,
     #[serde(default)]
     pub(crate) sleep: Option<Sleep>,
+    #[serde(default)]
+    pub(crate) catches: Option<Value>,
+    #[serde(default)]
+    pub(crate) blocks: Option<Value>,
     #[serde(deserialize_with = "nullable")]
     pub(crate) idle_seconds: Option<f64>,
 }
@@ -132,6 +144,9 @@ pub(crate) struct Finding {
     pub(crate) behind: Vec<Task>,
     pub(crate) pipes: Vec<String>,
     pub(crate) doubts: Vec<Doubt>,
+    /// The facts that the sentences are made of: an object with the code of the finding.
+    #[serde(default)]
+    pub(crate) details: Option<Value>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

@@ -1,5 +1,5 @@
 //! The FIFO that a thread is opening: which one, seen from that thread. It is looked up, and never opened. That asks file systems, so
-//! that it belongs under the watch.
+//! that it must run as a step of a [`Heartbeat`](super::heartbeat::Heartbeat).
 //!
 //! Only the links in /proc lead to where a thread is and to its root directory. Their text is a name, which may lead elsewhere: in
 //! another root, in other mounts, and where something was mounted over it.
@@ -8,16 +8,16 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, PROC_SUPER_MAGIC, StatxFlags};
 
-use super::descriptor::pipe_of;
+use super::fd_dir::pipe_of;
 use super::process::ProcessDir;
-use super::root::{ProcRoot, Real, device, open_dir};
+use super::root::{ProcFs, ProcRoot, device, open_dir};
 use crate::model::{Fd, PipeId};
 
-/// `MAXSYMLINKS` of include/linux/namei.h: so many links in one path, and the kernel gives up.
-const MOST_LINKS: u32 = 40;
+/// `MAXSYMLINKS` of include/linux/namei.h: the maximum number of links in one path.
+const MAX_LINKS: u32 = 40;
 
 /// Where a path begins.
-pub(super) struct Start<'a> {
+pub(super) struct PathBase<'a> {
     pub(super) process: &'a ProcessDir,
     /// The directory of the files of the thread, below the process.
     pub(super) thread: &'a str,
@@ -25,17 +25,17 @@ pub(super) struct Start<'a> {
     pub(super) dir: Option<Fd>,
 }
 
-impl Start<'_> {
+impl PathBase<'_> {
     /// The FIFO at a path. None if it is no longer there, or not to be seen.
     pub(super) fn fifo(&self, path: &[u8], root: &ProcRoot) -> Option<PipeId> {
-        let Some(real) = &root.real else {
+        let Some(proc_fs) = &root.proc_fs else {
             // A tree of plain files has no other root than ours, and names are all there is.
             let path = self.name(path.to_vec());
             return if path.starts_with(b"/") { identify(CWD, &path, None) } else { None };
         };
         let root = open_dir(self.process.dir(), format!("{}root", self.thread)).ok()?;
         let start = if path.starts_with(b"/") { None } else { Some(open_dir(self.process.dir(), self.link()).ok()?) };
-        identify(walk(&root, start, path)?, b"", Some(real))
+        identify(walk(&root, start, path)?, b"", Some(proc_fs))
     }
 
     /// The path from the root directory on, where the directory that it is relative to has a name.
@@ -58,7 +58,7 @@ impl Start<'_> {
     }
 }
 
-/// Looks a path up as the kernel does for whoever has this root directory (`path_resolution(7)`), from a directory or from the root: name
+/// Looks a path up as the kernel does for a process with this root directory (`path_resolution(7)`), from a directory or from the root: name
 /// by name, since from a directory openat2(2) keeps a lookup either below that or within our own root.
 fn walk(root: &OwnedFd, start: Option<OwnedFd>, path: &[u8]) -> Option<OwnedFd> {
     let mut here = start;
@@ -78,7 +78,7 @@ fn walk(root: &OwnedFd, start: Option<OwnedFd>, path: &[u8]) -> Option<OwnedFd> 
         };
         links += 1;
         // A link in a proc may lead each process elsewhere, such as /proc/self.
-        if links > MOST_LINKS || rustix::fs::fstatfs(&next).ok()?.f_type == PROC_SUPER_MAGIC {
+        if links > MAX_LINKS || rustix::fs::fstatfs(&next).ok()?.f_type == PROC_SUPER_MAGIC {
             return None;
         }
         if target.as_bytes().starts_with(b"/") {
@@ -95,7 +95,7 @@ fn names(path: &[u8]) -> Vec<Vec<u8>> {
     names.rev().map(<[u8]>::to_vec).collect()
 }
 
-/// Whether two descriptors are of one directory in one mount. Before Linux 5.8 the mount is not told.
+/// Whether two descriptors are of one directory in one mount. Before Linux 5.8 statx(2) does not give the mount.
 fn is_same(a: &OwnedFd, b: &OwnedFd) -> bool {
     let flags = AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT | AtFlags::EMPTY_PATH;
     let look = |dir: &OwnedFd| rustix::fs::statx(dir, c"", flags, StatxFlags::INO | StatxFlags::MNT_ID);
@@ -105,7 +105,7 @@ fn is_same(a: &OwnedFd, b: &OwnedFd) -> bool {
     }
 }
 
-fn identify(dir: impl AsFd, path: &[u8], real: Option<&Real>) -> Option<PipeId> {
+fn identify(dir: impl AsFd, path: &[u8], proc_fs: Option<&ProcFs>) -> Option<PipeId> {
     let flags = AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT | AtFlags::EMPTY_PATH;
-    pipe_of(&rustix::fs::statx(dir, path, flags, StatxFlags::TYPE | StatxFlags::INO).ok()?, real)
+    pipe_of(&rustix::fs::statx(dir, path, flags, StatxFlags::TYPE | StatxFlags::INO).ok()?, proc_fs)
 }

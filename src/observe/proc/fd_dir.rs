@@ -1,86 +1,133 @@
-//! One descriptor: which pipe it is an end of, if it is one, and how it is open.
+//! One descriptor of an fd table: which pipe it is an end of, if it is one, and how it is open.
 //!
 //! In a real proc, nothing here looks a file up by its path, statx(2) is asked not to synchronise, and no pipe or FIFO is ever
 //! opened: so a dead mount does not block, but for file systems that synchronise all the same, and the fdinfo of an epoll. In a
 //! tree of plain files, where links dangle, their text is the identity.
 
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use rustix::fs::{AtFlags, FileType as Type, Statx, StatxFlags};
 use rustix::io::Errno;
 use rustix::path::DecInt;
 
-use super::fd_table::Walk;
+use super::directories;
+use super::heartbeat::ScanStep;
 use super::parse::{self, FdInfo};
-use super::root::{Real, device, read_small};
-use super::watch::Step;
-use super::work::{FileFacts, Found};
-use super::{Facts, directories};
+use super::process::ProcessDir;
+use super::root::{ProcFs, device, open_listing, read_piece};
+use super::scanner::{Context, Scanner};
+use super::snapshot::RawEndpoint;
 use crate::model::{
-    AccessMode, Descriptor, Directories, Endpoint, Fd, FileType, Gid, OpenFlags, PipeFile, PipeId, Uid,
+    AccessMode, Descriptor, Directories, Endpoint, Fd, FileType, Gid, OpenFlags, PipeFile, PipeId, Tid, Uid,
 };
 
-/// How often a descriptor that changes while we look at it is looked at again.
+/// Maximum number of looks at a descriptor that changes meanwhile.
 const ATTEMPTS: u32 = 4;
 
-/// `S_IRUSR` and `S_IWUSR`: the mode of a link in /proc/PID/fd tells how the descriptor is open.
+/// Maximum length of an fdinfo, in bytes. That of an `io_uring` has all that waits in its rings before its files.
+const FDINFO: usize = 1024 * 1024;
+
+/// `S_IRUSR` and `S_IWUSR`: the mode of a link in /proc/PID/fd says how the descriptor is open.
 const LINK_READ: u32 = 0o400;
 const LINK_WRITE: u32 = 0o200;
 
-/// What tells whose a file is, and that it is the one that is meant.
-const WHOSE: StatxFlags =
+/// The owner and mode of a file, and that it is the one that is meant.
+const OWNER: StatxFlags =
     StatxFlags::TYPE.union(StatxFlags::INO).union(StatxFlags::MODE).union(StatxFlags::UID).union(StatxFlags::GID);
 
-/// What of `st_mode` is not the type of the file.
+/// The bits of `st_mode` that are not the type of the file.
 const PERMISSIONS: u16 = 0o7777;
 
-impl Walk<'_, '_> {
+/// The fd table of a process, or of one of its threads.
+#[derive(Clone)]
+pub(super) struct Table {
+    pub(super) process: Arc<ProcessDir>,
+    /// None for the table of the process.
+    pub(super) tid: Option<Tid>,
+}
+
+impl Table {
+    pub(super) fn new(process: &Arc<ProcessDir>, tid: Option<Tid>) -> Self {
+        Self { process: Arc::clone(process), tid }
+    }
+
+    /// The path of its directory `fd` or `fdinfo`, below the process.
+    fn path(&self, leaf: &str) -> String {
+        match self.tid {
+            Some(tid) => format!("task/{tid}/{leaf}"),
+            None => leaf.to_owned(),
+        }
+    }
+
+    /// Opens its directory `fd` or `fdinfo` to list it.
+    pub(super) fn open(&self, leaf: &str) -> rustix::io::Result<OwnedFd> {
+        open_listing(self.process.dir(), self.path(leaf))
+    }
+
+    /// The number of descriptors; see [`ProcessDir::fd_count`].
+    pub(super) fn size(&self, scanner: &Scanner) -> Option<u64> {
+        self.process.fd_count(&self.path("fd"), scanner)
+    }
+}
+
+/// Looks at descriptors of one table.
+#[derive(Clone, Copy)]
+pub(super) struct FdDir<'a> {
+    pub(super) table: &'a Table,
+    /// The fd directory, relative to which descriptors are looked up; none where it may not be opened.
+    pub(super) listing: Option<&'a OwnedFd>,
+    pub(super) context: &'a Context<'a>,
+}
+
+impl FdDir<'_> {
     /// The end that a descriptor is, or none if it is something else, or open with `O_PATH`.
-    pub(super) fn look(&self, fd: Fd) -> Result<Option<Found>, Errno> {
-        match &self.context.scanner.root.real {
-            Some(real) => self.look_in_proc(real, fd),
+    pub(super) fn look(&self, fd: Fd) -> Result<Option<RawEndpoint>, Errno> {
+        match self.proc_fs() {
+            Some(proc_fs) => self.look_in_proc(proc_fs, fd),
             None => self.look_in_tree(fd),
         }
     }
 
-    fn look_in_proc(&self, real: &Real, fd: Fd) -> Result<Option<Found>, Errno> {
+    fn proc_fs(&self) -> Option<&ProcFs> {
+        self.context.scanner.root.proc_fs.as_ref()
+    }
+
+    fn look_in_proc(&self, proc_fs: &ProcFs, fd: Fd) -> Result<Option<RawEndpoint>, Errno> {
         for _ in 0..ATTEMPTS {
-            let Some(pipe) = self.identify(real, fd)? else { return Ok(None) };
-            let (access, flags, proved) = if self.context.scanner.want.flags {
+            let Some(pipe) = self.identify(fd)? else { return Ok(None) };
+            let (access, flags, proved) = if self.context.scanner.options.flags {
                 let info = self.fdinfo(fd)?;
                 let flags = info.flags.ok_or(Errno::INVAL)?;
-                (flags.access(), Some(flags), real.anonymous_pipe(info) == Some(pipe))
+                (flags.access(), Some(flags), proc_fs.anonymous_pipe(info) == Some(pipe))
             } else {
                 (self.link_mode(fd)?, None, false)
             };
             let found = self.end(fd, pipe, access, flags);
             // The number may have been closed and used again meanwhile: then mode and name are another file's.
-            if proved || self.identify(real, fd)? == Some(pipe) {
+            if proved || self.identify(fd)? == Some(pipe) {
                 return Ok(found);
             }
         }
-        // It changes faster than we can look, so there is no one thing that it is.
+        // It changes faster than we can look.
         Err(Errno::NOENT)
     }
 
     /// Which pipe, by (device, inode); none for any other file.
-    fn identify(&self, real: &Real, fd: Fd) -> Result<Option<PipeId>, Errno> {
+    fn identify(&self, fd: Fd) -> Result<Option<PipeId>, Errno> {
         let stat = self.statx(fd, StatxFlags::TYPE | StatxFlags::INO)?;
-        Ok(pipe_of(&stat, Some(real)))
+        Ok(pipe_of(&stat, self.proc_fs()))
     }
 
     /// In a tree of plain files the text of the link comes first: `pipe:[18913]` leads nowhere, and is exact.
-    fn look_in_tree(&self, fd: Fd) -> Result<Option<Found>, Errno> {
+    fn look_in_tree(&self, fd: Fd) -> Result<Option<RawEndpoint>, Errno> {
         let link = self.link(fd)?;
         let named = parse::anonymous_pipe(&link);
         if named.is_none() && link.starts_with(b"pipe:[") {
             return Err(Errno::INVAL);
         }
-        let pipe = named.or_else(|| {
-            // A name that leads nowhere here names no pipe that we could tell.
-            self.statx(fd, StatxFlags::TYPE | StatxFlags::INO).ok().and_then(|stat| pipe_of(&stat, None))
-        });
-        let Some(pipe) = pipe else { return Ok(None) };
+        // A name that leads nowhere here names no pipe that we could identify.
+        let Some(pipe) = named.or_else(|| self.identify(fd).ok().flatten()) else { return Ok(None) };
         let flags = self.fdinfo(fd)?.flags.ok_or(Errno::INVAL)?;
         if flags.access().is_none() && !flags.is_path() {
             return Err(Errno::INVAL);
@@ -88,56 +135,57 @@ impl Walk<'_, '_> {
         Ok(self.end(fd, pipe, flags.access(), Some(flags)))
     }
 
-    /// An anonymous pipe where the link may not be read.
-    pub(super) fn known_by_fdinfo(&self, fd: Fd, info: FdInfo) -> Option<Found> {
-        let pipe = self.context.scanner.root.real.as_ref()?.anonymous_pipe(info)?;
+    /// The end of an anonymous pipe that an fdinfo is about, where the link may not be read.
+    pub(super) fn end_by_fdinfo(&self, fd: Fd, info: FdInfo) -> Option<RawEndpoint> {
+        let pipe = self.proc_fs()?.anonymous_pipe(info)?;
         self.end(fd, pipe, info.flags?.access(), info.flags)
     }
 
-    fn end(&self, fd: Fd, pipe: PipeId, access: Option<AccessMode>, flags: Option<OpenFlags>) -> Option<Found> {
-        let end = Endpoint { pid: self.table.pid(), tid: self.table.tid, fd, access: access?, flags };
-        let is_fifo = matches!(pipe, PipeId::Fifo { .. });
-        let file = (is_fifo || self.is_audit()).then(|| Box::new(self.file_facts(fd, pipe, is_fifo)));
-        Some(Found { pipe, end, file })
+    fn end(&self, fd: Fd, pipe: PipeId, access: Option<AccessMode>, flags: Option<OpenFlags>) -> Option<RawEndpoint> {
+        let end = Endpoint { pid: self.table.process.pid, tid: self.table.tid, fd, access: access?, flags };
+        let mut seen = RawEndpoint { pipe, end, path: None, deleted: false, file: None };
+        if matches!(pipe, PipeId::Fifo { .. }) || self.context.scanner.is_audit() {
+            self.add_file(&mut seen);
+        }
+        Some(seen)
     }
 
-    fn is_audit(&self) -> bool {
-        self.context.scanner.want.facts >= Facts::Audit
-    }
-
-    fn file_facts(&self, fd: Fd, pipe: PipeId, is_fifo: bool) -> FileFacts {
+    /// Adds the name of a FIFO, and for an audit the owner and mode of any pipe.
+    fn add_file(&self, seen: &mut RawEndpoint) {
+        let (fd, pipe) = (seen.end.fd, seen.pipe);
+        let (is_fifo, is_audit) = (matches!(pipe, PipeId::Fifo { .. }), self.context.scanner.is_audit());
         let mut mask = StatxFlags::empty();
         mask.set(StatxFlags::NLINK, is_fifo);
-        mask.set(WHOSE, self.is_audit());
+        mask.set(OWNER, is_audit);
         let stat = self.statx(fd, mask).ok().filter(|stat| stat.stx_mask & mask.bits() == mask.bits());
         // The number may have been closed and used again meanwhile.
-        let is_it = |stat: &&Statx| pipe_of(stat, self.context.scanner.root.real.as_ref()) == Some(pipe);
-        let file = stat.as_ref().filter(|_| self.is_audit()).filter(is_it).map(|stat| PipeFile {
+        let is_it = |stat: &&Statx| is_audit && pipe_of(stat, self.proc_fs()) == Some(pipe);
+        seen.file = stat.as_ref().filter(is_it).map(|stat| PipeFile {
             owner: Uid(stat.stx_uid),
             group: Gid(stat.stx_gid),
             mode: stat.stx_mode & PERMISSIONS,
             directories: None,
         });
         if !is_fifo {
-            return FileFacts { file, ..FileFacts::default() };
+            return;
         }
-        let deleted = stat.is_some_and(|stat| stat.stx_nlink == 0);
-        let path = self.link(fd).ok().map(|path| match path.strip_suffix(b" (deleted)") {
+        seen.deleted = stat.is_some_and(|stat| stat.stx_nlink == 0);
+        seen.path = self.link(fd).ok().map(|path| match path.strip_suffix(b" (deleted)") {
             // Only with no link left is this the kernel's word: a file may really be called so.
-            Some(name) if deleted => name.to_vec(),
+            Some(name) if seen.deleted => name.to_vec(),
             _ => path,
         });
-        let directories = |file: &PipeFile| self.directories(fd, pipe, path.as_deref().filter(|_| !deleted)?, file);
-        let file = file.map(|file| PipeFile { directories: directories(&file), ..file });
-        FileFacts { path, deleted, file }
+        if let (Some(path), Some(file), false) = (&seen.path, &mut seen.file, seen.deleted) {
+            file.directories = self.directories(fd, pipe, path, file);
+        }
     }
 
     /// What the directories above a FIFO allow, unless those of one on that mount have given no answer before.
     fn directories(&self, fd: Fd, pipe: PipeId, path: &[u8], file: &PipeFile) -> Option<Directories> {
-        let (tid, context, process) = (self.table.tid, &self.context, &self.table.process);
+        let (tid, context) = (self.table.tid, self.context);
         let dead = &context.scanner.dead_names;
         let mount = || self.fdinfo(fd).ok().and_then(|info| info.mnt_id);
-        if let Some(hung) = context.skip.directories {
+        if let Some(hung) = context.timed_out.directories() {
             if hung == (tid, fd) {
                 dead.add(mount());
             }
@@ -146,13 +194,11 @@ impl Walk<'_, '_> {
         if !dead.is_empty() && dead.contains(mount()) {
             return None;
         }
-        context.watch.doing(Step::Directories(tid, fd));
-        let found = directories::directories(context.scanner, process, path, pipe, file);
-        context.watch.doing(Step::Fd(tid, fd));
-        found
+        let look = || directories::directories(context.scanner, &self.table.process, path, pipe, file);
+        context.heartbeat.during(ScanStep::Directories(tid, fd), look)
     }
 
-    /// Everything about a descriptor of any type, for a person to read. What cannot be read stays unknown.
+    /// Everything about a descriptor of any type. What cannot be read stays unknown.
     pub(super) fn describe(&self, fd: Fd) -> Descriptor {
         let identity = |stat: &Option<Statx>| stat.as_ref().map(|stat| (device(stat), stat.stx_ino, stat.stx_mode));
         let mask = StatxFlags::TYPE | StatxFlags::INO;
@@ -171,7 +217,7 @@ impl Walk<'_, '_> {
     }
 
     fn describe_once(&self, fd: Fd, stat: Option<&Statx>) -> Descriptor {
-        let real = self.context.scanner.root.real.as_ref();
+        let proc_fs = self.proc_fs();
         let target = self.link(fd).ok();
         // fdinfo of an epoll may wait for a dead file system (`ep_show_fdinfo` in fs/eventpoll.c), and cannot be killed then.
         let is_epoll = target.as_deref() == Some(b"anon_inode:[eventpoll]");
@@ -179,20 +225,20 @@ impl Walk<'_, '_> {
         let flags = info.and_then(|info| info.flags);
         let access = match flags {
             Some(flags) => flags.access(),
-            None => real.and_then(|_| self.link_mode(fd).ok().flatten()),
+            None => proc_fs.and_then(|_| self.link_mode(fd).ok().flatten()),
         };
-        let pipe = stat.and_then(|stat| pipe_of(stat, real));
+        let pipe = stat.and_then(|stat| pipe_of(stat, proc_fs));
         let pipe = pipe.or_else(|| target.as_deref().and_then(parse::anonymous_pipe));
-        let pipe = pipe.or_else(|| real?.anonymous_pipe(info?));
+        let pipe = pipe.or_else(|| proc_fs?.anonymous_pipe(info?));
         let by_name = target.as_deref().and_then(file_type_by_name);
         Descriptor {
-            pid: self.table.pid(),
+            pid: self.table.process.pid,
             tid: self.table.tid,
             fd,
             access,
             flags,
             file_type: by_name.or_else(|| stat.and_then(file_type)).or(pipe.map(|_| FileType::Fifo)),
-            target,
+            target: target.map(Into::into),
             pipe,
         }
     }
@@ -222,32 +268,33 @@ impl Walk<'_, '_> {
     }
 
     pub(super) fn fdinfo(&self, fd: Fd) -> Result<FdInfo, Errno> {
-        let tid = self.table.tid;
-        if self.context.skip.fdinfos.contains(&(tid, fd)) {
+        self.fdinfo_text(fd).map(|text| parse::fdinfo(&text))
+    }
+
+    pub(super) fn fdinfo_text(&self, fd: Fd) -> Result<Vec<u8>, Errno> {
+        let step = ScanStep::FdInfo(self.table.tid, fd);
+        if self.context.timed_out.contains(step) {
             return Err(Errno::TIMEDOUT);
         }
-        self.context.watch.doing(Step::FdInfo(tid, fd));
         let path = self.table.path(&format!("fdinfo/{fd}"));
-        let text = read_small(self.table.process.dir(), path);
-        self.context.watch.doing(Step::Fd(tid, fd));
-        text.map(|text| parse::fdinfo(&text))
+        self.context.heartbeat.during(step, || read_piece(self.table.process.dir(), path, FDINFO))
     }
 }
 
 /// The pipe that an answer of statx(2) is about. In a tree of plain files whatever can be followed is a FIFO.
-pub(super) fn pipe_of(stat: &Statx, real: Option<&Real>) -> Option<PipeId> {
+pub(super) fn pipe_of(stat: &Statx, proc_fs: Option<&ProcFs>) -> Option<PipeId> {
     if Type::from_raw_mode(stat.stx_mode.into()) != Type::Fifo {
         return None;
     }
     let (device, inode) = (device(stat), stat.stx_ino);
-    Some(if real.is_some_and(|real| real.pipefs == device) {
+    Some(if proc_fs.is_some_and(|proc_fs| proc_fs.pipefs == device) {
         PipeId::Anonymous { inode }
     } else {
         PipeId::Fifo { device, inode }
     })
 }
 
-/// What the text of a link says by itself: names that no path can have, and those that a saved tree cannot follow.
+/// The type that the text of a link gives away: names that no path can have, and those that a saved tree cannot follow.
 fn file_type_by_name(target: &[u8]) -> Option<FileType> {
     let known: [(&[u8], FileType); 5] = [
         (b"anon_inode:", FileType::AnonymousInode),

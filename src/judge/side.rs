@@ -1,0 +1,164 @@
+//! The one home of "what is on this side of a pipe": ends that were seen, ends that exist although no fd table shows them, and ends
+//! that may exist because not everything could be read.
+
+use crate::model::{
+    Coverage, Endpoint, HiddenVia, Pipe, PipeGraph, PipeId, PipeKind, PossibleHolder, Side, UnreadablePart,
+};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SideState {
+    /// An end, or a process that is blocked in opening one.
+    Seen,
+    /// No end was seen, but the kernel says that one exists.
+    Hidden,
+    /// No end was seen, the kernel did not say, and what could not be read may hold one.
+    Unknown,
+    /// The kernel says that no end exists; or it was not asked, and all fd tables were read. These do not show ends in flight: see
+    /// [`possible_holders`].
+    None,
+}
+
+pub(crate) fn state(graph: &PipeGraph, pipe: &Pipe, side: Side) -> SideState {
+    if pipe.on(side).next().is_some() {
+        // The kernel does not count the ends, so that one exists says nothing of others.
+        return SideState::Seen;
+    }
+    match graph.probed(pipe.id).has(side) {
+        Some(true) => SideState::Hidden,
+        Some(false) => SideState::None,
+        None if may_hide(&graph.coverage, pipe.id.kind(), side) => SideState::Unknown,
+        None => SideState::None,
+    }
+}
+
+/// Whether a side has an end that no fd table shows.
+pub(crate) fn has_hidden(graph: &PipeGraph, pipe: &Pipe) -> bool {
+    Side::BOTH.into_iter().any(|side| state(graph, pipe, side) == SideState::Hidden)
+}
+
+/// Whether what could not be read may hold an end of such a pipe, in addition to the ends that were seen.
+pub(crate) fn may_hide(coverage: &Coverage, kind: PipeKind, side: Side) -> bool {
+    coverage.outside.is_some() || coverage.gaps.iter().any(|gap| gap.may_hold.covers(kind, side))
+}
+
+/// Whether this very end may be in what could not be read of its process.
+pub(crate) fn may_hide_end(coverage: &Coverage, kind: PipeKind, end: &Endpoint) -> bool {
+    coverage.gaps.iter().any(|gap| {
+        let is_same = match gap.what {
+            UnreadablePart::Fd { fd } => (gap.tid, fd) == (end.tid, end.fd),
+            UnreadablePart::FdTable | UnreadablePart::FdLinks | UnreadablePart::Tasks | UnreadablePart::Cmdline => true,
+        };
+        let covers = |side: Side| end.access.is_on(side) && gap.may_hold.covers(kind, side);
+        gap.pid == end.pid && is_same && Side::BOTH.into_iter().any(covers)
+    })
+}
+
+/// What may hold an end on a side in addition to what was seen; empty where the kernel says that no end exists.
+pub(crate) fn possible_holders(graph: &PipeGraph, pipe: PipeId, side: Side) -> Vec<PossibleHolder> {
+    match graph.probed(pipe).has(side) {
+        Some(false) => Vec::new(),
+        Some(true) | None => [known_holders(graph, pipe, side), unread_holders(graph, pipe, side)].concat(),
+    }
+}
+
+/// What most likely holds an end that exists and was not seen: what is known to hold one of this very pipe, else all that may.
+#[allow(dead_code, reason = "for callers that are not converted yet")]
+pub(crate) fn likely_holders(graph: &PipeGraph, pipe: PipeId, side: Side) -> Vec<PossibleHolder> {
+    let known = known_holders(graph, pipe, side);
+    if known.is_empty() { unread_holders(graph, pipe, side) } else { known }
+}
+
+/// What may hold the hidden ends of a pipe, in order; empty where it has none.
+pub(crate) fn hidden_holders(graph: &PipeGraph, pipe: &Pipe) -> Vec<PossibleHolder> {
+    let sides: Vec<Side> =
+        Side::BOTH.into_iter().filter(|side| state(graph, pipe, *side) == SideState::Hidden).collect();
+    if sides.is_empty() {
+        return Vec::new();
+    }
+    if let Some(saved) = graph.hidden.told.get(&pipe.id) {
+        return saved.clone();
+    }
+    // What is known of one side is not a guess about the other.
+    let all = |holders: fn(&PipeGraph, PipeId, Side) -> Vec<PossibleHolder>| {
+        sides.iter().flat_map(move |side| holders(graph, pipe.id, *side))
+    };
+    let mut holders: Vec<PossibleHolder> = all(known_holders).collect();
+    if holders.is_empty() {
+        holders.extend(all(unread_holders));
+    }
+    if holders.is_empty() {
+        holders.push(PossibleHolder::nobody(HiddenVia::Outside));
+    }
+    holders.sort_unstable();
+    holders.dedup();
+    holders
+}
+
+/// What is known to hold an end of this very pipe without a descriptor of it.
+pub(crate) fn known_holders(graph: &PipeGraph, pipe: PipeId, side: Side) -> Vec<PossibleHolder> {
+    let registered = graph.hidden.registered.iter().filter(|(id, _)| *id == pipe);
+    let autofs = side == Side::Write && graph.hidden.autofs.contains(&pipe);
+    let rings = registered.map(|(_, by)| PossibleHolder::holding(HiddenVia::IoUring, by));
+    rings.chain(autofs.then(|| PossibleHolder::nobody(HiddenVia::Autofs))).collect()
+}
+
+/// What may hold an end on a side since it is not known what it holds.
+pub(crate) fn unread_holders(graph: &PipeGraph, pipe: PipeId, side: Side) -> Vec<PossibleHolder> {
+    let hidden = &graph.hidden;
+    // A process that came after the scan got its ends from one that was seen.
+    let later = hidden.gaps.iter().filter(|gap| graph.parents.contains_key(&gap.pid));
+    let gaps = graph.coverage.gaps.iter().chain(later).filter(|gap| gap.may_hold.covers(pipe.kind(), side));
+    let unread = gaps.map(|gap| PossibleHolder::process(HiddenVia::Unreadable, gap.pid, &gap.command));
+    let outside = graph.coverage.outside.map(|_| PossibleHolder::nobody(HiddenVia::Outside));
+    let mut holders: Vec<PossibleHolder> = hidden.anywhere().chain(unread).chain(outside).collect();
+    holders.sort_unstable();
+    holders.dedup();
+    holders
+}
+
+/// Forwards for callers that are not converted yet.
+#[allow(missing_docs, clippy::must_use_candidate, reason = "goes with the last caller")]
+impl PipeGraph {
+    pub fn hides(&self, pipe: &Pipe, side: Side) -> Option<bool> {
+        (state(self, pipe, side) != SideState::Seen).then(|| self.probed(pipe.id).has(side)).flatten()
+    }
+
+    pub fn lacks(&self, pipe: &Pipe, side: Side) -> bool {
+        state(self, pipe, side) == SideState::None
+    }
+
+    pub fn hides_any(&self, pipe: &Pipe) -> bool {
+        has_hidden(self, pipe)
+    }
+
+    pub fn suspects(&self, pipe: &Pipe) -> Vec<PossibleHolder> {
+        hidden_holders(self, pipe)
+    }
+
+    pub fn unseen(&self, pipe: PipeId, side: Side) -> Vec<PossibleHolder> {
+        possible_holders(self, pipe, side)
+    }
+
+    pub fn unlisted(&self, pipe: PipeId, side: Side) -> Vec<PossibleHolder> {
+        known_holders(self, pipe, side)
+    }
+
+    pub fn may_hold(&self, pipe: PipeId, side: Side) -> Vec<PossibleHolder> {
+        unread_holders(self, pipe, side)
+    }
+}
+
+/// As above.
+#[allow(missing_docs, clippy::must_use_candidate, reason = "goes with the last caller")]
+impl Coverage {
+    pub fn may_hide(&self, kind: PipeKind, side: Side) -> bool {
+        may_hide(self, kind, side)
+    }
+
+    pub fn may_hide_end(&self, kind: PipeKind, end: &Endpoint) -> bool {
+        may_hide_end(self, kind, end)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,109 @@
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::model::{
+    AccessMode, Fd, Gap, Hidden, HolderFd, Host, Opener, Pid, PipeLimits, PossibleEnds, Probed, TaskId, Tid, ViewLimit,
+};
+
+const PIPE: PipeId = PipeId::Anonymous { inode: 7 };
+
+fn graph() -> PipeGraph {
+    PipeGraph {
+        host: Host::default(),
+        taken_at: crate::model::Time::EPOCH,
+        coverage: Coverage {
+            proc_root: "/proc".into(),
+            processes: 1,
+            vanished: 0,
+            gaps: Vec::new(),
+            outside: None,
+            privileged: true,
+            own_pids: true,
+            scanner: None,
+        },
+        pipefs: None,
+        parents: BTreeMap::new(),
+        processes: BTreeMap::new(),
+        pipes: Vec::new(),
+        descriptors: Vec::new(),
+        probed: BTreeMap::new(),
+        hidden: Hidden::default(),
+        selected: false,
+        limits: PipeLimits::default(),
+    }
+}
+
+fn with_reader() -> Pipe {
+    let end = Endpoint { pid: Pid(1), tid: None, fd: Fd(0), access: AccessMode::Read, flags: None };
+    Pipe { ends: vec![end], ..Pipe::unknown(PIPE) }
+}
+
+fn gap(what: UnreadablePart, may_hold: PossibleEnds) -> Gap {
+    let (pid, command, error) = (Pid(5), b"vault".to_vec(), "EACCES".to_owned());
+    Gap { pid, tid: None, command: command.into(), uid: None, what, error, fds: None, mount: None, may_hold }
+}
+
+fn probed(writer: Option<bool>) -> BTreeMap<PipeId, Probed> {
+    [(PIPE, Probed { writer, ..Probed::default() })].into()
+}
+
+#[test]
+fn the_kernel_knows_better_than_the_scan() {
+    let (mut graph, pipe) = (graph(), with_reader());
+    let writers = |graph: &PipeGraph| state(graph, &pipe, Side::Write);
+    assert_eq!(state(&graph, &pipe, Side::Read), SideState::Seen);
+    assert_eq!(writers(&graph), SideState::None);
+    graph.coverage.gaps.push(gap(UnreadablePart::FdTable, PossibleEnds::ANYTHING));
+    assert_eq!(writers(&graph), SideState::Unknown);
+    let unread = PossibleHolder::process(HiddenVia::Unreadable, Pid(5), b"vault");
+    assert_eq!(possible_holders(&graph, PIPE, Side::Write), std::slice::from_ref(&unread));
+    assert_eq!(hidden_holders(&graph, &pipe), []);
+    graph.probed = probed(Some(false));
+    assert_eq!(writers(&graph), SideState::None);
+    assert_eq!(possible_holders(&graph, PIPE, Side::Write), []);
+    graph.probed = probed(Some(true));
+    assert_eq!(writers(&graph), SideState::Hidden);
+    assert!(has_hidden(&graph, &pipe));
+    assert_eq!(hidden_holders(&graph, &pipe), [unread]);
+}
+
+#[test]
+fn a_hidden_end_is_of_what_is_known_to_hold_it_before_all_others() {
+    let (mut graph, pipe) = (graph(), with_reader());
+    graph.probed = probed(Some(true));
+    assert_eq!(hidden_holders(&graph, &pipe), [PossibleHolder::nobody(HiddenVia::Outside)]);
+    let socket = HolderFd { pid: Pid(8), fd: Fd(3), command: "mail".into() };
+    graph.hidden.in_flight.push(socket.clone());
+    assert_eq!(hidden_holders(&graph, &pipe), [PossibleHolder::holding(HiddenVia::ScmRights, &socket)]);
+    let ring = HolderFd { pid: Pid(9), fd: Fd(4), command: "db".into() };
+    graph.hidden.registered.push((PIPE, ring.clone()));
+    let by_ring = PossibleHolder::holding(HiddenVia::IoUring, &ring);
+    assert_eq!(hidden_holders(&graph, &pipe), std::slice::from_ref(&by_ring));
+    assert_eq!(likely_holders(&graph, PIPE, Side::Write), [by_ring]);
+    assert_eq!(possible_holders(&graph, PIPE, Side::Write).len(), 2);
+}
+
+#[test]
+fn what_was_not_read_hides_only_what_may_be_in_it() {
+    let (mut graph, pipe) = (graph(), with_reader());
+    let only_reads = PossibleEnds { write: false, ..PossibleEnds::ANYTHING };
+    graph.coverage.gaps = vec![gap(UnreadablePart::Fd { fd: Fd(6) }, only_reads)];
+    assert_eq!(state(&graph, &pipe, Side::Write), SideState::None);
+    assert!(may_hide(&graph.coverage, PIPE.kind(), Side::Read));
+    let end = |pid, fd, access| Endpoint { pid: Pid(pid), tid: None, fd: Fd(fd), access, flags: None };
+    let hides = |end: Endpoint| may_hide_end(&graph.coverage, PIPE.kind(), &end);
+    assert!(hides(end(5, 6, AccessMode::Read)) && hides(end(5, 6, AccessMode::ReadWrite)));
+    assert!(!hides(end(5, 7, AccessMode::Read)), "another descriptor");
+    assert!(!hides(end(5, 6, AccessMode::Write)), "another side");
+    assert!(!hides(end(4, 6, AccessMode::Read)), "another process");
+    graph.coverage.outside = Some(ViewLimit::Hidepid);
+    assert_eq!(state(&graph, &pipe, Side::Write), SideState::Unknown);
+}
+
+#[test]
+fn a_process_in_open_is_on_its_side() {
+    let task = TaskId { pid: Pid(2), tid: Tid(2) };
+    let opener = Opener { task, access: AccessMode::Write, command: "".into() };
+    let pipe = Pipe { openers: vec![opener], ..with_reader() };
+    assert_eq!(state(&graph(), &pipe, Side::Write), SideState::Seen);
+}

@@ -1,0 +1,198 @@
+//! From a report that was read to the types that a scan fills. Serde has checked each value; here it is checked that they agree.
+
+use std::collections::BTreeMap;
+
+use super::{End, Named, PipeEntry, Report, Scan};
+use crate::model::{
+    self, AccessMode, Coverage, Diagnosis, Endpoint, Fault, Gap, Hidden, HiddenVia, HolderFd, Pid, Pipe, PipeGraph,
+    PossibleHolder, Record, Side, Subject, TaskId, Users, Wait, WaitTarget,
+};
+use crate::why::Groups;
+
+/// What a report says, in the types that a scan fills.
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) graph: PipeGraph,
+    pub(crate) users: Users,
+    pub(crate) groups: Groups,
+    /// None where nothing was judged.
+    pub(crate) diagnosis: Option<Diagnosis>,
+}
+
+impl Report {
+    /// Takes a report that was read apart.
+    ///
+    /// # Errors
+    ///
+    /// Which of its parts contradict each other.
+    pub(crate) fn into_parts(self) -> Result<Parts, String> {
+        let users =
+            self.processes.iter().filter_map(|process| Some((process.of.uid?, process.user.clone()?))).collect();
+        let diagnosis = self.waits.zip(self.findings).map(|(waits, findings)| Diagnosis {
+            waits: waits.into_iter().map(super::WaitEntry::into_wait).collect(),
+            findings: findings.into_iter().map(super::Finding::into_finding).collect(),
+        });
+        let mut groups = by_pid(self.threads.into_iter().flatten(), |group| group.pid)?;
+        for group in groups.values_mut() {
+            group.tasks.iter_mut().for_each(|task| task.id.pid = group.pid);
+            group.tasks.sort_by_key(|task| task.id);
+        }
+        let processes = by_pid(self.processes.into_iter().map(|process| process.of), |process| process.pid)?;
+        let mut gaps = self.unreadable;
+        gaps.sort_by_key(|gap| gap.pid);
+        // Those that could not be read were there all the same.
+        let mut parents: BTreeMap<Pid, Option<Pid>> = gaps.iter().map(|gap| (gap.pid, None)).collect();
+        parents.extend(self.ancestors.into_iter().flatten().map(|it| (it.pid, Some(it.ppid))));
+        parents.extend(processes.values().map(|process| (process.pid, process.ppid.map(Pid))));
+        // A process that waits for a child holds no pipe, perhaps, and may be asked about.
+        for group in groups.values() {
+            parents.entry(group.pid).or_insert(group.parent);
+        }
+        let is_anonymous = |pipe: &&PipeEntry| pipe.kind == model::PipeKind::Anonymous;
+        let mut graph = PipeGraph {
+            host: self.host,
+            taken_at: self.taken_at,
+            coverage: coverage(&self.scan, gaps)?,
+            pipefs: self.pipes.iter().filter(is_anonymous).find_map(|pipe| pipe.device),
+            parents,
+            processes,
+            pipes: Vec::new(),
+            descriptors: self.descriptors.unwrap_or_default(),
+            probed: BTreeMap::new(),
+            hidden: hidden(self.hidden.into_iter().flatten()),
+            selected: self.scan.selected,
+            limits: self.limits.unwrap_or_default(),
+        };
+        for entry in self.pipes {
+            add_pipe(&mut graph, entry)?;
+        }
+        graph.pipes.sort_by_key(|pipe| pipe.id);
+        if let Some(pair) = graph.pipes.windows(2).find(|pair| matches!(pair, [a, b] if a.id == b.id)) {
+            return Err(format!("{} is in it twice", pair[0].id));
+        }
+        graph.descriptors.sort_by_key(model::Descriptor::key);
+        Ok(Parts { graph, users, groups, diagnosis })
+    }
+}
+
+fn coverage(scan: &Scan, gaps: Vec<Gap>) -> Result<Coverage, String> {
+    let coverage = Coverage {
+        proc_root: scan.proc.clone().into(),
+        processes: scan.processes,
+        vanished: scan.vanished,
+        gaps,
+        outside: scan.outside,
+        privileged: scan.privileged,
+        own_pids: scan.pid.is_some(),
+        scanner: scan.pid,
+    };
+    if (scan.complete, scan.unreadable) == (coverage.is_complete(), coverage.unreadable()) {
+        Ok(coverage)
+    } else {
+        Err("scan.complete and scan.unreadable contradict the list of what is unreadable".to_owned())
+    }
+}
+
+/// What may hold an end of any pipe. What another version knows of is left out.
+fn hidden(holders: impl Iterator<Item = PossibleHolder>) -> Hidden {
+    let mut hidden = Hidden::default();
+    for PossibleHolder { how, pid, fd, command } in holders {
+        let command = command.unwrap_or_default();
+        match (how, pid, fd) {
+            (HiddenVia::ScmRights, Some(pid), Some(fd)) => hidden.in_flight.push(HolderFd { pid, fd, command }),
+            (HiddenVia::Exiting, Some(pid), _) => hidden.exiting.push((pid, command)),
+            _ => {}
+        }
+    }
+    hidden
+}
+
+fn add_pipe(graph: &mut PipeGraph, entry: PipeEntry) -> Result<(), String> {
+    let id = entry.pipe.id;
+    if (entry.kind, entry.inode, entry.device) != (id.kind(), id.inode(), graph.device(id)) {
+        return Err(format!("{id} has another kind, device or inode than its id says"));
+    }
+    let ends = ends(graph, id, entry.readers, entry.writers)?;
+    if entry.probed.knows_anything() {
+        graph.probed.insert(id, entry.probed);
+    }
+    if let Some(holders) = entry.hidden_by {
+        graph.hidden.told.insert(id, holders);
+    }
+    graph.pipes.push(Pipe { ends, ..entry.pipe });
+    Ok(())
+}
+
+/// The ends of both sides, of which those that are open for reading and writing are in both lists.
+fn ends(graph: &PipeGraph, id: model::PipeId, readers: Vec<End>, writers: Vec<End>) -> Result<Vec<Endpoint>, String> {
+    let both = |ends: &[End]| ends.iter().filter(|end| end.end.access == AccessMode::ReadWrite).count();
+    let is_paired = both(&readers) == both(&writers);
+    let mut ends: BTreeMap<_, Endpoint> = BTreeMap::new();
+    let sides =
+        readers.into_iter().map(|end| (Side::Read, end)).chain(writers.into_iter().map(|end| (Side::Write, end)));
+    for (side, End { end, command, .. }) in sides {
+        let Endpoint { pid, fd, access, .. } = end;
+        if !access.is_on(side) {
+            return Err(format!("{id} has a {} with access \"{access}\"", side.holder()));
+        }
+        let is_second = access == AccessMode::ReadWrite && side == Side::Write;
+        if ends.insert(end.key(), end) != is_second.then_some(end) {
+            return Err(format!("descriptor {fd} of process {pid} is listed differently, or too often, at {id}"));
+        }
+        if !graph.processes.contains_key(&pid) && !command.is_empty() {
+            return Err(format!("process {pid} is at {id}, and is not listed"));
+        }
+    }
+    if is_paired {
+        Ok(ends.into_values().collect())
+    } else {
+        Err(format!("{id} has an end with access \"rw\" on one side only"))
+    }
+}
+
+/// What is said of each process, which must not be there twice.
+fn by_pid<T>(items: impl IntoIterator<Item = T>, pid: impl Fn(&T) -> Pid) -> Result<BTreeMap<Pid, T>, String> {
+    let mut all = BTreeMap::new();
+    for item in items {
+        let pid = pid(&item);
+        if all.insert(pid, item).is_some() {
+            return Err(format!("process {pid} is in it twice"));
+        }
+    }
+    Ok(all)
+}
+
+impl super::WaitEntry {
+    fn into_wait(self) -> Wait {
+        Wait {
+            task: self.task,
+            subject: match self.target {
+                WaitTarget::Pipe(wait) => Subject::Pipe(wait),
+                WaitTarget::Children(_) | WaitTarget::Threads => Subject::Child,
+            },
+            wakers: self.wakers.into_iter().map(|waker| waker.of).collect(),
+            certainty: self.certainty,
+        }
+    }
+}
+
+impl super::Finding {
+    fn into_finding(self) -> model::Finding {
+        let tasks = |tasks: Vec<Named<TaskId>>| tasks.into_iter().map(|task| task.of).collect();
+        let evidence = self.evidence.into_iter().map(|line| model::Evidence { role: line.role, text: line.text });
+        model::Finding {
+            fault: Fault::Recorded(Box::new(Record {
+                code: self.code,
+                severity: self.severity,
+                proof: self.certainty,
+                message: self.message,
+                evidence: evidence.collect(),
+                advice: self.advice,
+                behind: tasks(self.behind),
+            })),
+            tasks: tasks(self.processes),
+            pipes: self.pipes,
+            doubts: self.doubts.into_iter().filter_map(|doubt| doubt.try_into().ok()).collect(),
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! From what was observed and found to the report that is written: parts are made one by one while they are written, since all
+//! together they may be large.
+
+use std::collections::BTreeSet;
+
+use serde::{Serialize, Serializer};
+
+use super::finding::FindingCounts;
+use super::{Ancestor, Audit, End, Finding, Named, OfUser, PipeEntry, Report, SCHEMA_VERSION, Scan, WaitEntry};
+use crate::audit::AuditScope;
+use crate::model::{
+    self, Children, CommandName, Endpoint, Host, Pid, Pipe, PipeLimits, Probed, Process, Severity, Side, Subject,
+    TaskState, ThreadGroup, Time, Wait, WaitTarget,
+};
+use crate::render::ReportView;
+
+/// A list whose items are made one by one while they are written.
+pub(crate) struct Each<F>(pub(crate) F);
+
+impl<F: Fn() -> I, I: Iterator<Item: Serialize>> Serialize for Each<F> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq((self.0)())
+    }
+}
+
+/// What each line of `--ndjson` begins with, so that it is complete in itself.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub(crate) struct Origin<'a> {
+    pub(crate) host: &'a Host,
+    pub(crate) taken_at: Time,
+    pub(crate) scan: Scan,
+}
+
+/// One line of `--ndjson`: a pipe, complete in itself.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Line"))]
+pub(crate) struct Line<'a, Pipe = PipeEntry> {
+    #[cfg_attr(test, schemars(extend("const" = 1)))]
+    schema_version: u32,
+    #[serde(flatten)]
+    origin: Origin<'a>,
+    pipe: Pipe,
+}
+
+/// A line of `lspipe audit --ndjson`: a finding, or, as the last, the whole in numbers.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "AuditLine"))]
+pub(crate) struct AuditLine<'a> {
+    #[cfg_attr(test, schemars(extend("const" = 1)))]
+    schema_version: u32,
+    #[serde(flatten)]
+    origin: Origin<'a>,
+    #[serde(flatten)]
+    item: AuditItem,
+}
+
+/// What a line of an audit is about.
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+enum AuditItem {
+    Finding(Finding),
+    Summary(AuditSummary),
+}
+
+/// An audit in numbers. That there is one says that the audit was completed.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct AuditSummary {
+    pipes: usize,
+    ends: usize,
+    findings: FindingCounts,
+    #[serde(flatten)]
+    audit: Audit,
+}
+
+impl<'a> ReportView<'a> {
+    pub(crate) fn report(&'a self) -> impl Serialize + 'a {
+        let graph = self.graph;
+        let Origin { host, taken_at, scan } = self.origin();
+        let descriptors = &graph.descriptors;
+        let hidden: Option<Vec<_>> = self.told.map(|_| graph.hidden.anywhere().collect());
+        Report {
+            schema_version: SCHEMA_VERSION,
+            host: host.clone(),
+            taken_at,
+            scan,
+            unreadable: &graph.coverage.gaps,
+            processes: Each(|| graph.processes.values().map(|process| self.of_user(process))),
+            pipes: Each(|| graph.pipes.iter().map(|pipe| self.pipe(pipe))),
+            ancestors: self.told.map(|_| self.ancestors()),
+            hidden: hidden.filter(|hidden| !hidden.is_empty()),
+            limits: Some(graph.limits).filter(|limits| *limits != PipeLimits::default()),
+            descriptors: Some(descriptors).filter(|descriptors| !descriptors.is_empty()),
+            threads: self.threads(),
+            waits: self.told.map(|told| Each(|| told.diagnosis.waits.iter().map(|wait| self.wait(wait)))),
+            findings: self
+                .told
+                .map(|told| told.diagnosis.findings.iter().map(|finding| self.finding_entry(finding)).collect()),
+            audit: self.told.and_then(|told| told.audited).map(Audit::from),
+        }
+    }
+
+    pub(crate) fn line(&'a self, pipe: &'a Pipe) -> Line<'a, impl Serialize + 'a> {
+        Line { schema_version: SCHEMA_VERSION, origin: self.origin(), pipe: self.pipe(pipe) }
+    }
+
+    pub(crate) fn origin(&self) -> Origin<'a> {
+        let graph = self.graph;
+        Origin { host: &graph.host, taken_at: graph.taken_at, scan: Scan::of(graph) }
+    }
+
+    pub(crate) fn finding_line(&self, finding: &model::Finding) -> AuditLine<'a> {
+        self.audit_line(AuditItem::Finding(self.finding_entry(finding)))
+    }
+
+    /// The last line; none if it is no audit.
+    pub(crate) fn summary_line(&self) -> Option<AuditLine<'a>> {
+        let told = self.told?;
+        let audited: &AuditScope = told.audited?;
+        let findings = &told.diagnosis.findings;
+        let count = |severity| findings.iter().filter(|finding| finding.severity() == severity).count();
+        Some(self.audit_line(AuditItem::Summary(AuditSummary {
+            pipes: self.graph.pipes.len(),
+            ends: self.graph.pipes.iter().map(|pipe| pipe.ends.len()).sum(),
+            findings: FindingCounts {
+                error: count(Severity::Error),
+                warning: count(Severity::Warning),
+                info: count(Severity::Info),
+            },
+            audit: Audit::from(audited),
+        })))
+    }
+
+    fn audit_line(&self, item: AuditItem) -> AuditLine<'a> {
+        AuditLine { schema_version: SCHEMA_VERSION, origin: self.origin(), item }
+    }
+
+    /// The ancestors of the processes without a pipe of their own: they say which process descends from which.
+    fn ancestors(&self) -> Vec<Ancestor> {
+        let graph = self.graph;
+        let above: BTreeSet<Pid> = graph.processes.keys().flat_map(|pid| graph.ancestors(*pid)).collect();
+        let others = above.into_iter().filter(|pid| !graph.processes.contains_key(pid));
+        others.filter_map(|pid| Some(Ancestor { pid, ppid: (*graph.parents.get(&pid)?)? })).collect()
+    }
+
+    fn of_user(&self, process: &'a Process) -> OfUser<&'a Process, Option<&'a str>> {
+        OfUser { of: process, user: process.uid.and_then(|uid| self.users.name(uid)) }
+    }
+
+    fn pipe(&'a self, pipe: &'a Pipe) -> PipeEntry<&'a Pipe, impl Serialize + 'a> {
+        let graph = self.graph;
+        let probed = Probed {
+            reader: graph.hides(pipe, Side::Read),
+            writer: graph.hides(pipe, Side::Write),
+            ..graph.probed(pipe.id)
+        };
+        let ends = move |side| Each(move || pipe.side(side).map(move |end| self.end(end)));
+        PipeEntry {
+            kind: pipe.id.kind(),
+            inode: pipe.id.inode(),
+            device: graph.device(pipe.id),
+            pipe,
+            readers: ends(Side::Read),
+            writers: ends(Side::Write),
+            probed,
+            hidden_by: graph.hides_any(pipe).then(|| graph.suspects(pipe)),
+        }
+    }
+
+    fn end(&self, end: &'a Endpoint) -> End<&'a Endpoint, &'a CommandName, Option<&'a str>> {
+        let process = self.graph.processes.get(&end.pid);
+        let uid = process.and_then(|process| process.uid);
+        let command = process.map_or(CommandName::EMPTY, |process| &process.command);
+        End { end, command, uid, user: uid.and_then(|uid| self.users.name(uid)) }
+    }
+
+    /// The threads of all processes that the report mentions.
+    fn threads(&self) -> Option<Vec<&'a ThreadGroup>> {
+        let told = self.told?;
+        let mut pids: BTreeSet<Pid> = self.graph.processes.keys().copied().collect();
+        let diagnosis = told.diagnosis;
+        pids.extend(diagnosis.waits.iter().map(|wait| wait.task.pid));
+        pids.extend(diagnosis.waits.iter().flat_map(|wait| &wait.wakers).map(|waker| waker.pid));
+        for finding in &diagnosis.findings {
+            pids.extend(finding.tasks.iter().chain(finding.behind()).map(|task| task.pid));
+            pids.extend(finding.doubts.iter().filter_map(model::Doubt::pid));
+        }
+        let tracers: Vec<Pid> = pids.iter().filter_map(|pid| told.groups.get(pid)?.tracer).collect();
+        pids.extend(tracers);
+        Some(pids.iter().filter_map(|pid| told.groups.get(pid)).collect())
+    }
+
+    /// The command name of a process, from wherever it is known.
+    pub(super) fn name(&self, pid: Pid) -> &'a CommandName {
+        let process = self.graph.processes.get(&pid).map(|process| &process.command);
+        let gap = || self.graph.coverage.gaps.iter().find(|gap| gap.pid == pid).map(|gap| &gap.command);
+        let thread = || self.told?.groups.get(&pid).map(|group| &group.command);
+        process.or_else(thread).or_else(gap).unwrap_or(CommandName::EMPTY)
+    }
+
+    fn wait(&'a self, wait: &'a Wait) -> WaitEntry<&'a CommandName, impl Serialize + 'a> {
+        let task = self.told.and_then(|told| told.groups.get(&wait.task.pid)?.task(wait.task));
+        let besides = task.and_then(|task| match task.doing {
+            TaskState::Waits { besides, .. } => besides,
+            _ => None,
+        });
+        WaitEntry {
+            task: wait.task,
+            command: self.name(wait.task.pid),
+            target: match &wait.subject {
+                Subject::Pipe(wait) => WaitTarget::Pipe(wait.clone()),
+                Subject::Child => WaitTarget::Children(Children::All),
+            },
+            wakers: Each(|| wait.wakers.iter().map(|waker| Named { of: waker, command: self.name(waker.pid) })),
+            besides,
+            certainty: wait.certainty,
+            idle: task.and_then(|task| task.idle),
+        }
+    }
+}
+
+impl Scan {
+    pub(crate) fn of(graph: &model::PipeGraph) -> Self {
+        let coverage = &graph.coverage;
+        Self {
+            proc: coverage.proc_root.to_string_lossy().into_owned(),
+            complete: coverage.is_complete(),
+            processes: coverage.processes,
+            unreadable: coverage.unreadable(),
+            vanished: coverage.vanished,
+            outside: coverage.outside,
+            selected: graph.selected,
+            pid: coverage.scanner,
+            privileged: coverage.privileged,
+        }
+    }
+}
