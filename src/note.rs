@@ -31,6 +31,9 @@ const USUAL: u64 = 65536;
 const GRANT: &str =
     "run as the machine's root, or with cap_sys_ptrace and cap_dac_read_search, see PERMISSIONS in lspipe(1)";
 
+const PID_NAMESPACE: &str = "shows only one PID namespace: ends held outside it are not seen and shown as ?";
+const HIDEPID: &str = "is mounted with hidepid: ends held by processes of other users are not seen and shown as ?";
+
 /// A note. `file` is the saved report that answers; none where the machine was looked at.
 #[expect(missing_docs, reason = "the fields are named by what they hold")]
 #[non_exhaustive]
@@ -278,12 +281,9 @@ impl fmt::Display for Note {
                 };
                 write!(f, "no process {pid} in {}{why}", proc_root.display())
             }
-            Self::UnreadableTable { gap, file: Some(file), .. } => {
-                let (pid, errno) = (gap.pid, errno(gap));
-                write!(f, "the fd table of process {pid} could not be read when {file} was saved ({errno})")
-            }
-            Self::UnreadableTable { gap, file: None, cure } => {
-                write!(f, "the fd table of process {} cannot be read ({}): {cure}", gap.pid, errno(gap))
+            Self::UnreadableTable { gap, file, cure } => {
+                let (pid, when, errno, what) = (gap.pid, when(file), errno(gap), what_to_do(file, cure));
+                write!(f, "the fd table of process {pid} could not be read{when} ({errno}){what}")
             }
             Self::NoTable { pid, file } => {
                 write!(f, "the fd table of process {pid} is not in {file}: only `lspipe fds {pid} --json` saves it")
@@ -342,31 +342,20 @@ impl fmt::Display for Note {
             Self::Unread(gap) => write!(f, "{}: {} could not be read ({})", process(gap), part(gap.what), errno(gap)),
             Self::Incomplete { unreadable, processes, only, file, cure } => {
                 let who = only.as_ref().map(|(pid, command)| known(&[format!("PID {pid}"), escape_name(command)]));
-                let who = who.unwrap_or_default();
-                write!(f, "{unreadable} of {processes} processes{who} could not be read")?;
-                if let Some(file) = file {
-                    write!(f, " when {file} was saved")?;
-                }
-                f.write_str(" and may hold ends that are not shown (?)")?;
-                if file.is_none() { write!(f, ": {cure}") } else { Ok(()) }
+                let (who, when, what) = (who.unwrap_or_default(), when(file), what_to_do(file, cure));
+                let what = format!("and may hold ends that are not shown (?){what}");
+                write!(f, "{unreadable} of {processes} processes{who} could not be read{when} {what}")
             }
             Self::Outside { limit, own_pids, file } => {
-                let (why, what) = match limit {
-                    // Ours is another, which may show more.
-                    ViewLimit::PidNamespace if !own_pids => (
-                        "shows only one PID namespace: ends held outside it",
-                        "run lspipe without --proc, or on the host",
-                    ),
-                    ViewLimit::PidNamespace => {
-                        ("shows only one PID namespace: ends held outside it", "run lspipe on the host")
-                    }
-                    ViewLimit::Hidepid => {
-                        ("is mounted with hidepid: ends held by processes of other users", "run lspipe as root")
-                    }
+                let (why, cure) = match limit {
+                    ViewLimit::PidNamespace if *own_pids => (PID_NAMESPACE, "run lspipe on the host"),
+                    // Our own is another, which may show more.
+                    ViewLimit::PidNamespace => (PID_NAMESPACE, "run lspipe without --proc, or on the host"),
+                    ViewLimit::Hidepid => (HIDEPID, "run lspipe as root"),
                 };
                 match file {
-                    Some(_) => write!(f, "the proc of this report {why} are not seen and shown as ?"),
-                    None => write!(f, "this proc {why} are not seen and shown as ?; {what}"),
+                    Some(_) => write!(f, "the proc of this report {why}"),
+                    None => write!(f, "this proc {why}; {cure}"),
                 }
             }
             Self::NoProbe(cause) => write!(f, "--probe: the kernel cannot be asked here: {cause}"),
@@ -440,6 +429,15 @@ fn part(what: UnreadablePart) -> String {
 fn known(facts: &[String]) -> String {
     let facts: Vec<&str> = facts.iter().map(String::as_str).filter(|fact| !fact.is_empty()).collect();
     if facts.is_empty() { String::new() } else { format!(" ({})", facts.join(", ")) }
+}
+
+fn when(file: &Option<String>) -> String {
+    file.as_ref().map_or_else(String::new, |file| format!(" when {file} was saved"))
+}
+
+/// Nothing, if the report was saved.
+fn what_to_do(file: &Option<String>, cure: &Cure) -> String {
+    if file.is_none() { format!(": {cure}") } else { String::new() }
 }
 
 /// Escaped, since a saved report may hold anything in its place.

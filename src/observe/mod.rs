@@ -94,19 +94,14 @@ impl Observer {
         let threads =
             if depth.selection.may_name_fifo() { proc::threads(&self.proc_root, None)? } else { Threads::new() };
         let mut graph = self.pipes(depth, &threads)?;
-        let mut probe = None;
         if depth.probe {
-            let shown: Vec<_> = selected(&graph, &depth.selection).collect();
+            let shown = selected(&graph, &depth.selection);
             let holders: BTreeSet<Pid> =
-                shown.iter().flat_map(|pipe| Side::BOTH.into_iter().flat_map(|side| pipe.on(side))).collect();
-            let shown: Vec<PipeId> = shown.iter().map(|pipe| pipe.id).collect();
+                shown.flat_map(|pipe| Side::BOTH.into_iter().flat_map(|side| pipe.on(side))).collect();
             let holders: Vec<Pid> = holders.into_iter().collect();
             self.skip_sizes.extend(lock_held(&proc::threads(&self.proc_root, Some(&holders))?));
-            probe = Some(self.probe(&mut graph, &shown));
-            if graph.pipes.iter().any(|pipe| graph.hides_any(pipe)) {
-                graph.hidden = proc::hidden(&self.proc_root)?;
-            }
         }
+        let probe = self.probe(&mut graph, depth)?;
         Ok(Observation { graph, threads, first: None, probe })
     }
 
@@ -128,8 +123,8 @@ impl Observer {
             if !is_live && first.hidden_ends {
                 graph.hidden = proc::hidden(&self.proc_root)?;
             }
-            // Without a live pipe the probe only says why it is not possible.
-            let probe = depth.probe.then(|| self.probe(&mut graph, &[]));
+            // It says why it is not possible.
+            let probe = self.probe(&mut graph, depth)?;
             idle_since(&mut threads, looked_at, scanned_at);
             return Ok(Observation { graph, threads, first: None, probe });
         }
@@ -144,15 +139,8 @@ impl Observer {
         if first.hidden_ends {
             second.hidden = proc::hidden(&self.proc_root)?;
         }
-        let mut probe = None;
-        if depth.probe {
-            self.skip_sizes.extend(lock_held(&threads));
-            let shown: Vec<PipeId> = selected(&second, &depth.selection).map(|pipe| pipe.id).collect();
-            probe = Some(self.probe(&mut second, &shown));
-            if second.pipes.iter().any(|pipe| second.hides_any(pipe)) {
-                second.hidden = proc::hidden(&self.proc_root)?;
-            }
-        }
+        self.skip_sizes.extend(lock_held(&threads));
+        let probe = self.probe(&mut second, depth)?;
         let looked_at = Instant::now();
         let mut threads = self.look_again(threads, &mut pids)?;
         idle_since(&mut threads, looked_at, scanned_at);
@@ -176,10 +164,18 @@ impl Observer {
         Ok(graph)
     }
 
-    fn probe(&mut self, graph: &mut PipeGraph, pipes: &[PipeId]) -> Result<Answers, Unsupported> {
-        let answers = probe::probe(graph, pipes, &self.skip_sizes, &self.helper)?;
+    /// Asks the kernel about the selected pipes, if that is wanted, and looks for the ends that exist only by its word.
+    fn probe(&mut self, graph: &mut PipeGraph, depth: &Depth) -> Result<Option<Result<Answers, Unsupported>>, Error> {
+        if !depth.probe {
+            return Ok(None);
+        }
+        let shown: Vec<PipeId> = selected(graph, &depth.selection).map(|pipe| pipe.id).collect();
+        let answers = probe::probe(graph, &shown, &self.skip_sizes, &self.helper);
         self.skip_sizes.extend(graph.probed.iter().filter(|(_, probed)| probed.unanswered).map(|(id, _)| *id));
-        Ok(answers)
+        if graph.pipes.iter().any(|pipe| graph.hides_any(pipe)) {
+            graph.hidden = proc::hidden(&self.proc_root)?;
+        }
+        Ok(Some(answers))
     }
 
     /// Looks again at the threads of these processes, to which those that are new are added.

@@ -156,9 +156,8 @@ pub(crate) fn without_marks(tree: &str) -> String {
         assert!(columns.len() <= 1, "the pipes do not stand below each other: {drawing}");
     }
     let lines = tree.lines().map(|line| {
-        let marked = mark.replace_all(line, |it: &regex_lite::Captures<'_>| {
-            if it.get(1).is_some() { " [?]" } else { " [!]" }
-        });
+        let marked =
+            mark.replace_all(line, |it: &regex_lite::Captures<'_>| if it.get(1).is_some() { " [?]" } else { " [!]" });
         format!("{}\n", pipe.replace_all(&marked, "  $1"))
     });
     lines.collect()
