@@ -159,7 +159,7 @@ impl Note {
     pub(crate) fn saved_report(graph: &PipeGraph, file: Option<&str>) -> Vec<Self> {
         let Some(file) = file.map(str::to_owned) else { return Vec::new() };
         let hostname = graph.host.hostname.clone();
-        let saved = Self::SavedReport { file: file.clone(), hostname, taken_at: graph.taken_at.into() };
+        let saved = Self::SavedReport { file: file.clone(), hostname, taken_at: graph.taken_at };
         std::iter::once(saved).chain(graph.selected.then_some(Self::IsPart { file })).collect()
     }
 

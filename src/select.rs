@@ -32,7 +32,7 @@ impl CommandPattern {
 
 /// Which pipe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PipeMatch {
+pub(crate) enum PipeMatch {
     /// The one of that ID.
     Id(PipeId),
     /// Any of that inode number, whatever its device.
@@ -51,7 +51,7 @@ impl PipeMatch {
 
 /// A selection. Its parts narrow, the values of each part widen; an empty part selects everything.
 #[derive(Debug, Clone, Default)]
-pub struct Selection {
+pub(crate) struct Selection {
     /// Pipes with an end held by one of these processes.
     pub pids: Vec<Pid>,
     /// Whether `pids` means their descendants too.
@@ -73,7 +73,7 @@ pub struct Selection {
 impl Selection {
     /// Whether it selects everything.
     #[must_use]
-    pub fn is_everything(&self) -> bool {
+    pub(crate) fn is_everything(&self) -> bool {
         self.pids.is_empty() && !self.narrows_beyond_pids()
     }
 
@@ -149,7 +149,7 @@ impl Unmatched<'_> {
 
 /// The processes that a selection names by ID, command or user; none where it names none.
 #[must_use]
-pub fn selected_processes(graph: &PipeGraph, selection: &Selection) -> BTreeSet<Pid> {
+pub(crate) fn selected_processes(graph: &PipeGraph, selection: &Selection) -> BTreeSet<Pid> {
     let Selection { pids, commands, users, .. } = selection;
     let family = family(graph, selection);
     if commands.is_empty() && users.is_empty() {
@@ -165,14 +165,14 @@ pub fn selected_processes(graph: &PipeGraph, selection: &Selection) -> BTreeSet<
 
 /// Keeps the selected pipes, and the processes that hold an end of one of them.
 #[must_use]
-pub fn select(graph: PipeGraph, selection: &Selection) -> PipeGraph {
+pub(crate) fn select(graph: PipeGraph, selection: &Selection) -> PipeGraph {
     let pipes = selected(&graph, selection).map(|pipe| pipe.id).collect();
     keep(graph, &pipes)
 }
 
 /// Keeps these pipes, and the processes that hold an end of one of them.
 #[must_use]
-pub fn keep(mut graph: PipeGraph, pipes: &BTreeSet<PipeId>) -> PipeGraph {
+pub(crate) fn keep(mut graph: PipeGraph, pipes: &BTreeSet<PipeId>) -> PipeGraph {
     graph.selected |= graph.pipes.len() > pipes.len();
     graph.pipes.retain(|pipe| pipes.contains(&pipe.id));
     let holders = holders(&graph.pipes);
@@ -181,7 +181,7 @@ pub fn keep(mut graph: PipeGraph, pipes: &BTreeSet<PipeId>) -> PipeGraph {
 }
 
 /// The pipes that [`select`] would keep.
-pub fn selected<'a>(graph: &'a PipeGraph, selection: &'a Selection) -> impl Iterator<Item = &'a Pipe> {
+pub(crate) fn selected<'a>(graph: &'a PipeGraph, selection: &'a Selection) -> impl Iterator<Item = &'a Pipe> {
     let pids = family(graph, selection);
     graph.pipes.iter().filter(move |pipe| keeps(selection, &pids, pipe, &graph.processes))
 }
@@ -233,7 +233,7 @@ fn family(graph: &PipeGraph, selection: &Selection) -> BTreeSet<Pid> {
 
 /// Keeps the whole fd tables that were read, the pipes in them, and the processes of both.
 #[must_use]
-pub fn select_tables(mut graph: PipeGraph) -> PipeGraph {
+pub(crate) fn select_tables(mut graph: PipeGraph) -> PipeGraph {
     let wanted: BTreeSet<PipeId> = graph.descriptors.iter().filter_map(|descriptor| descriptor.pipe).collect();
     graph.selected |= graph.pipes.iter().any(|pipe| !wanted.contains(&pipe.id));
     graph.pipes.retain(|pipe| wanted.contains(&pipe.id));

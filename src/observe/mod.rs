@@ -4,9 +4,9 @@
 //! Nothing is judged here. What the judges need to know after a first look, they say in a [`FollowUp`]; what they get is an
 //! [`Observation`], which is plain data.
 
-pub mod join;
-pub mod probe;
-pub mod proc;
+pub(crate) mod join;
+pub(crate) mod probe;
+pub(crate) mod proc;
 mod settle;
 
 use std::collections::BTreeSet;

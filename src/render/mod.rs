@@ -1,6 +1,6 @@
 //! From a report to bytes. Everything drawn is drawn from the same [`PipeGraph`]; nothing is looked up or decided here.
 
-pub mod columns;
+pub(crate) mod columns;
 mod difference;
 mod difference_json;
 mod drawing;
@@ -21,9 +21,9 @@ use self::text::Place;
 use crate::judge::dataflow::Dataflow;
 use crate::model::{Descriptor, Pid, Pipe, PipeGraph, Side, Users};
 
-pub use self::difference::render_difference;
-pub use self::json::SCHEMA;
-pub use self::telling::{Asked, Told};
+pub(crate) use self::difference::render_difference;
+pub(crate) use self::json::SCHEMA;
+pub(crate) use self::telling::{Asked, Told};
 pub(crate) use self::text::{escape_name, sanitize_sentence};
 
 /// So many ends are shown one below the other on a terminal.

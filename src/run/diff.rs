@@ -40,7 +40,9 @@ pub fn compare(
         }
         notes.extend(gaps(old_name, &old));
         notes.extend(gaps(new_name, &new));
-        notes.iter().for_each(|note| notify(&note.to_string()));
+        for note in notes {
+            notify(&note.to_string());
+        }
     }
     let is_complete = [&old, &new].iter().all(|saved| saved.graph.coverage.is_complete());
     Ok(if comparison.require_complete && !is_complete {

@@ -50,7 +50,7 @@ pub enum Unsupported {
 
 /// What was learned besides [`PipeGraph::probed`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Answers {
+pub(crate) struct Answers {
     /// The number of pipes of which nothing was learned, because all processes on them refused.
     pub refused: usize,
     /// `pipe-user-pages-soft` of pipe(7), above which new pipes of a user are small; zero for no limit.

@@ -38,10 +38,10 @@ use self::scanner::Scanner;
 use self::work::{ProcessResult, Work};
 use crate::model::{Pid, PipeId, Side, Threads};
 
-pub use self::error::Error;
+pub(crate) use self::error::Error;
 pub(crate) use self::hidden::hidden;
 pub(crate) use self::lookup::pipe_at;
-pub use self::snapshot::{RawEndpoint, Snapshot};
+pub(crate) use self::snapshot::{RawEndpoint, Snapshot};
 
 /// Maximum number of times that a scan looks again when something moved while it looked.
 const SECOND_LOOKS: u32 = 3;
