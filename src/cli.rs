@@ -17,7 +17,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, ValueEnum, ValueHin
 use self::command::Command;
 use self::output::{OutputArgs, SharedArgs, format};
 use self::selection::SelectionArgs;
-use crate::model::Code;
+use crate::findings::Code;
 use crate::options::{Comparison, Options, Question, Request, Source};
 use crate::render::Format;
 use crate::report_file::ReportFile;

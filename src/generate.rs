@@ -9,9 +9,8 @@ use clap_complete::Shell;
 
 use self::complete::complete;
 
-use crate::audit;
 use crate::cli::{Cli, Generate};
-use crate::model::Code;
+use crate::findings::Code;
 use crate::render::SCHEMA;
 use crate::render::columns::Column;
 
@@ -63,7 +62,7 @@ pub fn generate(what: Generate, out: &mut dyn Write) -> io::Result<()> {
 ///
 /// Those of the writer.
 pub fn explain(code: Code, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "{code}\n\n{}", audit::explain(code))
+    writeln!(out, "{code}\n\n{}", code.about().explain)
 }
 
 /// Writes the list of columns for `--list-columns`.

@@ -4,19 +4,21 @@
 //! command is in [`command`].
 //!
 //! ```text
-//! argv ─ cli ─▶ Options ─▶ observe ─▶ Observation ─▶ why, audit ─▶ Diagnosis ─▶ select ─▶ render ─▶ bytes
+//! argv ─ cli ─▶ Options ─▶ observe ─▶ Observation ─▶ findings ─▶ Diagnosis ─▶ select ─▶ render ─▶ bytes
 //!                            ▲  │                                     ▲ │
 //!        walk of /proc, probe ┘                            saved report ┘ └─▶ diff, baseline
 //! ```
 //!
-//! `observe` looks at a proc root and drops nothing silently, `why` judges what threads wait for, `audit` the rest, `select` keeps whole
+//! `observe` looks at a proc root and drops nothing silently, `judge` says what follows from that, `findings` what is wrong, `select` keeps whole
 //! pipes, `judge::dataflow` says how data flow, and `render` writes what is left. `report_file` stands in for `observe` and its judges
 //! where a saved report answers, and `diff` compares two. `run` is the order of these steps. The types of all of them are in [`model`].
 
-mod audit;
+mod baseline;
 mod cli;
 mod diff;
+mod escape;
 mod files;
+mod findings;
 mod generate;
 mod judge;
 pub mod model;
@@ -31,7 +33,6 @@ mod run;
 mod select;
 mod sys;
 mod users;
-mod why;
 
 pub use note::{Cure, Note};
 pub use options::{Options, PipeName, Question, Source, Wanted};

@@ -4,8 +4,8 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::audit::Thresholds;
-use crate::model::{Code, Pid, PipeId, PipeKind, Severity};
+use crate::findings::{Code, Thresholds};
+use crate::model::{Pid, PipeId, PipeKind, Severity};
 use crate::render::Format;
 use crate::report_file::ReportFile;
 use crate::select::CommandPattern;

@@ -13,9 +13,9 @@ use std::io::Write;
 use std::thread;
 
 use self::source::Source;
-use crate::audit::AuditScope;
+use crate::findings::{AuditScope, Diagnosis};
 use crate::judge::dataflow::Dataflow;
-use crate::model::{Diagnosis, PipeGraph, Threads};
+use crate::model::{PipeGraph, Threads};
 use crate::note::Note;
 use crate::observe::Depth;
 use crate::observe::proc::Detail;

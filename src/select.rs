@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use regex_lite::Regex;
 
 use crate::judge::processes::{NO_THREADS, Processes};
-use crate::model::{
-    Diagnosis, Finding, Gap, Pid, Pipe, PipeGraph, PipeId, PipeKind, Process, Side, Uid, UnreadablePart, Wait,
-};
+use crate::model::{Gap, Pid, Pipe, PipeGraph, PipeId, PipeKind, Process, Side, Uid, UnreadablePart};
 
 /// The longest command name that the kernel keeps (`TASK_COMM_LEN` less its NUL).
 const COMMAND_LENGTH: usize = 15;
@@ -184,42 +182,6 @@ pub(crate) fn keep(mut graph: PipeGraph, pipes: &BTreeSet<PipeId>) -> PipeGraph 
 pub(crate) fn selected<'a>(graph: &'a PipeGraph, selection: &'a Selection) -> impl Iterator<Item = &'a Pipe> {
     let pids = family(graph, selection);
     graph.pipes.iter().filter(move |pipe| keeps(selection, &pids, pipe, &graph.processes))
-}
-
-/// Keeps what concerns these processes or, if there are none, these pipes: their waits, the waits of those that could end them, and so on
-/// to the end of each chain; the waits for these processes; and the findings about any of those threads. Returns the pipes in what is left.
-pub(crate) fn narrow(diagnosis: &mut Diagnosis, pipes: &BTreeSet<PipeId>, pids: &BTreeSet<Pid>) -> BTreeSet<PipeId> {
-    let mut waits_of: BTreeMap<Pid, Vec<usize>> = BTreeMap::new();
-    for (index, wait) in diagnosis.waits.iter().enumerate() {
-        waits_of.entry(wait.task.pid).or_default().push(index);
-    }
-    let is_start = |wait: &Wait| match pids.is_empty() {
-        true => wait.pipe().is_some_and(|pipe| pipes.contains(&pipe)),
-        false => pids.contains(&wait.task.pid),
-    };
-    let mut next: Vec<usize> = (0..diagnosis.waits.len()).filter(|index| is_start(&diagnosis.waits[*index])).collect();
-    let mut chain = BTreeSet::new();
-    while let Some(index) = next.pop() {
-        if chain.insert(index) {
-            let wakers = &diagnosis.waits[index].wakers;
-            next.extend(wakers.iter().filter_map(|waker| waits_of.get(&waker.pid)).flatten());
-        }
-    }
-    let tasks: BTreeSet<_> = chain.iter().map(|index| diagnosis.waits[*index].task).collect();
-    let is_about = |finding: &Finding| {
-        let of_pipe = finding.pipes.iter().any(|pipe| pipes.contains(pipe));
-        let of_task = finding.tasks.iter().any(|task| tasks.contains(task) || pids.contains(&task.pid));
-        // A shell holds many pipes that it does not use.
-        of_task || (of_pipe && (pids.is_empty() || finding.tasks.is_empty()))
-    };
-    diagnosis.findings.retain(is_about);
-    let mut index = 0..;
-    diagnosis.waits.retain(|wait| {
-        let in_chain = index.next().is_some_and(|index| chain.contains(&index));
-        in_chain || wait.wakers.iter().any(|waker| pids.contains(&waker.pid))
-    });
-    let of_findings = diagnosis.findings.iter().flat_map(|finding| finding.pipes.iter().copied());
-    diagnosis.waits.iter().filter_map(Wait::pipe).chain(of_findings).collect()
 }
 
 /// The processes that are named by ID, with their descendants if those are meant too.

@@ -7,8 +7,8 @@ use clap::{ArgAction, Args, ValueHint};
 
 use super::output::SharedArgs;
 use super::{OUTPUT, value};
-use crate::audit::Thresholds;
-use crate::model::{Code, Severity};
+use crate::findings::{Code, Thresholds};
+use crate::model::Severity;
 use crate::options::Audit;
 use crate::render::Format;
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use regex_lite::Regex;
 
-use crate::model::{Code, NotACode, Pid, PipeKind, Severity};
+use crate::findings::Code;
+use crate::model::{Pid, PipeKind, Severity};
 use crate::render::columns::Column;
 use crate::select::CommandPattern;
 
@@ -58,8 +59,8 @@ pub(super) fn kinds() -> impl TypedValueParser<Value = PipeKind> {
 }
 
 pub(super) fn codes() -> impl TypedValueParser<Value = Code> {
-    PossibleValuesParser::new(Code::ALL.map(Code::as_str))
-        .try_map(|name| name.parse().map_err(|NotACode| "no such code"))
+    PossibleValuesParser::new(Code::ALL.iter().map(|code| code.as_str()))
+        .try_map(|name| name.parse().map_err(|()| "no such code"))
 }
 
 pub(super) fn severities() -> impl TypedValueParser<Value = Severity> {

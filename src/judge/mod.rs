@@ -1,6 +1,11 @@
-//! What follows from an observation, before anything is called a finding.
+//! What follows from an observation, before anything is called a finding. Pure.
 
 pub(crate) mod dataflow;
+pub(crate) mod deadlock;
+pub(crate) mod lineage;
 pub(crate) mod processes;
 pub(crate) mod side;
 pub(crate) mod stuck;
+pub(crate) mod waits;
+
+pub(crate) use crate::model::Threads as Groups;

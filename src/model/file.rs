@@ -81,3 +81,19 @@ fn from_octal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Erro
     let wrong = || serde::de::Error::invalid_value(serde::de::Unexpected::Str(&text), &"a mode in octal");
     u16::from_str_radix(&text, 8).map_err(|_| wrong())
 }
+
+/// The users that a mode is for; see inode(7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(tag = "class", content = "id", rename_all = "kebab-case")]
+pub enum Class {
+    /// Any user.
+    Others,
+    /// The members of the group of the file.
+    Group(Gid),
+    /// Its owner.
+    Owner(Uid),
+    /// The owner of a directory above it.
+    #[serde(rename = "directory-owner")]
+    Above(Uid),
+}

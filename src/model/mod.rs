@@ -3,51 +3,43 @@
 //! Knows nothing of /proc, of options or of output, and imports nothing of the crate. Names of processes and files are
 //! bytes, since the kernel promises no encoding for them.
 
-mod code;
 mod coverage;
 mod descriptor;
 mod doubt;
 mod file;
-mod finding;
 mod name;
 mod number;
 mod pipe;
 mod probed;
 mod process;
-mod record;
-mod risk;
 mod task;
 pub(crate) mod text;
 pub(crate) mod time;
 mod users;
+mod wait;
 pub(crate) mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-pub use self::code::{Code, NotACode};
 pub use self::coverage::{Coverage, Gap, PossibleEnds, UnreadablePart, ViewLimit};
 pub use self::descriptor::{AccessMode, Descriptor, Endpoint, FileType, OpenFlags};
 pub use self::doubt::Doubt;
 pub(crate) use self::doubt::FlatDoubt;
-pub use self::file::{Directories, PipeFile, PipeLimits};
-pub use self::finding::{
-    Attribution, Certainty, Diagnosis, Fault, Finding, Holder, Relation, Severity, Subject, Wait, WaitEdge, Waker,
-};
+pub use self::file::{Class, Directories, PipeFile, PipeLimits};
 pub use self::name::{Base64, CommandName, LinkTarget, PathName};
 pub use self::number::{Device, Fd, Gid, NotAPipeId, Pid, Tid, Uid};
 pub use self::pipe::{Opener, Pipe, PipeId, PipeKind, Side};
 pub use self::probed::{Hidden, HiddenVia, HolderFd, PossibleHolder, Probed};
 pub use self::process::{CommandLine, Process, ancestors};
-pub use self::record::{Evidence, Record, Role};
-pub use self::risk::{Class, Exposure, Hoarder, PageLimit, Passed, PipePages, Place, Risk};
 pub use self::task::{
     AlternativeWake, Children, Fingerprint, Operation, PipeWait, Sleep, SleepOn, Task, TaskId, TaskState, ThreadGroup,
     Threads, WaitTarget,
 };
 pub use self::time::Time;
 pub use self::users::Users;
+pub use self::wait::{Attribution, Certainty, Severity, Subject, Wait, Waker};
 
 /// The machine that was scanned; a field is none where the proc tree does not say.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

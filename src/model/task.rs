@@ -51,6 +51,10 @@ pub struct ThreadGroup {
     #[serde(default, with = "number::signals")]
     #[cfg_attr(test, schemars(with = "String"))]
     pub catches: u64,
+    /// Those that it ignores, likewise in `SigIgn`.
+    #[serde(default, with = "number::signals")]
+    #[cfg_attr(test, schemars(with = "String"))]
+    pub ignores: u64,
     /// Those that its first thread has blocked, as for signalfd(2), likewise in `SigBlk`.
     #[serde(default, with = "number::signals")]
     #[cfg_attr(test, schemars(with = "String"))]
@@ -139,6 +143,19 @@ pub enum TaskState {
     Unknown,
 }
 
+impl TaskState {
+    /// What it waits for; empty where it does not wait.
+    #[must_use]
+    pub fn causes(&self) -> &[WaitTarget] {
+        if let Self::Waits { causes, .. } = self { causes } else { &[] }
+    }
+
+    /// The pipes among those.
+    pub fn pipe_waits(&self) -> impl Iterator<Item = &PipeWait> {
+        self.causes().iter().filter_map(|cause| if let WaitTarget::Pipe(wait) = cause { Some(wait) } else { None })
+    }
+}
+
 /// The thread ID, by which a thread stands in the list of its process.
 fn tid<S: Serializer>(id: &TaskId, serializer: S) -> Result<S::Ok, S::Error> {
     id.tid.serialize(serializer)
@@ -197,6 +214,9 @@ struct FlatTarget {
     /// For `open`: the path of the FIFO.
     #[serde(flatten, serialize_with = "PathName::or_null", deserialize_with = "PathName::optional")]
     path: Option<PathName>,
+    /// For `open`: whether no file has that path any more: true, or missing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    deleted: bool,
     /// For `wait`: the child; missing where any will do.
     #[serde(skip_serializing_if = "Option::is_none")]
     child: Option<Pid>,
@@ -217,9 +237,17 @@ words! {
 
 impl From<WaitTarget> for FlatTarget {
     fn from(target: WaitTarget) -> Self {
-        let of = |operation, child| Self { operation, access: None, fd: None, pipe: None, path: None, child };
+        let of = |operation, child| Self {
+            operation,
+            access: None,
+            fd: None,
+            pipe: None,
+            path: None,
+            deleted: false,
+            child,
+        };
         match target {
-            WaitTarget::Pipe(PipeWait { operation, access, fd, pipe, path }) => Self {
+            WaitTarget::Pipe(PipeWait { operation, access, fd, pipe, path, deleted }) => Self {
                 operation: match operation {
                     Operation::Read => Word::Read,
                     Operation::Write => Word::Write,
@@ -230,6 +258,7 @@ impl From<WaitTarget> for FlatTarget {
                 fd,
                 pipe,
                 path,
+                deleted,
                 child: None,
             },
             WaitTarget::Children(Children::One(child)) => of(Word::Wait, Some(child)),
@@ -241,7 +270,7 @@ impl From<WaitTarget> for FlatTarget {
 
 impl From<FlatTarget> for WaitTarget {
     fn from(flat: FlatTarget) -> Self {
-        let FlatTarget { operation, access, fd, pipe, path, child } = flat;
+        let FlatTarget { operation, access, fd, pipe, path, deleted, child } = flat;
         let operation = match operation {
             Word::Read => Operation::Read,
             Word::Write => Operation::Write,
@@ -252,7 +281,7 @@ impl From<FlatTarget> for WaitTarget {
         };
         // Reports of older versions do not say it.
         let usual = if operation == Operation::Write { AccessMode::Write } else { AccessMode::Read };
-        Self::Pipe(PipeWait { operation, access: access.unwrap_or(usual), fd, pipe, path })
+        Self::Pipe(PipeWait { operation, access: access.unwrap_or(usual), fd, pipe, path, deleted })
     }
 }
 
@@ -269,6 +298,8 @@ pub struct PipeWait {
     pub pipe: Option<PipeId>,
     /// In open(2): the path, after the directory that it is relative to where that has a name. It may lead elsewhere for us.
     pub path: Option<PathName>,
+    /// In open(2): whether no file has that path any more, so that the FIFO was deleted.
+    pub deleted: bool,
 }
 
 impl PipeWait {

@@ -3,7 +3,8 @@
 use std::io::{self, Write};
 
 use super::ReportView;
-use crate::model::{AccessMode, Code, Finding, PipeKind};
+use crate::findings::{Code, Finding};
+use crate::model::{AccessMode, PipeKind};
 
 impl ReportView<'_> {
     /// Writes all of them. What was not found is a zero; what was not looked for is not there.
@@ -27,10 +28,11 @@ impl ReportView<'_> {
             && let Some(audited) = told.audited
         {
             let severities =
-                |code: Code| code.severities().iter().map(|severity| (code, *severity)).collect::<Vec<_>>();
-            let asked = audited.asked().flat_map(severities).filter(|(_, severity)| *severity <= audited.severity);
+                |code: Code| code.about().severities.iter().map(|severity| (code, *severity)).collect::<Vec<_>>();
+            let asked =
+                audited.asked().flat_map(severities).filter(|(_, severity)| severity.is_at_least(audited.severity));
             let findings = asked.filter_map(|(code, severity)| {
-                let is_such = |finding: &&Finding| (finding.code(), finding.severity()) == (code, severity);
+                let is_such = |finding: &&Finding| (finding.code, finding.severity) == (code, severity);
                 let count = told.diagnosis.findings.iter().filter(is_such).count();
                 let is_said = count > 0 || audited.codes.contains(&code);
                 is_said.then(|| (format!(r#"code="{code}",severity="{}""#, severity.as_str()), count))

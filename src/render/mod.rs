@@ -8,8 +8,8 @@ mod fit;
 mod json;
 mod metrics;
 mod table;
-mod telling;
 mod text;
+mod why_text;
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -18,13 +18,13 @@ use self::columns::{Column, Row};
 use self::fit::Heading;
 use self::table::Table;
 use self::text::Place;
+use crate::findings::pipe_name;
 use crate::judge::dataflow::Dataflow;
-use crate::model::{Descriptor, Pid, Pipe, PipeGraph, Side, Users};
+use crate::model::{Descriptor, Pid, Pipe, PipeGraph, PipeId, Side, Users};
 
 pub(crate) use self::difference::render_difference;
 pub(crate) use self::json::SCHEMA;
-pub(crate) use self::telling::{Asked, Told};
-pub(crate) use self::text::{escape_name, sanitize_sentence};
+pub(crate) use self::why_text::{Asked, Told};
 
 /// So many ends are shown one below the other on a terminal.
 const FEW_ENDS: usize = 8;
@@ -194,6 +194,10 @@ pub(crate) struct ReportView<'a> {
 }
 
 impl ReportView<'_> {
+    fn pipe_name(&self, id: PipeId) -> String {
+        pipe_name(self.graph, id)
+    }
+
     /// Whole fd tables. PID and TID are columns only where they tell anything.
     fn tables(&self, headings: bool, style: &Style, out: &mut dyn Write) -> io::Result<()> {
         let descriptors = &self.graph.descriptors;

@@ -9,10 +9,9 @@ use serde_json::Value;
 
 use self::graphs::{graph, users};
 use super::*;
-use crate::audit;
+use crate::findings::{self, AuditScope, Code, Diagnosis, Phrases, Thresholds};
 use crate::model::{
-    AccessMode, Code, Coverage, Diagnosis, Endpoint, Fd, Hidden, Host, PipeId, PipeKind, PipeLimits, Probed, Process,
-    Severity,
+    AccessMode, Coverage, Endpoint, Fd, Hidden, Host, PipeId, PipeKind, PipeLimits, Probed, Process, Severity,
 };
 use crate::report_file;
 
@@ -188,12 +187,13 @@ proptest! {
     #[test]
     fn an_audit_tells_its_findings_in_lines(graph in graph(), width in proptest::option::of(60..200_u16)) {
         let groups = std::collections::BTreeMap::new();
-        let findings = audit::audit(&graph, &groups, &audit::Thresholds { max_ends: Some(2) });
+        let phrases = Phrases { graph: &graph, groups: &groups, users: &Users::default() };
+        let findings = findings::audit(&phrases, &Thresholds { max_ends: Some(2) });
         let heads: Vec<String> =
-            findings.iter().map(|it| format!("{}: {}: ", it.severity().as_str(), it.code())).collect();
+            findings.iter().map(|it| format!("{}: {}: ", if it.severity == Severity::Info { "notice" } else { it.severity.as_str() }, it.code)).collect();
         let diagnosis = Diagnosis { waits: Vec::new(), findings };
         let asked = Asked::Everything;
-        let audited = audit::AuditScope {
+        let audited = AuditScope {
             codes: Code::ALL.to_vec(),
             not_judged: Vec::new(),
             severity: Severity::Info,
@@ -203,7 +203,7 @@ proptest! {
             took: std::time::Duration::ZERO,
         };
         let told =
-            Told { diagnosis: &diagnosis, groups: &groups, asked: &asked, audited: Some(&audited), may_probe: false };
+            Told { diagnosis: &diagnosis, groups: &groups, asked: &asked, audited: Some(&audited), may_probe: false, from_file: false };
         let drawn = |format: &Format, width| {
             let mut bytes = Vec::new();
             render(&graph, &Users::default(), Some(&told), None, format, &Style { width, color: false }, &mut bytes).unwrap();

@@ -5,49 +5,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Named;
-use crate::audit::AuditScope;
-use crate::model::{self, Certainty, Code, CommandName, FlatDoubt, PipeId, Role, Severity, TaskId, time};
+use crate::findings::{self, AuditScope, Code};
+use crate::model::{self, CommandName, FlatDoubt, Severity, TaskId, time};
 use crate::render::ReportView;
 
-/// Something that is wrong, or worth knowing.
-#[derive(Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(crate) struct Finding {
-    pub(crate) code: Code,
-    pub(crate) severity: Severity,
-    pub(crate) certainty: Certainty,
-    /// What is wrong, for a person.
-    pub(crate) message: String,
-    /// By what it is known, a line each, for a person.
-    #[serde(default)]
-    pub(crate) evidence: Vec<Evidence>,
-    /// What would help, for a person.
-    pub(crate) advice: String,
-    /// The threads that it is about: those that are blocked first, then others by which it is to be cured.
-    pub(crate) processes: Vec<TaskName>,
-    /// What else is stuck because of it: of a deadlock only.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub(crate) behind: Vec<TaskName>,
-    /// The IDs of the pipes.
-    pub(crate) pipes: Vec<PipeId>,
-    /// What keeps it from being proven; for `hidden-end`, what may hold the end. Of `no-reader` and `no-writer` the first four: all that may
-    /// hold an end of any pipe are in `hidden` and `unreadable`.
-    pub(crate) doubts: Vec<Doubt>,
-}
-
-/// Something by which a finding is known.
-#[derive(Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub(crate) struct Evidence {
-    pub(crate) role: Role,
-    pub(crate) text: String,
-}
-
-/// A thread.
-pub(crate) type TaskName = Named<TaskId>;
-
-/// What keeps a finding from being proven.
-pub(crate) type Doubt = FlatDoubt;
+/// A finding, in which each thread and doubt has the command of its process.
+pub(crate) type Finding = findings::Finding<Named<TaskId>, FlatDoubt>;
 
 /// How an audit came to its findings.
 #[derive(Serialize, Deserialize)]
@@ -89,7 +52,7 @@ impl From<&AuditScope> for Audit {
 }
 
 impl ReportView<'_> {
-    pub(super) fn finding_entry(&self, finding: &model::Finding) -> Finding {
+    pub(super) fn finding_entry(&self, finding: &findings::Finding) -> Finding {
         let name = |task: &TaskId| Named { of: *task, command: self.name(task.pid).clone() };
         let doubt = |doubt: &model::Doubt| {
             let mut flat = FlatDoubt::from(doubt.clone());
@@ -98,20 +61,18 @@ impl ReportView<'_> {
             flat
         };
         Finding {
-            code: finding.code(),
-            severity: finding.severity(),
-            certainty: finding.proof(),
-            message: self.message(finding),
-            evidence: self
-                .evidence(finding)
-                .into_iter()
-                .map(|line| Evidence { role: line.role, text: line.text })
-                .collect(),
-            advice: self.advice(finding),
-            processes: finding.tasks.iter().map(name).collect(),
-            behind: finding.behind().iter().map(name).collect(),
+            code: finding.code,
+            severity: finding.severity,
+            certainty: finding.certainty,
+            message: finding.message.clone(),
+            evidence: finding.evidence.clone(),
+            caveat: finding.caveat.clone(),
+            advice: finding.advice.clone(),
+            tasks: finding.tasks.iter().map(name).collect(),
+            behind: finding.behind.iter().map(name).collect(),
             pipes: finding.pipes.clone(),
             doubts: finding.doubts.iter().map(doubt).collect(),
+            details: finding.details.clone(),
         }
     }
 }

@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::{End, Named, PipeEntry, Report, Scan};
+use crate::escape::sanitize_sentence;
+use crate::findings::{Diagnosis, Evidence, Finding};
+use crate::judge::Groups;
 use crate::model::{
-    self, AccessMode, Coverage, Diagnosis, Endpoint, Fault, Gap, Hidden, HiddenVia, HolderFd, Pid, Pipe, PipeGraph,
-    PossibleHolder, Record, Side, Subject, TaskId, Users, Wait, WaitTarget,
+    self, AccessMode, Coverage, Endpoint, Gap, Hidden, HiddenVia, HolderFd, Pid, Pipe, PipeGraph, PossibleHolder, Side,
+    Subject, TaskId, Users, Wait, WaitTarget,
 };
-use crate::why::Groups;
 
 /// What a report says, in the types that a scan fills.
 #[derive(Debug)]
@@ -30,7 +32,7 @@ impl Report {
             self.processes.iter().filter_map(|process| Some((process.of.uid?, process.user.clone()?))).collect();
         let diagnosis = self.waits.zip(self.findings).map(|(waits, findings)| Diagnosis {
             waits: waits.into_iter().map(super::WaitEntry::into_wait).collect(),
-            findings: findings.into_iter().map(super::Finding::into_finding).collect(),
+            findings: findings.into_iter().map(finding).collect(),
         });
         let mut groups = by_pid(self.threads.into_iter().flatten(), |group| group.pid)?;
         for group in groups.values_mut() {
@@ -176,23 +178,22 @@ impl super::WaitEntry {
     }
 }
 
-impl super::Finding {
-    fn into_finding(self) -> model::Finding {
-        let tasks = |tasks: Vec<Named<TaskId>>| tasks.into_iter().map(|task| task.of).collect();
-        let evidence = self.evidence.into_iter().map(|line| model::Evidence { role: line.role, text: line.text });
-        model::Finding {
-            fault: Fault::Recorded(Box::new(Record {
-                code: self.code,
-                severity: self.severity,
-                proof: self.certainty,
-                message: self.message,
-                evidence: evidence.collect(),
-                advice: self.advice,
-                behind: tasks(self.behind),
-            })),
-            tasks: tasks(self.processes),
-            pipes: self.pipes,
-            doubts: self.doubts.into_iter().filter_map(|doubt| doubt.try_into().ok()).collect(),
-        }
+/// The texts may have been edited, and are printed as they are.
+fn finding(entry: super::Finding) -> Finding {
+    let tasks = |tasks: Vec<Named<TaskId>>| tasks.into_iter().map(|task| task.of).collect();
+    let line = |line: Evidence| Evidence { role: line.role, text: sanitize_sentence(&line.text) };
+    Finding {
+        code: entry.code,
+        severity: entry.severity,
+        certainty: entry.certainty,
+        message: sanitize_sentence(&entry.message),
+        evidence: entry.evidence.into_iter().map(line).collect(),
+        caveat: entry.caveat.map(|caveat| sanitize_sentence(&caveat)),
+        advice: sanitize_sentence(&entry.advice),
+        tasks: tasks(entry.tasks),
+        behind: tasks(entry.behind),
+        pipes: entry.pipes,
+        doubts: entry.doubts.into_iter().filter_map(|doubt| doubt.try_into().ok()).collect(),
+        details: entry.details,
     }
 }

@@ -7,7 +7,8 @@ use serde::{Serialize, Serializer};
 
 use super::finding::FindingCounts;
 use super::{Ancestor, Audit, End, Finding, Named, OfUser, PipeEntry, Report, SCHEMA_VERSION, Scan, WaitEntry};
-use crate::audit::AuditScope;
+use crate::findings::{self, AuditScope};
+use crate::judge::side::{self, SideState};
 use crate::model::{
     self, Children, CommandName, Endpoint, Host, Pid, Pipe, PipeLimits, Probed, Process, Severity, Side, Subject,
     TaskState, ThreadGroup, Time, Wait, WaitTarget,
@@ -111,7 +112,7 @@ impl<'a> ReportView<'a> {
         Origin { host: &graph.host, taken_at: graph.taken_at, scan: Scan::of(graph) }
     }
 
-    pub(crate) fn finding_line(&self, finding: &model::Finding) -> AuditLine<'a> {
+    pub(crate) fn finding_line(&self, finding: &findings::Finding) -> AuditLine<'a> {
         self.audit_line(AuditItem::Finding(self.finding_entry(finding)))
     }
 
@@ -120,7 +121,7 @@ impl<'a> ReportView<'a> {
         let told = self.told?;
         let audited: &AuditScope = told.audited?;
         let findings = &told.diagnosis.findings;
-        let count = |severity| findings.iter().filter(|finding| finding.severity() == severity).count();
+        let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
         Some(self.audit_line(AuditItem::Summary(AuditSummary {
             pipes: self.graph.pipes.len(),
             ends: self.graph.pipes.iter().map(|pipe| pipe.ends.len()).sum(),
@@ -151,11 +152,10 @@ impl<'a> ReportView<'a> {
 
     fn pipe(&'a self, pipe: &'a Pipe) -> PipeEntry<&'a Pipe, impl Serialize + 'a> {
         let graph = self.graph;
-        let probed = Probed {
-            reader: graph.hides(pipe, Side::Read),
-            writer: graph.hides(pipe, Side::Write),
-            ..graph.probed(pipe.id)
-        };
+        let probed = graph.probed(pipe.id);
+        // That an end exists says nothing where one was seen.
+        let unseen = |on: Side| probed.has(on).filter(|_| side::state(graph, pipe, on) != SideState::Seen);
+        let probed = Probed { reader: unseen(Side::Read), writer: unseen(Side::Write), ..probed };
         let ends = move |side| Each(move || pipe.side(side).map(move |end| self.end(end)));
         PipeEntry {
             kind: pipe.id.kind(),
@@ -165,7 +165,7 @@ impl<'a> ReportView<'a> {
             readers: ends(Side::Read),
             writers: ends(Side::Write),
             probed,
-            hidden_by: graph.hides_any(pipe).then(|| graph.suspects(pipe)),
+            hidden_by: side::has_hidden(graph, pipe).then(|| side::hidden_holders(graph, pipe)),
         }
     }
 
@@ -184,7 +184,7 @@ impl<'a> ReportView<'a> {
         pids.extend(diagnosis.waits.iter().map(|wait| wait.task.pid));
         pids.extend(diagnosis.waits.iter().flat_map(|wait| &wait.wakers).map(|waker| waker.pid));
         for finding in &diagnosis.findings {
-            pids.extend(finding.tasks.iter().chain(finding.behind()).map(|task| task.pid));
+            pids.extend(finding.tasks.iter().chain(&finding.behind).map(|task| task.pid));
             pids.extend(finding.doubts.iter().filter_map(model::Doubt::pid));
         }
         let tracers: Vec<Pid> = pids.iter().filter_map(|pid| told.groups.get(pid)?.tracer).collect();
@@ -193,7 +193,7 @@ impl<'a> ReportView<'a> {
     }
 
     /// The command name of a process, from wherever it is known.
-    pub(super) fn name(&self, pid: Pid) -> &'a CommandName {
+    pub(crate) fn name(&self, pid: Pid) -> &'a CommandName {
         let process = self.graph.processes.get(&pid).map(|process| &process.command);
         let gap = || self.graph.coverage.gaps.iter().find(|gap| gap.pid == pid).map(|gap| &gap.command);
         let thread = || self.told?.groups.get(&pid).map(|group| &group.command);

@@ -5,7 +5,7 @@ use std::io;
 use serde_json::Number;
 use thiserror::Error;
 
-use crate::render::sanitize_sentence;
+use crate::escape::sanitize_sentence;
 use crate::report::SCHEMA_VERSION;
 use crate::sys::reason;
 

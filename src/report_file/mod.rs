@@ -14,9 +14,10 @@ use serde_json::Number;
 
 pub(crate) use self::error::{Invalid, SavedError};
 use crate::files;
-use crate::model::{Code, Diagnosis, Endpoint, Fd, Pid, Pipe, PipeGraph, PipeId, Severity, TaskId, Tid, Users};
+use crate::findings::{Code, Diagnosis, ReportedBy};
+use crate::judge::Groups;
+use crate::model::{Endpoint, Fd, Pid, Pipe, PipeGraph, PipeId, Severity, TaskId, Tid, Users};
 use crate::report::{Audit, Parts, Report, SCHEMA_VERSION};
-use crate::why::Groups;
 
 /// Where a report was saved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -131,8 +132,8 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Saved, Invalid> {
 
 /// Whether an audit has left out none of the findings of `why`.
 fn has_all_of_why(audit: &Audit) -> bool {
-    let mut of_why = Code::ALL.into_iter().filter(|code| code.reported_by_why());
-    audit.known == 0 && audit.severity == Severity::Info && of_why.all(|code| audit.codes.contains(&code))
+    let mut of_why = Code::ALL.iter().filter(|code| code.about().reported_by == ReportedBy::Why);
+    audit.known == 0 && audit.severity == Severity::Info && of_why.all(|code| audit.codes.contains(code))
 }
 
 impl Saved {

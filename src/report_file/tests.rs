@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::audit;
+use crate::findings::{self, Phrases, Thresholds};
 use crate::render::columns::Column;
 use crate::render::{Asked, DrawingFormat, Format, Style, TableFormat, Told, render};
 
@@ -263,8 +263,9 @@ fn answer_all(saved: &Saved) {
     let Saved { graph, users, groups, .. } = saved;
     let mut diagnosis = saved.diagnosis.clone().unwrap_or_default();
     let drawing = crate::judge::dataflow::analyze(graph, groups, &diagnosis);
-    let rules = audit::audit(graph, groups, &audit::Thresholds { max_ends: Some(1) });
-    diagnosis.findings = audit::together(std::mem::take(&mut diagnosis.findings), rules);
+    let phrases = Phrases { graph, groups, users };
+    let rules = findings::audit(&phrases, &Thresholds { max_ends: Some(1) });
+    diagnosis.findings = findings::merge(std::mem::take(&mut diagnosis.findings), rules);
     let columns: Vec<Column> = Column::ALL.iter().copied().filter(|column| column.is_selectable()).collect();
     let forms = [
         Format::Ends(TableFormat { columns, asked_for: true, headings: true }),
@@ -281,7 +282,7 @@ fn answer_all(saved: &Saved) {
         Asked::Pipes(graph.pipes.iter().map(|pipe| pipe.id).collect()),
     ];
     for asked in &asked {
-        let told = Told { diagnosis: &diagnosis, groups, asked, audited: None, may_probe: false };
+        let told = Told { diagnosis: &diagnosis, groups, asked, audited: None, may_probe: false, from_file: true };
         for format in &forms {
             for width in [None, Some(60)] {
                 let mut text = Vec::new();

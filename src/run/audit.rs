@@ -5,11 +5,11 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{Answer, Error, Exit, Session};
-use crate::audit::baseline::Baseline;
-use crate::audit::confirm::{Look, standing};
-use crate::audit::{self, AuditScope};
+use crate::baseline::Baseline;
 use crate::files;
-use crate::model::{Code, Diagnosis, Severity, Users};
+use crate::findings::confirm::{Look, confirmed};
+use crate::findings::{self, AuditScope, Code, Diagnosis, Phrases, ReportedBy};
+use crate::model::{Severity, Users};
 use crate::note::Note;
 use crate::observe::Observation;
 use crate::options::Audit;
@@ -25,18 +25,19 @@ impl Session<'_> {
             }
         }
         let known = wanted.baseline.as_deref().map_or_else(|| Ok(Baseline::default()), Baseline::read)?;
-        let (mut seen, mut diagnosis, mut took) = self.look_for_problems(wanted)?;
+        let (mut seen, mut diagnosis, users, mut took) = self.look_for_problems(wanted)?;
         if let Some(pause) = wanted.confirm {
             thread::sleep(pause);
-            let (again, mut later, longer) = self.look_for_problems(wanted)?;
-            later.findings = standing(&look(&seen, &diagnosis), &look(&again, &later));
+            let (again, mut later, users_again, longer) = self.look_for_problems(wanted)?;
+            later.findings = confirmed(&look(&seen, &diagnosis, &users), &look(&again, &later, &users_again));
             (seen, diagnosis, took) = (again, later, longer);
         }
         let Observation { graph, threads, probe, .. } = seen;
-        let (of_why, of_audit) = diagnosis.findings.into_iter().partition(|finding| finding.code().reported_by_why());
-        diagnosis.findings = audit::together(of_why, of_audit);
+        let (of_why, of_audit) =
+            diagnosis.findings.into_iter().partition(|finding| finding.code.about().reported_by == ReportedBy::Why);
+        diagnosis.findings = findings::merge(of_why, of_audit);
         let severity = wanted.severity.unwrap_or(Severity::Info);
-        diagnosis.findings.retain(|finding| finding.severity() <= severity);
+        diagnosis.findings.retain(|finding| finding.severity.is_at_least(severity));
 
         let file = self.source.file();
         let mut notes = Note::saved_report(&graph, file);
@@ -44,12 +45,12 @@ impl Session<'_> {
         notes.extend(Note::probe(probe.as_ref(), &graph));
         let is_usable = graph.coverage.is_complete() || !self.options.require_complete;
         if let Some(path) = wanted.write_baseline.as_deref().filter(|_| is_usable) {
-            Baseline::of(&diagnosis.findings, &graph, &threads).write(path)?;
+            Baseline::new(&diagnosis.findings, &graph, &threads).write(path)?;
             notes.push(Note::BaselineWritten { path: path.to_owned(), findings: diagnosis.findings.len() });
         }
         let all = diagnosis.findings.len();
         diagnosis.findings.retain(|finding| !known.knows(finding, &graph, &threads));
-        let asked = Code::ALL.into_iter().filter(|code| wanted.wants(*code));
+        let asked = Code::ALL.iter().copied().filter(|code| wanted.wants(*code));
         let (codes, not_judged) = asked.partition(|code| !graph.selected && self.is_judged(*code));
         let scope = AuditScope {
             codes,
@@ -73,32 +74,32 @@ impl Session<'_> {
         Ok(answer)
     }
 
-    /// What one observation proves, and how long it took.
-    fn look_for_problems(&mut self, wanted: &Audit) -> Result<(Observation, Diagnosis, Duration), Error> {
+    /// What one observation proves, with the users in it, and how long it took.
+    fn look_for_problems(&mut self, wanted: &Audit) -> Result<(Observation, Diagnosis, Users, Duration), Error> {
         let started = Instant::now();
         let (seen, mut diagnosis) = self.source.diagnose(&self.depth())?;
-        let findings = &mut diagnosis.findings;
         // The rules judge a saved report again.
-        findings.retain(|finding| finding.code().reported_by_why());
-        let mut risks = audit::audit(&seen.graph, &seen.threads, &wanted.thresholds);
+        diagnosis.findings.retain(|finding| finding.code.about().reported_by == ReportedBy::Why);
+        let users = self.users(&seen.graph);
+        let phrases = Phrases { graph: &seen.graph, groups: &seen.threads, users: &users };
+        let mut of_audit = findings::audit(&phrases, &wanted.thresholds);
         if let Some(scanner) = seen.graph.coverage.scanner {
-            audit::exclude_own_pipeline(&mut risks, &seen.graph, scanner);
+            findings::exclude_own_pipeline(&mut of_audit, &seen.graph, scanner);
         }
-        findings.extend(risks);
-        findings.retain(|finding| wanted.wants(finding.code()));
-        Ok((seen, diagnosis, started.elapsed()))
+        diagnosis.findings.extend(of_audit);
+        diagnosis.findings.retain(|finding| wanted.wants(finding.code));
+        Ok((seen, diagnosis, users, started.elapsed()))
     }
 
     /// Whether the source has all facts by which findings of this code are judged.
     fn is_judged(&self, code: Code) -> bool {
-        if code.reported_by_why() {
-            self.source.has_waits()
-        } else {
-            self.source.has_audit_facts() || !audit::needs_audit_facts(code)
+        match code.about().reported_by {
+            ReportedBy::Why => self.source.has_waits(),
+            ReportedBy::Audit => self.source.has_audit_facts() || !code.about().needs_audit_facts,
         }
     }
 }
 
-fn look<'a>(seen: &'a Observation, diagnosis: &'a Diagnosis) -> Look<'a> {
-    Look { graph: &seen.graph, groups: &seen.threads, findings: &diagnosis.findings }
+fn look<'a>(seen: &'a Observation, diagnosis: &'a Diagnosis, users: &'a Users) -> Look<'a> {
+    Look { graph: &seen.graph, groups: &seen.threads, users, findings: &diagnosis.findings }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::audit::baseline;
+use crate::baseline;
 use crate::files;
 use crate::note::Note;
 use crate::observe::proc;

@@ -4,7 +4,7 @@ use std::io::Write;
 
 use super::source::Source;
 use super::{Answer, Error, Exit, Session};
-use crate::model::Users;
+use crate::model::{PipeGraph, Users};
 use crate::render::{Style, Told, render};
 use crate::users::users_of;
 
@@ -18,7 +18,10 @@ impl Session<'_> {
         // Headings alone help nobody; what machines read is valid only with them.
         if is_for_machines || answer.exit != Exit::NothingMatched {
             let (told, drawing) = (self.told(answer), answer.drawing.as_ref());
-            render(&answer.graph, &self.users(answer), told.as_ref(), drawing, &options.format, style, out)?;
+            // An audit has them in its messages, and those are the same in every format.
+            let is_named = options.format.needs_users() || answer.audit.is_some();
+            let users = if is_named { self.users(&answer.graph) } else { Users::default() };
+            render(&answer.graph, &users, told.as_ref(), drawing, &options.format, style, out)?;
         }
         out.flush()?;
         Ok(())
@@ -31,16 +34,15 @@ impl Session<'_> {
             asked: &answer.asked,
             audited: answer.audit.as_ref(),
             may_probe: !self.options.probe && self.source.file().is_none(),
+            from_file: self.source.file().is_some(),
         })
     }
 
-    /// The names of users that are shown: an audit has them in its messages, and those are the same in every format.
-    fn users(&self, answer: &Answer) -> Users {
+    /// The names of all users in it.
+    pub(super) fn users(&self, graph: &PipeGraph) -> Users {
         match &self.source {
-            _ if self.options.numeric_uid || !(self.options.format.needs_users() || answer.audit.is_some()) => {
-                Users::default()
-            }
-            Source::Live(_) => users_of(&answer.graph),
+            _ if self.options.numeric_uid => Users::default(),
+            Source::Live(_) => users_of(graph),
             Source::Saved { saved, .. } => saved.users.clone(),
         }
     }

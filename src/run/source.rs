@@ -3,14 +3,15 @@
 use std::ffi::OsString;
 
 use super::Error;
-use crate::model::{Diagnosis, Uid};
+use crate::findings::Diagnosis;
+use crate::findings::confirm::{diagnosis, follow_up};
+use crate::model::Uid;
 use crate::observe::proc::pipe_at;
 use crate::observe::{Depth, Observation, Observer};
 use crate::options::{self, Options, PipeName, Question};
 use crate::report_file::{self, Saved};
 use crate::select::{PipeMatch, Selection};
 use crate::users::user;
-use crate::why::{confirmed, follow_up};
 
 /// Where the facts come from.
 pub(super) enum Source {
@@ -70,7 +71,7 @@ impl Source {
         Ok(match self {
             Self::Live(observer) => {
                 let seen = observer.look_twice(depth, follow_up)?;
-                let diagnosis = confirmed(&seen);
+                let diagnosis = diagnosis(&seen);
                 (seen, diagnosis)
             }
             Self::Saved { saved, .. } => (observation(saved), saved.diagnosis.clone().unwrap_or_default()),

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use super::{Answer, Error, Exit, Session};
+use crate::findings::{ReportedBy, narrow};
 use crate::judge::dataflow::{analyze, within_reach};
 use crate::model::{Pid, PipeId};
 use crate::note::Note;
 use crate::render::Asked;
-use crate::select::{keep, narrow, selected, selected_processes};
+use crate::select::{keep, selected, selected_processes};
 
 impl Session<'_> {
     /// What is blocked, and why.
@@ -18,7 +19,7 @@ impl Session<'_> {
             return Err(Error::NotAsked { file: file.to_owned(), command: "why" });
         }
         // A saved audit has findings of its own.
-        diagnosis.findings.retain(|finding| finding.code().reported_by_why());
+        diagnosis.findings.retain(|finding| finding.code.about().reported_by == ReportedBy::Why);
         let unmatched = selection.unmatched(&graph);
         let mut notes = Note::unmatched(&unmatched, &self.names, &graph, file);
         let is_waiting = |pid: &Pid| diagnosis.waits.iter().any(|wait| wait.task.pid == *pid);

@@ -6,12 +6,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::findings::Diagnosis;
+use crate::judge::lineage::{fd_in_cmdline, knows_fd};
 use crate::judge::processes::Processes;
 use crate::model::{
-    AccessMode, Attribution, Diagnosis, Endpoint, Fd, Operation, Pid, Pipe, PipeId, PipeKind, PipeWait, Process, Side,
-    Subject,
+    AccessMode, Attribution, Endpoint, Fd, Operation, Pid, Pipe, PipeId, PipeKind, PipeWait, Process, Side, Subject,
 };
-use crate::why::{is_told_of, mentions};
 
 /// The processes between which the data of a pipe flow.
 #[derive(Debug, Default)]
@@ -148,7 +148,7 @@ impl<'a> Case<'a> {
     /// Whether it is another program than an ancestor that has the same ends, and was told of none of them.
     fn is_unknowing_copy(&self, pid: Pid, holder: &Holder<'_>) -> bool {
         let from = self.processes.ancestors(pid).find(|ancestor| self.has_all(*ancestor, holder));
-        let is_told = |process: &Process| holder.ends.iter().any(|end| is_told_of(process, end));
+        let is_told = |process: &Process| holder.ends.iter().any(|end| knows_fd(process, end));
         from.is_some_and(|from| self.is_another_program(pid, from)) && !self.processes.facts(pid).is_none_or(is_told)
     }
 
@@ -217,7 +217,7 @@ impl<'a> Case<'a> {
     fn knows(&self, pid: Pid, holder: &Holder<'_>, nearest: Pid, above: &[(Pid, &Holder<'_>)]) -> bool {
         let is_own =
             |end: &&Endpoint| !above.iter().any(|(ancestor, _)| self.ends.contains(&(*ancestor, end.fd, end.access)));
-        let is_named = |process: &Process| holder.ends.iter().any(|end| mentions(process, end.fd));
+        let is_named = |process: &Process| holder.ends.iter().any(|end| fd_in_cmdline(process, end.fd));
         holder.ends.iter().any(is_own)
             || (self.is_another_program(pid, nearest)
                 && (holder.standard || self.processes.facts(pid).is_some_and(is_named)))

@@ -1,11 +1,10 @@
-//! What a diagnosis says of the processes in a drawing.
+//! What a diagnosis says of the processes in a drawing. Judges nothing itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::findings::Diagnosis;
 use crate::model::words::words;
-use crate::model::{
-    Certainty, Code, Diagnosis, Finding, Pid, PipeGraph, PipeId, PipeWait, Severity, Side, Subject, TaskId, Wait,
-};
+use crate::model::{Certainty, Pid, PipeGraph, PipeId, Severity};
 
 /// What is wrong with a process. Ordered with the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,29 +39,15 @@ words! {
     }
 }
 
-/// What is wrong with each process, the worst first. What is only worth knowing is left out, but for leaked ends.
+/// By process, the worst first. Notices are left out, except for leaked ends.
 pub(super) fn marks(graph: &PipeGraph, diagnosis: &Diagnosis) -> BTreeMap<Pid, Vec<Mark>> {
     let mut marks: BTreeMap<Pid, BTreeSet<Mark>> = BTreeMap::new();
-    let waiting = waiting(diagnosis);
     for finding in &diagnosis.findings {
-        let severity = finding.severity();
-        let is_bad = severity < Severity::Info;
-        let (waits, others) = parts(&waiting, finding);
-        let told: Vec<(BTreeSet<Pid>, MarkKind)> = match finding.code() {
-            Code::Deadlock => vec![(all(&finding.tasks), MarkKind::Deadlock)],
-            Code::SelfDeadlock => vec![(all(&finding.tasks), MarkKind::SelfDeadlock)],
-            Code::LeakedWriteEnd if is_bad => {
-                vec![(waits, MarkKind::NoEndOfFile), (others, MarkKind::LeakedWriteEnd)]
-            }
-            Code::LeakedWriteEnd => vec![(others, MarkKind::LeakedWriteEnd)],
-            Code::StalledReader if is_bad => vec![(waits, MarkKind::BlockedWriter), (others, MarkKind::StalledReader)],
-            Code::BlockedOpen => vec![(all(&finding.tasks), MarkKind::BlockedOpen)],
-            _ => Vec::new(),
-        };
-        let suspected = finding.proof() == Certainty::Suspected;
-        for (pids, kind) in told.into_iter().chain([(all(finding.behind()), MarkKind::Behind)]) {
+        let suspected = finding.certainty == Certainty::Suspected;
+        for (kind, pids) in finding.marks() {
+            let mark = Mark { severity: finding.severity, kind, suspected };
             for pid in pids {
-                marks.entry(pid).or_default().insert(Mark { severity, kind, suspected });
+                marks.entry(pid).or_default().insert(mark);
             }
         }
     }
@@ -71,33 +56,11 @@ pub(super) fn marks(graph: &PipeGraph, diagnosis: &Diagnosis) -> BTreeMap<Pid, V
         let mark = Mark { severity: Severity::Warning, kind: MarkKind::Stopped, suspected: false };
         marks.entry(process.pid).or_default().insert(mark);
     }
-    marks.into_iter().map(|(pid, marks)| (pid, told_once(marks))).collect()
+    marks.into_iter().map(|(pid, marks)| (pid, distinct(marks))).collect()
 }
 
-fn all(tasks: &[TaskId]) -> BTreeSet<Pid> {
-    tasks.iter().map(|task| task.pid).collect()
-}
-
-/// Who waits for which pipe, and on which side of it.
-fn waiting(diagnosis: &Diagnosis) -> BTreeSet<(PipeId, Pid, Side)> {
-    let sides = |wait: &Wait| {
-        let Subject::Pipe(PipeWait { pipe: Some(pipe), access, .. }) = wait.subject else { return Vec::new() };
-        let pid = wait.task.pid;
-        Side::BOTH.into_iter().filter(|side| access.is_on(*side)).map(|side| (pipe, pid, side)).collect()
-    };
-    diagnosis.waits.iter().flat_map(sides).collect()
-}
-
-/// Those that a finding is about: who waits for one of its pipes, and the others. A saved report has no more of them than this.
-fn parts(waiting: &BTreeSet<(PipeId, Pid, Side)>, finding: &Finding) -> (BTreeSet<Pid>, BTreeSet<Pid>) {
-    // A holder of a leaked write end may wait for room in it, and a stalled reader for data in poll(2).
-    let side = if finding.code() == Code::StalledReader { Side::Write } else { Side::Read };
-    let waits = |pid: &Pid| finding.pipes.iter().any(|pipe| waiting.contains(&(*pipe, *pid, side)));
-    all(&finding.tasks).into_iter().partition(waits)
-}
-
-/// Who is in a deadlock is told that alone, and not that it is behind another one too.
-fn told_once(marks: BTreeSet<Mark>) -> Vec<Mark> {
+/// A process in a deadlock is marked with that alone, and not that it is behind another one too.
+fn distinct(marks: BTreeSet<Mark>) -> Vec<Mark> {
     let mut kinds = BTreeSet::new();
     let is_deadlock = |mark: &Mark| matches!(mark.kind, MarkKind::Deadlock | MarkKind::SelfDeadlock);
     let is_in_one = marks.iter().any(is_deadlock);
@@ -105,14 +68,7 @@ fn told_once(marks: BTreeSet<Mark>) -> Vec<Mark> {
     marks.into_iter().filter(is_new).collect()
 }
 
-/// The write ends that keep somebody from end of file.
+/// The write ends that keep a reader from EOF.
 pub(super) fn leaked(diagnosis: &Diagnosis) -> BTreeSet<(PipeId, Pid)> {
-    let waiting = waiting(diagnosis);
-    let leaks = diagnosis.findings.iter().filter(|finding| finding.code() == Code::LeakedWriteEnd);
-    leaks
-        .flat_map(|finding| {
-            let (_, others) = parts(&waiting, finding);
-            finding.pipes.iter().flat_map(move |pipe| others.clone().into_iter().map(|pid| (*pipe, pid)))
-        })
-        .collect()
+    diagnosis.findings.iter().flat_map(|finding| finding.leaks()).collect()
 }

@@ -10,10 +10,11 @@ mod reach;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::findings::Diagnosis;
 use crate::judge::processes::Processes;
 use crate::judge::side::{self, SideState};
 use crate::model::words::words;
-use crate::model::{AccessMode, Diagnosis, Endpoint, Fd, Pid, Pipe, PipeGraph, PipeId, Side, ThreadGroup};
+use crate::model::{AccessMode, Endpoint, Fd, Pid, Pipe, PipeGraph, PipeId, Side, ThreadGroup};
 
 use self::holders::Active;
 pub(crate) use self::marks::{Mark, MarkKind};

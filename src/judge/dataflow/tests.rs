@@ -7,10 +7,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::layout::{Layout, Node};
 use super::marks::MarkKind;
 use super::{Flow, analyze, within_reach};
+use crate::findings::Diagnosis;
 use crate::judge::processes::NO_THREADS;
 use crate::model::{
-    AccessMode, Attribution, CommandLine, Coverage, Diagnosis, Endpoint, Fault, Fd, Finding, Host, OpenFlags,
-    Operation, Pid, Pipe, PipeGraph, PipeId, PipeWait, Process, Side, Subject, TaskId, ThreadGroup, Tid, Wait,
+    AccessMode, Attribution, CommandLine, Coverage, Endpoint, Fd, Host, OpenFlags, Operation, Pid, Pipe, PipeGraph,
+    PipeId, PipeWait, Process, Side, Subject, TaskId, ThreadGroup, Tid, Wait,
 };
 
 /// A process: its PID, its parent, its process group, and its command line.
@@ -222,6 +223,7 @@ fn reads(pid: u32, pipe: u64, fd: u32) -> Wait {
             fd: Some(Fd(fd)),
             pipe: Some(id(pipe)),
             path: None,
+            deleted: false,
         }),
         wakers: Vec::new(),
         certainty: Attribution::Seen,
@@ -253,21 +255,32 @@ fn who_is_to_blame_may_wait_as_well() {
             fd: None,
             pipe: Some(id(1)),
             path: None,
+            deleted: false,
         }),
         ..reads(pid, 1, 0)
     };
-    let task = |pid: u32| TaskId { pid: Pid(pid), tid: Tid(pid) };
-    let told = |fault: Fault| {
-        let finding = Finding { fault, tasks: vec![task(10), task(11)], pipes: vec![id(1)], doubts: Vec::new() };
-        let diagnosis = Diagnosis { waits: vec![wait(10, R), wait(11, W)], findings: vec![finding] };
+    let told = |details: serde_json::Value| {
+        let finding = serde_json::from_value(serde_json::json!({
+            "code": details["code"], "severity": "warning", "certainty": "proven", "message": "", "advice": "",
+            "processes": [], "pipes": [], "doubts": [], "details": details,
+        }));
+        let diagnosis = Diagnosis { waits: vec![wait(10, R), wait(11, W)], findings: vec![finding.unwrap()] };
         let dataflow = analyze(&graph, &NO_THREADS, &diagnosis);
         let marks = [10, 11].map(|pid| dataflow.marks[&Pid(pid)].iter().map(|mark| mark.kind).collect::<Vec<_>>());
         (marks, dataflow.flows[0].writers[0].leaked)
     };
-    let (pipe, patient) = (id(1), false);
-    let leaked = Fault::LeakedWriteEnd { pipe, readers: vec![task(10)], holders: Vec::new(), patient };
+    let leaked = serde_json::json!({
+        "code": "leaked-write-end", "pipe": id(1), "readers": [{"pid": 10, "tid": 10}], "may_resume": false,
+        "holders": [{
+            "pid": 11, "tid": null, "fd": 1, "access": "w", "flags": [], "relation": "other-session",
+            "ancestor_of_reader": false, "session": 11, "inherited_from": null, "started_at": null,
+        }],
+    });
     assert_eq!(told(leaked), ([vec![MarkKind::NoEndOfFile], vec![MarkKind::LeakedWriteEnd]], true));
-    let stalled = Fault::StalledReader { pipe, writers: vec![task(11)], readers: vec![Pid(10)], patient };
+    let stalled = serde_json::json!({
+        "code": "stalled-reader", "pipe": id(1), "writers": [{"pid": 11, "tid": 11}], "may_resume": false,
+        "readers": [{"pid": 10, "held": null}], "idle_seconds": null,
+    });
     assert_eq!(told(stalled), ([vec![MarkKind::StalledReader], vec![MarkKind::BlockedWriter]], false));
 }
 

@@ -57,6 +57,7 @@ pub(super) fn thread_group(pid: Pid, context: &Context<'_>) -> Option<ThreadGrou
         tracer: status.tracer.map(Pid),
         // Where it is not known, it may be any.
         catches: status.catches.unwrap_or(u64::MAX),
+        ignores: status.ignores.unwrap_or_default(),
         blocks: status.blocks.unwrap_or(u64::MAX),
         adopts: is_init.then(|| children(&process, Tid(pid.0))),
         tasks,
@@ -191,7 +192,7 @@ impl Look<'_> {
             Place::FifoOpen => (Operation::Open, AccessMode::ReadWrite),
             _ => return self.sleep(sleep_on(place), None, None),
         };
-        let wait = PipeWait { operation, access, fd: None, pipe: None, path: None };
+        let wait = PipeWait { operation, access, fd: None, pipe: None, path: None, deleted: false };
         TaskState::Waits { causes: vec![WaitTarget::Pipe(wait)], besides: self.lock() }
     }
 
@@ -234,7 +235,7 @@ impl Look<'_> {
         // The number may have been closed, and used again, while the call goes on.
         let pipe = self.end(fd).filter(|(_, own)| *own == access || *own == AccessMode::ReadWrite);
         let (fd, pipe) = pipe.map(|(pipe, _)| (fd, pipe)).unzip();
-        let wait = PipeWait { operation, access, fd, pipe, path: None };
+        let wait = PipeWait { operation, access, fd, pipe, path: None, deleted: false };
         TaskState::Waits { causes: vec![WaitTarget::Pipe(wait)], besides: self.lock() }
     }
 
@@ -261,15 +262,16 @@ impl Look<'_> {
         let path = memory::string(self.process, path);
         let base = PathBase { process: self.process, thread: &self.task.dir, dir };
         let step = ScanStep::Path(self.task.id.tid);
-        let pipe = match &path {
+        let found = match &path {
             Some(path) if !self.context.timed_out.contains(step) => {
                 self.context.heartbeat.during(step, || base.fifo(path, &self.context.scanner.root))
             }
-            _ => None,
+            _ => Err(Errno::TIMEDOUT),
         };
+        let (pipe, deleted) = (found.ok(), found == Err(Errno::NOENT));
         let path = path.map(|path| base.name(path).into());
         let access = flags.and_then(|flags| OpenFlags(flags).access()).unwrap_or(AccessMode::ReadWrite);
-        waits(WaitTarget::Pipe(PipeWait { operation: Operation::Open, access, fd: None, pipe, path }))
+        waits(WaitTarget::Pipe(PipeWait { operation: Operation::Open, access, fd: None, pipe, path, deleted }))
     }
 
     /// In a poll of these descriptors; none where they could not be read.
@@ -277,7 +279,8 @@ impl Look<'_> {
         let all = set.as_ref().map_or(0, Vec::len);
         let cause = |fd: &Fd| {
             let (pipe, access) = self.end(*fd)?;
-            let wait = PipeWait { operation: Operation::Poll, access, fd: Some(*fd), pipe: Some(pipe), path: None };
+            let (operation, pipe) = (Operation::Poll, Some(pipe));
+            let wait = PipeWait { operation, access, fd: Some(*fd), pipe, path: None, deleted: false };
             Some(WaitTarget::Pipe(wait))
         };
         let causes: Vec<WaitTarget> = set.iter().flatten().filter_map(cause).collect();

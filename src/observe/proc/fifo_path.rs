@@ -7,10 +7,11 @@
 use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, PROC_SUPER_MAGIC, StatxFlags};
+use rustix::io::Errno;
 
 use super::fd_dir::pipe_of;
 use super::process::ProcessDir;
-use super::root::{ProcFs, ProcRoot, device, open_dir};
+use super::root::{ProcFs, ProcRoot, device, open_dir, statx};
 use crate::model::{Fd, PipeId};
 
 /// `MAXSYMLINKS` of include/linux/namei.h: the maximum number of links in one path.
@@ -26,15 +27,21 @@ pub(super) struct PathBase<'a> {
 }
 
 impl PathBase<'_> {
-    /// The FIFO at a path. None if it is no longer there, or not to be seen.
-    pub(super) fn fifo(&self, path: &[u8], root: &ProcRoot) -> Option<PipeId> {
+    /// The FIFO at a path. `ENOENT` if there is no longer a file at it.
+    pub(super) fn fifo(&self, path: &[u8], root: &ProcRoot) -> rustix::io::Result<PipeId> {
         let Some(proc_fs) = &root.proc_fs else {
             // A tree of plain files has no other root than ours, and names are all there is.
             let path = self.name(path.to_vec());
-            return if path.starts_with(b"/") { identify(CWD, &path, None) } else { None };
+            // Nor does a name that is missing here say that it is there.
+            return if path.starts_with(b"/") {
+                identify(CWD, &path, None).or(Err(Errno::NXIO))
+            } else {
+                Err(Errno::NXIO)
+            };
         };
-        let root = open_dir(self.process.dir(), format!("{}root", self.thread)).ok()?;
-        let start = if path.starts_with(b"/") { None } else { Some(open_dir(self.process.dir(), self.link()).ok()?) };
+        let root = open_dir(self.process.dir(), format!("{}root", self.thread)).or(Err(Errno::ACCESS))?;
+        let start = || open_dir(self.process.dir(), self.link()).or(Err(Errno::ACCESS));
+        let start = if path.starts_with(b"/") { None } else { Some(start()?) };
         identify(walk(&root, start, path)?, b"", Some(proc_fs))
     }
 
@@ -60,7 +67,7 @@ impl PathBase<'_> {
 
 /// Looks a path up as the kernel does for a process with this root directory (`path_resolution(7)`), from a directory or from the root: name
 /// by name, since from a directory openat2(2) keeps a lookup either below that or within our own root.
-fn walk(root: &OwnedFd, start: Option<OwnedFd>, path: &[u8]) -> Option<OwnedFd> {
+fn walk(root: &OwnedFd, start: Option<OwnedFd>, path: &[u8]) -> rustix::io::Result<OwnedFd> {
     let mut here = start;
     // The names that are left, the next one last.
     let mut left = names(path);
@@ -71,22 +78,22 @@ fn walk(root: &OwnedFd, start: Option<OwnedFd>, path: &[u8]) -> Option<OwnedFd> 
             continue;
         }
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let next = rustix::fs::openat(dir, name, flags, Mode::empty()).ok()?;
+        let next = rustix::fs::openat(dir, name, flags, Mode::empty())?;
         let Ok(target) = rustix::fs::readlinkat(&next, c"", Vec::new()) else {
             here = Some(next);
             continue;
         };
         links += 1;
         // A link in a proc may lead each process elsewhere, such as /proc/self.
-        if links > MAX_LINKS || rustix::fs::fstatfs(&next).ok()?.f_type == PROC_SUPER_MAGIC {
-            return None;
+        if links > MAX_LINKS || rustix::fs::fstatfs(&next)?.f_type == PROC_SUPER_MAGIC {
+            return Err(Errno::LOOP);
         }
         if target.as_bytes().starts_with(b"/") {
             here = None;
         }
         left.extend(names(target.as_bytes()));
     }
-    here
+    here.ok_or(Errno::ISDIR)
 }
 
 /// The names in a path, the first one last.
@@ -97,15 +104,14 @@ fn names(path: &[u8]) -> Vec<Vec<u8>> {
 
 /// Whether two descriptors are of one directory in one mount. Before Linux 5.8 statx(2) does not give the mount.
 fn is_same(a: &OwnedFd, b: &OwnedFd) -> bool {
-    let flags = AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT | AtFlags::EMPTY_PATH;
-    let look = |dir: &OwnedFd| rustix::fs::statx(dir, c"", flags, StatxFlags::INO | StatxFlags::MNT_ID);
+    let look = |dir: &OwnedFd| statx(dir, c"", AtFlags::EMPTY_PATH, StatxFlags::INO | StatxFlags::MNT_ID);
     match (look(a), look(b)) {
         (Ok(a), Ok(b)) => (device(&a), a.stx_ino, a.stx_mnt_id) == (device(&b), b.stx_ino, b.stx_mnt_id),
         _ => false,
     }
 }
 
-fn identify(dir: impl AsFd, path: &[u8], proc_fs: Option<&ProcFs>) -> Option<PipeId> {
-    let flags = AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT | AtFlags::EMPTY_PATH;
-    pipe_of(&rustix::fs::statx(dir, path, flags, StatxFlags::TYPE | StatxFlags::INO).ok()?, proc_fs)
+fn identify(dir: impl AsFd, path: &[u8], proc_fs: Option<&ProcFs>) -> rustix::io::Result<PipeId> {
+    let stat = statx(dir, path, AtFlags::EMPTY_PATH, StatxFlags::TYPE | StatxFlags::INO)?;
+    pipe_of(&stat, proc_fs).ok_or(Errno::NXIO)
 }

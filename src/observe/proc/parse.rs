@@ -113,6 +113,8 @@ pub(super) struct Status {
     pub(super) blocks: Option<u64>,
     /// `SigCgt:\t0000000000000002`, likewise.
     pub(super) catches: Option<u64>,
+    /// `SigIgn:\t0000000000001000`, likewise.
+    pub(super) ignores: Option<u64>,
     /// The sum of `voluntary_ctxt_switches` and `nonvoluntary_ctxt_switches`.
     pub(super) switches: Option<u64>,
 }
@@ -142,6 +144,8 @@ pub(super) fn status(text: &[u8]) -> Status {
             status.blocks = in_radix(rest, 16);
         } else if let Some(rest) = line.strip_prefix(b"SigCgt:") {
             status.catches = in_radix(rest, 16);
+        } else if let Some(rest) = line.strip_prefix(b"SigIgn:") {
+            status.ignores = in_radix(rest, 16);
         } else if let Some((_, rest)) = split_at(line, b"voluntary_ctxt_switches:")
             && let Some(count) = number::<u64>(rest.trim_ascii())
         {

@@ -13,8 +13,9 @@ use std::io::{self, Write};
 #[cfg(test)]
 pub(crate) use self::json::Graph;
 use super::json::write_object;
-use super::text::{TextRole, escape_name};
+use super::text::TextRole;
 use super::{DrawingFormat, ReportView, Style};
+use crate::escape::escape_name;
 use crate::judge::dataflow::layout::{Arrow, Layout, Node, Through};
 use crate::judge::dataflow::{Absence, Dataflow, Flow, MANY, Mark, MarkKind, Participant};
 use crate::model::{Fd, Pid, Severity, Side};
@@ -51,7 +52,7 @@ impl ReportView<'_> {
     }
 
     fn process_name(&self, pid: Pid) -> String {
-        let name = self.command_of(pid).map_or_else(String::new, escape_name);
+        let name = escape_name(self.name(pid));
         let name = if name.is_empty() { "process" } else { &name };
         format!("{name} ({pid})")
     }
@@ -77,7 +78,7 @@ impl ReportView<'_> {
     fn commands(&self, pids: impl Iterator<Item = Pid>) -> String {
         let mut counts: BTreeMap<&[u8], usize> = BTreeMap::new();
         for pid in pids {
-            *counts.entry(self.command_of(pid).unwrap_or_default()).or_default() += 1;
+            *counts.entry(self.name(pid).as_slice()).or_default() += 1;
         }
         let mut counts: Vec<(&[u8], usize)> = counts.into_iter().collect();
         counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));

@@ -4,8 +4,8 @@ use std::collections::{BTreeSet, VecDeque};
 use std::io::{self, Write};
 
 use super::super::columns::push_end;
-use super::super::telling::{Piece, write_piece};
 use super::super::text::{TextRole, width};
+use super::super::why_text::WrappedLine;
 use super::super::{ReportView, Style};
 use super::{MOST_PIPES, ink, mark};
 use crate::judge::dataflow::layout::{Arrow, Layout, Node, Pipeline};
@@ -48,7 +48,7 @@ impl ReportView<'_> {
             let lines = self.pipeline(layout, pipeline, &mut drawn);
             write_lines(lines, style, out)?;
             for flow in pipeline.flows.iter().filter(|flow| !flow.apart.is_empty()) {
-                write_piece(&Piece::new("", "  ", self.apart(flow)), style, out)?;
+                WrappedLine::new("", "  ", self.apart(flow)).write(style, out)?;
             }
         }
         if !layout.pipelines.is_empty() && !layout.shared.is_empty() {
@@ -56,7 +56,7 @@ impl ReportView<'_> {
         }
         for flow in &layout.shared {
             let text = format!("{}: {}", self.pipe_name(flow.pipe), self.shared(flow).join("; "));
-            write_piece(&Piece::new("", "  ", text), style, out)?;
+            WrappedLine::new("", "  ", text).write(style, out)?;
         }
         Ok(())
     }
@@ -204,7 +204,7 @@ fn write_lines(lines: Vec<Line>, style: &Style, out: &mut dyn Write) -> io::Resu
             text.push_str(&" ".repeat(gap));
             TextRole::Faint.push(&mut text, &line.way);
         }
-        write_piece(&Piece::new(line.first, line.rest, text), style, out)?;
+        WrappedLine::new(line.first, line.rest, text).write(style, out)?;
     }
     Ok(())
 }

@@ -7,8 +7,9 @@ use proptest::prelude::*;
 use super::super::layout::{Layout, Node};
 use super::super::{Dataflow, Flow, InheritedCopy, MANY, analyze, within_reach};
 use super::{FIFOS, R, RW, W, Who, graph, pids};
+use crate::findings::Diagnosis;
 use crate::judge::processes::NO_THREADS;
-use crate::model::{Diagnosis, Endpoint, Fd, Pid, PipeGraph, PipeId, Side};
+use crate::model::{Endpoint, Fd, Pid, PipeGraph, PipeId, Side};
 
 /// Processes in a tree, of a few programs and jobs, and ends of a few pipes and FIFOs among them.
 fn any_graph() -> impl Strategy<Value = PipeGraph> {

@@ -1,0 +1,258 @@
+//! The baseline: known findings in a file that people review and keep. What identifies a finding across restarts of its processes, and the
+//! format of the file.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::files;
+use crate::findings::{Code, Finding, Identity};
+use crate::judge::Groups;
+use crate::model::{Pid, Pipe, PipeGraph, Severity};
+use crate::sys::reason;
+
+/// The version of the file. Anything that an older lspipe would read wrong changes it.
+const VERSION: u64 = 1;
+
+/// Findings that are known, sorted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Baseline(BTreeSet<Known>);
+
+/// What identifies a finding: nothing that changes when its processes are restarted. A more severe one is another.
+///
+/// Names are exact in ASCII: bytes that are none, backslashes, quotes and control characters are escaped as
+/// [`escape_ascii`](slice::escape_ascii) does it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Known {
+    code: String,
+    /// The commands of its processes.
+    commands: BTreeSet<String>,
+    /// Their effective user IDs.
+    users: BTreeSet<u32>,
+    /// Their systemd units.
+    units: BTreeSet<String>,
+    /// The paths of its FIFOs.
+    fifos: BTreeSet<String>,
+    /// Last, so that entries that differ in nothing else stand together, the worst first.
+    severity: Severity,
+}
+
+/// The file.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File<F> {
+    baseline_version: u64,
+    findings: F,
+}
+
+/// A file that cannot be used as a baseline.
+#[derive(Debug, Error)]
+#[error("{}: {what}", path.escape_debug())]
+pub struct Error {
+    /// Lossily, if it is not UTF-8.
+    path: String,
+    what: Invalid,
+}
+
+#[derive(Debug, Error)]
+enum Invalid {
+    #[error("cannot read the baseline: {}{}", reason(.0), missing_hint(.0))]
+    Unreadable(io::Error),
+    #[error(
+        "a baseline of version {0}, and this lspipe reads only version {VERSION}: use the lspipe that wrote it, or write a new one with --write-baseline"
+    )]
+    Version(u64),
+    #[error("not a whole baseline of lspipe: {}; correct it, or write a new one with --write-baseline", .0.escape_debug())]
+    Corrupt(String),
+}
+
+fn missing_hint(error: &io::Error) -> &'static str {
+    if error.kind() == io::ErrorKind::NotFound { "; --write-baseline creates one" } else { "" }
+}
+
+impl Baseline {
+    /// Reads a baseline from its file.
+    pub(crate) fn read(path: &Path) -> Result<Self, Error> {
+        let bytes = files::read(path).map_err(Invalid::Unreadable);
+        let error = |what| Error { path: path.to_string_lossy().into_owned(), what };
+        bytes.and_then(|bytes| Self::parse(&bytes)).map_err(error)
+    }
+
+    /// Writes the file: equal for equal findings, whenever it is written.
+    pub(crate) fn write(&self, path: &Path) -> Result<(), files::Error> {
+        let mut json = serde_json::to_vec_pretty(&File { baseline_version: VERSION, findings: &self.0 })
+            .map_err(|error| files::Error::Write { path: path.to_string_lossy().into_owned(), source: error.into() })?;
+        json.push(b'\n');
+        files::write_atomic(path, &json)
+    }
+
+    /// What identifies these findings; of those that differ in severity only, the worst.
+    #[must_use]
+    pub(crate) fn new<'a>(findings: impl IntoIterator<Item = &'a Finding>, graph: &PipeGraph, groups: &Groups) -> Self {
+        let all: BTreeSet<Known> = findings.into_iter().map(|finding| known(finding, graph, groups)).collect();
+        // The worst of its kind stands for all.
+        let is_worst = |known: &&Known| all.range(known.worst()..(*known).clone()).next().is_none();
+        Self(all.iter().filter(is_worst).cloned().collect())
+    }
+
+    /// Whether a finding is one of them, and no worse.
+    #[must_use]
+    pub(crate) fn knows(&self, finding: &Finding, graph: &PipeGraph, groups: &Groups) -> bool {
+        let finding = known(finding, graph, groups);
+        self.0.range(finding.worst()..=finding).next().is_some()
+    }
+
+    /// Parses what [`Self::write`] wrote, possibly edited. Strictly: a file that is understood in part would hide the wrong findings.
+    fn parse(bytes: &[u8]) -> Result<Self, Invalid> {
+        // The version first: what follows it may look different in another.
+        #[derive(Deserialize)]
+        struct Versioned {
+            baseline_version: u64,
+        }
+        let corrupt = |error: serde_json::Error| Invalid::Corrupt(error.to_string());
+        let Versioned { baseline_version } = serde_json::from_slice(bytes).map_err(corrupt)?;
+        if baseline_version != VERSION {
+            return Err(Invalid::Version(baseline_version));
+        }
+        let file: File<BTreeSet<Known>> = serde_json::from_slice(bytes).map_err(corrupt)?;
+        match file.findings.iter().find(|known| known.code.parse::<Code>().is_err()) {
+            Some(unknown) => Err(Invalid::Corrupt(format!("there is no finding `{}`", unknown.code))),
+            None => Ok(Self(file.findings)),
+        }
+    }
+}
+
+impl Known {
+    /// The same, as bad as can be: the first in order of all that differ in nothing else.
+    fn worst(&self) -> Self {
+        Self { severity: Severity::Error, ..self.clone() }
+    }
+}
+
+fn known(finding: &Finding, graph: &PipeGraph, groups: &Groups) -> Known {
+    let pipes = || finding.pipes.iter().filter_map(|id| graph.pipe(*id));
+    let (user, pids, path): (_, BTreeSet<Pid>, _) = match finding.identity() {
+        // Which of a user's processes has the most does not matter.
+        Identity::User(user) => (Some(user), BTreeSet::new(), None),
+        Identity::Blocked(_, path) => (None, finding.tasks.iter().map(|task| task.pid).collect(), path),
+        Identity::Process(pid) => (None, BTreeSet::from([pid]), None),
+        Identity::Pipe if finding.tasks.is_empty() => (None, pipes().flat_map(holders).collect(), None),
+        Identity::Pipe => (None, finding.tasks.iter().map(|task| task.pid).collect(), None),
+    };
+    let processes = || pids.iter().filter_map(|pid| graph.processes.get(pid));
+    let unread = |pid: Pid| graph.coverage.gaps.iter().find(move |gap| gap.pid == pid);
+    let command = |pid: &Pid| {
+        let seen = graph.processes.get(pid).map(|process| process.command.as_slice());
+        let thread = || groups.get(pid).map(|group| group.command.as_slice());
+        seen.or_else(thread).or_else(|| unread(*pid).map(|gap| gap.command.as_slice()))
+    };
+    let users = pids.iter().filter_map(|pid| match graph.processes.get(pid) {
+        Some(process) => process.uid,
+        None => unread(*pid)?.uid,
+    });
+    let mut fifos: BTreeSet<String> = pipes().filter_map(|pipe| pipe.path.as_deref()).map(exact).collect();
+    if fifos.is_empty() {
+        fifos.extend(path.map(|path| exact(&path)));
+    }
+    Known {
+        code: finding.code.as_str().to_owned(),
+        commands: pids.iter().filter_map(command).map(exact).collect(),
+        users: users.chain(user).map(|uid| uid.0).collect(),
+        units: processes().filter_map(|process| process.unit.as_deref()).map(stable_unit_name).collect(),
+        fifos,
+        severity: finding.severity,
+    }
+}
+
+fn holders(pipe: &Pipe) -> impl Iterator<Item = Pid> + '_ {
+    pipe.ends.iter().map(|end| end.pid).chain(pipe.openers.iter().map(|opener| opener.task.pid))
+}
+
+fn exact(name: &[u8]) -> String {
+    name.escape_ascii().to_string()
+}
+
+/// A unit without the part that systemd generates for each start: `session-3.scope` and `run-u17.service` have other names after the next
+/// login.
+fn stable_unit_name(unit: &str) -> String {
+    let Some((name, kind)) = unit.rsplit_once('.') else { return exact(unit.as_bytes()) };
+    if let Some((template, instance)) = name.split_once('@')
+        && is_of_connection(instance)
+    {
+        return exact(format!("{template}@*.{kind}").as_bytes());
+    }
+    if !(kind == "scope" || name.starts_with("run-") || name.starts_with("app-")) {
+        return exact(unit.as_bytes());
+    }
+    let is_generated = |part: &str| part.bytes().any(|byte| byte.is_ascii_digit());
+    let mut stem = without_uuid(name);
+    while let Some((rest, last)) = stem.rsplit_once(['-', '@', ':'])
+        && is_generated(last)
+    {
+        stem = rest;
+    }
+    let star = if stem.len() < name.len() { "-*" } else { "" };
+    exact(format!("{stem}{star}.{kind}").as_bytes())
+}
+
+/// Whether an instance is that of one connection: `3-10.0.0.1:22-10.0.0.9:51000`, or `3-4242-1000` of a UNIX socket; see `Accept=` in
+/// systemd.socket(5).
+fn is_of_connection(instance: &str) -> bool {
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let mut parts = instance.split('-');
+    parts.next().is_some_and(is_number)
+        && parts.clone().count() >= 2
+        && parts.all(|part| is_number(part) || part.contains(':'))
+}
+
+/// What stands before a UUID at the end, of which a part may be without a digit.
+fn without_uuid(name: &str) -> &str {
+    let is_hex =
+        |(part, length): (&str, usize)| part.len() == length && part.bytes().all(|byte| byte.is_ascii_hexdigit());
+    let mut parts = name.rsplitn(6, '-');
+    let has_uuid = parts.by_ref().take(5).zip([12, 4, 4, 4, 8]).filter(|part| is_hex(*part)).count() == 5;
+    parts.next().filter(|_| has_uuid).unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::stable_unit_name;
+
+    #[test]
+    fn of_a_unit_that_lasts() {
+        for unit in [
+            "sshd.service",
+            "getty@tty1.service",
+            "user@1000.service",
+            "cups.socket",
+            "init.scope",
+            "x-1.service",
+            "postgresql@15-main.service",
+            "odd@1-2.service",
+            "plain",
+        ] {
+            assert_eq!(stable_unit_name(unit), unit);
+        }
+        for (unit, expected) in [
+            ("sshd@0-10.0.0.1:22-10.0.0.9:51000.service", "sshd@*.service"),
+            ("echo@12-4242-1000.service", "echo@*.service"),
+            ("session-3.scope", "session-*.scope"),
+            ("session-c12.scope", "session-*.scope"),
+            ("run-u17.service", "run-*.service"),
+            ("run-r0f1e2d3c4b5a69788796a5b4c3d2e1f0.scope", "run-*.scope"),
+            ("run-p812-i813.service", "run-*.service"),
+            ("docker-0f1e2d.scope", "docker-*.scope"),
+            ("app-gnome-firefox-4242.scope", "app-gnome-firefox-*.scope"),
+            ("app-org.gnome.Terminal@0f1e.service", "app-org.gnome.Terminal-*.service"),
+            ("vte-spawn-1b2c3d4e-0f1e-4a5b-8c9d-0a1b2c3d4e5f.scope", "vte-spawn-*.scope"),
+            ("snap.firefox.firefox-1b2c3d4e-cafe-4a5b-feed-0a1b2c3d4e5f.scope", "snap.firefox.firefox-*.scope"),
+            ("odd\u{fc}-1.scope", "odd\\xc3\\xbc-*.scope"),
+        ] {
+            assert_eq!(stable_unit_name(unit), expected);
+        }
+    }
+}

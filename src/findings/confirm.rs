@@ -1,0 +1,164 @@
+//! Which findings a later look agrees with: at once, before anything is claimed, and for `--confirm` after a pause. Pure.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Code, Diagnosis, Finding, Identity, Judged, Judgement, Lasts, Phrases, Thresholds, diagnose};
+use crate::judge::Groups;
+use crate::model::Users;
+use crate::model::{AlternativeWake, Pid, PipeGraph, PipeId, Task, TaskId, TaskState, ThreadGroup, Tid};
+use crate::observe::{FollowUp, Observation};
+
+/// The judge of the first of two looks.
+pub(crate) fn follow_up(graph: &PipeGraph, groups: &Groups) -> FollowUp {
+    let judged = diagnose(graph, groups);
+    FollowUp {
+        is_suspicious: !judged.judgements.is_empty(),
+        may_pass: judged.may_pass(),
+        hidden_ends: judged.depends_on_hidden(),
+        pids: pids_to_recheck(groups, &judged),
+    }
+}
+
+/// What an observation proves: where it looked twice, the findings that both looks agree on.
+pub(crate) fn diagnosis(seen: &Observation) -> Diagnosis {
+    let judged = diagnose(&seen.graph, &seen.threads);
+    let judged = match &seen.first {
+        Some(first) => confirmed_by(judged, &diagnose(first, &seen.threads)),
+        None => judged,
+    };
+    judged.word(&seen.graph, &seen.threads)
+}
+
+/// The processes to look at again before anything is claimed of them: those with a thread that waits, those that could end such a wait,
+/// and those of findings that may pass.
+fn pids_to_recheck(groups: &Groups, judged: &Judged) -> BTreeSet<Pid> {
+    let waits = |group: &&ThreadGroup| group.tasks.iter().any(|task| matches!(task.doing, TaskState::Waits { .. }));
+    let waiting = groups.values().filter(waits).map(|group| group.pid);
+    let wakers = judged.waits.iter().flat_map(|wait| &wait.wakers).map(|waker| waker.pid);
+    let passing = judged.judgements.iter().filter(|judgement| judgement.code().about().may_pass);
+    let found = passing.flat_map(|judgement| &judgement.tasks).map(|task| task.pid);
+    waiting.chain(wakers).chain(found).collect()
+}
+
+/// Keeps the findings that another look agrees with.
+pub(super) fn confirmed_by(mut judged: Judged, other: &Judged) -> Judged {
+    let key = |it: &Judgement| (it.code(), it.pipes.clone(), it.details.kind().identity());
+    let known: BTreeSet<_> = other.judgements.iter().map(key).collect();
+    judged.judgements.retain(|judgement| known.contains(&key(judgement)));
+    judged
+}
+
+/// What an audit found at one time.
+#[derive(Debug, Clone, Copy)]
+pub struct Look<'a> {
+    /// The pipes.
+    pub graph: &'a PipeGraph,
+    /// What the threads were doing.
+    pub groups: &'a Groups,
+    /// The names of the users.
+    pub users: &'a Users,
+    /// What was found.
+    pub findings: &'a [Finding],
+}
+
+impl<'a> Look<'a> {
+    fn task(&self, id: TaskId) -> Option<&'a Task> {
+        self.groups.get(&id.pid)?.task(id)
+    }
+}
+
+/// Those findings of the later look that stood at the earlier one: see [`Lasts`].
+#[must_use]
+pub fn confirmed(before: &Look<'_>, now: &Look<'_>) -> Vec<Finding> {
+    let graph = persistent_ends(before, now);
+    let phrases = Phrases { graph: &graph, groups: now.groups, users: now.users };
+    let of_persistent = super::audit(&phrases, &Thresholds::default());
+    let (then, of_persistent) = (by_subject(before.findings), by_subject(&of_persistent));
+    let mut tasks_then: BTreeMap<(Code, &[PipeId]), BTreeSet<TaskId>> = BTreeMap::new();
+    for finding in before.findings {
+        tasks_then.entry((finding.code, &finding.pipes)).or_default().extend(&finding.tasks);
+    }
+    let is_same = |task: &TaskId| is_same(*task, before, now);
+    let still_waits = |task: &TaskId| still_waits(*task, before, now);
+    let by_rule = |finding: &Finding| {
+        let subject = subject(finding);
+        let then = *then.get(&subject)?;
+        let persistent = if finding.pipes.is_empty() { finding } else { *of_persistent.get(&subject)? };
+        let is_other_process = matches!(subject.2, Identity::Process(_)) && !finding.tasks.iter().all(is_same);
+        // It stands as far as it was so at both looks.
+        let least = [finding, persistent, then].into_iter().min_by_key(|finding| Reverse(finding.severity));
+        least.filter(|_| !is_other_process).cloned()
+    };
+    let is_blocked = |finding: &Finding, blocked: &[TaskId]| {
+        let Some(then) = tasks_then.get(&(finding.code, &finding.pipes[..])) else { return false };
+        let was_there = |task: &TaskId| then.contains(task) && is_same(task);
+        let mut others = finding.tasks.iter().filter(|task| !blocked.contains(task)).peekable();
+        blocked.iter().any(|task| was_there(task) && still_waits(task))
+            && (others.peek().is_none() || others.any(was_there))
+    };
+    let stands = |finding: &Finding| {
+        let identity = finding.identity();
+        let blocked = identity.blocked();
+        let stands = match finding.code.about().lasts {
+            Lasts::ByRule => return by_rule(finding),
+            Lasts::WhileBlocked if !blocked.is_empty() => is_blocked(finding, blocked),
+            Lasts::WhileBlocked | Lasts::Unchanged => {
+                then.contains_key(&subject(finding)) && blocked.iter().all(|task| is_same(task) && still_waits(task))
+            }
+        };
+        stands.then(|| finding.clone())
+    };
+    now.findings.iter().filter_map(stands).collect()
+}
+
+/// What a finding is about.
+type Subject<'a> = (Code, &'a [PipeId], Identity);
+
+fn subject(finding: &Finding) -> Subject<'_> {
+    (finding.code, &finding.pipes, finding.identity())
+}
+
+fn by_subject(findings: &[Finding]) -> BTreeMap<Subject<'_>, &Finding> {
+    findings.iter().map(|finding| (subject(finding), finding)).collect()
+}
+
+/// The judged pipes of the later look, with only those ends that the same process had with the same access before.
+fn persistent_ends(before: &Look<'_>, now: &Look<'_>) -> PipeGraph {
+    let mut graph = now.graph.clone();
+    let by_rule = now.findings.iter().filter(|finding| finding.code.about().lasts == Lasts::ByRule);
+    let judged: BTreeSet<PipeId> = by_rule.flat_map(|finding| finding.pipes.iter().copied()).collect();
+    graph.pipes.retain_mut(|pipe| {
+        let Some(then) = before.graph.pipe(pipe.id).filter(|_| judged.contains(&pipe.id)) else { return false };
+        let had: BTreeSet<_> = then.ends.iter().map(|end| (end.pid, end.access)).collect();
+        let opened: BTreeSet<_> = then.openers.iter().map(|opener| opener.task).collect();
+        let leader = |pid: Pid| TaskId { pid, tid: Tid(pid.0) };
+        pipe.ends.retain(|end| had.contains(&(end.pid, end.access)) && is_same(leader(end.pid), before, now));
+        pipe.openers.retain(|opener| opened.contains(&opener.task) && is_same(opener.task, before, now));
+        !pipe.ends.is_empty() || !pipe.openers.is_empty()
+    });
+    graph
+}
+
+/// Whether it is not just another thread of the same number.
+fn is_same(id: TaskId, before: &Look<'_>, now: &Look<'_>) -> bool {
+    let started = |look: &Look<'_>| look.task(id).and_then(|task| task.trace.started);
+    match (started(before), started(now)) {
+        (Some(before), Some(now)) => before == now,
+        _ => {
+            let started = |look: &Look<'_>| look.graph.processes.get(&id.pid).and_then(|process| process.started_at);
+            started(before) == started(now)
+        }
+    }
+}
+
+/// Whether a thread waits as it did. If only others can end its wait, it must not have run meanwhile: it would be another wait of the
+/// same kind.
+fn still_waits(id: TaskId, before: &Look<'_>, now: &Look<'_>) -> bool {
+    let (Some(before), Some(now)) = (before.task(id), now.task(id)) else { return false };
+    before.doing == now.doing && (may_end_by_itself(now) || before.trace == now.trace)
+}
+
+const fn may_end_by_itself(task: &Task) -> bool {
+    matches!(task.doing, TaskState::Waits { besides: Some(AlternativeWake::Timeout | AlternativeWake::Files), .. })
+}

@@ -1,0 +1,175 @@
+//! `crosses-containers`: the holders of one pipe are in different containers or PID namespaces.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::phrases::{lines, list};
+use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Lasts, Phrases, ReportedBy, Role, all_on};
+use crate::escape::escape_name;
+use crate::judge::dataflow::MarkKind;
+use crate::model::{AccessMode, Doubt, Endpoint, Fd, Pid, Pipe, PipeId, Severity};
+
+pub(super) const ABOUT: About = About {
+    reported_by: ReportedBy::Audit,
+    severities: &[Severity::Warning, Severity::Info],
+    explain: "\
+The ends of one pipe are held in different containers, by the cgroups of their
+holders, or in different PID namespaces.
+
+Notice (info) if only the namespaces differ, as with sandboxes of browsers and
+unshare(1), and if it is a standard stream of a container that a single process
+on the other side holds, as the monitors of container engines do. Otherwise
+warning: two containers share a pipe, or a container has an end of the host's
+that is none of its standard streams.
+
+Harmless where the engine passes such a descriptor on purpose.
+
+What to do: a descriptor that leaked into a container lets it read or write what
+is outside of it. Open it with O_CLOEXEC, or close it before the container is
+started, and keep the container engine up to date.",
+    summary: Some(["pipe between containers or PID namespaces", "pipes between containers or PID namespaces"]),
+    needs_audit_facts: true,
+    may_pass: false,
+    depends_on_hidden: false,
+    about_sharing: true,
+    evidence_in_chain: false,
+    lasts: Lasts::ByRule,
+};
+
+/// The places that share the pipe.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct CrossesContainers {
+    /// The pipe.
+    pub pipe: PipeId,
+    /// Where its holders are, by container and namespace.
+    pub places: Vec<Place>,
+    /// Whether that is to be expected: only the namespaces differ, or it is a standard stream of a container that a single process
+    /// outside holds.
+    pub expected: bool,
+}
+
+/// A container and PID namespace, and the holders of the pipe in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Place {
+    /// The container; null for the host, or a container that does not show.
+    pub container: Option<String>,
+    /// The inode of the PID namespace, where it could be read.
+    pub pid_namespace: Option<u64>,
+    /// The processes, ascending.
+    pub pids: Vec<Pid>,
+}
+
+impl Place {
+    fn name(&self) -> String {
+        /// As much of an ID in hexadecimal as docker(1) shows.
+        const SHORT: usize = 12;
+        match (&self.container, self.pid_namespace) {
+            (Some(name), _) => {
+                let is_id = name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
+                let shown = if is_id { name.get(..SHORT).unwrap_or(name) } else { name };
+                format!("container {}", escape_name(shown.as_bytes()))
+            }
+            (None, Some(inode)) => format!("PID namespace {inode}"),
+            (None, None) => "no container".to_owned(),
+        }
+    }
+}
+
+impl Kind for CrossesContainers {
+    fn severity(&self, _: bool) -> Severity {
+        if self.expected { Severity::Info } else { Severity::Warning }
+    }
+
+    fn identity(&self) -> Identity {
+        Identity::Pipe
+    }
+
+    fn marks(&self) -> Vec<(MarkKind, Vec<Pid>)> {
+        Vec::new()
+    }
+
+    fn message(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
+        let places = list(self.places.iter().map(Place::name));
+        format!("{} crosses the boundary of a container or PID namespace: {places}", phrases.pipe(self.pipe))
+    }
+
+    fn evidence(&self, phrases: &Phrases<'_>) -> Vec<Evidence> {
+        let place = |pid: Pid| {
+            let place = self.places.iter().find(|place| place.pids.contains(&pid))?;
+            Some(format!("in {}", place.name()))
+        };
+        lines(Role::Holder, phrases.holder_lines(self.pipe, place).into_iter())
+    }
+
+    fn advice(&self, _: &Phrases<'_>, _: &[Doubt]) -> String {
+        if self.expected {
+            "Nothing to do if it is a stream of a container or sandbox that a process outside watches.".to_owned()
+        } else {
+            "To prevent: close what the container should not have before it is started, or open it with O_CLOEXEC."
+                .to_owned()
+        }
+    }
+}
+
+pub(super) fn find(case: &Case<'_>) -> Vec<Judgement> {
+    case.each_pipe(of_pipe)
+}
+
+fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
+    let mut places: BTreeMap<(Option<&str>, Option<u64>), Vec<Pid>> = BTreeMap::new();
+    for pid in all_on(pipe) {
+        // Of a process that could not be read it is not known where it is.
+        if let Some(process) = case.graph.processes.get(&pid)
+            && process.uid.is_some()
+        {
+            places.entry((process.container.as_deref(), process.pid_namespace)).or_default().push(pid);
+        }
+    }
+    if !places.keys().any(|one| places.keys().any(|other| is_apart(*one, *other))) {
+        return None;
+    }
+    let place = |((container, pid_namespace), pids): ((Option<&str>, Option<u64>), Vec<Pid>)| Place {
+        container: container.map(str::to_owned),
+        pid_namespace,
+        pids,
+    };
+    let places: Vec<Place> = places.into_iter().map(place).collect();
+    let is_within = places.iter().all(|place| Some(&place.container) == places.first().map(|first| &first.container));
+    let expected = is_within || is_stdio(pipe, &places);
+    Some(Judgement {
+        details: Details::CrossesContainers(CrossesContainers { pipe: pipe.id, places, expected }),
+        tasks: case.leaders(all_on(pipe)),
+        pipes: vec![pipe.id],
+        doubts: Vec::new(),
+    })
+}
+
+/// Whether two places surely differ: what could not be read may be the same.
+fn is_apart(one: (Option<&str>, Option<u64>), other: (Option<&str>, Option<u64>)) -> bool {
+    one.0 != other.0 || one.1.zip(other.1).is_some_and(|(one, other)| one != other)
+}
+
+/// Whether one side has it as a standard stream, and the other is a single process that watches it. A container may have sandboxes inside.
+fn is_stdio(pipe: &Pipe, places: &[Place]) -> bool {
+    let mut sides: BTreeMap<Option<&str>, BTreeSet<Pid>> = BTreeMap::new();
+    for place in places {
+        sides.entry(place.container.as_deref()).or_default().extend(&place.pids);
+    }
+    let sides: Vec<_> = sides.into_iter().collect();
+    let [one, two] = sides.as_slice() else { return false };
+    let has_as_standard =
+        |pids: &BTreeSet<Pid>| pipe.ends.iter().any(|end| pids.contains(&end.pid) && is_standard(end));
+    let is_watched = |(inside, within): &(Option<&str>, BTreeSet<Pid>), (outside, watchers): &(_, BTreeSet<Pid>)| {
+        // Between two containers it may be a monitor in the one, which has it as a descriptor of its own.
+        let may_watch = Option::<&str>::is_none(outside) || !has_as_standard(watchers);
+        inside.is_some() && watchers.len() == 1 && has_as_standard(within) && may_watch
+    };
+    is_watched(one, two) || is_watched(two, one)
+}
+
+fn is_standard(end: &Endpoint) -> bool {
+    matches!((end.fd, end.access), (Fd(0), AccessMode::Read) | (Fd(1 | 2), AccessMode::Write))
+}

@@ -1,0 +1,97 @@
+//! `deleted-fifo`: a FIFO is in use that has been deleted.
+
+use serde::{Deserialize, Serialize};
+
+use super::phrases::lines;
+use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Lasts, Phrases, ReportedBy, Role, all_on};
+use crate::judge::dataflow::MarkKind;
+use crate::model::{Doubt, Pid, Pipe, PipeId, Severity, Side};
+
+pub(super) const ABOUT: About = About {
+    reported_by: ReportedBy::Audit,
+    severities: &[Severity::Warning, Severity::Info],
+    explain: "\
+A FIFO is open, and its last name was removed (link count 0). No process can
+open it by its path any more; a FIFO created again at that path is another one.
+
+Warning if one side surely has no process: the other side will then have no
+partner, unless a process opens it as /proc/PID/fd/N. Notice (info) if both
+sides have one, or one may exist that could not be seen.
+
+Harmless where its users delete it on purpose once all of them have opened it.
+
+What to do: usually a directory was cleaned up, or a service was restarted and
+created its FIFO again, while a client still has the old one. Restart that
+client.",
+    summary: Some(["FIFO in use that has been deleted", "FIFOs in use that have been deleted"]),
+    needs_audit_facts: false,
+    may_pass: false,
+    depends_on_hidden: false,
+    about_sharing: false,
+    evidence_in_chain: false,
+    lasts: Lasts::ByRule,
+};
+
+/// Its holders are the processes of the finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct DeletedFifo {
+    /// The FIFO.
+    pub pipe: PipeId,
+    /// The side that surely has no process, and that no process can open by path any more.
+    pub missing_side: Option<Side>,
+}
+
+impl Kind for DeletedFifo {
+    fn severity(&self, _: bool) -> Severity {
+        if self.missing_side.is_some() { Severity::Warning } else { Severity::Info }
+    }
+
+    fn identity(&self) -> Identity {
+        Identity::Pipe
+    }
+
+    fn marks(&self) -> Vec<(MarkKind, Vec<Pid>)> {
+        Vec::new()
+    }
+
+    fn message(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
+        let name = phrases.pipe(self.pipe);
+        match self.missing_side {
+            Some(side) => format!(
+                "{name} was deleted while in use, and has no {}: no process can open it by its path any more",
+                side.holder()
+            ),
+            None => format!("{name} was deleted while in use: no other process can open it by its path any more"),
+        }
+    }
+
+    fn evidence(&self, phrases: &Phrases<'_>) -> Vec<Evidence> {
+        lines(Role::Holder, phrases.holder_lines(self.pipe, |pid| phrases.user_of(pid)).into_iter())
+    }
+
+    fn advice(&self, _: &Phrases<'_>, _: &[Doubt]) -> String {
+        match self.missing_side {
+            Some(_) => "To unblock: restart its holder, so that it opens a FIFO that exists.",
+            None => "Nothing to do if its users deleted it on purpose once all of them had opened it.",
+        }
+        .to_owned()
+    }
+}
+
+pub(super) fn find(case: &Case<'_>) -> Vec<Judgement> {
+    case.each_pipe(of_pipe)
+}
+
+fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
+    let is_empty = |side: &Side| case.graph.lacks(pipe, *side) && case.graph.unseen(pipe.id, *side).is_empty();
+    pipe.deleted.then(|| Judgement {
+        details: Details::DeletedFifo(DeletedFifo {
+            pipe: pipe.id,
+            missing_side: Side::BOTH.into_iter().find(is_empty),
+        }),
+        tasks: case.leaders(all_on(pipe)),
+        pipes: vec![pipe.id],
+        doubts: Vec::new(),
+    })
+}

@@ -1,0 +1,230 @@
+//! `fifo-exposed`: other users may open a FIFO that root, or another user, has open.
+
+use serde::{Deserialize, Serialize};
+
+use super::phrases::lines;
+use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Lasts, Phrases, ReportedBy, Role, all_on};
+use crate::judge::dataflow::MarkKind;
+use crate::model::{Class, Doubt, Gid, Pid, Pipe, PipeFile, PipeId, Severity, Side, Uid};
+
+pub(super) const ABOUT: About = About {
+    reported_by: ReportedBy::Audit,
+    severities: &[Severity::Error, Severity::Warning, Severity::Info],
+    explain: "\
+Root has a FIFO open, and other users may open its other side: by the mode of
+the FIFO, and by the directories above it, as its holder sees them.
+
+Error if root reads what any user may write. Warning if root writes what any
+user may read (a reader takes the data away from those they are for), and if any
+user may replace the FIFO by another file, since a directory on its path is
+writable to all and not sticky. Notice (info) if only the members of its group
+or of that of a directory above may, or an owner of either that is not root; and
+if the reader of what any user may write is not root.
+
+Only modes are checked: access control lists and security modules may allow more
+or less, and another hard link may be in another directory. Where the
+directories could not be read, they may deny access: that is reported as a
+doubt, and an error is a warning then. Needs permission to look into the root
+directory of the holder.
+
+Harmless where any user is meant to write, and the reader trusts nothing.
+
+What to do: chmod(1) the FIFO to 600, or to 620 with a group of its own, or
+keep it in a directory that other users may not search.",
+    summary: Some(["FIFO that other users may open", "FIFOs that other users may open"]),
+    needs_audit_facts: true,
+    may_pass: false,
+    depends_on_hidden: false,
+    about_sharing: false,
+    evidence_in_chain: false,
+    lasts: Lasts::ByRule,
+};
+
+/// The bits of others in the mode of a file; those of its group are three bits further up.
+const READ: u16 = 0o4;
+const WRITE: u16 = 0o2;
+
+/// Its owner and mode are those of the pipe in the report.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct FifoExposed {
+    /// The FIFO.
+    pub pipe: PipeId,
+    /// What other users may do, the worst first; not empty.
+    pub exposures: Vec<Exposure>,
+}
+
+/// What other users may do with a FIFO.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[serde(tag = "may", rename_all = "lowercase")]
+pub enum Exposure {
+    /// Open the side other than the one that is held: write to what is read, or read what is written.
+    Open {
+        /// The side that is held.
+        held: Side,
+        /// The users that may.
+        by: Class,
+        /// Whether root is among those that hold it.
+        root: bool,
+    },
+    /// Replace it by another file, which root opens next.
+    Replace {
+        /// The users that may.
+        by: Class,
+    },
+}
+
+impl Exposure {
+    const fn severity(self) -> Severity {
+        match self {
+            Self::Open { held: Side::Read, by: Class::Others, root: true } => Severity::Error,
+            Self::Open { held: Side::Write, by: Class::Others, root: true } | Self::Replace { by: Class::Others } => {
+                Severity::Warning
+            }
+            Self::Open { .. } | Self::Replace { .. } => Severity::Info,
+        }
+    }
+
+    fn message(self, phrases: &Phrases<'_>, pipe: PipeId) -> String {
+        let class = |class| match class {
+            Class::Others => "any user".to_owned(),
+            Class::Group(gid) => format!("group {gid}"),
+            Class::Owner(uid) | Class::Above(uid) => phrases.user(uid),
+        };
+        match self {
+            Self::Replace { by } => format!("{} may replace it by another file", class(by)),
+            Self::Open { held, by, .. } => {
+                let users = phrases.graph.pipe(pipe).map(|pipe| phrases.graph.users_on(pipe, held));
+                let (class, holders) = (class(by), phrases.users(&users.unwrap_or_default()));
+                match held {
+                    Side::Read => format!("{class} may write to what {holders} reads"),
+                    Side::Write => format!("{class} may read what {holders} writes"),
+                }
+            }
+        }
+    }
+}
+
+impl Kind for FifoExposed {
+    fn severity(&self, doubted: bool) -> Severity {
+        let worst = self.exposures.iter().map(|exposure| exposure.severity()).min().unwrap_or(Severity::Info);
+        // An error has to be proven.
+        if doubted { worst.max(Severity::Warning) } else { worst }
+    }
+
+    fn identity(&self) -> Identity {
+        Identity::Pipe
+    }
+
+    fn marks(&self) -> Vec<(MarkKind, Vec<Pid>)> {
+        Vec::new()
+    }
+
+    fn message(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
+        let exposures: Vec<String> = self.exposures.iter().map(|it| it.message(phrases, self.pipe)).collect();
+        format!("{} is open to other users: {}", phrases.pipe(self.pipe), exposures.join("; "))
+    }
+
+    fn evidence(&self, phrases: &Phrases<'_>) -> Vec<Evidence> {
+        let mode = mode(phrases, self.pipe).into_iter();
+        lines(Role::Holder, mode.chain(phrases.holder_lines(self.pipe, |pid| phrases.user_of(pid))))
+    }
+
+    /// A command with the path in it would be for root to copy, and the path is chosen by others.
+    fn advice(&self, _: &Phrases<'_>, _: &[Doubt]) -> String {
+        match self.exposures.first() {
+            Some(Exposure::Open { by: Class::Group(_), .. }) => {
+                "To prevent: `chmod g-rw` the FIFO, or keep it in a directory that the group may not search."
+            }
+            Some(Exposure::Open { by: Class::Owner(_), .. }) => {
+                "To prevent: create it as root, or `chown root` it: its owner may open it whatever its mode is."
+            }
+            Some(
+                Exposure::Open { by: Class::Above(_), .. }
+                | Exposure::Replace { by: Class::Above(_) | Class::Owner(_) },
+            ) => {
+                "To prevent: keep it in a directory of root's, below others that are: a directory above it is owned by another user."
+            }
+            Some(Exposure::Replace { by: Class::Others }) => {
+                "To prevent: `chmod o-w` its directory and those above, or make them sticky (`chmod +t`)."
+            }
+            Some(Exposure::Replace { by: Class::Group(_) }) => {
+                "To prevent: `chmod g-w` its directory and those above, or make them sticky (`chmod +t`)."
+            }
+            Some(Exposure::Open { by: Class::Others, .. }) | None => {
+                "To prevent: `chmod o-rw` the FIFO, or keep it in a directory that other users may not search."
+            }
+        }
+        .to_owned()
+    }
+}
+
+/// `its mode is 0622, its owner is user 7 and its group 7`, and whether its directories let other users pass.
+fn mode(phrases: &Phrases<'_>, pipe: PipeId) -> Option<String> {
+    let file = phrases.graph.pipe(pipe)?.file?;
+    let directories = match file.directories {
+        Some(directories) if directories.others => "; any user may search all directories on its path",
+        Some(_) => "; other users may not search all directories on its path",
+        None => "",
+    };
+    let owner = phrases.user(file.owner);
+    Some(format!("its mode is {:04o}, its owner is {owner} and its group {}{directories}", file.mode, file.group))
+}
+
+pub(super) fn find(case: &Case<'_>) -> Vec<Judgement> {
+    case.each_pipe(of_pipe)
+}
+
+fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
+    let file = pipe.file.filter(|_| pipe.has_name())?;
+    let [readers, writers] = Side::BOTH.map(|side| case.graph.users_on(pipe, side));
+    let mut exposures = Vec::new();
+    for (held, users) in [(Side::Read, &readers), (Side::Write, &writers)] {
+        let root = users.contains(&Uid(0));
+        // Of what other users hold it matters that any user may send them something.
+        let matters = |by: &Class| root || (held == Side::Read && !users.is_empty() && *by == Class::Others);
+        exposures.extend(opener(&file, held).filter(matters).map(|by| Exposure::Open { held, by, root }));
+    }
+    if readers.contains(&Uid(0)) || writers.contains(&Uid(0)) {
+        exposures.extend(replacer(&file).map(|by| Exposure::Replace { by }));
+    }
+    if exposures.is_empty() {
+        return None;
+    }
+    exposures.sort_by_key(|exposure| exposure.severity());
+    Some(Judgement {
+        details: Details::FifoExposed(FifoExposed { pipe: pipe.id, exposures }),
+        tasks: case.leaders(all_on(pipe)),
+        pipes: vec![pipe.id],
+        doubts: if file.directories.is_none() { vec![Doubt::Directories(pipe.id)] } else { Vec::new() },
+    })
+}
+
+/// The widest class that may open the other side of the one that is held, except root; none if no other user may.
+fn opener(file: &PipeFile, held: Side) -> Option<Class> {
+    let bit = match held {
+        Side::Read => WRITE,
+        Side::Write => READ,
+    };
+    let PipeFile { owner, group, mode, directories } = *file;
+    if mode & bit != 0 && directories.is_none_or(|way| way.others) {
+        Some(Class::Others)
+    } else if mode >> 3 & bit != 0 && group != Gid(0) && directories.is_none_or(|way| way.group) {
+        Some(Class::Group(group))
+    } else if owner != Uid(0) && directories.is_none_or(|way| way.owner) {
+        // An owner may change the mode.
+        Some(Class::Owner(owner))
+    } else {
+        let passing = directories.and_then(|way| way.owner_passes).filter(|_| mode & bit != 0);
+        passing.map(Class::Above)
+    }
+}
+
+/// The widest class that may replace the FIFO by another file, except root.
+fn replacer(file: &PipeFile) -> Option<Class> {
+    let way = file.directories?;
+    let owner = way.owner_replaces.map(Class::Above);
+    let group = way.group_replaces.map(Class::Group);
+    way.replaceable.then_some(Class::Others).or(group).or(owner)
+}

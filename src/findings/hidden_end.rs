@@ -1,0 +1,132 @@
+//! `hidden-end`: an end must exist although no fd table shows it.
+
+use serde::{Deserialize, Serialize};
+
+use super::phrases::verb;
+use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Lasts, Phrases, ReportedBy};
+use crate::judge::dataflow::MarkKind;
+use crate::model::{Certainty, Doubt, HiddenVia, Pid, PipeId, PossibleHolder, Severity, Side, TaskId, ViewLimit};
+
+pub(super) const ABOUT: About = About {
+    reported_by: ReportedBy::Why,
+    severities: &[Severity::Warning, Severity::Info],
+    explain: "\
+A pipe has an end that no fd table shows: a thread would not be blocked on it
+otherwise, or the kernel says so to --probe. It may be in flight over a UNIX
+socket, registered with an io_uring, held by a process that is exiting, by the
+kernel for autofs, or by a process that could not be read.
+
+Warning; notice (info) if that is to be expected, since a process could not be
+read. That the end exists is proven; which process holds it may not be.
+
+Harmless if a process that could not be read holds it.
+
+What to do: run lspipe as root, and outside of containers. A descriptor that is
+in flight stays open until its receiver takes it from the socket, or the socket
+is closed.",
+    summary: Some(["pipe with an end that no fd table shows", "pipes with an end that no fd table shows"]),
+    needs_audit_facts: false,
+    may_pass: true,
+    depends_on_hidden: true,
+    about_sharing: false,
+    evidence_in_chain: false,
+    lasts: Lasts::WhileBlocked,
+};
+
+/// Which processes may hold it is in the doubts of the finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct HiddenEnd {
+    /// The pipe.
+    pub pipe: PipeId,
+    /// The side of the end.
+    pub side: Side,
+    /// The threads that would not be blocked without it; empty where only the kernel said that it exists.
+    pub blocked: Vec<TaskId>,
+    /// Whether that is to be expected: some process could not be read, or is known to hold it.
+    pub expected: bool,
+}
+
+impl Kind for HiddenEnd {
+    fn severity(&self, _: bool) -> Severity {
+        if self.expected { Severity::Info } else { Severity::Warning }
+    }
+
+    fn certainty(&self, _: bool) -> Certainty {
+        Certainty::Proven
+    }
+
+    fn identity(&self) -> Identity {
+        if self.blocked.is_empty() { Identity::Pipe } else { Identity::Blocked(self.blocked.clone(), None) }
+    }
+
+    fn marks(&self) -> Vec<(MarkKind, Vec<Pid>)> {
+        Vec::new()
+    }
+
+    fn message(&self, phrases: &Phrases<'_>, doubts: &[Doubt]) -> String {
+        let (side, act) = match self.side {
+            Side::Read => ("read", "writing to"),
+            Side::Write => ("write", "reading"),
+        };
+        let is = verb(self.blocked.len(), "is", "are");
+        let since = match self.blocked.as_slice() {
+            [] => String::new(),
+            blocked => format!(", since {} {is} blocked {act} it", phrases.tasks(blocked)),
+        };
+        let holders = phrases.possible_holders(doubts);
+        let holders = holders.map_or_else(String::new, |holders| format!("; it may be held by {holders}"));
+        format!("{} has a {side} end that no fd table shows{since}{holders}", phrases.pipe(self.pipe))
+    }
+
+    fn evidence(&self, _: &Phrases<'_>) -> Vec<Evidence> {
+        Vec::new()
+    }
+
+    fn advice(&self, phrases: &Phrases<'_>, doubts: &[Doubt]) -> String {
+        let may_be =
+            |via: HiddenVia| doubts.iter().any(|doubt| matches!(doubt, Doubt::Holder(holder) if holder.how == via));
+        let in_flight = if may_be(HiddenVia::ScmRights) {
+            "If it is in flight, its receiver has to take it from the socket with recvmsg(2), or to close the socket. "
+        } else {
+            ""
+        };
+        let coverage = &phrases.graph.coverage;
+        let (unread, outside) = (may_be(HiddenVia::Unreadable), may_be(HiddenVia::Outside));
+        let look = if !self.expected {
+            "Run with --probe to see what else is known of the pipe."
+        } else if coverage.outside == Some(ViewLimit::Hidepid) || (unread && !coverage.privileged) {
+            "Run as root, or outside of the container, to see which process holds it."
+        } else if outside {
+            "Run outside of the container to see which process holds it."
+        } else if unread {
+            "The process that could not be read denies access even with full privileges."
+        } else {
+            "Nothing to do if that is intended."
+        };
+        format!("{in_flight}{look}")
+    }
+}
+
+pub(super) fn find(case: &Case<'_>) -> Vec<Judgement> {
+    case.hidden_ends.iter().map(|((pipe, side), blocked)| judgement(case, *pipe, *side, blocked.clone())).collect()
+}
+
+/// Where a process is known to hold the end, it is that one; else any that may hold something unknown.
+fn judgement(case: &Case<'_>, pipe: PipeId, side: Side, blocked: Vec<TaskId>) -> Judgement {
+    let mut holders = case.graph.unlisted(pipe, side);
+    if holders.is_empty() {
+        holders = case.graph.may_hold(pipe, side);
+    }
+    let is_expected = |holder: &PossibleHolder| match holder.how {
+        HiddenVia::Unreadable | HiddenVia::Outside | HiddenVia::Autofs | HiddenVia::IoUring => true,
+        HiddenVia::ScmRights | HiddenVia::Exiting => false,
+    };
+    let expected = holders.iter().any(is_expected);
+    Judgement {
+        tasks: blocked.clone(),
+        pipes: vec![pipe],
+        doubts: holders.into_iter().map(Doubt::Holder).collect(),
+        details: Details::HiddenEnd(HiddenEnd { pipe, side, blocked, expected }),
+    }
+}

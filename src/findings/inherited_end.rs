@@ -1,0 +1,177 @@
+//! `inherited-end`: a process of another session holds an end of a pipe beside the pipeline's own. That is a judgement of how processes
+//! are related, and reported as inferred.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::phrases::{ends_held, lines, verb};
+use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Lasts, Phrases, ReportedBy, Role};
+use crate::judge::dataflow::MarkKind;
+use crate::judge::lineage::{is_pool, is_stdio};
+use crate::model::{Certainty, Doubt, Endpoint, Pid, Pipe, PipeGraph, PipeId, PipeKind, Severity, Side};
+
+pub(super) const ABOUT: About = About {
+    reported_by: ReportedBy::Audit,
+    severities: &[Severity::Warning, Severity::Info],
+    explain: "\
+A session has a reader and a writer of an anonymous pipe, and a process of
+another session holds an end of it, too, without O_CLOEXEC: probably it was
+started by one of them and inherited the end. While it holds a write end, the
+readers do not see EOF though the pipeline has ended; while it holds a read end,
+the writers do not see EPIPE. leaked-write-end reports the same once a process
+is blocked.
+
+Warning if it has a write end and none of its living ancestors is on the pipe.
+Notice (info) if it has a read end only, or is a descendant of a process on the
+pipe, as the command of sudo(8) is: that may be waiting for it. A pipe that all
+of its holders read and write, such as the jobserver of make(1), is not
+reported. It is inferred from sessions and ancestors.
+
+Harmless where a daemon is meant to write into the pipeline for as long as it
+runs, or was given the end by a service manager, as with `systemd-run --pipe`.
+
+What to do: start it with its descriptors elsewhere, as in
+`daemon >/dev/null 2>&1 </dev/null 3>&-`, and open pipes with O_CLOEXEC in
+programs that start others.",
+    summary: Some(["pipe inherited by a process of another session", "pipes inherited by processes of other sessions"]),
+    needs_audit_facts: false,
+    may_pass: false,
+    depends_on_hidden: false,
+    about_sharing: true,
+    evidence_in_chain: false,
+    lasts: Lasts::ByRule,
+};
+
+/// The session of the pipeline, and the ends in others.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct InheritedEnd {
+    /// The pipe.
+    pub pipe: PipeId,
+    /// The session that has a reader and a writer.
+    pub session: u32,
+    /// The ends in other sessions, ordered as ends are; not empty.
+    pub ends: Vec<ForeignEnd>,
+    /// Whether all of their processes descend, or may descend, from one that holds the pipeline's own.
+    pub descend: bool,
+}
+
+/// An end in another session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct ForeignEnd {
+    /// The end.
+    #[serde(flatten)]
+    pub end: Endpoint,
+    /// The session of its process.
+    pub session: u32,
+}
+
+impl InheritedEnd {
+    /// Whether it says no more than `leaked-write-end` about one of these pipes: only write ends, all of which have leaked, then.
+    pub(super) fn is_reported_as_leak(&self, leaked: &BTreeSet<PipeId>) -> bool {
+        leaked.contains(&self.pipe) && self.ends.iter().all(|end| end.end.access.is_on(Side::Write))
+    }
+
+    fn has_write_end(&self) -> bool {
+        self.ends.iter().any(|end| end.end.access.is_on(Side::Write))
+    }
+}
+
+impl Kind for InheritedEnd {
+    fn severity(&self, _: bool) -> Severity {
+        if self.has_write_end() && !self.descend { Severity::Warning } else { Severity::Info }
+    }
+
+    fn certainty(&self, doubted: bool) -> Certainty {
+        if doubted { Certainty::Suspected } else { Certainty::Inferred }
+    }
+
+    fn identity(&self) -> Identity {
+        Identity::Pipe
+    }
+
+    fn marks(&self) -> Vec<(MarkKind, Vec<Pid>)> {
+        Vec::new()
+    }
+
+    fn message(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
+        let pids: BTreeSet<Pid> = self.ends.iter().map(|end| end.end.pid).collect();
+        let without = if self.has_write_end() { "its readers do not see EOF" } else { "its writers do not see EPIPE" };
+        let (holds, until) = (verb(pids.len(), "holds", "hold"), verb(pids.len(), "it closes that", "they close that"));
+        format!(
+            "{} belongs to a pipeline of session {}, and {} of another session {holds} an end of it: {without} until {until}",
+            phrases.pipe(self.pipe),
+            self.session,
+            phrases.processes(pids.iter().copied()),
+        )
+    }
+
+    fn evidence(&self, phrases: &Phrases<'_>) -> Vec<Evidence> {
+        let line = |ends: &[ForeignEnd]| {
+            let ForeignEnd { end, session } = ends.first()?;
+            let held: Vec<Endpoint> = ends.iter().map(|end| end.end).collect();
+            let process = phrases.process(end.pid, None);
+            Some(format!("{process}, of session {session}, holds {}, without O_CLOEXEC", ends_held(&held)))
+        };
+        let by_process = self.ends.chunk_by(|one, other| one.end.pid == other.end.pid);
+        lines(Role::Holder, by_process.filter_map(line))
+    }
+
+    fn advice(&self, _: &Phrases<'_>, _: &[Doubt]) -> String {
+        if self.descend {
+            return "Nothing to do if its ancestor on the pipe waits for it. To prevent: start it with that descriptor closed."
+                .to_owned();
+        }
+        let how = match self.ends.first() {
+            Some(ForeignEnd { end, .. }) if is_stdio(end.fd) => " or redirected".to_owned(),
+            Some(ForeignEnd { end, .. }) => format!(" (in a shell `{}>&-`)", end.fd),
+            None => String::new(),
+        };
+        format!("To prevent: start it with that descriptor closed{how}, or open the pipe with O_CLOEXEC.")
+    }
+}
+
+pub(super) fn find(case: &Case<'_>) -> Vec<Judgement> {
+    case.each_pipe(of_pipe)
+}
+
+fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
+    if pipe.id.kind() != PipeKind::Anonymous {
+        return None;
+    }
+    let [reading, writing] = Side::BOTH.map(|side| sessions(case, pipe, side));
+    // Of several such sessions it cannot be said whose pipeline it is.
+    let mut both = reading.intersection(&writing);
+    let (Some(session), None) = (both.next().copied(), both.next()) else { return None };
+    let own: BTreeSet<Pid> =
+        pipe.ends.iter().map(|end| end.pid).filter(|pid| case.session(*pid) == Some(session)).collect();
+    let foreign = |end: &Endpoint| {
+        let other = case.session(end.pid).filter(|other| *other != session)?;
+        let is_open = end.flags.is_some_and(|flags| !flags.closes_on_exec());
+        is_open.then_some(ForeignEnd { end: *end, session: other })
+    };
+    let ends: Vec<ForeignEnd> = pipe.ends.iter().filter_map(foreign).collect();
+    if ends.is_empty() || is_pool(pipe, pipe.ends.iter().map(|end| end.pid)) {
+        return None;
+    }
+    // With one that does not descend, those that do are reported, too: it takes all of them.
+    let descend = ends.iter().all(|end| may_descend(case.graph, end.end.pid, &own));
+    Some(Judgement {
+        tasks: case.leaders(ends.iter().map(|end| end.end.pid)),
+        details: Details::InheritedEnd(InheritedEnd { pipe: pipe.id, session, ends, descend }),
+        pipes: vec![pipe.id],
+        doubts: Vec::new(),
+    })
+}
+
+/// Whether a process descends from one of those, or may do so: a plain report in a file lacks ancestors that hold no end.
+fn may_descend(graph: &PipeGraph, pid: Pid, own: &BTreeSet<Pid>) -> bool {
+    graph.ancestors(pid).any(|ancestor| own.contains(&ancestor)) || !graph.knows_ancestors(pid)
+}
+
+/// The session from which a PID namespace was entered is 0 inside, and one like any other.
+fn sessions(case: &Case<'_>, pipe: &Pipe, side: Side) -> BTreeSet<u32> {
+    pipe.side(side).filter_map(|end| case.session(end.pid)).collect()
+}

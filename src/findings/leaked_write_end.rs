@@ -1,0 +1,307 @@
+//! `leaked-write-end`: a reader waits for EOF, and the only holders of the write end do not belong to its pipeline.
+//!
+//! That is a judgement of how processes are related, and reported as inferred; as suspected, where the true writer may not be seen.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use super::phrases::{lines, list, verb};
+use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Lasts, Phrases, ReportedBy, Role};
+use crate::judge::dataflow::MarkKind;
+use crate::judge::lineage::{Lineage, Relation, is_pool, is_stdio};
+use crate::model::{
+    AccessMode, AlternativeWake, Certainty, Doubt, Endpoint, Fd, Operation, Pid, Pipe, PipeId, PipeKind, PipeWait,
+    Severity, Side, Task, TaskId, TaskState, Time,
+};
+
+/// Standard input, by which a shell passes a pipe to a program.
+const STDIN: Fd = Fd(0);
+
+pub(super) const ABOUT: About = About {
+    reported_by: ReportedBy::Why,
+    severities: &[Severity::Warning, Severity::Info],
+    explain: "\
+A reader waits for data or EOF, and the only holders of the write end do not
+appear to belong to its pipeline: processes of another session, orphans,
+programs that inherited the end without knowing it, processes that have the FIFO
+open O_RDWR, or the reader itself.
+
+Warning; notice (info) if the reader waits for other things as well, or with a
+timeout. It is inferred from how the processes are related, and suspected where
+a process that could not be seen may hold the write end, too, and may be the
+true writer.
+
+Harmless if the holder will still write.
+
+What to do: kill the holder, or have it close the end. To prevent it, start
+daemons with their output elsewhere and other descriptors closed, and open pipes
+with O_CLOEXEC.",
+    summary: Some([
+        "pipe whose write end is held by unrelated processes only",
+        "pipes whose write end is held by unrelated processes only",
+    ]),
+    needs_audit_facts: false,
+    may_pass: true,
+    depends_on_hidden: true,
+    about_sharing: false,
+    evidence_in_chain: false,
+    lasts: Lasts::WhileBlocked,
+};
+
+/// The readers see EOF only when all holders have closed their write ends.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct LeakedWriteEnd {
+    /// The pipe.
+    pub pipe: PipeId,
+    /// The threads that wait for EOF.
+    pub readers: Vec<TaskId>,
+    /// Every write end, ordered as ends are.
+    pub holders: Vec<LeakedEnd>,
+    /// Whether each of the readers waits for something else as well, or with a timeout.
+    pub may_resume: bool,
+}
+
+/// A write end that keeps the readers from EOF.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct LeakedEnd {
+    /// The end.
+    #[serde(flatten)]
+    pub end: Endpoint,
+    /// Why the process does not belong to the pipeline.
+    pub relation: Relation,
+    /// Whether the process is an ancestor of a reader.
+    pub ancestor_of_reader: bool,
+    /// The session of the process.
+    pub session: Option<u32>,
+    /// An ancestor that has the same end under the same number, so that it was inherited from there.
+    pub inherited_from: Option<Pid>,
+    /// When the process was started.
+    pub started_at: Option<Time>,
+}
+
+impl LeakedWriteEnd {
+    /// The holders other than the readers.
+    pub(super) fn unrelated(&self) -> impl Iterator<Item = Pid> + '_ {
+        let others = self.holders.iter().filter(|end| end.relation != Relation::ReaderItself);
+        others.map(|end| end.end.pid)
+    }
+}
+
+impl Kind for LeakedWriteEnd {
+    fn severity(&self, _: bool) -> Severity {
+        if self.may_resume { Severity::Info } else { Severity::Warning }
+    }
+
+    fn certainty(&self, doubted: bool) -> Certainty {
+        if doubted { Certainty::Suspected } else { Certainty::Inferred }
+    }
+
+    fn identity(&self) -> Identity {
+        Identity::Blocked(self.readers.clone(), None)
+    }
+
+    fn marks(&self) -> Vec<(MarkKind, Vec<Pid>)> {
+        let readers: Vec<Pid> = self.readers.iter().map(|task| task.pid).collect();
+        let mut marks = vec![(MarkKind::LeakedWriteEnd, self.unrelated().collect())];
+        if !self.may_resume {
+            marks.push((MarkKind::NoEndOfFile, readers));
+        }
+        marks
+    }
+
+    fn message(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
+        let readers = phrases.tasks(&self.readers);
+        let no_eof = format!("{readers} will not see EOF on {}", phrases.pipe(self.pipe));
+        let others = self.holders.iter().filter(|end| end.relation != Relation::ReaderItself);
+        let of = |is_read_write: bool| -> BTreeSet<Pid> {
+            let ends = others.clone().filter(|end| (end.relation == Relation::ReadWrite) == is_read_write);
+            ends.map(|end| end.end.pid).collect()
+        };
+        let (read_write, unrelated) = (of(true), of(false));
+        let has_it = verb(read_write.len(), "has it open O_RDWR", "have it open O_RDWR");
+        let has_it = format!("{} {has_it}", phrases.processes(read_write.iter().copied()));
+        if unrelated.is_empty() {
+            return format!("{no_eof}: {has_it}, so that there is always a writer");
+        }
+        let also = if read_write.is_empty() { String::new() } else { format!(", and {has_it}") };
+        format!(
+            "{no_eof}: {}, which {} not appear to belong to the pipeline, still {} a write end{also}",
+            phrases.processes(unrelated.iter().copied()),
+            verb(unrelated.len(), "does", "do"),
+            verb(unrelated.len(), "holds", "hold"),
+        )
+    }
+
+    fn evidence(&self, phrases: &Phrases<'_>) -> Vec<Evidence> {
+        let holders = self.holders.iter().map(|end| {
+            let (relation, doing) = (end.relation(phrases), phrases.process_doing(end.end.pid));
+            format!("{}: {relation}{}; it {doing}", phrases.holds(&end.end), phrases.started(end.started_at))
+        });
+        [phrases.waits(&self.readers), lines(Role::Holder, holders)].concat()
+    }
+
+    fn advice(&self, phrases: &Phrases<'_>, doubts: &[Doubt]) -> String {
+        let is_own = |end: &&LeakedEnd| end.relation == Relation::ReaderItself;
+        let others: Vec<&LeakedEnd> = self.holders.iter().filter(|end| !is_own(end)).collect();
+        let pids: BTreeSet<Pid> = others.iter().map(|end| end.end.pid).collect();
+        let kill = phrases.end_all(&pids.iter().copied().collect::<Vec<_>>());
+        let close = match (pids.len(), others.as_slice()) {
+            (1, ends) => format!("have it close {}", list(fds(ends).map(|fd| format!("fd {fd}")))),
+            _ => "have them close their write ends".to_owned(),
+        };
+        // The process that started the reader is needed for more than this.
+        let is_parent = others.iter().any(|end| end.ancestor_of_reader);
+        let unblock = if is_parent { format!("{close}, or {kill}") } else { format!("{kill}, or {close}") };
+        let more = if doubts.is_empty() { "" } else { "; another write end may remain" };
+        let own = self.holders.iter().find(is_own);
+        let own = own.map_or_else(String::new, |end| {
+            format!(" The reader has to close its own write end, fd {}, as well.", end.end.fd)
+        });
+        format!("To unblock: {unblock}{more}.{own} To prevent: {}.", prevention(&others))
+    }
+}
+
+fn fds(ends: &[&LeakedEnd]) -> impl Iterator<Item = Fd> {
+    ends.iter().map(|end| end.end.fd).collect::<BTreeSet<_>>().into_iter()
+}
+
+/// How to keep these holders from having the end.
+fn prevention(others: &[&LeakedEnd]) -> String {
+    let is = |relation| move |end: &&LeakedEnd| end.relation == relation;
+    if others.iter().all(is(Relation::ReadWrite)) {
+        return "open the FIFO for reading or for writing only".to_owned();
+    }
+    if others.iter().any(is(Relation::Inherited)) {
+        return "open the pipe with O_CLOEXEC, so that other programs do not inherit it".to_owned();
+    }
+    let closed: Vec<String> = fds(others).filter(|fd| !is_stdio(*fd)).map(|fd| format!("{fd}>&-")).collect();
+    if closed.is_empty() {
+        return "start it with its output elsewhere (`>/dev/null 2>&1`)".to_owned();
+    }
+    format!("start it with that descriptor closed (in a shell `{}`), or open the pipe with O_CLOEXEC", closed.join(" "))
+}
+
+impl LeakedEnd {
+    /// Why its process does not belong to the pipeline, and how it came by the end.
+    fn relation(&self, phrases: &Phrases<'_>) -> String {
+        let lineage = Lineage { graph: phrases.graph, groups: phrases.groups };
+        let relation = match self.relation {
+            Relation::ReaderItself => return "the reader itself, which did not close it".to_owned(),
+            Relation::ReadWrite if self.ancestor_of_reader => {
+                return "an ancestor of the reader, which keeps its own O_RDWR end open".to_owned();
+            }
+            Relation::ReadWrite => "so that there is always a writer".to_owned(),
+            Relation::OtherSession => match self.session {
+                Some(session) => format!("in another session ({session})"),
+                None => "in another session".to_owned(),
+            },
+            Relation::Orphan if lineage.is_doubtful_orphan(self.end.pid) => "apparently an orphan".to_owned(),
+            Relation::Orphan => "an orphan, whose parent has exited".to_owned(),
+            Relation::Inherited => "another program, which inherited it by accident".to_owned(),
+        };
+        let may_be_inherited = match self.relation {
+            Relation::OtherSession | Relation::Orphan => self.end.flags.is_some_and(|flags| !flags.closes_on_exec()),
+            Relation::ReaderItself | Relation::ReadWrite | Relation::Inherited => false,
+        };
+        match self.inherited_from {
+            Some(ancestor) => format!("{relation}; inherited from {}", phrases.process(ancestor, None)),
+            None if may_be_inherited => format!("{relation}; probably inherited"),
+            None => relation,
+        }
+    }
+}
+
+pub(super) fn find(case: &Case<'_>) -> Vec<Judgement> {
+    case.each_awaited_pipe(of_pipe)
+}
+
+fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
+    let readers = readers(case, pipe.id);
+    if readers.is_empty() {
+        return None;
+    }
+    let writers: Vec<&Endpoint> = pipe.side(Side::Write).collect();
+    let pids: BTreeSet<Pid> = writers.iter().map(|end| end.pid).collect();
+    if is_pool(pipe, pids.iter().copied().chain(readers.iter().map(|reader| reader.pid))) {
+        return None;
+    }
+    let mut holders = Vec::new();
+    for pid in &pids {
+        let ends: Vec<&Endpoint> = writers.iter().copied().filter(|end| end.pid == *pid).collect();
+        let relation = relation(case, pipe, &readers, *pid, &ends)?;
+        holders.extend(ends.into_iter().map(|end| leaked_end(case, pipe, &readers, end, relation)));
+    }
+    // Its own copy alone is a deadlock.
+    if holders.iter().all(|holder| holder.relation == Relation::ReaderItself) {
+        return None;
+    }
+    // As communicate() with a timeout does, and a server with a socket beside it.
+    let waiting = case.waiting.get(&pipe.id).map_or(&[][..], Vec::as_slice);
+    let may_resume = !waiting
+        .iter()
+        .any(|(task, _)| readers.contains(&task.id) && matches!(task.doing, TaskState::Waits { besides: None, .. }));
+    let mut tasks = readers.clone();
+    tasks.extend(case.leaders(pids.into_iter().filter(|pid| !readers.iter().any(|reader| reader.pid == *pid))));
+    let mut doubts = case.doubts(pipe.id, Side::Write);
+    let judged = holders.iter().filter(|end| !matches!(end.relation, Relation::ReaderItself | Relation::ReadWrite));
+    let parents: BTreeSet<Pid> = judged
+        .flat_map(|end| readers.iter().filter_map(|reader| case.lineage().possible_parent(reader.pid, end.end.pid)))
+        .collect();
+    doubts.extend(parents.into_iter().map(Doubt::Starter));
+    let details = LeakedWriteEnd { pipe: pipe.id, readers, holders, may_resume };
+    Some(Judgement { details: Details::LeakedWriteEnd(details), tasks, pipes: vec![pipe.id], doubts })
+}
+
+/// Why a holder does not belong to the pipeline of any of the readers; none if it does.
+fn relation(case: &Case<'_>, pipe: &Pipe, readers: &[TaskId], holder: Pid, ends: &[&Endpoint]) -> Option<Relation> {
+    let is_write_only = ends.iter().all(|end| end.access == AccessMode::Write);
+    if readers.iter().any(|reader| reader.pid == holder) {
+        // Another thread of it may still write; and a reader that opened a FIFO O_RDWR keeps it open on purpose.
+        let is_alone = case.groups.get(&holder)?.tasks.len() == 1;
+        return (is_write_only && is_alone).then_some(Relation::ReaderItself);
+    }
+    if ends.iter().all(|end| end.access == AccessMode::ReadWrite) {
+        return Some(Relation::ReadWrite);
+    }
+    // A process that opened a FIFO for writing did so by its path.
+    if !is_write_only || pipe.id.kind() == PipeKind::Fifo {
+        return None;
+    }
+    let given = |pid: Pid| pipe.ends.iter().any(|end| (end.pid, end.fd) == (pid, STDIN));
+    let lineage = case.lineage();
+    let reasons: Option<Vec<Relation>> =
+        readers.iter().map(|reader| lineage.unrelated_reason(reader.pid, given(reader.pid), holder, ends)).collect();
+    reasons?.first().copied()
+}
+
+fn leaked_end(case: &Case<'_>, pipe: &Pipe, readers: &[TaskId], end: &Endpoint, relation: Relation) -> LeakedEnd {
+    let lineage = case.lineage();
+    let same_end = |ancestor: &Pid| {
+        pipe.ends.iter().any(|other| (other.pid, other.fd, other.access) == (*ancestor, end.fd, end.access))
+    };
+    LeakedEnd {
+        end: *end,
+        relation,
+        ancestor_of_reader: readers.iter().any(|reader| lineage.is_ancestor(end.pid, reader.pid)),
+        session: case.groups.get(&end.pid).and_then(|group| group.sid),
+        inherited_from: lineage.ancestors(end.pid).find(same_end),
+        started_at: case.graph.processes.get(&end.pid).and_then(|process| process.started_at),
+    }
+}
+
+/// The threads that wait for this pipe to have data or EOF.
+fn readers(case: &Case<'_>, pipe: PipeId) -> Vec<TaskId> {
+    let waiting = case.waiting.get(&pipe).map_or(&[][..], Vec::as_slice);
+    let reads = |(task, wait): &&(&Task, &PipeWait)| {
+        !matches!(task.doing, TaskState::Waits { besides: Some(AlternativeWake::Lock), .. })
+            && wait.access != AccessMode::Write
+            && matches!(wait.operation, Operation::Read | Operation::Poll)
+            && !case.stuck.contains(&task.id)
+    };
+    let mut readers: Vec<TaskId> = waiting.iter().filter(reads).map(|(task, _)| task.id).collect();
+    readers.dedup();
+    readers
+}

@@ -1,0 +1,44 @@
+//! What `no-reader` and `no-writer` share: a side of a pipe that is surely empty.
+
+use super::phrases::lines;
+use super::{About, Case, Details, Evidence, Judgement, Lasts, Phrases, ReportedBy, Role};
+use crate::model::{Doubt, Pipe, PipeId, Severity, Side};
+
+/// Maximum number of doubts in a finding: the same processes may be on that side of every pipe of the machine.
+const MOST_DOUBTS: usize = 4;
+
+pub(super) const fn about(explain: &'static str, summary: [&'static str; 2]) -> About {
+    About {
+        reported_by: ReportedBy::Why,
+        severities: &[Severity::Info],
+        explain,
+        summary: Some(summary),
+        needs_audit_facts: false,
+        may_pass: false,
+        depends_on_hidden: true,
+        about_sharing: false,
+        evidence_in_chain: false,
+        lasts: Lasts::Unchanged,
+    }
+}
+
+/// The pipes that have no process on that side. One with a hidden end is reported as that.
+pub(super) fn find(case: &Case<'_>, side: Side, details: impl Fn(&Case<'_>, &Pipe) -> Details) -> Vec<Judgement> {
+    case.each_pipe(|case, pipe| {
+        let is_hidden = Side::BOTH.iter().any(|side| case.hidden_ends.contains_key(&(pipe.id, *side)));
+        if is_hidden || pipe.ends.is_empty() || !case.graph.lacks(pipe, side) {
+            return None;
+        }
+        Some(Judgement {
+            details: details(case, pipe),
+            tasks: case.leaders(pipe.on(side.other())),
+            pipes: vec![pipe.id],
+            doubts: case.doubts(pipe.id, side).into_iter().take(MOST_DOUBTS).collect::<Vec<Doubt>>(),
+        })
+    })
+}
+
+/// The holders of the other side.
+pub(super) fn evidence(phrases: &Phrases<'_>, pipe: PipeId) -> Vec<Evidence> {
+    lines(Role::Holder, phrases.holder_lines(pipe, |_| None).into_iter())
+}

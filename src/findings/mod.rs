@@ -1,0 +1,522 @@
+//! The registry of findings: what lspipe can report of pipes, one file per code.
+//!
+//! A new code is a file, its `mod` line, and its line in the registry below. From that line it has its word in every output and option,
+//! its `details` in JSON, and its place in `--explain`, in the selections of `why` and `audit`, in metrics, in the graph and in the closing
+//! summary: each asks [`About`] or [`Kind`], which have no default that could be wrong for it. Rules judge an observation and read nothing.
+
+mod blocked_open;
+pub mod confirm;
+mod crosses_containers;
+mod crosses_users;
+mod cycle;
+mod deadlock;
+mod deleted_fifo;
+mod end_hoard;
+mod fifo_exposed;
+mod hidden_end;
+mod inherited_end;
+mod leaked_write_end;
+mod missing_side;
+mod narrow;
+mod no_reader;
+mod no_writer;
+mod phrases;
+mod pipe_pages;
+mod scope;
+mod self_deadlock;
+mod stalled_reader;
+#[cfg(test)]
+mod testing;
+mod unblock;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use crate::judge::Groups;
+use crate::judge::dataflow::MarkKind;
+use crate::judge::deadlock::{self as deadlocks, Deadlock};
+use crate::judge::lineage::{Lineage, is_stdio};
+use crate::judge::waits::{self, ByPipe};
+use crate::model::words::words;
+use crate::model::{Certainty, Doubt, PathName, Pid, Pipe, PipeGraph, PipeId, Severity, Side, TaskId, Tid, Uid, Wait};
+
+pub use self::end_hoard::DEFAULT_MAX_ENDS;
+pub(crate) use self::narrow::narrow;
+pub(crate) use self::phrases::{MOST_LINES, Phrases, pipe_name};
+pub use self::scope::AuditScope;
+
+/// One line per code: variant, module, word. Their order is that of findings of one severity in every output.
+macro_rules! registry {
+    ($($(#[$doc:meta])* $variant:ident: $module:ident = $word:literal,)+) => {
+        words! {
+            /// The name of a finding.
+            pub enum Code {
+                $($(#[$doc])* $variant = $word,)+
+            }
+        }
+
+        impl Code {
+            /// The facts of a code that do not depend on a finding.
+            pub(crate) const fn about(self) -> &'static About {
+                match self {
+                    $(Self::$variant => &$module::ABOUT,)+
+                }
+            }
+
+            fn find(self, case: &Case<'_>) -> Vec<Judgement> {
+                match self {
+                    $(Self::$variant => $module::find(case),)+
+                }
+            }
+        }
+
+        /// The data of a finding, by its code.
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[cfg_attr(test, derive(schemars::JsonSchema))]
+        #[serde(tag = "code")]
+        pub enum Details {
+            $($(#[$doc])* #[serde(rename = $word)] $variant($module::$variant),)+
+        }
+
+        impl Details {
+            /// Its code.
+            #[must_use]
+            pub const fn code(&self) -> Code {
+                match self {
+                    $(Self::$variant(_) => Code::$variant,)+
+                }
+            }
+
+            fn kind(&self) -> &dyn Kind {
+                match self {
+                    $(Self::$variant(details) => details,)+
+                }
+            }
+        }
+    };
+}
+
+registry! {
+    /// Threads of several processes wait for each other.
+    Deadlock: deadlock = "deadlock",
+    /// The threads of one process wait for each other, or a thread for itself.
+    SelfDeadlock: self_deadlock = "self-deadlock",
+    /// A reader does not see EOF, since an unrelated process holds the write end.
+    LeakedWriteEnd: leaked_write_end = "leaked-write-end",
+    /// A writer is blocked on a full pipe, and no reader is about to read.
+    StalledReader: stalled_reader = "stalled-reader",
+    /// A process is blocked in open(2) of a FIFO that no process has open on the other side.
+    BlockedOpen: blocked_open = "blocked-open",
+    /// A pipe has an end that no fd table shows.
+    HiddenEnd: hidden_end = "hidden-end",
+    /// A pipe has writers and no reader.
+    NoReader: no_reader = "no-reader",
+    /// A pipe has readers and no writer.
+    NoWriter: no_writer = "no-writer",
+    /// Other users may open a FIFO that is in use.
+    FifoExposed: fifo_exposed = "fifo-exposed",
+    /// The ends of a pipe are held by different users.
+    CrossesUsers: crosses_users = "crosses-users",
+    /// The ends of a pipe are held in different containers or PID namespaces.
+    CrossesContainers: crosses_containers = "crosses-containers",
+    /// A process of another session holds an end beside the pipeline's own.
+    InheritedEnd: inherited_end = "inherited-end",
+    /// A process or user holds unusually many ends.
+    EndHoard: end_hoard = "end-hoard",
+    /// The pipes of a user are near the limit of their pages.
+    PipePages: pipe_pages = "pipe-pages",
+    /// A FIFO is in use that has been deleted.
+    DeletedFifo: deleted_fifo = "deleted-fifo",
+}
+
+/// Which command reports a code; `audit` reports those of `why`, too.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ReportedBy {
+    Why,
+    Audit,
+}
+
+/// When a finding of one look still stands at a later one, for `--confirm`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lasts {
+    /// If one of its blocked threads still waits, and one of the processes to act on is the same; others may come and go.
+    WhileBlocked,
+    /// If it is about the very same threads, and all that were blocked still wait.
+    Unchanged,
+    /// As far as the rule finds it among the ends that the same processes held at both looks.
+    ByRule,
+}
+
+/// What is so of all findings of a code.
+#[derive(Debug)]
+pub(crate) struct About {
+    pub(crate) reported_by: ReportedBy,
+    /// The severities that such a finding may have, the worst first.
+    pub(crate) severities: &'static [Severity],
+    /// The text of `--explain`, wrapped at 80 columns, without its name and without a newline at its end.
+    pub(crate) explain: &'static str,
+    /// What is counted in the closing summary of `why`, of one and of many; none where each finding is printed.
+    pub(crate) summary: Option<[&'static str; 2]>,
+    /// Whether the rule judges by facts that only an audit collects.
+    pub(crate) needs_audit_facts: bool,
+    /// Whether such a finding may be true for a moment on a healthy machine, so that the second look waits.
+    pub(crate) may_pass: bool,
+    /// Whether it depends on which processes may hold ends that no fd table shows.
+    pub(crate) depends_on_hidden: bool,
+    /// Whether it is about the processes that share a pipe: of no interest for the pipeline that the audit itself writes to.
+    pub(crate) about_sharing: bool,
+    /// Whether a chain of waits shows all of the evidence.
+    pub(crate) evidence_in_chain: bool,
+    pub(crate) lasts: Lasts,
+}
+
+/// What makes two findings of one code and the same pipes the same, whenever they were made.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Identity {
+    /// The threads that are blocked. The path is that of a FIFO that could not be identified.
+    Blocked(Vec<TaskId>, Option<PathName>),
+    /// The pipe alone, whichever processes hold its ends.
+    Pipe,
+    User(Uid),
+    Process(Pid),
+}
+
+impl Identity {
+    /// The threads whose waits the finding is about.
+    pub(crate) fn blocked(&self) -> &[TaskId] {
+        match self {
+            Self::Blocked(tasks, _) => tasks,
+            Self::Pipe | Self::User(_) | Self::Process(_) => &[],
+        }
+    }
+}
+
+/// The part of a finding that is its code's.
+trait Kind {
+    /// How bad it is, where something `doubted` keeps it from being proven and where not.
+    fn severity(&self, doubted: bool) -> Severity;
+
+    fn certainty(&self, doubted: bool) -> Certainty {
+        if doubted { Certainty::Suspected } else { Certainty::Proven }
+    }
+
+    fn identity(&self) -> Identity;
+
+    /// How the graph marks processes because of it.
+    fn marks(&self) -> Vec<(MarkKind, Vec<Pid>)>;
+
+    /// Other threads that are blocked because of it, where the rule looks for those.
+    fn blocked_behind(&self) -> &[TaskId] {
+        &[]
+    }
+
+    /// What is wrong, in a sentence without its full stop.
+    fn message(&self, phrases: &Phrases<'_>, doubts: &[Doubt]) -> String;
+
+    /// The processes in it, a line each.
+    fn evidence(&self, phrases: &Phrases<'_>) -> Vec<Evidence>;
+
+    /// How to unblock it and how to prevent it, in whole sentences.
+    fn advice(&self, phrases: &Phrases<'_>, doubts: &[Doubt]) -> String;
+}
+
+/// A finding without its words: those are for when another look has agreed with it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Judgement {
+    pub(crate) details: Details,
+    pub(crate) tasks: Vec<TaskId>,
+    pub(crate) pipes: Vec<PipeId>,
+    pub(crate) doubts: Vec<Doubt>,
+}
+
+impl Judgement {
+    pub(crate) const fn code(&self) -> Code {
+        self.details.code()
+    }
+
+    pub(crate) fn severity(&self) -> Severity {
+        self.details.kind().severity(!self.doubts.is_empty())
+    }
+
+    #[cfg(test)]
+    pub(crate) fn certainty(&self) -> Certainty {
+        self.details.kind().certainty(!self.doubts.is_empty())
+    }
+
+    fn word(self, phrases: &Phrases<'_>) -> Finding {
+        let kind = self.details.kind();
+        let certainty = kind.certainty(!self.doubts.is_empty());
+        let is_suspected = certainty == Certainty::Suspected;
+        Finding {
+            code: self.code(),
+            severity: self.severity(),
+            certainty,
+            message: kind.message(phrases, &self.doubts),
+            evidence: kind.evidence(phrases),
+            caveat: is_suspected.then(|| phrases.caveat(&self.doubts)),
+            advice: kind.advice(phrases, &self.doubts),
+            tasks: self.tasks,
+            behind: kind.blocked_behind().to_vec(),
+            pipes: self.pipes,
+            doubts: self.doubts,
+            details: Some(self.details),
+        }
+    }
+}
+
+/// A problem, or something worth knowing, as it is reported. In JSON each thread and doubt has the command of its process beside it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Finding"))]
+#[serde(bound(deserialize = "Task: Deserialize<'de>, Reason: Deserialize<'de>"))]
+pub struct Finding<Task = TaskId, Reason = Doubt> {
+    /// What it is.
+    pub code: Code,
+    /// How bad it is.
+    pub severity: Severity,
+    /// How it is known.
+    pub certainty: Certainty,
+    /// What is wrong, for a person.
+    pub message: String,
+    /// What shows it, a line each, for a person.
+    #[serde(default)]
+    pub evidence: Vec<Evidence>,
+    /// Why it is suspected only, for a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub caveat: Option<String>,
+    /// How to unblock it and how to prevent it, for a person.
+    pub advice: String,
+    /// The threads that it is about: those that are blocked first, then those of the processes to act on.
+    #[serde(rename = "processes")]
+    pub tasks: Vec<Task>,
+    /// Other threads that are blocked because of it: of a deadlock only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub behind: Vec<Task>,
+    /// The pipes that it is about, by ID.
+    pub pipes: Vec<PipeId>,
+    /// What keeps it from being proven; of `hidden-end`, which processes may hold the end. Of `no-reader` and `no-writer` the first four:
+    /// those that may hold an end of any pipe are in `hidden` and `unreadable`.
+    pub doubts: Vec<Reason>,
+    /// Its data; null in a report of an older version.
+    #[serde(default)]
+    pub details: Option<Details>,
+}
+
+impl Finding {
+    /// How the graph marks processes because of it.
+    pub(crate) fn marks(&self) -> Vec<(MarkKind, Vec<Pid>)> {
+        self.details.as_ref().map_or_else(Vec::new, |details| details.kind().marks())
+    }
+
+    /// The write ends of its pipe that keep readers from EOF, by process.
+    pub(crate) fn leaks(&self) -> Vec<(PipeId, Pid)> {
+        match &self.details {
+            Some(Details::LeakedWriteEnd(leak)) => leak.unrelated().map(|pid| (leak.pipe, pid)).collect(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// What makes it the same as another. Of a report of an older version: its threads.
+    pub(crate) fn identity(&self) -> Identity {
+        match &self.details {
+            Some(details) => details.kind().identity(),
+            None if self.tasks.is_empty() => Identity::Pipe,
+            None => Identity::Blocked(self.tasks.clone(), None),
+        }
+    }
+}
+
+/// A line that shows a finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Evidence {
+    /// What the line is about.
+    pub role: Role,
+    /// The line.
+    pub text: String,
+}
+
+words! {
+    /// The part that a process has in a finding.
+    pub enum Role {
+        /// A step of a cycle of waits; these stand in its order.
+        Cycle = "circle",
+        /// A process that is blocked because of it.
+        Behind = "behind",
+        /// A thread that waits.
+        Waits = "waits",
+        /// A process that holds an end.
+        Holder = "holder",
+    }
+}
+
+/// All that `why` reports of a machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Diagnosis {
+    /// Every wait for a pipe or a child, ordered by process, thread and descriptor.
+    pub waits: Vec<Wait>,
+    /// The worst first.
+    pub findings: Vec<Finding>,
+}
+
+impl Diagnosis {
+    /// Whether there is an error or a warning.
+    #[must_use]
+    pub fn is_warning(&self) -> bool {
+        self.findings.iter().any(|finding| finding.severity.is_at_least(Severity::Warning))
+    }
+}
+
+/// What one look at a machine shows.
+#[derive(Debug, Clone)]
+pub(crate) struct Judged {
+    pub(crate) waits: Vec<Wait>,
+    /// The worst first.
+    pub(crate) judgements: Vec<Judgement>,
+}
+
+impl Judged {
+    /// Whether something in it may be true for a moment on a healthy machine.
+    pub(crate) fn may_pass(&self) -> bool {
+        self.judgements.iter().any(|judgement| judgement.code().about().may_pass)
+    }
+
+    /// Whether something in it depends on which processes may hold ends that no fd table shows.
+    pub(crate) fn depends_on_hidden(&self) -> bool {
+        self.judgements.iter().any(|judgement| judgement.code().about().depends_on_hidden)
+    }
+
+    /// The findings in words. No user is named in those of `why`.
+    pub(crate) fn word(self, graph: &PipeGraph, groups: &Groups) -> Diagnosis {
+        let phrases = Phrases { graph, groups, users: &crate::model::Users::default() };
+        let findings = self.judgements.into_iter().map(|judgement| judgement.word(&phrases)).collect();
+        Diagnosis { waits: self.waits, findings }
+    }
+}
+
+/// From where on something is unusual.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Thresholds {
+    /// `--max-ends`: how many ends a process may hold.
+    pub max_ends: Option<u64>,
+}
+
+/// What the rules judge by: an observation, and what follows from it for all of them.
+struct Case<'a> {
+    graph: &'a PipeGraph,
+    groups: &'a Groups,
+    max_ends: u64,
+    waits: Vec<Wait>,
+    deadlocks: Vec<Deadlock>,
+    /// The threads that wait for a process in a deadlock: what is wrong with those is reported as that.
+    stuck: BTreeSet<TaskId>,
+    waiting: ByPipe<'a>,
+    hidden_ends: BTreeMap<(PipeId, Side), Vec<TaskId>>,
+}
+
+impl<'a> Case<'a> {
+    fn new(graph: &'a PipeGraph, groups: &'a Groups, thresholds: &Thresholds) -> Self {
+        let waits = waits::waits(graph, groups);
+        let (deadlocks, stuck) = deadlocks::find(graph, groups);
+        let hidden_ends = waits::hidden_ends(graph, groups, &waits);
+        let max_ends = thresholds.max_ends.unwrap_or(DEFAULT_MAX_ENDS);
+        Self { graph, groups, max_ends, waits, deadlocks, stuck, waiting: waits::by_pipe(groups), hidden_ends }
+    }
+
+    /// What the rules of one command find, the worst first.
+    fn find(&self, reported_by: ReportedBy) -> Vec<Judgement> {
+        let codes = Code::ALL.iter().filter(|code| code.about().reported_by == reported_by);
+        let mut judgements: Vec<Judgement> = codes.flat_map(|code| code.find(self)).collect();
+        judgements.sort_by_key(|judgement| (judgement.severity(), judgement.code()));
+        judgements
+    }
+
+    const fn lineage(&self) -> Lineage<'a> {
+        Lineage { graph: self.graph, groups: self.groups }
+    }
+
+    /// The first thread of a process that is alive, as far as threads were looked at.
+    fn leader(&self, pid: Pid) -> TaskId {
+        let first = self.groups.get(&pid).and_then(|group| group.tasks.first());
+        first.map_or(TaskId { pid, tid: Tid(pid.0) }, |task| task.id)
+    }
+
+    /// The first threads of some processes, ascending.
+    fn leaders(&self, pids: impl IntoIterator<Item = Pid>) -> Vec<TaskId> {
+        let pids: BTreeSet<Pid> = pids.into_iter().collect();
+        pids.into_iter().map(|pid| self.leader(pid)).collect()
+    }
+
+    /// Which processes may be on a side of a pipe beside those that are seen there.
+    fn doubts(&self, pipe: PipeId, side: Side) -> Vec<Doubt> {
+        self.graph.unseen(pipe, side).into_iter().map(Doubt::Holder).collect()
+    }
+
+    fn user(&self, pid: Pid) -> Option<Uid> {
+        self.graph.processes.get(&pid)?.uid
+    }
+
+    fn session(&self, pid: Pid) -> Option<u32> {
+        self.graph.processes.get(&pid)?.sid
+    }
+
+    /// What a rule that looks at one pipe at a time finds.
+    fn each_pipe(&self, rule: impl Fn(&Self, &'a Pipe) -> Option<Judgement>) -> Vec<Judgement> {
+        self.graph.pipes.iter().filter_map(|pipe| rule(self, pipe)).collect()
+    }
+
+    /// Likewise, of the pipes that a thread waits for.
+    fn each_awaited_pipe(&self, rule: impl Fn(&Self, &'a Pipe) -> Option<Judgement>) -> Vec<Judgement> {
+        self.waiting.keys().filter_map(|pipe| rule(self, self.graph.pipe(*pipe)?)).collect()
+    }
+}
+
+/// The processes on either side of a pipe, those that are opening it, too.
+fn all_on(pipe: &Pipe) -> BTreeSet<Pid> {
+    Side::BOTH.into_iter().flat_map(|side| pipe.on(side)).collect()
+}
+
+/// What the threads wait for, and what `why` finds. Processes move while they are looked at: only what two looks agree on may be reported
+/// ([`confirm::diagnosis`]), and only of threads that have not moved in between.
+pub(crate) fn diagnose(graph: &PipeGraph, groups: &Groups) -> Judged {
+    let case = Case::new(graph, groups, &Thresholds::default());
+    let judgements = case.find(ReportedBy::Why);
+    Judged { waits: case.waits, judgements }
+}
+
+/// What only an audit finds, the worst first, by the facts of [`Facts::Audit`](crate::observe::proc::Facts::Audit). What is not known is
+/// not claimed.
+pub(crate) fn audit(phrases: &Phrases<'_>, thresholds: &Thresholds) -> Vec<Finding> {
+    let case = Case::new(phrases.graph, phrases.groups, thresholds);
+    case.find(ReportedBy::Audit).into_iter().map(|judgement| judgement.word(phrases)).collect()
+}
+
+/// The findings of `why` and those of an audit as one list, the worst first. An inherited end that leaked is reported once.
+#[must_use]
+pub fn merge(mut of_why: Vec<Finding>, of_audit: Vec<Finding>) -> Vec<Finding> {
+    let leaked: BTreeSet<PipeId> =
+        of_why.iter().filter(|it| it.code == Code::LeakedWriteEnd).flat_map(|it| it.pipes.iter().copied()).collect();
+    let is_leak = |finding: &Finding| match &finding.details {
+        Some(Details::InheritedEnd(inherited)) => inherited.is_reported_as_leak(&leaked),
+        _ => false,
+    };
+    of_why.extend(of_audit.into_iter().filter(|finding| !is_leak(finding)));
+    of_why.sort_by_key(|finding| (finding.severity, finding.code));
+    of_why
+}
+
+/// Removes findings about the pipeline that the audit itself writes to, such as `sudo lspipe audit | less`: pipes that are one of its
+/// standard streams, and of which it and its ancestors alone hold that side.
+pub fn exclude_own_pipeline(findings: &mut Vec<Finding>, graph: &PipeGraph, own: Pid) {
+    let line: BTreeSet<Pid> = std::iter::once(own).chain(graph.ancestors(own)).collect();
+    let is_own = |pipe: &Pipe, side: Side| {
+        pipe.side(side).any(|end| end.pid == own && is_stdio(end.fd)) && pipe.on(side).all(|pid| line.contains(&pid))
+    };
+    findings.retain(|finding| {
+        let mut pipes = finding.pipes.iter().filter_map(|id| graph.pipe(*id));
+        !(finding.code.about().about_sharing && pipes.any(|pipe| Side::BOTH.into_iter().any(|side| is_own(pipe, side))))
+    });
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,59 @@
+//! `no-writer`: a pipe has readers and no writer.
+
+use serde::{Deserialize, Serialize};
+
+use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases, missing_side};
+use crate::judge::dataflow::MarkKind;
+use crate::model::{Doubt, Pid, PipeId, Severity, Side};
+
+pub(super) const ABOUT: About = missing_side::about(
+    "\
+A pipe has readers and no writer: once it is empty, a read returns EOF.
+
+Notice (info). It is proven if --probe asked the kernel, or if every process
+could be read and nothing was found that can hold an end without a descriptor,
+such as a message in flight over a UNIX socket.
+
+Harmless if the reader has not read yet, or never will.
+
+What to do: nothing, unless it should have a writer.",
+    ["pipe without a writer", "pipes without a writer"],
+);
+
+/// The holders of its read ends are the processes of the finding.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct NoWriter {
+    /// The pipe.
+    pub pipe: PipeId,
+}
+
+impl Kind for NoWriter {
+    fn severity(&self, _: bool) -> Severity {
+        Severity::Info
+    }
+
+    fn identity(&self) -> Identity {
+        Identity::Pipe
+    }
+
+    fn marks(&self) -> Vec<(MarkKind, Vec<Pid>)> {
+        Vec::new()
+    }
+
+    fn message(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
+        format!("{} has no writer: once it is empty, a read returns EOF", phrases.pipe(self.pipe))
+    }
+
+    fn evidence(&self, phrases: &Phrases<'_>) -> Vec<Evidence> {
+        missing_side::evidence(phrases, self.pipe)
+    }
+
+    fn advice(&self, _: &Phrases<'_>, _: &[Doubt]) -> String {
+        "Nothing to do, unless it should have a writer.".to_owned()
+    }
+}
+
+pub(super) fn find(case: &Case<'_>) -> Vec<Judgement> {
+    missing_side::find(case, Side::Write, |_, pipe| Details::NoWriter(NoWriter { pipe: pipe.id }))
+}

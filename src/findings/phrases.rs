@@ -1,0 +1,406 @@
+//! The words that all findings share: processes, pipes, users, ages, and what a thread is doing.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use super::{Evidence, Role};
+use crate::escape::escape_name;
+use crate::judge::Groups;
+use crate::model::Users;
+use crate::model::{
+    AccessMode, AlternativeWake, Children, Doubt, Endpoint, Fd, HiddenVia, Operation, Pid, PipeGraph, PipeId, PipeWait,
+    PossibleHolder, Sleep, SleepOn, Task, TaskId, TaskState, Tid, Time, Uid, WaitTarget,
+};
+
+/// Maximum number of names in a sentence; the rest is counted.
+const MOST_NAMED: usize = 4;
+
+/// Maximum number of lines of evidence of one role; the rest is counted.
+pub(crate) const MOST_LINES: usize = 8;
+
+/// What names are taken from.
+#[derive(Clone, Copy)]
+pub(crate) struct Phrases<'a> {
+    pub(crate) graph: &'a PipeGraph,
+    pub(crate) groups: &'a Groups,
+    pub(crate) users: &'a Users,
+}
+
+impl<'a> Phrases<'a> {
+    /// `cat (PID 252)`, with the thread if it is not the first.
+    pub(crate) fn process(&self, pid: Pid, tid: Option<Tid>) -> String {
+        self.named(self.command(pid).unwrap_or_default(), pid, tid)
+    }
+
+    fn named(&self, command: &[u8], pid: Pid, tid: Option<Tid>) -> String {
+        let name = if command.is_empty() { "process".to_owned() } else { escape_name(command) };
+        match tid.filter(|tid| tid.0 != pid.0) {
+            Some(tid) => format!("{name} (PID {pid}, thread {tid})"),
+            None => format!("{name} (PID {pid})"),
+        }
+    }
+
+    pub(crate) fn task_name(&self, task: TaskId) -> String {
+        self.process(task.pid, Some(task.tid))
+    }
+
+    /// The command of a process, wherever it is known from.
+    pub(crate) fn command(&self, pid: Pid) -> Option<&'a [u8]> {
+        let process = self.graph.processes.get(&pid).map(|process| process.command.as_slice());
+        let gap = || self.graph.coverage.gaps.iter().find(|gap| gap.pid == pid).map(|gap| gap.command.as_slice());
+        process.or_else(|| self.groups.get(&pid).map(|group| group.command.as_slice())).or_else(gap)
+    }
+
+    pub(crate) fn task(&self, id: TaskId) -> Option<&'a Task> {
+        self.groups.get(&id.pid)?.task(id)
+    }
+
+    pub(super) fn tasks(&self, tasks: &[TaskId]) -> String {
+        list(tasks.iter().map(|task| self.task_name(*task)))
+    }
+
+    pub(super) fn processes(&self, pids: impl IntoIterator<Item = Pid>) -> String {
+        let pids: BTreeSet<Pid> = pids.into_iter().collect();
+        list(pids.into_iter().map(|pid| self.process(pid, None)))
+    }
+
+    pub(crate) fn pipe(&self, id: PipeId) -> String {
+        pipe_name(self.graph, id)
+    }
+
+    /// `root`, `nobody (user 65534)` or `user 65534`.
+    pub(super) fn user(&self, user: Uid) -> String {
+        match self.users.name(user) {
+            _ if user == Uid(0) => "root".to_owned(),
+            Some(name) => format!("{} (user {user})", escape_name(name.as_bytes())),
+            None => format!("user {user}"),
+        }
+    }
+
+    pub(super) fn users(&self, users: &[Uid]) -> String {
+        list(users.iter().map(|user| self.user(*user)))
+    }
+
+    pub(super) fn user_of(&self, pid: Pid) -> Option<String> {
+        Some(self.user(self.graph.processes.get(&pid)?.uid?))
+    }
+
+    /// What a thread does at a pipe: `is blocked reading pipe:[18913] (fd 0), which is empty`.
+    pub(super) fn at_pipe(&self, wait: &PipeWait) -> String {
+        let (pipe, fd) = self.awaited_pipe(wait);
+        match wait.operation {
+            Operation::Read => format!("is blocked reading {pipe}{fd}, which is empty"),
+            Operation::Write => format!("is blocked writing to {pipe}{fd}, which is full{}", self.filling(wait.pipe)),
+            Operation::Poll => format!("polls {pipe}{fd}{}", for_what(wait.access)),
+            Operation::Open => {
+                let path = wait.path.as_deref().map_or_else(|| "a FIFO".to_owned(), escape_name);
+                format!("is blocked in open(2) of {path}{}", to_do_what(wait.access))
+            }
+        }
+    }
+
+    fn awaited_pipe(&self, wait: &PipeWait) -> (String, String) {
+        let pipe = wait.pipe.map_or_else(|| "a pipe that could not be identified".to_owned(), |pipe| self.pipe(pipe));
+        (pipe, in_parentheses(wait.fd))
+    }
+
+    /// How much is in a pipe, where the kernel was asked.
+    fn filling(&self, pipe: Option<PipeId>) -> String {
+        let probed = pipe.map(|pipe| self.graph.probed(pipe)).unwrap_or_default();
+        match (probed.queued, probed.capacity) {
+            (Some(queued), Some(capacity)) => format!(" ({queued} of {capacity} bytes)"),
+            _ => String::new(),
+        }
+    }
+
+    /// What a thread is doing: `is running`.
+    pub(crate) fn doing(&self, task: &Task) -> String {
+        match &task.doing {
+            TaskState::Runs => "is running".to_owned(),
+            TaskState::Waits { causes, besides } => self.waiting(causes, *besides) + &idle(task.idle),
+            TaskState::Stopped => {
+                format!("is stopped by a signal; {} resumes it", self.resume(task.id.pid))
+            }
+            TaskState::Traced => match self.groups.get(&task.id.pid).and_then(|group| group.tracer) {
+                Some(tracer) => format!("is stopped by its tracer, {}", self.process(tracer, None)),
+                None => "is stopped by its tracer".to_owned(),
+            },
+            TaskState::Frozen => "is frozen by its cgroup".to_owned(),
+            TaskState::Exits => "is blocked while exiting".to_owned(),
+            TaskState::Sleeps(sleep) => self.sleeping(sleep),
+            TaskState::Unknown => "is in a state that could not be read".to_owned(),
+        }
+    }
+
+    /// What a process is doing: what its first thread does, or one that is awake.
+    pub(crate) fn process_doing(&self, pid: Pid) -> String {
+        let is_awake = |task: &&Task| !matches!(task.doing, TaskState::Waits { besides: None, .. });
+        match self.groups.get(&pid).map_or(&[][..], |group| &group.tasks) {
+            [] => "is in a state that could not be read".to_owned(),
+            [task] => self.doing(task),
+            tasks @ [first, ..] => {
+                let task = tasks.iter().find(is_awake).unwrap_or(first);
+                format!("has {} threads, of which {} {}", tasks.len(), task.id.tid, self.doing(task))
+            }
+        }
+    }
+
+    fn waiting(&self, causes: &[WaitTarget], besides: Option<AlternativeWake>) -> String {
+        let polled = causes.iter().filter_map(|cause| match cause {
+            WaitTarget::Pipe(wait) if wait.operation == Operation::Poll => Some(wait),
+            WaitTarget::Pipe(_) | WaitTarget::Children(_) | WaitTarget::Threads => None,
+        });
+        let what = match causes {
+            [WaitTarget::Pipe(wait), ..] if besides == Some(AlternativeWake::Lock) => {
+                let (pipe, fd) = self.awaited_pipe(wait);
+                return format!(
+                    "is waiting for the lock of {pipe}{fd}, which is held by a system call that does not return"
+                );
+            }
+            [WaitTarget::Pipe(wait), ..] if polled.clone().count() < 2 => self.at_pipe(wait),
+            [WaitTarget::Pipe(_), ..] => {
+                let names = polled.filter_map(|wait| Some(self.pipe(wait.pipe?) + &in_parentheses(wait.fd)));
+                format!("polls {}", list(names))
+            }
+            [WaitTarget::Children(Children::One(child)), ..] => {
+                format!("is waiting for its child {} to exit", self.process(*child, None))
+            }
+            [WaitTarget::Children(Children::All), ..] => "is waiting for a child to exit".to_owned(),
+            [WaitTarget::Threads, ..] => "is waiting for another of its own threads".to_owned(),
+            [] => "is waiting".to_owned(),
+        };
+        match besides {
+            None | Some(AlternativeWake::Lock) => what,
+            Some(AlternativeWake::Timeout) => what + ", with a timeout",
+            Some(AlternativeWake::Files) => what + ", and files other than pipes",
+        }
+    }
+
+    fn sleeping(&self, sleep: &Sleep) -> String {
+        let target = match (&sleep.target, sleep.fd) {
+            (Some(target), Some(fd)) => format!(" ({}, fd {fd})", escape_name(target)),
+            _ => String::new(),
+        };
+        match sleep.on {
+            SleepOn::Timer => "is in a timed sleep".to_owned(),
+            SleepOn::Signal => "is waiting for a signal".to_owned(),
+            SleepOn::Files => "polls files other than pipes".to_owned(),
+            SleepOn::SomeFiles => "polls files that could not be identified".to_owned(),
+            SleepOn::Futex => "is waiting for another thread".to_owned(),
+            SleepOn::IoUring => "is waiting for a completion of io_uring".to_owned(),
+            SleepOn::Terminal => format!("is waiting for its terminal{target}"),
+            SleepOn::Socket => format!("is waiting for a socket{target}"),
+            SleepOn::FileInPipe { pipe } => format!(
+                "is blocked in a file system ({}) during a call on {}{}, and holds the lock of the pipe",
+                escape_name(sleep.place.as_bytes()),
+                self.pipe(pipe),
+                in_parentheses(sleep.fd),
+            ),
+            SleepOn::Other if sleep.place.is_empty() || sleep.place == "0" => format!("is blocked{target}"),
+            SleepOn::Other => format!("is blocked in {}{target}", escape_name(sleep.place.as_bytes())),
+        }
+    }
+
+    /// `cat (PID 252) holds a write end (fd 1)`.
+    pub(crate) fn holds(&self, end: &Endpoint) -> String {
+        format!("{} holds {}", self.process(end.pid, end.tid), end_name(end.access, &format!("fd {}", end.fd)))
+    }
+
+    /// The holders of a pipe and the processes that are opening it: a line for each, with what is said of it.
+    pub(super) fn holder_lines(&self, pipe: PipeId, said: impl Fn(Pid) -> Option<String>) -> Vec<String> {
+        let Some(pipe) = self.graph.pipe(pipe) else { return Vec::new() };
+        let name = |name: String, pid: Pid| match said(pid) {
+            Some(said) => format!("{name}, {said},"),
+            None => name,
+        };
+        let held = pipe.ends.chunk_by(|one, other| one.pid == other.pid).filter_map(|ends| {
+            let pid = ends.first()?.pid;
+            Some(format!("{} holds {}", name(self.process(pid, None), pid), ends_held(ends)))
+        });
+        let openers = pipe.openers.iter().map(|opener| {
+            format!("{} is blocked in open(2) of it", name(self.task_name(opener.task), opener.task.pid))
+        });
+        held.chain(openers).collect()
+    }
+
+    /// What each of some threads is doing.
+    pub(super) fn waits(&self, tasks: &[TaskId]) -> Vec<Evidence> {
+        let tasks = tasks.iter().filter_map(|id| self.task(*id));
+        lines(Role::Waits, tasks.map(|task| format!("{} {}", self.task_name(task.id), self.doing(task))))
+    }
+
+    /// `; started 3 min ago`, by the instant of the scan.
+    pub(super) fn started(&self, at: Option<Time>) -> String {
+        let age = at.and_then(|at| self.graph.taken_at.since(at));
+        age.map_or_else(String::new, |age| format!("; started {} ago", self::age(age)))
+    }
+
+    /// What keeps a finding from being proven, in a sentence.
+    pub(super) fn caveat(&self, doubts: &[Doubt]) -> String {
+        let holders = self.possible_holders(doubts);
+        let holders = holders.map(|holders| format!("such an end may also be held by {holders}"));
+        let others = doubts.iter().filter_map(|doubt| match doubt {
+            Doubt::Holder(_) => None,
+            Doubt::Name(pipe) => Some(format!("another process may open {}", self.pipe(*pipe))),
+            Doubt::Handler(pid) => {
+                Some(format!("a signal handler of {} may do what it is waiting for", self.process(*pid, None)))
+            }
+            Doubt::Directories(pipe) => {
+                Some(format!("the directories of {} could not be read, and may deny access", self.pipe(*pipe)))
+            }
+            Doubt::Starter(pid) => Some(format!(
+                "orphans are reparented to {}, which may also have started the holder as a part of the pipeline",
+                self.process(*pid, None)
+            )),
+        });
+        let reasons: Vec<String> = holders.into_iter().chain(others).collect();
+        format!("Not proven: {}.", reasons.join("; "))
+    }
+
+    /// The processes that may hold an end that was not seen; none if none may.
+    pub(super) fn possible_holders(&self, doubts: &[Doubt]) -> Option<String> {
+        let holders = doubts.iter().filter_map(|doubt| match doubt {
+            Doubt::Holder(holder) => Some(self.possible_holder(holder)),
+            Doubt::Name(_) | Doubt::Handler(_) | Doubt::Directories(_) | Doubt::Starter(_) => None,
+        });
+        let holders: Vec<String> = holders.collect();
+        match holders.len() {
+            0 => None,
+            count if count > MOST_NAMED => Some(format!("one of {count} processes that could not be inspected")),
+            _ => Some(holders.join(", or ")),
+        }
+    }
+
+    fn possible_holder(&self, holder: &PossibleHolder) -> String {
+        let command = holder
+            .pid
+            .and_then(|pid| self.command(pid))
+            .or(holder.command.as_ref().map(|command| command.as_slice()))
+            .unwrap_or_default();
+        let name = holder.pid.map_or_else(|| "a process".to_owned(), |pid| self.named(command, pid, None));
+        match holder.how {
+            HiddenVia::ScmRights => {
+                format!("{name}, to which a descriptor is in flight over its socket{}", in_parentheses(holder.fd))
+            }
+            HiddenVia::IoUring => {
+                format!("{name}, which has it registered with its io_uring{}", in_parentheses(holder.fd))
+            }
+            HiddenVia::Exiting => format!("{name}, which is blocked while exiting"),
+            HiddenVia::Unreadable => format!("{name}, which could not be read"),
+            HiddenVia::Autofs => "the kernel, for an autofs mount".to_owned(),
+            HiddenVia::Outside => format!("{name} that is not visible from here"),
+        }
+    }
+}
+
+/// `pipe:[18913]`, or the path of a FIFO.
+pub(crate) fn pipe_name(graph: &PipeGraph, id: PipeId) -> String {
+    let path = graph.pipe(id).and_then(|pipe| pipe.path.as_deref());
+    path.map_or_else(|| id.to_string(), escape_name)
+}
+
+/// The first lines of many, and how many more there are.
+pub(super) fn lines(role: Role, mut lines: impl Iterator<Item = String>) -> Vec<Evidence> {
+    let mut shown: Vec<String> = lines.by_ref().take(MOST_LINES).collect();
+    if let more @ 1.. = lines.count() {
+        shown.push(format!("and {more} more"));
+    }
+    shown.into_iter().map(|text| Evidence { role, text }).collect()
+}
+
+/// `a read end (fd 0)`.
+fn end_name(access: AccessMode, fds: &str) -> String {
+    match access {
+        AccessMode::Read => format!("a read end ({fds})"),
+        AccessMode::Write => format!("a write end ({fds})"),
+        AccessMode::ReadWrite => format!("it open O_RDWR ({fds})"),
+    }
+}
+
+/// `a read end (fd 0) and a write end (fd 1 and fd 2)`, of ends of one process.
+pub(super) fn ends_held(ends: &[Endpoint]) -> String {
+    let of_access = |access: &AccessMode| {
+        let mut fds = ends.iter().filter(|end| end.access == *access).map(|end| format!("fd {}", end.fd)).peekable();
+        fds.peek()?;
+        Some(end_name(*access, &list(fds)))
+    };
+    list(AccessMode::ALL.iter().filter_map(of_access))
+}
+
+pub(super) fn in_parentheses(fd: Option<Fd>) -> String {
+    fd.map_or_else(String::new, |fd| format!(" (fd {fd})"))
+}
+
+const fn for_what(access: AccessMode) -> &'static str {
+    match access {
+        AccessMode::Read => " for data or EOF",
+        AccessMode::Write => " for room to write",
+        AccessMode::ReadWrite => "",
+    }
+}
+
+pub(super) const fn to_do_what(access: AccessMode) -> &'static str {
+    match access {
+        AccessMode::Read => " for reading",
+        AccessMode::Write => " for writing",
+        AccessMode::ReadWrite => "",
+    }
+}
+
+/// `a, b and c`; of many, the first and how many more.
+pub(super) fn list(names: impl Iterator<Item = String>) -> String {
+    let mut names: Vec<String> = names.collect();
+    if names.len() > MOST_NAMED {
+        let more = names.len() - (MOST_NAMED - 1);
+        names.truncate(MOST_NAMED - 1);
+        names.push(format!("{more} more"));
+    }
+    match names.pop() {
+        Some(last) if names.is_empty() => last,
+        Some(last) => format!("{} and {last}", names.join(", ")),
+        None => "an unknown process".to_owned(),
+    }
+}
+
+/// The verb that fits a number of processes.
+pub(super) const fn verb(count: usize, one: &'static str, many: &'static str) -> &'static str {
+    if count == 1 { one } else { many }
+}
+
+/// `, for 8 s`; nothing for less than a second.
+pub(super) fn idle(idle: Option<Duration>) -> String {
+    idle.filter(|idle| idle.as_secs() > 0).map_or_else(String::new, |idle| format!(", for {}", age(idle)))
+}
+
+/// `8 s`, `3 min`, `1 h 17 min` or `3 days`.
+pub(crate) fn age(age: Duration) -> String {
+    let minutes = age.as_secs() / 60;
+    match minutes / 60 {
+        0 if minutes == 0 => format!("{} s", age.as_secs()),
+        0 => format!("{minutes} min"),
+        hours @ 1..48 if minutes.is_multiple_of(60) => format!("{hours} h"),
+        hours @ 1..48 => format!("{hours} h {} min", minutes % 60),
+        hours => format!("{} days", hours / 24),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_as_people_say_them() {
+        for (seconds, expected) in [
+            (0, "0 s"),
+            (59, "59 s"),
+            (60, "1 min"),
+            (3599, "59 min"),
+            (3600, "1 h"),
+            (4620, "1 h 17 min"),
+            (172_799, "47 h 59 min"),
+            (172_800, "2 days"),
+        ] {
+            assert_eq!(age(Duration::from_secs(seconds)), expected);
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! Observations made by hand, for tests of the rules.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::{Case, Code, Finding, Judgement, Phrases, Thresholds};
+use crate::judge::Groups;
+use crate::model::Users;
+use crate::model::{
+    AccessMode, Children, Coverage, Device, Endpoint, Fd, Fingerprint, Hidden, Host, OpenFlags, Operation, Pid, Pipe,
+    PipeGraph, PipeId, PipeLimits, PipeWait, Process, Task, TaskId, TaskState, ThreadGroup, Tid, Time, Uid, WaitTarget,
+};
+
+pub(super) const ID: PipeId = PipeId::Anonymous { inode: 123 };
+pub(super) const FIFO: PipeId = PipeId::Fifo { device: Device { major: 0, minor: 26 }, inode: 7 };
+
+/// A machine without pipes, of which everything was seen.
+pub(super) fn machine(processes: impl IntoIterator<Item = Process>) -> PipeGraph {
+    PipeGraph {
+        host: Host::default(),
+        taken_at: Time::EPOCH,
+        coverage: Coverage {
+            proc_root: "/proc".into(),
+            processes: 9,
+            vanished: 0,
+            gaps: Vec::new(),
+            outside: None,
+            privileged: true,
+            own_pids: true,
+            scanner: None,
+        },
+        pipefs: Some(Device { major: 0, minor: 15 }),
+        parents: BTreeMap::new(),
+        processes: processes.into_iter().map(|process| (process.pid, process)).collect(),
+        pipes: Vec::new(),
+        descriptors: Vec::new(),
+        probed: BTreeMap::new(),
+        hidden: Hidden::default(),
+        limits: PipeLimits::default(),
+        selected: false,
+    }
+}
+
+/// The process that has this PID, of the user of this number, in a session of that.
+pub(super) fn process(pid: u32, uid: u32, sid: u32) -> Process {
+    Process { uid: Some(Uid(uid)), sid: Some(sid), ..Process::unknown(Pid(pid)) }
+}
+
+/// An end without `O_CLOEXEC`.
+pub(super) fn end(pid: u32, fd: u32, access: AccessMode) -> Endpoint {
+    Endpoint { pid: Pid(pid), tid: None, fd: Fd(fd), access, flags: Some(OpenFlags(0)) }
+}
+
+pub(super) fn reads(pid: u32) -> Endpoint {
+    end(pid, 0, AccessMode::Read)
+}
+
+pub(super) fn writes(pid: u32) -> Endpoint {
+    end(pid, 1, AccessMode::Write)
+}
+
+pub(super) fn with(graph: PipeGraph, id: PipeId, ends: &[Endpoint]) -> PipeGraph {
+    with_pipe(graph, Pipe { ends: ends.to_vec(), ..Pipe::unknown(id) })
+}
+
+pub(super) fn with_pipe(mut graph: PipeGraph, pipe: Pipe) -> PipeGraph {
+    graph.pipes.push(pipe);
+    graph.pipes.sort_by_key(|pipe| pipe.id);
+    graph
+}
+
+pub(super) fn task(pid: u32) -> TaskId {
+    TaskId { pid: Pid(pid), tid: Tid(pid) }
+}
+
+/// A process with one thread.
+pub(super) fn group(pid: u32, parent: u32, sid: u32, command: &str, doing: TaskState) -> ThreadGroup {
+    ThreadGroup {
+        pid: Pid(pid),
+        parent: Some(Pid(parent)),
+        pgid: Some(sid),
+        sid: Some(sid),
+        command: command.into(),
+        tracer: None,
+        catches: 0,
+        ignores: 0,
+        blocks: 0,
+        adopts: None,
+        tasks: vec![Task { id: task(pid), doing, idle: None, trace: Fingerprint::default() }],
+    }
+}
+
+/// What a thread does that waits for this, and for nothing else.
+pub(super) fn waits_for(target: WaitTarget) -> TaskState {
+    TaskState::Waits { causes: vec![target], besides: None }
+}
+
+/// What a thread does that is blocked at this end of a pipe.
+pub(super) fn blocked(operation: Operation, pipe: PipeId, end: Endpoint) -> TaskState {
+    let access = if operation == Operation::Write { AccessMode::Write } else { AccessMode::Read };
+    let wait = PipeWait { operation, access, fd: Some(end.fd), pipe: Some(pipe), path: None, deleted: false };
+    waits_for(WaitTarget::Pipe(wait))
+}
+
+/// What a thread does that is blocked in open(2).
+pub(super) fn opening(path: &str, access: AccessMode, pipe: Option<PipeId>, deleted: bool) -> TaskState {
+    let (operation, path) = (Operation::Open, Some(path.into()));
+    waits_for(WaitTarget::Pipe(PipeWait { operation, access, fd: None, pipe, path, deleted }))
+}
+
+pub(super) fn waits_for_child() -> TaskState {
+    waits_for(WaitTarget::Children(Children::All))
+}
+
+/// Processes with their pipes.
+pub(super) struct Scene {
+    pub(super) graph: PipeGraph,
+    pub(super) groups: Groups,
+}
+
+impl Scene {
+    pub(super) fn new(groups: impl IntoIterator<Item = ThreadGroup>, pipes: &[(PipeId, &[Endpoint])]) -> Self {
+        let groups: Groups = groups.into_iter().map(|group| (group.pid, group)).collect();
+        let processes = groups.values().map(|group| Process {
+            ppid: group.parent.map(|pid| pid.0),
+            sid: group.sid,
+            command: group.command.clone(),
+            uid: Some(Uid(7)),
+            ..Process::unknown(group.pid)
+        });
+        let graph = pipes.iter().fold(machine(processes), |graph, (id, ends)| with(graph, *id, ends));
+        Self { graph, groups }
+    }
+
+    /// Sets for how long no thread has run.
+    pub(super) fn idle(mut self, seconds: u64) -> Self {
+        let tasks = self.groups.values_mut().flat_map(|group| &mut group.tasks);
+        tasks.for_each(|task| task.idle = Some(Duration::from_secs(seconds)));
+        self
+    }
+
+    pub(super) fn group(&mut self, pid: u32) -> &mut ThreadGroup {
+        self.groups.get_mut(&Pid(pid)).unwrap()
+    }
+
+    pub(super) fn pipe(&mut self, id: PipeId) -> &mut Pipe {
+        self.graph.pipes.iter_mut().find(|pipe| pipe.id == id).unwrap()
+    }
+
+    /// The only finding of this code, or none.
+    pub(super) fn judge(&self, code: Code) -> Option<Judgement> {
+        let mut found = code.find(&Case::new(&self.graph, &self.groups, &Thresholds::default()));
+        assert!(found.len() < 2, "{found:#?}");
+        let found = found.pop();
+        assert!(found.iter().all(|it| it.code() == code && code.about().severities.contains(&it.severity())));
+        found
+    }
+
+    /// The same in words.
+    pub(super) fn find(&self, code: Code) -> Option<Finding> {
+        let phrases = Phrases { graph: &self.graph, groups: &self.groups, users: &Users::default() };
+        self.judge(code).map(|judgement| judgement.word(&phrases))
+    }
+}

@@ -1,0 +1,139 @@
+//! What the threads wait for, and which processes could end each wait.
+
+use std::collections::BTreeMap;
+
+use super::Groups;
+use crate::model::{
+    AccessMode, AlternativeWake, Attribution, Children, Endpoint, Operation, Pid, PipeGraph, PipeId, PipeWait, Side,
+    Subject, Task, TaskId, TaskState, ThreadGroup, Wait, WaitTarget, Waker,
+};
+
+/// The signal that says that a child has exited, by its bit in `SigCgt`.
+pub(crate) const SIGCHLD: u64 = 1 << 16;
+
+/// Every wait for a pipe or a child, ordered by process, thread and descriptor.
+pub(crate) fn waits(graph: &PipeGraph, groups: &Groups) -> Vec<Wait> {
+    let mut ends_of: BTreeMap<Pid, Vec<(PipeId, &Endpoint)>> = BTreeMap::new();
+    for pipe in &graph.pipes {
+        for end in &pipe.ends {
+            ends_of.entry(end.pid).or_default().push((pipe.id, end));
+        }
+    }
+    let mut waits = Vec::new();
+    for task in groups.values().flat_map(|group| &group.tasks) {
+        for cause in task.doing.causes() {
+            match cause {
+                WaitTarget::Pipe(wait) if wait.pipe.is_none() && wait.operation != Operation::Open => {
+                    let ends = ends_of.get(&task.id.pid).map_or(&[][..], Vec::as_slice);
+                    waits.extend(guesses(graph, task.id, wait, ends));
+                }
+                WaitTarget::Pipe(wait) => waits.push(Wait {
+                    task: task.id,
+                    subject: Subject::Pipe(wait.clone()),
+                    wakers: holders(graph, wait).map(Waker::from).collect(),
+                    certainty: Attribution::Seen,
+                }),
+                WaitTarget::Children(children) => waits.push(Wait {
+                    task: task.id,
+                    subject: Subject::Child,
+                    wakers: awaited_children(*children, task.id.pid, groups)
+                        .map(|pid| Waker { pid, tid: None, fd: None })
+                        .collect(),
+                    certainty: Attribution::Seen,
+                }),
+                WaitTarget::Threads => {}
+            }
+        }
+    }
+    // Several that come from one place in the kernel are in the order of their pipes.
+    waits.sort_by_key(|wait| (wait.task, wait.fd()));
+    waits
+}
+
+/// The threads that wait for each pipe that could be identified, by process and thread.
+pub(crate) type ByPipe<'a> = BTreeMap<PipeId, Vec<(&'a Task, &'a PipeWait)>>;
+
+pub(crate) fn by_pipe(groups: &Groups) -> ByPipe<'_> {
+    let mut waiting = ByPipe::new();
+    for task in groups.values().flat_map(|group| &group.tasks) {
+        for wait in task.doing.pipe_waits() {
+            if let Some(pipe) = wait.pipe {
+                waiting.entry(pipe).or_default().push((task, wait));
+            }
+        }
+    }
+    waiting
+}
+
+/// The ends whose holders could end a wait for a pipe: those on the other side.
+pub(crate) fn holders<'a>(graph: &'a PipeGraph, wait: &PipeWait) -> impl Iterator<Item = &'a Endpoint> + use<'a> {
+    let pipe = wait.pipe.filter(|_| wait.operation != Operation::Open).and_then(|id| graph.pipe(id));
+    let sides: Vec<_> = wait.awaited().collect();
+    let ends = pipe.map_or(&[][..], |pipe| &pipe.ends);
+    ends.iter().filter(move |end| sides.iter().any(|side| end.access.is_on(*side)))
+}
+
+/// The children that a wait(2) of a process is for.
+pub(crate) fn awaited_children(children: Children, parent: Pid, groups: &Groups) -> impl Iterator<Item = Pid> {
+    let is_meant = move |pid: Pid| matches!(children, Children::All) || children == Children::One(pid);
+    let own = groups.values().filter(move |group| group.parent == Some(parent) && is_meant(group.pid));
+    own.map(|group| group.pid)
+}
+
+/// The children whose exit a process is told of by SIGCHLD, whatever it waits for: make(1) waits for a token or for a child at once.
+pub(crate) fn sigchld_children(group: &ThreadGroup, groups: &Groups) -> impl Iterator<Item = Pid> {
+    let catches = group.catches & SIGCHLD != 0;
+    awaited_children(Children::All, group.pid, groups).filter(move |_| catches)
+}
+
+/// The sides with an end that no fd table shows, each with the threads that would not be blocked without it: with no process on the other
+/// side read(2) would have returned EOF, and write(2) failed with EPIPE (`anon_pipe_read` and `anon_pipe_write` in fs/pipe.c). No thread
+/// where only the kernel said so.
+pub(crate) fn hidden_ends(graph: &PipeGraph, groups: &Groups, waits: &[Wait]) -> BTreeMap<(PipeId, Side), Vec<TaskId>> {
+    let mut hidden: BTreeMap<(PipeId, Side), Vec<TaskId>> = BTreeMap::new();
+    for wait in waits.iter().filter(|wait| wait.certainty == Attribution::Seen && wait.wakers.is_empty()) {
+        let Subject::Pipe(PipeWait { operation: Operation::Read | Operation::Write, pipe: Some(pipe), access, .. }) =
+            wait.subject
+        else {
+            continue;
+        };
+        // A thread that waits for the lock has not seen the other side yet.
+        if !is_locked_out(groups, wait.task) {
+            let side = if access.is_on(Side::Read) { Side::Write } else { Side::Read };
+            hidden.entry((pipe, side)).or_default().push(wait.task);
+        }
+    }
+    for pipe in &graph.pipes {
+        for side in Side::BOTH {
+            if graph.hides(pipe, side) == Some(true) {
+                hidden.entry((pipe.id, side)).or_default();
+            }
+        }
+    }
+    hidden
+}
+
+fn is_locked_out(groups: &Groups, task: TaskId) -> bool {
+    let doing = groups.get(&task.pid).and_then(|group| group.task(task)).map(|task| &task.doing);
+    matches!(doing, Some(TaskState::Waits { besides: Some(AlternativeWake::Lock), .. }))
+}
+
+/// Where only the place in the kernel is known: a wait for each of the pipes that it could be for.
+fn guesses(graph: &PipeGraph, task: TaskId, wait: &PipeWait, ends: &[(PipeId, &Endpoint)]) -> Vec<Wait> {
+    let fits = |end: &Endpoint| {
+        // The table of another thread is not the one that it uses.
+        end.tid.is_none_or(|tid| tid == task.tid) && (end.access == wait.access || end.access == AccessMode::ReadWrite)
+    };
+    let fitting: Vec<_> = ends.iter().filter(|(_, end)| fits(end)).collect();
+    let mut pipes: Vec<PipeId> = fitting.iter().map(|(pipe, _)| *pipe).collect();
+    pipes.dedup();
+    let certainty = if pipes.len() == 1 { Attribution::Inferred } else { Attribution::Candidate };
+    let guess = |pipe: PipeId| {
+        let mut fds = fitting.iter().filter(|(other, _)| *other == pipe).map(|(_, end)| end.fd);
+        let fd = fds.next().filter(|_| fds.next().is_none());
+        let wait = PipeWait { pipe: Some(pipe), fd, ..wait.clone() };
+        let wakers = holders(graph, &wait).map(Waker::from).collect();
+        Wait { task, subject: Subject::Pipe(wait), wakers, certainty }
+    };
+    pipes.into_iter().map(guess).collect()
+}

@@ -1,0 +1,139 @@
+//! The chain of waits of a process or on a pipe, drawn as a tree: each process waits for those below it, down to one that is awake.
+
+use std::collections::BTreeSet;
+
+use super::{Asked, Told, WrappedLine};
+use crate::findings::{MOST_LINES, Phrases};
+use crate::model::{Pid, Pipe, PipeId, Side, Task, Wait, Waker};
+
+/// Maximum number of steps of a chain.
+const MOST_STEPS: usize = 24;
+
+pub(super) struct Chain<'a> {
+    phrases: Phrases<'a>,
+    told: &'a Told<'a>,
+    /// The processes whose waits are drawn already.
+    drawn: BTreeSet<Pid>,
+    lines: Vec<WrappedLine>,
+}
+
+impl<'a> Chain<'a> {
+    /// A tree for each process or pipe that was asked about.
+    pub(super) fn of_all(phrases: Phrases<'a>, told: &'a Told<'a>) -> Vec<Vec<WrappedLine>> {
+        let draw = |root: &dyn Fn(&mut Self)| {
+            let mut chain = Self { phrases, told, drawn: BTreeSet::new(), lines: Vec::new() };
+            root(&mut chain);
+            chain.lines
+        };
+        match told.asked {
+            Asked::Everything => Vec::new(),
+            Asked::Processes(pids) => {
+                let known = pids.iter().filter(|pid| told.groups.contains_key(pid));
+                known.map(|pid| draw(&|chain| chain.process(*pid))).collect()
+            }
+            Asked::Pipes(pipes) => {
+                let known = pipes.iter().filter_map(|pipe| phrases.graph.pipe(*pipe));
+                known.map(|pipe| draw(&|chain| chain.pipe(pipe))).collect()
+            }
+        }
+    }
+
+    fn line(&mut self, text: impl Into<String>) {
+        self.lines.push(WrappedLine::new("", "  ", text));
+    }
+
+    /// A process with all that its threads wait for.
+    fn process(&mut self, pid: Pid) {
+        self.drawn.insert(pid);
+        let (phrases, told) = (self.phrases, self.told);
+        let tasks = told.groups.get(&pid).map_or(&[][..], |group| &group.tasks);
+        if tasks.is_empty() {
+            return self.line(format!("{} has no thread that could be read", phrases.process(pid, None)));
+        }
+        let waits = |task: &&Task| told.diagnosis.waits.iter().any(|wait| wait.task == task.id);
+        let waiting: Vec<&Task> = tasks.iter().filter(waits).collect();
+        if waiting.is_empty() {
+            return self.line(format!("{} {}", phrases.process(pid, None), phrases.process_doing(pid)));
+        }
+        for task in waiting.iter().take(MOST_LINES) {
+            self.line(format!("{} {}", phrases.task_name(task.id), phrases.doing(task)));
+            let wakers = self.wakers(|wait| wait.task == task.id);
+            self.below(&wakers, "", 0);
+        }
+        if let Some(more @ 1..) = waiting.len().checked_sub(MOST_LINES) {
+            self.line(format!("and {more} more of its threads, which are waiting too"));
+        }
+        match tasks.len() - waiting.len() {
+            0 => {}
+            1 => self.line("its other thread is not waiting for a pipe or a child"),
+            others => self.line(format!("{others} more threads are not waiting for a pipe or a child")),
+        }
+    }
+
+    /// A pipe with all that hold an end of it, and what they do.
+    fn pipe(&mut self, pipe: &Pipe) {
+        let phrases = self.phrases;
+        let name = phrases.pipe(pipe.id);
+        for side in Side::BOTH {
+            let opens = match side {
+                Side::Read => "is opening it for reading",
+                Side::Write => "is opening it for writing",
+            };
+            let ends: Vec<_> = pipe.side(side).collect();
+            let openers: Vec<_> = pipe.openers.iter().filter(|opener| opener.access.is_on(side)).collect();
+            let mut lines = Vec::new();
+            if ends.is_empty() && openers.is_empty() {
+                let may_hide = phrases.graph.coverage.may_hide(pipe.id.kind(), side);
+                lines.push(if may_hide { "none was seen".to_owned() } else { "none".to_owned() });
+            }
+            lines.extend(ends.iter().take(MOST_LINES).map(|end| {
+                let (process, doing) = (phrases.process(end.pid, end.tid), phrases.process_doing(end.pid));
+                format!("{process} (fd {}): it {doing}", end.fd)
+            }));
+            let more = ends.len().checked_sub(MOST_LINES).filter(|more| *more > 0);
+            lines.extend(more.map(|more| format!("{more} more")));
+            lines.extend(openers.iter().map(|opener| format!("{} {opens}", phrases.task_name(opener.task))));
+            for line in lines {
+                self.line(format!("{name}, {}: {line}", side.holder()));
+            }
+        }
+    }
+
+    fn wakers(&self, of: impl Fn(&Wait) -> bool) -> Vec<(Waker, Option<PipeId>)> {
+        let waits = self.told.diagnosis.waits.iter().filter(|wait| of(wait));
+        waits.flat_map(|wait| wait.wakers.iter().map(|waker| (*waker, wait.pipe()))).collect()
+    }
+
+    /// The processes that could end a wait, each with what it waits for itself.
+    fn below(&mut self, wakers: &[(Waker, Option<PipeId>)], indent: &str, steps: usize) {
+        let phrases = self.phrases;
+        let last = |text: String| WrappedLine::new(format!("{indent}└─ "), format!("{indent}   "), text);
+        if steps == MOST_STEPS && !wakers.is_empty() {
+            return self.lines.push(last("and so on".to_owned()));
+        }
+        let shown = wakers.len().min(MOST_LINES);
+        for (index, (waker, pipe)) in wakers.iter().take(shown).enumerate() {
+            let (branch, below) = if index + 1 == wakers.len() { ("└─ ", "   ") } else { ("├─ ", "│  ") };
+            let below = format!("{indent}{below}");
+            let end = pipe.and_then(|pipe| phrases.graph.pipe(pipe)).and_then(|pipe| {
+                pipe.ends.iter().find(|end| (end.pid, end.tid, Some(end.fd)) == (waker.pid, waker.tid, waker.fd))
+            });
+            let process = end.map_or_else(|| phrases.process(waker.pid, waker.tid), |end| phrases.holds(end));
+            let is_new = self.drawn.insert(waker.pid);
+            let doing = match (is_new, end) {
+                (true, Some(_)) => format!(": it {}", phrases.process_doing(waker.pid)),
+                (true, None) => format!(" {}", phrases.process_doing(waker.pid)),
+                (false, _) => ": see above".to_owned(),
+            };
+            let text = format!("{process}{doing}");
+            self.lines.push(WrappedLine::new(format!("{indent}{branch}"), below.clone(), text));
+            if is_new {
+                let next = self.wakers(|wait| wait.task.pid == waker.pid);
+                self.below(&next, &below, steps + 1);
+            }
+        }
+        if wakers.len() > shown {
+            self.lines.push(last(format!("and {} more", wakers.len() - shown)));
+        }
+    }
+}
