@@ -11,7 +11,7 @@ use crate::model::{Endpoint, Fd, Pid, Pipe, PipeGraph, PipeId, Process, Tid};
 
 words! {
     /// What became of something.
-    pub enum Change {
+    pub(crate) enum Change {
         /// It is new.
         Came = "came",
         /// It is no longer there.
@@ -23,7 +23,7 @@ words! {
 
 /// All that changed.
 #[derive(Debug)]
-pub struct Difference {
+pub(crate) struct Difference {
     /// Whether both are of one boot of one machine, as far as they say. If not, all pipes of the one went, and all of the other came.
     pub same_boot: bool,
     /// The pipes, by ID; one that went before one that came with the same ID.
@@ -32,7 +32,7 @@ pub struct Difference {
 
 /// A pipe that is not as it was.
 #[derive(Debug, PartialEq, Eq)]
-pub struct PipeChange {
+pub(crate) struct PipeChange {
     /// What became of it.
     pub change: Change,
     /// Whether that is certain: not if one of the reports may not show all that there was.
@@ -45,7 +45,7 @@ pub struct PipeChange {
 
 /// An end that is not as it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct EndChange {
+pub(crate) struct EndChange {
     /// What became of it.
     pub change: Change,
     /// Whether that is certain: not if the report that lacks it could not read its process, or was saved with a selection and lacks its
@@ -60,7 +60,7 @@ pub struct EndChange {
 /// How many came, went, and changed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Count {
+pub(crate) struct Count {
     /// How many came.
     pub came: usize,
     /// How many went.
@@ -88,20 +88,20 @@ impl Count {
 impl Difference {
     /// How many pipes.
     #[must_use]
-    pub fn pipes(&self) -> Count {
+    pub(crate) fn pipes(&self) -> Count {
         Count::of(self.pipes.iter().map(|pipe| (pipe.change, pipe.certain)))
     }
 
     /// How many ends, those of pipes that came or went included.
     #[must_use]
-    pub fn ends(&self) -> Count {
+    pub(crate) fn ends(&self) -> Count {
         Count::of(self.pipes.iter().flat_map(|pipe| &pipe.ends).map(|end| (end.change, end.certain)))
     }
 }
 
 /// Compares two reports. FIFOs that are only being opened have no end yet, and are left out.
 #[must_use]
-pub fn diff(old: &PipeGraph, new: &PipeGraph) -> Difference {
+pub(crate) fn diff(old: &PipeGraph, new: &PipeGraph) -> Difference {
     let same_boot = is_same_boot(old, new);
     let both = Both { old, new };
     let mut pipes = Vec::new();

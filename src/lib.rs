@@ -1,38 +1,50 @@
-//! Which pipes and FIFOs there are on a Linux machine, which processes are on each end, what blocks on them, and what else is wrong.
+//! Which pipes and FIFOs exist on a Linux machine, which processes are on each end, what is blocked on them, and what is wrong.
 //!
-//! Data flows one way:
+//! [`report()`] answers a question, and is the way to a claim that is true: it looks twice and keeps what did not move in between. The
+//! command is in [`command`].
 //!
 //! ```text
-//! argv ─ cli ─▶ Request ─▶ scan ─▶ Snapshot ─▶ join ─▶ PipeGraph ─▶ why, audit ─▶ Diagnosis ─▶ select ─▶ render ─▶ bytes
-//!                      │    └─▶ what threads are doing ──────────────┘                    probe ─┘
-//!                      └─▶ saved (a report in a file) ──▶ PipeGraph, Diagnosis ─▶ …
+//! argv ─ cli ─▶ Options ─▶ observe ─▶ Observation ─▶ findings ─▶ Diagnosis ─▶ select ─▶ render ─▶ bytes
+//!                            ▲  │                                     ▲ │
+//!        walk of /proc, probe ┘                            saved report ┘ └─▶ diff, baseline
 //! ```
 //!
-//! [`observe::proc`] looks at a proc root and drops nothing silently, [`observe::join`] makes pipes of ends, [`findings`] judges what threads wait for if that
-//! was asked, [`audit`] judges the rest of it, [`select`] keeps whole pipes, [`observe::probe`] asks the kernel about those if that was asked for,
-//! [`judge::dataflow`] tells how data flow if that is to be drawn, and [`render`] draws what is left. [`report_file`] stands in the place of the scan and
-//! its judges where a saved report is to answer, and [`diff`](mod@diff) compares two. [`run()`] is their order. All words are in [`model`].
+//! `observe` looks at a proc root and drops nothing silently, `judge` says what follows from that, `findings` what is wrong, `select` keeps whole
+//! pipes, `judge::dataflow` says how data flow, and `render` writes what is left. `report_file` stands in for `observe` and its judges
+//! where a saved report answers, and `diff` compares two. `run` is the order of these steps. The types of all of them are in [`model`].
 
-pub mod baseline;
-pub mod cli;
-pub mod diff;
-pub mod error;
+mod baseline;
+mod cli;
+mod diff;
 mod escape;
 mod files;
-pub mod findings;
-pub mod generate;
-pub mod judge;
+mod findings;
+mod generate;
+mod judge;
 pub mod model;
-mod notes;
-pub mod observe;
-pub mod options;
-pub mod render;
+mod note;
+mod observe;
+mod options;
+mod privilege;
+mod render;
 mod report;
-pub mod report_file;
+mod report_file;
 mod run;
-pub mod select;
+mod select;
 mod sys;
-pub mod users;
+mod users;
 
-pub use run::{Exit, compare, run};
-pub use sys::die_of_sigpipe;
+pub use note::{Cure, Note};
+pub use options::{Options, PipeName, Question, Source, Wanted};
+pub use run::{Answer, Error, Exit, report};
+
+/// What the `lspipe` program is made of: its command line, and the writing of reports.
+pub mod command {
+    pub use crate::cli::{Cli, Generate};
+    pub use crate::generate::{explain, generate, list_columns};
+    pub use crate::observe::probe::{own_helper, serve_if_asked};
+    pub use crate::options::{Color, Request};
+    pub use crate::render::Style;
+    pub use crate::run::{compare, run};
+    pub use crate::sys::die_of_sigpipe;
+}

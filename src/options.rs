@@ -53,6 +53,24 @@ pub struct Options {
     pub probe: bool,
 }
 
+impl Options {
+    /// A question about this machine, with all facts, for a caller that writes no report.
+    #[must_use]
+    pub fn new(question: Question) -> Self {
+        Self {
+            source: Source::Proc("/proc".into()),
+            question,
+            format: Format::Json,
+            color: Color::Never,
+            repeat: None,
+            numeric_uid: true,
+            quiet: true,
+            require_complete: false,
+            probe: false,
+        }
+    }
+}
+
 /// Where the facts come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Source {

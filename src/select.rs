@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use regex_lite::Regex;
 
 use crate::judge::processes::{NO_THREADS, Processes};
-use crate::model::{Pid, Pipe, PipeGraph, PipeId, PipeKind, Process, Side, Uid};
+use crate::model::{Gap, Pid, Pipe, PipeGraph, PipeId, PipeKind, Process, Side, Uid, UnreadablePart};
 
 /// The longest command name that the kernel keeps (`TASK_COMM_LEN` less its NUL).
 const COMMAND_LENGTH: usize = 15;
@@ -30,7 +30,7 @@ impl CommandPattern {
 
 /// Which pipe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PipeMatch {
+pub(crate) enum PipeMatch {
     /// The one of that ID.
     Id(PipeId),
     /// Any of that inode number, whatever its device.
@@ -49,7 +49,7 @@ impl PipeMatch {
 
 /// A selection. Its parts narrow, the values of each part widen; an empty part selects everything.
 #[derive(Debug, Clone, Default)]
-pub struct Selection {
+pub(crate) struct Selection {
     /// Pipes with an end held by one of these processes.
     pub pids: Vec<Pid>,
     /// Whether `pids` means their descendants too.
@@ -71,7 +71,7 @@ pub struct Selection {
 impl Selection {
     /// Whether it selects everything.
     #[must_use]
-    pub fn is_everything(&self) -> bool {
+    pub(crate) fn is_everything(&self) -> bool {
         self.pids.is_empty() && !self.narrows_beyond_pids()
     }
 
@@ -90,14 +90,64 @@ impl Selection {
         !self.selects_any_holder()
     }
 
+    /// Whether one of its pipes may be a FIFO.
+    pub(crate) fn may_name_fifo(&self) -> bool {
+        self.pipes.iter().any(|pipe| matches!(pipe, PipeMatch::Id(PipeId::Fifo { .. }) | PipeMatch::Inode(_)))
+    }
+
+    /// What it names and the report cannot show.
+    pub(crate) fn unmatched<'a>(&self, graph: &'a PipeGraph) -> Unmatched<'a> {
+        let is_table = |gap: &Gap| matches!(gap.what, UnreadablePart::FdTable | UnreadablePart::FdLinks);
+        let is_there = |wanted: &PipeMatch| graph.pipes.iter().any(|pipe| wanted.matches(pipe.id));
+        let missing = self.pids.iter().filter(|pid| !graph.parents.contains_key(pid));
+        let unreadable = graph.coverage.gaps.iter().filter(|gap| is_table(gap) && self.pids.contains(&gap.pid));
+        let pipes = self.pipes.iter().enumerate().filter(|(_, wanted)| !is_there(wanted));
+        Unmatched {
+            pids: missing.copied().collect(),
+            unreadable: unreadable.collect(),
+            pipes: pipes.map(|(place, _)| place).collect(),
+        }
+    }
+
     fn selects_any_holder(&self) -> bool {
         self.pids.is_empty() && self.commands.is_empty() && self.users.is_empty()
     }
 }
 
+/// What a selection names and a report cannot show.
+pub(crate) struct Unmatched<'a> {
+    /// The processes that do not exist.
+    pub(crate) pids: Vec<Pid>,
+    /// The processes whose fd table could not be read.
+    pub(crate) unreadable: Vec<&'a Gap>,
+    /// The pipes that no process is known to have open, by their places in [`Selection::pipes`].
+    pub(crate) pipes: Vec<usize>,
+}
+
+impl Unmatched<'_> {
+    /// What makes it misleading to say that nothing is wrong: no process that was named exists, or no pipe, or the tables of those that
+    /// exist cannot be read and none of them `is_waiting`. The place of the first such fact among all, in the order of the fields.
+    pub(crate) fn obstacle(&self, selection: &Selection, is_waiting: bool) -> Option<usize> {
+        let Self { pids, unreadable, pipes } = self;
+        if !pids.is_empty() && pids.len() == selection.pids.len() {
+            Some(0)
+        } else if !pipes.is_empty() && pipes.len() == selection.pipes.len() {
+            Some(pids.len() + unreadable.len())
+        } else if !unreadable.is_empty() && !is_waiting {
+            Some(pids.len())
+        } else {
+            None
+        }
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.pids.is_empty() && self.unreadable.is_empty() && self.pipes.is_empty()
+    }
+}
+
 /// The processes that a selection names by ID, command or user; none where it names none.
 #[must_use]
-pub fn selected_processes(graph: &PipeGraph, selection: &Selection) -> BTreeSet<Pid> {
+pub(crate) fn selected_processes(graph: &PipeGraph, selection: &Selection) -> BTreeSet<Pid> {
     let Selection { pids, commands, users, .. } = selection;
     let family = family(graph, selection);
     if commands.is_empty() && users.is_empty() {
@@ -113,14 +163,14 @@ pub fn selected_processes(graph: &PipeGraph, selection: &Selection) -> BTreeSet<
 
 /// Keeps the selected pipes, and the processes that hold an end of one of them.
 #[must_use]
-pub fn select(graph: PipeGraph, selection: &Selection) -> PipeGraph {
+pub(crate) fn select(graph: PipeGraph, selection: &Selection) -> PipeGraph {
     let pipes = selected(&graph, selection).map(|pipe| pipe.id).collect();
     keep(graph, &pipes)
 }
 
 /// Keeps these pipes, and the processes that hold an end of one of them.
 #[must_use]
-pub fn keep(mut graph: PipeGraph, pipes: &BTreeSet<PipeId>) -> PipeGraph {
+pub(crate) fn keep(mut graph: PipeGraph, pipes: &BTreeSet<PipeId>) -> PipeGraph {
     graph.selected |= graph.pipes.len() > pipes.len();
     graph.pipes.retain(|pipe| pipes.contains(&pipe.id));
     let holders = holders(&graph.pipes);
@@ -129,7 +179,7 @@ pub fn keep(mut graph: PipeGraph, pipes: &BTreeSet<PipeId>) -> PipeGraph {
 }
 
 /// The pipes that [`select`] would keep.
-pub fn selected<'a>(graph: &'a PipeGraph, selection: &'a Selection) -> impl Iterator<Item = &'a Pipe> {
+pub(crate) fn selected<'a>(graph: &'a PipeGraph, selection: &'a Selection) -> impl Iterator<Item = &'a Pipe> {
     let pids = family(graph, selection);
     graph.pipes.iter().filter(move |pipe| keeps(selection, &pids, pipe, &graph.processes))
 }
@@ -145,7 +195,7 @@ fn family(graph: &PipeGraph, selection: &Selection) -> BTreeSet<Pid> {
 
 /// Keeps the whole fd tables that were read, the pipes in them, and the processes of both.
 #[must_use]
-pub fn select_tables(mut graph: PipeGraph) -> PipeGraph {
+pub(crate) fn select_tables(mut graph: PipeGraph) -> PipeGraph {
     let wanted: BTreeSet<PipeId> = graph.descriptors.iter().filter_map(|descriptor| descriptor.pipe).collect();
     graph.selected |= graph.pipes.iter().any(|pipe| !wanted.contains(&pipe.id));
     graph.pipes.retain(|pipe| wanted.contains(&pipe.id));

@@ -3,14 +3,36 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Code, Finding, Identity, Judged, Judgement, Lasts, Phrases, Thresholds};
+use super::{Code, Diagnosis, Finding, Identity, Judged, Judgement, Lasts, Phrases, Thresholds, diagnose};
 use crate::judge::Groups;
+use crate::model::Users;
 use crate::model::{AlternativeWake, Pid, PipeGraph, PipeId, Task, TaskId, TaskState, ThreadGroup, Tid};
-use crate::users::Users;
+use crate::observe::{FollowUp, Observation};
+
+/// The judge of the first of two looks.
+pub(crate) fn follow_up(graph: &PipeGraph, groups: &Groups) -> FollowUp {
+    let judged = diagnose(graph, groups);
+    FollowUp {
+        is_suspicious: !judged.judgements.is_empty(),
+        may_pass: judged.may_pass(),
+        hidden_ends: judged.depends_on_hidden(),
+        pids: pids_to_recheck(groups, &judged),
+    }
+}
+
+/// What an observation proves: where it looked twice, the findings that both looks agree on.
+pub(crate) fn diagnosis(seen: &Observation) -> Diagnosis {
+    let judged = diagnose(&seen.graph, &seen.threads);
+    let judged = match &seen.first {
+        Some(first) => confirmed_by(judged, &diagnose(first, &seen.threads)),
+        None => judged,
+    };
+    judged.word(&seen.graph, &seen.threads)
+}
 
 /// The processes to look at again before anything is claimed of them: those with a thread that waits, those that could end such a wait,
 /// and those of findings that may pass.
-pub(crate) fn pids_to_recheck(groups: &Groups, judged: &Judged) -> BTreeSet<Pid> {
+fn pids_to_recheck(groups: &Groups, judged: &Judged) -> BTreeSet<Pid> {
     let waits = |group: &&ThreadGroup| group.tasks.iter().any(|task| matches!(task.doing, TaskState::Waits { .. }));
     let waiting = groups.values().filter(waits).map(|group| group.pid);
     let wakers = judged.waits.iter().flat_map(|wait| &wait.wakers).map(|waker| waker.pid);
@@ -20,7 +42,7 @@ pub(crate) fn pids_to_recheck(groups: &Groups, judged: &Judged) -> BTreeSet<Pid>
 }
 
 /// Keeps the findings that another look agrees with.
-pub(crate) fn confirmed_by(mut judged: Judged, other: &Judged) -> Judged {
+pub(super) fn confirmed_by(mut judged: Judged, other: &Judged) -> Judged {
     let key = |it: &Judgement| (it.code(), it.pipes.clone(), it.details.kind().identity());
     let known: BTreeSet<_> = other.judgements.iter().map(key).collect();
     judged.judgements.retain(|judgement| known.contains(&key(judgement)));

@@ -17,6 +17,7 @@ mod hidden_end;
 mod inherited_end;
 mod leaked_write_end;
 mod missing_side;
+mod narrow;
 mod no_reader;
 mod no_writer;
 mod phrases;
@@ -41,6 +42,7 @@ use crate::model::words::words;
 use crate::model::{Certainty, Doubt, PathName, Pid, Pipe, PipeGraph, PipeId, Severity, Side, TaskId, Tid, Uid, Wait};
 
 pub use self::end_hoard::DEFAULT_MAX_ENDS;
+pub(crate) use self::narrow::narrow;
 pub(crate) use self::phrases::{MOST_LINES, Phrases, pipe_name};
 pub use self::scope::AuditScope;
 
@@ -386,7 +388,7 @@ impl Judged {
 
     /// The findings in words. No user is named in those of `why`.
     pub(crate) fn word(self, graph: &PipeGraph, groups: &Groups) -> Diagnosis {
-        let phrases = Phrases { graph, groups, users: &crate::users::Users::default() };
+        let phrases = Phrases { graph, groups, users: &crate::model::Users::default() };
         let findings = self.judgements.into_iter().map(|judgement| judgement.word(&phrases)).collect();
         Diagnosis { waits: self.waits, findings }
     }
@@ -475,7 +477,7 @@ fn all_on(pipe: &Pipe) -> BTreeSet<Pid> {
 }
 
 /// What the threads wait for, and what `why` finds. Processes move while they are looked at: only what two looks agree on may be reported
-/// ([`confirm::confirmed_by`]), and only of threads that have not moved ([`retain_unmoved`](crate::judge::retain_unmoved)).
+/// ([`confirm::diagnosis`]), and only of threads that have not moved in between.
 pub(crate) fn diagnose(graph: &PipeGraph, groups: &Groups) -> Judged {
     let case = Case::new(graph, groups, &Thresholds::default());
     let judgements = case.find(ReportedBy::Why);

@@ -6,11 +6,11 @@ use std::time::Duration;
 use super::{Evidence, Role};
 use crate::escape::escape_name;
 use crate::judge::Groups;
+use crate::model::Users;
 use crate::model::{
     AccessMode, AlternativeWake, Children, Doubt, Endpoint, Fd, HiddenVia, Operation, Pid, PipeGraph, PipeId, PipeWait,
     PossibleHolder, Sleep, SleepOn, Task, TaskId, TaskState, Tid, Time, Uid, WaitTarget,
 };
-use crate::users::Users;
 
 /// Maximum number of names in a sentence; the rest is counted.
 const MOST_NAMED: usize = 4;

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use super::{Case, Code, Finding, Judgement, Phrases, Thresholds};
 use crate::judge::Groups;
+use crate::model::Users;
 use crate::model::{
     AccessMode, Children, Coverage, Device, Endpoint, Fd, Fingerprint, Hidden, Host, OpenFlags, Operation, Pid, Pipe,
     PipeGraph, PipeId, PipeLimits, PipeWait, Process, Task, TaskId, TaskState, ThreadGroup, Tid, Time, Uid, WaitTarget,
 };
-use crate::users::Users;
 
 pub(super) const ID: PipeId = PipeId::Anonymous { inode: 123 };
 pub(super) const FIFO: PipeId = PipeId::Fifo { device: Device { major: 0, minor: 26 }, inode: 7 };

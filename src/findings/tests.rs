@@ -9,8 +9,8 @@ mod texts;
 
 use super::testing::{FIFO, ID, Scene, end, machine, process, reads, task, with, with_pipe, writes};
 use super::*;
+use crate::model::Users;
 use crate::model::{AccessMode, Directories, Endpoint, Fd, Gid, OpenFlags, PipeFile, PipeLimits, Process};
-use crate::users::Users;
 
 /// What is found, after checking what holds for all of it.
 fn found(graph: &PipeGraph, thresholds: &Thresholds) -> Vec<Judgement> {

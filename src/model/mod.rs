@@ -15,6 +15,7 @@ mod process;
 mod task;
 pub(crate) mod text;
 pub(crate) mod time;
+mod users;
 mod wait;
 pub(crate) mod words;
 
@@ -34,9 +35,10 @@ pub use self::probed::{Hidden, HiddenVia, HolderFd, PossibleHolder, Probed};
 pub use self::process::{CommandLine, Process, ancestors};
 pub use self::task::{
     AlternativeWake, Children, Fingerprint, Operation, PipeWait, Sleep, SleepOn, Task, TaskId, TaskState, ThreadGroup,
-    WaitTarget,
+    Threads, WaitTarget,
 };
 pub use self::time::Time;
+pub use self::users::Users;
 pub use self::wait::{Attribution, Certainty, Severity, Wait, Waker};
 
 /// The machine that was scanned; a field is none where the proc tree does not say.

@@ -1,5 +1,6 @@
 //! What threads are doing: which of them wait, and for what.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -24,6 +25,9 @@ impl TaskId {
         self.pid.0 == self.tid.0
     }
 }
+
+/// The processes of a machine with all their threads.
+pub type Threads = BTreeMap<Pid, ThreadGroup>;
 
 /// A process with all its threads at one time: the kernel's word is thread group.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

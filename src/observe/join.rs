@@ -12,7 +12,7 @@ use crate::observe::proc::{RawEndpoint, Snapshot};
 /// An end that was seen twice counts once. Where the two sightings differ (the descriptor was closed and its number used again
 /// while the scan went on) the one with the greater pipe ID stands, so that the answer does not depend on the order either.
 #[must_use]
-pub fn join(snapshot: Snapshot) -> PipeGraph {
+pub(crate) fn join(snapshot: Snapshot) -> PipeGraph {
     let Snapshot { host, taken_at, coverage, limits, pipefs, parents, processes, mut ends, mut descriptors } = snapshot;
     ends.sort_unstable_by_key(|seen| (seen.end.key(), std::cmp::Reverse(seen.pipe)));
     ends.dedup_by_key(|seen| seen.end.key());
@@ -36,7 +36,7 @@ pub fn join(snapshot: Snapshot) -> PipeGraph {
 }
 
 /// Adds who is blocked in opening a FIFO, and the FIFOs that are only being opened. Who was gone when the scan came is left out.
-pub fn add_openers(graph: &mut PipeGraph, groups: &BTreeMap<Pid, ThreadGroup>) {
+pub(crate) fn add_openers(graph: &mut PipeGraph, groups: &BTreeMap<Pid, ThreadGroup>) {
     let groups = groups.values().filter(|group| graph.processes.contains_key(&group.pid));
     let groups: Vec<&ThreadGroup> = groups.collect();
     for (group, task) in groups.into_iter().flat_map(|group| group.tasks.iter().map(move |task| (group, task))) {

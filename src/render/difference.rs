@@ -30,7 +30,7 @@ const MOST_OTHERS: usize = 4;
 /// # Errors
 ///
 /// Those of the writer.
-pub fn render_difference(
+pub(crate) fn render_difference(
     difference: &Difference,
     old: &Saved,
     new: &Saved,

@@ -9,7 +9,7 @@ use super::text::{is_unsafe_char, push_fmt};
 
 /// The JSON Schema of `--json`; the definition `Line` in it is that of a line of `--ndjson`, `AuditLine` that of an audit's, `Graph` that
 /// of `graph --format json`, and `Difference` that of `diff --json`.
-pub const SCHEMA: &str = include_str!("../../schema/lspipe.schema.json");
+pub(crate) const SCHEMA: &str = include_str!("../../schema/lspipe.schema.json");
 
 /// One object: indented for a person, on one line for a machine, since indenting doubles it.
 pub(super) fn write_object(object: &impl Serialize, terminal: bool, out: &mut dyn Write) -> io::Result<()> {

@@ -1,6 +1,6 @@
 //! From a report to bytes. Everything drawn is drawn from the same [`PipeGraph`]; nothing is looked up or decided here.
 
-pub mod columns;
+pub(crate) mod columns;
 mod difference;
 mod difference_json;
 mod drawing;
@@ -20,12 +20,11 @@ use self::table::Table;
 use self::text::Place;
 use crate::findings::pipe_name;
 use crate::judge::dataflow::Dataflow;
-use crate::model::{Descriptor, Pid, Pipe, PipeGraph, PipeId, Side};
-use crate::users::Users;
+use crate::model::{Descriptor, Pid, Pipe, PipeGraph, PipeId, Side, Users};
 
-pub use self::difference::render_difference;
-pub use self::json::SCHEMA;
-pub use self::why_text::{Asked, Told};
+pub(crate) use self::difference::render_difference;
+pub(crate) use self::json::SCHEMA;
+pub(crate) use self::why_text::{Asked, Told};
 
 /// So many ends are shown one below the other on a terminal.
 const FEW_ENDS: usize = 8;

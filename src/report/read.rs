@@ -8,8 +8,8 @@ use crate::findings::{Diagnosis, Finding};
 use crate::judge::Groups;
 use crate::model::{
     self, AccessMode, Coverage, Endpoint, Gap, Hidden, HiddenVia, HolderFd, Pid, Pipe, PipeGraph, PossibleHolder, Side,
+    Users,
 };
-use crate::users::Users;
 
 /// What a report says, in the types that a scan fills.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ impl ReadReport {
     /// Which of its parts contradict each other.
     pub(crate) fn into_parts(self) -> Result<Parts, String> {
         let users =
-            Users::saved(self.processes.iter().filter_map(|process| Some((process.of.uid?, process.user.clone()?))));
+            self.processes.iter().filter_map(|process| Some((process.of.uid?, process.user.clone()?))).collect();
         let diagnosis = self
             .waits
             .zip(self.findings)

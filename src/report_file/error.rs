@@ -5,9 +5,9 @@ use std::io;
 use serde_json::Number;
 use thiserror::Error;
 
-use crate::error::reason;
 use crate::escape::sanitize_sentence;
 use crate::report::SCHEMA_VERSION;
+use crate::sys::reason;
 
 /// A file that is no report.
 #[derive(Debug, Error)]

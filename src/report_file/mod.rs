@@ -12,14 +12,12 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use serde_json::Number;
 
-pub use self::error::{Invalid, SavedError};
+pub(crate) use self::error::{Invalid, SavedError};
 use crate::files;
-use crate::findings::AuditScope;
-use crate::findings::{Code, Diagnosis, ReportedBy};
+use crate::findings::{AuditScope, Code, Diagnosis, ReportedBy};
 use crate::judge::Groups;
-use crate::model::{Endpoint, Fd, Pid, Pipe, PipeGraph, PipeId, Severity, TaskId, Tid};
+use crate::model::{Endpoint, Fd, Pid, Pipe, PipeGraph, PipeId, Severity, TaskId, Tid, Users};
 use crate::report::{Parts, ReadReport, SCHEMA_VERSION};
-use crate::users::Users;
 
 /// Where a report was saved.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,7 +58,7 @@ impl ReportFile {
 
 /// A report that was read back.
 #[derive(Debug)]
-pub struct Saved {
+pub(crate) struct Saved {
     /// The pipes, with the processes and tables that were saved.
     pub graph: PipeGraph,
     /// The names of the users, as they were on that machine.
@@ -95,7 +93,7 @@ struct Head {
 /// # Errors
 ///
 /// If the file cannot be read, is cut short, or is no report of a schema that is known here.
-pub fn read(file: &ReportFile) -> Result<Saved, SavedError> {
+pub(crate) fn read(file: &ReportFile) -> Result<Saved, SavedError> {
     let fail = |what: Invalid| SavedError { name: file.name(), what };
     let bytes = file.bytes().map_err(|error| fail(Invalid::Unreadable(error)))?;
     parse(&bytes).map_err(fail)
@@ -140,7 +138,7 @@ fn has_all_of_why(audit: &AuditScope) -> bool {
 
 impl Saved {
     /// The pipes that a path leads to: FIFOs that were opened by that name, or a descriptor, `/proc/PID/fd/N`.
-    pub fn pipes_at(&self, path: &Path) -> Vec<PipeId> {
+    pub(crate) fn pipes_at(&self, path: &Path) -> Vec<PipeId> {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         let root = &self.graph.coverage.proc_root;
         let below = path.strip_prefix("/proc").or_else(|_| path.strip_prefix(root)).ok();

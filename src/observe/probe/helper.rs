@@ -1,6 +1,6 @@
 //! The helper: a process of its own that takes a duplicate of one end at a time, asks, and lets go.
 //!
-//! It exists to be left behind. `FIONREAD` and `F_GETPIPE_SZ` take the lock of the pipe and cannot be killed while they wait for
+//! It exists to be abandoned. `FIONREAD` and `F_GETPIPE_SZ` take the lock of the pipe and cannot be killed while they wait for
 //! it (`pipe_ioctl` and `pipe_fcntl` in fs/pipe.c), and while a duplicate is held its pipe does not end: so the command itself
 //! must not do any of this. A duplicate adds neither a reader nor a writer, and it is held for microseconds.
 
@@ -13,7 +13,7 @@ use rustix::net::SendFlags;
 use rustix::path::Arg;
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, Signal};
 
-use super::wire::{Answer, PACKET, Polled, Request};
+use super::wire::{Answer, MAX_PACKET, Polled, Request, from_packet, to_packet};
 use crate::model::AccessMode;
 use crate::sys;
 
@@ -22,7 +22,7 @@ const PIDFD_THREAD: PidfdFlags = PidfdFlags::from_bits_retain(libc::O_EXCL.cast_
 
 /// Serves requests on standard input, a socket, until the other side is closed. The current directory is the proc root.
 pub(super) fn serve() -> rustix::io::Result<()> {
-    // Before all else: what was inherited, perhaps the pipe to `cat`, must not stay open for as long as this process hangs.
+    // Before all else: an inherited descriptor, perhaps of the pipe to `cat`, must not stay open for as long as this process hangs.
     sys::close_from(3).map_err(|error| Errno::from_io_error(&error).unwrap_or(Errno::NOSYS))?;
     // Out of the session of the terminal: ^Z must not stop it while it holds a duplicate.
     rustix::process::setsid()?;
@@ -30,11 +30,10 @@ pub(super) fn serve() -> rustix::io::Result<()> {
     let stdin = std::io::stdin();
     let socket = stdin.as_fd();
     say(socket, Answer::Ready)?;
-    // One byte more than a packet has, so that a longer one is seen to be none.
-    let mut buffer = [0; PACKET + 1];
+    let mut buffer = [0; MAX_PACKET];
     loop {
         let length = rustix::io::read(socket, &mut buffer)?;
-        match buffer.get(..length).and_then(Request::from_packet) {
+        match buffer.get(..length).and_then(from_packet::<Request>) {
             Some(request) => answer(socket, &request)?,
             // Also when the command is gone, and there is nobody to serve.
             None => return Ok(()),
@@ -43,11 +42,11 @@ pub(super) fn serve() -> rustix::io::Result<()> {
 }
 
 fn say(socket: BorrowedFd<'_>, answer: Answer) -> rustix::io::Result<()> {
-    rustix::net::send(socket, &answer.to_packet(), SendFlags::NOSIGNAL).map(|_| ())
+    rustix::net::send(socket, &to_packet(&answer), SendFlags::NOSIGNAL).map(|_| ())
 }
 
-/// Answers one request. The duplicate is closed before the last answer, but where it turns out to be something else: to close
-/// that may hang, and the command is not to wait for it.
+/// Answers one request. The duplicate is closed before the last answer, unless it turns out to be something else: to close that may hang,
+/// and the command must not wait for it.
 fn answer(socket: BorrowedFd<'_>, request: &Request) -> rustix::io::Result<()> {
     let end = match duplicate(request) {
         Ok(end) => end,

@@ -18,8 +18,7 @@ use super::root::{LONG, PF_EXITING, numbers_in, read_up_to};
 use super::scanner::{self, Context, Scanner};
 use super::task::Tables;
 use super::work::{self, ProcessResult, Work};
-use super::{ScanOptions, mounts, parse};
-use crate::error::Error;
+use super::{Error, ScanOptions, mounts, parse, with_scanner};
 use crate::model::{Fd, Gap, Hidden, HolderFd, Pid, PipeId, PossibleEnds, UnreadablePart};
 
 /// What may hold an end that no fd table shows.
@@ -32,10 +31,13 @@ pub(super) enum HiddenEvidence {
 
 /// Looks through the machine for what may hold ends that no fd table shows. Fails as [`scan`](super::scan) does.
 pub(crate) fn hidden(proc_root: &Path) -> Result<Hidden, Error> {
-    let scanner = Arc::new(Scanner::open(ScanOptions::minimal(proc_root))?);
+    with_scanner(ScanOptions::minimal(proc_root), hidden_in)
+}
+
+fn hidden_in(scanner: &Arc<Scanner>) -> Result<Hidden, Error> {
     let pids = scanner.root.pids()?;
     let mut hidden = Hidden::default();
-    for result in work::run(&scanner, pids, Work::Hidden) {
+    for result in work::run(scanner, pids, Work::Hidden) {
         hidden.gaps.extend(result.gaps);
         for evidence in result.hidden {
             match evidence {
@@ -47,7 +49,7 @@ pub(crate) fn hidden(proc_root: &Path) -> Result<Hidden, Error> {
         }
     }
     // Of our own mount namespace. Where it cannot be read, no mount is known.
-    let mountinfo = read_up_to(CWD, proc_root.join("self/mountinfo"), LONG).unwrap_or_default();
+    let mountinfo = read_up_to(CWD, scanner.root.path().join("self/mountinfo"), LONG).unwrap_or_default();
     hidden.autofs = mounts::autofs_pipes(&mountinfo);
     hidden.in_flight.sort_unstable();
     hidden.registered.sort_unstable();

@@ -10,9 +10,9 @@ use rustix::fs::{AtFlags, CWD, FileType as Type, StatxFlags};
 
 use super::fd_dir::pipe_of;
 use super::root::{ProcFs, ProcRoot, number_name, statx};
-use super::{parse, privilege};
-use crate::error::Error;
+use super::{Error, parse};
 use crate::model::PipeId;
+use crate::privilege::drop_capabilities;
 
 /// Maximum time to look up a path.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -26,11 +26,12 @@ pub(crate) fn pipe_at(proc_root: &Path, path: &Path) -> Result<PipeId, Error> {
         Ok(below) => proc_root.join(below),
         Err(_) => path.to_owned(),
     };
-    let is_descriptor = place.strip_prefix(proc_root).is_ok_and(is_descriptor);
+    // In a directory tree even a descriptor is a link that may lead to any file.
+    let is_descriptor = root.is_real() && place.strip_prefix(proc_root).is_ok_and(is_descriptor);
     let name = place.to_string_lossy().into_owned();
     let look = move || {
         if !is_descriptor {
-            privilege::renounce();
+            drop_capabilities();
         }
         look_up(&place, root.proc_fs.as_ref())
     };

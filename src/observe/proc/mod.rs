@@ -6,6 +6,7 @@
 mod blocked;
 mod children;
 mod directories;
+mod error;
 mod fd_dir;
 mod fifo_path;
 mod gap;
@@ -26,7 +27,7 @@ mod task;
 mod wchan;
 mod work;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -35,13 +36,12 @@ use jiff::Timestamp;
 use self::root::ProcRoot;
 use self::scanner::Scanner;
 use self::work::{ProcessResult, Work};
-use crate::error::Error;
-use crate::model::{Pid, PipeId, Side, ThreadGroup};
+use crate::model::{Pid, PipeId, Side, Threads};
 
+pub(crate) use self::error::Error;
 pub(crate) use self::hidden::hidden;
 pub(crate) use self::lookup::pipe_at;
-pub(crate) use self::privilege::renounce;
-pub use self::snapshot::{RawEndpoint, Snapshot};
+pub(crate) use self::snapshot::{RawEndpoint, Snapshot};
 
 /// Maximum number of times that a scan looks again when something moved while it looked.
 const SECOND_LOOKS: u32 = 3;
@@ -89,18 +89,27 @@ impl ScanOptions {
 
 /// Every process, ascending. Fails if the root cannot be opened or is no proc root.
 pub(crate) fn processes(proc_root: &Path) -> Result<Vec<Pid>, Error> {
-    ProcRoot::open(proc_root)?.pids()
+    ProcRoot::open(proc_root)?.confined(|root| root.pids())
+}
+
+/// Works with a scanner of a proc root.
+fn with_scanner<T: Send>(
+    options: ScanOptions,
+    work: impl FnOnce(&Arc<Scanner>) -> Result<T, Error> + Send,
+) -> Result<T, Error> {
+    ProcRoot::open(&options.proc_root)?.confined(|root| work(&Arc::new(Scanner::new(root, options))))
 }
 
 /// Scans a proc root. Fails if it cannot be opened or is no proc root. What cannot be read of a process is no error, but a gap.
 pub(crate) fn scan(options: &ScanOptions) -> Result<Snapshot, Error> {
     let taken_at = Timestamp::now();
-    let scanner = Arc::new(Scanner::open(options.clone())?);
-    let pids = scanner.root.pids()?;
-    let view_limit = scanner.root.view_limit(&pids);
-    let results = work::run(&scanner, pids.clone(), Work::Process);
-    let results = look_again(&scanner, pids, results)?;
-    Ok(Snapshot::new(&scanner, taken_at, view_limit, results))
+    with_scanner(options.clone(), |scanner| {
+        let pids = scanner.root.pids()?;
+        let view_limit = scanner.root.view_limit(&pids);
+        let results = work::run(scanner, pids.clone(), Work::Process);
+        let results = look_again(scanner, pids, results)?;
+        Ok(Snapshot::new(scanner, taken_at, view_limit, results))
+    })
 }
 
 /// Looks again at what is new or moved while a pipe lacks a side: a scan takes time, and an end that moved to a new process or
@@ -143,12 +152,13 @@ fn lacks_a_side(results: &[ProcessResult]) -> bool {
 
 /// What the threads of processes are doing: of all there are, or of those in `pids`. Kernel threads and processes that are gone are
 /// left out. Fails as [`scan`] does.
-pub(crate) fn threads(proc_root: &Path, pids: Option<&[Pid]>) -> Result<BTreeMap<Pid, ThreadGroup>, Error> {
-    let scanner = Arc::new(Scanner::open(ScanOptions::minimal(proc_root))?);
-    let pids = match pids {
-        Some(pids) => pids.to_vec(),
-        None => scanner.root.pids()?,
-    };
-    let groups = work::run(&scanner, pids, Work::Threads).into_iter().filter_map(|result| result.threads);
-    Ok(groups.map(|group| (group.pid, group)).collect())
+pub(crate) fn threads(proc_root: &Path, pids: Option<&[Pid]>) -> Result<Threads, Error> {
+    with_scanner(ScanOptions::minimal(proc_root), |scanner| {
+        let pids = match pids {
+            Some(pids) => pids.to_vec(),
+            None => scanner.root.pids()?,
+        };
+        let groups = work::run(scanner, pids, Work::Threads).into_iter().filter_map(|result| result.threads);
+        Ok(groups.map(|group| (group.pid, group)).collect())
+    })
 }

@@ -13,9 +13,9 @@ use rustix::io::Errno;
 use rustix::path::Arg;
 
 use super::parse::{self, FdInfo};
-use super::{mounts, privilege};
-use crate::error::Error;
+use super::{Error, mounts};
 use crate::model::{Device, Host, Pid, PipeId, PipeLimits, ViewLimit};
+use crate::privilege::without_capabilities;
 
 /// `PF_KTHREAD` of include/linux/sched.h.
 pub(super) const PF_KTHREAD: u32 = 0x0020_0000;
@@ -69,11 +69,18 @@ impl ProcRoot {
                 return Err(Error::InsideProc(root.path));
             }
             root.proc_fs = Some(root.detect_pipefs()?);
-        } else {
-            // Its links may lead to any file.
-            privilege::renounce();
         }
         Ok(root)
+    }
+
+    /// Does some work with it. The links in a directory tree may lead to any file, so there it runs in a thread without the capabilities
+    /// that the program file grants.
+    pub(super) fn confined<T: Send>(self, work: impl FnOnce(Self) -> Result<T, Error> + Send) -> Result<T, Error> {
+        if self.is_real() {
+            return work(self);
+        }
+        let path = self.path.clone();
+        without_capabilities(|| work(self)).unwrap_or_else(|source| Err(Error::OpenRoot { path, source }))
     }
 
     /// Makes a pipe of our own, the only one that we may touch, and looks at it through this proc. It is closed on return.

@@ -15,7 +15,6 @@ use super::snapshot::RawEndpoint;
 use super::task::{self, Tables};
 use super::work::{Job, ProcessResult, TimedOutCalls, Work, WorkerPool};
 use super::{Detail, ScanOptions, blocked, parse, table_walk};
-use crate::error::Error;
 use crate::model::{Gap, Pid, PossibleEnds, Tid, UnreadablePart};
 
 /// What all workers of a scan share.
@@ -40,11 +39,10 @@ pub(super) struct Context<'a> {
 }
 
 impl Scanner {
-    pub(super) fn open(options: ScanOptions) -> Result<Self, Error> {
-        let root = ProcRoot::open(&options.proc_root)?;
+    pub(super) fn new(root: ProcRoot, options: ScanOptions) -> Self {
         let clock = Clock::new(if options.detail >= Detail::All { root.booted_at() } else { None });
         let [dead_mounts, dead_names] = [DeadMounts::default(), DeadMounts::default()];
-        Ok(Self { root, options, clock, dead_mounts, dead_names })
+        Self { root, options, clock, dead_mounts, dead_names }
     }
 
     pub(super) fn is_audit(&self) -> bool {

@@ -13,7 +13,7 @@ use crate::model::{
 
 /// What a scan saw. What it was not asked for is empty.
 #[derive(Debug)]
-pub struct Snapshot {
+pub(crate) struct Snapshot {
     /// The machine.
     pub host: Host,
     /// When the scan began.
@@ -36,7 +36,7 @@ pub struct Snapshot {
 
 /// An end, and what the fd table of its holder says of its pipe.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RawEndpoint {
+pub(crate) struct RawEndpoint {
     /// The pipe.
     pub pipe: PipeId,
     /// The end.
