@@ -23,7 +23,6 @@ pub mod judge;
 pub mod model;
 mod notes;
 pub mod observe;
-pub mod options;
 pub mod render;
 pub mod report_file;
 mod run;

@@ -4,9 +4,8 @@ use std::io::{self, BufWriter, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use anstream::{AutoStream, ColorChoice};
-use lspipe::cli::Cli;
+use lspipe::cli::{Action, Cli, Color};
 use lspipe::error::Error;
-use lspipe::options::{Color, Request};
 use lspipe::render::Style;
 use lspipe::{Exit, compare, generate, run};
 
@@ -39,24 +38,22 @@ fn answer(cli: Cli) -> Result<Exit, Error> {
     let terminal = stdout.is_terminal();
     let automatic = AutoStream::choice(&stdout) != ColorChoice::Never;
     let mut out = BufWriter::with_capacity(64 * 1024, stdout.lock());
-    if let Some(kind) = cli.generate {
-        generate::generate(kind, &mut out)?;
-    } else if let Some(code) = cli.explains() {
-        generate::explain(code, &mut out)?;
-    } else if cli.lists_columns() {
-        generate::list_columns(&mut out)?;
-    } else {
-        let request = cli.into_request();
-        let color = match request.color() {
+    let style = |color| Style {
+        width: terminal.then(width),
+        color: match color {
             Color::Auto => terminal && automatic,
             Color::Always => true,
             Color::Never => false,
-        };
-        let style = Style { width: terminal.then(width), color };
-        return match request {
-            Request::Answer(options) => run(&options, &style, &mut out, &mut say),
-            Request::Compare(comparison) => compare(&comparison, &style, &mut out, &mut say),
-        };
+        },
+    };
+    match cli.into_action() {
+        Action::Report(request) => return run(&request, &style(request.output.color), &mut out, &mut say),
+        Action::Compare(comparison, output) => {
+            return compare(&comparison, &output, &style(output.color), &mut out, &mut say);
+        }
+        Action::Explain(code) => generate::explain(code, &mut out)?,
+        Action::ListColumns => generate::list_columns(&mut out)?,
+        Action::Generate(kind) => generate::generate(kind, &mut out)?,
     }
     out.flush()?;
     Ok(Exit::Reported)

@@ -4,8 +4,8 @@ mod probe;
 
 use std::path::Path;
 
+use crate::cli::PipeName;
 use crate::model::{Gap, Pid, PipeGraph, PossibleEnds, UnreadablePart, ViewLimit};
-use crate::options::PipeName;
 use crate::render::escape_name;
 use crate::select::{PipeMatch, Selection};
 

@@ -12,13 +12,13 @@ use std::io::Write;
 
 use self::source::{Sought, Source};
 use crate::audit::AuditScope;
+use crate::cli::{Question, Request};
 use crate::error::Error;
 use crate::judge::dataflow::Drawing;
 use crate::model::{Diagnosis, Pipe, PipeGraph, PipeId};
 use crate::notes;
 use crate::observe::probe;
 use crate::observe::proc;
-use crate::options::{Options, Question};
 use crate::render::{Asked, Style, Told, render};
 use crate::users::Users;
 use crate::why::Groups;
@@ -94,7 +94,7 @@ impl Reasons {
 /// # Errors
 ///
 /// If the report cannot be made or written.
-pub fn run(options: &Options, style: &Style, out: &mut dyn Write, notify: &mut dyn FnMut(&str)) -> Result<Exit, Error> {
+pub fn run(options: &Request, style: &Style, out: &mut dyn Write, notify: &mut dyn FnMut(&str)) -> Result<Exit, Error> {
     let source = Source::open(options)?;
     // Once: a process may end while its pipe goes on.
     let sought = match &options.question {
@@ -114,15 +114,15 @@ pub fn run(options: &Options, style: &Style, out: &mut dyn Write, notify: &mut d
         };
         write(options, &source, &answer, style, out)?;
         // What was said of the last report need not be said again.
-        if !options.quiet && answer.notes != said {
+        if !options.output.quiet && answer.notes != said {
             answer.notes.iter().for_each(|note| notify(note));
         }
-        match options.repeat {
+        match options.source.repeat {
             Some(pause) => {
                 said = answer.notes;
                 std::thread::sleep(pause);
             }
-            None if options.require_complete && !answer.graph.coverage.is_complete() => {
+            None if options.output.require_complete && !answer.graph.coverage.is_complete() => {
                 return Ok(Exit::Incomplete);
             }
             None if answer.is_warning => return Ok(Exit::Found),
@@ -147,10 +147,10 @@ fn probe(graph: &mut PipeGraph, pipes: &[PipeId], untouchable: &mut BTreeSet<Pip
     Ok(notes::probe(graph, &answers))
 }
 
-fn write(options: &Options, source: &Source, answer: &Answer, style: &Style, out: &mut dyn Write) -> Result<(), Error> {
+fn write(options: &Request, source: &Source, answer: &Answer, style: &Style, out: &mut dyn Write) -> Result<(), Error> {
     let Answer { graph, nothing_matched, why, drawing, .. } = answer;
     let is_for_machines = options.format.is_for_machines();
-    if options.repeat.is_some() && !is_for_machines {
+    if options.source.repeat.is_some() && !is_for_machines {
         writeln!(out, "=== {:.3} ===", graph.taken_at)?;
     }
     // Headings over nothing would only be in the way; what machines read says by itself that there is nothing.
@@ -158,7 +158,7 @@ fn write(options: &Options, source: &Source, answer: &Answer, style: &Style, out
         // An audit names them in sentences, and those are the same in every form.
         let named = options.format.needs_users() || matches!(options.question, Question::Audit(_));
         let users = match source {
-            _ if options.numeric_uid || !named => Users::default(),
+            _ if options.output.numeric_uid || !named => Users::default(),
             Source::Live(_) => Users::of(graph),
             Source::Saved { saved, .. } => saved.users.clone(),
         };

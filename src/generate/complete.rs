@@ -3,10 +3,10 @@
 use std::io::{self, Write};
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
-use clap::{Arg, Command, CommandFactory as _, ValueHint};
+use clap::{Arg, Command, CommandFactory as _, Id, ValueHint};
 use clap_complete::Shell;
 
-use crate::cli::Cli;
+use crate::cli::{Cli, conflict};
 use crate::render::columns::Column;
 
 /// The mark of PIDs, for which clap has no hint: one that no option of ours has.
@@ -39,10 +39,14 @@ pub(super) fn complete(shell: Shell, out: &mut dyn Write) -> io::Result<()> {
 
 /// The command, with more said of its values than the command line itself needs.
 fn marked(command: Command, shell: Shell) -> Command {
+    let known: Vec<Id> = command.get_arguments().map(Arg::get_id).cloned().collect();
     let argument = |arg: Arg| {
+        let excluded = |other: &&str| !arg.is_global_set() && known.iter().any(|id| id == other);
+        let excluded: Vec<_> = conflict::of(arg.get_id().as_str()).filter(excluded).collect();
+        let arg = arg.conflicts_with_all(excluded);
         let arg = match arg.get_id().as_str() {
             "output" => arg.value_delimiter(',').value_parser(columns(shell)),
-            "pid" | "pids" if shell != Shell::Bash => arg.value_hint(PIDS),
+            "pids" if shell != Shell::Bash => arg.value_hint(PIDS),
             _ => arg,
         };
         if shell == Shell::Zsh && arg.get_value_delimiter().is_some() { arg.value_name(LIST) } else { arg }

@@ -10,21 +10,21 @@ use super::why::{self, Found};
 use super::{Answer, Reasons};
 use crate::audit::baseline::{Baseline, NotABaseline};
 use crate::audit::confirm::{self, Look};
-use crate::audit::{self, AuditScope};
+use crate::audit::{self, AuditScope, Thresholds};
+use crate::cli::{AuditArgs, Request};
 use crate::error::Error;
 use crate::files;
 use crate::model::{Code, PipeId, Severity};
 use crate::notes;
-use crate::options::{Audit, Options};
 use crate::render::{Asked, Format, Style, render};
 use crate::select::Selection;
 use crate::users::Users;
 
 /// Finds out what is to be reported. What is known already is read first: if that cannot be, there is nothing to wait for.
 pub(super) fn findings(
-    options: &Options,
+    options: &Request,
     source: &Source,
-    wanted: &Audit,
+    wanted: &AuditArgs,
     untouchable: &mut BTreeSet<PipeId>,
 ) -> Result<Answer, Error> {
     if let Some(metrics) = &wanted.metrics_file {
@@ -47,7 +47,7 @@ pub(super) fn findings(
     let severity = wanted.severity.unwrap_or(Severity::Info);
     diagnosis.findings.retain(|finding| finding.severity() <= severity);
 
-    let is_whole = graph.coverage.is_complete() || !options.require_complete;
+    let is_whole = graph.coverage.is_complete() || !options.output.require_complete;
     let mut written = None;
     if let Some(path) = wanted.write_baseline.as_deref().filter(|_| is_whole) {
         write_baseline(path, &Baseline::of(&diagnosis.findings, &graph, &groups))?;
@@ -91,9 +91,9 @@ pub(super) fn findings(
 
 /// One look at the machine, and how long it took.
 fn look(
-    options: &Options,
+    options: &Request,
     source: &Source,
-    wanted: &Audit,
+    wanted: &AuditArgs,
     untouchable: &mut BTreeSet<PipeId>,
 ) -> Result<(Found, Duration), Error> {
     let started = Instant::now();
@@ -101,7 +101,7 @@ fn look(
     let findings = &mut found.diagnosis.findings;
     // The rules judge a saved report anew.
     findings.retain(|finding| finding.code().reported_by_why());
-    let mut rules = audit::audit(&found.graph, &found.groups, &wanted.thresholds);
+    let mut rules = audit::audit(&found.graph, &found.groups, &Thresholds { max_ends: wanted.max_ends });
     if let Some(scanner) = found.graph.coverage.scanner {
         audit::exclude_own_pipeline(&mut rules, &found.graph, scanner);
     }

@@ -3,10 +3,10 @@
 use std::io::Write;
 
 use super::Exit;
+use crate::cli::{Comparison, OutputOptions};
 use crate::diff::diff;
 use crate::error::Error;
 use crate::notes;
-use crate::options::Comparison;
 use crate::render::{Style, render_difference};
 use crate::report_file::{self, ReportFile, Saved};
 use crate::users::Users;
@@ -18,18 +18,19 @@ use crate::users::Users;
 /// If a report cannot be read, or the answer not be written.
 pub fn compare(
     comparison: &Comparison,
+    output: &OutputOptions,
     style: &Style,
     out: &mut dyn Write,
     notify: &mut dyn FnMut(&str),
 ) -> Result<Exit, Error> {
     let (mut old, mut new) = (report_file::read(&comparison.old)?, report_file::read(&comparison.new)?);
-    if comparison.numeric_uid {
+    if output.numeric_uid {
         (old.users, new.users) = (Users::default(), Users::default());
     }
     let difference = diff(&old.graph, &new.graph);
-    render_difference(&difference, &old, &new, comparison, style, out)?;
+    render_difference(&difference, &old, &new, output.json, !output.noheadings, style, out)?;
     out.flush()?;
-    if !comparison.quiet {
+    if !output.quiet {
         if !difference.same_boot {
             notify(&notes::other_boot(&comparison.old.name(), &comparison.new.name()));
         }
@@ -42,7 +43,7 @@ pub fn compare(
     }
     let is_complete = [&old, &new].iter().all(|saved| saved.graph.coverage.is_complete());
     Ok(match () {
-        () if comparison.require_complete && !is_complete => Exit::Incomplete,
+        () if output.require_complete && !is_complete => Exit::Incomplete,
         () if difference.pipes.is_empty() => Exit::Reported,
         () => Exit::Found,
     })

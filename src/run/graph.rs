@@ -5,16 +5,16 @@ use std::collections::BTreeSet;
 use super::Answer;
 use super::source::{Sought, Source};
 use super::why::{Found, find_out};
+use crate::cli::Request;
 use crate::error::Error;
 use crate::judge::dataflow::{draw, within_reach};
 use crate::model::PipeId;
 use crate::notes;
-use crate::options::Options;
 use crate::select::{keep, selected, selected_processes};
 
 /// Draws what is selected, with all that its data come from and go to. What a saved report does not tell is not marked.
 pub(super) fn pipelines(
-    options: &Options,
+    options: &Request,
     source: &Source,
     sought: &Sought,
     untouchable: &mut BTreeSet<PipeId>,

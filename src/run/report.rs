@@ -5,17 +5,17 @@ use std::path::Path;
 
 use super::source::{Sought, Source};
 use super::{Answer, probe, why};
+use crate::cli::Request;
 use crate::error::Error;
 use crate::model::{Pid, PipeGraph, PipeId};
 use crate::notes;
 use crate::observe::join::{add_openers, join};
 use crate::observe::proc::{self, Facts, Want};
-use crate::options::Options;
 use crate::select::{PipeMatch, Selection, select, select_tables};
 use crate::why::{Groups, locked};
 
 pub(super) fn pipes(
-    options: &Options,
+    options: &Request,
     source: &Source,
     sought: &Sought,
     untouchable: &mut BTreeSet<PipeId>,
@@ -46,7 +46,7 @@ pub(super) fn pipes(
     Ok(Answer { nothing_matched, ..Answer::of(graph, notes) })
 }
 
-fn look(options: &Options, root: &Path, selection: &Selection) -> Result<PipeGraph, Error> {
+fn look(options: &Request, root: &Path, selection: &Selection) -> Result<PipeGraph, Error> {
     // Whoever opens a FIFO has no descriptor yet: to find them, every thread has to be looked at.
     let names_fifo =
         selection.pipes.iter().any(|pipe| matches!(pipe, PipeMatch::Id(PipeId::Fifo { .. }) | PipeMatch::Inode(_)));
@@ -64,7 +64,7 @@ fn look(options: &Options, root: &Path, selection: &Selection) -> Result<PipeGra
     Ok(graph)
 }
 
-pub(super) fn tables(options: &Options, source: &Source, pids: &[Pid]) -> Result<Answer, Error> {
+pub(super) fn tables(options: &Request, source: &Source, pids: &[Pid]) -> Result<Answer, Error> {
     let (graph, file) = match source {
         Source::Live(root) => {
             let graph = join(proc::scan(&Want {

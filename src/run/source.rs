@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::cli::{PipeName, Request, SelectionArgs};
 use crate::error::Error;
 use crate::model::Uid;
 use crate::observe::proc;
-use crate::options::{self, Options, PipeName, Wanted};
 use crate::report_file::{self, Saved};
 use crate::select::{PipeMatch, Selection};
 use crate::users;
@@ -33,12 +33,10 @@ pub(super) struct Sought {
 
 impl Source {
     /// Reads the saved report, if one is to be read: once, since it may come through a pipe.
-    pub(super) fn open(options: &Options) -> Result<Self, Error> {
-        Ok(match &options.source {
-            options::Source::Proc(root) => Self::Live(root.clone()),
-            options::Source::Saved(file) => {
-                Self::Saved { name: file.name(), saved: Box::new(report_file::read(file)?) }
-            }
+    pub(super) fn open(options: &Request) -> Result<Self, Error> {
+        Ok(match &options.source.from {
+            None => Self::Live(options.source.proc.clone()),
+            Some(file) => Self::Saved { name: file.name(), saved: Box::new(report_file::read(file)?) },
         })
     }
 
@@ -59,7 +57,7 @@ impl Source {
     }
 
     /// Looks up what the selection names: users, and the pipes that paths lead to.
-    pub(super) fn resolve(&self, wanted: &Wanted) -> Result<Sought, Error> {
+    pub(super) fn resolve(&self, wanted: &SelectionArgs) -> Result<Sought, Error> {
         let (mut names, mut pipes) = (Vec::new(), Vec::new());
         for name in &wanted.pipes {
             for pipe in self.pipes(name)? {

@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use super::source::{Sought, Source};
 use super::{Answer, Reasons, probe};
+use crate::cli::{Question, Request};
 use crate::error::Error;
 use crate::model::{Diagnosis, Fault, Finding, Operation, Pid, PipeGraph, PipeId, TaskState, Wait, WaitTarget};
 use crate::notes;
 use crate::observe::join::{add_openers, join};
 use crate::observe::proc::{self, Facts, Want};
-use crate::options::{Options, Question};
 use crate::render::Asked;
 use crate::select::{Selection, keep, selected, selected_processes};
 use crate::why::{self, Groups};
@@ -30,7 +30,7 @@ pub(super) struct Found {
 }
 
 pub(super) fn reasons(
-    options: &Options,
+    options: &Request,
     source: &Source,
     sought: &Sought,
     untouchable: &mut BTreeSet<PipeId>,
@@ -87,7 +87,7 @@ pub(super) fn reasons(
 /// What a saved report tells, or what a look at the machine does, twice if anything seems wrong. Of the pipes that are selected the
 /// kernel is asked, if it is to be asked.
 pub(super) fn find_out(
-    options: &Options,
+    options: &Request,
     source: &Source,
     selection: &Selection,
     untouchable: &mut BTreeSet<PipeId>,
