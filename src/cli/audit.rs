@@ -86,9 +86,7 @@ pub struct AuditArgs {
 }
 
 impl AuditArgs {
-    /// Whether findings with this code are reported.
-    #[must_use]
-    pub fn wants(&self, code: Code) -> bool {
+    pub(crate) fn wants(&self, code: Code) -> bool {
         (self.only.is_empty() || self.only.contains(&code)) && !self.ignore.contains(&code)
     }
 
