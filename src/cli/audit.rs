@@ -91,16 +91,12 @@ impl AuditArgs {
     }
 
     /// Why nothing would be checked, if `--only` and `--ignore` leave no code.
-    pub(super) fn selects_no_code(&self) -> Option<&'static str> {
-        match Code::ALL.iter().any(|code| self.wants(*code)) {
-            true => None,
-            false if self.only.is_empty() => Some(
-                "'--ignore <CODE>' excludes every code, so that nothing would be checked: drop a code from '--ignore <CODE>'",
-            ),
-            false => Some(
-                "'--ignore <CODE>' excludes every code of '--only <CODE>', so that nothing would be checked: drop '--ignore <CODE>'",
-            ),
-        }
+    pub(super) fn selects_no_code(&self) -> Option<String> {
+        let excluded = if self.only.is_empty() { "every code" } else { "every code of '--only <CODE>'" };
+        let is_empty = !Code::ALL.iter().any(|code| self.wants(*code));
+        is_empty.then(|| {
+            format!("'--ignore <CODE>' excludes {excluded}, so nothing would be checked: drop '--ignore <CODE>' or one of its codes")
+        })
     }
 
     /// The format, where `--json` is not given.

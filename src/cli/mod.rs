@@ -81,19 +81,6 @@ Exit status:
   1  a selection was given and nothing matched (why, audit: a warning or an error was found; diff: the reports differ)
   2  usage error, or the report could not be made or written; with --require-complete, also an incomplete scan";
 
-/// The first option of the report that stands before a subcommand, as the message.
-fn misplaced(command: &clap::Command, matches: &clap::ArgMatches) -> Option<String> {
-    let name = matches.subcommand_name()?;
-    let given = |arg: &&clap::Arg| matches.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine);
-    let arg = command.get_arguments().filter(|arg| !arg.is_global_set()).find(given)?;
-    let mut theirs = command.find_subcommand(name)?.get_arguments();
-    Some(if theirs.any(|their| their.get_id() == arg.get_id()) {
-        format!("the argument '{arg}' must come after '{name}'")
-    } else {
-        format!("the argument '{arg}' cannot be used with '{name}'")
-    })
-}
-
 /// What `--generate` prints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Generate {
@@ -137,21 +124,21 @@ impl Cli {
             return Some(format!("the argument '{one}' cannot be used with '{other}'"));
         }
         match &self.command {
-            Some(Command::Audit(audit)) => audit.selects_no_code().map(str::to_owned),
+            Some(Command::Audit(audit)) => audit.selects_no_code(),
             _ => None,
         }
     }
 
     /// Arguments that exclude each other only with certain values; the others are in [`conflict`].
     fn conflicting_values(&self) -> Option<(String, String)> {
-        let pair = match &self.command {
+        let (one, other) = match &self.command {
             Some(Command::Diff(Comparison { old, new })) if old.is_stdin() && new.is_stdin() => ("-", "-"),
             Some(Command::Graph { format: Some(format), .. }) if self.output.json && *format != DrawingFormat::Json => {
                 ("--json", "--format <FORM>")
             }
             _ => return None,
         };
-        Some((pair.0.to_owned(), pair.1.to_owned()))
+        Some((one.to_owned(), other.to_owned()))
     }
 
     /// The subcommand that a misspelled word most likely stands for.
@@ -174,11 +161,12 @@ impl Cli {
         if let Some(kind) = generate {
             return Action::Generate(kind);
         }
-        let json_or = |format: Format| if output.json { Format::Json } else { format };
         let (question, format, probe) = match command {
             None if table.list_columns => return Action::ListColumns,
-            None => (Question::Pipes(selection), table.format(&output), table.probe),
-            Some(Command::Why { selection, probe }) => (Question::Why(selection), json_or(Format::Telling), probe),
+            None => (Question::Pipes(selection), output.json_or(table.format(&output)), table.probe),
+            Some(Command::Why { selection, probe }) => {
+                (Question::Why(selection), output.json_or(Format::Telling), probe)
+            }
             Some(Command::Graph { selection, format }) => {
                 let format = if output.json { DrawingFormat::Json } else { format.unwrap_or_default() };
                 (Question::Graph(selection), Format::Drawing(format), false)
@@ -186,13 +174,26 @@ impl Cli {
             Some(Command::Diff(comparison)) => return Action::Compare(comparison, output),
             Some(Command::Audit(AuditArgs { explain: Some(code), .. })) => return Action::Explain(code),
             Some(Command::Audit(audit)) => {
-                let (format, probe) = (json_or(audit.format()), audit.probe);
+                let (format, probe) = (output.json_or(audit.format()), audit.probe);
                 (Question::Audit(audit), format, probe)
             }
             Some(Command::Fds { pids }) => {
-                (Question::Tables(pids), json_or(Format::Tables { headings: !output.noheadings }), false)
+                (Question::Tables(pids), output.json_or(Format::Tables { headings: !output.noheadings }), false)
             }
         };
         Action::Report(Box::new(Request { source, question, format, probe, output }))
     }
+}
+
+/// The first option of the report that stands before a subcommand, as the message.
+fn misplaced(command: &clap::Command, matches: &clap::ArgMatches) -> Option<String> {
+    let name = matches.subcommand_name()?;
+    let given = |arg: &&clap::Arg| matches.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine);
+    let arg = command.get_arguments().filter(|arg| !arg.is_global_set()).find(given)?;
+    let mut theirs = command.find_subcommand(name)?.get_arguments();
+    Some(if theirs.any(|their| their.get_id() == arg.get_id()) {
+        format!("the argument '{arg}' must come after '{name}'")
+    } else {
+        format!("the argument '{arg}' cannot be used with '{name}'")
+    })
 }

@@ -135,6 +135,12 @@ pub enum Color {
     Never,
 }
 
+impl OutputOptions {
+    pub(super) fn json_or(&self, format: Format) -> Format {
+        if self.json { Format::Json } else { format }
+    }
+}
+
 impl TableArgs {
     /// A column that only `--probe` fills, named without it.
     pub(super) fn column_without_probe(&self) -> Option<Column> {
@@ -146,9 +152,6 @@ impl TableArgs {
     }
 
     pub(super) fn format(&self, output: &OutputOptions) -> Format {
-        if output.json {
-            return Format::Json;
-        }
         if self.ndjson {
             return Format::Ndjson;
         }

@@ -10,12 +10,12 @@ const EVERY: &str = "deadlock,self-deadlock,leaked-write-end,stalled-reader,bloc
 fn no_code_is_left() {
     let stage = Stage::new();
     for (args, drop) in [
-        (&["--only", "deadlock", "--ignore", "deadlock"][..], "drop '--ignore <CODE>'"),
+        (&["--only", "deadlock", "--ignore", "deadlock"][..], "excludes every code of '--only <CODE>'"),
         (
             &["--only", "no-reader,no-writer", "--ignore", "no-writer,pipe-pages", "--ignore", "no-reader"],
             "drop '--ignore",
         ),
-        (&["--ignore", EVERY], "drop a code from '--ignore <CODE>'"),
+        (&["--ignore", EVERY], "excludes every code, so"),
         (&["--only", "deadlock", "--ignore", "deadlock", "--metrics"], "nothing would be checked"),
     ] {
         let output = stage.run(&[&["audit"], args].concat()).expect(2);
