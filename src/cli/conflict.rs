@@ -44,3 +44,22 @@ fn is_given(command: &Command, matches: &ArgMatches, id: &str) -> Option<String>
         matches.get_raw(id).is_some_and(|values| values.eq(arg.get_default_values().iter().map(OsStr::new)));
     (is_given && !is_default).then(|| arg.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::CONFLICTS;
+    use crate::cli::Cli;
+
+    #[test]
+    fn every_id_is_that_of_an_option_or_command() {
+        let command = Cli::command();
+        let commands = || std::iter::once(&command).chain(command.get_subcommands());
+        for id in CONFLICTS.iter().flat_map(|(one, others)| others.iter().chain([one])) {
+            let is_known =
+                |of: &clap::Command| of.get_name() == *id || of.get_arguments().any(|arg| arg.get_id() == *id);
+            assert!(commands().any(is_known), "{id}");
+        }
+    }
+}

@@ -135,6 +135,12 @@ pub enum Color {
     Never,
 }
 
+impl Default for SourceOptions {
+    fn default() -> Self {
+        Self { repeat: None, proc: PROC_ROOT.into(), from: None }
+    }
+}
+
 impl OutputOptions {
     pub(super) fn json_or(&self, format: Format) -> Format {
         if self.json { Format::Json } else { format }

@@ -37,6 +37,15 @@ pub struct Request {
     pub output: OutputOptions,
 }
 
+impl Request {
+    /// A question about this machine, with all facts, for a caller that prints nothing.
+    #[must_use]
+    pub fn new(question: Question) -> Self {
+        let output = OutputOptions { numeric_uid: true, ..OutputOptions::default() };
+        Self { source: SourceOptions::default(), question, format: Format::Json, probe: false, output }
+    }
+}
+
 /// What to report.
 #[derive(Debug, Clone)]
 pub enum Question {
