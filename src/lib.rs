@@ -1,36 +1,47 @@
-//! Which pipes and FIFOs there are on a Linux machine, which processes are on each end, what blocks on them, and what else is wrong.
+//! Which pipes and FIFOs exist on a Linux machine, which processes are on each end, what is blocked on them, and what is wrong.
 //!
-//! Data flows one way:
+//! [`report()`] answers a question, and is the way to a claim that is true: it looks twice and keeps what did not move in between. The
+//! command is in [`command`].
 //!
 //! ```text
-//! argv ─ cli ─▶ Request ─▶ scan ─▶ Snapshot ─▶ join ─▶ PipeGraph ─▶ why, audit ─▶ Diagnosis ─▶ select ─▶ render ─▶ bytes
-//!                      │    └─▶ what threads are doing ──────────────┘                    probe ─┘
-//!                      └─▶ saved (a report in a file) ──▶ PipeGraph, Diagnosis ─▶ …
+//! argv ─ cli ─▶ Request ─▶ observe ─▶ Observation ─▶ why, audit ─▶ Diagnosis ─▶ select ─▶ render ─▶ bytes
+//!                            ▲  │                                     ▲ │
+//!        walk of /proc, probe ┘                            saved report ┘ └─▶ diff, baseline
 //! ```
 //!
-//! [`observe::proc`] looks at a proc root and drops nothing silently, [`observe::join`] makes pipes of ends, [`why`] judges what threads wait for if that
-//! was asked, [`audit`] judges the rest of it, [`select`] keeps whole pipes, [`observe::probe`] asks the kernel about those if that was asked for,
-//! [`judge::dataflow`] tells how data flow if that is to be drawn, and [`render`] draws what is left. [`report_file`] stands in the place of the scan and
-//! its judges where a saved report is to answer, and [`diff`](mod@diff) compares two. [`run()`] is their order. All words are in [`model`].
+//! `observe` looks at a proc root and drops nothing silently, `why` judges what threads wait for, `audit` the rest, `select` keeps whole
+//! pipes, `judge::dataflow` says how data flow, and `render` writes what is left. `report_file` stands in for `observe` and its judges
+//! where a saved report answers, and `diff` compares two. `run` is the order of these steps. The types of all of them are in [`model`].
 
-pub mod audit;
-pub mod cli;
-pub mod diff;
-pub mod error;
+mod audit;
+mod cli;
+mod diff;
 mod files;
-pub mod generate;
-pub mod judge;
+mod generate;
+mod judge;
 pub mod model;
-mod notes;
-pub mod observe;
-pub mod render;
-pub mod report_file;
+mod note;
+mod observe;
+mod privilege;
+mod render;
+mod report_file;
 mod run;
-pub mod select;
+mod select;
 mod shape;
 mod sys;
-pub mod users;
-pub mod why;
+mod users;
+mod why;
 
-pub use run::{Exit, compare, run};
-pub use sys::die_of_sigpipe;
+pub use cli::{AuditArgs, Color, OutputOptions, PipeName, Question, Request, SelectionArgs, SourceOptions};
+pub use note::{Cure, Note};
+pub use run::{Answer, Error, Exit, report};
+
+/// What the `lspipe` program is made of: its command line, and the writing of reports.
+pub mod command {
+    pub use crate::cli::{Action, Cli, Comparison, Generate};
+    pub use crate::generate::{explain, generate, list_columns};
+    pub use crate::observe::probe::{own_helper, serve_if_asked};
+    pub use crate::render::Style;
+    pub use crate::run::{compare, run};
+    pub use crate::sys::die_of_sigpipe;
+}

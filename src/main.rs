@@ -1,23 +1,21 @@
-//! The `lspipe` command: parse, run, exit status. Alone in printing to stderr and in ending the process.
+//! The `lspipe` command: parse, run, exit status. Only this file prints to stderr and ends the process.
 
 use std::io::{self, BufWriter, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use anstream::{AutoStream, ColorChoice};
-use lspipe::cli::{Action, Cli, Color};
-use lspipe::error::Error;
-use lspipe::render::Style;
-use lspipe::{Exit, compare, generate, run};
+use lspipe::command::{self, Action, Cli, Style, compare, run};
+use lspipe::{Color, Error, Exit};
 
 /// The exit status of a usage error and of a report that could not be made.
 const FAILED: u8 = 2;
 
-/// The width of a terminal that does not tell it.
-const USUAL_WIDTH: u16 = 80;
+/// The width of a terminal that does not report one.
+const DEFAULT_WIDTH: u16 = 80;
 
 fn main() -> ExitCode {
-    lspipe::die_of_sigpipe();
-    if let Some(served) = lspipe::observe::probe::serve_if_asked() {
+    command::die_of_sigpipe();
+    if let Some(served) = command::serve_if_asked() {
         return if served { ExitCode::SUCCESS } else { ExitCode::from(FAILED) };
     }
     let status = match Cli::from_command_line() {
@@ -47,32 +45,32 @@ fn answer(cli: Cli) -> Result<Exit, Error> {
         },
     };
     match cli.into_action() {
-        Action::Report(request) => return run(&request, &style(request.output.color), &mut out, &mut say),
+        Action::Report(request) => {
+            return run(&request, &command::own_helper(), &style(request.output.color), &mut out, &mut say);
+        }
         Action::Compare(comparison, output) => {
             return compare(&comparison, &output, &style(output.color), &mut out, &mut say);
         }
-        Action::Explain(code) => generate::explain(code, &mut out)?,
-        Action::ListColumns => generate::list_columns(&mut out)?,
-        Action::Generate(kind) => generate::generate(kind, &mut out)?,
+        Action::Explain(code) => command::explain(code, &mut out)?,
+        Action::ListColumns => command::list_columns(&mut out)?,
+        Action::Generate(kind) => command::generate(kind, &mut out)?,
     }
     out.flush()?;
     Ok(Exit::Reported)
 }
 
-/// What went wrong; and for a word that is no PIPE, what it was perhaps meant to be.
+/// The error; for a word that is not a PIPE but resembles a command, with that command.
 fn message(error: &Error) -> String {
-    match error {
-        Error::LookUp { path, source } if source.kind() == io::ErrorKind::NotFound => Cli::similar_command(path)
-            .map_or_else(
-                || error.to_string(),
-                |known| format!("no PIPE and no command {path:?}: did you mean `lspipe {known}`?"),
-            ),
-        _ => error.to_string(),
-    }
+    let path = error.missing_path();
+    let similar = path.and_then(|path| Some((path, Cli::similar_command(path)?)));
+    similar.map_or_else(
+        || error.to_string(),
+        |(path, known)| format!("no PIPE and no command {path:?}: did you mean `lspipe {known}`?"),
+    )
 }
 
 fn width() -> u16 {
-    terminal_size::terminal_size_of(io::stdout()).map_or(USUAL_WIDTH, |(width, _)| width.0)
+    terminal_size::terminal_size_of(io::stdout()).map_or(DEFAULT_WIDTH, |(width, _)| width.0)
 }
 
 /// Prints help and version as they are, and an error as one line.
@@ -96,14 +94,16 @@ fn usage(error: &clap::Error) -> u8 {
 }
 
 fn join_lines(before: String, line: &str) -> String {
-    match () {
-        () if before.is_empty() => line.to_owned(),
-        () if before.ends_with(':') || line.starts_with('[') => before + " " + line,
-        () => before + "; " + line,
+    if before.is_empty() {
+        line.to_owned()
+    } else if before.ends_with(':') || line.starts_with('[') {
+        before + " " + line
+    } else {
+        before + "; " + line
     }
 }
 
-/// Says one line on stderr. Where that cannot be written to, there is nobody to tell.
+/// Prints one line on stderr. An error in that cannot be reported anywhere.
 fn say(message: &str) {
     // In one call, so that no other output comes in between.
     let _ = io::stderr().write_all(format!("lspipe: {message}\n").as_bytes());

@@ -1,38 +1,37 @@
-//! One run, from options to a written report and an exit status: the order of the steps, nothing of how each is done.
+//! One run: resolve what was named, observe, judge, select, render. Only the order of these steps is here, not how each is done.
 
 mod audit;
 mod diff;
-mod graph;
-mod report;
+mod error;
+mod pipes;
 mod source;
 mod why;
 
-use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::io::Write;
+use std::thread;
 
-use self::source::{Sought, Source};
+use self::source::Source;
 use crate::audit::AuditScope;
-use crate::cli::{Question, Request};
-use crate::error::Error;
+use crate::cli::{PipeName, Question, Request};
 use crate::judge::dataflow::Drawing;
-use crate::model::{Diagnosis, Pipe, PipeGraph, PipeId};
-use crate::notes;
-use crate::observe::probe;
-use crate::observe::proc;
+use crate::model::{Diagnosis, PipeGraph, Threads, Users};
+use crate::note::Note;
 use crate::render::{Asked, Style, Told, render};
-use crate::users::Users;
-use crate::why::Groups;
+use crate::select::Selection;
+use crate::users::users_of;
 
 pub use self::diff::compare;
+pub use self::error::Error;
 
-/// How a run ended, where it made a report.
+/// How a run ended that made a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// The report was written.
     Reported,
     /// A selection was given and nothing matched.
     NothingMatched,
-    /// `why` or an audit found something that is a warning or an error, or `diff` a difference.
+    /// `why` or an audit found a warning or an error, or `diff` a difference.
     Found,
     /// The report was written, but must not have gaps and has some.
     Incomplete,
@@ -49,122 +48,140 @@ impl From<Exit> for u8 {
     }
 }
 
-/// What is to be shown, and what is to be said about it.
-struct Answer {
-    graph: PipeGraph,
-    notes: Vec<String>,
-    nothing_matched: bool,
-    /// Whether something was found that makes for the exit status.
-    is_warning: bool,
-    why: Option<Reasons>,
+/// The answer to one question.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The pipes that were selected, and the processes that hold them.
+    pub graph: PipeGraph,
+    /// What threads were doing; empty where the question does not depend on it.
+    pub threads: Threads,
+    /// What is blocked, and what is wrong; none where the question is not about that.
+    pub diagnosis: Option<Diagnosis>,
+    /// What should be known besides.
+    pub notes: Vec<Note>,
+    /// [`Exit::Incomplete`] is left to the caller.
+    pub exit: Exit,
+    asked: Asked,
+    audit: Option<AuditScope>,
     drawing: Option<Drawing>,
 }
 
 impl Answer {
-    /// An answer that is all in its pipes.
-    const fn of(graph: PipeGraph, notes: Vec<String>) -> Self {
-        Self { graph, notes, nothing_matched: false, is_warning: false, why: None, drawing: None }
-    }
-}
-
-/// What `why` and an audit add.
-struct Reasons {
-    diagnosis: Diagnosis,
-    groups: Groups,
-    asked: Asked,
-    audited: Option<AuditScope>,
-    /// Whether --probe could add something.
-    may_probe: bool,
-}
-
-impl Reasons {
-    const fn told(&self) -> Told<'_> {
-        Told {
-            diagnosis: &self.diagnosis,
-            groups: &self.groups,
-            asked: &self.asked,
-            audited: self.audited.as_ref(),
-            may_probe: self.may_probe,
+    const fn new(graph: PipeGraph, notes: Vec<Note>) -> Self {
+        Self {
+            graph,
+            threads: Threads::new(),
+            diagnosis: None,
+            notes,
+            exit: Exit::Reported,
+            asked: Asked::Everything,
+            audit: None,
+            drawing: None,
         }
     }
 }
 
-/// Makes the report, once or again and again, and passes notes to `notify`, each a line without its end.
+/// A question, and where its answers come from.
+struct Session<'a> {
+    request: &'a Request,
+    source: Source,
+    selection: Selection,
+    /// The name that meant each of the pipes in the selection.
+    names: Vec<PipeName>,
+}
+
+/// Answers a question once, without a probe: that takes a helper program.
 ///
 /// # Errors
 ///
-/// If the report cannot be made or written.
-pub fn run(options: &Request, style: &Style, out: &mut dyn Write, notify: &mut dyn FnMut(&str)) -> Result<Exit, Error> {
-    let source = Source::open(options)?;
-    // Once: a process may end while its pipe goes on.
-    let sought = match &options.question {
-        Question::Pipes(wanted) | Question::Why(wanted) | Question::Graph(wanted) => source.resolve(wanted)?,
-        Question::Audit(_) | Question::Tables(_) => Sought::default(),
-    };
-    let mut said = Vec::new();
-    // Each question about one of these may cost a process that hangs, so it is asked once only.
-    let mut untouchable = BTreeSet::new();
+/// If the source cannot be read, or nothing of what was asked about exists.
+pub fn report(request: &Request) -> Result<Answer, Error> {
+    Session::open(request, &[])?.answer()
+}
+
+/// Writes the answer to a question, once or again and again, and passes notes to `notify`, each a line without its end. `helper` is the
+/// command of the probe's helper; see [`serve_if_asked`](crate::serve_if_asked).
+///
+/// # Errors
+///
+/// As for [`report`], and if the answer cannot be written.
+pub fn run(
+    request: &Request,
+    helper: &[OsString],
+    style: &Style,
+    out: &mut dyn Write,
+    notify: &mut dyn FnMut(&str),
+) -> Result<Exit, Error> {
+    let mut session = Session::open(request, helper)?;
+    let mut printed = Vec::new();
     loop {
-        let answer = match &options.question {
-            Question::Pipes(_) => report::pipes(options, &source, &sought, &mut untouchable)?,
-            Question::Why(_) => why::reasons(options, &source, &sought, &mut untouchable)?,
-            Question::Graph(_) => graph::pipelines(options, &source, &sought, &mut untouchable)?,
-            Question::Audit(wanted) => audit::findings(options, &source, wanted, &mut untouchable)?,
-            Question::Tables(pids) => report::tables(options, &source, pids)?,
+        let answer = session.answer()?;
+        session.write(&answer, style, out)?;
+        // Notes are printed again only when they change.
+        if !request.output.quiet && answer.notes != printed {
+            answer.notes.iter().for_each(|note| notify(&note.to_string()));
+        }
+        let Some(pause) = request.source.repeat else {
+            let is_incomplete = request.output.require_complete && !answer.graph.coverage.is_complete();
+            return Ok(if is_incomplete { Exit::Incomplete } else { answer.exit });
         };
-        write(options, &source, &answer, style, out)?;
-        // What was said of the last report need not be said again.
-        if !options.output.quiet && answer.notes != said {
-            answer.notes.iter().for_each(|note| notify(note));
-        }
-        match options.source.repeat {
-            Some(pause) => {
-                said = answer.notes;
-                std::thread::sleep(pause);
-            }
-            None if options.output.require_complete && !answer.graph.coverage.is_complete() => {
-                return Ok(Exit::Incomplete);
-            }
-            None if answer.is_warning => return Ok(Exit::Found),
-            None if answer.nothing_matched => return Ok(Exit::NothingMatched),
-            None => return Ok(Exit::Reported),
-        }
+        printed = answer.notes;
+        thread::sleep(pause);
     }
 }
 
-/// Asks the kernel about these pipes, and says what is to be said of the answers.
-fn probe(graph: &mut PipeGraph, pipes: &[PipeId], untouchable: &mut BTreeSet<PipeId>) -> Result<Vec<String>, Error> {
-    let pipes: Vec<&Pipe> = pipes.iter().filter_map(|id| graph.pipe(*id)).collect();
-    let answers = match probe::probe(&pipes, graph, untouchable) {
-        Ok(answers) => answers,
-        Err(cause) => return Ok(vec![notes::no_probe(&cause)]),
-    };
-    untouchable.extend(answers.pipes.iter().filter(|(_, probed)| probed.unanswered).map(|(id, _)| *id));
-    graph.probed.clone_from(&answers.pipes);
-    if graph.pipes.iter().any(|pipe| graph.hides_any(pipe)) {
-        graph.hidden = proc::hidden(&graph.coverage.proc_root)?;
+impl<'a> Session<'a> {
+    fn open(request: &'a Request, helper: &[OsString]) -> Result<Self, Error> {
+        let source = Source::open(request, helper)?;
+        // Once: a process may end while its pipe goes on.
+        let (selection, names) = source.resolve(&request.question)?;
+        Ok(Self { request, source, selection, names })
     }
-    Ok(notes::probe(graph, &answers))
-}
 
-fn write(options: &Request, source: &Source, answer: &Answer, style: &Style, out: &mut dyn Write) -> Result<(), Error> {
-    let Answer { graph, nothing_matched, why, drawing, .. } = answer;
-    let is_for_machines = options.format.is_for_machines();
-    if options.source.repeat.is_some() && !is_for_machines {
-        writeln!(out, "=== {:.3} ===", graph.taken_at)?;
+    fn answer(&mut self) -> Result<Answer, Error> {
+        let request = self.request;
+        match &request.question {
+            Question::Pipes(_) => self.pipes(),
+            Question::Why(_) => self.why(),
+            Question::Graph(_) => self.pipelines(),
+            Question::Audit(wanted) => self.audit(wanted),
+            Question::Tables(pids) => self.tables(pids),
+        }
     }
-    // Headings over nothing would only be in the way; what machines read says by itself that there is nothing.
-    if is_for_machines || !nothing_matched {
-        // An audit names them in sentences, and those are the same in every form.
-        let named = options.format.needs_users() || matches!(options.question, Question::Audit(_));
-        let users = match source {
-            _ if options.output.numeric_uid || !named => Users::default(),
-            Source::Live(_) => Users::of(graph),
+
+    fn write(&self, answer: &Answer, style: &Style, out: &mut dyn Write) -> Result<(), Error> {
+        let request = self.request;
+        let is_for_machines = request.format.is_for_machines();
+        if request.source.repeat.is_some() && !is_for_machines {
+            writeln!(out, "=== {:.3} ===", answer.graph.taken_at)?;
+        }
+        // Headings alone help nobody; what machines read is valid only with them.
+        if is_for_machines || answer.exit != Exit::NothingMatched {
+            let (told, drawing) = (self.told(answer), answer.drawing.as_ref());
+            render(&answer.graph, &self.users(answer), told.as_ref(), drawing, &request.format, style, out)?;
+        }
+        out.flush()?;
+        Ok(())
+    }
+
+    fn told<'b>(&self, answer: &'b Answer) -> Option<Told<'b>> {
+        Some(Told {
+            diagnosis: answer.diagnosis.as_ref()?,
+            groups: &answer.threads,
+            asked: &answer.asked,
+            audited: answer.audit.as_ref(),
+            may_probe: !self.request.probe && self.source.file().is_none(),
+        })
+    }
+
+    /// The names of users that are shown: an audit has them in its messages, and those are the same in every format.
+    fn users(&self, answer: &Answer) -> Users {
+        match &self.source {
+            _ if self.request.output.numeric_uid || !(self.request.format.needs_users() || answer.audit.is_some()) => {
+                Users::default()
+            }
+            Source::Live(_) => users_of(&answer.graph),
             Source::Saved { saved, .. } => saved.users.clone(),
-        };
-        let told = why.as_ref().map(Reasons::told);
-        render(graph, &users, told.as_ref(), drawing.as_ref(), &options.format, style, out)?;
+        }
     }
-    out.flush()?;
-    Ok(())
 }

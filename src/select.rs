@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use regex_lite::Regex;
 
-use crate::model::{Pid, Pipe, PipeGraph, PipeId, PipeKind, Process, Side, Uid};
+use crate::model::{
+    Diagnosis, Finding, Gap, Pid, Pipe, PipeGraph, PipeId, PipeKind, Process, Side, Uid, UnreadablePart, Wait,
+};
 
 /// The longest command name that the kernel keeps (`TASK_COMM_LEN` less its NUL).
 const COMMAND_LENGTH: usize = 15;
@@ -89,8 +91,58 @@ impl Selection {
         !self.selects_any_holder()
     }
 
+    /// Whether one of its pipes may be a FIFO.
+    pub(crate) fn may_name_fifo(&self) -> bool {
+        self.pipes.iter().any(|pipe| matches!(pipe, PipeMatch::Id(PipeId::Fifo { .. }) | PipeMatch::Inode(_)))
+    }
+
+    /// What it names and the report cannot show.
+    pub(crate) fn unmatched<'a>(&self, graph: &'a PipeGraph) -> Unmatched<'a> {
+        let is_table = |gap: &Gap| matches!(gap.what, UnreadablePart::FdTable | UnreadablePart::FdLinks);
+        let is_there = |wanted: &PipeMatch| graph.pipes.iter().any(|pipe| wanted.matches(pipe.id));
+        let missing = self.pids.iter().filter(|pid| !graph.parents.contains_key(pid));
+        let unreadable = graph.coverage.gaps.iter().filter(|gap| is_table(gap) && self.pids.contains(&gap.pid));
+        let pipes = self.pipes.iter().enumerate().filter(|(_, wanted)| !is_there(wanted));
+        Unmatched {
+            pids: missing.copied().collect(),
+            unreadable: unreadable.collect(),
+            pipes: pipes.map(|(place, _)| place).collect(),
+        }
+    }
+
     fn selects_any_holder(&self) -> bool {
         self.pids.is_empty() && self.commands.is_empty() && self.users.is_empty()
+    }
+}
+
+/// What a selection names and a report cannot show.
+pub(crate) struct Unmatched<'a> {
+    /// The processes that do not exist.
+    pub(crate) pids: Vec<Pid>,
+    /// The processes whose fd table could not be read.
+    pub(crate) unreadable: Vec<&'a Gap>,
+    /// The pipes that no process is known to have open, by their places in [`Selection::pipes`].
+    pub(crate) pipes: Vec<usize>,
+}
+
+impl Unmatched<'_> {
+    /// What makes it misleading to say that nothing is wrong: no process that was named exists, or no pipe, or the tables of those that
+    /// exist cannot be read and none of them `is_waiting`. The place of the first such fact among all, in the order of the fields.
+    pub(crate) fn obstacle(&self, selection: &Selection, is_waiting: bool) -> Option<usize> {
+        let Self { pids, unreadable, pipes } = self;
+        if !pids.is_empty() && pids.len() == selection.pids.len() {
+            Some(0)
+        } else if !pipes.is_empty() && pipes.len() == selection.pipes.len() {
+            Some(pids.len() + unreadable.len())
+        } else if !unreadable.is_empty() && !is_waiting {
+            Some(pids.len())
+        } else {
+            None
+        }
+    }
+
+    pub(crate) const fn is_empty(&self) -> bool {
+        self.pids.is_empty() && self.unreadable.is_empty() && self.pipes.is_empty()
     }
 }
 
@@ -131,6 +183,42 @@ pub fn keep(mut graph: PipeGraph, pipes: &BTreeSet<PipeId>) -> PipeGraph {
 pub fn selected<'a>(graph: &'a PipeGraph, selection: &'a Selection) -> impl Iterator<Item = &'a Pipe> {
     let pids = family(graph, selection);
     graph.pipes.iter().filter(move |pipe| keeps(selection, &pids, pipe, &graph.processes))
+}
+
+/// Keeps what concerns these processes or, if there are none, these pipes: their waits, the waits of those that could end them, and so on
+/// to the end of each chain; the waits for these processes; and the findings about any of those threads. Returns the pipes in what is left.
+pub(crate) fn narrow(diagnosis: &mut Diagnosis, pipes: &BTreeSet<PipeId>, pids: &BTreeSet<Pid>) -> BTreeSet<PipeId> {
+    let mut waits_of: BTreeMap<Pid, Vec<usize>> = BTreeMap::new();
+    for (index, wait) in diagnosis.waits.iter().enumerate() {
+        waits_of.entry(wait.task.pid).or_default().push(index);
+    }
+    let is_start = |wait: &Wait| match pids.is_empty() {
+        true => wait.pipe().is_some_and(|pipe| pipes.contains(&pipe)),
+        false => pids.contains(&wait.task.pid),
+    };
+    let mut next: Vec<usize> = (0..diagnosis.waits.len()).filter(|index| is_start(&diagnosis.waits[*index])).collect();
+    let mut chain = BTreeSet::new();
+    while let Some(index) = next.pop() {
+        if chain.insert(index) {
+            let wakers = &diagnosis.waits[index].wakers;
+            next.extend(wakers.iter().filter_map(|waker| waits_of.get(&waker.pid)).flatten());
+        }
+    }
+    let tasks: BTreeSet<_> = chain.iter().map(|index| diagnosis.waits[*index].task).collect();
+    let is_about = |finding: &Finding| {
+        let of_pipe = finding.pipes.iter().any(|pipe| pipes.contains(pipe));
+        let of_task = finding.tasks.iter().any(|task| tasks.contains(task) || pids.contains(&task.pid));
+        // A shell holds many pipes that it does not use.
+        of_task || (of_pipe && (pids.is_empty() || finding.tasks.is_empty()))
+    };
+    diagnosis.findings.retain(is_about);
+    let mut index = 0..;
+    diagnosis.waits.retain(|wait| {
+        let in_chain = index.next().is_some_and(|index| chain.contains(&index));
+        in_chain || wait.wakers.iter().any(|waker| pids.contains(&waker.pid))
+    });
+    let of_findings = diagnosis.findings.iter().flat_map(|finding| finding.pipes.iter().copied());
+    diagnosis.waits.iter().filter_map(Wait::pipe).chain(of_findings).collect()
 }
 
 /// The processes that are named by ID, with their descendants if those are meant too.

@@ -1,4 +1,5 @@
-//! The system calls that neither std nor rustix wraps, behind safe functions. All `unsafe` of the crate is here.
+//! The system calls that neither std nor rustix wraps, behind safe functions, and the text of their errors. All `unsafe` of the crate is
+//! here.
 
 #![allow(unsafe_code, reason = "kcmp(2), signal(2) and close_range(2) have no safe wrapper")]
 
@@ -9,6 +10,12 @@ use crate::model::Tid;
 
 /// `KCMP_FILES` of linux/kcmp.h: compare the fd tables of two threads.
 const KCMP_FILES: libc::c_long = 2;
+
+/// What an error says, without the number that std appends: `No such file or directory`.
+pub(crate) fn reason(error: &io::Error) -> String {
+    let text = error.to_string();
+    text.split_once(" (os error").map_or(text.as_str(), |(words, _)| words).to_owned()
+}
 
 /// Compares the fd tables of two threads, as kcmp(2) does: equal if they share one, and else in an order that holds for as long as
 /// the tables live. Both IDs are of the caller's PID namespace.

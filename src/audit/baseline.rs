@@ -1,11 +1,16 @@
 //! The findings that are known, in a file that people review and keep: what a finding is told by wherever its processes are started
-//! anew, and the shape of the file. It reads and writes bytes, not files.
+//! anew, and the shape of the file.
 
 use std::collections::BTreeSet;
+use std::io;
+use std::path::Path;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use thiserror::Error;
 
+use crate::files;
 use crate::model::{Code, Fault, Finding, Pid, Pipe, PipeGraph, Severity};
+use crate::sys::reason;
 use crate::why::Groups;
 
 /// The version of the file. Anything that an older lspipe would read wrong changes it.
@@ -44,16 +49,48 @@ struct File<F> {
     findings: F,
 }
 
-/// Why bytes are no baseline.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum NotABaseline {
-    /// They are of another version.
+/// A file that cannot be used as a baseline.
+#[derive(Debug, Error)]
+#[error("{}: {what}", path.escape_debug())]
+pub struct Error {
+    /// Lossily, if it is not UTF-8.
+    path: String,
+    what: Invalid,
+}
+
+/// What is wrong with it.
+#[derive(Debug, Error)]
+pub(crate) enum Invalid {
+    #[error("cannot read the baseline: {}{}", reason(.0), missing_hint(.0))]
+    Unreadable(io::Error),
+    #[error(
+        "a baseline of version {0}, and this lspipe reads only version {VERSION}: use the lspipe that wrote it, or write a new one with --write-baseline"
+    )]
     Version(u64),
-    /// They are not what lspipe writes: why, in words.
+    #[error("not a whole baseline of lspipe: {}; correct it, or write a new one with --write-baseline", .0.escape_debug())]
     Corrupt(String),
 }
 
+fn missing_hint(error: &io::Error) -> &'static str {
+    if error.kind() == io::ErrorKind::NotFound { "; --write-baseline creates one" } else { "" }
+}
+
 impl Baseline {
+    /// Reads a baseline from its file.
+    pub(crate) fn read(path: &Path) -> Result<Self, Error> {
+        let bytes = files::read(path).map_err(Invalid::Unreadable);
+        let error = |what| Error { path: path.to_string_lossy().into_owned(), what };
+        bytes.and_then(|bytes| Self::parse(&bytes)).map_err(error)
+    }
+
+    /// Writes it to its file.
+    pub(crate) fn write(&self, path: &Path) -> Result<(), files::Error> {
+        let mut json = serde_json::to_vec_pretty(&File { baseline_version: VERSION, findings: &self.0 })
+            .map_err(|error| files::Error::Write { path: path.to_string_lossy().into_owned(), source: error.into() })?;
+        json.push(b'\n');
+        files::write_atomic(path, &json)
+    }
+
     /// Those findings.
     #[must_use]
     pub fn of<'a>(findings: impl IntoIterator<Item = &'a Finding>, graph: &PipeGraph, groups: &Groups) -> Self {
@@ -70,39 +107,24 @@ impl Baseline {
         self.0.range(finding.worst()..=finding).next().is_some()
     }
 
-    /// Reads what [`Self::to_json`] wrote, or somebody edited. Strictly: a file that is half understood would hide findings, or none.
-    ///
-    /// # Errors
-    ///
-    /// If it is anything else.
-    pub fn parse(bytes: &[u8]) -> Result<Self, NotABaseline> {
+    /// Parses what [`Self::write`] wrote, or a person edited. Strictly: a file that is understood in part would hide the wrong findings.
+    fn parse(bytes: &[u8]) -> Result<Self, Invalid> {
         // The version first: what follows it may look different in another.
         #[derive(Deserialize)]
         struct Versioned {
             baseline_version: u64,
         }
-        let corrupt = |error: serde_json::Error| NotABaseline::Corrupt(error.to_string());
+        let corrupt = |error: serde_json::Error| Invalid::Corrupt(error.to_string());
         let Versioned { baseline_version } = serde_json::from_slice(bytes).map_err(corrupt)?;
         if baseline_version != VERSION {
-            return Err(NotABaseline::Version(baseline_version));
+            return Err(Invalid::Version(baseline_version));
         }
         let file: File<BTreeSet<Known>> = serde_json::from_slice(bytes).map_err(corrupt)?;
         let unknown = file.findings.iter().find(|known| known.code.parse::<Code>().is_err());
         match unknown {
-            Some(unknown) => Err(NotABaseline::Corrupt(format!("there is no finding `{}`", unknown.code))),
+            Some(unknown) => Err(Invalid::Corrupt(format!("there is no finding `{}`", unknown.code))),
             None => Ok(Self(file.findings)),
         }
-    }
-
-    /// The file: equal for equal findings, whenever it is written.
-    ///
-    /// # Errors
-    ///
-    /// None that is known; those of the serialiser.
-    pub fn to_json(&self) -> serde_json::Result<Vec<u8>> {
-        let mut json = serde_json::to_vec_pretty(&File { baseline_version: VERSION, findings: &self.0 })?;
-        json.push(b'\n');
-        Ok(json)
     }
 }
 

@@ -95,6 +95,26 @@ pub struct Gap {
     pub may_hold: PossibleEnds,
 }
 
+impl Gap {
+    /// Whether a call on it did not return.
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        self.error == "ETIMEDOUT"
+    }
+
+    /// Whether access was denied.
+    #[must_use]
+    pub fn is_denied(&self) -> bool {
+        matches!(self.error.as_str(), "EACCES" | "EPERM")
+    }
+
+    /// Whether the scan itself had as many files open as it may have.
+    #[must_use]
+    pub fn is_file_limit(&self) -> bool {
+        self.error == "EMFILE"
+    }
+}
+
 words! {
     /// Why there may be processes that the scan was not even told of.
     pub enum ViewLimit {

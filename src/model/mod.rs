@@ -18,6 +18,7 @@ mod risk;
 mod task;
 pub(crate) mod text;
 mod time;
+mod users;
 pub(crate) mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -41,9 +42,10 @@ pub use self::record::{Evidence, Record, Role};
 pub use self::risk::{Class, Exposure, Hoarder, PageLimit, Passed, PipePages, Place, Risk};
 pub use self::task::{
     AlternativeWake, Children, Fingerprint, Operation, PipeWait, Sleep, SleepOn, Task, TaskId, TaskState, ThreadGroup,
-    WaitTarget,
+    Threads, WaitTarget,
 };
 pub use self::time::{Span, Time};
+pub use self::users::Users;
 
 /// The machine that was scanned; a field is none where the proc tree does not say.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::words::words;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::{AccessMode, Fd, Pid, PipeId, Side, Tid};
@@ -24,6 +25,9 @@ impl TaskId {
         self.pid.0 == self.tid.0
     }
 }
+
+/// The processes of a machine with all their threads.
+pub type Threads = BTreeMap<Pid, ThreadGroup>;
 
 /// A process with all its threads at one time: the kernel's word is thread group.
 #[derive(Debug, Clone, PartialEq, Eq)]

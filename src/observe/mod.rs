@@ -1,5 +1,191 @@
-//! Looking at a machine: the walk of /proc, the helper that asks a pipe, and what is made of both.
+//! Looks at a machine: the walk of /proc, the join of its ends to pipes, and the probe. An [`Observer`] looks once for a list, and twice
+//! where claims are to be made: processes go on during a look, so a claim is made only of what did not move between two of them.
+//!
+//! Nothing is judged here. What the judges need to know after a first look, they say in a [`FollowUp`]; what they get is an
+//! [`Observation`], which is plain data.
 
 pub mod join;
 pub mod probe;
 pub mod proc;
+mod settle;
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use self::join::{add_openers, join};
+use self::probe::{Answers, Unsupported};
+use self::proc::{Error, Facts, Want};
+use self::settle::{idle_since, lock_held, openers, retain_unmoved};
+use crate::model::{Pid, PipeGraph, PipeId, Side, Threads};
+use crate::select::{Selection, selected, selected_processes};
+
+/// The pause before the second look, where the first saw what may be transient: longer than a busy pipeline rests.
+const PAUSE: Duration = Duration::from_millis(300);
+
+/// Looks at the machine of one proc root.
+#[derive(Debug)]
+pub(crate) struct Observer {
+    proc_root: PathBuf,
+    /// The command of the probe's helper; empty for none.
+    helper: Vec<OsString>,
+    /// The pipes that a probe must not ask for their sizes: each such request may cost a process that hangs.
+    skip_sizes: BTreeSet<PipeId>,
+}
+
+/// How much to look at.
+#[derive(Debug, Clone)]
+pub(crate) struct Depth {
+    /// The flags of each end.
+    pub(crate) flags: bool,
+    /// The facts of each process that holds an end.
+    pub(crate) facts: Facts,
+    /// The parent of every process.
+    pub(crate) parents: bool,
+    /// The processes whose whole fd table is wanted.
+    pub(crate) tables: Vec<Pid>,
+    /// What is asked about: these pipes are probed, and these processes are looked at twice.
+    pub(crate) selection: Selection,
+    /// Whether to ask the kernel about the selected pipes.
+    pub(crate) probe: bool,
+}
+
+/// What was seen of a machine.
+#[derive(Debug, Clone)]
+pub(crate) struct Observation {
+    /// The pipes at the last look.
+    pub(crate) graph: PipeGraph,
+    /// What the threads were doing. After two looks, a thread that moved in between counts as running. Idle times are those at
+    /// [`PipeGraph::taken_at`]. Empty if no thread was looked at.
+    pub(crate) threads: Threads,
+    /// The pipes at the first of two looks, with the hidden ends and the answers of the kernel as at the last.
+    pub(crate) first: Option<PipeGraph>,
+    /// How the probe went, if one was asked for.
+    pub(crate) probe: Option<Result<Answers, Unsupported>>,
+}
+
+/// What the judges need after a first look.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct FollowUp {
+    /// Whether anything seems wrong, which a second look has to confirm.
+    pub(crate) is_suspicious: bool,
+    /// Whether that may be transient on a healthy machine.
+    pub(crate) may_pass: bool,
+    /// Whether it depends on ends that no fd table shows.
+    pub(crate) hidden_ends: bool,
+    /// The processes that must not have moved.
+    pub(crate) pids: BTreeSet<Pid>,
+}
+
+impl Observer {
+    pub(crate) fn new(proc_root: &Path, helper: &[OsString]) -> Self {
+        Self { proc_root: proc_root.to_owned(), helper: helper.to_owned(), skip_sizes: BTreeSet::new() }
+    }
+
+    pub(crate) fn proc_root(&self) -> &Path {
+        &self.proc_root
+    }
+
+    /// Looks once. Good for lists, not for claims: what it sees may never have been so at one time.
+    pub(crate) fn look(&mut self, depth: &Depth) -> Result<Observation, Error> {
+        // A process that is blocked in opening a FIFO has no descriptor of it: to find it, every thread has to be looked at.
+        let threads =
+            if depth.selection.may_name_fifo() { proc::threads(&self.proc_root, None)? } else { Threads::new() };
+        let mut graph = self.pipes(depth, &threads)?;
+        let mut probe = None;
+        if depth.probe {
+            let shown: Vec<_> = selected(&graph, &depth.selection).collect();
+            let holders: BTreeSet<Pid> =
+                shown.iter().flat_map(|pipe| Side::BOTH.into_iter().flat_map(|side| pipe.on(side))).collect();
+            let shown: Vec<PipeId> = shown.iter().map(|pipe| pipe.id).collect();
+            let holders: Vec<Pid> = holders.into_iter().collect();
+            self.skip_sizes.extend(lock_held(&proc::threads(&self.proc_root, Some(&holders))?));
+            probe = Some(self.probe(&mut graph, &shown));
+            if graph.pipes.iter().any(|pipe| graph.hides_any(pipe)) {
+                graph.hidden = proc::hidden(&self.proc_root)?;
+            }
+        }
+        Ok(Observation { graph, threads, first: None, probe })
+    }
+
+    /// Looks once, and if the judge finds anything suspicious, a second time. Threads are looked at before, between and after the two
+    /// scans: a thread that did not move from before the second scan until after it held during that scan what the scan shows.
+    pub(crate) fn look_twice(
+        &mut self,
+        depth: &Depth,
+        judge: fn(&PipeGraph, &Threads) -> FollowUp,
+    ) -> Result<Observation, Error> {
+        let looked_at = Instant::now();
+        let mut threads = proc::threads(&self.proc_root, None)?;
+        let scanned_at = Instant::now();
+        let mut graph = self.pipes(depth, &threads)?;
+        let first = judge(&graph, &threads);
+        // In a tree of plain files nothing moves.
+        let is_live = graph.pipefs.is_some();
+        if !is_live || !(first.is_suspicious || depth.probe) {
+            if !is_live && first.hidden_ends {
+                graph.hidden = proc::hidden(&self.proc_root)?;
+            }
+            // Without a live pipe the probe only says why it is not possible.
+            let probe = depth.probe.then(|| self.probe(&mut graph, &[]));
+            idle_since(&mut threads, looked_at, scanned_at);
+            return Ok(Observation { graph, threads, first: None, probe });
+        }
+        if first.may_pass {
+            thread::sleep(PAUSE);
+        }
+        let mut pids = first.pids;
+        pids.extend(selected_processes(&graph, &depth.selection));
+        let threads = self.look_again(threads, &mut pids)?;
+        let scanned_at = Instant::now();
+        let mut second = self.pipes(depth, &threads)?;
+        if first.hidden_ends {
+            second.hidden = proc::hidden(&self.proc_root)?;
+        }
+        let mut probe = None;
+        if depth.probe {
+            self.skip_sizes.extend(lock_held(&threads));
+            let shown: Vec<PipeId> = selected(&second, &depth.selection).map(|pipe| pipe.id).collect();
+            probe = Some(self.probe(&mut second, &shown));
+            if second.pipes.iter().any(|pipe| second.hides_any(pipe)) {
+                second.hidden = proc::hidden(&self.proc_root)?;
+            }
+        }
+        let looked_at = Instant::now();
+        let mut threads = self.look_again(threads, &mut pids)?;
+        idle_since(&mut threads, looked_at, scanned_at);
+        // A process that has exited by now holds nothing: on a busy machine some process is always exiting.
+        second.hidden.keep(&proc::processes(&self.proc_root)?);
+        let first = PipeGraph { hidden: second.hidden.clone(), probed: second.probed.clone(), ..graph };
+        Ok(Observation { graph: second, threads, first: Some(first), probe })
+    }
+
+    /// All pipes with their ends, and with the processes that are blocked in opening one.
+    fn pipes(&self, depth: &Depth, threads: &Threads) -> Result<PipeGraph, Error> {
+        let mut graph = join(proc::scan(&Want {
+            proc_root: self.proc_root.clone(),
+            flags: depth.flags,
+            facts: depth.facts,
+            parents: depth.parents,
+            tables: depth.tables.clone(),
+            also: openers(threads),
+        })?);
+        add_openers(&mut graph, threads);
+        Ok(graph)
+    }
+
+    fn probe(&mut self, graph: &mut PipeGraph, pipes: &[PipeId]) -> Result<Answers, Unsupported> {
+        let answers = probe::probe(graph, pipes, &self.skip_sizes, &self.helper)?;
+        self.skip_sizes.extend(graph.probed.iter().filter(|(_, probed)| probed.unanswered).map(|(id, _)| *id));
+        Ok(answers)
+    }
+
+    /// Looks again at the threads of these processes, to which those that are new are added.
+    fn look_again(&self, threads: Threads, pids: &mut BTreeSet<Pid>) -> Result<Threads, Error> {
+        pids.extend(proc::processes(&self.proc_root)?.into_iter().filter(|pid| !threads.contains_key(pid)));
+        let again: Vec<Pid> = pids.iter().copied().collect();
+        Ok(retain_unmoved(threads, pids, proc::threads(&self.proc_root, Some(&again))?))
+    }
+}

@@ -19,8 +19,7 @@ use self::fit::Heading;
 use self::table::Table;
 use self::text::Place;
 use crate::judge::dataflow::Drawing;
-use crate::model::{Descriptor, Pid, Pipe, PipeGraph, Side};
-use crate::users::Users;
+use crate::model::{Descriptor, Pid, Pipe, PipeGraph, Side, Users};
 
 pub use self::difference::render_difference;
 pub use self::json::SCHEMA;

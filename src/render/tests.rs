@@ -153,7 +153,7 @@ proptest! {
 
     #[test]
     fn a_saved_report_is_the_report(graph in graph(), names in users()) {
-        let users = Users::saved(names.into_iter());
+        let users = names.into_iter().collect();
         let json = drawn_with(&graph, &users, &Format::Json, None);
         let saved = report_file::parse(json.as_bytes()).map_err(|error| TestCaseError::fail(format!("{error}: {json}")))?;
         prop_assert_eq!(&drawn_with(&saved.graph, &saved.users, &Format::Json, None), &json);

@@ -5,8 +5,8 @@ use std::io;
 use serde_json::Number;
 use thiserror::Error;
 
-use crate::error::reason;
 use crate::shape::SCHEMA_VERSION;
+use crate::sys::reason;
 
 /// A file that is no report.
 #[derive(Debug, Error)]

@@ -16,9 +16,8 @@ use serde_json::Number;
 
 pub use self::error::{Invalid, SavedError};
 use crate::files;
-use crate::model::{Diagnosis, Endpoint, Fd, Pid, Pipe, PipeGraph, PipeId, TaskId, Tid, Uid};
+use crate::model::{Diagnosis, Endpoint, Fd, Pid, Pipe, PipeGraph, PipeId, TaskId, Tid, Uid, Users};
 use crate::shape::{Report, SCHEMA_VERSION};
-use crate::users::Users;
 use crate::why::Groups;
 
 /// Where a report was saved.
@@ -129,10 +128,11 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Saved, Invalid> {
         () if head.summary.is_some() => Invalid::Lines,
         () => Invalid::NotWhole(error),
     })?;
-    let users = Users::saved(report.processes.iter().filter_map(|process| {
+    let users = report.processes.iter().filter_map(|process| {
         let name = process.user.as_deref()?;
         Some((Uid(process.uid?), name.to_owned()))
-    }));
+    });
+    let users = users.collect();
     let diagnosis = why::diagnosis(&report)?;
     let groups = why::groups(report.threads.iter().flatten())?;
     let judged = diagnosis.is_some() && report.audit.as_ref().is_none_or(why::tells_all);

@@ -1,129 +1,105 @@
-//! The steps of an audit: look as `why` does, judge by the rules too, look again later if that was asked for, leave out what is known,
+//! The steps of an audit: observe as `why` does, judge by the rules too, look again later if that was asked for, leave out what is known,
 //! and write the files that were asked for.
 
-use std::collections::BTreeSet;
-use std::path::Path;
+use std::thread;
 use std::time::{Duration, Instant};
 
-use super::source::Source;
-use super::why::{self, Found};
-use super::{Answer, Reasons};
-use crate::audit::baseline::{Baseline, NotABaseline};
-use crate::audit::confirm::{self, Look};
+use super::{Answer, Error, Exit, Session};
+use crate::audit::baseline::Baseline;
+use crate::audit::confirm::{Look, standing};
 use crate::audit::{self, AuditScope, Thresholds};
-use crate::cli::{AuditArgs, Request};
-use crate::error::Error;
+use crate::cli::AuditArgs;
 use crate::files;
-use crate::model::{Code, PipeId, Severity};
-use crate::notes;
-use crate::render::{Asked, Format, Style, render};
-use crate::select::Selection;
-use crate::users::Users;
+use crate::model::{Code, Diagnosis, Severity, Users};
+use crate::note::Note;
+use crate::observe::Observation;
+use crate::observe::proc::Facts;
+use crate::render::{Format, Style, render};
 
-/// Finds out what is to be reported. What is known already is read first: if that cannot be, there is nothing to wait for.
-pub(super) fn findings(
-    options: &Request,
-    source: &Source,
-    wanted: &AuditArgs,
-    untouchable: &mut BTreeSet<PipeId>,
-) -> Result<Answer, Error> {
-    if let Some(metrics) = &wanted.metrics_file {
-        let mut baselines = [&wanted.baseline, &wanted.write_baseline].into_iter().flatten();
-        if baselines.any(|baseline| files::is_same(metrics, baseline)) {
-            return Err(Error::MetricsInBaseline(metrics.to_string_lossy().into_owned()));
+impl Session<'_> {
+    /// What is wrong. The baseline is read first: if that fails, there is nothing to wait for.
+    pub(super) fn audit(&mut self, wanted: &AuditArgs) -> Result<Answer, Error> {
+        if let Some(metrics) = &wanted.metrics_file {
+            let mut baselines = [&wanted.baseline, &wanted.write_baseline].into_iter().flatten();
+            if baselines.any(|baseline| files::is_same(metrics, baseline)) {
+                return Err(Error::MetricsInBaseline(metrics.to_string_lossy().into_owned()));
+            }
+        }
+        let known = wanted.baseline.as_deref().map_or_else(|| Ok(Baseline::default()), Baseline::read)?;
+        let (mut seen, mut diagnosis, mut took) = self.look_for_problems(wanted)?;
+        if let Some(pause) = wanted.confirm {
+            thread::sleep(pause);
+            let (again, mut later, longer) = self.look_for_problems(wanted)?;
+            later.findings = standing(&look(&seen, &diagnosis), &look(&again, &later));
+            (seen, diagnosis, took) = (again, later, longer);
+        }
+        let Observation { graph, threads, probe, .. } = seen;
+        let (of_why, of_audit) = diagnosis.findings.into_iter().partition(|finding| finding.code().reported_by_why());
+        diagnosis.findings = audit::together(of_why, of_audit);
+        let severity = wanted.severity.unwrap_or(Severity::Info);
+        diagnosis.findings.retain(|finding| finding.severity() <= severity);
+
+        let file = self.source.file();
+        let mut notes = Note::saved_report(&graph, file);
+        notes.extend(Note::coverage(&graph, file));
+        notes.extend(Note::probe(probe.as_ref(), &graph));
+        let is_usable = graph.coverage.is_complete() || !self.request.output.require_complete;
+        if let Some(path) = wanted.write_baseline.as_deref().filter(|_| is_usable) {
+            Baseline::of(&diagnosis.findings, &graph, &threads).write(path)?;
+            notes.push(Note::BaselineWritten { path: path.to_owned(), findings: diagnosis.findings.len() });
+        }
+        let all = diagnosis.findings.len();
+        diagnosis.findings.retain(|finding| !known.knows(finding, &graph, &threads));
+        let asked = Code::ALL.into_iter().filter(|code| wanted.wants(*code));
+        let (codes, not_judged) = asked.partition(|code| !graph.selected && self.is_judged(*code));
+        let scope = AuditScope {
+            codes,
+            not_judged,
+            severity,
+            each: wanted.severity == Some(Severity::Info) || !wanted.only.is_empty(),
+            known: all - diagnosis.findings.len(),
+            confirmed_after: wanted.confirm,
+            took,
+        };
+        let is_found = diagnosis.is_warning() && wanted.write_baseline.is_none();
+        let exit = if is_found { Exit::Found } else { Exit::Reported };
+        let (diagnosis, audit) = (Some(diagnosis), Some(scope));
+        let answer = Answer { threads, diagnosis, audit, exit, ..Answer::new(graph, notes) };
+        if let Some(path) = &wanted.metrics_file {
+            let mut text = Vec::new();
+            let (told, style) = (self.told(&answer), Style { width: None, color: false });
+            render(&answer.graph, &Users::default(), told.as_ref(), None, &Format::Metrics, &style, &mut text)?;
+            files::write_atomic(path, &text)?;
+        }
+        Ok(answer)
+    }
+
+    /// What one observation proves, and how long it took.
+    fn look_for_problems(&mut self, wanted: &AuditArgs) -> Result<(Observation, Diagnosis, Duration), Error> {
+        let started = Instant::now();
+        let (seen, mut diagnosis) = self.source.diagnose(&self.depth_of_claims(Facts::Audit))?;
+        let findings = &mut diagnosis.findings;
+        // The rules judge a saved report again.
+        findings.retain(|finding| finding.code().reported_by_why());
+        let mut risks = audit::audit(&seen.graph, &seen.threads, &Thresholds { max_ends: wanted.max_ends });
+        if let Some(scanner) = seen.graph.coverage.scanner {
+            audit::exclude_own_pipeline(&mut risks, &seen.graph, scanner);
+        }
+        findings.extend(risks);
+        findings.retain(|finding| wanted.wants(finding.code()));
+        Ok((seen, diagnosis, started.elapsed()))
+    }
+
+    /// Whether the source has all facts by which findings of this code are judged.
+    fn is_judged(&self, code: Code) -> bool {
+        if code.reported_by_why() {
+            self.source.has_waits()
+        } else {
+            self.source.has_audit_facts() || !audit::needs_audit_facts(code)
         }
     }
-    let known = wanted.baseline.as_deref().map_or_else(|| Ok(Baseline::default()), read_baseline)?;
-    let (mut found, mut took) = look(options, source, wanted, untouchable)?;
-    if let Some(pause) = wanted.confirm {
-        std::thread::sleep(pause);
-        let (mut again, longer) = look(options, source, wanted, untouchable)?;
-        again.diagnosis.findings = confirm::standing(&seen(&found), &seen(&again));
-        (found, took) = (again, longer);
-    }
-    let Found { graph, groups, mut diagnosis, judged, notes: probed } = found;
-    let (told, rules) = diagnosis.findings.into_iter().partition(|finding| finding.code().reported_by_why());
-    diagnosis.findings = audit::together(told, rules);
-    let severity = wanted.severity.unwrap_or(Severity::Info);
-    diagnosis.findings.retain(|finding| finding.severity() <= severity);
-
-    let is_whole = graph.coverage.is_complete() || !options.output.require_complete;
-    let mut written = None;
-    if let Some(path) = wanted.write_baseline.as_deref().filter(|_| is_whole) {
-        write_baseline(path, &Baseline::of(&diagnosis.findings, &graph, &groups))?;
-        written = Some(notes::baseline_written(path, diagnosis.findings.len()));
-    }
-    let all = diagnosis.findings.len();
-    diagnosis.findings.retain(|finding| !known.knows(finding, &graph, &groups));
-    // In a part of a report nothing is to be found missing.
-    let is_judged = |code: &Code| match code.reported_by_why() {
-        _ if graph.selected => false,
-        true => judged,
-        false => source.is_of_audit() || !audit::needs_audit_facts(*code),
-    };
-    let asked = Code::ALL.into_iter().filter(|code| wanted.wants(*code));
-    let (codes, not_judged) = asked.partition(is_judged);
-    let audited = AuditScope {
-        codes,
-        not_judged,
-        severity,
-        each: wanted.severity == Some(Severity::Info) || !wanted.only.is_empty(),
-        known: all - diagnosis.findings.len(),
-        confirmed_after: wanted.confirm,
-        took,
-    };
-    let file = source.file();
-    let mut notes = notes::of_file(file, &graph);
-    notes.extend(notes::coverage(&graph, file));
-    notes.extend(probed);
-    notes.extend(written);
-    let is_warning = diagnosis.is_warning() && wanted.write_baseline.is_none();
-    let may_probe = !options.probe && file.is_none();
-    let reasons = Reasons { diagnosis, groups, asked: Asked::Everything, audited: Some(audited), may_probe };
-    if let Some(path) = &wanted.metrics_file {
-        let mut text = Vec::new();
-        let style = Style { width: None, color: false };
-        render(&graph, &Users::default(), Some(&reasons.told()), None, &Format::Metrics, &style, &mut text)?;
-        files::replace(path, &text)?;
-    }
-    Ok(Answer { is_warning, why: Some(reasons), ..Answer::of(graph, notes) })
 }
 
-/// One look at the machine, and how long it took.
-fn look(
-    options: &Request,
-    source: &Source,
-    wanted: &AuditArgs,
-    untouchable: &mut BTreeSet<PipeId>,
-) -> Result<(Found, Duration), Error> {
-    let started = Instant::now();
-    let mut found = why::find_out(options, source, &Selection::default(), untouchable)?;
-    let findings = &mut found.diagnosis.findings;
-    // The rules judge a saved report anew.
-    findings.retain(|finding| finding.code().reported_by_why());
-    let mut rules = audit::audit(&found.graph, &found.groups, &Thresholds { max_ends: wanted.max_ends });
-    if let Some(scanner) = found.graph.coverage.scanner {
-        audit::exclude_own_pipeline(&mut rules, &found.graph, scanner);
-    }
-    findings.extend(rules);
-    findings.retain(|finding| wanted.wants(finding.code()));
-    Ok((found, started.elapsed()))
-}
-
-fn seen(found: &Found) -> Look<'_> {
-    Look { graph: &found.graph, groups: &found.groups, findings: &found.diagnosis.findings }
-}
-
-fn read_baseline(path: &Path) -> Result<Baseline, Error> {
-    let name = || path.to_string_lossy().into_owned();
-    let bytes = files::read(path).map_err(|source| Error::ReadBaseline { path: name(), source })?;
-    Baseline::parse(&bytes).map_err(|error| match error {
-        NotABaseline::Version(version) => Error::BaselineVersion { path: name(), version },
-        NotABaseline::Corrupt(why) => Error::CorruptBaseline { path: name(), why },
-    })
-}
-
-fn write_baseline(path: &Path, baseline: &Baseline) -> Result<(), Error> {
-    let json = baseline.to_json().map_err(std::io::Error::from)?;
-    files::replace(path, &json)
+fn look<'a>(seen: &'a Observation, diagnosis: &'a Diagnosis) -> Look<'a> {
+    Look { graph: &seen.graph, groups: &seen.threads, findings: &diagnosis.findings }
 }

@@ -2,20 +2,19 @@
 
 use std::io::Write;
 
-use super::Exit;
+use super::{Error, Exit};
 use crate::cli::{Comparison, OutputOptions};
 use crate::diff::diff;
-use crate::error::Error;
-use crate::notes;
+use crate::model::Users;
+use crate::note::Note;
 use crate::render::{Style, render_difference};
-use crate::report_file::{self, ReportFile, Saved};
-use crate::users::Users;
+use crate::report_file::{self, Saved};
 
-/// Compares two saved reports, and passes notes to `notify`, each a line without its end.
+/// Writes the differences of two saved reports, and passes notes to `notify`, each a line without its end.
 ///
 /// # Errors
 ///
-/// If a report cannot be read, or the answer not be written.
+/// If a report cannot be read, or the answer cannot be written.
 pub fn compare(
     comparison: &Comparison,
     output: &OutputOptions,
@@ -31,27 +30,34 @@ pub fn compare(
     render_difference(&difference, &old, &new, output.json, !output.noheadings, style, out)?;
     out.flush()?;
     if !output.quiet {
+        let (old_name, new_name) = (comparison.old.name(), comparison.new.name());
+        let mut notes = Vec::new();
+        let is_earlier = new.graph.taken_at < old.graph.taken_at;
+        let (old_file, new_file) = (old_name.clone(), new_name.clone());
         if !difference.same_boot {
-            notify(&notes::other_boot(&comparison.old.name(), &comparison.new.name()));
+            notes.push(Note::OtherBoot { old: old_file, new: new_file });
+        } else if is_earlier {
+            notes.push(Note::IsEarlier { old: old_file, new: new_file });
         }
-        if difference.same_boot && new.graph.taken_at < old.graph.taken_at {
-            notify(&notes::is_earlier(&comparison.old.name(), &comparison.new.name()));
-        }
-        for note in notes_of(&comparison.old, &old).iter().chain(&notes_of(&comparison.new, &new)) {
-            notify(note);
-        }
+        notes.extend(gaps(old_name, &old));
+        notes.extend(gaps(new_name, &new));
+        notes.iter().for_each(|note| notify(&note.to_string()));
     }
     let is_complete = [&old, &new].iter().all(|saved| saved.graph.coverage.is_complete());
-    Ok(match () {
-        () if output.require_complete && !is_complete => Exit::Incomplete,
-        () if difference.pipes.is_empty() => Exit::Reported,
-        () => Exit::Found,
+    Ok(if output.require_complete && !is_complete {
+        Exit::Incomplete
+    } else if difference.pipes.is_empty() {
+        Exit::Reported
+    } else {
+        Exit::Found
     })
 }
 
 /// What could not be seen in a report, and so may seem to have come or gone.
-fn notes_of(file: &ReportFile, saved: &Saved) -> Vec<String> {
-    let name = file.name();
-    let part = saved.graph.selected.then(|| notes::is_part(&name));
-    part.into_iter().chain(notes::coverage(&saved.graph, Some(&name))).collect()
+fn gaps(file: String, saved: &Saved) -> Vec<Note> {
+    let mut notes = Note::coverage(&saved.graph, Some(&file));
+    if saved.graph.selected {
+        notes.insert(0, Note::IsPart { file });
+    }
+    notes
 }

@@ -1,46 +1,37 @@
-//! Where the facts of a run come from: a proc root that is looked at, or a saved report, in which what was named is looked up.
+//! Where the facts of a run come from: a machine that is observed, or a saved report. What was named is looked up there.
 
-use std::path::{Path, PathBuf};
+use std::ffi::OsString;
 
-use crate::cli::{PipeName, Request, SelectionArgs};
-use crate::error::Error;
-use crate::model::Uid;
-use crate::observe::proc;
+use super::Error;
+use crate::cli::{PipeName, Question, Request};
+use crate::model::{Diagnosis, Uid};
+use crate::observe::proc::pipe_at;
+use crate::observe::{Depth, Observation, Observer};
 use crate::report_file::{self, Saved};
 use crate::select::{PipeMatch, Selection};
-use crate::users;
+use crate::users::user;
+use crate::why::{confirmed, follow_up};
 
 /// Where the facts come from.
 pub(super) enum Source {
-    /// From a proc root.
-    Live(PathBuf),
-    /// From a report that was saved.
+    Live(Observer),
     Saved {
-        /// The file.
+        /// How messages call the file.
         name: String,
-        /// What was in it.
         saved: Box<Saved>,
     },
 }
 
-/// A selection of which all that it names was looked up.
-#[derive(Default)]
-pub(super) struct Sought {
-    pub(super) selection: Selection,
-    /// The name that meant each of the pipes in the selection.
-    pub(super) names: Vec<PipeName>,
-}
-
 impl Source {
     /// Reads the saved report, if one is to be read: once, since it may come through a pipe.
-    pub(super) fn open(options: &Request) -> Result<Self, Error> {
-        Ok(match &options.source.from {
-            None => Self::Live(options.source.proc.clone()),
+    pub(super) fn open(request: &Request, helper: &[OsString]) -> Result<Self, Error> {
+        Ok(match &request.source.from {
+            None => Self::Live(Observer::new(&request.source.proc, helper)),
             Some(file) => Self::Saved { name: file.name(), saved: Box::new(report_file::read(file)?) },
         })
     }
 
-    /// The file that was read.
+    /// The saved report, as messages call it.
     pub(super) fn file(&self) -> Option<&str> {
         match self {
             Self::Live(_) => None,
@@ -48,16 +39,51 @@ impl Source {
         }
     }
 
-    /// Whether all is there that the rules of an audit judge by.
-    pub(super) fn is_of_audit(&self) -> bool {
+    /// Whether everything that blocks is judged: a saved report may be that of another question.
+    pub(super) fn has_waits(&self) -> bool {
+        match self {
+            Self::Live(_) => true,
+            Self::Saved { saved, .. } => saved.judged,
+        }
+    }
+
+    /// Whether all facts are there that the rules of an audit judge by.
+    pub(super) fn has_audit_facts(&self) -> bool {
         match self {
             Self::Live(_) => true,
             Self::Saved { saved, .. } => saved.audited,
         }
     }
 
-    /// Looks up what the selection names: users, and the pipes that paths lead to.
-    pub(super) fn resolve(&self, wanted: &SelectionArgs) -> Result<Sought, Error> {
+    /// The facts for a list.
+    pub(super) fn look(&mut self, depth: &Depth) -> Result<Observation, Error> {
+        match self {
+            Self::Live(observer) => Ok(observer.look(depth)?),
+            Self::Saved { saved, .. } => Ok(observation(saved)),
+        }
+    }
+
+    /// The facts for claims, with what they prove.
+    pub(super) fn diagnose(&mut self, depth: &Depth) -> Result<(Observation, Diagnosis), Error> {
+        Ok(match self {
+            Self::Live(observer) => {
+                let seen = observer.look_twice(depth, follow_up)?;
+                let diagnosis = confirmed(&seen);
+                (seen, diagnosis)
+            }
+            Self::Saved { saved, .. } => (observation(saved), saved.diagnosis.clone().unwrap_or_default()),
+        })
+    }
+
+    /// Looks up what the question names: users, and the pipes that paths lead to. Returns also the name of each pipe.
+    pub(super) fn resolve(&self, question: &Question) -> Result<(Selection, Vec<PipeName>), Error> {
+        let wanted = match question {
+            Question::Pipes(wanted) | Question::Why(wanted) | Question::Graph(wanted) => wanted,
+            Question::Tables(pids) => {
+                return Ok((Selection { pids: pids.clone(), ..Selection::default() }, Vec::new()));
+            }
+            Question::Audit(_) => return Ok((Selection::default(), Vec::new())),
+        };
         let (mut names, mut pipes) = (Vec::new(), Vec::new());
         for name in &wanted.pipes {
             for pipe in self.pipes(name)? {
@@ -75,16 +101,18 @@ impl Source {
             no_writer: wanted.no_writer,
             pipes,
         };
-        Ok(Sought { selection, names })
+        Ok((selection, names))
     }
 
     fn pipes(&self, name: &PipeName) -> Result<Vec<PipeMatch>, Error> {
         Ok(match (name, self) {
             (PipeName::Id(id), _) => vec![PipeMatch::Id(*id)],
             (PipeName::Inode(inode), _) => vec![PipeMatch::Inode(*inode)],
-            (PipeName::Path(path), Self::Live(root)) => vec![PipeMatch::Id(proc::pipe_at(root, path)?)],
+            (PipeName::Path(path), Self::Live(observer)) => vec![PipeMatch::Id(pipe_at(observer.proc_root(), path)?)],
             (PipeName::Path(path), Self::Saved { name, saved }) => match saved.pipes_at(path) {
-                pipes if pipes.is_empty() => return Err(no_such_path(path, name)),
+                pipes if pipes.is_empty() => {
+                    return Err(Error::NoSuchPath { path: path.clone(), file: name.clone() });
+                }
                 pipes => pipes.into_iter().map(PipeMatch::Id).collect(),
             },
         })
@@ -94,22 +122,15 @@ impl Source {
         match self {
             Self::Saved { saved, name: file } => match saved.users.of_name(name) {
                 Some(uid) => Ok(uid),
-                None => name.parse().map(Uid).map_err(|_| no_such_user(name, file)),
+                None => {
+                    name.parse().map(Uid).map_err(|_| Error::NoSavedUser { user: name.to_owned(), file: file.clone() })
+                }
             },
-            Self::Live(_) => users::user(name),
+            Self::Live(_) => Ok(user(name)?),
         }
     }
 }
 
-fn no_such_path(path: &Path, file: &str) -> Error {
-    let path = path.to_string_lossy().escape_debug().to_string();
-    Error::NothingThere(format!(
-        "{path}: no process in {file} has a pipe open by that name; a FIFO may have others: its id and inode are sure"
-    ))
-}
-
-fn no_such_user(name: &str, file: &str) -> Error {
-    Error::NothingThere(format!(
-        "no user named {name:?} in {file}, which names those only that have a pipe: give a number"
-    ))
+fn observation(saved: &Saved) -> Observation {
+    Observation { graph: saved.graph.clone(), threads: saved.groups.clone(), first: None, probe: None }
 }

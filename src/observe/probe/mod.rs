@@ -1,23 +1,23 @@
 //! What only the kernel knows of a pipe: how much is in it, whether it is full, and whether a reader or a writer exists at all.
 //!
 //! Asked through a duplicate of one of its ends (`pidfd_getfd(2)`, Linux 5.6), never by opening anything. The duplicate is taken by
-//! a process of its own, the `helper`, so that nothing of it can hang the command; the `keeper` asks it. Here is whom to ask, and
-//! what an answer proves.
+//! a process of its own, the `helper`, so that nothing of it can hang the command; the `client` asks it. This file chooses the ends to
+//! ask, and says what an answer proves.
 
+mod client;
 mod helper;
-mod keeper;
 mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsStr;
-use std::io;
+use std::ffi::{OsStr, OsString};
 use std::time::Duration;
 
 use thiserror::Error;
 
-use self::keeper::{Keeper, Outcome};
+use self::client::{Client, Outcome};
 use self::wire::{Polled, Request};
 use crate::model::{AccessMode, Endpoint, Pipe, PipeGraph, PipeId, PipeKind, Probed, Side};
+use crate::sys::reason;
 
 /// The only argument of the helper. No option of the command line is written so.
 const HELPER: &str = "--probe-helper";
@@ -25,78 +25,84 @@ const HELPER: &str = "--probe-helper";
 /// How long the kernel may take to answer about a pipe.
 const LIMIT: Duration = Duration::from_millis(200);
 
-/// So many ends of a side are tried: their processes may refuse, or be gone.
-const MOST_TRIED: usize = 8;
+/// Maximum number of ends of a side that are tried: their processes may refuse, or be gone.
+const MAX_TRIES: usize = 8;
 
-/// After so many helpers that gave no answer, the questions that make them hang are left out.
-const MOST_LEFT_BEHIND: u32 = 8;
+/// After this number of helpers that hung, the requests that make them hang are left out; after twice as many, all.
+const MAX_ABANDONED: u32 = 8;
 
-/// Why nothing can be asked.
-#[derive(Debug, Error)]
-pub enum Impossible {
+/// Why the kernel cannot be asked.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Unsupported {
     /// A tree of plain files has no kernel to ask.
     #[error("a directory tree has no live pipes")]
     Tree,
     /// The PIDs are of another PID namespace, and so mean other processes to a system call.
-    #[error("this proc numbers processes as another PID namespace does")]
+    #[error("this proc shows the PIDs of another PID namespace")]
     OtherPids,
-    /// No helper can be started.
-    #[error("no process could be started to do it: {0}")]
-    NoHelper(io::Error),
+    /// The caller named no program that serves as the helper.
+    #[error("no helper program was given")]
+    NoHelper,
+    /// The helper cannot be started: why not.
+    #[error("the helper process cannot be started: {0}")]
+    HelperFailed(String),
 }
 
-/// What was learnt.
-#[derive(Debug, Default)]
+/// What was learned besides [`PipeGraph::probed`].
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Answers {
-    /// Of each pipe.
-    pub pipes: BTreeMap<PipeId, Probed>,
-    /// The pipes of which nothing was learnt since every process on them refused.
-    pub refused: BTreeSet<PipeId>,
-    /// `pipe-user-pages-soft` of pipe(7), by which new pipes of a user are small; zero where there is no such limit.
+    /// The number of pipes of which nothing was learned, because all processes on them refused.
+    pub refused: usize,
+    /// `pipe-user-pages-soft` of pipe(7), above which new pipes of a user are small; zero for no limit.
     pub user_pages_soft: Option<u64>,
 }
 
-/// Asks the kernel about each of these pipes, which are of that graph. Of an `untouchable` pipe, whose lock may be held by a call
-/// that never returns, only poll(2) is asked, which takes no lock.
+/// Asks the kernel about each of these pipes, and keeps the answers in [`PipeGraph::probed`]. Of the pipes in `skip_sizes`, whose lock may
+/// be held by a call that never returns, only poll(2) is asked, which takes no lock.
 ///
-/// Only from a thread that outlives the call: its helper ends with it.
+/// `helper` is the program, with its arguments, that calls [`serve_if_asked`] before anything else. It exits with the calling thread.
 ///
 /// # Errors
 ///
-/// If none of them can be asked.
-pub fn probe(pipes: &[&Pipe], graph: &PipeGraph, untouchable: &BTreeSet<PipeId>) -> Result<Answers, Impossible> {
+/// If no pipe can be asked about.
+pub(crate) fn probe(
+    graph: &mut PipeGraph,
+    pipes: &[PipeId],
+    skip_sizes: &BTreeSet<PipeId>,
+    helper: &[OsString],
+) -> Result<Answers, Unsupported> {
     if graph.pipefs.is_none() {
-        return Err(Impossible::Tree);
+        return Err(Unsupported::Tree);
     }
     if !graph.coverage.own_pids {
-        return Err(Impossible::OtherPids);
+        return Err(Unsupported::OtherPids);
     }
-    let soft = std::fs::read_to_string(graph.coverage.proc_root.join("sys/fs/pipe-user-pages-soft"));
+    if helper.is_empty() {
+        return Err(Unsupported::NoHelper);
+    }
+    let proc_root = &graph.coverage.proc_root;
+    let soft = std::fs::read_to_string(proc_root.join("sys/fs/pipe-user-pages-soft"));
     let user_pages_soft = soft.ok().and_then(|text| text.trim().parse().ok());
-    let mut answers = Answers { user_pages_soft, ..Answers::default() };
-    if pipes.is_empty() {
-        return Ok(answers);
-    }
-    let mut keeper = Keeper::new(&graph.coverage.proc_root).map_err(Impossible::NoHelper)?;
-    for pipe in pipes {
-        let sizes = !untouchable.contains(&pipe.id) && keeper.left_behind < MOST_LEFT_BEHIND;
-        let mut probed = Probed::default();
-        let refused = if keeper.left_behind < 2 * MOST_LEFT_BEHIND {
-            ask(&mut keeper, pipe, graph, sizes, &mut probed)
-        } else {
-            false
-        };
-        probed.unanswered |= !sizes;
-        if refused && !probed.knows_anything() {
-            answers.refused.insert(pipe.id);
+    let mut answers = Answers { refused: 0, user_pages_soft };
+    let mut all = BTreeMap::new();
+    if !pipes.is_empty() {
+        let started = Client::new(helper, proc_root);
+        let mut client = started.map_err(|error| Unsupported::HelperFailed(reason(&error)))?;
+        for pipe in pipes.iter().filter_map(|id| graph.pipe(*id)) {
+            let sizes = !skip_sizes.contains(&pipe.id) && client.abandoned < MAX_ABANDONED;
+            let mut probed = Probed::default();
+            let refused = client.abandoned < 2 * MAX_ABANDONED && ask(&mut client, pipe, graph, sizes, &mut probed);
+            probed.unanswered |= !sizes;
+            answers.refused += usize::from(refused && !probed.knows_anything());
+            all.insert(pipe.id, probed);
         }
-        answers.pipes.insert(pipe.id, probed);
     }
+    graph.probed = all;
     Ok(answers)
 }
 
 /// Asks about one pipe, and returns whether an end of it was refused. A write end knows more, so those come first.
-fn ask(keeper: &mut Keeper, pipe: &Pipe, graph: &PipeGraph, sizes: bool, probed: &mut Probed) -> bool {
+fn ask(client: &mut Client, pipe: &Pipe, graph: &PipeGraph, sizes: bool, probed: &mut Probed) -> bool {
     let Some(device) = graph.device(pipe.id) else {
         return false;
     };
@@ -104,8 +110,8 @@ fn ask(keeper: &mut Keeper, pipe: &Pipe, graph: &PipeGraph, sizes: bool, probed:
     for end in candidates(pipe) {
         let Endpoint { pid, tid, fd, .. } = *end;
         let request = Request { pid, tid, fd, device, inode: pipe.id.inode(), sizes };
-        match keeper.ask(&request, LIMIT) {
-            Ok(Outcome::Told { polled, queued, capacity }) => {
+        match client.ask(&request, LIMIT) {
+            Ok(Outcome::Answered { polled, queued, capacity }) => {
                 conclude(probed, pipe.id.kind(), polled);
                 (probed.queued, probed.capacity) = (queued, capacity);
                 return refused;
@@ -128,14 +134,14 @@ fn ask(keeper: &mut Keeper, pipe: &Pipe, graph: &PipeGraph, sizes: bool, probed:
     refused
 }
 
-/// The ends to try: write ends first, and of those, and of the others, a few of different processes. A table that threads have for
-/// themselves is harder to get at, so those come last.
+/// The ends to try: write ends first, and of each side a few of different processes. The private table of a thread is harder to get at,
+/// so those come last.
 fn candidates(pipe: &Pipe) -> impl Iterator<Item = &Endpoint> {
     let of = |side: Side| {
         let mut ends: Vec<&Endpoint> = pipe.side(side).collect();
         ends.sort_by_key(|end| (end.tid.is_some(), end.key()));
         ends.dedup_by_key(|end| (end.pid, end.tid));
-        ends.truncate(MOST_TRIED);
+        ends.truncate(MAX_TRIES);
         ends
     };
     let readers = of(Side::Read);
@@ -168,7 +174,13 @@ fn conclude(probed: &mut Probed, kind: PipeKind, polled: Polled) {
     }
 }
 
-/// Serves as the helper, if this process was started to be one, and tells then whether that went well.
+/// The command of a helper that is the running program itself, even where its file has been replaced. With the capabilities of that file.
+#[must_use]
+pub fn own_helper() -> Vec<OsString> {
+    vec!["/proc/self/exe".into(), HELPER.into()]
+}
+
+/// Serves as the helper, if this process was started to be one; then returns whether it succeeded.
 #[must_use]
 pub fn serve_if_asked() -> Option<bool> {
     let mut arguments = std::env::args_os().skip(1);

@@ -14,14 +14,13 @@ use rustix::path::DecInt;
 
 use super::fd_table::{self, Context, Table};
 use super::gap::gap;
-use super::parse;
 use super::process::ProcessDir;
-use super::root::{MOUNTS, PF_EXITING, numbers_in, open_listing, read_piece, read_up_to};
+use super::root::{MOUNTS, PF_EXITING, ProcRoot, numbers_in, open_listing, read_piece, read_up_to};
 use super::scanner::Scanner;
 use super::task::Tables;
 use super::watch::Step;
 use super::work::{self, Work};
-use crate::error::Error;
+use super::{Error, parse};
 use crate::model::{Fd, Gap, Hidden, HolderFd, Pid, PipeId, PossibleEnds, UnreadablePart};
 
 /// How much of an fdinfo is read, in bytes: that of an `io_uring` tells all that waits in its rings before its files.
@@ -41,7 +40,11 @@ pub(super) enum HiddenEvidence {
 ///
 /// If the root cannot be opened or is no proc root.
 pub fn hidden(proc_root: &Path) -> Result<Hidden, Error> {
-    let scanner = Arc::new(Scanner::bare(proc_root)?);
+    ProcRoot::open(proc_root)?.confined(hidden_in)
+}
+
+fn hidden_in(root: ProcRoot) -> Result<Hidden, Error> {
+    let scanner = Arc::new(Scanner::bare(root));
     let pids = scanner.root.pids()?;
     let mut hidden = Hidden::default();
     for part in work::run(&scanner, pids, Work::Traces) {
@@ -56,7 +59,7 @@ pub fn hidden(proc_root: &Path) -> Result<Hidden, Error> {
         }
     }
     // Of our own mount namespace. Should it not be readable, no mount is known.
-    let mounts = read_up_to(CWD, proc_root.join("self/mountinfo"), MOUNTS).unwrap_or_default();
+    let mounts = read_up_to(CWD, scanner.root.path().join("self/mountinfo"), MOUNTS).unwrap_or_default();
     hidden.autofs = parse::autofs_pipes(&mounts);
     hidden.in_flight.sort_unstable();
     hidden.registered.sort_unstable();

@@ -10,9 +10,9 @@ use rustix::fs::{AtFlags, CWD, FileType as Type, Statx, StatxFlags};
 
 use super::descriptor::pipe_of;
 use super::root::{ProcRoot, number_name};
-use super::{parse, privilege};
-use crate::error::Error;
+use super::{Error, parse};
 use crate::model::PipeId;
+use crate::privilege::drop_capabilities;
 
 /// How long a path may take to look up.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -30,11 +30,12 @@ pub fn pipe_at(proc_root: &Path, path: &Path) -> Result<PipeId, Error> {
         Ok(below) => proc_root.join(below),
         Err(_) => path.to_owned(),
     };
-    let is_descriptor = place.strip_prefix(proc_root).is_ok_and(is_descriptor);
+    // In a directory tree even a descriptor is a link that may lead to any file.
+    let is_descriptor = root.real.is_some() && place.strip_prefix(proc_root).is_ok_and(is_descriptor);
     let name = place.to_string_lossy().into_owned();
     let look = move || {
         if !is_descriptor {
-            privilege::renounce();
+            drop_capabilities();
         }
         seen_at(&place)
     };

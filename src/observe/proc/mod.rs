@@ -7,6 +7,7 @@ mod blocked;
 mod child;
 mod descriptor;
 mod directories;
+mod error;
 mod fd_table;
 mod gap;
 mod hidden;
@@ -36,15 +37,14 @@ use self::process::Clock;
 use self::root::ProcRoot;
 use self::scanner::Scanner;
 use self::work::{FileFacts, Found, Part, Work};
-use crate::error::Error;
 use crate::model::{
     Coverage, Descriptor, Device, Endpoint, Gap, Host, Pid, PipeFile, PipeId, PipeLimits, Process, Side, ThreadGroup,
     ViewLimit,
 };
 
+pub use self::error::Error;
 pub use self::hidden::hidden;
 pub use self::lookup::pipe_at;
-pub(crate) use self::privilege::renounce;
 
 /// How often the scan looks again when something moved while it looked.
 const SECOND_LOOKS: u32 = 3;
@@ -83,7 +83,7 @@ pub struct Want {
 ///
 /// As for [`scan()`].
 pub fn processes(proc_root: &Path) -> Result<Vec<Pid>, Error> {
-    ProcRoot::open(proc_root)?.pids()
+    ProcRoot::open(proc_root)?.confined(|root| root.pids())
 }
 
 /// What a scan saw.
@@ -131,7 +131,10 @@ pub struct SeenEnd {
 /// If the root cannot be opened or is no proc root. What cannot be read of a process is no error, but part of the answer.
 pub fn scan(want: &Want) -> Result<Snapshot, Error> {
     let taken_at = Timestamp::now();
-    let root = ProcRoot::open(&want.proc_root)?;
+    ProcRoot::open(&want.proc_root)?.confined(|root| scan_root(root, want, taken_at))
+}
+
+fn scan_root(root: ProcRoot, want: &Want, taken_at: Timestamp) -> Result<Snapshot, Error> {
     let booted_at = if want.facts >= Facts::All { root.booted_at() } else { None };
     let limits = if want.facts >= Facts::Audit { root.pipe_limits() } else { PipeLimits::default() };
     let host = Host { booted_at, ..root.host() };
@@ -175,13 +178,15 @@ pub fn scan(want: &Want) -> Result<Snapshot, Error> {
 ///
 /// As for [`scan()`].
 pub fn threads(proc_root: &Path, pids: Option<&[Pid]>) -> Result<BTreeMap<Pid, ThreadGroup>, Error> {
-    let scanner = Arc::new(Scanner::bare(proc_root)?);
-    let pids = match pids {
-        Some(pids) => pids.to_vec(),
-        None => scanner.root.pids()?,
-    };
-    let groups = work::run(&scanner, pids, Work::Threads).into_iter().filter_map(|part| part.threads);
-    Ok(groups.map(|group| (group.pid, group)).collect())
+    ProcRoot::open(proc_root)?.confined(|root| {
+        let scanner = Arc::new(Scanner::bare(root));
+        let pids = match pids {
+            Some(pids) => pids.to_vec(),
+            None => scanner.root.pids()?,
+        };
+        let groups = work::run(&scanner, pids, Work::Threads).into_iter().filter_map(|part| part.threads);
+        Ok(groups.map(|group| (group.pid, group)).collect())
+    })
 }
 
 /// Whether any pipe was seen with readers only, or with writers only.

@@ -1,7 +1,7 @@
-//! Our own rights: whether more would help, and giving up those that are not meant for what comes.
+//! Whether lspipe has the privileges that a look at any process takes.
 
 use rustix::fs::CWD;
-use rustix::thread::{CapabilitySet, CapabilitySets};
+use rustix::thread::CapabilitySet;
 
 use super::root::read_small;
 
@@ -18,16 +18,4 @@ fn in_user_namespace() -> bool {
     let map = read_small(CWD, c"/proc/self/uid_map").unwrap_or_default();
     let map = String::from_utf8_lossy(&map);
     !map.split_whitespace().eq(["0", "0", "4294967295"])
-}
-
-/// Gives up, for this thread and those it starts, the capabilities that the program file has and its user has not: they are there
-/// to look at processes, not to read whatever file a tree of links or a path may lead to.
-pub(crate) fn renounce() {
-    if rustix::process::getuid().is_root() {
-        return;
-    }
-    let none = CapabilitySet::empty();
-    // To give up needs no right.
-    let _ =
-        rustix::thread::set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none });
 }

@@ -12,10 +12,10 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags, PROC_SUPER_MAGIC, RawDir, StatxFlag
 use rustix::io::Errno;
 use rustix::path::Arg;
 
+use super::Error;
 use super::parse::{self, FdInfo};
-use super::privilege;
-use crate::error::Error;
 use crate::model::{Device, Host, Pid, PipeId, PipeLimits, ViewLimit};
+use crate::privilege::without_capabilities;
 
 /// `PF_KTHREAD` of include/linux/sched.h.
 pub(super) const PF_KTHREAD: u32 = 0x0020_0000;
@@ -73,11 +73,18 @@ impl ProcRoot {
                 return Err(Error::InsideProc(root.path));
             }
             root.real = Some(root.learn()?);
-        } else {
-            // Its links may lead to any file.
-            privilege::renounce();
         }
         Ok(root)
+    }
+
+    /// Does some work with it. The links in a directory tree may lead to any file, so there it runs in a thread without the capabilities
+    /// that the program file grants.
+    pub(super) fn confined<T: Send>(self, work: impl FnOnce(Self) -> Result<T, Error> + Send) -> Result<T, Error> {
+        if self.real.is_some() {
+            return work(self);
+        }
+        let path = self.path.clone();
+        without_capabilities(|| work(self)).unwrap_or_else(|source| Err(Error::OpenRoot { path, source }))
     }
 
     /// Makes a pipe of our own, the only one that we may touch, and looks at it through this proc. It is closed on return.

@@ -1,7 +1,6 @@
 //! What is done at one process: its tables, those of its threads, and its facts.
 
 use std::collections::HashSet;
-use std::path::Path;
 use std::sync::Arc;
 
 use rustix::io::Errno;
@@ -15,7 +14,6 @@ use super::task::{self, Tables};
 use super::watch::{Step, Watch};
 use super::work::{Found, Job, Part, Queue, Work};
 use super::{Facts, Want, blocked, parse};
-use crate::error::Error;
 use crate::model::{Gap, Pid, PossibleEnds, Tid, UnreadablePart};
 
 /// What all threads of a scan share.
@@ -30,18 +28,17 @@ pub(super) struct Scanner {
 
 impl Scanner {
     /// For work that is no scan: nothing is wanted of the ends that are found.
-    pub(super) fn bare(proc_root: &Path) -> Result<Self, Error> {
+    pub(super) fn bare(root: ProcRoot) -> Self {
         let want = Want {
-            proc_root: proc_root.to_owned(),
+            proc_root: root.path().to_owned(),
             flags: false,
             facts: Facts::Command,
             parents: false,
             tables: Vec::new(),
             also: Vec::new(),
         };
-        let root = ProcRoot::open(proc_root)?;
         let [dead_mounts, dead_names] = [DeadMounts::default(), DeadMounts::default()];
-        Ok(Self { root, want, clock: Clock::new(None), dead_mounts, dead_names })
+        Self { root, want, clock: Clock::new(None), dead_mounts, dead_names }
     }
 
     /// Does one job.

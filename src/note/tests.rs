@@ -1,4 +1,4 @@
-//! What is said of answers, each time from a graph made by hand.
+//! The text of notes, each from a graph made by hand.
 
 use std::collections::BTreeMap;
 
@@ -50,7 +50,8 @@ const HAS_WRITER: Probed = Probed {
 };
 
 fn notes(graph: &PipeGraph) -> String {
-    probe(graph, &Answers { user_pages_soft: Some(16384), ..Answers::default() }).join("\n")
+    let answers = Ok(Answers { user_pages_soft: Some(16384), ..Answers::default() });
+    Note::probe(Some(&answers), graph).iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
 }
 
 #[test]
@@ -62,8 +63,8 @@ fn nothing_hidden_is_nothing_to_speak_of() {
 #[test]
 fn everybody_who_may_hold_it_is_named_and_nobody_else() {
     let mut graph = graph(HAS_WRITER, 1000);
-    let starts = "pipe:[123] has a writer that no fd table shows: perhaps ";
-    assert_eq!(notes(&graph), format!("{starts}somebody that cannot be seen from here"));
+    let starts = "pipe:[123] has a writer that no fd table shows: possibly ";
+    assert_eq!(notes(&graph), format!("{starts}a process that cannot be seen from here"));
     let gap = |read| Gap {
         pid: Pid(1),
         tid: None,
@@ -77,7 +78,7 @@ fn everybody_who_may_hold_it_is_named_and_nobody_else() {
     };
     // It holds nothing but read ends.
     graph.coverage.gaps = vec![gap(true)];
-    assert_eq!(notes(&graph), format!("{starts}somebody that cannot be seen from here"));
+    assert_eq!(notes(&graph), format!("{starts}a process that cannot be seen from here"));
     // With hidepid=1 not even its name can be read.
     graph.coverage.gaps = vec![Gap { command: Vec::new(), ..gap(false) }];
     assert_eq!(notes(&graph), format!("{starts}process 1, which could not be read"));
@@ -90,13 +91,13 @@ fn everybody_who_may_hold_it_is_named_and_nobody_else() {
     assert_eq!(
         notes(&graph),
         format!(
-            "{starts}one that is in flight to process 70 (postgres, fd 5), sent to its socket and not yet received, or \
-             process 1 (in\\nit), which could not be read"
+            "{starts}one in flight to process 70 (postgres, fd 5): sent to its socket and not received yet, or process 1 \
+              (in\\nit), which could not be read"
         )
     );
     // Who is known to hold it leaves no room for others.
     graph.hidden.autofs = vec![PipeId::Anonymous { inode: 5 }, ID];
-    assert_eq!(notes(&graph), format!("{starts}the kernel, which serves an autofs mount by it"));
+    assert_eq!(notes(&graph), format!("{starts}the kernel, which uses it to serve an autofs mount"));
 }
 
 #[test]
@@ -109,5 +110,15 @@ fn small_pipes_are_explained_where_the_limit_is_the_likely_cause() {
     }
     assert_eq!(small(65536, 1000), "");
     let graph = graph(Probed { capacity: Some(8192), writer: None, ..HAS_WRITER }, 1000);
-    assert_eq!(probe(&graph, &Answers { user_pages_soft: Some(0), ..Answers::default() }), [""; 0]);
+    let unlimited = Ok(Answers { user_pages_soft: Some(0), ..Answers::default() });
+    assert_eq!(Note::probe(Some(&unlimited), &graph), []);
+}
+
+#[test]
+fn what_is_not_known_of_a_process_leaves_no_brackets() {
+    let known = |facts: &[&str]| known(&facts.iter().map(ToString::to_string).collect::<Vec<_>>());
+    assert_eq!(known(&["PID 1", "init"]), " (PID 1, init)");
+    assert_eq!(known(&["PID 1", ""]), " (PID 1)");
+    assert_eq!(known(&["", "fd 3"]), " (fd 3)");
+    assert_eq!(known(&[""]), "");
 }

@@ -1,5 +1,6 @@
-//! The keeper of the helper: starts it, asks it, and leaves it behind when it gives no answer.
+//! The client of the helper: starts it, asks it, and abandons it when it does not answer.
 
+use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
@@ -10,38 +11,39 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType};
 
-use super::HELPER;
 use super::wire::{Answer, PACKET, Polled, Request};
 
 /// How long a helper may take to start on a busy machine.
 const START: Duration = Duration::from_secs(5);
 
-/// How long one that has been told to end may take to do so, before it is left to itself.
+/// How long an idle helper may take to exit, before it is no longer waited for.
 const END: Duration = Duration::from_millis(50);
 
-/// How often a helper that waits for a processor gets its time over again: that is no hang.
-const MOST_PATIENCE: u32 = 20;
+/// How often the time limit starts again while the helper is runnable: waiting for a processor is not a hang.
+const MAX_RETRIES: u32 = 20;
 
-/// What became of a request.
+/// The result of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// The end could not be had.
+    /// The end could not be duplicated.
     Nothing {
-        /// Whether it was refused.
+        /// Whether that was a matter of rights.
         refused: bool,
     },
     /// All that was asked for.
-    Told { polled: Polled, queued: Option<u64>, capacity: Option<u64> },
-    /// No answer in time. What poll(2) said may have come before.
+    Answered { polled: Polled, queued: Option<u64>, capacity: Option<u64> },
+    /// No answer in time. The answer of poll(2) may have arrived before.
     Hung(Option<Polled>),
 }
 
-/// Asks helpers, one after the other.
-pub(super) struct Keeper {
+/// Sends requests to a helper, and to a new one after that hung.
+pub(super) struct Client {
+    /// The program of the helper and its arguments.
+    command: Vec<OsString>,
     proc_root: PathBuf,
     helper: Option<Helper>,
-    /// How many helpers gave no answer, and hang somewhere.
-    pub(super) left_behind: u32,
+    /// How many helpers hang in some call.
+    pub(super) abandoned: u32,
 }
 
 struct Helper {
@@ -49,30 +51,26 @@ struct Helper {
     socket: OwnedFd,
 }
 
-impl Keeper {
+impl Client {
     /// Starts the first helper, which looks descriptors up in this proc.
-    ///
-    /// # Errors
-    ///
-    /// If none can be started.
-    pub(super) fn new(proc_root: &Path) -> io::Result<Self> {
-        let helper = Helper::start(proc_root)?;
-        Ok(Self { proc_root: proc_root.to_owned(), helper: Some(helper), left_behind: 0 })
+    pub(super) fn new(command: &[OsString], proc_root: &Path) -> io::Result<Self> {
+        let helper = Some(Helper::start(command, proc_root)?);
+        Ok(Self { command: command.to_owned(), proc_root: proc_root.to_owned(), helper, abandoned: 0 })
     }
 
     /// Asks about one end, within a limit.
     pub(super) fn ask(&mut self, request: &Request, limit: Duration) -> io::Result<Outcome> {
         let mut helper = match self.helper.take() {
             Some(helper) => helper,
-            None => Helper::start(&self.proc_root)?,
+            None => Helper::start(&self.command, &self.proc_root)?,
         };
         let outcome = helper.ask(request, limit, &self.proc_root);
         match outcome {
             Ok(Outcome::Hung(_)) => {
-                helper.leave_behind();
-                self.left_behind += 1;
+                helper.abandon();
+                self.abandoned += 1;
             }
-            // It is gone, killed by somebody: the next one may do better.
+            // It was killed: the next one may do better.
             Err(_) => helper.end(),
             Ok(_) => self.helper = Some(helper),
         }
@@ -80,7 +78,7 @@ impl Keeper {
     }
 }
 
-impl Drop for Keeper {
+impl Drop for Client {
     fn drop(&mut self) {
         if let Some(helper) = self.helper.take() {
             helper.end();
@@ -89,13 +87,13 @@ impl Drop for Keeper {
 }
 
 impl Helper {
-    fn start(proc_root: &Path) -> io::Result<Self> {
+    fn start(command: &[OsString], proc_root: &Path) -> io::Result<Self> {
+        let (program, arguments) = command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
         // No pipe, which would be one more on the machine that is reported; packets, so that no message comes in pieces.
         let (socket, theirs) =
             rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
-        // The very program that runs, also where its file has been replaced; and with the capabilities of its file.
-        let child = Command::new("/proc/self/exe")
-            .arg(HELPER)
+        let child = Command::new(program)
+            .args(arguments)
             .env_clear()
             .current_dir(proc_root)
             .stdin(Stdio::from(theirs))
@@ -103,10 +101,10 @@ impl Helper {
             .stderr(Stdio::null())
             .spawn()?;
         let helper = Self { child, socket };
-        match helper.hear(Instant::now() + START) {
+        match helper.recv(Instant::now() + START) {
             Ok(Some(Answer::Ready)) => Ok(helper),
             Ok(None) => {
-                helper.leave_behind();
+                helper.abandon();
                 Err(Errno::TIMEDOUT.into())
             }
             Ok(Some(_)) => {
@@ -122,37 +120,37 @@ impl Helper {
 
     fn ask(&mut self, request: &Request, limit: Duration, proc_root: &Path) -> io::Result<Outcome> {
         rustix::net::send(&self.socket, &request.to_packet(), SendFlags::NOSIGNAL)?;
-        let mut said = None;
+        let mut sizeless = None;
         loop {
-            match self.hear_patiently(limit, proc_root)? {
-                None => return Ok(Outcome::Hung(said)),
+            match self.recv_with_retries(limit, proc_root)? {
+                None => return Ok(Outcome::Hung(sizeless)),
                 Some(Answer::Nothing { refused }) => return Ok(Outcome::Nothing { refused }),
-                Some(Answer::Polled(polled)) if request.sizes => said = Some(polled),
+                Some(Answer::Polled(polled)) if request.sizes => sizeless = Some(polled),
                 Some(Answer::Polled(polled)) => {
-                    return Ok(Outcome::Told { polled, queued: None, capacity: None });
+                    return Ok(Outcome::Answered { polled, queued: None, capacity: None });
                 }
                 Some(Answer::Sizes { queued, capacity }) => {
-                    let polled = said.ok_or(Errno::PROTO)?;
-                    return Ok(Outcome::Told { polled, queued, capacity });
+                    let polled = sizeless.ok_or(Errno::PROTO)?;
+                    return Ok(Outcome::Answered { polled, queued, capacity });
                 }
                 Some(Answer::Ready) => return Err(Errno::PROTO.into()),
             }
         }
     }
 
-    /// The next answer; none if the helper sleeps all the time.
-    fn hear_patiently(&self, limit: Duration, proc_root: &Path) -> rustix::io::Result<Option<Answer>> {
-        for _ in 0..MOST_PATIENCE {
-            match self.hear(Instant::now() + limit)? {
+    /// The next answer; none if the helper sleeps for the whole time limit.
+    fn recv_with_retries(&self, limit: Duration, proc_root: &Path) -> rustix::io::Result<Option<Answer>> {
+        for _ in 0..MAX_RETRIES {
+            match self.recv(Instant::now() + limit)? {
                 None if self.is_runnable(proc_root) => {}
-                heard => return Ok(heard),
+                answer => return Ok(answer),
             }
         }
         Ok(None)
     }
 
-    /// The next answer; none if none has come by then.
-    fn hear(&self, deadline: Instant) -> rustix::io::Result<Option<Answer>> {
+    /// The next answer; none if it has not arrived by then.
+    fn recv(&self, deadline: Instant) -> rustix::io::Result<Option<Answer>> {
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let timeout = Timespec::try_from(left).map_err(|_| Errno::INVAL)?;
@@ -167,7 +165,7 @@ impl Helper {
         let mut buffer = [0; PACKET + 1];
         let length = rustix::io::read(self.socket.as_fd(), &mut buffer)?;
         let packet = buffer.get(..length).unwrap_or_default();
-        // Nothing at all: it has ended.
+        // Nothing at all: it has exited.
         Answer::from_packet(packet).map(Some).ok_or(Errno::PIPE)
     }
 
@@ -181,10 +179,10 @@ impl Helper {
         stat.ok().and_then(state) == Some(b'R')
     }
 
-    /// Ends one that has nothing to do.
+    /// Ends an idle helper.
     fn end(self) {
         let Self { mut child, socket } = self;
-        // It reads the end of its requests. Killed as well, in case that somebody stopped it.
+        // It reads the end of its requests. Killed as well, in case it is stopped.
         drop(socket);
         let _ = child.kill();
         let deadline = Instant::now() + END;
@@ -194,10 +192,10 @@ impl Helper {
         }
     }
 
-    /// Kills one that hangs, and does not wait for its end, which may never come.
-    fn leave_behind(self) {
+    /// Kills a helper that hangs, and does not wait for its end, which may never come.
+    fn abandon(self) {
         let Self { mut child, .. } = self;
-        // An error means that it is gone.
+        // An error means that it has exited.
         let _ = child.kill();
     }
 }

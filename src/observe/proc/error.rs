@@ -1,0 +1,76 @@
+//! Why a proc root cannot be looked at, or why a path does not lead to a pipe. What cannot be read of a process is no error but data, a
+//! [`Gap`](crate::model::Gap).
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::sys::reason;
+
+/// Its text is one line, and says what to do where that is not obvious.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The proc root cannot be opened or listed.
+    #[error("{}: cannot open the proc root: {}", path.display(), reason(source))]
+    OpenRoot {
+        /// As it was given.
+        path: PathBuf,
+        /// From open(2), getdents(2) or the start of a thread.
+        source: io::Error,
+    },
+    /// The proc root holds no process.
+    #[error("{}: not a proc file system, nor a copy of one: it has no directory named by a PID", .0.display())]
+    NotProc(PathBuf),
+    /// A directory of a proc file system that is not its root.
+    #[error("{}: a directory inside a proc file system: give its mount point, such as /proc", .0.display())]
+    InsideProc(PathBuf),
+    /// A proc file system that lists no process, and is not mounted with `hidepid`.
+    #[error("{}: lists no process, since its PID namespace has ended: give another proc, such as /proc", .0.display())]
+    EndedNamespace(PathBuf),
+    /// The device of pipefs cannot be learned from a pipe of our own.
+    #[error("cannot determine the device of pipes: {call} failed: {}{}", reason(source), seccomp_hint(source))]
+    Pipefs {
+        /// The system call that failed, with its manual section.
+        call: &'static str,
+        /// From that call.
+        source: io::Error,
+    },
+    /// A path given as PIPE cannot be looked up.
+    #[error("{}: {}{}", path.escape_debug(), reason(source), path_hint(source))]
+    LookUp {
+        /// Lossily, if it is not UTF-8.
+        path: String,
+        /// From statx(2); `TimedOut` where the file system did not answer.
+        source: io::Error,
+    },
+    /// A path given as PIPE leads to something else.
+    #[error("{}: this is {what}, not a pipe or FIFO{hint}", path.escape_debug())]
+    NotAPipe {
+        /// Lossily, if it is not UTF-8.
+        path: String,
+        /// The type of the file, with its article.
+        what: &'static str,
+        /// What to do instead; empty, or it begins with `; `.
+        hint: &'static str,
+    },
+}
+
+fn seccomp_hint(error: &io::Error) -> &'static str {
+    match error.raw_os_error() {
+        Some(libc::ENOSYS | libc::EPERM | libc::EACCES) => {
+            "; a seccomp profile may forbid it, such as that of a container runtime older than the call"
+        }
+        _ => "",
+    }
+}
+
+fn path_hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => {
+            "; a PIPE is pipe:[INODE], fifo:[MAJ:MIN:INODE], an inode number, the path of a FIFO, or /proc/PID/fd/N"
+        }
+        io::ErrorKind::PermissionDenied => "; run as root, or see PERMISSIONS in lspipe(1)",
+        _ => "",
+    }
+}

@@ -1,0 +1,102 @@
+//! What two looks at threads have in common, and what a look at threads means for the scan that follows it. Pure.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use crate::model::{
+    AlternativeWake, Operation, Pid, PipeId, Sleep, SleepOn, TaskState, ThreadGroup, Threads, WaitTarget,
+};
+
+/// The threads after a later look at the processes in `again`. A thread that has moved since the earlier look counts as running. Processes
+/// in `again` that have exited are left out; the others have no thread that waits.
+pub(super) fn retain_unmoved(mut threads: Threads, again: &BTreeSet<Pid>, later: Threads) -> Threads {
+    threads.retain(|pid, _| !again.contains(pid) || later.contains_key(pid));
+    for (pid, mut group) in later {
+        let before = threads.get(&pid);
+        for task in &mut group.tasks {
+            let task_before = before.and_then(|group| group.task(task.id));
+            if task_before.is_none_or(|before| before.trace != task.trace || before.doing != task.doing) {
+                task.doing = TaskState::Runs;
+            }
+        }
+        threads.insert(pid, group);
+    }
+    threads
+}
+
+/// Makes idle times, which a look measured, those at another instant. A thread that began to wait in between has been idle for 0 s.
+pub(super) fn idle_since(threads: &mut Threads, looked_at: Instant, instant: Instant) {
+    let (later, earlier) = (instant.saturating_duration_since(looked_at), looked_at.saturating_duration_since(instant));
+    for task in threads.values_mut().flat_map(|group| &mut group.tasks) {
+        task.idle = task.idle.map(|idle| (idle + later).saturating_sub(earlier));
+    }
+}
+
+/// The processes that are blocked in opening a FIFO that was identified.
+pub(super) fn openers(threads: &Threads) -> Vec<Pid> {
+    let opens = |target: &WaitTarget| matches!(target, WaitTarget::Pipe(wait) if wait.operation == Operation::Open && wait.pipe.is_some());
+    let is_opening = |group: &&ThreadGroup| {
+        let mut states = group.tasks.iter().map(|task| &task.doing);
+        states.any(|state| matches!(state, TaskState::Waits { causes, .. } if causes.iter().any(opens)))
+    };
+    threads.values().filter(is_opening).map(|group| group.pid).collect()
+}
+
+/// The pipes whose lock is held, or seems to be held, in a call that does not return: to ask the kernel for their sizes would hang.
+pub(super) fn lock_held(threads: &Threads) -> impl Iterator<Item = PipeId> {
+    threads.values().flat_map(|group| &group.tasks).flat_map(|task| {
+        let (waits, holds) = match &task.doing {
+            TaskState::Sleeps(Sleep { on: SleepOn::FileInPipe(pipe), .. }) => (&[][..], Some(*pipe)),
+            TaskState::Waits { causes, besides: Some(AlternativeWake::Lock) } => (causes.as_slice(), None),
+            _ => (&[][..], None),
+        };
+        let waits = waits.iter().filter_map(|target| match target {
+            WaitTarget::Pipe(wait) => wait.pipe,
+            WaitTarget::Children(_) | WaitTarget::Threads => None,
+        });
+        waits.chain(holds)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::model::{Fingerprint, Task, TaskId, Tid};
+
+    fn waits_since(idle: u64) -> Threads {
+        let task = Task {
+            id: TaskId { pid: Pid(7), tid: Tid(7) },
+            doing: TaskState::Unknown,
+            idle: Some(Duration::from_millis(idle)),
+            trace: Fingerprint::default(),
+        };
+        let group = ThreadGroup {
+            pid: Pid(7),
+            parent: None,
+            pgid: None,
+            sid: None,
+            command: Vec::new(),
+            tracer: None,
+            catches: 0,
+            blocks: 0,
+            adopts: None,
+            tasks: vec![task],
+        };
+        Threads::from([(Pid(7), group)])
+    }
+
+    #[test]
+    fn idle_times_are_of_one_instant() {
+        let scan = Instant::now();
+        let look = scan + Duration::from_millis(400);
+        for (idle, looked_at, instant, expected) in
+            [(5000, look, scan, 4600), (5000, scan, look, 5400), (300, look, scan, 0), (300, scan, scan, 300)]
+        {
+            let mut threads = waits_since(idle);
+            idle_since(&mut threads, looked_at, instant);
+            assert_eq!(threads[&Pid(7)].tasks[0].idle, Some(Duration::from_millis(expected)), "{idle}");
+        }
+    }
+}
