@@ -306,7 +306,7 @@ fn without_its_baseline_nothing_is_done() {
     assert_eq!(output.text(), "");
     assert_eq!(
         output.stderr,
-        "lspipe: /no/such/file: cannot read the baseline: No such file or directory; --write-baseline makes one\n"
+        "lspipe: /no/such/file: cannot read the baseline: No such file or directory; --write-baseline creates one\n"
     );
     assert!(!fs::exists(&metrics).expect("look"), "{ONLY}");
 }

@@ -95,7 +95,7 @@ fn every_number() {
         let output = machine.audit(&["--metrics-file", &name, option, &other]).expect(2);
         assert_eq!(
             output.stderr,
-            format!("lspipe: {name}: --metrics-file would take the place of the baseline; give it another name\n")
+            format!("lspipe: {name}: --metrics-file would overwrite the baseline; give it another name\n")
         );
     }
     // Beside any other form, and after the baseline.

@@ -144,8 +144,8 @@ fn what_is_no_file_is_not_replaced() {
         (machine.file("socket"), "a socket"),
         (machine.file(""), "a directory"),
         (machine.file("proc/.."), "a directory"),
-        (dangling, "a symbolic link that leads to no file"),
-        (machine.file("missing/known.json"), "make its directory first"),
+        (dangling, "a dangling symbolic link"),
+        (machine.file("missing/known.json"), "create its directory first"),
         (machine.file("proc/stat/known.json"), "Not a directory"),
     ];
     for (file, words) in cases {

@@ -74,7 +74,7 @@ fn selection_follows_the_data() {
 fn nothing_to_draw() {
     let stage = Stage::new();
     for (args, words) in [
-        (&["-p", "60"][..], "process 60 was not seen to hold an end"),
+        (&["-p", "60"][..], "process 60 is not known to hold an end"),
         (&["-p", "4000"], "no process 4000"),
         (&["-c", "no-such"], "no pipe matches"),
         (&["pipe:[1]"], "pipe:[1]"),

@@ -228,33 +228,37 @@ fn what_was_not_saved_is_not_made_up() {
         let output = saved.ask(args).expect(code);
         assert_eq!((output.text(), &*output.stderr), ("", &*format!("lspipe: {line}\n")), "{args:?}");
     };
-    check(&["why"], 2, format!("{file}: this report does not tell that: only one of `lspipe why --json` does"));
+    check(&["why"], 2, format!("{file}: this report does not contain that: save one with `lspipe why --json`"));
     check(
         &["fds", "251"],
         2,
-        format!("{file}: this report does not tell that: only one of `lspipe fds PID --json` does"),
+        format!("{file}: this report does not contain that: save one with `lspipe fds PID --json`"),
     );
-    check(&["-p", "60"], 1, format!("no process 60 in {file}, which has those only that hold an end of a pipe"));
+    check(
+        &["-p", "60"],
+        1,
+        format!("no process 60 in {file}, which contains only processes that hold an end of a pipe"),
+    );
     check(
         &["-u", "daemon"],
         2,
-        format!("no user named \"daemon\" in {file}, which names those only that have a pipe: give a number"),
+        format!("no user named \"daemon\" in {file}, which contains only users that hold a pipe: give a number"),
     );
     check(
         &["/tmp/other"],
         2,
         format!(
-            "/tmp/other: no process in {file} has a pipe open by that name; a FIFO may have others: its id and inode are sure"
+            "/tmp/other: no process in {file} has a pipe open by that name; a FIFO may have several: use its id or inode"
         ),
     );
     check(
         &["/proc/251/fd/9"],
         2,
         format!(
-            "/proc/251/fd/9: no process in {file} has a pipe open by that name; a FIFO may have others: its id and inode are sure"
+            "/proc/251/fd/9: no process in {file} has a pipe open by that name; a FIFO may have several: use its id or inode"
         ),
     );
-    check(&["pipe:[1]"], 1, "no process was seen to have pipe:[1] open".to_owned());
+    check(&["pipe:[1]"], 1, "no process is known to have pipe:[1] open".to_owned());
 
     // The names of users are those of the machine that was looked at.
     saved.edit(|json| {
@@ -272,7 +276,7 @@ fn what_was_not_saved_is_not_made_up() {
     let output = saved.ask(&["fds", "252"]).expect(2);
     assert_eq!(
         output.stderr,
-        format!("lspipe: {file}: this report does not tell that: only one of `lspipe fds PID --json` does\n")
+        format!("lspipe: {file}: this report does not contain that: save one with `lspipe fds PID --json`\n")
     );
     let output = saved.ask(&["fds", "251,252"]).expect(0);
     assert_eq!(
@@ -282,7 +286,7 @@ fn what_was_not_saved_is_not_made_up() {
     assert_eq!(output.stdout, saved.ask(&["fds", "251"]).expect(0).stdout);
     // And it tells of the pipes of that process only.
     let output = saved.ask(&[]).expect(0);
-    assert_eq!(output.stderr, format!("lspipe: {file} was saved with a selection, and tells of those pipes only\n"));
+    assert_eq!(output.stderr, format!("lspipe: {file} was saved with a selection and contains only those pipes\n"));
 
     // What is missing in a part is not missing in the whole: no code is judged, and no count is 0.
     let part = folder.save("part", ["-q", "-l", "-p", "251", "--proc", stage.proc()]);
@@ -300,7 +304,7 @@ fn what_was_not_saved_is_not_made_up() {
     assert_eq!(
         output.stderr,
         format!(
-            "lspipe: {} tells of no process without a pipe, so that descendants through such a one are missing\n",
+            "lspipe: {} contains only processes that hold a pipe: descendants through other processes are missing\n",
             saved.path()
         )
     );

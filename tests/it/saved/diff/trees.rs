@@ -182,7 +182,7 @@ Pipes: 0 came, 2 went, 1 changed, 2 of which (?) may not be so. Ends: 0 came, 4 
     let output = diff(&[], &old, &new).expect(1);
     assert_eq!(squeeze(output.text()), squeeze(rows));
     let note = format!(
-        "lspipe: 1 of 2 processes (PID 20, opaque) could not be read when {} was saved, and may hold ends that are not shown (?)\n",
+        "lspipe: 1 of 2 processes (PID 20, opaque) could not be read when {} was saved and may hold ends that are not shown (?)\n",
         new.path()
     );
     assert_eq!(output.stderr, note);
@@ -206,7 +206,7 @@ Pipes: 2 came, 0 went, 1 changed, 2 of which (?) may not be so. Ends: 4 came, 0 
 
     // A report of a part does not tell what became of the rest.
     let output = diff(&[], &old, &part).expect(1);
-    let note = format!("lspipe: {} was saved with a selection, and tells of those pipes only\n", part.path());
+    let note = format!("lspipe: {} was saved with a selection and contains only those pipes\n", part.path());
     assert_eq!(output.stderr, note);
     let told = difference(&old, &part);
     let pipes: Vec<_> = told.pipes.iter().map(|pipe| (pipe.id.as_str(), pipe.change.as_str(), pipe.certain)).collect();
