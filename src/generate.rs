@@ -1,4 +1,5 @@
-//! The man page, the completions and the schema, from the same definitions that the command runs by.
+//! `--generate`, `--explain` and `--list-columns`: the man page, completions and schema are made from the definitions that the command
+//! line is parsed by.
 
 mod complete;
 
@@ -17,7 +18,7 @@ use crate::render::columns::Column;
 /// The date of this version, in the foot of the man page.
 const RELEASED: &str = "2026-11-25";
 
-/// A line a form of the command: `clap_mangen` would list every option instead.
+/// One line for each subcommand; `clap_mangen` would list every option instead.
 const SYNOPSIS: &str = r".SH SYNOPSIS
 .B lspipe
 .RI [ OPTIONS ]\ [ PIPE .\|.\|.]
@@ -38,10 +39,10 @@ const SYNOPSIS: &str = r".SH SYNOPSIS
 .RI [ OPTIONS ]\ OLD\ NEW
 ";
 
-/// What no option's text can tell: output, limits, examples. Follows the generated sections.
+/// The sections after the generated ones: findings, output, limits, examples.
 const SECTIONS: &str = include_str!("../man/sections.roff");
 
-/// Writes one of them.
+/// Writes what `--generate` asks for.
 ///
 /// # Errors
 ///
@@ -56,7 +57,7 @@ pub fn generate(what: Generate, out: &mut dyn Write) -> io::Result<()> {
     }
 }
 
-/// Writes what a finding means, for `--explain`.
+/// Writes the explanation of a finding, for `--explain`.
 ///
 /// # Errors
 ///
@@ -79,7 +80,7 @@ pub fn list_columns(out: &mut dyn Write) -> io::Result<()> {
 
 fn man(out: &mut dyn Write) -> io::Result<()> {
     let mut command = Cli::command();
-    // So that the subcommands have the options that are global.
+    // Adds the global options to the subcommands.
     command.build();
     let page = clap_mangen::Man::new(command.clone())
         .date(RELEASED)
@@ -96,16 +97,16 @@ fn man(out: &mut dyn Write) -> io::Result<()> {
     for column in Column::ALL.iter().filter(|column| column.is_selectable()) {
         writeln!(text, ".TP\n.B {}\n{}", column.heading(), roff(column.help()))?;
     }
-    // clap_mangen sets a blank line apart with two line breaks, of which mandoc(1) warns.
+    // clap_mangen writes a blank line as two line breaks, of which mandoc(1) warns.
     out.write_all(String::from_utf8_lossy(&text).replace("\n.br\n\n.br\n", "\n.sp\n").as_bytes())?;
     out.write_all(SECTIONS.as_bytes())
 }
 
-/// What each subcommand takes that the report does not, or not in the same sense.
+/// The options of each subcommand that the report lacks, or that mean something else there.
 fn options_of_subcommands(command: &Command, text: &mut Vec<u8>) -> io::Result<()> {
     let global = names(command.get_arguments().filter(|arg| arg.is_global_set()));
-    writeln!(text, ".SH OPTIONS OF SUBCOMMANDS\nAll take {global} too, in the same sense;")?;
-    writeln!(text, "\\fBlspipe diff\\fR refuses \\fB\\-\\-repeat\\fR, \\fB\\-\\-proc\\fR and \\fB\\-\\-from\\fR.")?;
+    writeln!(text, ".SH OPTIONS OF SUBCOMMANDS\nAll subcommands also accept {global}.")?;
+    writeln!(text, "\\fBlspipe diff\\fR rejects \\fB\\-\\-repeat\\fR, \\fB\\-\\-proc\\fR and \\fB\\-\\-from\\fR.")?;
     for subcommand in command.get_subcommands() {
         let name = subcommand.get_name();
         let is_shared = |arg: &Arg| {
@@ -116,7 +117,7 @@ fn options_of_subcommands(command: &Command, text: &mut Vec<u8>) -> io::Result<(
         let shared = subcommand.get_arguments().filter(|arg| arg.get_id() != "help" && !arg.is_global_set());
         let shared = names(shared.filter(|arg| is_shared(arg)));
         if !shared.is_empty() {
-            writeln!(text, "In the same sense as above: {shared}.")?;
+            writeln!(text, "With the same meaning as above: {shared}.")?;
         }
         let own = subcommand.clone().mut_args(|arg| {
             let is_shared = is_shared(&arg);
@@ -124,14 +125,14 @@ fn options_of_subcommands(command: &Command, text: &mut Vec<u8>) -> io::Result<(
         });
         let mut section = Vec::new();
         clap_mangen::Man::new(own).render_options_section(&mut section)?;
-        // All but the heading.
+        // Without the heading.
         let section = String::from_utf8_lossy(&section);
         text.write_all(section.split_once(".SH OPTIONS\n").map_or("", |(_, options)| options).as_bytes())?;
     }
     Ok(())
 }
 
-/// The names of options, in bold, and of positionals.
+/// The names of options in bold, and of positionals in italics, separated by commas.
 fn names<'a>(arguments: impl Iterator<Item = &'a Arg>) -> String {
     let positional = |arg: &Arg| arg.get_value_names().map(|names| format!("\\fI{}\\fR", names.join(" ")));
     let name = |arg: &'a Arg| match arg.get_long() {
@@ -141,7 +142,7 @@ fn names<'a>(arguments: impl Iterator<Item = &'a Arg>) -> String {
     arguments.filter_map(name).collect::<Vec<_>>().join(", ")
 }
 
-/// With hyphens that roff leaves what they are.
+/// Escapes hyphens, which roff would print as typographic ones.
 fn roff(text: &str) -> String {
     text.replace('-', "\\-")
 }

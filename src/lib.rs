@@ -4,7 +4,7 @@
 //! command is in [`command`].
 //!
 //! ```text
-//! argv ─ cli ─▶ Options ─▶ observe ─▶ Observation ─▶ findings ─▶ Diagnosis ─▶ select ─▶ render ─▶ bytes
+//! argv ─ cli ─▶ Request ─▶ observe ─▶ Observation ─▶ findings ─▶ Diagnosis ─▶ select ─▶ render ─▶ bytes
 //!                            ▲  │                                     ▲ │
 //!        walk of /proc, probe ┘                            saved report ┘ └─▶ diff, baseline
 //! ```
@@ -24,7 +24,6 @@ mod judge;
 pub mod model;
 mod note;
 mod observe;
-mod options;
 mod privilege;
 mod render;
 mod report;
@@ -34,16 +33,15 @@ mod select;
 mod sys;
 mod users;
 
+pub use cli::{AuditArgs, Color, OutputOptions, PipeName, Question, Request, SelectionArgs, SourceOptions};
 pub use note::{Cure, Note};
-pub use options::{Options, PipeName, Question, Source, Wanted};
 pub use run::{Answer, Error, Exit, report};
 
 /// What the `lspipe` program is made of: its command line, and the writing of reports.
 pub mod command {
-    pub use crate::cli::{Cli, Generate};
+    pub use crate::cli::{Action, Cli, Comparison, Generate};
     pub use crate::generate::{explain, generate, list_columns};
     pub use crate::observe::probe::{own_helper, serve_if_asked};
-    pub use crate::options::{Color, Request};
     pub use crate::render::Style;
     pub use crate::run::{compare, run};
     pub use crate::sys::die_of_sigpipe;

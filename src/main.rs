@@ -4,8 +4,8 @@ use std::io::{self, BufWriter, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use anstream::{AutoStream, ColorChoice};
-use lspipe::command::{self, Cli, Color, Request, Style, compare, run};
-use lspipe::{Error, Exit};
+use lspipe::command::{self, Action, Cli, Style, compare, run};
+use lspipe::{Color, Error, Exit};
 
 /// The exit status of a usage error and of a report that could not be made.
 const FAILED: u8 = 2;
@@ -36,24 +36,24 @@ fn answer(cli: Cli) -> Result<Exit, Error> {
     let terminal = stdout.is_terminal();
     let automatic = AutoStream::choice(&stdout) != ColorChoice::Never;
     let mut out = BufWriter::with_capacity(64 * 1024, stdout.lock());
-    if let Some(kind) = cli.generate {
-        command::generate(kind, &mut out)?;
-    } else if let Some(code) = cli.explains() {
-        command::explain(code, &mut out)?;
-    } else if cli.lists_columns() {
-        command::list_columns(&mut out)?;
-    } else {
-        let request = cli.into_request();
-        let color = match request.color() {
+    let style = |color| Style {
+        width: terminal.then(width),
+        color: match color {
             Color::Auto => terminal && automatic,
             Color::Always => true,
             Color::Never => false,
-        };
-        let style = Style { width: terminal.then(width), color };
-        return match request {
-            Request::Answer(options) => run(&options, &command::own_helper(), &style, &mut out, &mut say),
-            Request::Compare(comparison) => compare(&comparison, &style, &mut out, &mut say),
-        };
+        },
+    };
+    match cli.into_action() {
+        Action::Report(request) => {
+            return run(&request, &command::own_helper(), &style(request.output.color), &mut out, &mut say);
+        }
+        Action::Compare(comparison, output) => {
+            return compare(&comparison, &output, &style(output.color), &mut out, &mut say);
+        }
+        Action::Explain(code) => command::explain(code, &mut out)?,
+        Action::ListColumns => command::list_columns(&mut out)?,
+        Action::Generate(kind) => command::generate(kind, &mut out)?,
     }
     out.flush()?;
     Ok(Exit::Reported)

@@ -12,7 +12,7 @@ use crate::model::{
     UnreadablePart, ViewLimit,
 };
 use crate::observe::probe::{Answers, Unsupported};
-use crate::options::PipeName;
+use crate::cli::PipeName;
 use crate::select::{Selection, Unmatched};
 
 /// Maximum number of pipes that have a note each.

@@ -19,7 +19,7 @@ use crate::model::{PipeGraph, Threads};
 use crate::note::Note;
 use crate::observe::Depth;
 use crate::observe::proc::Detail;
-use crate::options::{Options, PipeName, Question};
+use crate::cli::{PipeName, Question, Request};
 use crate::render::{Asked, Style};
 use crate::select::Selection;
 
@@ -85,7 +85,7 @@ impl Answer {
 
 /// A question, and where its answers come from.
 struct Session<'a> {
-    options: &'a Options,
+    request: &'a Request,
     source: Source,
     selection: Selection,
     /// The name that meant each of the pipes in the selection.
@@ -97,8 +97,8 @@ struct Session<'a> {
 /// # Errors
 ///
 /// If the source cannot be read, or nothing of what was asked about exists.
-pub fn report(options: &Options) -> Result<Answer, Error> {
-    Session::open(options, &[])?.answer()
+pub fn report(request: &Request) -> Result<Answer, Error> {
+    Session::open(request, &[])?.answer()
 }
 
 /// Writes the answer to a question, once or again and again, and passes notes to `notify`, each a line without its end. `helper` is the
@@ -108,23 +108,23 @@ pub fn report(options: &Options) -> Result<Answer, Error> {
 ///
 /// As for [`report`], and if the answer cannot be written.
 pub fn run(
-    options: &Options,
+    request: &Request,
     helper: &[OsString],
     style: &Style,
     out: &mut dyn Write,
     notify: &mut dyn FnMut(&str),
 ) -> Result<Exit, Error> {
-    let mut session = Session::open(options, helper)?;
+    let mut session = Session::open(request, helper)?;
     let mut printed = Vec::new();
     loop {
         let answer = session.answer()?;
         session.write(&answer, style, out)?;
         // Notes are printed again only when they change.
-        if !options.quiet && answer.notes != printed {
+        if !request.output.quiet && answer.notes != printed {
             answer.notes.iter().for_each(|note| notify(&note.to_string()));
         }
-        let Some(pause) = options.repeat else {
-            let is_incomplete = options.require_complete && !answer.graph.coverage.is_complete();
+        let Some(pause) = request.source.repeat else {
+            let is_incomplete = request.output.require_complete && !answer.graph.coverage.is_complete();
             return Ok(if is_incomplete { Exit::Incomplete } else { answer.exit });
         };
         printed = answer.notes;
@@ -133,16 +133,16 @@ pub fn run(
 }
 
 impl<'a> Session<'a> {
-    fn open(options: &'a Options, helper: &[OsString]) -> Result<Self, Error> {
-        let source = Source::open(options, helper)?;
+    fn open(request: &'a Request, helper: &[OsString]) -> Result<Self, Error> {
+        let source = Source::open(request, helper)?;
         // Once: a process may end while its pipe goes on.
-        let (selection, names) = source.resolve(&options.question)?;
-        Ok(Self { options, source, selection, names })
+        let (selection, names) = source.resolve(&request.question)?;
+        Ok(Self { request, source, selection, names })
     }
 
     fn answer(&mut self) -> Result<Answer, Error> {
-        let options = self.options;
-        match &options.question {
+        let request = self.request;
+        match &request.question {
             Question::Pipes(_) => self.pipes(),
             Question::Why(_) => self.why(),
             Question::Graph(_) => self.pipelines(),
@@ -153,7 +153,7 @@ impl<'a> Session<'a> {
 
     /// What the question takes; claims take the same whatever the format shows.
     fn depth(&self) -> Depth {
-        let Options { format, question, probe, .. } = self.options;
+        let Request { format, question, probe, .. } = self.request;
         let selection = self.selection.clone();
         let (detail, is_claim) = match question {
             // A pipe is small because of its user.

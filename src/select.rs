@@ -13,16 +13,16 @@ const COMMAND_LENGTH: usize = 15;
 /// Which commands.
 #[derive(Debug, Clone)]
 pub enum CommandPattern {
-    /// This one. A name longer than the kernel keeps matches what the kernel kept of it.
-    Name(Vec<u8>),
-    /// Those that hold a match.
+    /// Any of these names. One that is longer than the kernel keeps matches what the kernel kept of it.
+    Names(Vec<Vec<u8>>),
+    /// Commands that contain a match.
     Regex(Regex),
 }
 
 impl CommandPattern {
     fn matches(&self, command: &[u8]) -> bool {
         match self {
-            Self::Name(name) => command == name.get(..COMMAND_LENGTH).unwrap_or(name),
+            Self::Names(names) => names.iter().any(|name| command == name.get(..COMMAND_LENGTH).unwrap_or(name)),
             Self::Regex(regex) => regex.is_match(&String::from_utf8_lossy(command)),
         }
     }

@@ -5,121 +5,109 @@ use std::time::Duration;
 
 use clap::{ArgAction, Args, ValueHint};
 
-use super::output::SharedArgs;
 use super::{OUTPUT, value};
-use crate::findings::{Code, Thresholds};
+use crate::findings::Code;
 use crate::model::Severity;
-use crate::options::Audit;
 use crate::render::Format;
 
-/// The heading of what says which findings count.
+/// The heading of the options that choose findings.
 const FINDINGS: &str = "Findings";
-/// The heading of what is known already.
+/// The heading of the options about findings that are already known.
 const BASELINE: &str = "Baseline";
 
-#[derive(Debug, Args)]
+/// What an audit reports, and where to.
+#[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = FINDINGS)]
-pub(super) struct AuditArgs {
-    /// Only findings of these codes
-    #[arg(long, value_name = "CODE", value_delimiter = ',', value_parser = value::codes(), action = ArgAction::Append)]
-    only: Vec<Code>,
+pub struct AuditArgs {
+    /// Report only findings with these codes
+    #[arg(long, value_name = "CODE", value_delimiter = ',', value_parser = value::word(&Code::ALL, Code::as_str), action = ArgAction::Append)]
+    pub only: Vec<Code>,
 
-    /// No findings of these codes
-    #[arg(long, value_name = "CODE", value_delimiter = ',', value_parser = value::codes(), hide_possible_values = true, action = ArgAction::Append)]
-    ignore: Vec<Code>,
+    /// Suppress findings with these codes
+    #[arg(long, value_name = "CODE", value_delimiter = ',', value_parser = value::word(&Code::ALL, Code::as_str), hide_possible_values = true, action = ArgAction::Append)]
+    pub ignore: Vec<Code>,
 
-    /// Only findings that are at least so bad
+    /// Report only findings of this severity or higher
     ///
-    /// With `info`, or with --only, the text tells every finding, where it would else count those that are only worth knowing.
-    #[arg(long, value_name = "SEVERITY", value_parser = value::severities())]
-    severity: Option<Severity>,
+    /// With `info`, or with --only, the text shows each finding; otherwise, findings of severity info are only counted.
+    #[arg(long, value_name = "SEVERITY", value_parser = value::word(Severity::ALL, Severity::as_str))]
+    pub severity: Option<Severity>,
 
-    /// How many pipe ends a process may hold before it is a hoard (1024 if not given)
+    /// Set how many pipe ends a process may hold before it is an end-hoard (1024 if not given)
     #[arg(long, value_name = "N", value_hint = ValueHint::Other, value_parser = clap::value_parser!(u64).range(1..))]
-    max_ends: Option<u64>,
+    pub max_ends: Option<u64>,
 
-    /// Only findings that still stand after so long
+    /// Report only findings that still hold after this pause
     ///
-    /// Looks twice, with this pause. A finding counts if it is there both times, about the same threads, which have not been started
-    /// anew and wait for the same; where only others could end such a wait, they have not run in between either. Beside those, others may
-    /// come and go that hold an end, too, as the children of a shell do.
+    /// Scans twice. A finding is reported only if both scans show it for the same threads, in the same wait. If only other processes
+    /// could end that wait, the threads must also not have run in between. Other holders of an end, such as the children of a shell,
+    /// may come and go.
     #[arg(long, value_name = "SECONDS", value_hint = ValueHint::Other, value_parser = value::seconds, allow_negative_numbers = true)]
-    confirm: Option<Duration>,
+    pub confirm: Option<Duration>,
 
-    /// Print what such a finding means, how it is known and what to do, and look at nothing
-    #[arg(long, value_name = "CODE", value_parser = value::codes(), hide_possible_values = true, exclusive = true)]
-    pub(super) explain: Option<Code>,
+    /// Explain what this finding means, how it is detected and what to do, without a scan
+    #[arg(long, value_name = "CODE", value_parser = value::word(&Code::ALL, Code::as_str), hide_possible_values = true, exclusive = true)]
+    pub explain: Option<Code>,
 
-    /// Leave out the findings that this file knows
+    /// Suppress the findings recorded in this file
     ///
-    /// The file is what --write-baseline made. A finding is known by its code, the commands, users and systemd units of its processes,
-    /// and the paths of its FIFOs, so that it stays known when they are started anew, unless its severity is worse then.
+    /// The file is written by --write-baseline. A finding is identified by its code, the commands, users and systemd units of its
+    /// processes, and the paths of its FIFOs. It stays suppressed when the processes are restarted, and is reported again if its
+    /// severity rises.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = BASELINE)]
-    baseline: Option<PathBuf>,
+    pub baseline: Option<PathBuf>,
 
-    /// Write the findings into a file, as those to be known from now on
+    /// Record the current findings in this file, to suppress them with --baseline
     ///
-    /// All that stand now, also those that --baseline knows; not those that --only, --ignore or --severity leave out. The file is
-    /// replaced as a whole, and the exit status is then 0 whatever was found. With --require-complete, nothing is written unless all
-    /// could be read.
+    /// Includes the findings that --baseline suppresses, but not those that --only, --ignore or --severity exclude. The file is
+    /// replaced atomically, and the exit status is 0 whatever was found. With --require-complete, the file is written only if
+    /// everything could be read.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = BASELINE)]
-    write_baseline: Option<PathBuf>,
+    pub write_baseline: Option<PathBuf>,
 
-    /// Print a line of JSON for each finding, and one for the whole
+    /// Print one line of JSON for each finding, and a summary line
     #[arg(long, help_heading = OUTPUT)]
-    ndjson: bool,
+    pub ndjson: bool,
 
-    /// Print metrics, in the text format of Prometheus
-    #[arg(long, conflicts_with = "ndjson", help_heading = OUTPUT)]
-    metrics: bool,
+    /// Print metrics in the text format of Prometheus
+    #[arg(long, help_heading = OUTPUT)]
+    pub metrics: bool,
 
-    /// Write the metrics into a file as well, for the textfile collector of `node_exporter`
+    /// Write the metrics to this file as well, for the textfile collector of `node_exporter`
     ///
-    /// The file is replaced as a whole, so that nobody reads half of it.
+    /// The file is replaced atomically.
     #[arg(long, value_name = "PATH", value_hint = ValueHint::FilePath, help_heading = OUTPUT)]
-    metrics_file: Option<PathBuf>,
+    pub metrics_file: Option<PathBuf>,
 
-    /// Ask the kernel too: how large the pipes are, and whether their other sides exist
+    /// Ask the kernel how large the pipes are, and whether their other sides exist
     ///
     /// As with `lspipe --probe`.
     #[arg(long, help_heading = OUTPUT)]
-    pub(super) probe: bool,
+    pub probe: bool,
 }
 
 impl AuditArgs {
-    /// Options that exclude each other, and whether both are given: those that all commands share may stand before ours.
-    pub(super) fn conflicts(&self, shared: &SharedArgs) -> [(bool, (&'static str, &'static str)); 5] {
-        let (json, repeat) = (shared.json, shared.repeat.is_some());
-        [
-            (self.ndjson && json, ("--ndjson", "--json")),
-            (self.metrics && json, ("--metrics", "--json")),
-            (self.metrics && repeat, ("--metrics", "--repeat <SECONDS>")),
-            (self.write_baseline.is_some() && repeat, ("--write-baseline <FILE>", "--repeat <SECONDS>")),
-            (self.confirm.is_some() && shared.from.is_some(), ("--confirm <SECONDS>", "--from <FILE>")),
-        ]
+    pub(crate) fn wants(&self, code: Code) -> bool {
+        (self.only.is_empty() || self.only.contains(&code)) && !self.ignore.contains(&code)
     }
 
-    pub(super) const fn format(&self, json: bool) -> Format {
-        match () {
-            () if self.metrics => Format::Metrics,
-            () if self.ndjson => Format::Ndjson,
-            () if json => Format::Json,
-            () => Format::Telling,
-        }
+    /// Why nothing would be checked, if `--only` and `--ignore` leave no code.
+    pub(super) fn selects_no_code(&self) -> Option<String> {
+        let excluded = if self.only.is_empty() { "every code" } else { "every code of '--only <CODE>'" };
+        let is_empty = !Code::ALL.iter().any(|code| self.wants(*code));
+        is_empty.then(|| {
+            format!("'--ignore <CODE>' excludes {excluded}, so nothing would be checked: drop '--ignore <CODE>' or one of its codes")
+        })
     }
-}
 
-impl From<AuditArgs> for Audit {
-    fn from(args: AuditArgs) -> Self {
-        Self {
-            only: args.only,
-            ignore: args.ignore,
-            severity: args.severity,
-            thresholds: Thresholds { max_ends: args.max_ends },
-            confirm: args.confirm,
-            baseline: args.baseline,
-            write_baseline: args.write_baseline,
-            metrics_file: args.metrics_file,
+    /// The format, where `--json` is not given.
+    pub(super) const fn format(&self) -> Format {
+        if self.metrics {
+            Format::Metrics
+        } else if self.ndjson {
+            Format::Ndjson
+        } else {
+            Format::Telling
         }
     }
 }

@@ -1,90 +1,87 @@
 //! The subcommands.
 
-use std::ffi::OsString;
-use std::path::PathBuf;
-
 use clap::{Arg, Args as _, Subcommand, ValueHint};
 
-use super::audit::AuditArgs;
-use super::graph::{GRAPH_HELP, GraphArgs};
-use super::output::SharedArgs;
-use super::selection::SelectionArgs;
-use super::{OUTPUT, PIPE_FORMS, value};
+use super::{AuditArgs, Comparison, OUTPUT, SelectionArgs, SourceOptions, value};
 use crate::model::Pid;
+use crate::render::DrawingFormat;
 
 const WHY_HELP: &str = "\
-Exit status: 0 if nothing is wrong, 1 if something was found that is a warning or an error, 2 for a usage error or where it could \
-not be found out.";
+Exit status: 0 if no warning and no error was found, 1 if one was found, 2 for a usage error or if the processes could not be examined.";
+
+const GRAPH_HELP: &str = "\
+Examples:
+  lspipe graph                                 draw all pipelines of this machine
+  lspipe graph -p 252                          draw where its data comes from and where it goes
+  lspipe graph --format dot | dot -Tsvg > pipes.svg
+
+Exit status: 0 if the drawing was written, 1 if a selection was given and nothing matched, 2 for a usage error or if the drawing \
+could not be made or written.";
 
 const DIFF_HELP: &str = "\
-Exit status: 0 if nothing differs, 1 if something does, 2 for a usage error or where a report could not be read.";
+Exit status: 0 if the reports do not differ, 1 if they differ, 2 for a usage error or if a report could not be read.";
 
 const AUDIT_HELP: &str = "\
-Exit status: 0 if nothing was found that is a warning or an error, or a baseline was written; 1 if something was; 2 for a usage error, \
-or where the audit could not be made or written.";
+Exit status: 0 if no warning and no error was found, or if a baseline was written; 1 if a warning or an error was found; 2 for a usage \
+error, or if the audit could not be made or written.";
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Tell what blocks on pipes, who could end it, and what nobody will end
+    /// Explain what is blocked on pipes and what would unblock it
     ///
-    /// Looks at what every thread waits for, and tells of deadlocks, of readers that get no end of file since somebody still holds the
-    /// write end, of full pipes that nobody reads, and of FIFOs that nobody opens from the other side. With a selection, also the
-    /// whole chain from who waits to whoever is awake at its end.
+    /// Examines what every thread is waiting for. Reports deadlocks, readers that will not see EOF because another process still holds
+    /// the write end, full pipes that no process reads, and FIFOs that no process opens from the other side. With a selection, also
+    /// shows what each selected process waits for, down to the processes that are not blocked.
     #[command(max_term_width = 100, after_help = WHY_HELP)]
     Why {
-        /// Only what has to do with these pipes
-        #[arg(value_name = "PIPE", long_help = PIPE_FORMS, value_hint = ValueHint::FilePath)]
-        pipes: Vec<OsString>,
-
         #[command(flatten)]
         selection: SelectionArgs,
 
-        /// Ask the kernel too: how much is in the pipes, and whether their other sides exist
+        /// Ask the kernel how much data the pipes hold, and whether their other sides exist
         ///
-        /// As with `lspipe --probe`. It proves that nobody is on a side, where processes could not be read, and finds ends that no fd
-        /// table shows.
+        /// As with `lspipe --probe`. This proves that a side has no holder even where processes could not be read, and finds ends that
+        /// are in no fd table.
         #[arg(long, help_heading = OUTPUT)]
         probe: bool,
     },
-    /// Draw the pipelines: who writes to whom
+    /// Draw pipelines: which process writes to which
     ///
-    /// Each pipeline from its sources on, with branches, joins and circles, in the direction of the data. Who only holds a copy of an end,
-    /// as a shell does of its children's, is drawn apart; what hangs, and who keeps a reader from end of file, is marked. A selection
-    /// keeps all that its data come from and go to.
+    /// Draws each pipeline from its sources, with branches, joins and cycles, in the direction of the data. Processes that only hold a
+    /// copy of an end, such as a shell that holds the output of its children, are listed separately. Blocked processes, and processes
+    /// that keep a reader from seeing EOF, are marked. A selection keeps everything that its data comes from or goes to.
     #[command(max_term_width = 100, after_help = GRAPH_HELP)]
-    Graph(GraphArgs),
-    /// Compare two saved reports: which pipes and ends came, went or changed
-    ///
-    /// Reports are saved with --json. A process is the same if it has the same PID and was started at the same time. An end changed if
-    /// it is open with other flags, or its process is another program or user now. In the table, + came, - went, ~ changed, and = is as
-    /// it was.
-    #[command(max_term_width = 100, after_help = DIFF_HELP, args = hidden(&["repeat", "proc", "from"]))]
-    Diff {
-        /// The earlier report; - is the standard input
-        #[arg(value_name = "OLD", value_hint = ValueHint::FilePath)]
-        old: PathBuf,
+    Graph {
+        #[command(flatten)]
+        selection: SelectionArgs,
 
-        /// The later report
-        #[arg(value_name = "NEW", value_hint = ValueHint::FilePath)]
-        new: PathBuf,
+        /// Choose the output format (tree if not given); --json is --format json
+        #[arg(long, value_name = "FORM", help_heading = OUTPUT)]
+        format: Option<DrawingFormat>,
     },
-    /// Look for what is wrong or about to be, for timers and fleets
+    /// Compare two saved reports and list the pipes and ends that differ
     ///
-    /// Tells what `lspipe why` would, and more that is worth a look: who shares a pipe and should not, and what is about to run out.
+    /// Reports are saved with --json. A process is the same if it has the same PID and start time. An end has changed if its flags
+    /// differ, or if its process now runs another program or as another user. In the table, + marks what is new, - what is gone, ~ what
+    /// has changed, and = what is unchanged.
+    #[command(max_term_width = 100, after_help = DIFF_HELP, args = refused_by_diff())]
+    Diff(Comparison),
+    /// Check all pipes for problems
+    ///
+    /// Reports what `lspipe why` reports, and also risks that block nothing yet: ends shared across users, containers or sessions, FIFOs
+    /// open to other users, and limits that are nearly reached. For timers and fleets.
     #[command(max_term_width = 100, after_help = AUDIT_HELP)]
     Audit(AuditArgs),
-    /// Show the whole fd table of processes, pipes with their other ends
+    /// Show all descriptors of processes, and the peers of their pipes
     #[command(max_term_width = 100)]
     Fds {
-        /// The processes
+        /// Show the descriptors of these processes
         #[arg(value_name = "PID", required = true, value_delimiter = ',', value_hint = ValueHint::Other, value_parser = value::pid, allow_negative_numbers = true)]
         pids: Vec<Pid>,
     },
 }
 
-/// Options that all commands share, for one that refuses these: its help shall not list them.
-fn hidden(names: &[&str]) -> Vec<Arg> {
-    let shared = SharedArgs::augment_args(clap::Command::new(""));
-    let is_named = |arg: &&Arg| names.contains(&arg.get_id().as_str());
-    shared.get_arguments().filter(is_named).map(|arg| arg.clone().hide(true)).collect()
+/// The shared options that mean nothing to `diff`, so that its help does not list them.
+fn refused_by_diff() -> Vec<Arg> {
+    let options = SourceOptions::augment_args(clap::Command::new(""));
+    options.get_arguments().map(|arg| arg.clone().hide(true)).collect()
 }

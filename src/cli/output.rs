@@ -1,4 +1,4 @@
-//! The options that say how the output looks.
+//! The options that say what is read and how the output looks.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -6,11 +6,14 @@ use std::time::Duration;
 use clap::{ArgAction, Args, ValueEnum, ValueHint};
 
 use super::value::{self, Columns};
-use super::{OUTPUT, PROC_ROOT, SOURCE};
+use super::{OUTPUT, SOURCE};
 use crate::model::Side;
-use crate::options::Color;
 use crate::render::columns::{Column, Subject};
 use crate::render::{Format, TableFormat};
+use crate::report_file::ReportFile;
+
+/// Where the kernel shows the processes of this machine.
+const PROC_ROOT: &str = "/proc";
 
 /// The columns of the default table.
 const PIPE_COLUMNS: [Column; 5] = [Column::Pipe, Column::Kind, Column::Readers, Column::Writers, Column::Name];
@@ -33,148 +36,156 @@ const END_COLUMNS: [Column; 11] = [
 /// What `--probe` adds to either, before the name, which may be long.
 const PROBE_COLUMNS: [Column; 2] = [Column::Queued, Column::Capacity];
 
+/// How the report is printed.
 #[derive(Debug, Args)]
 #[command(next_help_heading = OUTPUT)]
-pub(super) struct OutputArgs {
-    /// Print a row for each end, made for grep and awk
-    #[arg(short, long, conflicts_with_all = ["json", "ndjson", "terse"])]
-    pub(super) endpoints: bool,
+pub(super) struct TableArgs {
+    /// Print one row for each end, for use with grep and awk
+    #[arg(short, long)]
+    endpoints: bool,
 
-    /// Show these columns, or with a + these more; see --list-columns
+    /// Show these columns, or add them if a + comes first; see --list-columns
     ///
-    /// A column of an end, which are those from PID on in that list, makes a row for each end.
-    #[arg(short, long, value_name = "COLUMNS", value_hint = ValueHint::Other, value_parser = value::columns, allow_hyphen_values = true, action = ArgAction::Append, conflicts_with_all = ["json", "ndjson", "terse"])]
-    pub(super) output: Vec<Columns>,
+    /// The columns from PID on in that list are those of an end, and make one row for each end.
+    #[arg(short, long, value_name = "COLUMNS", value_hint = ValueHint::Other, value_parser = value::columns, allow_hyphen_values = true, action = ArgAction::Append)]
+    output: Vec<Columns>,
 
-    /// List the columns that --output knows
+    /// List the columns that --output accepts
     #[arg(short = 'H', long)]
     pub(super) list_columns: bool,
 
-    /// Print a line of JSON for each pipe, complete in itself
-    #[arg(long, conflicts_with_all = ["json", "terse"])]
-    pub(super) ndjson: bool,
+    /// Print one self-contained line of JSON for each pipe
+    #[arg(long)]
+    ndjson: bool,
 
-    /// Print only the PIDs of all that hold an end, one per line
-    #[arg(short, long, conflicts_with = "json")]
-    pub(super) terse: bool,
+    /// Print only the PIDs of the processes that hold an end, one per line
+    #[arg(short, long)]
+    terse: bool,
 
-    /// Ask the kernel what is in the pipes, and whether hidden ends exist
+    /// Ask the kernel how much data the pipes hold, and whether they have hidden ends
     ///
-    /// Adds the columns QUEUED and CAPACITY. Takes a duplicate of an end of each pipe that is shown, for microseconds.
-    #[arg(long, conflicts_with = "terse")]
+    /// Adds the columns QUEUED and CAPACITY. Duplicates one end of each pipe that is shown, for microseconds.
+    #[arg(long)]
     pub(super) probe: bool,
 
-    /// With --terse: only those that read
+    /// Print only the PIDs of readers, with --terse
     #[arg(long, requires = "terse")]
-    pub(super) readers: bool,
+    readers: bool,
 
-    /// With --terse: only those that write
+    /// Print only the PIDs of writers, with --terse
     #[arg(long, requires = "terse")]
-    pub(super) writers: bool,
+    writers: bool,
 }
 
-#[derive(Debug, Args)]
+/// How the output looks, whatever the command.
+#[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = OUTPUT)]
-pub(super) struct SharedArgs {
+pub struct OutputOptions {
     /// Print one JSON object
     #[arg(short = 'J', long, global = true)]
-    pub(super) json: bool,
+    pub json: bool,
 
     /// Omit the headings
     #[arg(short, long, global = true)]
-    pub(super) noheadings: bool,
+    pub noheadings: bool,
 
-    /// When to colour
+    /// Choose when to use color
     #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
-    pub(super) color: When,
-
-    /// Repeat the report, with this pause
-    #[arg(short, long, value_name = "SECONDS", value_hint = ValueHint::Other, value_parser = value::seconds, allow_negative_numbers = true, global = true)]
-    pub(super) repeat: Option<Duration>,
+    pub color: Color,
 
     /// Show numeric user IDs (looking up names can block)
     #[arg(short = 'l', long, global = true)]
-    pub(super) numeric_uid: bool,
+    pub numeric_uid: bool,
 
-    /// Print no notes on stderr
+    /// Suppress the notes on stderr
     #[arg(short, long, global = true)]
-    pub(super) quiet: bool,
+    pub quiet: bool,
 
-    /// Fail with status 2 if anything could not be read
+    /// Exit with status 2 if anything could not be read
     #[arg(long, global = true)]
-    pub(super) require_complete: bool,
-
-    /// Read another proc file system, or a directory tree like one
-    #[arg(long, value_name = "DIR", default_value = PROC_ROOT, value_hint = ValueHint::DirPath, global = true, help_heading = SOURCE)]
-    pub(super) proc: PathBuf,
-
-    /// Answer from a report that was saved with --json; - is the standard input
-    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, global = true, help_heading = SOURCE)]
-    pub(super) from: Option<PathBuf>,
+    pub require_complete: bool,
 }
 
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(super) enum When {
+/// What is read, and how often.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = SOURCE)]
+pub struct SourceOptions {
+    /// Repeat the report, with this pause in between
+    #[arg(short, long, value_name = "SECONDS", value_hint = ValueHint::Other, value_parser = value::seconds, allow_negative_numbers = true, global = true, help_heading = OUTPUT)]
+    pub repeat: Option<Duration>,
+
+    /// Read another proc file system, or a directory tree with the same layout
+    #[arg(long, value_name = "DIR", default_value = PROC_ROOT, value_hint = ValueHint::DirPath, global = true)]
+    pub proc: PathBuf,
+
+    /// Read a report saved with --json instead of this machine; - is standard input
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = value::report_file(), global = true)]
+    pub from: Option<ReportFile>,
+}
+
+/// When to use color.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Color {
     /// On a terminal, unless `NO_COLOR` is set
+    #[default]
     Auto,
-    /// Even into a pipe or file
+    /// Always, also in a pipe or file
     Always,
-    /// Not at all
+    /// Never
     Never,
 }
 
-impl OutputArgs {
-    /// A column that shows what only `--probe` learns, without it.
-    pub(super) fn unasked(&self) -> Option<Column> {
-        let mut named = self.output.iter().flat_map(|columns| &columns.columns);
-        named.find(|column| column.needs_probe() && !self.probe).copied()
+impl Default for SourceOptions {
+    fn default() -> Self {
+        Self { repeat: None, proc: PROC_ROOT.into(), from: None }
     }
 }
 
-pub(super) fn format(output: &OutputArgs, shared: &SharedArgs) -> Format {
-    if shared.json {
-        return Format::Json;
+impl OutputOptions {
+    pub(super) fn json_or(&self, format: Format) -> Format {
+        if self.json { Format::Json } else { format }
     }
-    if output.ndjson {
-        return Format::Ndjson;
+}
+
+impl TableArgs {
+    /// A column that only `--probe` fills, named without it.
+    pub(super) fn column_without_probe(&self) -> Option<Column> {
+        self.columns().find(|column| column.needs_probe() && !self.probe)
     }
-    if output.terse {
-        let both = output.readers == output.writers;
-        let sides = [(Side::Read, output.readers || both), (Side::Write, output.writers || both)];
-        return Format::Terse(sides.into_iter().filter(|(_, wanted)| *wanted).map(|(side, _)| side).collect());
+
+    fn columns(&self) -> impl Iterator<Item = Column> {
+        self.output.iter().flat_map(|columns| &columns.columns).copied()
     }
-    // A column of an end needs a row for each end, also where nobody said so.
-    let named = || output.output.iter().flat_map(|columns| &columns.columns);
-    let of_ends = output.endpoints || named().any(|column| column.subject() == Subject::End);
-    let usual = |columns: &[Column]| {
-        let mut columns = columns.to_vec();
-        // NAME is the last of both.
-        let place = columns.len().saturating_sub(1);
-        columns.splice(place..place, PROBE_COLUMNS.into_iter().filter(|_| output.probe));
+
+    pub(super) fn format(&self, output: &OutputOptions) -> Format {
+        if self.ndjson {
+            return Format::Ndjson;
+        }
+        if self.terse {
+            let both = self.readers == self.writers;
+            let sides = [(Side::Read, self.readers || both), (Side::Write, self.writers || both)];
+            return Format::Terse(sides.into_iter().filter(|(_, wanted)| *wanted).map(|(side, _)| side).collect());
+        }
+        // A column of an end needs one row for each end, with or without --endpoints.
+        let of_ends = self.endpoints || self.columns().any(|column| column.subject() == Subject::End);
+        let mut columns =
+            if self.output.iter().any(|columns| !columns.append) { Vec::new() } else { self.default_columns(of_ends) };
+        for column in self.columns() {
+            if !columns.contains(&column) {
+                columns.push(column);
+            }
+        }
+        let table = TableFormat { columns, asked_for: !self.output.is_empty(), headings: !output.noheadings };
+        if of_ends { Format::Ends(table) } else { Format::Pipes(table) }
+    }
+
+    fn default_columns(&self, of_ends: bool) -> Vec<Column> {
+        let mut columns = if of_ends { END_COLUMNS.to_vec() } else { PIPE_COLUMNS.to_vec() };
+        if self.probe {
+            // NAME is the last of both.
+            let name = columns.len().saturating_sub(1);
+            columns.splice(name..name, PROBE_COLUMNS);
+        }
         columns
-    };
-    let mut columns: Vec<Column> = if output.output.iter().any(|columns| !columns.append) {
-        Vec::new()
-    } else if of_ends {
-        usual(&END_COLUMNS)
-    } else {
-        usual(&PIPE_COLUMNS)
-    };
-    for column in named() {
-        if !columns.contains(column) {
-            columns.push(*column);
-        }
-    }
-    let table = TableFormat { columns, asked_for: !output.output.is_empty(), headings: !shared.noheadings };
-    if of_ends { Format::Ends(table) } else { Format::Pipes(table) }
-}
-
-impl From<When> for Color {
-    fn from(when: When) -> Self {
-        match when {
-            When::Auto => Self::Auto,
-            When::Always => Self::Always,
-            When::Never => Self::Never,
-        }
     }
 }

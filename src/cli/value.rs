@@ -1,25 +1,22 @@
-//! The values of options: from text to types, and for each wrong one what would be right.
+//! Parsers for the values of options. The error for a wrong value says what is accepted.
 
 use std::time::Duration;
 
-use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::builder::{PathBufValueParser, PossibleValuesParser, TypedValueParser};
 use regex_lite::Regex;
 
-use crate::findings::Code;
-use crate::model::{Pid, PipeKind, Severity};
+use crate::model::Pid;
 use crate::render::columns::Column;
+use crate::report_file::ReportFile;
 use crate::select::CommandPattern;
 
-/// How similar an unknown column must be to a known one to be suggested.
+/// The Jaro-Winkler similarity from which on a known column is suggested for an unknown one.
 const SIMILAR: f64 = 0.8;
-
-/// The value of one `--command`.
-#[derive(Debug, Clone)]
-pub(super) struct Commands(pub(super) Vec<CommandPattern>);
 
 /// The value of one `--output`.
 #[derive(Debug, Clone)]
 pub(super) struct Columns {
+    /// Whether they are added to the default ones.
     pub(super) append: bool,
     pub(super) columns: Vec<Column>,
 }
@@ -29,43 +26,35 @@ pub(super) fn pid(text: &str) -> Result<Pid, String> {
     pid.ok_or_else(|| format!("a PID is a number from 1 to {}", Pid::MAX))
 }
 
-/// `NAME,NAME` or `/REGEX/`, in which a comma has its own meaning.
-pub(super) fn commands(text: &str) -> Result<Commands, String> {
+/// `NAME,NAME` or `/REGEX/`; a comma in the latter does not separate.
+pub(super) fn command(text: &str) -> Result<CommandPattern, String> {
     if let Some(pattern) = text.strip_prefix('/').and_then(|rest| rest.strip_suffix('/')) {
         let regex = Regex::new(pattern).map_err(|error| format!("invalid regular expression: {error}"))?;
-        return Ok(Commands(vec![CommandPattern::Regex(regex)]));
+        return Ok(CommandPattern::Regex(regex));
     }
-    let names = || text.split(',');
-    if names().any(str::is_empty) {
-        return Err("give a name, several with commas between them, or a /REGEX/".to_owned());
+    let names: Vec<&str> = text.split(',').collect();
+    match names.as_slice() {
+        names if names.contains(&"") => Err("expected a name, several names separated by commas, or a /REGEX/"),
+        [name] if name.starts_with('/') => Err("a command name has no path, and a /REGEX/ ends with a slash"),
+        names if names.iter().any(|name| name.len() > 1 && name.starts_with('/') && name.ends_with('/')) => {
+            Err("a /REGEX/ cannot be combined with names: use a separate --command")
+        }
+        names => Ok(CommandPattern::Names(names.iter().map(|name| name.as_bytes().to_vec()).collect())),
     }
-    if let [name] = names().collect::<Vec<_>>().as_slice()
-        && name.starts_with('/')
-    {
-        return Err("a command has no path, and a /REGEX/ ends with a slash".to_owned());
-    }
-    if names().any(|name| name.len() > 1 && name.starts_with('/') && name.ends_with('/')) {
-        return Err("a /REGEX/ stands alone: give it a --command of its own".to_owned());
-    }
-    Ok(Commands(names().map(|name| CommandPattern::Name(name.into())).collect()))
+    .map_err(str::to_owned)
 }
 
-pub(super) fn kinds() -> impl TypedValueParser<Value = PipeKind> {
-    let kinds = [PipeKind::Anonymous, PipeKind::Fifo];
-    PossibleValuesParser::new(kinds.map(PipeKind::as_str)).map(move |name| {
-        // The parser lets no other name through.
-        kinds.into_iter().find(|kind| kind.as_str() == name).unwrap_or(PipeKind::Anonymous)
-    })
+/// One word of a closed set.
+pub(super) fn word<T>(all: &'static [T], as_str: fn(T) -> &'static str) -> impl TypedValueParser<Value = T>
+where
+    T: Copy + Send + Sync,
+{
+    let of_word = move |word: String| all.iter().copied().find(|known| as_str(*known) == word).ok_or("no such value");
+    PossibleValuesParser::new(all.iter().map(|known| as_str(*known))).try_map(of_word)
 }
 
-pub(super) fn codes() -> impl TypedValueParser<Value = Code> {
-    PossibleValuesParser::new(Code::ALL.iter().map(|code| code.as_str()))
-        .try_map(|name| name.parse().map_err(|()| "no such code"))
-}
-
-pub(super) fn severities() -> impl TypedValueParser<Value = Severity> {
-    PossibleValuesParser::new(Severity::ALL.iter().map(|severity| severity.as_str()))
-        .try_map(|name| name.parse().map_err(|()| "no such severity"))
+pub(super) fn report_file() -> impl TypedValueParser<Value = ReportFile> {
+    PathBufValueParser::new().map(ReportFile::named)
 }
 
 pub(super) fn columns(text: &str) -> Result<Columns, String> {
@@ -84,13 +73,13 @@ fn column(name: &str) -> Result<Column, String> {
     let similarity = |column: &Column| strsim::jaro_winkler(column.heading(), &wanted);
     let nearest = known().max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
     match nearest.filter(|column| similarity(column) >= SIMILAR) {
-        Some(column) => Err(format!("there is no column {name:?}; did you mean {}?", column.heading())),
-        None => Err(format!("there is no column {name:?}; --list-columns shows them")),
+        Some(column) => Err(format!("unknown column {name:?}; did you mean {}?", column.heading())),
+        None => Err(format!("unknown column {name:?}; see --list-columns")),
     }
 }
 
 pub(super) fn seconds(text: &str) -> Result<Duration, String> {
-    let wrong = || "give a number of seconds above 0, such as 2 or 0.5".to_owned();
-    let duration = Duration::try_from_secs_f64(text.parse().map_err(|_| wrong())?).map_err(|_| wrong())?;
-    if duration.is_zero() { Err(wrong()) } else { Ok(duration) }
+    let duration = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let positive = duration.filter(|duration| !duration.is_zero());
+    positive.ok_or_else(|| "expected a number of seconds greater than 0, such as 2 or 0.5".to_owned())
 }

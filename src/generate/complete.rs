@@ -1,25 +1,20 @@
-//! The completions of shells: what `clap_complete` makes, mended where it knows no better. Reads nothing of this machine.
+//! Shell completions: the output of `clap_complete`, corrected for lists, PIDs and positionals. Reads nothing of this machine.
 
 use std::io::{self, Write};
 
 use clap::builder::{PossibleValue, PossibleValuesParser};
-use clap::{Arg, Command, CommandFactory as _, ValueHint};
+use clap::{Arg, Command, CommandFactory as _, Id, ValueHint};
 use clap_complete::Shell;
 
-use crate::cli::Cli;
+use crate::cli::{Cli, conflict};
 use crate::render::columns::Column;
 
-/// The mark of PIDs, for which clap has no hint: one that no option of ours has.
+/// Marks PIDs, for which clap has no hint. No option takes a host name.
 const PIDS: ValueHint = ValueHint::Hostname;
 
-/// The mark of a value that commas separate, for zsh.
+/// The value name that marks a list separated by commas, for zsh.
 const LIST: &str = "LIST";
 
-/// Writes the completions for a shell.
-///
-/// # Errors
-///
-/// Those of the writer.
 pub(super) fn complete(shell: Shell, out: &mut dyn Write) -> io::Result<()> {
     let mut command = marked(Cli::command(), shell);
     if shell == Shell::Zsh {
@@ -37,12 +32,16 @@ pub(super) fn complete(shell: Shell, out: &mut dyn Write) -> io::Result<()> {
     out.write_all(script.as_bytes())
 }
 
-/// The command, with more said of its values than the command line itself needs.
+/// Adds to the command what its completions need and parsing does not.
 fn marked(command: Command, shell: Shell) -> Command {
+    let known: Vec<Id> = command.get_arguments().map(Arg::get_id).cloned().collect();
     let argument = |arg: Arg| {
+        let excluded = |other: &&str| !arg.is_global_set() && known.iter().any(|id| id == other);
+        let excluded: Vec<_> = conflict::of(arg.get_id().as_str()).filter(excluded).collect();
+        let arg = arg.conflicts_with_all(excluded);
         let arg = match arg.get_id().as_str() {
             "output" => arg.value_delimiter(',').value_parser(columns(shell)),
-            "pid" | "pids" if shell != Shell::Bash => arg.value_hint(PIDS),
+            "pids" if shell != Shell::Bash => arg.value_hint(PIDS),
             _ => arg,
         };
         if shell == Shell::Zsh && arg.get_value_delimiter().is_some() { arg.value_name(LIST) } else { arg }
@@ -54,15 +53,15 @@ fn columns(shell: Shell) -> PossibleValuesParser {
     let columns = Column::ALL.iter().filter(|column| column.is_selectable());
     PossibleValuesParser::new(columns.map(|column| {
         let value = PossibleValue::new(column.heading());
-        // In a list that commas separate, zsh has no place for it.
+        // In a list separated by commas, zsh cannot show it.
         if shell == Shell::Fish { value.help(column.help()) } else { value }
     }))
 }
 
-/// The command with its positionals in a subcommand of any other name: zsh would take a subcommand for the first of them.
+/// Moves the positionals into a subcommand that matches every other name: zsh would take a subcommand for the first of them.
 fn without_positionals(command: &Command) -> Command {
     let arguments = command.get_arguments().filter(|arg| !arg.is_global_set()).cloned();
-    // Without a name of its own, the `*` would be in the names of functions.
+    // Without bin_name, the `*` would be part of function names.
     let pipes = Command::new("*").bin_name("lspipe pipes").args(arguments);
     Command::new("lspipe")
         .version(env!("CARGO_PKG_VERSION"))
@@ -72,7 +71,7 @@ fn without_positionals(command: &Command) -> Command {
         .subcommand(pipes)
 }
 
-/// With files beside the subcommands, PIDs, and lists that commas separate.
+/// Completes files besides subcommands, PIDs, and lists separated by commas.
 fn for_zsh(script: &str) -> String {
     let script = script
         .replace("'*:' \\\n", "")
@@ -86,13 +85,13 @@ fn for_zsh(script: &str) -> String {
     lines.collect()
 }
 
-/// With PIDs, and values also where they stand apart from their option.
+/// Completes PIDs, and values that are separate words from their option.
 fn for_fish(script: &str, command: &Command) -> String {
     let pids = "(__fish_complete_pids)";
-    // Where an option still lacks its value, argparse fails, and nothing would be offered for it.
+    // argparse fails while an option lacks its value; without this nothing would be completed.
     let again = "    or argparse -s (__fish_lspipe_global_optspecs) -- $cmd[1..-2] 2>/dev/null\n    or return\n";
     let mut script = script.replace("    or return\n", again).replace("(__fish_print_hostnames)", pids);
-    // clap_complete says nothing of positionals, so that fish takes each for a file.
+    // clap_complete does not describe positionals, so that fish would complete files for each.
     script.extend(command.get_subcommands().filter_map(|subcommand| {
         let values = match subcommand.get_positionals().next().map(Arg::get_value_hint) {
             Some(ValueHint::FilePath) => return None,

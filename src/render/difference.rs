@@ -11,7 +11,6 @@ use super::text::{Place, TextRole, push_fmt, push_name};
 use super::{ReportView, Style};
 use crate::diff::{Change, Count, Difference, EndChange, PipeChange};
 use crate::model::{Endpoint, OpenFlags, Pipe, PipeGraph, Side};
-use crate::options::Comparison;
 use crate::report_file::Saved;
 
 const HEADINGS: [Heading; 5] = [
@@ -34,18 +33,19 @@ pub(crate) fn render_difference(
     difference: &Difference,
     old: &Saved,
     new: &Saved,
-    comparison: &Comparison,
+    json: bool,
+    headings: bool,
     style: &Style,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let both = Both { old, new };
-    if comparison.json {
+    if json {
         return write_object(&both.json(difference), style.width.is_some(), out);
     }
     if !difference.pipes.is_empty() {
         let cell = |index: usize, row: &&PipeChange, text: &mut String| both.cell(index, row, style, text);
         let rows = || -> Box<dyn Iterator<Item = &PipeChange>> { Box::new(difference.pipes.iter()) };
-        Table { headings: &HEADINGS, headed: comparison.headings, rows: &rows, cell: &cell }.write(style, out)?;
+        Table { headings: &HEADINGS, headed: headings, rows: &rows, cell: &cell }.write(style, out)?;
         writeln!(out)?;
     }
     writeln!(out, "{}", summary(difference))

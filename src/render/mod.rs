@@ -80,16 +80,17 @@ pub enum Format {
     Metrics,
 }
 
-/// In which form pipelines are drawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The output formats of `lspipe graph`. The comments are its help.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, clap::ValueEnum)]
 pub enum DrawingFormat {
-    /// A line for each process.
+    /// Text for a terminal, one line for each process
+    #[default]
     Tree,
-    /// For Graphviz.
+    /// Graphviz, see dot(1)
     Dot,
-    /// For Markdown pages.
+    /// Mermaid, for Markdown pages
     Mermaid,
-    /// One JSON object.
+    /// Nodes and edges, as one JSON object
     Json,
 }
 

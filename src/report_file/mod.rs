@@ -35,6 +35,10 @@ impl ReportFile {
         if name.as_os_str() == "-" { Self::Stdin } else { Self::File(name) }
     }
 
+    pub(crate) fn is_stdin(&self) -> bool {
+        matches!(self, Self::Stdin)
+    }
+
     /// How a message calls it.
     #[must_use]
     pub fn name(&self) -> String {

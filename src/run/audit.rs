@@ -8,16 +8,16 @@ use super::{Answer, Error, Exit, Session};
 use crate::baseline::Baseline;
 use crate::files;
 use crate::findings::confirm::{Look, confirmed};
-use crate::findings::{self, AuditScope, Code, Diagnosis, Phrases, ReportedBy};
+use crate::findings::{self, AuditScope, Code, Diagnosis, Phrases, ReportedBy, Thresholds};
 use crate::model::{Severity, Users};
 use crate::note::Note;
 use crate::observe::Observation;
-use crate::options::Audit;
+use crate::cli::AuditArgs;
 use crate::render::{Format, Style, render};
 
 impl Session<'_> {
     /// What is wrong. The baseline is read first: if that fails, there is nothing to wait for.
-    pub(super) fn audit(&mut self, wanted: &Audit) -> Result<Answer, Error> {
+    pub(super) fn audit(&mut self, wanted: &AuditArgs) -> Result<Answer, Error> {
         if let Some(metrics) = &wanted.metrics_file {
             let mut baselines = [&wanted.baseline, &wanted.write_baseline].into_iter().flatten();
             if baselines.any(|baseline| files::is_same(metrics, baseline)) {
@@ -43,7 +43,7 @@ impl Session<'_> {
         let mut notes = Note::saved_report(&graph, file);
         notes.extend(Note::coverage(&graph, file));
         notes.extend(Note::probe(probe.as_ref(), &graph));
-        let is_usable = graph.coverage.is_complete() || !self.options.require_complete;
+        let is_usable = graph.coverage.is_complete() || !self.request.output.require_complete;
         if let Some(path) = wanted.write_baseline.as_deref().filter(|_| is_usable) {
             Baseline::new(&diagnosis.findings, &graph, &threads).write(path)?;
             notes.push(Note::BaselineWritten { path: path.to_owned(), findings: diagnosis.findings.len() });
@@ -75,14 +75,14 @@ impl Session<'_> {
     }
 
     /// What one observation proves, with the users in it, and how long it took.
-    fn look_for_problems(&mut self, wanted: &Audit) -> Result<(Observation, Diagnosis, Users, Duration), Error> {
+    fn look_for_problems(&mut self, wanted: &AuditArgs) -> Result<(Observation, Diagnosis, Users, Duration), Error> {
         let started = Instant::now();
         let (seen, mut diagnosis) = self.source.diagnose(&self.depth())?;
         // The rules judge a saved report again.
         diagnosis.findings.retain(|finding| finding.code.about().reported_by == ReportedBy::Why);
         let users = self.users(&seen.graph);
         let phrases = Phrases { graph: &seen.graph, groups: &seen.threads, users: &users };
-        let mut of_audit = findings::audit(&phrases, &wanted.thresholds);
+        let mut of_audit = findings::audit(&phrases, &Thresholds { max_ends: wanted.max_ends });
         if let Some(scanner) = seen.graph.coverage.scanner {
             findings::exclude_own_pipeline(&mut of_audit, &seen.graph, scanner);
         }

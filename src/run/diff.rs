@@ -3,10 +3,10 @@
 use std::io::Write;
 
 use super::{Error, Exit};
+use crate::cli::{Comparison, OutputOptions};
 use crate::diff::diff;
 use crate::model::Users;
 use crate::note::Note;
-use crate::options::Comparison;
 use crate::render::{Style, render_difference};
 use crate::report_file::{self, Saved};
 
@@ -17,18 +17,19 @@ use crate::report_file::{self, Saved};
 /// If a report cannot be read, or the answer cannot be written.
 pub fn compare(
     comparison: &Comparison,
+    output: &OutputOptions,
     style: &Style,
     out: &mut dyn Write,
     notify: &mut dyn FnMut(&str),
 ) -> Result<Exit, Error> {
     let (mut old, mut new) = (report_file::read(&comparison.old)?, report_file::read(&comparison.new)?);
-    if comparison.numeric_uid {
+    if output.numeric_uid {
         (old.users, new.users) = (Users::default(), Users::default());
     }
     let difference = diff(&old.graph, &new.graph);
-    render_difference(&difference, &old, &new, comparison, style, out)?;
+    render_difference(&difference, &old, &new, output.json, !output.noheadings, style, out)?;
     out.flush()?;
-    if !comparison.quiet {
+    if !output.quiet {
         let (old_name, new_name) = (comparison.old.name(), comparison.new.name());
         let mut notes = Vec::new();
         let is_earlier = new.graph.taken_at < old.graph.taken_at;
@@ -45,7 +46,7 @@ pub fn compare(
         }
     }
     let is_complete = [&old, &new].iter().all(|saved| saved.graph.coverage.is_complete());
-    Ok(if comparison.require_complete && !is_complete {
+    Ok(if output.require_complete && !is_complete {
         Exit::Incomplete
     } else if difference.pipes.is_empty() {
         Exit::Reported

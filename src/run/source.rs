@@ -3,12 +3,12 @@
 use std::ffi::OsString;
 
 use super::Error;
+use crate::cli::{PipeName, Question, Request};
 use crate::findings::Diagnosis;
 use crate::findings::confirm::{diagnosis, follow_up};
 use crate::model::Uid;
 use crate::observe::proc::pipe_at;
 use crate::observe::{Depth, Observation, Observer};
-use crate::options::{self, Options, PipeName, Question};
 use crate::report_file::{self, Saved};
 use crate::select::{PipeMatch, Selection};
 use crate::users::user;
@@ -25,12 +25,10 @@ pub(super) enum Source {
 
 impl Source {
     /// Reads the saved report, if one is to be read: once, since it may come through a pipe.
-    pub(super) fn open(options: &Options, helper: &[OsString]) -> Result<Self, Error> {
-        Ok(match &options.source {
-            options::Source::Proc(root) => Self::Live(Observer::new(root, helper)),
-            options::Source::Saved(file) => {
-                Self::Saved { name: file.name(), saved: Box::new(report_file::read(file)?) }
-            }
+    pub(super) fn open(request: &Request, helper: &[OsString]) -> Result<Self, Error> {
+        Ok(match &request.source.from {
+            None => Self::Live(Observer::new(&request.source.proc, helper)),
+            Some(file) => Self::Saved { name: file.name(), saved: Box::new(report_file::read(file)?) },
         })
     }
 

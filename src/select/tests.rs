@@ -58,7 +58,7 @@ fn kept(selection: &Selection) -> Vec<u64> {
 }
 
 fn names(names: &[&str]) -> Vec<CommandPattern> {
-    names.iter().map(|name| CommandPattern::Name((*name).into())).collect()
+    vec![CommandPattern::Names(names.iter().map(|name| (*name).into()).collect())]
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The command line: every option, on a small tree of which all is known.
 
+mod audit_codes;
 mod errors;
 mod graph;
 mod output;
