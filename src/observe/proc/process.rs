@@ -91,7 +91,9 @@ impl ProcessDir {
         let stat = parse::stat(&self.text("stat"));
         let status = parse::status(&self.text("status"));
         let group = parse::cgroup(&self.text("cgroup"));
-        let cmdline = self.cmdline(tid);
+        // That of a process whose leader has exited is to be had from its live threads only.
+        let path = tid.map_or_else(|| "cmdline".to_owned(), |tid| format!("task/{tid}/cmdline"));
+        let cmdline = read_piece(&self.dir, path, CMDLINE).map(CommandLine);
         if let Err(errno) = cmdline
             && !scanner.root.is_vanished(errno)
         {
@@ -134,15 +136,6 @@ impl ProcessDir {
     pub(super) fn command(&self) -> Vec<u8> {
         let comm = self.text("comm");
         if comm.is_empty() { parse::stat(&self.text("stat")).command } else { parse::line(&comm).to_vec() }
-    }
-
-    /// The command line. That of a process whose leader has exited is to be had from its live threads only.
-    fn cmdline(&self, tid: Option<Tid>) -> rustix::io::Result<CommandLine> {
-        let text = match tid {
-            Some(tid) => read_piece(&self.dir, format!("task/{tid}/cmdline"), CMDLINE),
-            None => read_piece(&self.dir, c"cmdline", CMDLINE),
-        };
-        text.map(CommandLine)
     }
 }
 
