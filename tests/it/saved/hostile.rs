@@ -10,6 +10,7 @@ use crate::fixtures::why;
 use crate::support::need::{Need, need};
 use crate::support::run::lspipe;
 use crate::support::terminal::{self, without_colour};
+use crate::support::text::assert_notes;
 
 /// Sets a title, makes text red, starts a line, turns text around, hides it, and means faint and red to lspipe itself.
 const EVIL: &str = "\u{1b}]0;owned\u{7}\u{1b}[31m\r\nlspipe: all is well\u{9b}31m\u{202e}\u{200b}\u{2062}\u{206a}";
@@ -166,6 +167,6 @@ fn closed_and_full_output() {
         assert_eq!(output.stderr, "", "{args:?}");
         let full = std::fs::File::options().write(true).open("/dev/full").expect("open /dev/full");
         let output = lspipe(&args).stdout(Stdio::from(full)).run().expect(2);
-        assert_eq!(output.stderr, "lspipe: cannot write the report: No space left on device\n", "{args:?}");
+        assert_notes(&output.stderr, &[&["No space left on device"]]);
     }
 }

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use super::super::Folder;
-use super::{diff, difference};
+use super::{assert_same, diff, difference};
 use crate::support::need::{Need, need};
 use crate::support::report::{Difference, PipeChange};
 use crate::support::scene::Scene;
 use crate::support::table::Table;
+use crate::support::text::assert_notes;
 use crate::support::user::User;
 
 /// The changes that have to do with these processes: by pipe, what became of it, and its ends.
@@ -140,7 +141,7 @@ fn the_same_number_is_not_the_same_process() {
     let old = folder.save("old", ["-q"]);
     let bytes = old.bytes();
     let new = folder.put("new", &bytes);
-    assert_eq!(diff(&["-q"], &old, &new).expect(0).text(), "No pipe or end came, went or changed.\n");
+    assert_same(&diff(&["-q"], &old, &new));
 
     new.edit(|json| {
         let processes = json["processes"].as_array_mut().expect("processes");
@@ -176,17 +177,13 @@ fn the_same_number_is_not_the_same_process() {
     });
     assert_eq!(diff(&["-q"], &old, &new).code(), Some(1));
     new.edit(|json| later(&mut json["host"]["booted_at"]));
-    assert_eq!(diff(&["-q"], &old, &new).expect(0).text(), "No pipe or end came, went or changed.\n");
+    assert_same(&diff(&["-q"], &old, &new));
 
     let new = folder.put("new", &bytes);
     new.edit(|json| json["host"]["boot_id"] = "another".into());
     let output = diff(&[], &old, &new).expect(1);
-    let note = format!(
-        "lspipe: {} and {} are of different machines, or of different boots of one, so that no pipe can be in both",
-        old.path(),
-        new.path()
-    );
-    assert_eq!(output.stderr.lines().next(), Some(&*note));
+    let note = output.stderr.split_inclusive('\n').next().expect("a note");
+    assert_notes(note, &[&[old.path(), new.path(), "boot"]]);
     let told = difference(&old, &new);
     let pipes = old.json()["pipes"].as_array().expect("pipes").len();
     assert!(!told.same_boot);

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::Saved;
 use crate::support::report::Difference;
 use crate::support::run::{Output, lspipe};
+use crate::support::text::numbers;
 
 /// `lspipe diff ARGS OLD NEW`
 fn diff(args: &[&str], old: &Saved, new: &Saved) -> Output {
@@ -25,6 +26,13 @@ fn difference(old: &Saved, new: &Saved) -> Difference {
     let difference = Difference::parse(&output.stdout);
     assert_eq!(output.code(), Some(i32::from(!difference.pipes.is_empty())));
     difference
+}
+
+/// Asserts that nothing differs, and that this is said in a line without a number.
+#[track_caller]
+fn assert_same(output: &Output) {
+    assert_eq!((output.code(), output.text().lines().count()), (Some(0), 1), "{}", output.text());
+    assert!(numbers(&[output.text()]).is_empty() && !output.text().starts_with("+-~"), "{}", output.text());
 }
 
 fn validator() -> Validator {
