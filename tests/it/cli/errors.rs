@@ -35,7 +35,7 @@ fn no_pipe() {
     let plain_file = plain_file.to_str().expect("UTF-8");
     let folder = stage.folder().to_str().expect("UTF-8");
     let missing = &format!("{folder}/missing");
-    let forms = ["pipe:[INODE]", "fifo:[MAJ:MIN:INODE]", "path", "/proc/PID/fd/N"];
+    let forms = ["pipe:[INODE]", "fifo:[MAJ:MIN:INODE]", "/proc/PID/fd/N"];
     let unknown = |name| [&[name][..], &forms].concat();
     check(
         &stage,
@@ -148,9 +148,7 @@ fn no_proc_root() {
     let plain_file = plain_file.to_str().expect("UTF-8");
     let folder = stage.folder().to_str().expect("UTF-8");
     let missing = &format!("{folder}/missing");
-    for (root, words) in
-        [(folder, "PID"), (plain_file, "Not a directory"), (missing, "No such file"), ("", "--proc")]
-    {
+    for (root, words) in [(folder, "PID"), (plain_file, "Not a directory"), (missing, "No such file"), ("", "--proc")] {
         for form in [&[][..], &["--json"], &["fds", "1"], &["-t"]] {
             let output = lspipe([form, &["--proc", root]].concat()).run();
             assert_eq!(accepted(&output, &[root, words]), None, "{root} {form:?}");

@@ -145,7 +145,7 @@ pub(crate) fn drawing(line: &str) -> &str {
 /// pipes begins two blanks after what it belongs to. Asserts that it is a column, in each drawing.
 #[track_caller]
 pub(crate) fn without_marks(tree: &str) -> String {
-    let mark = Regex::new(r" \[[a-z][a-z -]*(\?)?\]").expect("a pattern");
+    let mark = Regex::new(r" \[[A-Za-z][A-Za-z -]*(\?)?\]").expect("a pattern");
     let pipe = Regex::new(r"  +(pipe:\[|fifo:\[|/)").expect("a pattern");
     for drawing in tree.split("\n\n") {
         let columns: BTreeSet<usize> = drawing
@@ -156,9 +156,8 @@ pub(crate) fn without_marks(tree: &str) -> String {
         assert!(columns.len() <= 1, "the pipes do not stand below each other: {drawing}");
     }
     let lines = tree.lines().map(|line| {
-        let marked = mark.replace_all(line, |it: &regex_lite::Captures<'_>| {
-            if it.get(1).is_some() { " [?]" } else { " [!]" }
-        });
+        let marked =
+            mark.replace_all(line, |it: &regex_lite::Captures<'_>| if it.get(1).is_some() { " [?]" } else { " [!]" });
         format!("{}\n", pipe.replace_all(&marked, "  $1"))
     });
     lines.collect()
