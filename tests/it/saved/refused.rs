@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::thread;
-use std::time::Duration;
 
 use super::{Folder, Saved, scan};
 use crate::cli::Stage;
@@ -240,7 +239,7 @@ fn rights_to_look_at_processes_open_no_files() {
         vec!["diff", secret.path(), good.path()],
         vec!["diff", good.path(), secret.path()],
     ] {
-        let output = lspipe(&args).setpriv(&caps).limit(Duration::from_secs(30)).run();
+        let output = lspipe(&args).setpriv(&caps).run();
         assert_refused(&output, &[secret.path(), "Permission denied"]);
     }
 }
