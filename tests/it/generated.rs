@@ -30,7 +30,7 @@ fn read_by(program: &str, args: &[&str], kind: &str) -> String {
     let file = home.path().join(kind);
     fs::write(&file, generate(kind)).expect("write");
     let output = Command::new("timeout")
-        .args(["30", program])
+        .args(["60", program])
         .args(args)
         .arg(&file)
         .env_clear()

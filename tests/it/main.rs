@@ -9,4 +9,5 @@ mod live;
 mod malformed;
 mod readme;
 mod saved;
+mod snapshots;
 mod support;

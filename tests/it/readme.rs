@@ -68,7 +68,7 @@ impl Drop for Scene {
 
 /// Waits for a child of that name and returns its PID.
 fn child_called(name: &str, parent: u32) -> u32 {
-    let end = Instant::now() + Duration::from_secs(10);
+    let end = Instant::now() + Duration::from_secs(60);
     while Instant::now() < end {
         let children = fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap_or_default();
         let called =

@@ -245,7 +245,7 @@ def keep(*things):
     _kept.extend(things)
 
 
-def wait_for(condition, what, limit=20):
+def wait_for(condition, what, limit=60):
     end = time.monotonic() + limit
     while not condition():
         if time.monotonic() > end:
@@ -286,7 +286,7 @@ def descendants(root=None):
     return found - {root or os.getpid()}
 
 
-def end_all(limit=10):
+def end_all(limit=60):
     """Kills whatever descends from the scene. Orphans come to us, for we are their subreaper."""
     deadline = time.monotonic() + limit
     while time.monotonic() < deadline:

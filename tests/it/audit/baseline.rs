@@ -121,8 +121,11 @@ fn what_is_new_is_reported_alone() {
     after.tree.child(after.base + 42, 1, 35, "backup").fd(after.base + 42, 1, "pipe:[98]", "01");
     after.cgroup(11, "/system.slice/other.service");
     let report = Report::parse(&after.audit(&["--json", "--baseline", &file]).expect(1).stdout);
-    let expected =
-        [("leaked-write-end", vec!["tee", "mydaemon"]), ("stalled-reader", vec!["yes", "more"]), ("no-reader", vec![])];
+    let expected = [
+        ("leaked-write-end", vec!["tee", "mydaemon"]),
+        ("stalled-reader", vec!["yes", "more"]),
+        ("no-reader", vec!["backup"]),
+    ];
     let expected =
         expected.map(|(code, commands)| (code.to_owned(), commands.into_iter().map(str::to_owned).collect()));
     assert_eq!(told(&report), expected);

@@ -4,6 +4,7 @@ mod baseline;
 mod broken;
 mod confirm;
 mod forms;
+mod holders;
 mod metrics;
 mod replace;
 mod systemd;

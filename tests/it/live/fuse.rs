@@ -6,18 +6,11 @@ use std::time::Duration;
 use super::PLAIN;
 use crate::support::need::{Need, need};
 use crate::support::report::Report;
-use crate::support::run::lspipe;
+use crate::support::run::{lspipe, prompt};
 use crate::support::scene::Scene;
 use crate::support::tree::ProcTree;
 use crate::support::turn;
 use crate::support::user::User;
-
-/// Asserts that it took not much longer than is usual on this machine as busy as it is. A call that waits for the server would
-/// wait for ever, and one that is given up costs a second.
-#[track_caller]
-fn assert_prompt(took: Duration, usual: Duration) {
-    assert!(took < usual * 3 + Duration::from_secs(5), "took {took:?}, and {usual:?} while all answered");
-}
 
 /// Everything that a process holds on the dead file system is told, at once: no call on the way waits for its server.
 #[test]
@@ -28,8 +21,8 @@ fn descriptors_on_a_stopped_file_system() {
     let scene = Scene::start("fuse", User::Me);
     let holder = scene.truth.number("/holder").to_string();
     for args in [&["--json"][..], &["--json", "-p", &holder]] {
-        let output = lspipe(args).run().expect(0);
-        assert_prompt(output.took, usual);
+        // A call that waits for the server would wait for ever, and one that is given up costs a second.
+        let output = prompt(usual, || lspipe(args).run().expect(0));
         let report = Report::parse(&output.stdout);
         scene.truth.assert_whole(&report);
         let gaps: Vec<_> = report.unreadable.iter().filter(|gap| gap.pid.to_string() == holder).collect();
@@ -48,8 +41,7 @@ fn other_views_of_a_stopped_file_system() {
     let (fifo, pipe) = (scene.truth.id("fifo"), scene.truth.id("pipe"));
     let link = format!("/proc/{holder}/fd/{}", scene.truth.ends_of("fifo")[0].2);
     for args in [&["-p", &holder][..], &["-e", "-p", &holder], &["-t", &pipe], &[&fifo], &[&link], &["fds", &holder]] {
-        let output = lspipe(args).run().expect(0);
-        assert_prompt(output.took, usual);
+        let output = prompt(usual, || lspipe(args).run().expect(0));
         assert!(output.text().contains(&holder) || args[0] == "fds", "{}", output.text());
     }
     let fds = lspipe(["fds", &holder]).run().expect(0);
@@ -66,8 +58,7 @@ fn path_on_a_stopped_file_system() {
     let usual = lspipe(["--json"]).run().took;
     let scene = Scene::start("fuse", User::Me);
     let path = format!("{}/fifo", scene.truth.text("/mnt"));
-    let output = lspipe(["--json", &path]).mounts_of(scene.pid()).run();
-    assert_prompt(output.took, usual);
+    let output = prompt(usual, || lspipe(["--json", &path]).mounts_of(scene.pid()).run());
     match output.code() {
         Some(0) => scene.truth.assert_pipe("fifo", &Report::parse(&output.stdout)),
         code => {
@@ -95,8 +86,7 @@ fn fixture_that_leads_into_a_stopped_file_system() {
 
     let root = tree.root().to_str().expect("UTF-8");
     let args = ["--json", "--proc", root];
-    let output = lspipe(args).mounts_of(scene.pid()).run().expect(0);
-    assert_prompt(output.took, Duration::ZERO);
+    let output = prompt(Duration::ZERO, || lspipe(args).mounts_of(scene.pid()).run().expect(0));
     let report = Report::parse(&output.stdout);
     let gaps: Vec<_> =
         report.unreadable.iter().map(|gap| (gap.pid, gap.fd, gap.error.as_str(), gap.mount.as_deref())).collect();

@@ -10,7 +10,6 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::LazyLock;
-use std::time::Duration;
 
 use rustix::fs::{CWD, Mode, mkfifoat};
 use serde_json::Value;
@@ -29,8 +28,6 @@ const HEALTHY: &str = "pipe:[1000]";
 
 /// Of this one 101 is the only reader, and whether anybody writes to it nobody knows who could not read the victim.
 const ONE_SIDED: &str = "pipe:[1001]";
-
-const LIMIT: Duration = Duration::from_secs(10);
 
 /// The tables.
 const TABLES: [&[&str]; 2] = [&[], &["-e"]];
@@ -150,7 +147,7 @@ impl Stage {
     fn run(&self, args: &[&str]) -> Output {
         let root = self.tree.root().to_str().expect("UTF-8");
         let args = [args, &["-l", "--proc", root]].concat();
-        lspipe(args).user(self.user).limit(LIMIT).run()
+        lspipe(args).user(self.user).run()
     }
 
     /// Runs every form of the report, asserts what holds whatever happened to the victim, and returns the JSON.

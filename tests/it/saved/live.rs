@@ -12,11 +12,11 @@ use crate::support::user::User;
 
 /// What the lines of a text say of these processes: how each is drawn, and whom, which pipes and which descriptors it names. Others come
 /// and go, and so do the lines about them.
-fn about(text: &str, pids: &BTreeSet<u32>) -> Vec<(String, BTreeSet<u32>, BTreeSet<String>, BTreeSet<u32>)> {
+fn about(text: &str, pids: &BTreeSet<u32>) -> Vec<text::Named> {
     let of_line = |line: &str| {
         let named: BTreeSet<u32> = text::pids(line).intersection(pids).copied().collect();
-        let facts = (text::drawing(line).to_owned(), named.clone(), text::pipes(line), text::fds(line));
-        (!named.is_empty()).then_some(facts)
+        let is_ours = !named.is_empty();
+        is_ours.then(|| (text::drawing(line).to_owned(), named, text::pipes(line), text::fds(line)))
     };
     text.lines().filter_map(of_line).collect()
 }

@@ -5,6 +5,7 @@ mod forms;
 mod hostile;
 mod live;
 mod refused;
+mod same;
 
 use std::ffi::OsStr;
 use std::fs::{self, File};

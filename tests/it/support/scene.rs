@@ -23,7 +23,7 @@ use super::truth::Truth;
 use super::user::User;
 
 /// How long a scene may take to build what it shows, and again to tear it down.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_secs(120);
 
 pub(crate) struct Scene {
     pub(crate) truth: Truth,

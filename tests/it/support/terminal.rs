@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 pub(crate) fn run(columns: usize, variables: &[(&str, &str)], args: &[&str]) -> (Option<i32>, Vec<String>) {
     let command = format!("stty cols {columns} rows 24 && exec \"$LSPIPE\" {}", args.join(" "));
     let output = Command::new("timeout")
-        .args(["30", "script", "-qec", &command, "/dev/null"])
+        .args(["60", "script", "-qec", &command, "/dev/null"])
         .env_clear()
         .env("PATH", "/usr/bin:/bin")
         .env("LC_ALL", "C.UTF-8")

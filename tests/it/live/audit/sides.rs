@@ -57,7 +57,7 @@ fn own_pipeline_is_no_finding() {
     // Somebody else's `less`, with the other side.
     let mut less = std::process::Command::new("sleep");
     User::Nobody.apply(&mut less);
-    let mut less = less.arg("60").stdin(std::process::Stdio::from(reader)).spawn().expect("start sleep");
+    let mut less = less.arg("600").stdin(std::process::Stdio::from(reader)).spawn().expect("start sleep");
     let audit = lspipe(["audit", "--json", "--only", "crosses-users"]).stdout(writer.into()).spawn();
     // What it writes fits into the pipe, or it is still there to be looked at: either way nobody reads it but us.
     let path = format!("/proc/{}/fd/0", less.id());
@@ -133,7 +133,7 @@ fn ends_beside_a_session_from_outside() {
     need!(Need::Root, Need::Program("unshare"), Need::Program("setsid"), Need::Program("sleep"), Need::Program("cat"));
     const SCENE: &str = "\
         cd \"$2\" || exit
-        { setsid --fork sh -c ': >led; exec sleep 60'; : >left; exec sleep 60; } | cat &
+        { setsid --fork sh -c ': >led; exec sleep 600'; : >left; exec sleep 600; } | cat &
         until [ -e led ] && [ -e left ]; do sleep 0.01; done
         \"$1\" audit --json --only inherited-end";
     let stage = tempfile::tempdir().expect("a folder");

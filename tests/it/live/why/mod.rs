@@ -1,6 +1,8 @@
 //! `lspipe why` on live processes that are blocked in known ways, and on some that only seem to be.
 
+mod ages;
 mod deadlocks;
+mod deleted;
 mod ends;
 mod rights;
 mod rings;

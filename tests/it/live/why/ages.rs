@@ -1,0 +1,63 @@
+//! Ages and idle times of one report are counted to one instant.
+
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::support::need::{Need, need};
+use crate::support::report::Report;
+use crate::support::run::lspipe;
+use crate::support::scene::Scene;
+use crate::support::user::User;
+
+/// When a process started is known to a hundredth of a second.
+const TICK: f64 = 0.01;
+/// The clock of the scheduler and that of the wall may go apart by so much of the time that has passed.
+const DRIFT: f64 = 1e-4;
+
+/// A report of a machine that is too busy for it: it is stopped again and again, so that long passes between any two of its looks.
+#[track_caller]
+fn slow_report(user: User) -> Report {
+    let mut running = lspipe(["why", "-q", "--json"]).user(user).spawn();
+    let pid = i32::try_from(running.child.id()).ok().and_then(Pid::from_raw).expect("a PID");
+    let mut lines = running.lines();
+    let text = thread::scope(|scope| {
+        let text = scope.spawn(|| lines.next().expect("a report"));
+        while !text.is_finished() {
+            // It may have ended, and is not reaped before all is read.
+            for (signal, pause) in [(Signal::STOP, 60), (Signal::CONT, 2)] {
+                let _ = kill_process(pid, signal);
+                thread::sleep(Duration::from_millis(pause));
+            }
+        }
+        text.join().expect("read a report")
+    });
+    Report::parse(text.as_bytes())
+}
+
+/// No thread has been idle for longer than its process is there, however long the looks take.
+#[test]
+fn nobody_is_idle_for_longer_than_alive() {
+    need!(Need::PYTHON, Need::Program("cat"), Need::Program("yes"));
+    for &user in User::all() {
+        let mut threads = 0;
+        for kind in ["writes", "waits"] {
+            // Those that were just started, and block at once, show it best.
+            let _scene = Scene::start_with("why_popen", user, &[kind]);
+            let report = slow_report(user);
+            let groups = report.threads.as_deref().expect("what threads do");
+            for process in &report.processes {
+                let Some(started_at) = process.started_at else { continue };
+                let age = report.taken_at.seconds() - started_at.seconds();
+                let group = groups.iter().find(|group| group.pid == process.pid);
+                for task in group.iter().flat_map(|group| &group.tasks) {
+                    let idle = task.idle_seconds.unwrap_or_default();
+                    assert!(idle <= age * (1.0 + DRIFT) + TICK, "{idle} s idle, {age} s old: {task:?} of {process:?}");
+                    threads += usize::from(task.idle_seconds.is_some());
+                }
+            }
+        }
+        assert!(threads > 0, "nobody's idle time is known");
+    }
+}
