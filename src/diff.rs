@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::judge::side::may_hide_end;
 use crate::model::words::words;
 use crate::model::{Endpoint, Fd, Pid, Pipe, PipeGraph, PipeId, Process, Tid};
 
@@ -156,7 +157,7 @@ impl Both<'_> {
     fn end(&self, change: Change, pipe: PipeId, end: Endpoint) -> EndChange {
         let other = self.without(change);
         let is_outside = other.coverage.outside.is_some() && !other.processes.contains_key(&end.pid);
-        let certain = !is_outside && !other.coverage.may_hide_end(pipe.kind(), &end);
+        let certain = !is_outside && !may_hide_end(&other.coverage, pipe.kind(), &end);
         EndChange { change, certain, end, was: None }
     }
 

@@ -154,10 +154,6 @@ impl Coverage {
     pub fn may_hide(&self, kind: PipeKind, side: Side) -> bool {
         may_hide(self, kind, side)
     }
-
-    pub fn may_hide_end(&self, kind: PipeKind, end: &Endpoint) -> bool {
-        may_hide_end(self, kind, end)
-    }
 }
 
 #[cfg(test)]

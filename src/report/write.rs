@@ -8,6 +8,7 @@ use serde::{Serialize, Serializer};
 use super::finding::FindingCounts;
 use super::{Ancestor, Audit, End, Finding, Named, OfUser, PipeEntry, Report, SCHEMA_VERSION, Scan, WaitEntry};
 use crate::findings::{self, AuditScope};
+use crate::judge::side::{self, SideState};
 use crate::model::{
     self, Children, CommandName, Endpoint, Host, Pid, Pipe, PipeLimits, Probed, Process, Severity, Side, Subject,
     TaskState, ThreadGroup, Time, Wait, WaitTarget,
@@ -151,11 +152,10 @@ impl<'a> ReportView<'a> {
 
     fn pipe(&'a self, pipe: &'a Pipe) -> PipeEntry<&'a Pipe, impl Serialize + 'a> {
         let graph = self.graph;
-        let probed = Probed {
-            reader: graph.hides(pipe, Side::Read),
-            writer: graph.hides(pipe, Side::Write),
-            ..graph.probed(pipe.id)
-        };
+        let probed = graph.probed(pipe.id);
+        // That an end exists says nothing where one was seen.
+        let unseen = |on: Side| probed.has(on).filter(|_| side::state(graph, pipe, on) != SideState::Seen);
+        let probed = Probed { reader: unseen(Side::Read), writer: unseen(Side::Write), ..probed };
         let ends = move |side| Each(move || pipe.side(side).map(move |end| self.end(end)));
         PipeEntry {
             kind: pipe.id.kind(),
@@ -165,7 +165,7 @@ impl<'a> ReportView<'a> {
             readers: ends(Side::Read),
             writers: ends(Side::Write),
             probed,
-            hidden_by: graph.hides_any(pipe).then(|| graph.suspects(pipe)),
+            hidden_by: side::has_hidden(graph, pipe).then(|| side::hidden_holders(graph, pipe)),
         }
     }
 

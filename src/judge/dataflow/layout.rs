@@ -1,4 +1,4 @@
-//! What is drawn where: the places that data go through, the arrows between them, and where each pipeline begins.
+//! What is drawn where: the nodes that data go through, the arrows between them, and where each pipeline begins. No text, no colors.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,52 +9,44 @@ use petgraph::unionfind::UnionFind;
 use super::{Dataflow, Flow, MANY, Mark, Participant};
 use crate::model::{Pid, PipeId, Side};
 
-/// A place in a drawing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Node {
-    /// A process.
     Process(Pid),
-    /// A pipe through which the data of several go to several, or whose many processes are only counted.
+    /// A pipe with several writers and several readers, or whose many processes are only counted.
     Junction(PipeId),
-    /// The side of a pipe that nobody was seen on.
+    /// The side of a pipe on which no process was seen.
     Absent(PipeId),
 }
 
-/// Data go from one place to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Arrow<'a> {
-    /// From where.
     pub(crate) from: Node,
-    /// To where.
     pub(crate) to: Node,
-    /// Through which pipe.
     pub(crate) through: Through<'a>,
 }
 
-/// How data go from one place to another.
+/// How data go from one node to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Through<'a> {
-    /// A pipe, or the way into a pipe or out of it, by these ends as far as they are on this way.
+    /// A pipe, with the writer and the reader; one of them is none on the way into a junction or out of it.
     Pipe(&'a Flow, Option<&'a Participant>, Option<&'a Participant>),
-    /// So many of the processes that are only counted read one pipe and write to the other.
+    /// Number of processes that are only counted, and read from one pipe and write to the other.
     Processes(usize),
 }
 
-/// Pipes that have to do with each other.
+/// Pipes that are connected by processes.
 #[derive(Debug)]
 pub(crate) struct Pipeline<'a> {
-    /// Where data come from: places to which nothing leads, and of cycles to which nothing leads the first. From these everything is
-    /// reached.
+    /// Nodes without an incoming arrow, and the first node of each cycle without one from outside. All nodes are reached from these.
     pub(crate) roots: Vec<Node>,
-    /// The pipes, by ID.
+    /// By ID.
     pub(crate) flows: Vec<&'a Flow>,
 }
 
-/// What is drawn.
 #[derive(Debug)]
 pub(crate) struct Layout<'a> {
     dataflow: &'a Dataflow,
-    /// The pipelines, by their first process.
+    /// By their first process.
     pub(crate) pipelines: Vec<Pipeline<'a>>,
     /// The pipes without a direction.
     pub(crate) shared: Vec<&'a Flow>,
@@ -63,7 +55,6 @@ pub(crate) struct Layout<'a> {
 }
 
 impl<'a> Layout<'a> {
-    /// Lays out a drawing.
     pub(crate) fn of(dataflow: &'a Dataflow) -> Self {
         let (shared, flows): (Vec<&Flow>, Vec<&Flow>) = dataflow.flows.iter().partition(|flow| flow.shared);
         let arrows = arrows(&flows);
@@ -85,22 +76,21 @@ impl<'a> Layout<'a> {
         layout
     }
 
-    /// Where data go from a place, ordered by where and by pipe.
+    /// Ordered by target and pipe.
     pub(crate) fn from(&self, node: Node) -> &[Arrow<'a>] {
         self.arrows.get(&node).map_or(&[], Vec::as_slice)
     }
 
-    /// All arrows, by where they come from.
+    /// Ordered by source.
     pub(crate) fn arrows(&self) -> impl Iterator<Item = &Arrow<'a>> {
         self.arrows.values().flatten()
     }
 
-    /// All places.
     pub(crate) fn nodes(&self) -> impl Iterator<Item = Node> {
         self.cycles.keys().copied()
     }
 
-    /// Whether data come back from one place to the other, if they go from that to the one.
+    /// Whether both are in the same cycle.
     pub(crate) fn is_cycle(&self, a: Node, b: Node) -> bool {
         self.cycles.get(&a) == self.cycles.get(&b)
     }
@@ -175,7 +165,6 @@ impl<'a> Layout<'a> {
 }
 
 impl Arrow<'_> {
-    /// The pipe, where it is one.
     pub(crate) fn pipe(&self) -> Option<PipeId> {
         match self.through {
             Through::Pipe(flow, ..) => Some(flow.pipe),
@@ -184,7 +173,6 @@ impl Arrow<'_> {
     }
 }
 
-/// A place that belongs to the pipe.
 fn first_node(flow: &Flow) -> Option<Node> {
     if flow.is_junction() {
         return Some(Node::Junction(flow.pipe));
@@ -192,7 +180,8 @@ fn first_node(flow: &Flow) -> Option<Node> {
     flow.writers.iter().chain(&flow.readers).map(|it| Node::Process(it.pid)).next()
 }
 
-/// From writer to reader where one side is one; else into the pipe and out of it, so that there are never more than ends.
+/// From writer to reader where one side has a single process; else into the pipe and out of it, so that there are never more arrows than
+/// ends.
 fn arrows<'a>(flows: &[&'a Flow]) -> Vec<Arrow<'a>> {
     let sides = || flows.iter().flat_map(|flow| Side::BOTH.into_iter().map(move |side| (*flow, side)));
     let drawn: BTreeSet<Pid> = sides()
@@ -206,7 +195,7 @@ fn arrows<'a>(flows: &[&'a Flow]) -> Vec<Arrow<'a>> {
             if side == Side::Read { read } else { written }.push(flow.pipe);
         }
     }
-    // Who has so many is better drawn than led through pair by pair.
+    // A process with many pipes is drawn; the pairs of its pipes would be too many.
     let has_many = |[read, written]: &[Vec<PipeId>; 2]| read.len() > MANY || written.len() > MANY;
     let is_drawn = |pid: Pid| drawn.contains(&pid) || folded.get(&pid).is_some_and(has_many);
     let mut arrows = Vec::new();

@@ -1,4 +1,4 @@
-//! What a diagnosis says of the processes in a drawing.
+//! What a diagnosis says of the processes in a drawing. Judges nothing itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,7 +39,7 @@ words! {
     }
 }
 
-/// What is wrong with each process, the worst first. What is only worth knowing is left out, but for leaked ends.
+/// By process, the worst first. Notices are left out, except for leaked ends.
 pub(super) fn marks(graph: &PipeGraph, diagnosis: &Diagnosis) -> BTreeMap<Pid, Vec<Mark>> {
     let mut marks: BTreeMap<Pid, BTreeSet<Mark>> = BTreeMap::new();
     for finding in &diagnosis.findings {
@@ -56,11 +56,11 @@ pub(super) fn marks(graph: &PipeGraph, diagnosis: &Diagnosis) -> BTreeMap<Pid, V
         let mark = Mark { severity: Severity::Warning, kind: MarkKind::Stopped, suspected: false };
         marks.entry(process.pid).or_default().insert(mark);
     }
-    marks.into_iter().map(|(pid, marks)| (pid, told_once(marks))).collect()
+    marks.into_iter().map(|(pid, marks)| (pid, distinct(marks))).collect()
 }
 
 /// A process in a deadlock is marked with that alone, and not that it is behind another one too.
-fn told_once(marks: BTreeSet<Mark>) -> Vec<Mark> {
+fn distinct(marks: BTreeSet<Mark>) -> Vec<Mark> {
     let mut kinds = BTreeSet::new();
     let is_deadlock = |mark: &Mark| matches!(mark.kind, MarkKind::Deadlock | MarkKind::SelfDeadlock);
     let is_in_one = marks.iter().any(is_deadlock);

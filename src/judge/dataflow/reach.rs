@@ -1,4 +1,4 @@
-//! Where data come from and go to, from a selection on.
+//! From a selection, where its data come from and go to.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -7,8 +7,8 @@ use crate::judge::lineage::is_stdio;
 use crate::model::{Pid, PipeId, Side};
 
 /// The pipes that the data of these processes at these pipes come through or go through, from the first source to the last reader.
-/// Without processes, everybody at the pipes is meant. Only those who use an end lead on, not who holds a copy, but for the standard
-/// descriptors of the processes themselves; a shared pipe leads nowhere, but is among them if one of the processes has it.
+/// Without processes, all at the pipes are meant. Data go on only by the ends that are used, not by copies, except for the standard
+/// descriptors of the processes themselves. A shared pipe leads nowhere, but is included if one of the processes has it.
 pub(crate) fn within_reach(
     dataflow: &Dataflow,
     pipes: &BTreeSet<PipeId>,
@@ -22,17 +22,17 @@ pub(crate) fn within_reach(
         // Data go on through the pipes of which a reader is a writer, and come through those of which a writer is a reader.
         let mut pipes_of: BTreeMap<Pid, Vec<&Flow>> = BTreeMap::new();
         for (pid, flow) in
-            dataflow.flows.iter().flat_map(|flow| flow.side(side.other()).iter().map(move |tip| (tip.pid, flow)))
+            dataflow.flows.iter().flat_map(|flow| flow.side(side.other()).iter().map(move |it| (it.pid, flow)))
         {
             pipes_of.entry(pid).or_default().push(flow);
         }
-        // Who is asked about by name is no mere holder of what it has as its input or output, whoever else uses it.
+        // The input and output of a selected process belong to it, also where they are copies.
         let has_standard = |apart: &InheritedCopy| {
             is_meant(apart.end.pid) && is_stdio(apart.end.fd) && apart.end.access.is_on(side.other())
         };
         let at_other = |flow: &&Flow| {
             pids.is_none()
-                || flow.side(side.other()).iter().any(|tip| is_meant(tip.pid))
+                || flow.side(side.other()).iter().any(|it| is_meant(it.pid))
                 || flow.apart.iter().any(has_standard)
         };
         let mut next: Vec<&Flow> = seeds().filter(|flow| !flow.shared).filter(at_other).collect();
@@ -40,7 +40,7 @@ pub(crate) fn within_reach(
         while let Some(flow) = next.pop() {
             if passed.insert(flow.pipe) {
                 // Each process is followed once.
-                next.extend(flow.side(side).iter().filter_map(|tip| pipes_of.remove(&tip.pid)).flatten());
+                next.extend(flow.side(side).iter().filter_map(|it| pipes_of.remove(&it.pid)).flatten());
             }
         }
         found.extend(passed);

@@ -3,11 +3,11 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, Statx, StatxFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, Statx};
 
-use super::fd_dir::pipe_of;
+use super::fd_dir::{OWNER, pipe_of};
 use super::process::ProcessDir;
-use super::root::{ProcFs, open_dir};
+use super::root::{ProcFs, open_dir, statx};
 use super::scanner::Scanner;
 use crate::model::{Class, Directories, Gid, PipeFile, PipeId, Uid};
 
@@ -99,8 +99,5 @@ fn may_replace(class: Class, dir: &Statx) -> bool {
 }
 
 fn look(dir: impl AsFd, name: &[u8], how: AtFlags) -> Option<Statx> {
-    let flags = how | AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT;
-    let mask = StatxFlags::TYPE | StatxFlags::INO | StatxFlags::MODE | StatxFlags::UID | StatxFlags::GID;
-    let stat = rustix::fs::statx(dir, name, flags, mask).ok()?;
-    (stat.stx_mask & mask.bits() == mask.bits()).then_some(stat)
+    statx(dir, name, how, OWNER).ok().filter(|stat| stat.stx_mask & OWNER.bits() == OWNER.bits())
 }

@@ -1,9 +1,9 @@
 //! One descriptor of an fd table: which pipe it is an end of, if it is one, and how it is open.
 //!
-//! In a real proc, nothing here looks a file up by its path, statx(2) is asked not to synchronise, and no pipe or FIFO is ever
-//! opened: so a dead mount does not block, but for file systems that synchronise all the same, and the fdinfo of an epoll. In a
-//! tree of plain files, where links dangle, their text is the identity.
+//! In a real proc, nothing here looks a file up by its path, and no pipe or FIFO is ever opened: so a dead mount does not block, but
+//! as [`statx`] says, and in the fdinfo of an epoll. In a tree of plain files, where links dangle, their text is the identity.
 
+use std::fmt;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use super::directories;
 use super::heartbeat::ScanStep;
 use super::parse::{self, FdInfo};
 use super::process::ProcessDir;
-use super::root::{ProcFs, device, open_listing, read_piece};
+use super::root::{ProcFs, device, open_listing, read_piece, statx};
 use super::scanner::{Context, Scanner};
 use super::snapshot::RawEndpoint;
 use crate::model::{
@@ -33,7 +33,7 @@ const LINK_READ: u32 = 0o400;
 const LINK_WRITE: u32 = 0o200;
 
 /// The owner and mode of a file, and that it is the one that is meant.
-const OWNER: StatxFlags =
+pub(super) const OWNER: StatxFlags =
     StatxFlags::TYPE.union(StatxFlags::INO).union(StatxFlags::MODE).union(StatxFlags::UID).union(StatxFlags::GID);
 
 /// The bits of `st_mode` that are not the type of the file.
@@ -52,22 +52,22 @@ impl Table {
         Self { process: Arc::clone(process), tid }
     }
 
-    /// The path of its directory `fd` or `fdinfo`, below the process.
-    fn path(&self, leaf: &str) -> String {
+    /// A path below its directory, from that of the process.
+    fn path(&self, leaf: fmt::Arguments<'_>) -> String {
         match self.tid {
             Some(tid) => format!("task/{tid}/{leaf}"),
-            None => leaf.to_owned(),
+            None => fmt::format(leaf),
         }
     }
 
     /// Opens its directory `fd` or `fdinfo` to list it.
     pub(super) fn open(&self, leaf: &str) -> rustix::io::Result<OwnedFd> {
-        open_listing(self.process.dir(), self.path(leaf))
+        open_listing(self.process.dir(), self.path(format_args!("{leaf}")))
     }
 
     /// The number of descriptors; see [`ProcessDir::fd_count`].
     pub(super) fn size(&self, scanner: &Scanner) -> Option<u64> {
-        self.process.fd_count(&self.path("fd"), scanner)
+        self.process.fd_count(&self.path(format_args!("fd")), scanner)
     }
 }
 
@@ -248,8 +248,7 @@ impl FdDir<'_> {
     }
 
     fn statx(&self, fd: Fd, mask: StatxFlags) -> rustix::io::Result<Statx> {
-        let flags = AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT;
-        rustix::fs::statx(self.listing()?, DecInt::new(fd.0), flags, mask)
+        statx(self.listing()?, DecInt::new(fd.0), AtFlags::empty(), mask)
     }
 
     /// How it is open, by the mode of the link, which a real proc takes from the open file; none for `O_PATH`.
@@ -276,7 +275,7 @@ impl FdDir<'_> {
         if self.context.timed_out.contains(step) {
             return Err(Errno::TIMEDOUT);
         }
-        let path = self.table.path(&format!("fdinfo/{fd}"));
+        let path = self.table.path(format_args!("fdinfo/{fd}"));
         self.context.heartbeat.during(step, || read_piece(self.table.process.dir(), path, FDINFO))
     }
 }

@@ -11,7 +11,7 @@ use rustix::io::Errno;
 
 use super::fd_dir::pipe_of;
 use super::process::ProcessDir;
-use super::root::{ProcFs, ProcRoot, device, open_dir};
+use super::root::{ProcFs, ProcRoot, device, open_dir, statx};
 use crate::model::{Fd, PipeId};
 
 /// `MAXSYMLINKS` of include/linux/namei.h: the maximum number of links in one path.
@@ -104,8 +104,7 @@ fn names(path: &[u8]) -> Vec<Vec<u8>> {
 
 /// Whether two descriptors are of one directory in one mount. Before Linux 5.8 statx(2) does not give the mount.
 fn is_same(a: &OwnedFd, b: &OwnedFd) -> bool {
-    let flags = AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT | AtFlags::EMPTY_PATH;
-    let look = |dir: &OwnedFd| rustix::fs::statx(dir, c"", flags, StatxFlags::INO | StatxFlags::MNT_ID);
+    let look = |dir: &OwnedFd| statx(dir, c"", AtFlags::EMPTY_PATH, StatxFlags::INO | StatxFlags::MNT_ID);
     match (look(a), look(b)) {
         (Ok(a), Ok(b)) => (device(&a), a.stx_ino, a.stx_mnt_id) == (device(&b), b.stx_ino, b.stx_mnt_id),
         _ => false,
@@ -113,6 +112,6 @@ fn is_same(a: &OwnedFd, b: &OwnedFd) -> bool {
 }
 
 fn identify(dir: impl AsFd, path: &[u8], proc_fs: Option<&ProcFs>) -> rustix::io::Result<PipeId> {
-    let flags = AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT | AtFlags::EMPTY_PATH;
-    pipe_of(&rustix::fs::statx(dir, path, flags, StatxFlags::TYPE | StatxFlags::INO)?, proc_fs).ok_or(Errno::NXIO)
+    let stat = statx(dir, path, AtFlags::EMPTY_PATH, StatxFlags::TYPE | StatxFlags::INO)?;
+    pipe_of(&stat, proc_fs).ok_or(Errno::NXIO)
 }

@@ -6,10 +6,10 @@ use std::path::Path;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use rustix::fs::{AtFlags, CWD, FileType as Type, Statx, StatxFlags};
+use rustix::fs::{AtFlags, CWD, FileType as Type, StatxFlags};
 
 use super::fd_dir::pipe_of;
-use super::root::{ProcRoot, number_name};
+use super::root::{ProcFs, ProcRoot, number_name, statx};
 use super::{parse, privilege};
 use crate::error::Error;
 use crate::model::PipeId;
@@ -32,18 +32,16 @@ pub(crate) fn pipe_at(proc_root: &Path, path: &Path) -> Result<PipeId, Error> {
         if !is_descriptor {
             privilege::renounce();
         }
-        seen_at(&place)
+        look_up(&place, root.proc_fs.as_ref())
     };
-    let kind = match in_time(look) {
-        Ok(Seen::PipeLink(pipe)) => return Ok(pipe),
-        Ok(Seen::File(stat)) => match pipe_of(&stat, root.proc_fs.as_ref()) {
-            Some(pipe) => return Ok(pipe),
-            None => Type::from_raw_mode(stat.stx_mode.into()),
-        },
-        Err(source) => return Err(Error::LookUp { path: name, source }),
-    };
-    let (what, hint) = name_type(kind);
-    Err(Error::NotAPipe { path: name, what, hint })
+    match in_time(look) {
+        Ok(Ok(pipe)) => Ok(pipe),
+        Ok(Err(file_type)) => {
+            let (what, hint) = name_type(file_type);
+            Err(Error::NotAPipe { path: name, what, hint })
+        }
+        Err(source) => Err(Error::LookUp { path: name, source }),
+    }
 }
 
 /// Whether a path below the proc root is `PID/fd/N` or `PID/task/TID/fd/N`, which our rights are meant for.
@@ -57,26 +55,21 @@ fn is_descriptor(below: &Path) -> bool {
     numbers.iter().all(|name| number_name(name).is_some())
 }
 
-/// What is at a path.
-enum Seen {
-    /// What the path leads to.
-    File(Box<Statx>),
-    /// In a tree of plain files, the dangling link `pipe:[INODE]`.
-    PipeLink(PipeId),
-}
-
-fn seen_at(place: &Path) -> io::Result<Seen> {
-    let flags = AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT;
-    rustix::fs::statx(CWD, place, flags, StatxFlags::TYPE | StatxFlags::INO)
-        .map(|stat| Seen::File(Box::new(stat)))
-        .or_else(|errno| {
+/// The pipe that a path leads to, or what else is there.
+fn look_up(place: &Path, proc_fs: Option<&ProcFs>) -> io::Result<Result<PipeId, Type>> {
+    match statx(CWD, place, AtFlags::empty(), StatxFlags::TYPE | StatxFlags::INO) {
+        Ok(stat) => Ok(pipe_of(&stat, proc_fs).ok_or(Type::from_raw_mode(stat.stx_mode.into()))),
+        // In a tree of plain files, the link `pipe:[INODE]` leads nowhere.
+        Err(errno) => {
             let link = rustix::fs::readlinkat(CWD, place, Vec::new()).ok();
-            link.and_then(|link| parse::anonymous_pipe(link.as_bytes())).map(Seen::PipeLink).ok_or(errno.into())
-        })
+            let pipe = link.and_then(|link| parse::anonymous_pipe(link.as_bytes()));
+            pipe.map(Ok).ok_or(errno.into())
+        }
+    }
 }
 
 /// Looks in a thread of its own: on a dead mount the call never returns, and nothing ends it.
-fn in_time(look: impl FnOnce() -> io::Result<Seen> + Send + 'static) -> io::Result<Seen> {
+fn in_time<T: Send + 'static>(look: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
     let (sender, answer) = mpsc::channel();
     std::thread::Builder::new().spawn(move || {
         // Fails if the wait is over.

@@ -1,5 +1,6 @@
 //! What a thread keeps in its own memory: the sets of poll(2) and select(2), and the path of an open(2).
 
+use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 
 use super::process::ProcessDir;
@@ -15,17 +16,20 @@ const POLLFD: usize = 8;
 /// The size of the smallest page, in bytes, so that what is read never ends in one that may not be there.
 const PAGE: u64 = 4096;
 
-/// A part of the memory of a process, through /proc/PID/mem, which takes the right to trace it; see `proc_pid_mem(5)`.
+/// Opens the memory of a process, which takes the right to trace it; see `proc_pid_mem(5)`.
+fn open(process: &ProcessDir) -> Option<File> {
+    Some(File::from(open_file(process.dir(), c"mem").ok()?))
+}
+
 pub(super) fn memory(process: &ProcessDir, address: u64, length: usize) -> Option<Vec<u8>> {
-    let file = std::fs::File::from(open_file(process.dir(), c"mem").ok()?);
     let mut bytes = vec![0; length];
-    file.read_exact_at(&mut bytes, address).ok()?;
+    open(process)?.read_exact_at(&mut bytes, address).ok()?;
     Some(bytes)
 }
 
 /// A string in the memory of a process, up to its NUL, of at most `PATH_MAX` bytes.
 pub(super) fn string(process: &ProcessDir, address: u64) -> Option<Vec<u8>> {
-    let file = std::fs::File::from(open_file(process.dir(), c"mem").ok()?);
+    let file = open(process)?;
     let mut text = Vec::new();
     let mut buffer = [0; 4096];
     while text.len() < buffer.len() {
@@ -50,13 +54,8 @@ pub(super) fn poll(process: &ProcessDir, array: u64, count: u64) -> Option<Vec<F
     let count = usize::try_from(count).ok().filter(|_| count <= MAX_FDS)?;
     let bytes = memory(process, array, count * POLLFD)?;
     let (entries, _) = bytes.as_chunks::<POLLFD>();
-    Some(
-        entries
-            .iter()
-            .filter_map(|[a, b, c, d, ..]| u32::try_from(i32::from_ne_bytes([*a, *b, *c, *d])).ok())
-            .map(Fd)
-            .collect(),
-    )
+    let fd = |[a, b, c, d, ..]: &[u8; POLLFD]| u32::try_from(i32::from_ne_bytes([*a, *b, *c, *d])).ok();
+    Some(entries.iter().filter_map(fd).map(Fd).collect())
 }
 
 /// The descriptors in the sets of a select(2), ascending.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use rustix::buffer::spare_capacity;
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, PROC_SUPER_MAGIC, RawDir, StatxFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, PROC_SUPER_MAGIC, RawDir, Statx, StatxFlags};
 use rustix::io::Errno;
 use rustix::path::Arg;
 
@@ -191,7 +191,13 @@ impl ProcRoot {
     }
 }
 
-pub(super) fn device(stat: &rustix::fs::Statx) -> Device {
+/// statx(2) that asks no server to synchronise and mounts nothing: so a dead mount does not block, but for file systems that
+/// synchronise all the same.
+pub(super) fn statx(dir: impl AsFd, path: impl Arg, how: AtFlags, mask: StatxFlags) -> rustix::io::Result<Statx> {
+    rustix::fs::statx(dir, path, how | AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT, mask)
+}
+
+pub(super) fn device(stat: &Statx) -> Device {
     Device { major: stat.stx_dev_major, minor: stat.stx_dev_minor }
 }
 

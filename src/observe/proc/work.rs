@@ -138,11 +138,7 @@ pub(super) fn run(scanner: &Arc<Scanner>, pids: Vec<Pid>, work: fn(Pid) -> Work)
         workers: Vec::new(),
     };
     let pool = Arc::new(WorkerPool { scanner: Arc::clone(scanner), state: Mutex::new(state), changed: Condvar::new() });
-    if (0..workers).filter(|_| pool.spawn_worker()).count() == 0 {
-        // No thread can be started: then none can watch either.
-        let (number, heartbeat) = pool.register();
-        pool.work(number, &heartbeat);
-    }
+    pool.start_workers(workers);
     pool.wait()
 }
 
@@ -177,6 +173,15 @@ impl WorkerPool {
     fn lock(&self) -> MutexGuard<'_, State> {
         // A thread that panicked left the state whole: each change of it is a single one.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Starts workers. If no thread can be started and none is left, this one does the work, unwatched.
+    fn start_workers(self: &Arc<Self>, count: usize) {
+        let started = (0..count).filter(|_| self.spawn_worker()).count();
+        if started == 0 && self.lock().workers.iter().all(|worker| worker.abandoned) {
+            let (number, heartbeat) = self.register();
+            self.work(number, &heartbeat);
+        }
     }
 
     /// Starts one more worker, and returns whether there could be one more.
@@ -259,11 +264,9 @@ impl WorkerPool {
             if timeout.timed_out() {
                 let abandoned = state.abandon_hung_workers();
                 drop(state);
-                let replaced = (0..abandoned).filter(|_| self.spawn_worker()).count();
-                self.changed.notify_all();
-                if abandoned > 0 && replaced == 0 && self.lock().workers.iter().all(|worker| worker.abandoned) {
-                    let (number, heartbeat) = self.register();
-                    self.work(number, &heartbeat);
+                if abandoned > 0 {
+                    self.changed.notify_all();
+                    self.start_workers(abandoned);
                 }
                 state = self.lock();
             }

@@ -35,7 +35,7 @@ fn no_pipe() {
     let plain_file = plain_file.to_str().expect("UTF-8");
     let folder = stage.folder().to_str().expect("UTF-8");
     let missing = &format!("{folder}/missing");
-    let forms = ["pipe:[INODE]", "fifo:[MAJ:MIN:INODE]", "path", "/proc/PID/fd/N"];
+    let forms = ["pipe:[INODE]", "fifo:[MAJ:MIN:INODE]", "/proc/PID/fd/N"];
     let unknown = |name| [&[name][..], &forms].concat();
     check(
         &stage,

@@ -182,10 +182,14 @@ impl Report {
         if let Some(details) = &finding.details {
             assert_eq!(details["code"], finding.code, "the details are those of another code: {finding:?}");
         }
-        // Whatever its words are, its first line is about nobody who is no part of it.
+        // Whatever its words are, its first line and its advice are about nobody who is no part of it. Of a holder whose threads could
+        // not be read, only the evidence knows.
         let tasks = finding.processes.iter().chain(&finding.behind).map(|task| task.pid);
-        let known: BTreeSet<u32> = tasks.chain(finding.doubts.iter().filter_map(|doubt| doubt.pid)).collect();
-        assert!(known.is_superset(&pids(&finding.message)) || finding.pids().is_empty(), "who is that? {finding:?}");
+        let mut known: BTreeSet<u32> = tasks.chain(finding.doubts.iter().filter_map(|doubt| doubt.pid)).collect();
+        known.extend(finding.evidence.iter().flat_map(|line| pids(&line.text)));
+        for text in [&finding.message, &finding.advice] {
+            assert!(known.is_superset(&pids(text)) || known.is_empty(), "who is that? {finding:?}");
+        }
         for line in &finding.evidence {
             rank(&["circle", "behind", "waits", "holder"], &line.role);
             assert!(!line.text.is_empty() && !line.text.contains('\n'), "{line:?}");

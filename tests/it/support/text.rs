@@ -145,7 +145,7 @@ pub(crate) fn drawing(line: &str) -> &str {
 /// pipes begins two blanks after what it belongs to. Asserts that it is a column, in each drawing.
 #[track_caller]
 pub(crate) fn without_marks(tree: &str) -> String {
-    let mark = Regex::new(r" \[[a-z][a-z -]*(\?)?\]").expect("a pattern");
+    let mark = Regex::new(r" \[[A-Za-z][A-Za-z -]*(\?)?\]").expect("a pattern");
     let pipe = Regex::new(r"  +(pipe:\[|fifo:\[|/)").expect("a pattern");
     for drawing in tree.split("\n\n") {
         let columns: BTreeSet<usize> = drawing
