@@ -4,14 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::phrases::{lines, list};
-use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Lasts, Phrases, ReportedBy, Role, all_on};
+use super::phrases::list;
+use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases, all_on};
 use crate::escape::escape_name;
 use crate::judge::dataflow::MarkKind;
 use crate::model::{AccessMode, Doubt, Endpoint, Fd, Pid, Pipe, PipeId, Severity};
 
 pub(super) const ABOUT: About = About {
-    reported_by: ReportedBy::Audit,
     severities: &[Severity::Warning, Severity::Info],
     explain: "\
 The ends of one pipe are held in different containers, by the cgroups of their
@@ -30,11 +29,8 @@ is outside of it. Open it with O_CLOEXEC, or close it before the container is
 started, and keep the container engine up to date.",
     summary: Some(["pipe between containers or PID namespaces", "pipes between containers or PID namespaces"]),
     needs_audit_facts: true,
-    may_pass: false,
-    depends_on_hidden: false,
     about_sharing: true,
-    evidence_in_chain: false,
-    lasts: Lasts::ByRule,
+    ..super::OF_AUDIT
 };
 
 /// The places that share the pipe.
@@ -101,7 +97,7 @@ impl Kind for CrossesContainers {
             let place = self.places.iter().find(|place| place.pids.contains(&pid))?;
             Some(format!("in {}", place.name()))
         };
-        lines(Role::Holder, phrases.holder_lines(self.pipe, place).into_iter())
+        phrases.holders(self.pipe, place)
     }
 
     fn advice(&self, _: &Phrases<'_>, _: &[Doubt]) -> String {

@@ -2,13 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::phrases::lines;
-use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Lasts, Phrases, ReportedBy, Role, all_on};
+use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases, all_on};
 use crate::judge::dataflow::MarkKind;
 use crate::model::{Doubt, Pid, Pipe, PipeId, Severity, Side, Uid};
 
 pub(super) const ABOUT: About = About {
-    reported_by: ReportedBy::Audit,
     severities: &[Severity::Warning, Severity::Info],
     explain: "\
 The ends of one pipe are held by processes of different users, by their
@@ -30,11 +28,8 @@ that a process has by mistake should be closed before it changes its user, or be
 O_CLOEXEC.",
     summary: Some(["pipe held by different users", "pipes held by different users"]),
     needs_audit_facts: false,
-    may_pass: false,
-    depends_on_hidden: false,
     about_sharing: true,
-    evidence_in_chain: false,
-    lasts: Lasts::ByRule,
+    ..super::OF_AUDIT
 };
 
 const ROOT: Uid = Uid(0);
@@ -88,7 +83,7 @@ impl Kind for CrossesUsers {
     }
 
     fn evidence(&self, phrases: &Phrases<'_>) -> Vec<Evidence> {
-        lines(Role::Holder, phrases.holder_lines(self.pipe, |pid| phrases.user_of(pid)).into_iter())
+        phrases.holders(self.pipe, |pid| phrases.user_of(pid))
     }
 
     fn advice(&self, _: &Phrases<'_>, _: &[Doubt]) -> String {

@@ -2,13 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::phrases::lines;
-use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Lasts, Phrases, ReportedBy, Role, all_on};
+use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases, all_on};
 use crate::judge::dataflow::MarkKind;
+use crate::judge::side::{self, SideState};
 use crate::model::{Doubt, Pid, Pipe, PipeId, Severity, Side};
 
 pub(super) const ABOUT: About = About {
-    reported_by: ReportedBy::Audit,
     severities: &[Severity::Warning, Severity::Info],
     explain: "\
 A FIFO is open, and its last name was removed (link count 0). No process can
@@ -25,11 +24,8 @@ created its FIFO again, while a client still has the old one. Restart that
 client.",
     summary: Some(["FIFO in use that has been deleted", "FIFOs in use that have been deleted"]),
     needs_audit_facts: false,
-    may_pass: false,
-    depends_on_hidden: false,
     about_sharing: false,
-    evidence_in_chain: false,
-    lasts: Lasts::ByRule,
+    ..super::OF_AUDIT
 };
 
 /// Its holders are the processes of the finding.
@@ -67,7 +63,7 @@ impl Kind for DeletedFifo {
     }
 
     fn evidence(&self, phrases: &Phrases<'_>) -> Vec<Evidence> {
-        lines(Role::Holder, phrases.holder_lines(self.pipe, |pid| phrases.user_of(pid)).into_iter())
+        phrases.holders(self.pipe, |pid| phrases.user_of(pid))
     }
 
     fn advice(&self, _: &Phrases<'_>, _: &[Doubt]) -> String {
@@ -84,7 +80,8 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Judgement> {
 }
 
 fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
-    let is_empty = |side: &Side| case.graph.lacks(pipe, *side) && case.graph.unseen(pipe.id, *side).is_empty();
+    let is_empty =
+        |side: &Side| side::state(case.graph, pipe, *side) == SideState::None && case.doubts(pipe.id, *side).is_empty();
     pipe.deleted.then(|| Judgement {
         details: Details::DeletedFifo(DeletedFifo {
             pipe: pipe.id,

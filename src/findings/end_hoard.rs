@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::phrases::lines;
-use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Lasts, Phrases, ReportedBy, Role};
+use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases, Role};
 use crate::judge::dataflow::MarkKind;
 use crate::model::words::words;
 use crate::model::{Doubt, Pid, Severity, Tid, Uid};
@@ -23,7 +23,6 @@ const FEW: u64 = 32;
 const MOST_LISTED: usize = 8;
 
 pub(super) const ABOUT: About = About {
-    reported_by: ReportedBy::Audit,
     severities: &[Severity::Error, Severity::Warning, Severity::Info],
     explain: "\
 A process holds unusually many pipe ends, or a user does in all processes
@@ -44,11 +43,8 @@ What to do: list them with `lspipe fds PID`. If most have no process on the
 other side, the program forgets to close them. Otherwise raise its limit.",
     summary: Some(["holder of many pipe ends", "holders of many pipe ends"]),
     needs_audit_facts: true,
-    may_pass: false,
-    depends_on_hidden: false,
     about_sharing: false,
-    evidence_in_chain: false,
-    lasts: Lasts::ByRule,
+    ..super::OF_AUDIT
 };
 
 /// How many ends are held.

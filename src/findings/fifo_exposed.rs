@@ -3,12 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::phrases::lines;
-use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Lasts, Phrases, ReportedBy, Role, all_on};
+use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases, Role, all_on};
 use crate::judge::dataflow::MarkKind;
 use crate::model::{Class, Doubt, Gid, Pid, Pipe, PipeFile, PipeId, Severity, Side, Uid};
 
 pub(super) const ABOUT: About = About {
-    reported_by: ReportedBy::Audit,
     severities: &[Severity::Error, Severity::Warning, Severity::Info],
     explain: "\
 Root has a FIFO open, and other users may open its other side: by the mode of
@@ -33,11 +32,8 @@ What to do: chmod(1) the FIFO to 600, or to 620 with a group of its own, or
 keep it in a directory that other users may not search.",
     summary: Some(["FIFO that other users may open", "FIFOs that other users may open"]),
     needs_audit_facts: true,
-    may_pass: false,
-    depends_on_hidden: false,
     about_sharing: false,
-    evidence_in_chain: false,
-    lasts: Lasts::ByRule,
+    ..super::OF_AUDIT
 };
 
 /// The bits of others in the mode of a file; those of its group are three bits further up.

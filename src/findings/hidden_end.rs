@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::phrases::verb;
 use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Lasts, Phrases, ReportedBy};
 use crate::judge::dataflow::MarkKind;
+use crate::judge::side::likely_holders;
 use crate::model::{Certainty, Doubt, HiddenVia, Pid, PipeId, PossibleHolder, Severity, Side, TaskId, ViewLimit};
 
 pub(super) const ABOUT: About = About {
@@ -112,12 +113,8 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Judgement> {
     case.hidden_ends.iter().map(|((pipe, side), blocked)| judgement(case, *pipe, *side, blocked.clone())).collect()
 }
 
-/// Where a process is known to hold the end, it is that one; else any that may hold something unknown.
 fn judgement(case: &Case<'_>, pipe: PipeId, side: Side, blocked: Vec<TaskId>) -> Judgement {
-    let mut holders = case.graph.unlisted(pipe, side);
-    if holders.is_empty() {
-        holders = case.graph.may_hold(pipe, side);
-    }
+    let holders = likely_holders(case.graph, pipe, side);
     let is_expected = |holder: &PossibleHolder| match holder.how {
         HiddenVia::Unreadable | HiddenVia::Outside | HiddenVia::Autofs | HiddenVia::IoUring => true,
         HiddenVia::ScmRights | HiddenVia::Exiting => false,

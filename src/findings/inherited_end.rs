@@ -6,13 +6,12 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::phrases::{ends_held, lines, verb};
-use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Lasts, Phrases, ReportedBy, Role};
+use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases, Role};
 use crate::judge::dataflow::MarkKind;
 use crate::judge::lineage::{is_pool, is_stdio};
 use crate::model::{Certainty, Doubt, Endpoint, Pid, Pipe, PipeGraph, PipeId, PipeKind, Severity, Side};
 
 pub(super) const ABOUT: About = About {
-    reported_by: ReportedBy::Audit,
     severities: &[Severity::Warning, Severity::Info],
     explain: "\
 A session has a reader and a writer of an anonymous pipe, and a process of
@@ -36,11 +35,8 @@ What to do: start it with its descriptors elsewhere, as in
 programs that start others.",
     summary: Some(["pipe inherited by a process of another session", "pipes inherited by processes of other sessions"]),
     needs_audit_facts: false,
-    may_pass: false,
-    depends_on_hidden: false,
     about_sharing: true,
-    evidence_in_chain: false,
-    lasts: Lasts::ByRule,
+    ..super::OF_AUDIT
 };
 
 /// The session of the pipeline, and the ends in others.

@@ -1,7 +1,7 @@
 //! What `no-reader` and `no-writer` share: a side of a pipe that is surely empty.
 
-use super::phrases::lines;
-use super::{About, Case, Details, Evidence, Judgement, Lasts, Phrases, ReportedBy, Role};
+use super::{About, Case, Details, Evidence, Judgement, Lasts, Phrases, ReportedBy};
+use crate::judge::side::{self, SideState};
 use crate::model::{Doubt, Pipe, PipeId, Severity, Side};
 
 /// Maximum number of doubts in a finding: the same processes may be on that side of every pipe of the machine.
@@ -23,22 +23,22 @@ pub(super) const fn about(explain: &'static str, summary: [&'static str; 2]) -> 
 }
 
 /// The pipes that have no process on that side. One with a hidden end is reported as that.
-pub(super) fn find(case: &Case<'_>, side: Side, details: impl Fn(&Case<'_>, &Pipe) -> Details) -> Vec<Judgement> {
+pub(super) fn find(case: &Case<'_>, missing: Side, details: impl Fn(&Case<'_>, &Pipe) -> Details) -> Vec<Judgement> {
     case.each_pipe(|case, pipe| {
         let is_hidden = Side::BOTH.iter().any(|side| case.hidden_ends.contains_key(&(pipe.id, *side)));
-        if is_hidden || pipe.ends.is_empty() || !case.graph.lacks(pipe, side) {
+        if is_hidden || pipe.ends.is_empty() || side::state(case.graph, pipe, missing) != SideState::None {
             return None;
         }
         Some(Judgement {
             details: details(case, pipe),
-            tasks: case.leaders(pipe.on(side.other())),
+            tasks: case.leaders(pipe.on(missing.other())),
             pipes: vec![pipe.id],
-            doubts: case.doubts(pipe.id, side).into_iter().take(MOST_DOUBTS).collect::<Vec<Doubt>>(),
+            doubts: case.doubts(pipe.id, missing).into_iter().take(MOST_DOUBTS).collect::<Vec<Doubt>>(),
         })
     })
 }
 
 /// The holders of the other side.
 pub(super) fn evidence(phrases: &Phrases<'_>, pipe: PipeId) -> Vec<Evidence> {
-    lines(Role::Holder, phrases.holder_lines(pipe, |_| None).into_iter())
+    phrases.holders(pipe, |_| None)
 }

@@ -33,11 +33,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::judge::Groups;
 use crate::judge::dataflow::MarkKind;
 use crate::judge::deadlock::{self as deadlocks, Deadlock};
 use crate::judge::lineage::{Lineage, is_stdio};
 use crate::judge::waits::{self, ByPipe};
+use crate::judge::{Groups, side};
 use crate::model::words::words;
 use crate::model::{Certainty, Doubt, PathName, Pid, Pipe, PipeGraph, PipeId, Severity, Side, TaskId, Tid, Uid, Wait};
 
@@ -170,6 +170,20 @@ pub(crate) struct About {
     pub(crate) evidence_in_chain: bool,
     pub(crate) lasts: Lasts,
 }
+
+/// What is so of all codes that only an audit reports: their rules need no second look at the threads. The rest is for each to say.
+const OF_AUDIT: About = About {
+    reported_by: ReportedBy::Audit,
+    severities: &[],
+    explain: "",
+    summary: None,
+    needs_audit_facts: true,
+    may_pass: false,
+    depends_on_hidden: false,
+    about_sharing: false,
+    evidence_in_chain: false,
+    lasts: Lasts::ByRule,
+};
 
 /// What makes two findings of one code and the same pipes the same, whenever they were made.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -449,7 +463,7 @@ impl<'a> Case<'a> {
 
     /// Which processes may be on a side of a pipe beside those that are seen there.
     fn doubts(&self, pipe: PipeId, side: Side) -> Vec<Doubt> {
-        self.graph.unseen(pipe, side).into_iter().map(Doubt::Holder).collect()
+        side::possible_holders(self.graph, pipe, side).into_iter().map(Doubt::Holder).collect()
     }
 
     fn user(&self, pid: Pid) -> Option<Uid> {

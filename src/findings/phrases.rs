@@ -207,6 +207,10 @@ impl<'a> Phrases<'a> {
     }
 
     /// The holders of a pipe and the processes that are opening it: a line for each, with what is said of it.
+    pub(super) fn holders(&self, pipe: PipeId, said: impl Fn(Pid) -> Option<String>) -> Vec<Evidence> {
+        lines(Role::Holder, self.holder_lines(pipe, said).into_iter())
+    }
+
     pub(super) fn holder_lines(&self, pipe: PipeId, said: impl Fn(Pid) -> Option<String>) -> Vec<String> {
         let Some(pipe) = self.graph.pipe(pipe) else { return Vec::new() };
         let name = |name: String, pid: Pid| match said(pid) {
@@ -313,7 +317,7 @@ fn end_name(access: AccessMode, fds: &str) -> String {
     match access {
         AccessMode::Read => format!("a read end ({fds})"),
         AccessMode::Write => format!("a write end ({fds})"),
-        AccessMode::ReadWrite => format!("it open O_RDWR ({fds})"),
+        AccessMode::ReadWrite => format!("an O_RDWR end ({fds})"),
     }
 }
 

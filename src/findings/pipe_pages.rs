@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::phrases::lines;
-use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Lasts, Phrases, ReportedBy, Role, all_on};
+use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases, Role, all_on};
 use crate::judge::dataflow::MarkKind;
 use crate::model::words::words;
 use crate::model::{Certainty, Doubt, Pid, Pipe, PipeId, Severity, Uid};
@@ -20,7 +20,6 @@ const LEAST_BUFFERS: u64 = 2;
 const PAGE: u64 = 4096;
 
 pub(super) const ABOUT: About = About {
-    reported_by: ReportedBy::Audit,
     severities: &[Severity::Error, Severity::Warning, Severity::Info],
     explain: "\
 The pipes of a user take nearly all pages that pipe-user-pages-soft or
@@ -49,11 +48,8 @@ What to do: close pipes that are not used, give services users of their own, or
 raise the limit, as `sysctl fs.pipe-user-pages-soft=65536` does.",
     summary: Some(["user near a limit of pipe pages", "users near a limit of pipe pages"]),
     needs_audit_facts: true,
-    may_pass: false,
-    depends_on_hidden: false,
     about_sharing: false,
-    evidence_in_chain: false,
-    lasts: Lasts::ByRule,
+    ..super::OF_AUDIT
 };
 
 /// How near the pipes of a user are to a limit of pipe(7).

@@ -44,7 +44,7 @@ impl Phrases<'_> {
         }
         if !own.is_empty() {
             ways.push(format!(
-                "kill PID {INIT} from outside of its PID namespace: from within, init receives only signals that it handles"
+                "PID {INIT} has to be ended from outside of its PID namespace: from within, init receives only signals that it handles"
             ));
         }
         ways.join(" and ")

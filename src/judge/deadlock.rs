@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use super::Groups;
+use super::side::{known_holders, unread_holders};
 use super::stuck::{Knot, Node, knots, stuck};
 use super::waits::{SIGCHLD, awaited_children, holders, sigchld_children};
 use crate::model::{
@@ -105,8 +106,10 @@ fn wakers(
             WaitTarget::Pipe(wait) => {
                 let pids: BTreeSet<Pid> = holders(graph, wait).map(|end| end.pid).collect();
                 // With no process on the other side it would not wait: so there is one that is not seen.
-                let unlisted =
-                    || wait.pipe.is_some_and(|pipe| wait.awaited().any(|side| !graph.unlisted(pipe, side).is_empty()));
+                let unlisted = || {
+                    wait.pipe
+                        .is_some_and(|pipe| wait.awaited().any(|side| !known_holders(graph, pipe, side).is_empty()))
+                };
                 if pids.is_empty() || unlisted() || may_be_opened(graph, wait) || may_be_handled(group, wait, &pids) {
                     return None;
                 }
@@ -184,7 +187,7 @@ fn doubts(graph: &PipeGraph, wait: &PipeWait) -> Vec<Doubt> {
     let Some(pipe) = wait.pipe else { return Vec::new() };
     let name = graph.pipe(pipe).is_some_and(Pipe::has_name);
     let mut doubts: Vec<Doubt> = name.then_some(Doubt::Name(pipe)).into_iter().collect();
-    doubts.extend(wait.awaited().flat_map(|side| graph.may_hold(pipe, side)).map(Doubt::Holder));
+    doubts.extend(wait.awaited().flat_map(|side| unread_holders(graph, pipe, side)).map(Doubt::Holder));
     doubts
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Groups;
+use super::side::{self, SideState};
 use crate::model::{
     AccessMode, AlternativeWake, Attribution, Children, Endpoint, Operation, Pid, PipeGraph, PipeId, PipeWait, Side,
     Task, TaskId, TaskState, ThreadGroup, Wait, WaitTarget, Waker,
@@ -104,7 +105,7 @@ pub(crate) fn hidden_ends(graph: &PipeGraph, waits: &[Wait]) -> BTreeMap<(PipeId
     }
     for pipe in &graph.pipes {
         for side in Side::BOTH {
-            if graph.hides(pipe, side) == Some(true) {
+            if side::state(graph, pipe, side) == SideState::Hidden {
                 hidden.entry((pipe.id, side)).or_default();
             }
         }

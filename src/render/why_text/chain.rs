@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Asked, Told, WrappedLine};
 use crate::findings::{MOST_LINES, Phrases};
+use crate::judge::side::may_hide;
 use crate::model::{Pid, Pipe, PipeId, Side, Task, Wait, Waker};
 
 /// Maximum number of steps of a chain.
@@ -83,7 +84,7 @@ impl<'a> Chain<'a> {
             let openers: Vec<_> = pipe.openers.iter().filter(|opener| opener.access.is_on(side)).collect();
             let mut lines = Vec::new();
             if ends.is_empty() && openers.is_empty() {
-                let may_hide = phrases.graph.coverage.may_hide(pipe.id.kind(), side);
+                let may_hide = may_hide(&phrases.graph.coverage, pipe.id.kind(), side);
                 lines.push(if may_hide { "none was seen".to_owned() } else { "none".to_owned() });
             }
             lines.extend(ends.iter().take(MOST_LINES).map(|end| {

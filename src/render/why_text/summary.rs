@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::super::ReportView;
 use super::{Asked, Told};
 use crate::findings::{AuditScope, Code, Finding};
+use crate::judge::side;
 use crate::model::{Pipe, Severity, Side, TaskState, Waker};
 
 impl ReportView<'_> {
@@ -38,7 +39,8 @@ impl ReportView<'_> {
         }
         let coverage = &self.graph.coverage;
         let may_hide = |pipe: &&Pipe| {
-            let open = |side: &Side| pipe.side(*side).next().is_none() && coverage.may_hide(pipe.id.kind(), *side);
+            let open =
+                |side: &Side| pipe.side(*side).next().is_none() && side::may_hide(coverage, pipe.id.kind(), *side);
             !pipe.ends.is_empty() && Side::BOTH.iter().any(open)
         };
         match self.graph.pipes.iter().filter(may_hide).count() {

@@ -28,6 +28,8 @@ pub(crate) struct ThreadGroup {
     #[serde(default)]
     pub(crate) catches: Option<Value>,
     #[serde(default)]
+    pub(crate) ignores: Option<Value>,
+    #[serde(default)]
     pub(crate) blocks: Option<Value>,
     #[serde(default)]
     pub(crate) adopts: Option<Value>,
@@ -71,6 +73,8 @@ pub(crate) struct Cause {
     #[serde(default)]
     pub(crate) path_bytes: Option<String>,
     #[serde(default)]
+    pub(crate) deleted: bool,
+    #[serde(default)]
     pub(crate) child: Option<u32>,
 }
 
@@ -109,6 +113,8 @@ pub(crate) struct Wait {
     pub(crate) path: Option<String>,
     #[serde(default)]
     pub(crate) path_bytes: Option<String>,
+    #[serde(default)]
+    pub(crate) deleted: bool,
     pub(crate) wakers: Vec<Waker>,
     #[serde(deserialize_with = "nullable")]
     pub(crate) besides: Option<String>,
@@ -147,6 +153,8 @@ pub(crate) struct Finding {
     /// The facts that the sentences are made of: an object with the code of the finding.
     #[serde(default)]
     pub(crate) details: Option<Value>,
+    #[serde(default)]
+    pub(crate) caveat: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
