@@ -81,6 +81,7 @@ mod tests {
             tracer: None,
             catches: 0,
             blocks: 0,
+            ignores: 0,
             adopts: None,
             tasks: vec![task],
         };
