@@ -20,7 +20,7 @@ use crate::note::Note;
 use crate::observe::Depth;
 use crate::observe::proc::Detail;
 use crate::cli::{PipeName, Question, Request};
-use crate::render::{Asked, Style};
+use crate::render::{Scope, Style};
 use crate::select::Selection;
 
 pub use self::diff::compare;
@@ -63,7 +63,7 @@ pub struct Answer {
     pub notes: Vec<Note>,
     /// [`Exit::Incomplete`] is left to the caller.
     pub exit: Exit,
-    asked: Asked,
+    scope: Scope,
     audit: Option<AuditScope>,
     drawing: Option<Dataflow>,
 }
@@ -76,7 +76,7 @@ impl Answer {
             diagnosis: None,
             notes,
             exit: Exit::Reported,
-            asked: Asked::Everything,
+            scope: Scope::Everything,
             audit: None,
             drawing: None,
         }

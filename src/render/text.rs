@@ -2,7 +2,7 @@
 
 use unicode_width::UnicodeWidthChar as _;
 
-pub(super) use crate::escape::{Place, is_unsafe_char, push_fmt, push_name};
+pub(super) use crate::escape::{EscapeContext, is_unsafe_char, push_fmt, push_name};
 
 /// The columns that a text takes on a terminal.
 pub(super) fn width(text: &str) -> usize {

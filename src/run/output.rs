@@ -5,7 +5,7 @@ use std::io::Write;
 use super::source::Source;
 use super::{Answer, Error, Exit, Session};
 use crate::model::{PipeGraph, Users};
-use crate::render::{Style, Told, render};
+use crate::render::{Judgment, ReportView, Style};
 use crate::users::users_of;
 
 impl Session<'_> {
@@ -17,25 +17,25 @@ impl Session<'_> {
         }
         // Headings alone help nobody; what machines read is valid only with them.
         if is_for_machines || answer.exit != Exit::NothingMatched {
-            let (told, drawing) = (self.told(answer), answer.drawing.as_ref());
             // An audit has them in its messages, and those are the same in every format.
             let is_named = request.format.needs_users() || answer.audit.is_some();
             let users = if is_named { self.users(&answer.graph) } else { Users::default() };
-            render(&answer.graph, &users, told.as_ref(), drawing, &request.format, style, out)?;
+            self.view(answer, &users).render(&request.format, style, out)?;
         }
         out.flush()?;
         Ok(())
     }
 
-    pub(super) fn told<'b>(&self, answer: &'b Answer) -> Option<Told<'b>> {
-        Some(Told {
-            diagnosis: answer.diagnosis.as_ref()?,
+    pub(super) fn view<'b>(&self, answer: &'b Answer, users: &'b Users) -> ReportView<'b> {
+        let judgment = answer.diagnosis.as_ref().map(|diagnosis| Judgment {
+            diagnosis,
             groups: &answer.threads,
-            asked: &answer.asked,
-            audited: answer.audit.as_ref(),
+            scope: &answer.scope,
+            audit: answer.audit.as_ref(),
             may_probe: !self.request.probe && self.source.file().is_none(),
             from_file: self.source.file().is_some(),
-        })
+        });
+        ReportView { graph: &answer.graph, users, judgment, dataflow: answer.drawing.as_ref() }
     }
 
     /// The names of all users in it.

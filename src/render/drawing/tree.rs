@@ -1,4 +1,4 @@
-//! Pipelines as lines: each process once, with those that it writes to below it.
+//! Pipelines as text: each process once, with those that it writes to below it.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io::{self, Write};
@@ -9,7 +9,7 @@ use super::super::why_text::WrappedLine;
 use super::super::{ReportView, Style};
 use super::{MOST_PIPES, ink, mark};
 use crate::judge::dataflow::layout::{Arrow, Layout, Node, Pipeline};
-use crate::judge::dataflow::{Flow, InheritedCopy, MANY};
+use crate::judge::dataflow::Flow;
 
 /// What is deeper continues at the left, so that a long pipeline can be read, and is not drawn in the square of its length.
 const DEEPEST: usize = 12;
@@ -160,26 +160,21 @@ impl ReportView<'_> {
     fn apart(&self, flow: &Flow) -> String {
         let mut text = String::new();
         TextRole::Faint.push(&mut text, &format!("also on {}:", self.pipe_name(flow.pipe)));
-        let pids = flow.apart_pids();
-        let (leaked, others): (Vec<&InheritedCopy>, Vec<&InheritedCopy>) =
-            flow.apart.iter().partition(|apart| apart.leaked);
-        let is_many = pids.len() > MANY;
-        let one_by_one = leaked.iter().chain(others.iter().filter(|_| !is_many)).take(2 * MANY);
+        let (shown, rest) = self.copies(flow);
         let mut separator = " ";
-        for apart in one_by_one {
+        for copy in shown {
             let mut words = String::new();
-            push_end(self.graph, &apart.end, &mut words);
+            push_end(self.graph, &copy.end, &mut words);
             text.push_str(separator);
             separator = "; ";
-            if apart.leaked {
+            if copy.leaked {
                 TextRole::Warning.push(&mut text, &format!("{words} [leaked]"));
             } else {
                 TextRole::Faint.push(&mut text, &words);
             }
         }
-        if is_many {
-            let words = format!("{separator}{} processes ({})", pids.len(), self.commands(pids.iter().copied()));
-            TextRole::Faint.push(&mut text, &words);
+        if let Some(rest) = rest {
+            TextRole::Faint.push(&mut text, &format!("{separator}{rest}"));
         }
         text
     }
