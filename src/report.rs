@@ -10,14 +10,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::findings::{self, AuditScope};
 use crate::model::{
-    CommandName, Descriptor, Device, Endpoint, FlatDoubt, Gap, Host, Pid, Pipe, PipeKind, PipeLimits, PossibleHolder, Probed, Process,
-    TaskId, ThreadGroup, Time, Uid, ViewLimit, Wait, Waker,
+    CommandName, Descriptor, Device, Endpoint, FlatDoubt, Gap, Host, Pid, Pipe, PipeKind, PipeLimits, PossibleHolder,
+    Probed, Process, TaskId, ThreadGroup, Time, Uid, ViewLimit, Wait, Waker,
 };
 
-pub(crate) use self::read::Parts;
-pub(crate) use self::write::{Each, Origin};
+pub(crate) use self::read::Saved;
 #[cfg(test)]
 pub(crate) use self::write::{AuditLine, Line};
+pub(crate) use self::write::{Each, Origin};
 
 /// The version of the schema. An added field keeps it.
 pub(crate) const SCHEMA_VERSION: u32 = 1;
@@ -187,10 +187,5 @@ pub(crate) struct WaitEntry<W = Wait, Command = CommandName, Wakers = Vec<Named<
 pub(crate) type Finding = findings::Finding<Named<TaskId>, FlatDoubt>;
 
 /// A report as it is read: the commands in waits and findings are redundant.
-pub(crate) type ReadReport = Report<
-    Vec<OfUser<Process>>,
-    Vec<PipeEntry>,
-    Vec<ThreadGroup>,
-    Vec<Wait>,
-    Vec<findings::Finding>,
->;
+pub(crate) type ReadReport =
+    Report<Vec<OfUser<Process>>, Vec<PipeEntry>, Vec<ThreadGroup>, Vec<Wait>, Vec<findings::Finding>>;

@@ -23,6 +23,9 @@ const NUMBER: usize = 7;
 /// the pipe, and then what is the same for most.
 const SPARE: [Column; 5] = [Column::Kind, Column::User, Column::Type, Column::Flags, Column::Capacity];
 
+/// What distinguishes an end from the others of its pipe.
+type EndKey = (Pid, Option<Tid>, Fd);
+
 /// Defines the columns, so that `--list-columns` cannot miss one.
 macro_rules! columns {
     ($($name:ident, $heading:literal, $of:ident, $help:literal;)*) => {
@@ -142,37 +145,33 @@ impl Column {
 #[derive(Clone, Copy)]
 pub(super) struct Row<'a> {
     pipe: Option<&'a Pipe>,
-    open: Option<OpenFd>,
+    end: Option<&'a Endpoint>,
     descriptor: Option<&'a Descriptor>,
-}
-
-/// The end or descriptor of a row.
-#[derive(Clone, Copy)]
-struct OpenFd {
-    pid: Pid,
-    tid: Option<Tid>,
-    fd: Fd,
-    access: Option<AccessMode>,
-    flags: Option<OpenFlags>,
 }
 
 impl<'a> Row<'a> {
     pub(super) fn of_pipe(pipe: &'a Pipe) -> Self {
-        Self { pipe: Some(pipe), open: None, descriptor: None }
+        Self { pipe: Some(pipe), end: None, descriptor: None }
     }
 
     pub(super) fn of_ends(pipe: &'a Pipe) -> impl Iterator<Item = Self> + Clone {
-        pipe.ends.iter().map(move |end| {
-            let Endpoint { pid, tid, fd, access, flags } = *end;
-            let open = OpenFd { pid, tid, fd, access: Some(access), flags };
-            Self { pipe: Some(pipe), open: Some(open), descriptor: None }
-        })
+        pipe.ends.iter().map(move |end| Self { pipe: Some(pipe), end: Some(end), descriptor: None })
     }
 
     pub(super) fn of_descriptor(graph: &'a PipeGraph, descriptor: &'a Descriptor) -> Self {
-        let Descriptor { pid, tid, fd, access, flags, .. } = *descriptor;
-        let pipe = descriptor.pipe.and_then(|id| graph.pipe(id));
-        Self { pipe, open: Some(OpenFd { pid, tid, fd, access, flags }), descriptor: Some(descriptor) }
+        Self { pipe: descriptor.pipe.and_then(|id| graph.pipe(id)), end: None, descriptor: Some(descriptor) }
+    }
+
+    fn key(&self) -> Option<EndKey> {
+        self.end.map(Endpoint::key).or(self.descriptor.map(Descriptor::key))
+    }
+
+    fn access(&self) -> Option<AccessMode> {
+        self.end.map(|end| end.access).or(self.descriptor?.access)
+    }
+
+    fn flags(&self) -> Option<OpenFlags> {
+        self.end.map_or_else(|| self.descriptor?.flags, |end| end.flags)
     }
 }
 
@@ -215,7 +214,7 @@ impl<'a> ReportView<'a> {
     /// None where there is nothing, as far as is known.
     fn value(&self, column: Column, row: &Row<'a>) -> Option<Cell<'a>> {
         let graph = self.graph;
-        let process = || graph.processes.get(&row.open?.pid);
+        let process = || graph.processes.get(&row.key()?.0);
         Some(match column {
             Column::Pipe => Cell::shown(row.pipe?.id),
             Column::Kind => Cell::word(row.pipe?.id.kind().as_str()),
@@ -230,10 +229,10 @@ impl<'a> ReportView<'a> {
                 Cell::known(probed.queued, |queued| Cell::Queued(queued, probed))
             }
             Column::Capacity => Cell::known(graph.probed(row.pipe?.id).capacity, Cell::Number),
-            Column::Pid => Cell::Number(row.open?.pid.0.into()),
-            Column::Tid => Cell::Number(row.open?.tid?.0.into()),
-            Column::Fd => Cell::Number(row.open?.fd.0.into()),
-            Column::Mode => match (row.open?.access, row.open?.flags) {
+            Column::Pid => Cell::Number(row.key()?.0.0.into()),
+            Column::Tid => Cell::Number(row.key()?.1?.0.into()),
+            Column::Fd => Cell::Number(row.key()?.2.0.into()),
+            Column::Mode => match (row.access(), row.flags()) {
                 (Some(access), _) => Cell::word(access.as_str()),
                 // O_PATH has none.
                 (None, Some(_)) => return None,
@@ -241,10 +240,10 @@ impl<'a> ReportView<'a> {
             },
             Column::Flags => {
                 let names = |flags: OpenFlags| Cell::Text(flags.names().collect::<Vec<_>>().join(",").into());
-                Cell::known(row.open?.flags, names)
+                Cell::known(row.flags(), names)
             }
             Column::Ends => match row.pipe {
-                Some(pipe) => Cell::Ends(other_ends(graph, pipe, row.open?)),
+                Some(pipe) => Cell::Ends(other_ends(graph, pipe, row.key()?)),
                 None if side::may_be_end(graph, row.descriptor?) => Cell::Unknown,
                 None => return None,
             },
@@ -347,8 +346,7 @@ fn side_ends<'a>(graph: &PipeGraph, pipe: &'a Pipe, side: Side) -> Ends<'a> {
 
 /// The ends of the other side, or what stands for none, and then the other ends of the same side. Looks no further than it
 /// shows: of a pipe with many ends, each has a row of its own.
-fn other_ends<'a>(graph: &PipeGraph, pipe: &'a Pipe, open: OpenFd) -> Ends<'a> {
-    let key = (open.pid, open.tid, open.fd);
+fn other_ends<'a>(graph: &PipeGraph, pipe: &'a Pipe, key: EndKey) -> Ends<'a> {
     let own = pipe.ends.iter().find(|end| end.key() == key);
     let across: &[Side] = match own.map(|end| end.access) {
         Some(AccessMode::Read) => &[Side::Write],

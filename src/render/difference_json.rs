@@ -2,10 +2,9 @@
 
 use serde::Serialize;
 
-use super::ReportView;
 use super::difference::Both;
 use crate::diff::{self, Change, Count, EndChange, PipeChange};
-use crate::model::{AccessMode, CommandName, Endpoint, Fd, OpenFlags, PathName, Pid, PipeId, PipeKind, Tid, Time, Uid};
+use crate::model::{AccessMode, CommandName, Endpoint, OpenFlags, PathName, PipeId, PipeKind, Time, Uid};
 use crate::report::{End, Origin, SCHEMA_VERSION};
 
 /// What changed from one saved report to another.
@@ -58,13 +57,10 @@ struct ChangedEnd<'a> {
     /// Whether that is certain: not if the report that lacks it could not read its process, or was saved with a selection and lacks its
     /// whole pipe.
     certain: bool,
-    pid: Pid,
-    tid: Option<Tid>,
-    fd: Fd,
+    #[serde(flatten)]
+    now: End<&'a Endpoint, &'a CommandName, Option<&'a str>>,
     /// When its process was started.
     started_at: Option<Time>,
-    #[serde(flatten)]
-    now: EndState<'a>,
     /// What it was, if it changed; else null.
     was: Option<EndState<'a>>,
 }
@@ -108,21 +104,15 @@ impl<'a> Both<'a> {
 
     fn changed_end(&self, change: &'a EndChange) -> ChangedEnd<'a> {
         let view = self.of(change.change);
-        let Endpoint { pid, tid, fd, .. } = change.end;
         ChangedEnd {
             change: change.change,
             certain: change.certain,
-            pid,
-            tid,
-            fd,
-            started_at: view.graph.processes.get(&pid).and_then(|process| process.started_at),
-            now: state(view, &change.end),
-            was: change.was.as_ref().map(|was| state(&self.old, was)),
+            now: view.end(&change.end),
+            started_at: view.graph.processes.get(&change.end.pid).and_then(|process| process.started_at),
+            was: change.was.as_ref().map(|was| {
+                let End { end, command, uid, user } = self.old.end(was);
+                EndState { access: end.access, flags: end.flags, command, uid, user }
+            }),
         }
     }
-}
-
-fn state<'a>(view: &ReportView<'a>, end: &'a Endpoint) -> EndState<'a> {
-    let End { end, command, uid, user } = view.end(end);
-    EndState { access: end.access, flags: end.flags, command, uid, user }
 }

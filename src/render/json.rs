@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::{ReportView, Style};
 use super::text::{is_unsafe_char, push_fmt};
+use super::{ReportView, Style};
 
 /// The JSON Schema of `--json`; the definition `Line` in it is that of a line of `--ndjson`, `AuditLine` that of an audit's, `Graph` that
 /// of `graph --format json`, and `Difference` that of `diff --json`.

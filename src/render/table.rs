@@ -2,17 +2,12 @@
 
 use std::io::{self, Write};
 
-use comfy_table::{ContentArrangement, presets};
-
 use super::Style;
 use super::fit::{self, Column, GAP, Heading};
-use super::text::{TextRole, paint, width};
+use super::text::{TextRole, paint, width as width_of};
 
 /// Off a terminal, a cell longer than this shifts the rest of its row, rather than every row of the table.
 const WIDEST_PADDING: usize = 36;
-
-/// The width between two columns on a terminal: that of [`GAP`].
-const PADDING: u16 = 2;
 
 /// A table of more rows is not read on a screen, and to fit it to one takes a lot of memory.
 const MOST_FITTED: usize = 2000;
@@ -53,27 +48,31 @@ where
             rows.push(cells.collect());
         }
         let shown = fit::fit(&columns, width.into());
-        let mut table = comfy_table::Table::new();
-        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-        if self.headed {
-            table.set_header(shown.iter().map(|(index, _)| self.heading(*index, style)));
-        }
-        for row in rows {
-            table.add_row(shown.iter().map(|(index, width)| fit::lines(&row[*index], *width).join("\n")));
-        }
-        for column in table.column_iter_mut() {
-            column.set_padding((0, PADDING));
-        }
-        for line in table.lines() {
-            writeln!(out, "{}", paint(line.trim_end(), style.color))?;
+        let wrapped = |row: Vec<String>| -> Vec<Vec<String>> {
+            shown.iter().map(|(index, width)| fit::lines(&row[*index], *width)).collect()
+        };
+        let headings = shown.iter().map(|(index, _)| vec![self.heading(*index, style)]).collect();
+        let rows: Vec<_> = self.headed.then_some(headings).into_iter().chain(rows.into_iter().map(wrapped)).collect();
+        let widest = |column: usize| {
+            rows.iter().flat_map(|row| &row[column]).map(|line: &String| width_of(line)).max().unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..shown.len()).map(widest).collect();
+        for row in &rows {
+            for line in 0..row.iter().map(Vec::len).max().unwrap_or(0) {
+                let mut text = String::new();
+                push_cells(&widths, &mut text, |column, text| {
+                    text.push_str(row[column].get(line).map_or("", String::as_str));
+                });
+                writeln!(out, "{}", paint(text.trim_end(), style.color))?;
+            }
         }
         Ok(())
     }
 
     /// One line per row, nothing truncated, columns aligned as far as that costs little.
     fn aligned(&self, style: &Style, out: &mut dyn Write) -> io::Result<()> {
-        let width_of = |heading: &Heading| if self.headed { heading.text.len() } else { 0 };
-        let mut widths: Vec<usize> = self.headings.iter().map(width_of).collect();
+        let width_of_heading = |heading: &Heading| if self.headed { heading.text.len() } else { 0 };
+        let mut widths: Vec<usize> = self.headings.iter().map(width_of_heading).collect();
         let last = widths.len().saturating_sub(1);
         let mut text = String::new();
         for row in self.rows.clone() {
@@ -81,21 +80,13 @@ where
                 if *widest < WIDEST_PADDING {
                     text.clear();
                     (self.write)(column, &row, &mut text);
-                    *widest = width(&text).min(WIDEST_PADDING).max(*widest);
+                    *widest = width_of(&text).min(WIDEST_PADDING).max(*widest);
                 }
             }
         }
         let mut line = |write: &dyn Fn(usize, &mut String)| {
             text.clear();
-            for (index, widest) in widths.iter().enumerate() {
-                let start = text.len();
-                write(index, &mut text);
-                if index < last {
-                    let missing = widest.saturating_sub(width(&text[start..]));
-                    text.extend(std::iter::repeat_n(' ', missing));
-                    text.push_str(GAP);
-                }
-            }
+            push_cells(&widths, &mut text, write);
             text.push('\n');
             if style.color { out.write_all(paint(&text, true).as_bytes()) } else { out.write_all(text.as_bytes()) }
         };
@@ -113,5 +104,18 @@ where
         let mut text = String::new();
         style.push(TextRole::Heading, &mut text, self.headings[index].text);
         text
+    }
+}
+
+/// Appends cells, all but the last filled up to the width of its column.
+fn push_cells(widths: &[usize], text: &mut String, write: impl Fn(usize, &mut String)) {
+    for (index, width) in widths.iter().enumerate() {
+        let start = text.len();
+        write(index, text);
+        if index + 1 < widths.len() {
+            let missing = width.saturating_sub(width_of(&text[start..]));
+            text.extend(std::iter::repeat_n(' ', missing));
+            text.push_str(GAP);
+        }
     }
 }

@@ -1,33 +1,35 @@
-//! From a report that was read to the types that a scan fills. Serde has checked each value; here it is checked that they agree.
+//! From a report that was read to the types that an observation fills. Serde has checked each value; here it is checked that they agree.
 
 use std::collections::BTreeMap;
 
 use super::{End, PipeEntry, ReadReport, Scan};
 use crate::escape::sanitize_sentence;
-use crate::findings::{Diagnosis, Finding};
+use crate::findings::{AuditScope, Diagnosis, Finding};
 use crate::judge::Groups;
 use crate::model::{
     self, AccessMode, Coverage, Endpoint, Gap, Hidden, HiddenVia, HolderFd, Pid, Pipe, PipeGraph, PossibleHolder, Side,
     Users,
 };
 
-/// What a report says, in the types that a scan fills.
+/// A report that was read.
 #[derive(Debug)]
-pub(crate) struct Parts {
+pub(crate) struct Saved {
     pub(crate) graph: PipeGraph,
+    /// As they were named on that machine.
     pub(crate) users: Users,
+    /// What threads were doing; empty unless `why` or `audit` saved it.
     pub(crate) groups: Groups,
-    /// None where nothing was judged.
+    /// None unless `why` or `audit` saved it.
     pub(crate) diagnosis: Option<Diagnosis>,
+    /// None unless `audit` saved it, with everything that its rules judge by.
+    pub(crate) audit: Option<AuditScope>,
 }
 
 impl ReadReport {
-    /// Takes a report that was read apart.
-    ///
     /// # Errors
     ///
     /// Which of its parts contradict each other.
-    pub(crate) fn into_parts(self) -> Result<Parts, String> {
+    pub(crate) fn into_saved(self) -> Result<Saved, String> {
         let users =
             self.processes.iter().filter_map(|process| Some((process.of.uid?, process.user.clone()?))).collect();
         let diagnosis = self
@@ -73,7 +75,7 @@ impl ReadReport {
             return Err(format!("{} is in it twice", pair[0].id));
         }
         graph.descriptors.sort_by_key(model::Descriptor::key);
-        Ok(Parts { graph, users, groups, diagnosis })
+        Ok(Saved { graph, users, groups, diagnosis, audit: self.audit })
     }
 }
 
@@ -95,7 +97,7 @@ fn coverage(scan: &Scan, gaps: Vec<Gap>) -> Result<Coverage, String> {
     }
 }
 
-/// What may hold an end of any pipe. What another version knows of is left out.
+/// What may hold an end of any pipe, without the ways that only another version knows.
 fn hidden(holders: impl Iterator<Item = PossibleHolder>) -> Hidden {
     let mut hidden = Hidden::default();
     for PossibleHolder { how, pid, fd, command } in holders {

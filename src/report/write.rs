@@ -8,8 +8,8 @@ use super::{Ancestor, End, Finding, Named, OfUser, PipeEntry, Report, SCHEMA_VER
 use crate::findings::{self, AuditScope};
 use crate::judge::side::{self, SideState};
 use crate::model::{
-    CommandName, Doubt, Endpoint, FlatDoubt, Host, Pid, Pipe, PipeGraph, PipeLimits, Probed, Severity, Side,
-    TaskId, ThreadGroup, Time, Uid, Wait,
+    CommandName, Doubt, Endpoint, FlatDoubt, Host, Pid, Pipe, PipeGraph, PipeLimits, Probed, Severity, Side, TaskId,
+    ThreadGroup, Time, Uid, Wait,
 };
 use crate::render::{Judgment, ReportView};
 

@@ -46,9 +46,12 @@ pub enum Invalid {
     /// It is a report of another schema.
     #[error("this has schema_version {0}, and this lspipe reads {SCHEMA_VERSION} only: use the lspipe that wrote it")]
     OtherVersion(Number),
-    /// Something is missing, of another type, or follows after its end.
+    /// Something is missing or of another type.
     #[error("this is no whole report of lspipe: {}", brief(.0))]
-    NotWhole(serde_json::Error),
+    NotWhole(serde_path_to_error::Error<serde_json::Error>),
+    /// Something follows after its end.
+    #[error("this is no whole report of lspipe: {}", brief(.0))]
+    Trailing(serde_json::Error),
     /// Something has a value that has no sense.
     #[error("this was not written by lspipe, or was changed: {}", brief(.0))]
     Senseless(String),

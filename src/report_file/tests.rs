@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::findings::{self, Phrases, Thresholds};
 use crate::render::columns::Column;
-use crate::render::{Asked, DrawingFormat, Format, Style, TableFormat, Told, render};
+use crate::render::{DrawingFormat, Format, Judgment, ReportView, Scope, Style, TableFormat};
 
 /// A report of everything that may be told: by `why`, `fds` and `--probe`, of FIFOs and hidden ends.
 const WHOLE: &str = r#"{"schema_version":1,"host":{"hostname":"web1","kernel":"6.18.44","boot_id":"0-1"},"taken_at":"2026-11-22T16:38:00.123Z",
@@ -49,7 +49,7 @@ fn the_whole_is_read() {
     let saved = parse(WHOLE.as_bytes()).unwrap();
     assert_eq!((saved.graph.pipes.len(), saved.graph.processes.len(), saved.groups.len()), (2, 2, 1));
     assert_eq!(saved.diagnosis.as_ref().map(|it| (it.waits.len(), it.findings.len())), Some((1, 1)));
-    assert!(saved.judged && !saved.audited);
+    assert!(saved.has_all_of_why() && saved.audit.is_none());
     answer_all(&saved);
     assert_eq!(saved.users.of_name("root"), Some(crate::model::Uid(0)));
     // Whoever is told of in any place is a process that was there.
@@ -272,22 +272,24 @@ fn answer_all(saved: &Saved) {
         Format::Tables { headings: true },
         Format::Json,
         Format::Ndjson,
-        Format::Telling,
+        Format::Text,
         Format::Drawing(DrawingFormat::Tree),
         Format::Drawing(DrawingFormat::Json),
     ];
-    let asked = [
-        Asked::Everything,
-        Asked::Processes(graph.parents.keys().copied().collect()),
-        Asked::Pipes(graph.pipes.iter().map(|pipe| pipe.id).collect()),
+    let scopes = [
+        Scope::Everything,
+        Scope::Processes(graph.parents.keys().copied().collect()),
+        Scope::Pipes(graph.pipes.iter().map(|pipe| pipe.id).collect()),
     ];
-    for asked in &asked {
-        let told = Told { diagnosis: &diagnosis, groups, asked, audited: None, may_probe: false, from_file: true };
+    for scope in &scopes {
+        let judgment =
+            Judgment { diagnosis: &diagnosis, groups, scope, audit: None, may_probe: false, from_file: true };
+        let view = ReportView { graph, users, judgment: Some(judgment), dataflow: Some(&drawing) };
         for format in &forms {
             for width in [None, Some(60)] {
                 let mut text = Vec::new();
                 let style = Style { width, color: false };
-                render(graph, users, Some(&told), Some(&drawing), format, &style, &mut text).unwrap();
+                view.render(format, &style, &mut text).unwrap();
                 let text = String::from_utf8(text).unwrap();
                 assert!(!text.chars().any(|c| c != '\n' && c.is_ascii_control()), "{format:?}: {text:?}");
             }

@@ -44,7 +44,7 @@ impl Source {
     pub(super) fn has_waits(&self) -> bool {
         match self {
             Self::Live(_) => true,
-            Self::Saved { saved, .. } => saved.judged,
+            Self::Saved { saved, .. } => saved.has_all_of_why(),
         }
     }
 
@@ -52,7 +52,7 @@ impl Source {
     pub(super) fn has_audit_facts(&self) -> bool {
         match self {
             Self::Live(_) => true,
-            Self::Saved { saved, .. } => saved.audited,
+            Self::Saved { saved, .. } => saved.audit.is_some(),
         }
     }
 

@@ -8,8 +8,8 @@ use super::super::text::{TextRole, width};
 use super::super::why_text::WrappedLine;
 use super::super::{ReportView, Style};
 use super::{MOST_PIPES, ink, mark};
-use crate::judge::dataflow::layout::{Arrow, Layout, Node, Pipeline};
 use crate::judge::dataflow::Flow;
+use crate::judge::dataflow::layout::{Arrow, Layout, Node, Pipeline};
 
 /// What is deeper continues at the left, so that a long pipeline can be read, and is not drawn in the square of its length.
 const DEEPEST: usize = 12;

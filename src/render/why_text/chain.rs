@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Scope, Judgment, WrappedLine};
+use super::{Judgment, Scope, WrappedLine};
 use crate::findings::{MOST_LINES, Phrases};
 use crate::judge::side::may_hide;
 use crate::model::{Pid, Pipe, PipeId, Side, Task, Wait, Waker};

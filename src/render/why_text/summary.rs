@@ -121,7 +121,8 @@ fn by_severity(findings: &[Finding]) -> String {
         Severity::Info => "notice",
     };
     let count = |severity: Severity| findings.iter().filter(|finding| finding.severity == severity).count();
-    let counts = Severity::ALL.iter().map(|severity| (count(*severity), noun(*severity))).filter(|(count, _)| *count > 0);
+    let counts =
+        Severity::ALL.iter().map(|severity| (count(*severity), noun(*severity))).filter(|(count, _)| *count > 0);
     counts.map(|(count, noun)| counted_noun(count, noun)).collect::<Vec<_>>().join(", ")
 }
 
