@@ -1,4 +1,4 @@
-//! Names for people: bytes chosen by others, made safe to print on a terminal and in a file.
+//! Names, which are bytes that any process can choose, made safe to print on a terminal and in a file.
 //!
 //! A command and a path may hold escape sequences, newlines, characters that reverse the direction of text, and bytes that are not
 //! UTF-8. Each is printed as an escape (`\x1b`, `\n`, `\u{202e}`, `\xff`) and a backslash as two, so that the original
@@ -8,14 +8,14 @@ use std::fmt::{self, Write as _};
 
 use unicode_width::UnicodeWidthChar as _;
 
-/// Where a name is printed, and so what else has to be escaped in it.
+/// Where a name is printed, and so what is escaped besides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EscapeContext {
     /// In a column of its own on a terminal.
     Line,
     /// In a column that ends at white space.
     Word,
-    /// In an end, `PID,COMMAND,FDmode`, one of several.
+    /// In an end, `PID,COMMAND,FDmode`.
     Item,
 }
 
@@ -50,7 +50,7 @@ pub(crate) fn escape_name(name: &[u8]) -> String {
     text
 }
 
-/// A sentence of a report file, safe to print. Names in it are escaped already, unless the file was edited, so a backslash stays as it is.
+/// A sentence of a report file, safe to print. Names in it are already escaped unless the file was edited, so a backslash is kept.
 pub(crate) fn sanitize_sentence(sentence: &str) -> String {
     let mut text = String::with_capacity(sentence.len());
     for character in sentence.chars() {
@@ -87,7 +87,7 @@ fn push_hex(text: &mut String, byte: u8) {
     push_fmt(text, format_args!("\\x{byte:02x}"));
 }
 
-/// Characters that are not seen, or change how others are seen: C1 controls, direction marks (UAX #9), fillers, variation
+/// Characters that are invisible, or change how others look: C1 controls, direction marks (UAX #9), fillers, variation
 /// selectors and tags.
 pub(crate) fn is_unsafe_char(character: char) -> bool {
     matches!(character,

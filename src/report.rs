@@ -27,9 +27,14 @@ pub(crate) const SCHEMA_VERSION: u32 = 1;
 /// To add a field to a part, add it to its type in `model/` or `findings/`, and set it where that is observed: it is written and read by
 /// serde. To add one that follows from other facts, add it to the type here and set it in `report/write.rs`; `report/read.rs` ignores it,
 /// or checks it. Either way it must be an `Option` or `#[serde(default)]`, since reports of older versions lack it; then run
-/// `SNAPSHOTS=overwrite cargo test schema`, which rewrites `schema/lspipe.schema.json`.
+/// `SNAPSHOTS=overwrite cargo test committed_schema`, which rewrites `schema/lspipe.schema.json`, and add the field to the strict types of
+/// `tests/it/support/report.rs`.
 #[derive(Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(title = "lspipe report", rename = "Report"))]
+#[cfg_attr(
+    test,
+    derive(schemars::JsonSchema),
+    schemars(title = "lspipe report", description = "A whole report.", rename = "Report")
+)]
 pub(crate) struct Report<
     Processes = Vec<OfUser<Process>>,
     Pipes = Vec<PipeEntry>,
@@ -86,11 +91,11 @@ pub(crate) struct Scan {
     pub(crate) proc: String,
     /// Whether everything was seen. If not, a pipe may have ends that are not listed.
     pub(crate) complete: bool,
-    /// How many processes there were.
+    /// The number of processes.
     pub(crate) processes: usize,
-    /// How many of them could not be read completely.
+    /// The number of those that could not be read completely.
     pub(crate) unreadable: usize,
-    /// How many processes and descriptors went away while the scan looked at them.
+    /// The number of processes and descriptors that went away during the scan.
     pub(crate) vanished: usize,
     /// Why there may be processes that were not even listed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -108,26 +113,24 @@ pub(crate) struct Scan {
     pub(crate) privileged: bool,
 }
 
-/// A process and its parent.
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Ancestor {
     pub(crate) pid: Pid,
-    /// 0 for one that has none, or whose parent is outside the PID namespace.
+    /// 0 for a process without a parent in the PID namespace.
     pub(crate) ppid: Pid,
 }
 
-/// Something with the name of its user.
+/// A fact about a process with the name of its user.
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Process"))]
 pub(crate) struct OfUser<T, User = Option<String>> {
     #[serde(flatten)]
     pub(crate) of: T,
-    /// The name of the user.
     pub(crate) user: User,
 }
 
-/// Something with the name of its process.
+/// A fact with the command of its process.
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Waker"))]
 pub(crate) struct Named<T, Command = CommandName> {
@@ -150,7 +153,6 @@ pub(crate) struct End<T = Endpoint, Command = CommandName, User = Option<String>
     pub(crate) user: User,
 }
 
-/// A pipe or FIFO.
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Pipe"))]
 pub(crate) struct PipeEntry<P = Pipe, Ends = Vec<End>> {
@@ -170,7 +172,7 @@ pub(crate) struct PipeEntry<P = Pipe, Ends = Vec<End>> {
     pub(crate) hidden_by: Option<Vec<PossibleHolder>>,
 }
 
-/// A wait, with the names of its processes.
+/// A wait with the commands of its processes.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Wait"))]
 pub(crate) struct WaitEntry<W = Wait, Command = CommandName, Wakers = Vec<Named<Waker>>> {

@@ -9,16 +9,16 @@ use super::text::width;
 /// What stands between two columns.
 pub(super) const GAP: &str = "  ";
 
-/// A longer word may be broken as a name is: no ID of a pipe is longer, nor an end, if its command has no escapes.
+/// Maximum width of a word that is kept whole: that of an ID, and of an end whose command has no escapes.
 const LONGEST_WORD: usize = 49;
 
-/// The same where ends are broken at their commas: a command and its comma.
+/// The same where ends wrap at their commas: a command and its comma.
 const LONGEST_PIECE: usize = 16;
 
-/// The width that a path gets, if it is that long, before a column is left out.
+/// Minimum width of a longer path, as long as columns can be dropped for it.
 const READABLE: usize = 16;
 
-/// The same where that is too much.
+/// The same when no column is left to drop.
 const LEAST: usize = 8;
 
 /// Where a cell may wrap.
@@ -58,14 +58,14 @@ pub(super) struct Heading {
 enum WrapLevel {
     None,
     Some,
-    /// Ends are broken at their commas.
+    /// Ends wrap at their commas.
     High,
 }
 
-/// A column with what stands in it.
+/// A column, measured.
 pub(super) struct Column {
     heading: Heading,
-    /// The width of all of it.
+    /// The width without wrapping.
     most: usize,
     /// The width that it needs, by the level.
     least: [usize; 3],
@@ -99,7 +99,7 @@ impl Column {
 }
 
 impl Wrap {
-    /// The width of the widest piece of a cell that is to stay whole.
+    /// The width of the widest piece of a cell that is not broken.
     fn least(self, cell: &str, level: WrapLevel) -> usize {
         let name = if matches!(level, WrapLevel::None) { READABLE } else { LEAST };
         let widest = |between: fn(char) -> bool| {
@@ -124,7 +124,7 @@ impl Wrap {
     }
 }
 
-/// The columns to show, each by its index, and their widths. All of them fit into the width, if there is a way.
+/// The columns to show, by their indexes, with their widths, which fit into the room if that is possible.
 pub(super) fn fit(columns: &[Column], room: usize) -> Vec<(usize, usize)> {
     let mut spare: Vec<usize> = (0..columns.len()).filter(|index| columns[*index].spare().is_some()).collect();
     spare.sort_by_key(|index| columns[*index].spare());
@@ -135,7 +135,7 @@ pub(super) fn fit(columns: &[Column], room: usize) -> Vec<(usize, usize)> {
     };
     let fits = |without: &[usize], level| needed(&all(without), level) <= room;
     if let Some(many) = (0..=spare.len()).find(|many| fits(&spare[..*many], WrapLevel::None)) {
-        // One of those left out first may fit beside a wider one left out last.
+        // A column that was dropped early may fit beside a wider one that was dropped last.
         let mut without = spare[..many].to_vec();
         for index in spare[..many].iter().rev().filter(|index| !columns[**index].is_empty) {
             let fewer: Vec<usize> = without.iter().copied().filter(|other| other != index).collect();
@@ -149,7 +149,7 @@ pub(super) fn fit(columns: &[Column], room: usize) -> Vec<(usize, usize)> {
     if let Some(level) = [WrapLevel::Some, WrapLevel::High].into_iter().find(|level| fits(&spare, *level)) {
         return share(columns, &shown, level, room);
     }
-    // Nothing is won by breaking ends if lines are wider than the terminal all the same, nor a path that ends them.
+    // If lines are too wide anyway, to break ends does not help, nor to break a path at the end.
     let mut widths = share(columns, &shown, WrapLevel::Some, room);
     if let Some((last, width)) = widths.last_mut().filter(|(last, _)| columns[*last].heading.wrap == Wrap::Name) {
         *width = columns[*last].most;
@@ -157,7 +157,7 @@ pub(super) fn fit(columns: &[Column], room: usize) -> Vec<(usize, usize)> {
     widths
 }
 
-/// Gives each column what it needs, and of the rest each as much as the others unless it wants less.
+/// Gives each column the width that it needs, and an equal share of the rest unless it wants less.
 fn share(columns: &[Column], shown: &[usize], level: WrapLevel, room: usize) -> Vec<(usize, usize)> {
     let least = |index: usize| columns[index].least[level as usize];
     let wanted = |index: usize| columns[index].most.saturating_sub(least(index));
@@ -176,7 +176,7 @@ fn share(columns: &[Column], shown: &[usize], level: WrapLevel, room: usize) -> 
     widths
 }
 
-/// A cell in lines: between words; a word that is too long at its commas; what is still too long anywhere.
+/// Wraps a cell: between words; a word that is too long at its commas; what is still too long anywhere.
 pub(super) fn lines(cell: &str, room: usize) -> Vec<String> {
     let options = Options::new(room)
         .word_separator(WordSeparator::AsciiSpace)

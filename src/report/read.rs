@@ -44,11 +44,11 @@ impl ReadReport {
         let processes = by_pid(self.processes.into_iter().map(|process| process.of), |process| process.pid)?;
         let mut gaps = self.unreadable;
         gaps.sort_by_key(|gap| gap.pid);
-        // Those that could not be read were there all the same.
+        // Processes that could not be read exist too.
         let mut parents: BTreeMap<Pid, Option<Pid>> = gaps.iter().map(|gap| (gap.pid, None)).collect();
         parents.extend(self.ancestors.into_iter().flatten().map(|it| (it.pid, Some(it.ppid))));
         parents.extend(processes.values().map(|process| (process.pid, process.ppid.map(Pid))));
-        // A process that waits for a child holds no pipe, perhaps, and may be asked about.
+        // A process that waits for a child may be selected although it holds no pipe.
         for group in groups.values() {
             parents.entry(group.pid).or_insert(group.parent);
         }
@@ -72,7 +72,7 @@ impl ReadReport {
         }
         graph.pipes.sort_by_key(|pipe| pipe.id);
         if let Some(pair) = graph.pipes.windows(2).find(|pair| matches!(pair, [a, b] if a.id == b.id)) {
-            return Err(format!("{} is in it twice", pair[0].id));
+            return Err(format!("{} is listed twice", pair[0].id));
         }
         graph.descriptors.sort_by_key(model::Descriptor::key);
         Ok(Saved { graph, users, groups, diagnosis, audit: self.audit })
@@ -154,19 +154,21 @@ fn ends(graph: &PipeGraph, id: model::PipeId, readers: Vec<End>, writers: Vec<En
     }
 }
 
-/// What is said of each process, which must not be there twice.
+/// # Errors
+///
+/// If a process is listed twice.
 fn by_pid<T>(items: impl IntoIterator<Item = T>, pid: impl Fn(&T) -> Pid) -> Result<BTreeMap<Pid, T>, String> {
     let mut all = BTreeMap::new();
     for item in items {
         let pid = pid(&item);
         if all.insert(pid, item).is_some() {
-            return Err(format!("process {pid} is in it twice"));
+            return Err(format!("process {pid} is listed twice"));
         }
     }
     Ok(all)
 }
 
-/// The texts may have been edited, and are printed as they are.
+/// Makes the texts safe to print: the file may have been edited.
 fn sanitize(mut finding: Finding) -> Finding {
     let lines = finding.evidence.iter_mut().map(|line| &mut line.text);
     for text in lines.chain([&mut finding.message, &mut finding.advice]).chain(&mut finding.caveat) {

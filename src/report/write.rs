@@ -13,7 +13,7 @@ use crate::model::{
 };
 use crate::render::{Judgment, ReportView};
 
-/// A list whose items are made one by one while they are written.
+/// A list whose items are made while they are written.
 pub(crate) struct Each<F>(pub(crate) F);
 
 impl<F: Fn() -> I, I: Iterator<Item: Serialize>> Serialize for Each<F> {

@@ -99,7 +99,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Saved, Invalid> {
         _ => Invalid::NotWhole(error),
     })?;
     values.end().map_err(Invalid::Trailing)?;
-    report.into_saved().map_err(Invalid::Senseless)
+    report.into_saved().map_err(Invalid::Contradictory)
 }
 
 impl Saved {

@@ -62,7 +62,7 @@ fn cut_anywhere_it_is_refused_as_such() {
     let whole = WHOLE.trim_end();
     for length in 0..whole.len() {
         let reason = refusal(&whole.as_bytes()[..length]).unwrap_or_else(|| panic!("{length} bytes are no report"));
-        let expected = if length == 0 { "this is empty" } else { "this report is cut short: it ends at line " };
+        let expected = if length == 0 { "the file is empty" } else { "the report is truncated: it ends at line " };
         assert!(reason.starts_with(expected), "{length} bytes: {reason}");
     }
     assert_eq!(refusal(whole.as_bytes()), None);
@@ -144,7 +144,7 @@ fn numbers_beyond_their_range_are_refused() {
         ("/scan/processes", json!(-5)),
     ] {
         let reason = with(pointer, &number).unwrap_or_else(|| panic!("{pointer} may be {number}"));
-        assert!(reason.starts_with("this is no whole report of lspipe: invalid "), "{reason}");
+        assert!(reason.starts_with("not a whole report of lspipe: invalid "), "{reason}");
     }
 }
 
@@ -167,7 +167,7 @@ fn what_must_be_there_is_missed() {
         report.pointer_mut(object).and_then(Value::as_object_mut).unwrap().remove(field).unwrap();
         let reason = refusal(report.to_string().as_bytes()).unwrap();
         assert!(
-            reason.starts_with(&format!("this is no whole report of lspipe: missing field `{field}` at line 1 ")),
+            reason.starts_with(&format!("not a whole report of lspipe: missing field `{field}` at line 1 ")),
             "{reason}"
         );
     }

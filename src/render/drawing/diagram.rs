@@ -1,4 +1,4 @@
-//! Pipelines as nodes and lines, for programs that place these by themselves: what Graphviz and Mermaid have in common.
+//! Pipelines as nodes and lines for programs that lay these out: what Graphviz and Mermaid have in common.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ pub(super) struct Diagram {
 pub(super) struct DiagramNode {
     /// Unique in the diagram.
     pub(super) id: String,
-    /// Safe to print and without an end of line; not escaped for any syntax.
+    /// Lines that are safe to print, not escaped for any syntax.
     pub(super) text: Vec<String>,
     pub(super) kind: Kind,
     /// Of the worst mark.
@@ -35,7 +35,7 @@ pub(super) struct Line {
     pub(super) from: String,
     pub(super) to: String,
     pub(super) text: Vec<String>,
-    /// Data go along it; else it only shows what belongs together.
+    /// Whether data go along it; else it only connects what belongs together.
     pub(super) is_flow: bool,
 }
 
