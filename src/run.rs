@@ -13,13 +13,13 @@ use std::io::Write;
 use std::thread;
 
 use self::source::Source;
+use crate::cli::{PipeName, Question, Request};
 use crate::findings::{AuditScope, Diagnosis};
 use crate::judge::dataflow::Dataflow;
 use crate::model::{PipeGraph, Threads};
 use crate::note::Note;
 use crate::observe::Depth;
 use crate::observe::proc::Detail;
-use crate::cli::{PipeName, Question, Request};
 use crate::render::{Asked, Style};
 use crate::select::Selection;
 
@@ -102,7 +102,7 @@ pub fn report(request: &Request) -> Result<Answer, Error> {
 }
 
 /// Writes the answer to a question, once or again and again, and passes notes to `notify`, each a line without its end. `helper` is the
-/// command of the probe's helper; see [`serve_if_asked`](crate::serve_if_asked).
+/// command of the probe's helper; see [`serve_if_asked`](crate::command::serve_if_asked).
 ///
 /// # Errors
 ///
@@ -121,7 +121,9 @@ pub fn run(
         session.write(&answer, style, out)?;
         // Notes are printed again only when they change.
         if !request.output.quiet && answer.notes != printed {
-            answer.notes.iter().for_each(|note| notify(&note.to_string()));
+            for note in &answer.notes {
+                notify(&note.to_string());
+            }
         }
         let Some(pause) = request.source.repeat else {
             let is_incomplete = request.output.require_complete && !answer.graph.coverage.is_complete();
