@@ -5,7 +5,8 @@ use std::io::Write;
 use super::source::Source;
 use super::{Answer, Error, Exit, Session};
 use crate::model::{PipeGraph, Users};
-use crate::render::{Style, Told, render};
+use crate::render::{Style, render};
+use crate::report::Told;
 use crate::users::users_of;
 
 impl Session<'_> {
