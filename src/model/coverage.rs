@@ -62,7 +62,7 @@ impl PossibleEnds {
 
     /// Whether an end of such a pipe on that side may be among them.
     pub(crate) fn covers(self, kind: PipeKind, side: Side) -> bool {
-        let kind_fits = kind == PipeKind::Fifo || self.anonymous;
+        let kind_fits = kind.is_named() || self.anonymous;
         kind_fits
             && match side {
                 Side::Read => self.read,

@@ -88,10 +88,7 @@ impl PipeGraph {
     /// The device that a pipe is on.
     #[must_use]
     pub fn device(&self, id: PipeId) -> Option<Device> {
-        match id {
-            PipeId::Anonymous { .. } => self.pipefs,
-            PipeId::Fifo { device, .. } => Some(device),
-        }
+        id.device().or(self.pipefs)
     }
 
     /// The parent of a process, the parent of that, and so on, as far as they are known.

@@ -4,6 +4,7 @@
 //! Nothing is judged here. What the judges need to know after a first look, they say in a [`FollowUp`]; what they get is an
 //! [`Observation`], which is plain data.
 
+mod channel;
 pub(crate) mod join;
 pub(crate) mod probe;
 pub(crate) mod proc;
