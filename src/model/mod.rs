@@ -15,6 +15,7 @@ mod process;
 mod task;
 pub(crate) mod text;
 pub(crate) mod time;
+pub(crate) mod transfer;
 mod users;
 mod wait;
 pub(crate) mod words;
@@ -56,7 +57,7 @@ pub struct Host {
 }
 
 /// All pipes of a machine with all their ends, at one time.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PipeGraph {
     /// The machine.
     pub host: Host,
@@ -71,10 +72,12 @@ pub struct PipeGraph {
     /// Every process that holds an end, by PID.
     pub processes: BTreeMap<Pid, Process>,
     /// Every pipe that has an end, ordered by ID.
+    #[serde(with = "transfer::pipes")]
     pub pipes: Vec<Pipe>,
     /// The whole fd tables that were asked for, ordered by PID, thread and number.
     pub descriptors: Vec<Descriptor>,
     /// What the kernel said of those pipes that it was asked about.
+    #[serde(with = "transfer::probed")]
     pub probed: BTreeMap<PipeId, Probed>,
     /// What may hold an end that no fd table shows; empty where nobody looked.
     pub hidden: Hidden,

@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use self::client::{Client, Outcome};
@@ -33,7 +34,7 @@ const MAX_TRIES: usize = 8;
 const MAX_ABANDONED: u32 = 8;
 
 /// Why the kernel cannot be asked.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error, Serialize, Deserialize)]
 pub enum Unsupported {
     /// A tree of plain files has no kernel to ask.
     #[error("a directory tree has no live pipes")]
@@ -50,7 +51,7 @@ pub enum Unsupported {
 }
 
 /// What was learned besides [`PipeGraph::probed`].
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Answers {
     /// The number of pipes of which nothing was learned, because all processes on them refused.
     pub refused: usize,
