@@ -92,7 +92,10 @@ impl Selection {
 
     /// Whether one of its pipes may be a FIFO.
     pub(crate) fn may_name_fifo(&self) -> bool {
-        self.pipes.iter().any(|pipe| matches!(pipe, PipeMatch::Id(PipeId::Fifo { .. }) | PipeMatch::Inode(_)))
+        self.pipes.iter().any(|pipe| match pipe {
+            PipeMatch::Id(id) => id.kind().is_named(),
+            PipeMatch::Inode(_) => true,
+        })
     }
 
     /// What it names and the graph lacks: processes, then fd tables, then pipes.
