@@ -4,6 +4,7 @@
 //! (the kind of a pipe, the command of a holder), which are written for the reader and checked when they are read.
 
 mod read;
+mod view;
 mod write;
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,7 @@ use crate::model::{
 };
 
 pub(crate) use self::read::Saved;
+pub(crate) use self::view::{Judgment, ReportView, Scope};
 #[cfg(test)]
 pub(crate) use self::write::{AuditLine, Line};
 pub(crate) use self::write::{Each, Origin};

@@ -2,16 +2,17 @@
 
 use std::io::{self, Write};
 
-use super::{Judgment, ReportView};
+use super::ReportView;
 use crate::findings::{Code, Finding};
 use crate::model::{AccessMode, PipeKind};
+use crate::report::Judgment;
 
 impl ReportView<'_> {
     /// What was not found is a zero; what was not looked for is absent.
     pub(super) fn metrics(&self, out: &mut dyn Write) -> io::Result<()> {
         let (graph, coverage) = (self.graph, &self.graph.coverage);
-        let kinds = [PipeKind::Anonymous, PipeKind::Fifo].map(|kind| {
-            let count = graph.pipes.iter().filter(|pipe| pipe.id.kind() == kind).count();
+        let kinds = PipeKind::ALL.iter().map(|kind| {
+            let count = graph.pipes.iter().filter(|pipe| pipe.id.kind() == *kind).count();
             (format!(r#"kind="{}""#, kind.as_str()), count)
         });
         gauge(out, "pipes", "Pipes and FIFOs that some process has open, or waits to open.", kinds)?;

@@ -19,12 +19,11 @@ use self::fit::Heading;
 use self::table::Table;
 use self::text::{EscapeContext, TextRole};
 use crate::findings::pipe_name;
-use crate::judge::dataflow::Dataflow;
-use crate::model::{Pid, PipeGraph, PipeId, Side, Users};
+use crate::model::{Pid, PipeId, Side};
+use crate::report::ReportView;
 
 pub(crate) use self::difference::Both;
 pub(crate) use self::json::SCHEMA;
-pub(crate) use self::why_text::{Judgment, Scope};
 
 /// Maximum number of ends that stand one below the other in a cell on a terminal; more are wrapped.
 const FEW_ENDS: usize = 8;
@@ -158,22 +157,7 @@ pub struct TableFormat {
     pub headings: bool,
 }
 
-/// What is drawn.
-#[derive(Clone, Copy)]
-pub(crate) struct ReportView<'a> {
-    pub(crate) graph: &'a PipeGraph,
-    pub(crate) users: &'a Users,
-    /// For `why` and an audit.
-    pub(crate) judgment: Option<Judgment<'a>>,
-    /// For `graph`.
-    pub(crate) dataflow: Option<&'a Dataflow>,
-}
-
 impl<'a> ReportView<'a> {
-    pub(crate) const fn of_pipes(graph: &'a PipeGraph, users: &'a Users) -> Self {
-        Self { graph, users, judgment: None, dataflow: None }
-    }
-
     pub(crate) fn render(&self, format: &Format, style: &Style, out: &mut dyn Write) -> io::Result<()> {
         let graph = self.graph;
         match format {

@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 
 use serde::{Serialize, Serializer};
 
-use super::{Ancestor, End, Finding, Named, OfUser, PipeEntry, Report, SCHEMA_VERSION, Scan, WaitEntry};
+use super::{
+    Ancestor, End, Finding, Judgment, Named, OfUser, PipeEntry, Report, ReportView, SCHEMA_VERSION, Scan, WaitEntry,
+};
 use crate::findings::{self, AuditScope};
 use crate::judge::side::{self, SideState};
 use crate::model::{
     CommandName, Doubt, Endpoint, FlatDoubt, Host, Pid, Pipe, PipeGraph, PipeLimits, Probed, Severity, Side, TaskId,
     ThreadGroup, Time, Uid, Wait,
 };
-use crate::render::{Judgment, ReportView};
 
 /// A list whose items are made while they are written.
 pub(crate) struct Each<F>(pub(crate) F);

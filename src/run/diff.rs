@@ -7,7 +7,8 @@ use crate::cli::{Comparison, OutputOptions};
 use crate::diff::diff;
 use crate::model::Users;
 use crate::note::Note;
-use crate::render::{Both, ReportView, Style};
+use crate::render::{Both, Style};
+use crate::report::ReportView;
 use crate::report_file::{self, Saved};
 
 /// Writes the differences of two saved reports, and passes notes to `notify`, each a line without its end.

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::{Judgment, Scope, WrappedLine};
+use super::WrappedLine;
 use crate::findings::{MOST_LINES, Phrases};
 use crate::judge::side::may_hide;
 use crate::model::{Pid, Pipe, PipeId, Side, Task, Wait, Waker};
+use crate::report::{Judgment, Scope};
 
 /// Maximum number of steps of a chain.
 const MOST_STEPS: usize = 24;

@@ -4,42 +4,17 @@
 mod chain;
 mod summary;
 
-use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use textwrap::{Options, WordSeparator, WordSplitter};
 
 use self::chain::Chain;
 use super::text::{TextRole, paint};
-use super::{ReportView, Style};
+use super::Style;
 use crate::escape::escape_name;
-use crate::findings::{AuditScope, Code, Diagnosis, Evidence, Finding, Phrases, Role};
-use crate::judge::Groups;
-use crate::model::{Pid, PipeId, Severity};
-
-/// What `why` or an audit found, and what its text depends on besides.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Judgment<'a> {
-    pub(crate) diagnosis: &'a Diagnosis,
-    /// What threads are doing.
-    pub(crate) groups: &'a Groups,
-    pub(crate) scope: &'a Scope,
-    /// None for `why`.
-    pub(crate) audit: Option<&'a AuditScope>,
-    /// Whether --probe could add something.
-    pub(crate) may_probe: bool,
-    /// Whether the PIDs come from a report file, and so are those of another time, or of another machine.
-    pub(crate) from_file: bool,
-}
-
-/// What `why` is asked about.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) enum Scope {
-    #[default]
-    Everything,
-    Processes(BTreeSet<Pid>),
-    Pipes(BTreeSet<PipeId>),
-}
+use crate::findings::{Code, Evidence, Finding, Phrases, Role};
+use crate::model::Severity;
+use crate::report::{Judgment, ReportView, Scope};
 
 /// A line that is to be wrapped.
 pub(super) struct WrappedLine {

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::super::ReportView;
-use super::{Judgment, Scope};
 use crate::findings::{AuditScope, Code, Finding};
 use crate::judge::side;
 use crate::model::{Pipe, Severity, TaskState, Waker};
+use crate::report::{Judgment, ReportView, Scope};
 
 impl ReportView<'_> {
     /// Which findings were only counted, or that there are none if `is_none_shown`.
