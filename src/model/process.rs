@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::{Base64, CommandName, Pid, Time, Uid};
 
 /// Facts about a process that holds an end. A fact is none where its file could not be read, or was not asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Process {
     /// The process ID.
@@ -48,24 +48,8 @@ pub struct Process {
 impl Process {
     /// A process of which nothing but the PID is known.
     #[must_use]
-    pub const fn unknown(pid: Pid) -> Self {
-        Self {
-            pid,
-            ppid: None,
-            pgid: None,
-            sid: None,
-            uid: None,
-            command: CommandName(Vec::new()),
-            cmdline: None,
-            state: None,
-            started_at: None,
-            ns_pid: None,
-            container: None,
-            unit: None,
-            fd_limit: None,
-            fds: None,
-            pid_namespace: None,
-        }
+    pub fn unknown(pid: Pid) -> Self {
+        Self { pid, ..Self::default() }
     }
 }
 
