@@ -9,6 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::text::read;
+
 /// Defines a name of one field of the JSON, to be flattened into the object that has the field.
 macro_rules! name {
     ($(#[$meta:meta])* $name:ident, $field:ident, $bytes:ident) => {
@@ -131,9 +133,7 @@ impl Serialize for Base64 {
 
 impl<'de> Deserialize<'de> for Base64 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Cow::<'de, str>::deserialize(deserializer)?;
-        let wrong = || D::Error::invalid_value(serde::de::Unexpected::Str(&text), &"a name in base64");
-        STANDARD.decode(text.as_bytes()).map(Self).map_err(|_| wrong())
+        read(deserializer, "a name in base64", |text| STANDARD.decode(text).ok().map(Self))
     }
 }
 

@@ -25,6 +25,7 @@ words! {
 /// All anonymous pipes of a kernel are on one device, pipefs, so they are known by their inode alone, and the device is a
 /// fact of the [`PipeGraph`](super::PipeGraph). Ordered with anonymous pipes first, then by device and inode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "String", inline))]
 pub enum PipeId {
     /// A pipe of pipefs.
     Anonymous {

@@ -65,6 +65,7 @@ pub fn ancestors(pid: Pid, parent: impl Fn(Pid) -> Option<Pid>) -> impl Iterator
 /// A command line as the kernel gives it, each argument ended by a NUL; only its first 128 KiB are read. A process may overwrite its
 /// own, and then the last NUL may be missing. Kept whole, since anybody may have one of very many arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "Words", inline))]
 pub struct CommandLine(pub Vec<u8>);
 
 impl CommandLine {
@@ -102,21 +103,6 @@ struct Words {
     /// Every argument in base64, if any of them is not UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
     cmdline_bytes: Option<Vec<Base64>>,
-}
-
-#[cfg(test)]
-impl schemars::JsonSchema for CommandLine {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "CommandLine".into()
-    }
-
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        Words::json_schema(generator)
-    }
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! Closed sets of words: each word of the JSON stands once, beside the variant that it names.
 
-use std::borrow::Cow;
 use std::str::FromStr;
 
-use serde::de::{Error as _, Unexpected};
 use serde::{Deserialize, Deserializer, Serialize};
+
+use super::text::read;
 
 /// A word of one of two sets.
 #[derive(Serialize)]
@@ -18,9 +18,8 @@ pub(crate) enum Either<A, B> {
 /// Not derived: that would not quote a wrong word.
 impl<'de, A: FromStr, B: FromStr> Deserialize<'de> for Either<A, B> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let word = Cow::<'de, str>::deserialize(deserializer)?;
-        let either = word.parse().map(Self::A).or_else(|_| word.parse().map(Self::B));
-        either.map_err(|_| D::Error::invalid_value(Unexpected::Str(&word), &"a known word"))
+        let either = |word: &str| word.parse().map(Self::A).or_else(|_| word.parse().map(Self::B));
+        read(deserializer, "a known word", |word| either(word).ok())
     }
 }
 
