@@ -46,7 +46,7 @@ pub(super) fn openers(threads: &Threads) -> Vec<Pid> {
 pub(super) fn lock_held(threads: &Threads) -> impl Iterator<Item = PipeId> {
     threads.values().flat_map(|group| &group.tasks).flat_map(|task| {
         let (waits, holds) = match &task.doing {
-            TaskState::Sleeps(Sleep { on: SleepOn::FileInPipe { pipe }, .. }) => (&[][..], Some(*pipe)),
+            TaskState::Sleeps { sleep: Sleep { on: SleepOn::FileInPipe { pipe }, .. } } => (&[][..], Some(*pipe)),
             TaskState::Waits { causes, besides: Some(AlternativeWake::Lock) } => (causes.as_slice(), None),
             _ => (&[][..], None),
         };
