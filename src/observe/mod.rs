@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use self::join::{add_openers, join};
+use self::join::add_openers;
 use self::probe::{Answers, Unsupported};
 use self::proc::{Detail, Error, ScanOptions};
 use self::settle::{idle_since, lock_held, openers, retain_unmoved};
@@ -156,14 +156,10 @@ impl Observer {
 
     /// All pipes with their ends, and with the processes that are blocked in opening one.
     fn pipes(&self, depth: &Depth, threads: &Threads) -> Result<PipeGraph, Error> {
-        let mut graph = join(proc::scan(&ScanOptions {
-            proc_root: self.proc_root.clone(),
-            flags: depth.flags,
-            detail: depth.detail,
-            parents: depth.parents,
-            tables: depth.tables.clone(),
-            extra_pids: openers(threads),
-        })?);
+        let Depth { flags, detail, parents, .. } = *depth;
+        let options =
+            ScanOptions { flags, detail, parents, tables: depth.tables.clone(), extra_pids: openers(threads) };
+        let mut graph = proc::scan(&self.proc_root, options)?;
         add_openers(&mut graph, threads);
         Ok(graph)
     }

@@ -11,11 +11,11 @@ use super::heartbeat::{Heartbeat, ScanStep};
 use super::mounts::DeadMounts;
 use super::process::{Clock, ProcessDir};
 use super::root::ProcRoot;
-use super::snapshot::RawEndpoint;
 use super::task::{self, Tables};
 use super::work::{Job, ProcessResult, TimedOutCalls, Work, WorkerPool};
 use super::{Detail, ScanOptions, blocked, parse, table_walk};
 use crate::model::{Gap, Pid, PossibleEnds, Tid, UnreadablePart};
+use crate::observe::join::RawEndpoint;
 
 /// What all workers of a scan share.
 pub(super) struct Scanner {
@@ -51,7 +51,7 @@ impl Scanner {
 
     pub(super) fn run_job(&self, job: &Job, heartbeat: &Heartbeat, pool: &WorkerPool) -> ProcessResult {
         let Job { work, timed_out } = job;
-        let mut result = ProcessResult::new(work.pid());
+        let mut result = ProcessResult { pid: work.pid(), ..ProcessResult::default() };
         let context = Context { scanner: self, heartbeat, timed_out, pool, splits: timed_out.is_empty() };
         match work {
             // Not even its small files could be read.
@@ -154,7 +154,7 @@ fn scan_threads(process: &Arc<ProcessDir>, tables: Tables, context: &Context<'_>
 /// Walks a thread's table that may be shared, and keeps what no table before it shows. In a saved
 /// tree, where nothing moves, a table that differs at all is one of its own.
 fn walk_unless_known(table: &Table, context: &Context<'_>, result: &mut ProcessResult) {
-    let mut own = ProcessResult::new(table.process.pid);
+    let mut own = ProcessResult::default();
     table_walk::walk(table, None, &Context { splits: false, ..*context }, &mut own);
     let key = |seen: &RawEndpoint| (seen.pipe, seen.end.fd, seen.end.access);
     if context.scanner.root.is_real() {
