@@ -29,6 +29,8 @@ pub use self::descriptor::{AccessMode, Descriptor, Endpoint, FileType, OpenFlags
 pub use self::doubt::Doubt;
 pub(crate) use self::doubt::FlatDoubt;
 pub use self::file::{Class, Directories, PipeFile, PipeLimits};
+#[cfg(test)]
+pub(crate) use self::name::OrNull;
 pub use self::name::{Base64, CommandName, LinkTarget, PathName};
 pub use self::number::{Device, Fd, Gid, NotAPipeId, Pid, Tid, Uid};
 pub use self::pipe::{Opener, Pipe, PipeId, PipeKind, Side};

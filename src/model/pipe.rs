@@ -159,6 +159,7 @@ pub struct Pipe {
     pub id: PipeId,
     /// A FIFO's name as its first holder opened it, in that holder's mount namespace.
     #[serde(flatten, serialize_with = "PathName::or_null", deserialize_with = "PathName::optional")]
+    #[cfg_attr(test, schemars(with = "crate::model::OrNull<PathName>"))]
     pub path: Option<PathName>,
     /// Whether the FIFO has no name left in its file system (link count 0).
     pub deleted: bool,

@@ -124,6 +124,7 @@ pub struct PossibleHolder {
     pub fd: Option<Fd>,
     /// The command of the process.
     #[serde(flatten, serialize_with = "CommandName::or_null", deserialize_with = "CommandName::optional")]
+    #[cfg_attr(test, schemars(with = "crate::model::OrNull<CommandName>"))]
     pub command: Option<CommandName>,
 }
 

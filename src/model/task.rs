@@ -213,6 +213,7 @@ struct FlatTarget {
     pipe: Option<PipeId>,
     /// For `open`: the path of the FIFO.
     #[serde(flatten, serialize_with = "PathName::or_null", deserialize_with = "PathName::optional")]
+    #[cfg_attr(test, schemars(with = "crate::model::OrNull<PathName>"))]
     path: Option<PathName>,
     /// For `open`: whether no file has that path any more: true, or missing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

@@ -120,3 +120,14 @@ fn what_is_not_known_of_a_process_leaves_no_brackets() {
     assert_eq!(known(&["", "fd 3"]), " (fd 3)");
     assert_eq!(known(&[""]), "");
 }
+
+/// A program that embeds the library is never started again as a helper that it does not have.
+#[test]
+fn a_probe_without_a_helper_program_is_refused() {
+    let mut graph = graph(HAS_WRITER, 1000);
+    let outcome = crate::observe::probe::probe(&mut graph, &[ID], &std::collections::BTreeSet::new(), &[]);
+    assert_eq!(outcome, Err(Unsupported::NoHelper));
+    let notes = Note::probe(Some(&outcome), &graph);
+    assert_eq!(notes, [Note::NoProbe(Unsupported::NoHelper)]);
+    assert_eq!(notes[0].to_string(), "--probe: the kernel cannot be asked here: no helper program was given");
+}

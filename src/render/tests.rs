@@ -13,6 +13,7 @@ use crate::findings::{self, AuditScope, Code, Diagnosis, Phrases, Thresholds};
 use crate::model::{
     AccessMode, Coverage, Endpoint, Fd, Hidden, Host, PipeId, PipeKind, PipeLimits, Probed, Process, Severity,
 };
+use crate::report::Asked;
 use crate::report_file;
 
 fn drawn(graph: &PipeGraph, format: &Format, width: Option<u16>) -> String {
@@ -266,7 +267,7 @@ fn a_long_pipeline_is_drawn() {
         processes: (1..=LENGTH).map(|pid| (Pid(pid), Process::unknown(Pid(pid)))).collect(),
         ..bare_graph()
     };
-    let dataflow = crate::judge::dataflow::analyze(&graph, &crate::judge::processes::NO_THREADS, &Diagnosis::default());
+    let dataflow = Diagnosis::default().dataflow(&graph, &crate::judge::processes::NO_THREADS);
     let drawn = |form| {
         let mut bytes = Vec::new();
         let format = Format::Drawing(form);

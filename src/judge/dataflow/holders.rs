@@ -6,11 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::findings::Diagnosis;
 use crate::judge::lineage::{fd_in_cmdline, knows_fd};
 use crate::judge::processes::Processes;
 use crate::model::{
-    AccessMode, Attribution, Endpoint, Fd, Operation, Pid, Pipe, PipeId, PipeWait, Process, Side, WaitTarget,
+    AccessMode, Attribution, Endpoint, Fd, Operation, Pid, Pipe, PipeId, PipeWait, Process, Side, Wait, WaitTarget,
 };
 
 /// The processes between which the data of a pipe flow.
@@ -25,9 +24,9 @@ pub(super) struct Split {
 /// The processes that wait on a side of a pipe, and so use it.
 pub(super) type Active = BTreeSet<(PipeId, Pid, Side)>;
 
-pub(super) fn active(diagnosis: &Diagnosis) -> Active {
+pub(super) fn active(waits: &[Wait]) -> Active {
     let mut active = Active::new();
-    for wait in &diagnosis.waits {
+    for wait in waits {
         // A process that opens a FIFO has no end yet.
         if let WaitTarget::Pipe(PipeWait { pipe: Some(pipe), operation, access, .. }) = &wait.target
             && *operation != Operation::Open
