@@ -1,5 +1,6 @@
 //! What a worker is doing, published so that the waiting thread can detect that it hangs.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -72,9 +73,13 @@ impl Heartbeat {
     /// too, and is no hang.
     pub(super) fn is_blocked(&self) -> bool {
         let worker = self.worker.load(Ordering::Relaxed);
-        let stat = std::fs::read(format!("/proc/self/task/{worker}/stat"));
-        stat.map_or(true, |text| parse::stat(&text).state != Some('R'))
+        is_runnable(Path::new(&format!("/proc/self/task/{worker}/stat"))) != Some(true)
     }
+}
+
+/// Whether a process or thread runs or waits for a processor, by its stat file; none where that cannot be read.
+pub(crate) fn is_runnable(stat: &Path) -> Option<bool> {
+    Some(parse::stat(&std::fs::read(stat).ok()?).state == Some('R'))
 }
 
 #[cfg(test)]

@@ -40,6 +40,7 @@ use super::join::RawEndpoint;
 use crate::model::{Pid, PipeGraph, PipeId, Side, Threads};
 
 pub(crate) use self::error::Error;
+pub(crate) use self::heartbeat::is_runnable;
 pub(crate) use self::hidden::hidden;
 pub(crate) use self::lookup::pipe_at;
 
