@@ -3,13 +3,13 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use rustix::io::Errno;
 
 use super::fd_dir::Table;
-use super::gap::gap;
 use super::heartbeat::{Heartbeat, ScanStep};
 use super::mounts::DeadMounts;
-use super::process::{Clock, ProcessDir};
+use super::process::{ProcessDir, gap};
 use super::root::ProcRoot;
 use super::task::{self, Tables};
 use super::work::{Job, ProcessResult, TimedOutCalls, Work, WorkerPool};
@@ -21,7 +21,8 @@ use crate::observe::join::RawEndpoint;
 pub(super) struct Scanner {
     pub(super) root: ProcRoot,
     pub(super) options: ScanOptions,
-    pub(super) clock: Clock,
+    /// When the machine was booted, where start times are wanted and it is known.
+    pub(super) booted_at: Option<Timestamp>,
     pub(super) dead_mounts: DeadMounts,
     /// Mounts of FIFOs whose directories gave no answer. The descriptors on them may.
     pub(super) dead_names: DeadMounts,
@@ -40,9 +41,9 @@ pub(super) struct Context<'a> {
 
 impl Scanner {
     pub(super) fn new(root: ProcRoot, options: ScanOptions) -> Self {
-        let clock = Clock::new(if options.detail >= Detail::All { root.booted_at() } else { None });
+        let booted_at = if options.detail >= Detail::All { root.booted_at() } else { None };
         let [dead_mounts, dead_names] = [DeadMounts::default(), DeadMounts::default()];
-        Self { root, options, clock, dead_mounts, dead_names }
+        Self { root, options, booted_at, dead_mounts, dead_names }
     }
 
     pub(super) fn is_audit(&self) -> bool {

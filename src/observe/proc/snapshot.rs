@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::privilege;
 use super::scanner::Scanner;
 use super::work::ProcessResult;
 use crate::model::{Coverage, Descriptor, Gap, Hidden, Host, Pid, PipeGraph, PipeLimits, ViewLimit};
 use crate::observe::join::join;
+use crate::privilege::sees_all_processes;
 
 pub(super) fn graph(
     scanner: &Scanner,
@@ -24,7 +24,7 @@ pub(super) fn graph(
         vanished: 0,
         gaps: Vec::new(),
         outside,
-        privileged: privilege::sees_all_processes(),
+        privileged: sees_all_processes(),
         own_pids,
         scanner: own_pids.then(|| Pid(std::process::id())),
     };
@@ -46,7 +46,7 @@ pub(super) fn graph(
     descriptors.sort_by_key(Descriptor::key);
     descriptors.dedup_by_key(|descriptor| descriptor.key());
     PipeGraph {
-        host: Host { booted_at: scanner.clock.booted_at.map(Into::into), ..root.host() },
+        host: Host { booted_at: scanner.booted_at.map(Into::into), ..root.host() },
         taken_at: taken_at.into(),
         coverage,
         pipefs: root.pipefs().map(|pipefs| pipefs.device),
