@@ -120,8 +120,9 @@ fn ends_in_another_session() {
             let findings = assert_claims(&scene, &report, &expected);
             for finding in findings {
                 assert!(pids(&finding.message).contains(&holder) && finding.message.contains(&id), "{finding:#?}");
-                // What does not come is SIGPIPE where a read end is kept, and the end of file where a write end is.
-                assert_eq!(finding.message.contains("SIGPIPE"), kind == "reads", "{kind}: {finding:#?}");
+                // What does not come is EPIPE where a read end is kept, and the end of file where a write end is.
+                assert_eq!(finding.message.contains("EPIPE"), kind == "reads", "{kind}: {finding:#?}");
+                assert_eq!(finding.message.contains("EOF"), kind != "reads", "{kind}: {finding:#?}");
             }
         }
     }
