@@ -16,6 +16,7 @@ mod fifo_exposed;
 mod hidden_end;
 mod inherited_end;
 mod leaked_write_end;
+mod marks;
 mod missing_side;
 mod narrow;
 mod no_reader;

@@ -8,7 +8,7 @@ use crate::model::{
     Probed, Process, UnreadablePart,
 };
 
-const ID: PipeId = PipeId::Anonymous { inode: 123 };
+const ID: PipeId = PipeId::anonymous(123);
 
 /// A pipe of which the read end is seen in process 7, of this user.
 fn graph(probed: Probed, uid: u32) -> PipeGraph {
@@ -94,7 +94,7 @@ fn everybody_who_may_hold_it_is_named_and_nobody_else() {
         )
     );
     // Who is known to hold it leaves no room for others.
-    graph.hidden.autofs = vec![PipeId::Anonymous { inode: 5 }, ID];
+    graph.hidden.autofs = vec![PipeId::anonymous(5), ID];
     assert_eq!(notes(&graph), format!("{starts}the kernel, which uses it to serve an autofs mount"));
 }
 

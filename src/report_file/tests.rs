@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::findings::{self, Phrases, Thresholds};
 use crate::render::columns::Column;
-use crate::render::{Asked, DrawingFormat, Format, Style, TableFormat, Told, render};
+use crate::render::{DrawingFormat, Format, Style, TableFormat, render};
+use crate::report::{Asked, Told};
 
 /// A report of everything that may be told: by `why`, `fds` and `--probe`, of FIFOs and hidden ends.
 const WHOLE: &str = r#"{"schema_version":1,"host":{"hostname":"web1","kernel":"6.18.44","boot_id":"0-1"},"taken_at":"2026-11-22T16:38:00.123Z",
@@ -262,7 +263,7 @@ proptest! {
 fn answer_all(saved: &Saved) {
     let Saved { graph, users, groups, .. } = saved;
     let mut diagnosis = saved.diagnosis.clone().unwrap_or_default();
-    let drawing = crate::judge::dataflow::analyze(graph, groups, &diagnosis);
+    let drawing = diagnosis.dataflow(graph, groups);
     let phrases = Phrases { graph, groups, users };
     let rules = findings::audit(&phrases, &Thresholds { max_ends: Some(1) });
     diagnosis.findings = findings::merge(std::mem::take(&mut diagnosis.findings), rules);

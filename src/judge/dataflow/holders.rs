@@ -6,11 +6,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::findings::Diagnosis;
 use crate::judge::lineage::{fd_in_cmdline, knows_fd};
 use crate::judge::processes::Processes;
 use crate::model::{
-    AccessMode, Attribution, Endpoint, Fd, Operation, Pid, Pipe, PipeId, PipeKind, PipeWait, Process, Side, WaitTarget,
+    AccessMode, Attribution, Endpoint, Fd, Operation, Pid, Pipe, PipeId, PipeWait, Process, Side, Wait, WaitTarget,
 };
 
 /// The processes between which the data of a pipe flow.
@@ -25,9 +24,9 @@ pub(super) struct Split {
 /// The processes that wait on a side of a pipe, and so use it.
 pub(super) type Active = BTreeSet<(PipeId, Pid, Side)>;
 
-pub(super) fn active(diagnosis: &Diagnosis) -> Active {
+pub(super) fn active(waits: &[Wait]) -> Active {
     let mut active = Active::new();
-    for wait in &diagnosis.waits {
+    for wait in waits {
         // A process that opens a FIFO has no end yet.
         if let WaitTarget::Pipe(PipeWait { pipe: Some(pipe), operation, access, .. }) = &wait.target
             && *operation != Operation::Open
@@ -141,7 +140,7 @@ impl<'a> Case<'a> {
         let above: BTreeSet<Pid> = standard.iter().flat_map(|pid| self.processes.ancestors(*pid)).collect();
         let is_related =
             |pid: Pid| above.contains(&pid) || self.processes.ancestors(pid).any(|it| standard.contains(&it));
-        let is_anonymous = self.pipe.id.kind() == PipeKind::Anonymous;
+        let is_anonymous = !self.pipe.id.kind().is_named();
         drop_copies(holders, |pid, holder| !holder.standard && (is_anonymous || is_related(pid)));
     }
 
@@ -155,7 +154,7 @@ impl<'a> Case<'a> {
     /// Where a job, which is a process group, has a reader and a writer, it is their pipe, and others inherited it, but for those that
     /// were started with it as a standard descriptor.
     fn drop_other_jobs(&self, readers: &mut Holders<'a>, writers: &mut Holders<'a>) {
-        if self.pipe.id.kind() == PipeKind::Fifo {
+        if self.pipe.id.kind().is_named() {
             // It is there to be opened by others.
             return;
         }
@@ -195,7 +194,7 @@ impl<'a> Case<'a> {
                 .processes
                 .ancestors(*pid)
                 .filter_map(|ancestor| Some((ancestor, holders.get(&ancestor)?)))
-                .filter(|(ancestor, _)| self.pipe.id.kind() == PipeKind::Anonymous || self.has_any(*ancestor, holder))
+                .filter(|(ancestor, _)| !self.pipe.id.kind().is_named() || self.has_any(*ancestor, holder))
                 .collect();
             let Some((nearest, _)) = above.first() else { continue };
             let is_below_user = above.iter().any(|(ancestor, it)| match side {

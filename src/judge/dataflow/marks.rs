@@ -1,10 +1,18 @@
-//! What a diagnosis says of the processes in a drawing. Judges nothing itself.
+//! The marks of processes in a drawing. Which process has which mark, the findings decide.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::findings::Diagnosis;
 use crate::model::words::words;
-use crate::model::{Certainty, Pid, PipeGraph, PipeId, Severity};
+use crate::model::{Pid, PipeId, Severity};
+
+/// What the findings say of the processes in a drawing.
+#[derive(Debug, Default)]
+pub(crate) struct Marks {
+    /// The worst first.
+    pub(crate) of: BTreeMap<Pid, Vec<Mark>>,
+    /// The write ends that keep a reader from EOF.
+    pub(crate) leaked: BTreeSet<(PipeId, Pid)>,
+}
 
 /// What is wrong with a process. Ordered with the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,38 +45,4 @@ words! {
         /// It is stopped, by a signal or a tracer.
         Stopped = "stopped",
     }
-}
-
-/// By process, the worst first. Notices are left out, except for leaked ends.
-pub(super) fn marks(graph: &PipeGraph, diagnosis: &Diagnosis) -> BTreeMap<Pid, Vec<Mark>> {
-    let mut marks: BTreeMap<Pid, BTreeSet<Mark>> = BTreeMap::new();
-    for finding in &diagnosis.findings {
-        let suspected = finding.certainty == Certainty::Suspected;
-        for (kind, pids) in finding.marks() {
-            let mark = Mark { severity: finding.severity, kind, suspected };
-            for pid in pids {
-                marks.entry(pid).or_default().insert(mark);
-            }
-        }
-    }
-    let stopped = graph.processes.values().filter(|process| matches!(process.state, Some('T' | 't')));
-    for process in stopped {
-        let mark = Mark { severity: Severity::Warning, kind: MarkKind::Stopped, suspected: false };
-        marks.entry(process.pid).or_default().insert(mark);
-    }
-    marks.into_iter().map(|(pid, marks)| (pid, distinct(marks))).collect()
-}
-
-/// A process in a deadlock is marked with that alone, and not that it is behind another one too.
-fn distinct(marks: BTreeSet<Mark>) -> Vec<Mark> {
-    let mut kinds = BTreeSet::new();
-    let is_deadlock = |mark: &Mark| matches!(mark.kind, MarkKind::Deadlock | MarkKind::SelfDeadlock);
-    let is_in_one = marks.iter().any(is_deadlock);
-    let is_new = |mark: &Mark| kinds.insert(mark.kind) && !(is_in_one && mark.kind == MarkKind::Behind);
-    marks.into_iter().filter(is_new).collect()
-}
-
-/// The write ends that keep a reader from EOF.
-pub(super) fn leaked(diagnosis: &Diagnosis) -> BTreeSet<(PipeId, Pid)> {
-    diagnosis.findings.iter().flat_map(|finding| finding.leaks()).collect()
 }

@@ -1,7 +1,6 @@
 //! From pipes to a graph of data: which way data flow, which processes take part in that, and which only hold a copy of an end. Pure.
 //!
-//! `holders` separates the processes that use an end from those that inherited it, `marks` takes from a diagnosis what is wrong, `reach`
-//! follows the data from a selection on, and `layout` says what is drawn where. How any of it looks is the business of `render`.
+//! `holders` separates the processes that use an end from those that inherited it, `reach` follows the data from a selection on, and `layout` says what is drawn where. How any of it looks is the business of `render`.
 
 mod holders;
 pub(crate) mod layout;
@@ -10,14 +9,13 @@ mod reach;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::findings::Diagnosis;
 use crate::judge::processes::Processes;
 use crate::judge::side::{self, SideState};
 use crate::model::words::words;
-use crate::model::{AccessMode, Endpoint, Fd, Pid, Pipe, PipeGraph, PipeId, Side, ThreadGroup};
+use crate::model::{AccessMode, Endpoint, Fd, Pid, Pipe, PipeGraph, PipeId, Side, ThreadGroup, Wait};
 
 use self::holders::Active;
-pub(crate) use self::marks::{Mark, MarkKind};
+pub(crate) use self::marks::{Mark, MarkKind, Marks};
 pub(crate) use self::reach::within_reach;
 
 /// Where a side of a pipe has more processes than this, they are counted, not drawn one by one.
@@ -110,12 +108,16 @@ impl Flow {
     }
 }
 
-/// Without threads and diagnosis nothing is marked, and copies are identified by the relations of processes alone.
-pub(crate) fn analyze(graph: &PipeGraph, groups: &BTreeMap<Pid, ThreadGroup>, diagnosis: &Diagnosis) -> Dataflow {
-    let (processes, active) = (Processes::new(graph, groups), holders::active(diagnosis));
-    let leaked = marks::leaked(diagnosis);
+/// Without threads and waits, copies are identified by the relations of processes alone.
+pub(crate) fn analyze(
+    graph: &PipeGraph,
+    groups: &BTreeMap<Pid, ThreadGroup>,
+    waits: &[Wait],
+    Marks { of, leaked }: Marks,
+) -> Dataflow {
+    let (processes, active) = (Processes::new(graph, groups), holders::active(waits));
     let flow = |pipe| flow(graph, &processes, pipe, &active, &leaked);
-    Dataflow { flows: graph.pipes.iter().map(flow).collect(), marks: marks::marks(graph, diagnosis) }
+    Dataflow { flows: graph.pipes.iter().map(flow).collect(), marks: of }
 }
 
 fn flow(
