@@ -28,10 +28,8 @@ pub fn compare(
         (old.users, new.users) = (Users::default(), Users::default());
     }
     let difference = diff(&old.graph, &new.graph);
-    let both = Both {
-        old: ReportView::of_pipes(&old.graph, &old.users),
-        new: ReportView::of_pipes(&new.graph, &new.users),
-    };
+    let both =
+        Both { old: ReportView::of_pipes(&old.graph, &old.users), new: ReportView::of_pipes(&new.graph, &new.users) };
     both.render(&difference, output.json, !output.noheadings, style, out)?;
     out.flush()?;
     if !output.quiet {

@@ -9,8 +9,8 @@ use std::io::{self, Write};
 use textwrap::{Options, WordSeparator, WordSplitter};
 
 use self::chain::Chain;
-use super::text::{TextRole, paint, width};
 use super::Style;
+use super::text::{TextRole, paint, width};
 use crate::escape::escape_name;
 use crate::findings::{Code, Evidence, Finding, Phrases, Role};
 use crate::model::Severity;
