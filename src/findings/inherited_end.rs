@@ -9,7 +9,7 @@ use super::phrases::{ends_held, lines, verb};
 use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases, Role};
 use crate::judge::dataflow::MarkKind;
 use crate::judge::lineage::{is_pool, is_stdio};
-use crate::model::{Certainty, Doubt, Endpoint, Pid, Pipe, PipeGraph, PipeId, PipeKind, Severity, Side};
+use crate::model::{Certainty, Doubt, Endpoint, Pid, Pipe, PipeGraph, PipeId, Severity, Side};
 
 pub(super) const ABOUT: About = About {
     severities: &[Severity::Warning, Severity::Info],
@@ -134,7 +134,7 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Judgement> {
 }
 
 fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
-    if pipe.id.kind() != PipeKind::Anonymous {
+    if pipe.id.kind().is_named() {
         return None;
     }
     let [reading, writing] = Side::BOTH.map(|side| sessions(case, pipe, side));

@@ -11,8 +11,8 @@ use crate::model::{
     PipeGraph, PipeId, PipeLimits, PipeWait, Process, Task, TaskId, TaskState, ThreadGroup, Tid, Time, Uid, WaitTarget,
 };
 
-pub(super) const ID: PipeId = PipeId::Anonymous { inode: 123 };
-pub(super) const FIFO: PipeId = PipeId::Fifo { device: Device { major: 0, minor: 26 }, inode: 7 };
+pub(super) const ID: PipeId = PipeId::anonymous(123);
+pub(super) const FIFO: PipeId = PipeId::fifo(Device { major: 0, minor: 26 }, 7);
 
 /// A machine without pipes, of which everything was seen.
 pub(super) fn machine(processes: impl IntoIterator<Item = Process>) -> PipeGraph {

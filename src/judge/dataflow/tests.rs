@@ -28,8 +28,8 @@ const FIFOS: u64 = 1000;
 
 fn id(number: u64) -> PipeId {
     match number {
-        FIFOS.. => PipeId::Fifo { device: crate::model::Device { major: 0, minor: 9 }, inode: number },
-        _ => PipeId::Anonymous { inode: number },
+        FIFOS.. => PipeId::fifo(crate::model::Device { major: 0, minor: 9 }, number),
+        _ => PipeId::anonymous(number),
     }
 }
 
