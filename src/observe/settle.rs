@@ -43,7 +43,7 @@ pub(super) fn openers(threads: &Threads) -> Vec<Pid> {
 pub(super) fn lock_held(threads: &Threads) -> impl Iterator<Item = PipeId> {
     threads.values().flat_map(|group| &group.tasks).flat_map(|task| {
         let holds = match &task.doing {
-            TaskState::Sleeps(Sleep { on: SleepOn::FileInPipe { pipe }, .. }) => Some(*pipe),
+            TaskState::Sleeps { sleep: Sleep { on: SleepOn::FileInPipe { pipe }, .. } } => Some(*pipe),
             _ => None,
         };
         let is_for_lock = matches!(task.doing, TaskState::Waits { besides: Some(AlternativeWake::Lock), .. });

@@ -378,7 +378,7 @@ impl Look<'_> {
 
     fn sleep(&self, on: SleepOn, fd: Option<Fd>, target: Option<Vec<u8>>) -> TaskState {
         let place = String::from_utf8_lossy(parse::line(&self.task.fingerprint.wchan)).into_owned();
-        TaskState::Sleeps(Sleep { on, fd, target: target.map(Into::into), place })
+        TaskState::Sleeps { sleep: Sleep { on, fd, target: target.map(Into::into), place } }
     }
 }
 
