@@ -2,12 +2,17 @@
 
 use std::io::{self, Write};
 
+use comfy_table::{ContentArrangement, presets};
+
 use super::Style;
 use super::fit::{self, Column, GAP, Heading};
 use super::text::{TextRole, paint, width as width_of};
 
 /// Off a terminal, a cell longer than this shifts the rest of its row, rather than every row of the table.
 const WIDEST_PADDING: usize = 36;
+
+/// The gap between two columns on a terminal, in columns: the width of [`GAP`].
+const PADDING: u16 = 2;
 
 /// A table of more rows is not read on a screen, and to fit it to one takes a lot of memory.
 const MOST_FITTED: usize = 2000;
@@ -48,23 +53,19 @@ where
             rows.push(cells.collect());
         }
         let shown = fit::fit(&columns, width.into());
-        let wrapped = |row: Vec<String>| -> Vec<Vec<String>> {
-            shown.iter().map(|(index, width)| fit::lines(&row[*index], *width)).collect()
-        };
-        let headings = shown.iter().map(|(index, _)| vec![self.heading(*index, style)]).collect();
-        let rows: Vec<_> = self.headed.then_some(headings).into_iter().chain(rows.into_iter().map(wrapped)).collect();
-        let widest = |column: usize| {
-            rows.iter().flat_map(|row| &row[column]).map(|line: &String| width_of(line)).max().unwrap_or(0)
-        };
-        let widths: Vec<usize> = (0..shown.len()).map(widest).collect();
-        for row in &rows {
-            for line in 0..row.iter().map(Vec::len).max().unwrap_or(0) {
-                let mut text = String::new();
-                push_cells(&widths, &mut text, |column, text| {
-                    text.push_str(row[column].get(line).map_or("", String::as_str));
-                });
-                writeln!(out, "{}", paint(text.trim_end(), style.color))?;
-            }
+        let mut table = comfy_table::Table::new();
+        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+        if self.headed {
+            table.set_header(shown.iter().map(|(index, _)| self.heading(*index, style)));
+        }
+        for row in rows {
+            table.add_row(shown.iter().map(|(index, width)| fit::lines(&row[*index], *width).join("\n")));
+        }
+        for column in table.column_iter_mut() {
+            column.set_padding((0, PADDING));
+        }
+        for line in table.lines() {
+            writeln!(out, "{}", paint(line.trim_end(), style.color))?;
         }
         Ok(())
     }
