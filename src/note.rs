@@ -6,13 +6,13 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::cli::PipeName;
 use crate::escape::escape_name;
 use crate::model::{
     CommandName, Gap, HiddenVia, Pid, Pipe, PipeGraph, PipeId, PossibleEnds, PossibleHolder, Side, Time, Uid,
     UnreadablePart, ViewLimit,
 };
 use crate::observe::probe::{Answers, Unsupported};
-use crate::cli::PipeName;
 use crate::select::{Selection, Unmatched};
 
 /// Maximum number of pipes that have a note each.

@@ -13,13 +13,13 @@ use std::io::Write;
 use std::thread;
 
 use self::source::Source;
+use crate::cli::{PipeName, Question, Request};
 use crate::findings::{AuditScope, Diagnosis};
 use crate::judge::dataflow::Dataflow;
 use crate::model::{PipeGraph, Threads};
 use crate::note::Note;
 use crate::observe::Depth;
 use crate::observe::proc::Detail;
-use crate::cli::{PipeName, Question, Request};
 use crate::render::{Asked, Style};
 use crate::select::Selection;
 

@@ -51,15 +51,11 @@ pub(super) fn confirmed_by(mut judged: Judged, other: &Judged) -> Judged {
 
 /// What an audit found at one time.
 #[derive(Debug, Clone, Copy)]
-pub struct Look<'a> {
-    /// The pipes.
-    pub graph: &'a PipeGraph,
-    /// What the threads were doing.
-    pub groups: &'a Groups,
-    /// The names of the users.
-    pub users: &'a Users,
-    /// What was found.
-    pub findings: &'a [Finding],
+pub(crate) struct Look<'a> {
+    pub(crate) graph: &'a PipeGraph,
+    pub(crate) groups: &'a Groups,
+    pub(crate) users: &'a Users,
+    pub(crate) findings: &'a [Finding],
 }
 
 impl<'a> Look<'a> {
@@ -69,8 +65,7 @@ impl<'a> Look<'a> {
 }
 
 /// Those findings of the later look that stood at the earlier one: see [`Lasts`].
-#[must_use]
-pub fn confirmed(before: &Look<'_>, now: &Look<'_>) -> Vec<Finding> {
+pub(crate) fn confirmed(before: &Look<'_>, now: &Look<'_>) -> Vec<Finding> {
     let graph = persistent_ends(before, now);
     let phrases = Phrases { graph: &graph, groups: now.groups, users: now.users };
     let of_persistent = super::audit(&phrases, &Thresholds::default());

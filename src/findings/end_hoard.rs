@@ -11,7 +11,7 @@ use crate::model::words::words;
 use crate::model::{Doubt, Pid, Severity, Tid, Uid};
 
 /// Maximum number of ends of a process, unless `--max-ends` says otherwise.
-pub const DEFAULT_MAX_ENDS: u64 = 1024;
+pub(super) const DEFAULT_MAX_ENDS: u64 = 1024;
 
 /// A user may hold this many times as many in all processes.
 const USER_FACTOR: u64 = 4;

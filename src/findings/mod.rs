@@ -5,7 +5,7 @@
 //! summary: each asks [`About`] or [`Kind`], which have no default that could be wrong for it. Rules judge an observation and read nothing.
 
 mod blocked_open;
-pub mod confirm;
+pub(crate) mod confirm;
 mod crosses_containers;
 mod crosses_users;
 mod cycle;
@@ -41,10 +41,10 @@ use crate::judge::{Groups, side};
 use crate::model::words::words;
 use crate::model::{Certainty, Doubt, PathName, Pid, Pipe, PipeGraph, PipeId, Severity, Side, TaskId, Tid, Uid, Wait};
 
-pub use self::end_hoard::DEFAULT_MAX_ENDS;
+use self::end_hoard::DEFAULT_MAX_ENDS;
 pub(crate) use self::narrow::narrow;
 pub(crate) use self::phrases::{MOST_LINES, Phrases, pipe_name};
-pub use self::scope::AuditScope;
+pub(crate) use self::scope::AuditScope;
 
 /// One line per code: variant, module, word. Their order is that of findings of one severity in every output.
 macro_rules! registry {
@@ -410,9 +410,9 @@ impl Judged {
 
 /// From where on something is unusual.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Thresholds {
+pub(crate) struct Thresholds {
     /// `--max-ends`: how many ends a process may hold.
-    pub max_ends: Option<u64>,
+    pub(crate) max_ends: Option<u64>,
 }
 
 /// What the rules judge by: an observation, and what follows from it for all of them.
@@ -506,8 +506,7 @@ pub(crate) fn audit(phrases: &Phrases<'_>, thresholds: &Thresholds) -> Vec<Findi
 }
 
 /// The findings of `why` and those of an audit as one list, the worst first. An inherited end that leaked is reported once.
-#[must_use]
-pub fn merge(mut of_why: Vec<Finding>, of_audit: Vec<Finding>) -> Vec<Finding> {
+pub(crate) fn merge(mut of_why: Vec<Finding>, of_audit: Vec<Finding>) -> Vec<Finding> {
     let leaked: BTreeSet<PipeId> =
         of_why.iter().filter(|it| it.code == Code::LeakedWriteEnd).flat_map(|it| it.pipes.iter().copied()).collect();
     let is_leak = |finding: &Finding| match &finding.details {
@@ -521,7 +520,7 @@ pub fn merge(mut of_why: Vec<Finding>, of_audit: Vec<Finding>) -> Vec<Finding> {
 
 /// Removes findings about the pipeline that the audit itself writes to, such as `sudo lspipe audit | less`: pipes that are one of its
 /// standard streams, and of which it and its ancestors alone hold that side.
-pub fn exclude_own_pipeline(findings: &mut Vec<Finding>, graph: &PipeGraph, own: Pid) {
+pub(crate) fn exclude_own_pipeline(findings: &mut Vec<Finding>, graph: &PipeGraph, own: Pid) {
     let line: BTreeSet<Pid> = std::iter::once(own).chain(graph.ancestors(own)).collect();
     let is_own = |pipe: &Pipe, side: Side| {
         pipe.side(side).any(|end| end.pid == own && is_stdio(end.fd)) && pipe.on(side).all(|pid| line.contains(&pid))

@@ -29,7 +29,7 @@ pub(crate) fn waits(graph: &PipeGraph, groups: &Groups) -> Vec<Wait> {
                     waits.extend(guesses(graph, task, wait, ends));
                 }
                 WaitTarget::Pipe(wait) => {
-                    waits.push(seen(task, target, holders(graph, wait).map(Waker::from).collect()))
+                    waits.push(seen(task, target, holders(graph, wait).map(Waker::from).collect()));
                 }
                 WaitTarget::Children(children) => {
                     let children = awaited_children(*children, task.id.pid, groups);

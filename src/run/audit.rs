@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 
 use super::{Answer, Error, Exit, Session};
 use crate::baseline::Baseline;
+use crate::cli::AuditArgs;
 use crate::files;
 use crate::findings::confirm::{Look, confirmed};
 use crate::findings::{self, AuditScope, Code, Diagnosis, Phrases, ReportedBy, Thresholds};
 use crate::model::{Severity, Users};
 use crate::note::Note;
 use crate::observe::Observation;
-use crate::cli::AuditArgs;
 use crate::render::{Format, Style, render};
 
 impl Session<'_> {

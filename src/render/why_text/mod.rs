@@ -18,24 +18,24 @@ use crate::model::{Pid, PipeId, Severity, ThreadGroup};
 
 /// What `why` or an audit found, beside the pipes.
 #[derive(Debug, Clone, Copy)]
-pub struct Told<'a> {
+pub(crate) struct Told<'a> {
     /// The waits and the findings.
-    pub diagnosis: &'a Diagnosis,
+    pub(crate) diagnosis: &'a Diagnosis,
     /// The processes with what their threads are doing.
-    pub groups: &'a BTreeMap<Pid, ThreadGroup>,
+    pub(crate) groups: &'a BTreeMap<Pid, ThreadGroup>,
     /// What was asked about.
-    pub asked: &'a Asked,
+    pub(crate) asked: &'a Asked,
     /// How an audit came to it; none for `why`.
-    pub audited: Option<&'a AuditScope>,
+    pub(crate) audited: Option<&'a AuditScope>,
     /// Whether --probe could add something.
-    pub may_probe: bool,
+    pub(crate) may_probe: bool,
     /// Whether it comes from a report file, so that its PIDs are those of another time, or another machine.
-    pub from_file: bool,
+    pub(crate) from_file: bool,
 }
 
 /// What `why` was asked about.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Asked {
+pub(crate) enum Asked {
     /// The whole machine.
     #[default]
     Everything,
