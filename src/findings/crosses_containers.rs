@@ -5,9 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::phrases::list;
-use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases, all_on};
+use super::{About, Case, Evidence, Identity, Judgement, Kind, Phrases, all_on};
 use crate::escape::escape_name;
-use crate::judge::dataflow::MarkKind;
 use crate::model::{AccessMode, Doubt, Endpoint, Fd, Pid, Pipe, PipeId, Severity};
 
 pub(super) const ABOUT: About = About {
@@ -28,7 +27,6 @@ What to do: a descriptor that leaked into a container lets it read or write what
 is outside of it. Open it with O_CLOEXEC, or close it before the container is
 started, and keep the container engine up to date.",
     summary: Some(["pipe between containers or PID namespaces", "pipes between containers or PID namespaces"]),
-    needs_audit_facts: true,
     about_sharing: true,
     ..super::OF_AUDIT
 };
@@ -83,10 +81,6 @@ impl Kind for CrossesContainers {
         Identity::Pipe
     }
 
-    fn marks(&self) -> Vec<(MarkKind, Vec<Pid>)> {
-        Vec::new()
-    }
-
     fn message(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
         let places = list(self.places.iter().map(Place::name));
         format!("{} crosses the boundary of a container or PID namespace: {places}", phrases.pipe(self.pipe))
@@ -135,12 +129,7 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
     let places: Vec<Place> = places.into_iter().map(place).collect();
     let is_within = places.iter().all(|place| Some(&place.container) == places.first().map(|first| &first.container));
     let expected = is_within || is_stdio(pipe, &places);
-    Some(Judgement {
-        details: Details::CrossesContainers(CrossesContainers { pipe: pipe.id, places, expected }),
-        tasks: case.leaders(all_on(pipe)),
-        pipes: vec![pipe.id],
-        doubts: Vec::new(),
-    })
+    Some(case.of_all_on(pipe, CrossesContainers { pipe: pipe.id, places, expected }))
 }
 
 /// Whether two places surely differ: what could not be read may be the same.

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::phrases::lines;
-use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases, Role};
-use crate::judge::dataflow::MarkKind;
+use super::{About, Case, Evidence, Identity, Judgement, Kind, Phrases, Role};
 use crate::model::words::words;
 use crate::model::{Doubt, Pid, Severity, Tid, Uid};
 
@@ -42,8 +41,6 @@ the monitor of a container engine; then --max-ends can be raised.
 What to do: list them with `lspipe fds PID`. If most have no process on the
 other side, the program forgets to close them. Otherwise raise its limit.",
     summary: Some(["holder of many pipe ends", "holders of many pipe ends"]),
-    needs_audit_facts: true,
-    about_sharing: false,
     ..super::OF_AUDIT
 };
 
@@ -127,10 +124,6 @@ impl Kind for EndHoard {
         }
     }
 
-    fn marks(&self) -> Vec<(MarkKind, Vec<Pid>)> {
-        Vec::new()
-    }
-
     fn message(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
         let ends = self.ends;
         match &self.holder {
@@ -201,12 +194,7 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Judgement> {
 }
 
 fn judgement(case: &Case<'_>, ends: u64, pid: Pid, holder: HolderKind) -> Judgement {
-    Judgement {
-        details: Details::EndHoard(EndHoard { ends, max_ends: case.max_ends, holder }),
-        tasks: case.leaders([pid]),
-        pipes: Vec::new(),
-        doubts: Vec::new(),
-    }
+    Judgement::new(EndHoard { ends, max_ends: case.max_ends, holder }, case.leaders([pid]), [])
 }
 
 /// What part of its limit a table has.

@@ -33,13 +33,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::judge::dataflow::MarkKind;
+use crate::judge::dataflow::{Dataflow, Mark, MarkKind, Problems, analyze};
 use crate::judge::deadlock::{self as deadlocks, Deadlock};
 use crate::judge::lineage::{Lineage, is_stdio};
+use crate::judge::processes::{NO_THREADS, Processes};
 use crate::judge::waits::{self, ByPipe};
 use crate::judge::{Groups, side};
 use crate::model::words::words;
-use crate::model::{Certainty, Doubt, PathName, Pid, Pipe, PipeGraph, PipeId, Severity, Side, TaskId, Tid, Uid, Wait};
+use crate::model::{
+    Certainty, Doubt, PathName, Pid, Pipe, PipeGraph, PipeId, Severity, Side, TaskId, Uid, Users, Wait,
+};
 
 use self::end_hoard::DEFAULT_MAX_ENDS;
 pub(crate) use self::narrow::narrow;
@@ -94,6 +97,12 @@ macro_rules! registry {
                 }
             }
         }
+
+        $(impl From<$module::$variant> for Details {
+            fn from(details: $module::$variant) -> Self {
+                Self::$variant(details)
+            }
+        })+
     };
 }
 
@@ -171,18 +180,28 @@ pub(crate) struct About {
     pub(crate) lasts: Lasts,
 }
 
-/// What is so of all codes that only an audit reports: their rules need no second look at the threads. The rest is for each to say.
-const OF_AUDIT: About = About {
-    reported_by: ReportedBy::Audit,
+/// What most codes of `why` share. The rest is for each to say.
+const OF_WHY: About = About {
+    reported_by: ReportedBy::Why,
     severities: &[],
     explain: "",
     summary: None,
+    needs_audit_facts: false,
+    may_pass: true,
+    depends_on_hidden: true,
+    about_sharing: false,
+    evidence_in_chain: false,
+    lasts: Lasts::WhileBlocked,
+};
+
+/// Likewise of those that only an audit reports: their rules need no second look at the threads.
+const OF_AUDIT: About = About {
+    reported_by: ReportedBy::Audit,
     needs_audit_facts: true,
     may_pass: false,
     depends_on_hidden: false,
-    about_sharing: false,
-    evidence_in_chain: false,
     lasts: Lasts::ByRule,
+    ..OF_WHY
 };
 
 /// What makes two findings of one code and the same pipes the same, whenever they were made.
@@ -217,8 +236,20 @@ trait Kind {
 
     fn identity(&self) -> Identity;
 
-    /// How the graph marks processes because of it.
-    fn marks(&self) -> Vec<(MarkKind, Vec<Pid>)>;
+    /// How the graph marks processes because of it, where it is about processes that are stuck.
+    fn marks(&self) -> Vec<(MarkKind, Vec<Pid>)> {
+        Vec::new()
+    }
+
+    /// The write ends that keep a reader from EOF, by process.
+    fn leaks(&self) -> Vec<(PipeId, Pid)> {
+        Vec::new()
+    }
+
+    /// Whether one of the findings of `why` says all that it says.
+    fn is_covered_by(&self, _: &[Finding]) -> bool {
+        false
+    }
 
     /// Other threads that are blocked because of it, where the rule looks for those.
     fn blocked_behind(&self) -> &[TaskId] {
@@ -245,6 +276,11 @@ pub(crate) struct Judgement {
 }
 
 impl Judgement {
+    /// A proven one.
+    fn new(details: impl Into<Details>, tasks: Vec<TaskId>, pipes: impl IntoIterator<Item = PipeId>) -> Self {
+        Self { details: details.into(), tasks, pipes: pipes.into_iter().collect(), doubts: Vec::new() }
+    }
+
     pub(crate) const fn code(&self) -> Code {
         self.details.code()
     }
@@ -317,23 +353,24 @@ pub struct Finding<Task = TaskId, Reason = Doubt> {
 }
 
 impl Finding {
-    /// How the graph marks processes because of it.
-    pub(crate) fn marks(&self) -> Vec<(MarkKind, Vec<Pid>)> {
-        self.details.as_ref().map_or_else(Vec::new, |details| details.kind().marks())
+    /// None in a report of an older version.
+    fn kind(&self) -> Option<&dyn Kind> {
+        self.details.as_ref().map(Details::kind)
     }
 
-    /// The write ends of its pipe that keep readers from EOF, by process.
-    pub(crate) fn leaks(&self) -> Vec<(PipeId, Pid)> {
-        match &self.details {
-            Some(Details::LeakedWriteEnd(leak)) => leak.unrelated().map(|pid| (leak.pipe, pid)).collect(),
-            _ => Vec::new(),
-        }
+    /// How the graph marks processes because of it.
+    fn marks(&self) -> impl Iterator<Item = (Pid, Mark)> {
+        let (severity, suspected) = (self.severity, self.certainty == Certainty::Suspected);
+        let kinds = self.kind().map(|kind| kind.marks()).unwrap_or_default();
+        kinds
+            .into_iter()
+            .flat_map(move |(kind, pids)| pids.into_iter().map(move |pid| (pid, Mark { severity, kind, suspected })))
     }
 
     /// What makes it the same as another. Of a report of an older version: its threads.
     pub(crate) fn identity(&self) -> Identity {
-        match &self.details {
-            Some(details) => details.kind().identity(),
+        match self.kind() {
+            Some(kind) => kind.identity(),
             None if self.tasks.is_empty() => Identity::Pipe,
             None => Identity::Blocked(self.tasks.clone(), None),
         }
@@ -379,6 +416,13 @@ impl Diagnosis {
     pub fn is_warning(&self) -> bool {
         self.findings.iter().any(|finding| finding.severity.is_at_least(Severity::Warning))
     }
+
+    /// How the data of the pipes flow, and what is wrong there.
+    pub(crate) fn dataflow(&self, graph: &PipeGraph, groups: &Groups) -> Dataflow {
+        let marks = self.findings.iter().flat_map(Finding::marks).collect();
+        let leaks = self.findings.iter().filter_map(Finding::kind).flat_map(|kind| kind.leaks()).collect();
+        analyze(graph, groups, &self.waits, Problems { marks, leaks })
+    }
 }
 
 /// What one look at a machine shows.
@@ -402,7 +446,7 @@ impl Judged {
 
     /// The findings in words. No user is named in those of `why`.
     pub(crate) fn word(self, graph: &PipeGraph, groups: &Groups) -> Diagnosis {
-        let phrases = Phrases { graph, groups, users: &crate::model::Users::default() };
+        let phrases = Phrases { graph, groups, users: &Users::default() };
         let findings = self.judgements.into_iter().map(|judgement| judgement.word(&phrases)).collect();
         Diagnosis { waits: self.waits, findings }
     }
@@ -419,6 +463,7 @@ pub(crate) struct Thresholds {
 struct Case<'a> {
     graph: &'a PipeGraph,
     groups: &'a Groups,
+    processes: Processes<'a>,
     max_ends: u64,
     waits: Vec<Wait>,
     deadlocks: Vec<Deadlock>,
@@ -430,11 +475,13 @@ struct Case<'a> {
 
 impl<'a> Case<'a> {
     fn new(graph: &'a PipeGraph, groups: &'a Groups, thresholds: &Thresholds) -> Self {
-        let waits = waits::waits(graph, groups);
-        let (deadlocks, stuck) = deadlocks::find(graph, groups);
+        let processes = Processes::new(graph, groups);
+        let waits = waits::waits(graph, groups, &processes);
+        let (deadlocks, stuck) = deadlocks::find(graph, groups, &processes);
         let hidden_ends = waits::hidden_ends(graph, &waits);
         let max_ends = thresholds.max_ends.unwrap_or(DEFAULT_MAX_ENDS);
-        Self { graph, groups, max_ends, waits, deadlocks, stuck, waiting: waits::by_pipe(groups), hidden_ends }
+        let waiting = waits::by_pipe(groups);
+        Self { graph, groups, processes, max_ends, waits, deadlocks, stuck, waiting, hidden_ends }
     }
 
     /// What the rules of one command find, the worst first.
@@ -445,20 +492,19 @@ impl<'a> Case<'a> {
         judgements
     }
 
-    const fn lineage(&self) -> Lineage<'a> {
-        Lineage { graph: self.graph, groups: self.groups }
+    const fn lineage(&self) -> Lineage<'_> {
+        Lineage { processes: &self.processes }
     }
 
-    /// The first thread of a process that is alive, as far as threads were looked at.
-    fn leader(&self, pid: Pid) -> TaskId {
-        let first = self.groups.get(&pid).and_then(|group| group.tasks.first());
-        first.map_or(TaskId { pid, tid: Tid(pid.0) }, |task| task.id)
-    }
-
-    /// The first threads of some processes, ascending.
+    /// The main threads of some processes, ascending.
     fn leaders(&self, pids: impl IntoIterator<Item = Pid>) -> Vec<TaskId> {
         let pids: BTreeSet<Pid> = pids.into_iter().collect();
-        pids.into_iter().map(|pid| self.leader(pid)).collect()
+        pids.into_iter().map(|pid| self.processes.leader(pid)).collect()
+    }
+
+    /// A proven judgement about all processes on a pipe.
+    fn of_all_on(&self, pipe: &Pipe, details: impl Into<Details>) -> Judgement {
+        Judgement::new(details, self.leaders(all_on(pipe)), [pipe.id])
     }
 
     /// Which processes may be on a side of a pipe beside those that are seen there.
@@ -467,11 +513,7 @@ impl<'a> Case<'a> {
     }
 
     fn user(&self, pid: Pid) -> Option<Uid> {
-        self.graph.processes.get(&pid)?.uid
-    }
-
-    fn session(&self, pid: Pid) -> Option<u32> {
-        self.graph.processes.get(&pid)?.sid
+        self.processes.facts(pid)?.uid
     }
 
     /// What a rule that looks at one pipe at a time finds.
@@ -505,15 +547,11 @@ pub(crate) fn audit(phrases: &Phrases<'_>, thresholds: &Thresholds) -> Vec<Findi
     case.find(ReportedBy::Audit).into_iter().map(|judgement| judgement.word(phrases)).collect()
 }
 
-/// The findings of `why` and those of an audit as one list, the worst first. An inherited end that leaked is reported once.
+/// The findings of `why` and those of an audit as one list, the worst first. What both say is reported once.
 pub(crate) fn merge(mut of_why: Vec<Finding>, of_audit: Vec<Finding>) -> Vec<Finding> {
-    let leaked: BTreeSet<PipeId> =
-        of_why.iter().filter(|it| it.code == Code::LeakedWriteEnd).flat_map(|it| it.pipes.iter().copied()).collect();
-    let is_leak = |finding: &Finding| match &finding.details {
-        Some(Details::InheritedEnd(inherited)) => inherited.is_reported_as_leak(&leaked),
-        _ => false,
-    };
-    of_why.extend(of_audit.into_iter().filter(|finding| !is_leak(finding)));
+    let is_new = |finding: &Finding| !finding.kind().is_some_and(|kind| kind.is_covered_by(&of_why));
+    let new: Vec<Finding> = of_audit.into_iter().filter(is_new).collect();
+    of_why.extend(new);
     of_why.sort_by_key(|finding| (finding.severity, finding.code));
     of_why
 }
@@ -521,7 +559,7 @@ pub(crate) fn merge(mut of_why: Vec<Finding>, of_audit: Vec<Finding>) -> Vec<Fin
 /// Removes findings about the pipeline that the audit itself writes to, such as `sudo lspipe audit | less`: pipes that are one of its
 /// standard streams, and of which it and its ancestors alone hold that side.
 pub(crate) fn exclude_own_pipeline(findings: &mut Vec<Finding>, graph: &PipeGraph, own: Pid) {
-    let line: BTreeSet<Pid> = std::iter::once(own).chain(graph.ancestors(own)).collect();
+    let line: BTreeSet<Pid> = std::iter::once(own).chain(Processes::new(graph, &NO_THREADS).ancestors(own)).collect();
     let is_own = |pipe: &Pipe, side: Side| {
         pipe.side(side).any(|end| end.pid == own && is_stdio(end.fd)) && pipe.on(side).all(|pid| line.contains(&pid))
     };

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::phrases::{lines, verb};
-use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Lasts, Phrases, ReportedBy, Role};
+use super::{About, Case, Evidence, Identity, Judgement, Kind, Phrases, Role};
 use crate::judge::dataflow::MarkKind;
 use crate::model::{
     Doubt, Operation, Pid, Pipe, PipeId, Severity, Side, SleepOn, Task, TaskId, TaskState, ThreadGroup, WaitTarget,
@@ -18,7 +18,6 @@ use crate::model::{
 const LONG: Duration = Duration::from_secs(10);
 
 pub(super) const ABOUT: About = About {
-    reported_by: ReportedBy::Why,
     severities: &[Severity::Warning, Severity::Info],
     explain: "\
 A writer is blocked on a full pipe, and no holder of the read end is about to
@@ -35,12 +34,8 @@ What to do: see what the reader waits for, or resume it with `kill -CONT PID`.",
         "full pipe whose reader is doing something else",
         "full pipes whose readers are doing something else",
     ]),
-    needs_audit_facts: false,
-    may_pass: true,
-    depends_on_hidden: true,
-    about_sharing: false,
     evidence_in_chain: true,
-    lasts: Lasts::WhileBlocked,
+    ..super::OF_WHY
 };
 
 /// The writers are blocked until a reader reads, or all readers are gone.
@@ -171,7 +166,7 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
     let readers = groups.iter().map(|group| reader(group, pipe.id)).collect();
     let details = StalledReader { pipe: pipe.id, writers, readers, idle, may_resume };
     let doubts = case.doubts(pipe.id, Side::Read);
-    Some(Judgement { details: Details::StalledReader(details), tasks, pipes: vec![pipe.id], doubts })
+    Some(Judgement { doubts, ..Judgement::new(details, tasks, [pipe.id]) })
 }
 
 fn reader(group: &ThreadGroup, pipe: PipeId) -> Reader {

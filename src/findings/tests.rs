@@ -9,8 +9,7 @@ mod texts;
 
 use super::testing::{FIFO, ID, Scene, end, machine, process, reads, task, with, with_pipe, writes};
 use super::*;
-use crate::model::Users;
-use crate::model::{AccessMode, Directories, Endpoint, Fd, Gid, OpenFlags, PipeFile, PipeLimits, Process};
+use crate::model::{AccessMode, Directories, Endpoint, Fd, Gid, OpenFlags, PipeFile, PipeLimits, Process, Tid};
 
 /// What is found, after checking what holds for all of it.
 fn found(graph: &PipeGraph, thresholds: &Thresholds) -> Vec<Judgement> {

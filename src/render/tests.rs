@@ -266,7 +266,7 @@ fn a_long_pipeline_is_drawn() {
         processes: (1..=LENGTH).map(|pid| (Pid(pid), Process::unknown(Pid(pid)))).collect(),
         ..bare_graph()
     };
-    let dataflow = crate::judge::dataflow::analyze(&graph, &crate::judge::processes::NO_THREADS, &Diagnosis::default());
+    let dataflow = Diagnosis::default().dataflow(&graph, &crate::judge::processes::NO_THREADS);
     let drawn = |form| {
         let mut bytes = Vec::new();
         let format = Format::Drawing(form);

@@ -262,7 +262,7 @@ proptest! {
 fn answer_all(saved: &Saved) {
     let Saved { graph, users, groups, .. } = saved;
     let mut diagnosis = saved.diagnosis.clone().unwrap_or_default();
-    let drawing = crate::judge::dataflow::analyze(graph, groups, &diagnosis);
+    let drawing = diagnosis.dataflow(graph, groups);
     let phrases = Phrases { graph, groups, users };
     let rules = findings::audit(&phrases, &Thresholds { max_ends: Some(1) });
     diagnosis.findings = findings::merge(std::mem::take(&mut diagnosis.findings), rules);

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Answer, Error, Exit, Session};
 use crate::findings::{ReportedBy, narrow};
-use crate::judge::dataflow::{analyze, within_reach};
+use crate::judge::dataflow::within_reach;
 use crate::model::{Pid, PipeId};
 use crate::note::Note;
 use crate::render::Asked;
@@ -53,7 +53,7 @@ impl Session<'_> {
         let mut notes = Note::unmatched(&unmatched, &self.names, &graph, file);
         let is_explained = !unmatched.is_empty();
         let saved_report = Note::saved_report(&graph, file);
-        let mut drawing = analyze(&graph, &seen.threads, &diagnosis);
+        let mut drawing = diagnosis.dataflow(&graph, &seen.threads);
         if !selection.is_everything() {
             let pipes: BTreeSet<PipeId> = selected(&graph, selection).map(|pipe| pipe.id).collect();
             let pids = selection.names_processes().then(|| selected_processes(&graph, selection));

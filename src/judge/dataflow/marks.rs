@@ -1,10 +1,9 @@
-//! What a diagnosis says of the processes in a drawing. Judges nothing itself.
+//! What is wrong with the processes in a drawing. Judges nothing itself.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::findings::Diagnosis;
 use crate::model::words::words;
-use crate::model::{Certainty, Pid, PipeGraph, PipeId, Severity};
+use crate::model::{Pid, PipeGraph, Severity};
 
 /// What is wrong with a process. Ordered with the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,22 +38,13 @@ words! {
     }
 }
 
-/// By process, the worst first. Notices are left out, except for leaked ends.
-pub(super) fn marks(graph: &PipeGraph, diagnosis: &Diagnosis) -> BTreeMap<Pid, Vec<Mark>> {
-    let mut marks: BTreeMap<Pid, BTreeSet<Mark>> = BTreeMap::new();
-    for finding in &diagnosis.findings {
-        let suspected = finding.certainty == Certainty::Suspected;
-        for (kind, pids) in finding.marks() {
-            let mark = Mark { severity: finding.severity, kind, suspected };
-            for pid in pids {
-                marks.entry(pid).or_default().insert(mark);
-            }
-        }
-    }
+/// What is wrong with each process, the worst first; also which are stopped.
+pub(super) fn marks(graph: &PipeGraph, found: impl IntoIterator<Item = (Pid, Mark)>) -> BTreeMap<Pid, Vec<Mark>> {
     let stopped = graph.processes.values().filter(|process| matches!(process.state, Some('T' | 't')));
-    for process in stopped {
-        let mark = Mark { severity: Severity::Warning, kind: MarkKind::Stopped, suspected: false };
-        marks.entry(process.pid).or_default().insert(mark);
+    let mark = Mark { severity: Severity::Warning, kind: MarkKind::Stopped, suspected: false };
+    let mut marks: BTreeMap<Pid, BTreeSet<Mark>> = BTreeMap::new();
+    for (pid, mark) in found.into_iter().chain(stopped.map(|process| (process.pid, mark))) {
+        marks.entry(pid).or_default().insert(mark);
     }
     marks.into_iter().map(|(pid, marks)| (pid, distinct(marks))).collect()
 }
@@ -66,9 +56,4 @@ fn distinct(marks: BTreeSet<Mark>) -> Vec<Mark> {
     let is_in_one = marks.iter().any(is_deadlock);
     let is_new = |mark: &Mark| kinds.insert(mark.kind) && !(is_in_one && mark.kind == MarkKind::Behind);
     marks.into_iter().filter(is_new).collect()
-}
-
-/// The write ends that keep a reader from EOF.
-pub(super) fn leaked(diagnosis: &Diagnosis) -> BTreeSet<(PipeId, Pid)> {
-    diagnosis.findings.iter().flat_map(|finding| finding.leaks()).collect()
 }

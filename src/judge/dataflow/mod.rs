@@ -1,6 +1,6 @@
 //! From pipes to a graph of data: which way data flow, which processes take part in that, and which only hold a copy of an end. Pure.
 //!
-//! `holders` separates the processes that use an end from those that inherited it, `marks` takes from a diagnosis what is wrong, `reach`
+//! `holders` separates the processes that use an end from those that inherited it, `marks` orders what is wrong with them, `reach`
 //! follows the data from a selection on, and `layout` says what is drawn where. How any of it looks is the business of `render`.
 
 mod holders;
@@ -10,11 +10,11 @@ mod reach;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::findings::Diagnosis;
+use crate::judge::Groups;
 use crate::judge::processes::Processes;
 use crate::judge::side::{self, SideState};
 use crate::model::words::words;
-use crate::model::{AccessMode, Endpoint, Fd, Pid, Pipe, PipeGraph, PipeId, Side, ThreadGroup};
+use crate::model::{AccessMode, Endpoint, Fd, Pid, Pipe, PipeGraph, PipeId, Side, Wait};
 
 use self::holders::Active;
 pub(crate) use self::marks::{Mark, MarkKind};
@@ -110,12 +110,19 @@ impl Flow {
     }
 }
 
-/// Without threads and diagnosis nothing is marked, and copies are identified by the relations of processes alone.
-pub(crate) fn analyze(graph: &PipeGraph, groups: &BTreeMap<Pid, ThreadGroup>, diagnosis: &Diagnosis) -> Dataflow {
-    let (processes, active) = (Processes::new(graph, groups), holders::active(diagnosis));
-    let leaked = marks::leaked(diagnosis);
-    let flow = |pipe| flow(graph, &processes, pipe, &active, &leaked);
-    Dataflow { flows: graph.pipes.iter().map(flow).collect(), marks: marks::marks(graph, diagnosis) }
+/// What was found wrong, as a drawing needs it.
+#[derive(Default)]
+pub(crate) struct Problems {
+    pub(crate) marks: Vec<(Pid, Mark)>,
+    /// The write ends that keep a reader from EOF, by process.
+    pub(crate) leaks: BTreeSet<(PipeId, Pid)>,
+}
+
+/// Without threads and waits, copies are identified by the relations of processes alone.
+pub(crate) fn analyze(graph: &PipeGraph, groups: &Groups, waits: &[Wait], problems: Problems) -> Dataflow {
+    let (processes, active) = (Processes::new(graph, groups), holders::active(waits));
+    let flow = |pipe| flow(graph, &processes, pipe, &active, &problems.leaks);
+    Dataflow { flows: graph.pipes.iter().map(flow).collect(), marks: marks::marks(graph, problems.marks) }
 }
 
 fn flow(

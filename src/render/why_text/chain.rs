@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Asked, Told, WrappedLine};
 use crate::findings::{MOST_LINES, Phrases};
-use crate::judge::side::may_hide;
+use crate::judge::side::{self, SideState};
 use crate::model::{Pid, Pipe, PipeId, Side, Task, Wait, Waker};
 
 /// Maximum number of steps of a chain.
@@ -83,9 +83,10 @@ impl<'a> Chain<'a> {
             let ends: Vec<_> = pipe.side(side).collect();
             let openers: Vec<_> = pipe.openers.iter().filter(|opener| opener.access.is_on(side)).collect();
             let mut lines = Vec::new();
-            if ends.is_empty() && openers.is_empty() {
-                let may_hide = may_hide(&phrases.graph.coverage, pipe.id.kind(), side);
-                lines.push(if may_hide { "none was seen".to_owned() } else { "none".to_owned() });
+            match side::state(phrases.graph, pipe, side) {
+                SideState::Seen => {}
+                SideState::Hidden | SideState::Unknown => lines.push("none was seen".to_owned()),
+                SideState::None => lines.push("none".to_owned()),
             }
             lines.extend(ends.iter().take(MOST_LINES).map(|end| {
                 let (process, doing) = (phrases.process(end.pid, end.tid), phrases.process_doing(end.pid));

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::super::ReportView;
 use super::{Asked, Told};
 use crate::findings::{AuditScope, Code, Finding};
-use crate::judge::side;
+use crate::judge::side::{self, SideState};
 use crate::model::{Pipe, Severity, Side, TaskState, Waker};
 
 impl ReportView<'_> {
@@ -37,13 +37,11 @@ impl ReportView<'_> {
         if !told.may_probe || is_asked || self.graph.pipefs.is_none() {
             return None;
         }
-        let coverage = &self.graph.coverage;
-        let may_hide = |pipe: &&Pipe| {
-            let open =
-                |side: &Side| pipe.side(*side).next().is_none() && side::may_hide(coverage, pipe.id.kind(), *side);
-            !pipe.ends.is_empty() && Side::BOTH.iter().any(open)
+        let is_unknown = |pipe: &&Pipe| {
+            let mut states = Side::BOTH.into_iter().map(|side| side::state(self.graph, pipe, side));
+            !pipe.ends.is_empty() && states.any(|state| state == SideState::Unknown)
         };
-        match self.graph.pipes.iter().filter(may_hide).count() {
+        match self.graph.pipes.iter().filter(is_unknown).count() {
             0 if told.diagnosis.findings.is_empty() => None,
             0 => Some("--probe would add how full the pipes are.".to_owned()),
             1 => Some(
