@@ -27,7 +27,12 @@ mod self_deadlock;
 mod stalled_reader;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod unblock;
+
+#[cfg(test)]
+use self::tests::dummy;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -106,37 +111,53 @@ macro_rules! registry {
     };
 }
 
-registry! {
-    /// Threads of several processes wait for each other.
-    Deadlock: deadlock = "deadlock",
-    /// The threads of one process wait for each other, or a thread for itself.
-    SelfDeadlock: self_deadlock = "self-deadlock",
-    /// A reader does not see EOF, since an unrelated process holds the write end.
-    LeakedWriteEnd: leaked_write_end = "leaked-write-end",
-    /// A writer is blocked on a full pipe, and no reader is about to read.
-    StalledReader: stalled_reader = "stalled-reader",
-    /// A process is blocked in open(2) of a FIFO that no process has open on the other side.
-    BlockedOpen: blocked_open = "blocked-open",
-    /// A pipe has an end that no fd table shows.
-    HiddenEnd: hidden_end = "hidden-end",
-    /// A pipe has writers and no reader.
-    NoReader: no_reader = "no-reader",
-    /// A pipe has readers and no writer.
-    NoWriter: no_writer = "no-writer",
-    /// Other users may open a FIFO that is in use.
-    FifoExposed: fifo_exposed = "fifo-exposed",
-    /// The ends of a pipe are held by different users.
-    CrossesUsers: crosses_users = "crosses-users",
-    /// The ends of a pipe are held in different containers or PID namespaces.
-    CrossesContainers: crosses_containers = "crosses-containers",
-    /// A process of another session holds an end beside the pipeline's own.
-    InheritedEnd: inherited_end = "inherited-end",
-    /// A process or user holds unusually many ends.
-    EndHoard: end_hoard = "end-hoard",
-    /// The pipes of a user are near the limit of their pages.
-    PipePages: pipe_pages = "pipe-pages",
-    /// A FIFO is in use that has been deleted.
-    DeletedFifo: deleted_fifo = "deleted-fifo",
+/// The codes, and what the tests add to them.
+macro_rules! codes {
+    ($($added:tt)*) => {
+        registry! {
+            /// Threads of several processes wait for each other.
+            Deadlock: deadlock = "deadlock",
+            /// The threads of one process wait for each other, or a thread for itself.
+            SelfDeadlock: self_deadlock = "self-deadlock",
+            /// A reader does not see EOF, since an unrelated process holds the write end.
+            LeakedWriteEnd: leaked_write_end = "leaked-write-end",
+            /// A writer is blocked on a full pipe, and no reader is about to read.
+            StalledReader: stalled_reader = "stalled-reader",
+            /// A process is blocked in open(2) of a FIFO that no process has open on the other side.
+            BlockedOpen: blocked_open = "blocked-open",
+            /// A pipe has an end that no fd table shows.
+            HiddenEnd: hidden_end = "hidden-end",
+            /// A pipe has writers and no reader.
+            NoReader: no_reader = "no-reader",
+            /// A pipe has readers and no writer.
+            NoWriter: no_writer = "no-writer",
+            /// Other users may open a FIFO that is in use.
+            FifoExposed: fifo_exposed = "fifo-exposed",
+            /// The ends of a pipe are held by different users.
+            CrossesUsers: crosses_users = "crosses-users",
+            /// The ends of a pipe are held in different containers or PID namespaces.
+            CrossesContainers: crosses_containers = "crosses-containers",
+            /// A process of another session holds an end beside the pipeline's own.
+            InheritedEnd: inherited_end = "inherited-end",
+            /// A process or user holds unusually many ends.
+            EndHoard: end_hoard = "end-hoard",
+            /// The pipes of a user are near the limit of their pages.
+            PipePages: pipe_pages = "pipe-pages",
+            /// A FIFO is in use that has been deleted.
+            DeletedFifo: deleted_fifo = "deleted-fifo",
+            $($added)*
+        }
+    };
+}
+
+#[cfg(not(test))]
+codes! {}
+
+#[cfg(test)]
+codes! {
+    /// That a code is a file and a line.
+    #[schemars(skip)]
+    Dummy: dummy = "dummy",
 }
 
 /// Which command reports a code; `audit` reports those of `why`, too.
@@ -568,6 +589,3 @@ pub(crate) fn exclude_own_pipeline(findings: &mut Vec<Finding>, graph: &PipeGrap
         !(finding.code.about().about_sharing && pipes.any(|pipe| Side::BOTH.into_iter().any(|side| is_own(pipe, side))))
     });
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,9 +1,11 @@
 //! The rules, each on observations made by hand: where each begins and ends, and what is not claimed since it is not known.
 
 mod confirm;
+pub(super) mod dummy;
 mod fifos;
 mod hangs;
 mod limits;
+mod registry;
 mod sides;
 mod texts;
 
