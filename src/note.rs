@@ -1,10 +1,11 @@
-//! What is printed on stderr besides the report: what does not exist, and what could not be seen, each with what to do. Notes are data;
-//! their text is here alone, and no decision depends on it.
+//! What is printed on stderr besides the report: what does not exist, and what could not be seen, each with what to do. Notes are data,
+//! and no decision depends on their text or number.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
+
+use thiserror::Error;
 
 use crate::cli::PipeName;
 use crate::escape::escape_name;
@@ -15,7 +16,7 @@ use crate::model::{
     UnreadablePart, ViewLimit,
 };
 use crate::observe::probe::{Answers, Unsupported};
-use crate::select::{Selection, Unmatched};
+use crate::select::{Missing, Selection};
 
 /// Maximum number of pipes that have a note each.
 const MAX_PIPES: usize = 6;
@@ -29,45 +30,65 @@ const SMALL: [u64; 2] = [4096, 8192];
 /// The usual capacity in bytes: `PIPE_DEF_BUFFERS` pages.
 const USUAL: u64 = 65536;
 
-/// What grants access to other processes. Root of a user namespace does not have it.
-const GRANT: &str =
-    "run as the machine's root, or with cap_sys_ptrace and cap_dac_read_search, see PERMISSIONS in lspipe(1)";
-
-const PID_NAMESPACE: &str = "shows only one PID namespace: ends held outside it are not seen and shown as ?";
-const HIDEPID: &str = "is mounted with hidepid: ends held by processes of other users are not seen and shown as ?";
-
-/// A note. `file` is the saved report that answers; none where the machine was looked at.
+/// A note. `file` is the saved report that answers; none where the machine was observed.
 #[expect(missing_docs, reason = "the fields are named by what they hold")]
 #[non_exhaustive]
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Note {
-    /// A process that was named does not exist. `proc_root` is the proc that does not list it.
-    NoProcess { pid: Pid, file: Option<String>, proc_root: PathBuf, outside: Option<ViewLimit> },
-    /// The fd table of a process that was named could not be read.
+    /// A selected process does not exist. `proc_root` is the proc that does not list it.
+    #[error("no process {pid} in {}{}", .proc_root.display(), not_listed(*.outside))]
+    NoProcess { pid: Pid, proc_root: PathBuf, outside: Option<ViewLimit> },
+    /// A selected process is not in the saved report.
+    #[error("no process {pid} in {file}, which contains only processes that hold an end of a pipe")]
+    NoSavedProcess { pid: Pid, file: String },
+    /// The fd table of a selected process could not be read.
+    #[error("the fd table of process {} could not be read{} ({}){}", .gap.pid, when(.file), errno(.gap), what_to_do(.file, .cure))]
     UnreadableTable { gap: Gap, file: Option<String>, cure: Cure },
     /// A saved report lacks the fd table of a process.
+    #[error("the fd table of process {pid} is not in {file}: only `lspipe fds {pid} --json` saves it")]
     NoTable { pid: Pid, file: String },
-    /// No process is known to have a pipe open that was named. `process` is the one whose PID is that number.
+    /// No process is known to have a selected pipe open. `process` is the one whose PID is that number.
+    #[error("{}", no_pipe(.name, *.process))]
     NoPipe { name: PipeName, process: Option<Pid> },
-    /// The selection left nothing. `pid` is the process, where only one was named and nothing else.
-    NothingMatched { pid: Option<Pid>, file: Option<String> },
-    /// The selection left only ends that are not drawn, since they are copies.
-    OnlyCopies { pid: Option<Pid> },
+    /// The selection left nothing.
+    #[error("no pipe matches")]
+    NothingMatched,
+    /// The one process that was selected, by its PID alone, holds no end.
+    #[error("process {pid} is not known to hold an end of any pipe{}", if *.live { format!("; what it waits for: lspipe why -p {pid}") } else { String::new() })]
+    NoEnd { pid: Pid, live: bool },
+    /// The one process that was selected holds only ends that are not drawn, since they are copies.
+    #[error("process {0} holds only inherited copies of ends; to list them: lspipe -p {0}")]
+    OnlyCopiesIn(Pid),
+    /// The selection left only ends that are not drawn.
+    #[error("the selected processes hold only inherited copies of ends; lspipe with the same selection lists them")]
+    OnlyCopies,
     /// A saved report lacks processes without a pipe, and so some descendants.
+    #[error("{file} contains only processes that hold a pipe: descendants through other processes are missing")]
     NoOtherProcesses { file: String },
     /// A saved report is that of a selection.
+    #[error("{file} was saved with a selection and contains only those pipes")]
     IsPart { file: String },
-    /// A saved report tells the state of that host at that time.
+    /// A saved report is of that host at that time.
+    #[error("{file}: a report{}, saved at {taken_at:.0}", of_host(.hostname))]
     SavedReport { file: String, hostname: Option<String>, taken_at: Time },
     /// Two reports are of different boots.
+    #[error("{old} and {new} are of different machines, or of different boots of one, so that no pipe can be in both")]
     OtherBoot { old: String, new: String },
     /// Two reports seem to be in the wrong order.
+    #[error("{new} was saved before {old}: swap them, or read + as - and - as +")]
     IsEarlier { old: String, new: String },
     /// The findings were written to a baseline.
+    #[error("{}: {findings} finding{} written to the baseline", escape_path(.path), if *.findings == 1 { "" } else { "s" })]
     BaselineWritten { path: PathBuf, findings: usize },
     /// A call did not return, or something was not read that has nothing to do with pipes.
+    #[error("{}", unread(.0))]
     Unread(Gap),
     /// Processes could not be read and may hold pipes. `only` is the process, where it is one.
+    #[error(
+        "{unreadable} of {processes} processes{} could not be read{} and may hold ends that are not shown (?){}",
+        only.as_ref().map_or_else(String::new, |(pid, command)| known(&[format!("PID {pid}"), escape_name(command)])),
+        when(.file), what_to_do(.file, .cure)
+    )]
     Incomplete {
         unreadable: usize,
         processes: usize,
@@ -76,78 +97,84 @@ pub enum Note {
         cure: Cure,
     },
     /// The proc does not list all processes. `own_pids` as in [`Coverage`](crate::model::Coverage).
+    #[error("{}", outside(*.limit, *.own_pids, .file.is_some()))]
     Outside { limit: ViewLimit, own_pids: bool, file: Option<String> },
     /// The kernel was not asked.
+    #[error("--probe: the kernel cannot be asked here: {0}")]
     NoProbe(Unsupported),
-    /// There is an end that no fd table shows.
+    /// An end exists that is in no fd table.
+    #[error("{pipe} has a {} that no fd table shows: possibly {}", .sides.iter().map(|side| side.holder()).collect::<Vec<_>>().join(" and a "), possible_holders(.holders))]
     HiddenEnd { pipe: PipeId, sides: Vec<Side>, holders: Vec<PossibleHolder> },
     /// The number of further pipes with such an end.
+    #[error("{0} more pipes have an end that no fd table shows")]
     MoreHiddenEnds(usize),
     /// A question about these pipes was not answered in time.
+    #[error(
+        "{} did not answer in time, and the contents are not known: the lock of a pipe is held, as by splice(2) from a dead file system",
+        first_pipes(.0)
+    )]
     Unanswered(Vec<PipeId>),
     /// The processes on this number of pipes refused.
+    #[error("{pipes} pipes could not be probed: {cure}")]
     Refused { pipes: usize, cure: Cure },
     /// This number of pipes of each user is small, probably because of `pipe-user-pages-soft`.
+    #[error(
+        "some pipes have a capacity of at most 8192 bytes instead of {USUAL} ({}): new pipes of a user with more than \
+         pipe-user-pages-soft ({soft}) pages in pipes are that small, unless they were made small on purpose",
+        .counts.iter().map(|(uid, count)| format!("{count} of user {uid}")).collect::<Vec<_>>().join(", ")
+    )]
     SmallPipes { counts: BTreeMap<Uid, usize>, soft: u64 },
 }
 
 /// What to do about processes that could not be read.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the texts say it")]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Cure {
-    /// Nothing is wrong but that the tree lacks files.
+    #[error("their files are missing from this tree or not readable")]
     CompleteTree,
-    /// The scan ran out of file descriptors.
+    #[error("lspipe itself may have too few files open: raise its limit, for example with `ulimit -n 1024`")]
     RaiseFileLimit,
-    /// This error has to be looked up.
+    #[error("{0}, see errno(3)")]
     Errno(String),
-    /// Access was denied in spite of full privileges.
+    #[error("access was denied even with full privileges, possibly by a security module")]
     SecurityModule,
-    /// More privileges would help.
+    /// Root of a user namespace does not have them.
+    #[error("run as the machine's root, or with cap_sys_ptrace and cap_dac_read_search, see PERMISSIONS in lspipe(1)")]
     Privileges,
 }
 
 impl Note {
-    /// What was named and cannot be shown. `names` are the names of the pipes in the selection.
-    pub(crate) fn unmatched(
-        unmatched: &Unmatched<'_>,
-        names: &[PipeName],
-        graph: &PipeGraph,
-        file: Option<&str>,
-    ) -> Vec<Self> {
-        let file = file.map(str::to_owned);
+    /// A part of the selection that cannot be shown. `names` are those of its pipes.
+    pub(crate) fn missing(missing: &Missing<'_>, names: &[PipeName], graph: &PipeGraph, file: Option<&str>) -> Self {
         let coverage = &graph.coverage;
-        let processes = unmatched.pids.iter().map(|pid| Self::NoProcess {
-            pid: *pid,
-            file: file.clone(),
-            proc_root: coverage.proc_root.clone(),
-            outside: coverage.outside,
-        });
-        let unreadable = unmatched.unreadable.iter().map(|gap| Self::unreadable_table(gap, graph, file.as_deref()));
-        let pipes = unmatched.pipes.iter().filter_map(|place| names.get(*place)).map(|name| Self::NoPipe {
-            name: name.clone(),
-            process: match name {
-                PipeName::Inode(number) => u32::try_from(*number).ok().map(Pid),
-                PipeName::Id(_) | PipeName::Path(_) => None,
+        match (missing, file) {
+            (Missing::Process(pid), Some(file)) => Self::NoSavedProcess { pid: *pid, file: file.to_owned() },
+            (Missing::Process(pid), None) => {
+                let (proc_root, outside) = (coverage.proc_root.clone(), coverage.outside);
+                Self::NoProcess { pid: *pid, proc_root, outside }
             }
-            .filter(|pid| graph.parents.contains_key(pid)),
-        });
-        processes.chain(unreadable).chain(pipes).collect()
-    }
-
-    pub(crate) fn unreadable_table(gap: &Gap, graph: &PipeGraph, file: Option<&str>) -> Self {
-        Self::UnreadableTable { gap: gap.clone(), file: file.map(str::to_owned), cure: Cure::new(graph) }
+            (Missing::Table(gap), _) => {
+                Self::UnreadableTable { gap: (*gap).clone(), file: file.map(str::to_owned), cure: Cure::new(graph) }
+            }
+            (Missing::Pipe(place), _) => {
+                let name = names[*place].clone();
+                let pid = if let PipeName::Inode(number) = name { u32::try_from(number).ok().map(Pid) } else { None };
+                Self::NoPipe { name, process: pid.filter(|pid| graph.parents.contains_key(pid)) }
+            }
+        }
     }
 
     pub(crate) fn nothing_matched(selection: &Selection, file: Option<&str>) -> Self {
-        let pid = match selection.pids.as_slice() {
-            [pid] if !selection.narrows_beyond_pids() && !selection.descendants => Some(*pid),
-            _ => None,
-        };
-        Self::NothingMatched { pid, file: file.map(str::to_owned) }
+        match selection.pids.as_slice() {
+            [pid] if !selection.narrows_beyond_pids() && !selection.descendants => {
+                Self::NoEnd { pid: *pid, live: file.is_none() }
+            }
+            _ => Self::NothingMatched,
+        }
     }
 
     pub(crate) fn only_copies(selection: &Selection) -> Self {
-        Self::OnlyCopies { pid: if let [pid] = selection.pids.as_slice() { Some(*pid) } else { None } }
+        if let [pid] = selection.pids.as_slice() { Self::OnlyCopiesIn(*pid) } else { Self::OnlyCopies }
     }
 
     /// That a saved report lacks some of the selected descendants, if it does.
@@ -158,7 +185,7 @@ impl Note {
         (!is_whole).then_some(Self::NoOtherProcesses { file })
     }
 
-    /// Of which machine and time a saved report is, for what depends on that, and whether it is that of a selection.
+    /// The machine and time of a saved report, for what depends on them, and whether it is that of a selection.
     pub(crate) fn saved_report(graph: &PipeGraph, file: Option<&str>) -> Vec<Self> {
         let Some(file) = file.map(str::to_owned) else { return Vec::new() };
         let hostname = graph.host.hostname.clone();
@@ -191,23 +218,19 @@ impl Note {
             Some(Err(cause)) => return vec![Self::NoProbe(cause.clone())],
             Some(Ok(answers)) => answers,
         };
-        let hidden: Vec<&Pipe> = graph.pipes.iter().filter(|pipe| side::has_hidden(graph, pipe)).collect();
-        let ids = graph.pipes.iter().map(|pipe| pipe.id);
-        let unanswered: Vec<PipeId> = ids.filter(|id| graph.probed(*id).unanswered).collect();
         let hidden_end = |pipe: &&Pipe| Self::HiddenEnd {
             pipe: pipe.id,
             sides: side::hidden_sides(graph, pipe),
             holders: side::hidden_holders(graph, pipe),
         };
+        let hidden: Vec<&Pipe> = graph.pipes.iter().filter(|pipe| side::has_hidden(graph, pipe)).collect();
         let mut notes: Vec<Self> = hidden.iter().take(MAX_PIPES).map(hidden_end).collect();
         notes.extend(more(hidden.len(), MAX_PIPES).map(Self::MoreHiddenEnds));
-        if !unanswered.is_empty() {
-            notes.push(Self::Unanswered(unanswered));
-        }
-        if answers.refused > 0 {
-            let cure = if graph.coverage.privileged { Cure::SecurityModule } else { Cure::Privileges };
-            notes.push(Self::Refused { pipes: answers.refused, cure });
-        }
+        let ids = graph.pipes.iter().map(|pipe| pipe.id);
+        let unanswered: Vec<PipeId> = ids.filter(|id| graph.probed(*id).unanswered).collect();
+        notes.extend((!unanswered.is_empty()).then_some(Self::Unanswered(unanswered)));
+        let cure = if graph.coverage.privileged { Cure::SecurityModule } else { Cure::Privileges };
+        notes.extend((answers.refused > 0).then_some(Self::Refused { pipes: answers.refused, cure }));
         notes.extend(small_pipes(graph, answers.user_pages_soft));
         notes
     }
@@ -252,141 +275,70 @@ impl Cure {
     }
 }
 
-impl fmt::Display for Cure {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::CompleteTree => f.write_str("their files are missing from this tree or not readable"),
-            Self::RaiseFileLimit => f.write_str(
-                "lspipe itself may have too few files open: raise its limit, for example with `ulimit -n 1024`",
-            ),
-            Self::Errno(name) => write!(f, "{name}, see errno(3)"),
-            Self::SecurityModule => {
-                f.write_str("access was denied even with full privileges, possibly by a security module")
-            }
-            Self::Privileges => f.write_str(GRANT),
+fn not_listed(outside: Option<ViewLimit>) -> &'static str {
+    match outside {
+        Some(ViewLimit::Hidepid) => {
+            ", which is mounted with hidepid and does not show processes of other users: run lspipe as root"
         }
+        Some(ViewLimit::PidNamespace) => ", which shows only one PID namespace",
+        None => "",
     }
 }
 
-impl fmt::Display for Note {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoProcess { pid, file: Some(file), .. } => {
-                write!(f, "no process {pid} in {file}, which contains only processes that hold an end of a pipe")
-            }
-            Self::NoProcess { pid, file: None, proc_root, outside } => {
-                let why = match outside {
-                    Some(ViewLimit::Hidepid) => {
-                        ", which is mounted with hidepid and does not show processes of other users: run lspipe as root"
-                    }
-                    Some(ViewLimit::PidNamespace) => ", which shows only one PID namespace",
-                    None => "",
-                };
-                write!(f, "no process {pid} in {}{why}", proc_root.display())
-            }
-            Self::UnreadableTable { gap, file, cure } => {
-                let (pid, when, errno, what) = (gap.pid, when(file), errno(gap), what_to_do(file, cure));
-                write!(f, "the fd table of process {pid} could not be read{when} ({errno}){what}")
-            }
-            Self::NoTable { pid, file } => {
-                write!(f, "the fd table of process {pid} is not in {file}: only `lspipe fds {pid} --json` saves it")
-            }
-            Self::NoPipe { name: PipeName::Id(id), .. } => write!(f, "no process is known to have {id} open"),
-            Self::NoPipe { name: PipeName::Path(path), .. } => {
-                let path = escape_path(path);
-                write!(f, "no process is known to have {path} open or to be blocked in open(2) of it")
-            }
-            Self::NoPipe { name: PipeName::Inode(inode), process: Some(pid) } => {
-                write!(f, "no open pipe has inode {inode}; for the pipes of process {pid}: lspipe -p {pid}")
-            }
-            Self::NoPipe { name: PipeName::Inode(inode), process: None } => {
-                write!(f, "no process is known to have a pipe with inode {inode} open")
-            }
-            Self::NothingMatched { pid: Some(pid), file } => {
-                write!(f, "process {pid} is not known to hold an end of any pipe")?;
-                if file.is_none() { write!(f, "; what it waits for: lspipe why -p {pid}") } else { Ok(()) }
-            }
-            Self::NothingMatched { pid: None, .. } => f.write_str("no pipe matches"),
-            Self::OnlyCopies { pid: Some(pid) } => {
-                write!(f, "process {pid} holds only inherited copies of ends; to list them: lspipe -p {pid}")
-            }
-            Self::OnlyCopies { pid: None } => f.write_str(
-                "the selected processes hold only inherited copies of ends; lspipe with the same selection lists them",
-            ),
-            Self::NoOtherProcesses { file } => write!(
-                f,
-                "{file} contains only processes that hold a pipe: descendants through other processes are missing"
-            ),
-            Self::IsPart { file } => write!(f, "{file} was saved with a selection and contains only those pipes"),
-            Self::SavedReport { file, hostname, taken_at } => {
-                write!(f, "{file}: a report")?;
-                if let Some(name) = hostname {
-                    write!(f, " of {}", escape_name(name.as_bytes()))?;
-                }
-                write!(f, ", saved at {taken_at:.0}")
-            }
-            Self::OtherBoot { old, new } => write!(
-                f,
-                "{old} and {new} are of different machines, or of different boots of one, so that no pipe can be in both"
-            ),
-            Self::IsEarlier { old, new } => {
-                write!(f, "{new} was saved before {old}: swap them, or read + as - and - as +")
-            }
-            Self::BaselineWritten { path, findings } => {
-                let noun = if *findings == 1 { "finding" } else { "findings" };
-                write!(f, "{}: {findings} {noun} written to the baseline", escape_path(path))
-            }
-            Self::Unread(gap) if gap.is_timeout() => {
-                let mount =
-                    gap.mount.as_deref().map_or_else(String::new, |mount| format!(" on {}", escape_path(mount)));
-                let (process, part) = (process(gap), part(gap.what));
-                write!(f, "{process}: {part}{mount} did not answer and is left out; its file system may be dead")
-            }
-            Self::Unread(gap) => write!(f, "{}: {} could not be read ({})", process(gap), part(gap.what), errno(gap)),
-            Self::Incomplete { unreadable, processes, only, file, cure } => {
-                let who = only.as_ref().map(|(pid, command)| known(&[format!("PID {pid}"), escape_name(command)]));
-                let (who, when, what) = (who.unwrap_or_default(), when(file), what_to_do(file, cure));
-                let what = format!("and may hold ends that are not shown (?){what}");
-                write!(f, "{unreadable} of {processes} processes{who} could not be read{when} {what}")
-            }
-            Self::Outside { limit, own_pids, file } => {
-                let (why, cure) = match limit {
-                    ViewLimit::PidNamespace if *own_pids => (PID_NAMESPACE, "run lspipe on the host"),
-                    // Our own is another, which may show more.
-                    ViewLimit::PidNamespace => (PID_NAMESPACE, "run lspipe without --proc, or on the host"),
-                    ViewLimit::Hidepid => (HIDEPID, "run lspipe as root"),
-                };
-                match file {
-                    Some(_) => write!(f, "the proc of this report {why}"),
-                    None => write!(f, "this proc {why}; {cure}"),
-                }
-            }
-            Self::NoProbe(cause) => write!(f, "--probe: the kernel cannot be asked here: {cause}"),
-            Self::HiddenEnd { pipe, sides, holders } => {
-                let sides: Vec<&str> = sides.iter().map(|side| side.holder()).collect();
-                let who = possible_holders(holders);
-                write!(f, "{pipe} has a {} that no fd table shows: possibly {who}", sides.join(" and a "))
-            }
-            Self::MoreHiddenEnds(count) => write!(f, "{count} more pipes have an end that no fd table shows"),
-            Self::Unanswered(pipes) => {
-                let mut named: Vec<String> = pipes.iter().take(MAX_PIPES).map(ToString::to_string).collect();
-                named.extend(more(pipes.len(), MAX_PIPES).map(|more| format!("{more} more pipes")));
-                let (pipes, hint) =
-                    (named.join(", "), "the lock of a pipe is held, as by splice(2) from a dead file system");
-                write!(f, "{pipes} did not answer in time, and the contents are not known: {hint}")
-            }
-            Self::Refused { pipes, cure } => write!(f, "{pipes} pipes could not be probed: {cure}"),
-            Self::SmallPipes { counts, soft } => {
-                let counts: Vec<String> = counts.iter().map(|(uid, count)| format!("{count} of user {uid}")).collect();
-                write!(
-                    f,
-                    "some pipes have a capacity of at most 8192 bytes instead of {USUAL} ({}): new pipes of a user with more than \
-                     pipe-user-pages-soft ({soft}) pages in pipes are that small, unless they were made small on purpose",
-                    counts.join(", ")
-                )
-            }
+fn no_pipe(name: &PipeName, process: Option<Pid>) -> String {
+    match (name, process) {
+        (PipeName::Id(id), _) => format!("no process is known to have {id} open"),
+        (PipeName::Path(path), _) => {
+            let path = escape_path(path);
+            format!("no process is known to have {path} open or to be blocked in open(2) of it")
         }
+        (PipeName::Inode(inode), Some(pid)) => {
+            format!("no open pipe has inode {inode}; for the pipes of process {pid}: lspipe -p {pid}")
+        }
+        (PipeName::Inode(inode), None) => format!("no process is known to have a pipe with inode {inode} open"),
     }
+}
+
+fn of_host(name: &Option<String>) -> String {
+    name.as_ref().map_or_else(String::new, |name| format!(" of {}", escape_name(name.as_bytes())))
+}
+
+fn unread(gap: &Gap) -> String {
+    let (pid, command) = (gap.pid, known(&[escape_name(&gap.command)]));
+    let part = match gap.what {
+        UnreadablePart::Fd { fd } => format!("descriptor {fd}"),
+        UnreadablePart::Cmdline => "the command line".to_owned(),
+        UnreadablePart::FdTable | UnreadablePart::FdLinks | UnreadablePart::Tasks => "the fd table".to_owned(),
+    };
+    if gap.is_timeout() {
+        let mount = gap.mount.as_deref().map_or_else(String::new, |mount| format!(" on {}", escape_path(mount)));
+        format!("process {pid}{command}: {part}{mount} did not answer and is left out; its file system may be dead")
+    } else {
+        format!("process {pid}{command}: {part} could not be read ({})", errno(gap))
+    }
+}
+
+fn outside(limit: ViewLimit, own_pids: bool, is_saved: bool) -> String {
+    let (what, cure) = match limit {
+        ViewLimit::PidNamespace if own_pids => ("shows only one PID namespace: ends held outside it", "on the host"),
+        // Our own is another, which may show more.
+        ViewLimit::PidNamespace => {
+            ("shows only one PID namespace: ends held outside it", "without --proc, or on the host")
+        }
+        ViewLimit::Hidepid => ("is mounted with hidepid: ends held by processes of other users", "as root"),
+    };
+    let (proc, cure) = match is_saved {
+        true => ("the proc of this report", String::new()),
+        false => ("this proc", format!("; run lspipe {cure}")),
+    };
+    format!("{proc} {what} are not seen and shown as ?{cure}")
+}
+
+/// The first of these pipes, with the number of the others.
+fn first_pipes(pipes: &[PipeId]) -> String {
+    let mut named: Vec<String> = pipes.iter().take(MAX_PIPES).map(ToString::to_string).collect();
+    named.extend(more(pipes.len(), MAX_PIPES).map(|more| format!("{more} more pipes")));
+    named.join(", ")
 }
 
 /// `that of process 70 (postgres), …, or process 1 (init), which could not be read`
@@ -416,18 +368,6 @@ fn possible_holder(holder: &PossibleHolder) -> String {
     }
 }
 
-fn process(gap: &Gap) -> String {
-    format!("process {}{}", gap.pid, known(&[escape_name(&gap.command)]))
-}
-
-fn part(what: UnreadablePart) -> String {
-    match what {
-        UnreadablePart::Fd { fd } => format!("descriptor {fd}"),
-        UnreadablePart::Cmdline => "the command line".to_owned(),
-        UnreadablePart::FdTable | UnreadablePart::FdLinks | UnreadablePart::Tasks => "the fd table".to_owned(),
-    }
-}
-
 /// ` (cat, fd 3)`, without the facts that are empty.
 fn known(facts: &[String]) -> String {
     let facts: Vec<&str> = facts.iter().map(String::as_str).filter(|fact| !fact.is_empty()).collect();
@@ -438,7 +378,7 @@ fn when(file: &Option<String>) -> String {
     file.as_ref().map_or_else(String::new, |file| format!(" when {file} was saved"))
 }
 
-/// Nothing, if the report was saved.
+/// Nothing of a saved report.
 fn what_to_do(file: &Option<String>, cure: &Cure) -> String {
     if file.is_none() { format!(": {cure}") } else { String::new() }
 }

@@ -6,6 +6,7 @@
 
 mod finding;
 mod read;
+mod view;
 mod write;
 
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,7 @@ use crate::model::{
 
 pub(crate) use self::finding::Finding;
 pub(crate) use self::read::Parts;
+pub(crate) use self::view::{Asked, ReportView, Told};
 pub(crate) use self::write::Each;
 #[cfg(test)]
 pub(crate) use self::write::{AuditLine, Line};

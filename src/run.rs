@@ -3,7 +3,6 @@
 mod audit;
 mod diff;
 mod error;
-mod output;
 mod pipes;
 mod source;
 mod why;
@@ -16,12 +15,14 @@ use self::source::Source;
 use crate::cli::{PipeName, Question, Request};
 use crate::findings::{AuditScope, Diagnosis};
 use crate::judge::dataflow::Dataflow;
-use crate::model::{PipeGraph, Threads};
+use crate::model::{PipeGraph, Threads, Users};
 use crate::note::Note;
 use crate::observe::Depth;
 use crate::observe::proc::Detail;
-use crate::render::{Asked, Style};
-use crate::select::Selection;
+use crate::render::{Style, render};
+use crate::report::{Asked, Told};
+use crate::select::{Missing, Selection};
+use crate::users::users_of;
 
 pub use self::diff::compare;
 pub use self::error::Error;
@@ -37,6 +38,16 @@ pub enum Exit {
     Found,
     /// The report was written, but must not have gaps and has some.
     Incomplete,
+}
+
+impl Exit {
+    const fn of_list(is_empty: bool) -> Self {
+        if is_empty { Self::NothingMatched } else { Self::Reported }
+    }
+
+    const fn of_findings(is_found: bool) -> Self {
+        if is_found { Self::Found } else { Self::Reported }
+    }
 }
 
 /// The exit status of the command.
@@ -69,17 +80,9 @@ pub struct Answer {
 }
 
 impl Answer {
-    const fn new(graph: PipeGraph, notes: Vec<Note>) -> Self {
-        Self {
-            graph,
-            threads: Threads::new(),
-            diagnosis: None,
-            notes,
-            exit: Exit::Reported,
-            asked: Asked::Everything,
-            audit: None,
-            drawing: None,
-        }
+    fn new(graph: PipeGraph, notes: Vec<Note>, exit: Exit) -> Self {
+        let (threads, asked) = (Threads::new(), Asked::Everything);
+        Self { graph, threads, diagnosis: None, notes, exit, asked, audit: None, drawing: None }
     }
 }
 
@@ -102,7 +105,7 @@ pub fn report(request: &Request) -> Result<Answer, Error> {
 }
 
 /// Writes the answer to a question, once or again and again, and passes notes to `notify`, each a line without its end. `helper` is the
-/// command of the probe's helper; see [`serve_if_asked`](crate::serve_if_asked).
+/// command of the probe's helper; see [`serve_if_asked`](crate::command::serve_if_asked).
 ///
 /// # Errors
 ///
@@ -121,7 +124,9 @@ pub fn run(
         session.write(&answer, style, out)?;
         // Notes are printed again only when they change.
         if !request.output.quiet && answer.notes != printed {
-            answer.notes.iter().for_each(|note| notify(&note.to_string()));
+            for note in &answer.notes {
+                notify(&note.to_string());
+            }
         }
         let Some(pause) = request.source.repeat else {
             let is_incomplete = request.output.require_complete && !answer.graph.coverage.is_complete();
@@ -151,6 +156,10 @@ impl<'a> Session<'a> {
         }
     }
 
+    fn missing(&self, missing: &[Missing<'_>], graph: &PipeGraph) -> Vec<Note> {
+        missing.iter().map(|it| Note::missing(it, &self.names, graph, self.source.file())).collect()
+    }
+
     /// What the question takes; claims take the same whatever the format shows.
     fn depth(&self) -> Depth {
         let Request { format, question, probe, .. } = self.request;
@@ -166,5 +175,43 @@ impl<'a> Session<'a> {
         let tables = if let Question::Tables(pids) = question { pids.clone() } else { Vec::new() };
         let (flags, parents) = (is_claim || format.needs_flags(), is_claim || selection.descendants);
         Depth { flags, detail, parents, tables, selection, probe: *probe }
+    }
+
+    fn write(&self, answer: &Answer, style: &Style, out: &mut dyn Write) -> Result<(), Error> {
+        let request = self.request;
+        let is_for_machines = request.format.is_for_machines();
+        if request.source.repeat.is_some() && !is_for_machines {
+            writeln!(out, "=== {:.3} ===", answer.graph.taken_at)?;
+        }
+        // Headings alone help nobody; what machines read is valid only with them.
+        if is_for_machines || answer.exit != Exit::NothingMatched {
+            let (told, drawing) = (self.told(answer), answer.drawing.as_ref());
+            // An audit has them in its messages, and those are the same in every format.
+            let is_named = request.format.needs_users() || answer.audit.is_some();
+            let users = if is_named { self.users(&answer.graph) } else { Users::default() };
+            render(&answer.graph, &users, told.as_ref(), drawing, &request.format, style, out)?;
+        }
+        out.flush()?;
+        Ok(())
+    }
+
+    fn told<'b>(&self, answer: &'b Answer) -> Option<Told<'b>> {
+        Some(Told {
+            diagnosis: answer.diagnosis.as_ref()?,
+            groups: &answer.threads,
+            asked: &answer.asked,
+            audited: answer.audit.as_ref(),
+            may_probe: !self.request.probe && self.source.file().is_none(),
+            from_file: self.source.file().is_some(),
+        })
+    }
+
+    /// The names of all users in it.
+    fn users(&self, graph: &PipeGraph) -> Users {
+        match &self.source {
+            _ if self.request.output.numeric_uid => Users::default(),
+            Source::Live(_) => users_of(graph),
+            Source::Saved { saved, .. } => saved.users.clone(),
+        }
     }
 }

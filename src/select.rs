@@ -92,21 +92,34 @@ impl Selection {
 
     /// Whether one of its pipes may be a FIFO.
     pub(crate) fn may_name_fifo(&self) -> bool {
-        self.pipes.iter().any(|pipe| matches!(pipe, PipeMatch::Id(PipeId::Fifo { .. }) | PipeMatch::Inode(_)))
+        self.pipes.iter().any(|pipe| match pipe {
+            PipeMatch::Id(id) => id.kind().is_named(),
+            PipeMatch::Inode(_) => true,
+        })
     }
 
-    /// What it names and the report cannot show.
-    pub(crate) fn unmatched<'a>(&self, graph: &'a PipeGraph) -> Unmatched<'a> {
+    /// What it names and the graph lacks: processes, then fd tables, then pipes.
+    pub(crate) fn missing_from<'a>(&self, graph: &'a PipeGraph) -> Vec<Missing<'a>> {
         let is_table = |gap: &Gap| matches!(gap.what, UnreadablePart::FdTable | UnreadablePart::FdLinks);
         let is_there = |wanted: &PipeMatch| graph.pipes.iter().any(|pipe| wanted.matches(pipe.id));
-        let missing = self.pids.iter().filter(|pid| !graph.parents.contains_key(pid));
-        let unreadable = graph.coverage.gaps.iter().filter(|gap| is_table(gap) && self.pids.contains(&gap.pid));
+        let processes = self.pids.iter().filter(|pid| !graph.parents.contains_key(pid));
+        let tables = graph.coverage.gaps.iter().filter(|gap| is_table(gap) && self.pids.contains(&gap.pid));
         let pipes = self.pipes.iter().enumerate().filter(|(_, wanted)| !is_there(wanted));
-        Unmatched {
-            pids: missing.copied().collect(),
-            unreadable: unreadable.collect(),
-            pipes: pipes.map(|(place, _)| place).collect(),
-        }
+        let pipes = pipes.map(|(place, _)| Missing::Pipe(place));
+        processes.copied().map(Missing::Process).chain(tables.map(Missing::Table)).chain(pipes).collect()
+    }
+
+    /// What makes it misleading to report that nothing is wrong: none of the named processes exists, or none of the pipes, or the fd table
+    /// of a process cannot be read and no named process `is_waiting`.
+    pub(crate) fn obstacle<'a>(&self, missing: &'a [Missing<'a>], is_waiting: bool) -> Option<&'a Missing<'a>> {
+        let all = |is_such: fn(&&Missing<'_>) -> bool, of: usize| {
+            let mut such = missing.iter().filter(is_such);
+            if such.clone().count() == of { such.next() } else { None }
+        };
+        let table = || missing.iter().find(|it| matches!(it, Missing::Table(_)) && !is_waiting);
+        all(|it| matches!(it, Missing::Process(_)), self.pids.len())
+            .or_else(|| all(|it| matches!(it, Missing::Pipe(_)), self.pipes.len()))
+            .or_else(table)
     }
 
     fn selects_any_holder(&self) -> bool {
@@ -115,34 +128,13 @@ impl Selection {
 }
 
 /// What a selection names and a report cannot show.
-pub(crate) struct Unmatched<'a> {
-    /// The processes that do not exist.
-    pub(crate) pids: Vec<Pid>,
-    /// The processes whose fd table could not be read.
-    pub(crate) unreadable: Vec<&'a Gap>,
-    /// The pipes that no process is known to have open, by their places in [`Selection::pipes`].
-    pub(crate) pipes: Vec<usize>,
-}
-
-impl Unmatched<'_> {
-    /// What makes it misleading to say that nothing is wrong: no process that was named exists, or no pipe, or the tables of those that
-    /// exist cannot be read and none of them `is_waiting`. The place of the first such fact among all, in the order of the fields.
-    pub(crate) fn obstacle(&self, selection: &Selection, is_waiting: bool) -> Option<usize> {
-        let Self { pids, unreadable, pipes } = self;
-        if !pids.is_empty() && pids.len() == selection.pids.len() {
-            Some(0)
-        } else if !pipes.is_empty() && pipes.len() == selection.pipes.len() {
-            Some(pids.len() + unreadable.len())
-        } else if !unreadable.is_empty() && !is_waiting {
-            Some(pids.len())
-        } else {
-            None
-        }
-    }
-
-    pub(crate) const fn is_empty(&self) -> bool {
-        self.pids.is_empty() && self.unreadable.is_empty() && self.pipes.is_empty()
-    }
+pub(crate) enum Missing<'a> {
+    /// A process that does not exist.
+    Process(Pid),
+    /// The fd table of a process, which could not be read.
+    Table(&'a Gap),
+    /// A pipe that no process is known to have open, by its place in [`Selection::pipes`].
+    Pipe(usize),
 }
 
 /// The processes that a selection names by ID, command or user; none where it names none.

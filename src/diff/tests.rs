@@ -29,10 +29,7 @@ fn process(pid: u32) -> impl Strategy<Value = Process> {
 
 fn id() -> impl Strategy<Value = PipeId> {
     let device = Device { major: 0, minor: 26 };
-    prop_oneof![
-        (1..4_u64).prop_map(|inode| PipeId::Anonymous { inode }),
-        (1..3_u64).prop_map(move |inode| PipeId::Fifo { device, inode }),
-    ]
+    prop_oneof![(1..4_u64).prop_map(PipeId::anonymous), (1..3_u64).prop_map(move |inode| PipeId::fifo(device, inode)),]
 }
 
 fn pipe() -> impl Strategy<Value = (PipeId, Pipe)> {
@@ -246,7 +243,7 @@ proptest! {
 }
 
 fn pipe_of(ends: Vec<Endpoint>) -> Vec<Pipe> {
-    vec![Pipe { ends, ..Pipe::unknown(PipeId::Anonymous { inode: 1 }) }]
+    vec![Pipe { ends, ..Pipe::unknown(PipeId::anonymous(1)) }]
 }
 
 /// What could not be read, or was not asked for, need not be another.

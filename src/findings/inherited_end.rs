@@ -9,7 +9,7 @@ use super::phrases::{ends_held, lines, verb};
 use super::{About, Case, Code, Evidence, Finding, Identity, Judgement, Kind, Phrases, Role};
 use crate::judge::lineage::{is_pool, is_stdio};
 use crate::judge::processes::Processes;
-use crate::model::{Certainty, Doubt, Endpoint, Pid, Pipe, PipeId, PipeKind, Severity, Side};
+use crate::model::{Certainty, Doubt, Endpoint, Pid, Pipe, PipeId, Severity, Side};
 
 pub(super) const ABOUT: About = About {
     severities: &[Severity::Warning, Severity::Info],
@@ -132,7 +132,7 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Judgement> {
 }
 
 fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
-    if pipe.id.kind() != PipeKind::Anonymous {
+    if pipe.id.kind().is_named() {
         return None;
     }
     // The session from which a PID namespace was entered is 0 inside, and one like any other.

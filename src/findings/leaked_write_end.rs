@@ -12,8 +12,8 @@ use crate::judge::dataflow::MarkKind;
 use crate::judge::lineage::{Lineage, Relation, is_pool, is_stdio};
 use crate::judge::processes::Processes;
 use crate::model::{
-    AccessMode, AlternativeWake, Certainty, Doubt, Endpoint, Fd, Operation, Pid, Pipe, PipeId, PipeKind, PipeWait,
-    Severity, Side, Task, TaskId, TaskState, Time,
+    AccessMode, AlternativeWake, Certainty, Doubt, Endpoint, Fd, Operation, Pid, Pipe, PipeId, PipeWait, Severity,
+    Side, Task, TaskId, TaskState, Time,
 };
 
 /// Standard input, by which a shell passes a pipe to a program.
@@ -267,7 +267,7 @@ fn relation(case: &Case<'_>, pipe: &Pipe, readers: &[TaskId], holder: Pid, ends:
         return Some(Relation::ReadWrite);
     }
     // A process that opened a FIFO for writing did so by its path.
-    if !is_write_only || pipe.id.kind() == PipeKind::Fifo {
+    if !is_write_only || pipe.id.kind().is_named() {
         return None;
     }
     let given = |pid: Pid| pipe.ends.iter().any(|end| (end.pid, end.fd) == (pid, STDIN));

@@ -16,6 +16,7 @@ mod fifo_exposed;
 mod hidden_end;
 mod inherited_end;
 mod leaked_write_end;
+mod marks;
 mod missing_side;
 mod narrow;
 mod no_reader;
@@ -25,8 +26,6 @@ mod pipe_pages;
 mod scope;
 mod self_deadlock;
 mod stalled_reader;
-#[cfg(test)]
-mod testing;
 #[cfg(test)]
 mod tests;
 mod unblock;
@@ -38,7 +37,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::judge::dataflow::{Dataflow, Mark, MarkKind, Problems, analyze};
+use crate::judge::dataflow::MarkKind;
 use crate::judge::deadlock::{self as deadlocks, Deadlock};
 use crate::judge::lineage::{Lineage, is_stdio};
 use crate::judge::processes::{NO_THREADS, Processes};
@@ -379,15 +378,6 @@ impl Finding {
         self.details.as_ref().map(Details::kind)
     }
 
-    /// How the graph marks processes because of it.
-    fn marks(&self) -> impl Iterator<Item = (Pid, Mark)> {
-        let (severity, suspected) = (self.severity, self.certainty == Certainty::Suspected);
-        let kinds = self.kind().map(|kind| kind.marks()).unwrap_or_default();
-        kinds
-            .into_iter()
-            .flat_map(move |(kind, pids)| pids.into_iter().map(move |pid| (pid, Mark { severity, kind, suspected })))
-    }
-
     /// What makes it the same as another. Of a report of an older version: its threads.
     pub(crate) fn identity(&self) -> Identity {
         match self.kind() {
@@ -436,13 +426,6 @@ impl Diagnosis {
     #[must_use]
     pub fn is_warning(&self) -> bool {
         self.findings.iter().any(|finding| finding.severity.is_at_least(Severity::Warning))
-    }
-
-    /// How the data of the pipes flow, and what is wrong there.
-    pub(crate) fn dataflow(&self, graph: &PipeGraph, groups: &Groups) -> Dataflow {
-        let marks = self.findings.iter().flat_map(Finding::marks).collect();
-        let leaks = self.findings.iter().filter_map(Finding::kind).flat_map(|kind| kind.leaks()).collect();
-        analyze(graph, groups, &self.waits, Problems { marks, leaks })
     }
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::phrases::lines;
 use super::{About, Case, Evidence, Identity, Judgement, Kind, Phrases, Role, all_on};
 use crate::model::words::words;
-use crate::model::{Certainty, Doubt, Pid, Pipe, PipeId, Severity, Uid};
+use crate::model::{Certainty, Doubt, Pid, Pipe, Severity, Uid};
 
 /// The buffers of a new pipe, each of a page: `PIPE_DEF_BUFFERS` of `include/linux/pipe_fs_i.h`; and what is left of them once its
 /// user has more than `pipe-user-pages-soft`: `PIPE_MIN_DEF_BUFFERS`.
@@ -174,7 +174,7 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Judgement> {
 
 /// The user to whose count the kernel adds a pipe. That is the real user that makes it, nearly always the one that owns it.
 fn maker(case: &Case<'_>, pipe: &Pipe) -> Option<Uid> {
-    if let PipeId::Anonymous { .. } = pipe.id {
+    if !pipe.id.kind().is_named() {
         return Some(pipe.file?.owner);
     }
     // That of a FIFO is made again by the first process to open it.

@@ -7,9 +7,10 @@ mod hangs;
 mod limits;
 mod registry;
 mod sides;
+mod testing;
 mod texts;
 
-use super::testing::{FIFO, ID, Scene, end, machine, process, reads, task, with, with_pipe, writes};
+use self::testing::{FIFO, ID, Scene, end, machine, process, reads, task, with, with_pipe, writes};
 use super::*;
 use crate::model::{AccessMode, Directories, Endpoint, Fd, Gid, OpenFlags, PipeFile, PipeLimits, Process, Tid};
 

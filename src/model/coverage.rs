@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize, Serializer};
 
+use super::transfer;
 use super::words::words;
 use std::path::PathBuf;
 
@@ -62,7 +63,7 @@ impl PossibleEnds {
 
     /// Whether an end of such a pipe on that side may be among them.
     pub(crate) fn covers(self, kind: PipeKind, side: Side) -> bool {
-        let kind_fits = kind == PipeKind::Fifo || self.anonymous;
+        let kind_fits = kind.is_named() || self.anonymous;
         kind_fits
             && match side {
                 Side::Read => self.read,
@@ -132,9 +133,10 @@ words! {
 }
 
 /// How much of the machine the scan saw.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Coverage {
     /// The proc root that was scanned.
+    #[serde(with = "transfer::path")]
     pub proc_root: PathBuf,
     /// How many processes there were.
     pub processes: usize,

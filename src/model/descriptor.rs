@@ -164,6 +164,7 @@ pub struct Descriptor {
     pub file_type: Option<FileType>,
     /// The text of the link in /proc/PID/fd, where it could be read.
     #[serde(flatten, serialize_with = "LinkTarget::or_null", deserialize_with = "LinkTarget::optional")]
+    #[cfg_attr(test, schemars(with = "crate::model::OrNull<LinkTarget>"))]
     pub target: Option<LinkTarget>,
     /// The pipe, where it is one.
     pub pipe: Option<PipeId>,

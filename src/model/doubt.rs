@@ -43,6 +43,7 @@ pub(crate) struct FlatDoubt {
     /// The descriptor of the socket or of the ring.
     fd: Option<Fd>,
     #[serde(flatten, serialize_with = "CommandName::or_null", deserialize_with = "CommandName::optional")]
+    #[cfg_attr(test, schemars(with = "crate::model::OrNull<CommandName>"))]
     pub(crate) command: Option<CommandName>,
     pipe: Option<PipeId>,
 }

@@ -15,6 +15,7 @@ mod process;
 mod task;
 pub(crate) mod text;
 pub(crate) mod time;
+pub(crate) mod transfer;
 mod users;
 mod wait;
 pub(crate) mod words;
@@ -28,6 +29,8 @@ pub use self::descriptor::{AccessMode, Descriptor, Endpoint, FileType, OpenFlags
 pub use self::doubt::Doubt;
 pub(crate) use self::doubt::FlatDoubt;
 pub use self::file::{Class, Directories, PipeFile, PipeLimits};
+#[cfg(test)]
+pub(crate) use self::name::OrNull;
 pub use self::name::{Base64, CommandName, LinkTarget, PathName};
 pub use self::number::{Device, Fd, Gid, NotAPipeId, Pid, Tid, Uid};
 pub use self::pipe::{Opener, Pipe, PipeId, PipeKind, Side};
@@ -56,7 +59,7 @@ pub struct Host {
 }
 
 /// All pipes of a machine with all their ends, at one time.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PipeGraph {
     /// The machine.
     pub host: Host,
@@ -71,10 +74,12 @@ pub struct PipeGraph {
     /// Every process that holds an end, by PID.
     pub processes: BTreeMap<Pid, Process>,
     /// Every pipe that has an end, ordered by ID.
+    #[serde(with = "transfer::pipes")]
     pub pipes: Vec<Pipe>,
     /// The whole fd tables that were asked for, ordered by PID, thread and number.
     pub descriptors: Vec<Descriptor>,
     /// What the kernel said of those pipes that it was asked about.
+    #[serde(with = "transfer::probed")]
     pub probed: BTreeMap<PipeId, Probed>,
     /// What may hold an end that no fd table shows; empty where nobody looked.
     pub hidden: Hidden,
@@ -88,10 +93,7 @@ impl PipeGraph {
     /// The device that a pipe is on.
     #[must_use]
     pub fn device(&self, id: PipeId) -> Option<Device> {
-        match id {
-            PipeId::Anonymous { .. } => self.pipefs,
-            PipeId::Fifo { device, .. } => Some(device),
-        }
+        id.device().or(self.pipefs)
     }
 
     /// The effective users on a side of a pipe, those who are opening it too, ascending.

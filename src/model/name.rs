@@ -125,6 +125,31 @@ macro_rules! name {
     };
 }
 
+/// The schema of a flattened name that may be absent: its field is always there, and null then. Of a flattened `Option`, schemars makes
+/// a field that may be missing.
+#[cfg(test)]
+pub(crate) struct OrNull<T>(std::marker::PhantomData<T>);
+
+#[cfg(test)]
+impl<T: schemars::JsonSchema> schemars::JsonSchema for OrNull<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let mut schema = T::json_schema(generator);
+        for field in schema.get("required").and_then(|required| required.as_array()).cloned().into_iter().flatten() {
+            let pointer = format!("/properties/{}/type", field.as_str().unwrap());
+            *schema.pointer_mut(&pointer).unwrap() = serde_json::json!(["string", "null"]);
+        }
+        schema
+    }
+}
+
 name! {
     /// The command name (comm) of a process, at most 15 bytes; see `proc_pid_comm(5)`.
     CommandName, command, command_bytes

@@ -11,7 +11,7 @@ use super::number::decimal;
 use super::{AccessMode, CommandName, Device, Endpoint, NotAPipeId, PathName, Pid, PipeFile, TaskId};
 
 words! {
-    /// What sort of pipe it is; see pipe(7).
+    /// The kind of a pipe; see pipe(7). How each is looked at is a file of `observe/channel`.
     pub enum PipeKind {
         /// Made by pipe(2); lives in pipefs and has no name.
         Anonymous = "anonymous",
@@ -20,51 +20,69 @@ words! {
     }
 }
 
-/// Which pipe: its device and inode together, since FIFOs of two file systems may share an inode number.
-///
-/// All anonymous pipes of a kernel are on one device, pipefs, so they are known by their inode alone, and the device is a
-/// fact of the [`PipeGraph`](super::PipeGraph). Ordered with anonymous pipes first, then by device and inode.
+impl PipeKind {
+    /// Whether its pipes are files with a path, on the device of their file system, by which any process may open them. The pipes of
+    /// any other kind are known by their inode alone: they are all on one device of the kernel, as pipefs is.
+    #[must_use]
+    pub const fn is_named(self) -> bool {
+        matches!(self, Self::Fifo)
+    }
+
+    /// What its IDs begin with: for an anonymous pipe what the kernel writes in /proc/PID/fd.
+    const fn prefix(self) -> &'static str {
+        if matches!(self, Self::Anonymous) { "pipe" } else { self.as_str() }
+    }
+}
+
+/// Which pipe: its kind, its inode and, for one that [has a name](PipeKind::is_named), its device, since FIFOs of two file systems may
+/// share an inode number. Ordered by kind, anonymous pipes first, then by device and inode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum PipeId {
-    /// A pipe of pipefs.
-    Anonymous {
-        /// Its inode number, as in `pipe:[18913]`.
-        inode: u64,
-    },
-    /// A FIFO of any other file system.
-    Fifo {
-        /// The device of that file system.
-        device: Device,
-        /// Its inode number on that device.
-        inode: u64,
-    },
+pub struct PipeId {
+    kind: PipeKind,
+    device: Option<Device>,
+    inode: u64,
 }
 
 impl PipeId {
-    /// Anonymous or FIFO.
+    /// A pipe of pipefs, by its inode number: 18913 of `pipe:[18913]`.
+    #[must_use]
+    pub const fn anonymous(inode: u64) -> Self {
+        Self { kind: PipeKind::Anonymous, device: None, inode }
+    }
+
+    /// A FIFO, by the device of its file system and its inode number there.
+    #[must_use]
+    pub const fn fifo(device: Device, inode: u64) -> Self {
+        Self { kind: PipeKind::Fifo, device: Some(device), inode }
+    }
+
+    /// The kind of pipe.
     #[must_use]
     pub const fn kind(self) -> PipeKind {
-        match self {
-            Self::Anonymous { .. } => PipeKind::Anonymous,
-            Self::Fifo { .. } => PipeKind::Fifo,
-        }
+        self.kind
+    }
+
+    /// The device of the file system of a pipe that has a name. That of anonymous pipes is a fact of the
+    /// [`PipeGraph`](super::PipeGraph).
+    #[must_use]
+    pub const fn device(self) -> Option<Device> {
+        self.device
     }
 
     /// The inode number.
     #[must_use]
     pub const fn inode(self) -> u64 {
-        match self {
-            Self::Anonymous { inode } | Self::Fifo { inode, .. } => inode,
-        }
+        self.inode
     }
 }
 
 /// `pipe:[18913]`, as the kernel writes it in /proc/PID/fd, or `fifo:[0:26:18913]`.
 impl fmt::Display for PipeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Anonymous { inode } => write!(f, "pipe:[{inode}]"),
-            Self::Fifo { device, inode } => write!(f, "fifo:[{device}:{inode}]"),
+        let (prefix, inode) = (self.kind.prefix(), self.inode);
+        match self.device {
+            Some(device) => write!(f, "{prefix}:[{device}:{inode}]"),
+            None => write!(f, "{prefix}:[{inode}]"),
         }
     }
 }
@@ -73,12 +91,13 @@ impl FromStr for PipeId {
     type Err = NotAPipeId;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let inside = |prefix| text.strip_prefix(prefix)?.strip_suffix(']');
-        if let Some(inode) = inside("pipe:[") {
-            return Ok(Self::Anonymous { inode: decimal(inode)? });
+        let (prefix, id) = text.strip_suffix(']').and_then(|text| text.split_once(":[")).ok_or(NotAPipeId)?;
+        let kind = PipeKind::ALL.iter().copied().find(|kind| kind.prefix() == prefix).ok_or(NotAPipeId)?;
+        if !kind.is_named() {
+            return Ok(Self { kind, device: None, inode: decimal(id)? });
         }
-        let (device, inode) = inside("fifo:[").and_then(|id| id.rsplit_once(':')).ok_or(NotAPipeId)?;
-        Ok(Self::Fifo { device: device.parse()?, inode: decimal(inode)? })
+        let (device, inode) = id.rsplit_once(':').ok_or(NotAPipeId)?;
+        Ok(Self { kind, device: Some(device.parse()?), inode: decimal(inode)? })
     }
 }
 
@@ -107,7 +126,7 @@ impl Side {
         }
     }
 
-    /// The name of somebody who holds such an end.
+    /// A process that holds such an end.
     #[must_use]
     pub const fn holder(self) -> &'static str {
         match self {
@@ -140,6 +159,7 @@ pub struct Pipe {
     pub id: PipeId,
     /// A FIFO's name as its first holder opened it, in that holder's mount namespace.
     #[serde(flatten, serialize_with = "PathName::or_null", deserialize_with = "PathName::optional")]
+    #[cfg_attr(test, schemars(with = "crate::model::OrNull<PathName>"))]
     pub path: Option<PathName>,
     /// Whether the FIFO has no name left in its file system (link count 0).
     pub deleted: bool,
@@ -148,9 +168,9 @@ pub struct Pipe {
     /// In JSON they are in two lists, with the names of their holders: see `PipeEntry` of the report.
     #[serde(skip)]
     pub ends: Vec<Endpoint>,
-    /// Who is blocked in opening it, ordered by process and thread; empty where that was not looked for.
+    /// The threads that are blocked in opening it, in order; empty where that was not looked for.
     pub openers: Vec<Opener>,
-    /// Whose it is; none where that could not be read, or was not asked for.
+    /// Its owner and mode; none where those could not be read, or were not asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<PipeFile>,
 }
@@ -162,10 +182,10 @@ impl Pipe {
         Self { id, path: None, deleted: false, ends: Vec::new(), openers: Vec::new(), file: None }
     }
 
-    /// Whether it is a FIFO that has a name, by which anybody may open it.
+    /// Whether it has a path, by which any process may open it.
     #[must_use]
     pub fn has_name(&self) -> bool {
-        self.id.kind() == PipeKind::Fifo && !self.deleted
+        self.id.kind.is_named() && !self.deleted
     }
 
     /// The processes that hold an end on a side, or are opening one; those with several as often.

@@ -48,7 +48,7 @@ impl Probed {
 }
 
 /// What may hold an end that no fd table shows, found by a look through the machine.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hidden {
     /// UNIX sockets with descriptors in flight to them, ordered by PID and descriptor.
     pub in_flight: Vec<HolderFd>,
@@ -124,6 +124,7 @@ pub struct PossibleHolder {
     pub fd: Option<Fd>,
     /// The command of the process.
     #[serde(flatten, serialize_with = "CommandName::or_null", deserialize_with = "CommandName::optional")]
+    #[cfg_attr(test, schemars(with = "crate::model::OrNull<CommandName>"))]
     pub command: Option<CommandName>,
 }
 

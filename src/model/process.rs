@@ -23,6 +23,7 @@ pub struct Process {
     pub command: CommandName,
     /// The command line; empty for a kernel thread or a zombie.
     #[serde(flatten, serialize_with = "CommandLine::or_null", deserialize_with = "CommandLine::optional")]
+    #[cfg_attr(test, schemars(with = "CommandLine"))]
     pub cmdline: Option<CommandLine>,
     /// The state letter of `proc_pid_stat(5)`, for example `S`.
     pub state: Option<char>,

@@ -97,7 +97,7 @@ pub struct Task {
 
 /// Everything by which it shows that a thread has moved. Of two looks with equal traces the thread has not run in between, where
 /// `switches` is known, and else it has at least come back to the very same call.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint {
     /// When it was started, in clock ticks after boot: tells it from a later thread of the same number.
     pub started: Option<u64>,
@@ -213,6 +213,7 @@ struct FlatTarget {
     pipe: Option<PipeId>,
     /// For `open`: the path of the FIFO.
     #[serde(flatten, serialize_with = "PathName::or_null", deserialize_with = "PathName::optional")]
+    #[cfg_attr(test, schemars(with = "crate::model::OrNull<PathName>"))]
     path: Option<PathName>,
     /// For `open`: whether no file has that path any more: true, or missing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

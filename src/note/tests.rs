@@ -8,7 +8,7 @@ use crate::model::{
     Probed, Process, UnreadablePart,
 };
 
-const ID: PipeId = PipeId::Anonymous { inode: 123 };
+const ID: PipeId = PipeId::anonymous(123);
 
 /// A pipe of which the read end is seen in process 7, of this user.
 fn graph(probed: Probed, uid: u32) -> PipeGraph {
@@ -94,7 +94,7 @@ fn everybody_who_may_hold_it_is_named_and_nobody_else() {
         )
     );
     // Who is known to hold it leaves no room for others.
-    graph.hidden.autofs = vec![PipeId::Anonymous { inode: 5 }, ID];
+    graph.hidden.autofs = vec![PipeId::anonymous(5), ID];
     assert_eq!(notes(&graph), format!("{starts}the kernel, which uses it to serve an autofs mount"));
 }
 
@@ -119,4 +119,15 @@ fn what_is_not_known_of_a_process_leaves_no_brackets() {
     assert_eq!(known(&["PID 1", ""]), " (PID 1)");
     assert_eq!(known(&["", "fd 3"]), " (fd 3)");
     assert_eq!(known(&[""]), "");
+}
+
+/// A program that embeds the library is never started again as a helper that it does not have.
+#[test]
+fn a_probe_without_a_helper_program_is_refused() {
+    let mut graph = graph(HAS_WRITER, 1000);
+    let outcome = crate::observe::probe::probe(&mut graph, &[ID], &std::collections::BTreeSet::new(), &[]);
+    assert_eq!(outcome, Err(Unsupported::NoHelper));
+    let notes = Note::probe(Some(&outcome), &graph);
+    assert_eq!(notes, [Note::NoProbe(Unsupported::NoHelper)]);
+    assert_eq!(notes[0].to_string(), "--probe: the kernel cannot be asked here: no helper program was given");
 }

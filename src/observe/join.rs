@@ -9,14 +9,12 @@ use crate::observe::proc::{RawEndpoint, Snapshot};
 
 /// Joins the ends of a snapshot: each stands in exactly one pipe, and the order of the input does not matter.
 ///
-/// An end that was seen twice counts once. Where the two sightings differ (the descriptor was closed and its number used again
-/// while the scan went on) the one with the greater pipe ID stands, so that the answer does not depend on the order either.
+/// An end that was seen twice counts once. A descriptor may be an end of two pipes; see `Class::ends` of the channels.
 #[must_use]
 pub(crate) fn join(snapshot: Snapshot) -> PipeGraph {
     let Snapshot { host, taken_at, coverage, limits, pipefs, parents, processes, mut ends, mut descriptors } = snapshot;
-    ends.sort_unstable_by_key(|seen| (seen.end.key(), std::cmp::Reverse(seen.pipe)));
-    ends.dedup_by_key(|seen| seen.end.key());
     ends.sort_unstable_by_key(|seen| (seen.pipe, seen.end.key()));
+    ends.dedup_by_key(|seen| (seen.pipe, seen.end.key()));
     descriptors.sort_by_key(crate::model::Descriptor::key);
     descriptors.dedup_by_key(|descriptor| descriptor.key());
     PipeGraph {

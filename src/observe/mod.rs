@@ -4,6 +4,7 @@
 //! Nothing is judged here. What the judges need to know after a first look, they say in a [`FollowUp`]; what they get is an
 //! [`Observation`], which is plain data.
 
+mod channel;
 pub(crate) mod join;
 pub(crate) mod probe;
 pub(crate) mod proc;
@@ -15,12 +16,14 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
+
 use self::join::{add_openers, join};
 use self::probe::{Answers, Unsupported};
 use self::proc::{Detail, Error, ScanOptions};
 use self::settle::{idle_since, lock_held, openers, retain_unmoved};
 use crate::judge::side::has_hidden;
-use crate::model::{Pid, PipeGraph, PipeId, Side, Threads};
+use crate::model::{Pid, PipeGraph, PipeId, Side, Threads, transfer};
 use crate::select::{Selection, selected, selected_processes};
 
 /// The pause before the second look, where the first saw what may be transient: longer than a busy pipeline rests.
@@ -53,13 +56,14 @@ pub(crate) struct Depth {
     pub(crate) probe: bool,
 }
 
-/// What was seen of a machine.
-#[derive(Debug, Clone)]
+/// What was seen of a machine. Serializes whole, so that a child process may look for its parent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Observation {
     /// The pipes at the last look.
     pub(crate) graph: PipeGraph,
     /// What the threads were doing. After two looks, a thread that moved in between counts as running. Idle times are those at
     /// [`PipeGraph::taken_at`]. Empty if no thread was looked at.
+    #[serde(with = "transfer::threads")]
     pub(crate) threads: Threads,
     /// The pipes at the first of two looks, with the hidden ends and the answers of the kernel as at the last.
     pub(crate) first: Option<PipeGraph>,
@@ -186,3 +190,6 @@ impl Observer {
         Ok(retain_unmoved(threads, pids, proc::threads(&self.proc_root, Some(&again))?))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,6 +53,7 @@ struct ChangedPipe<'a> {
     id: PipeId,
     kind: PipeKind,
     #[serde(flatten, serialize_with = "path_or_null")]
+    #[cfg_attr(test, schemars(with = "crate::model::OrNull<PathName>"))]
     path: Option<&'a PathName>,
     deleted: bool,
     /// The ends that came, went or changed, by PID, thread and descriptor. An end that is open for reading and writing is listed once.

@@ -10,8 +10,8 @@ impl ReportView<'_> {
     /// Writes all of them. What was not found is a zero; what was not looked for is not there.
     pub(super) fn metrics(&self, out: &mut dyn Write) -> io::Result<()> {
         let (graph, coverage) = (self.graph, &self.graph.coverage);
-        let kinds = [PipeKind::Anonymous, PipeKind::Fifo].map(|kind| {
-            let count = graph.pipes.iter().filter(|pipe| pipe.id.kind() == kind).count();
+        let kinds = PipeKind::ALL.iter().map(|kind| {
+            let count = graph.pipes.iter().filter(|pipe| pipe.id.kind() == *kind).count();
             (format!(r#"kind="{}""#, kind.as_str()), count)
         });
         gauge(out, "pipes", "Pipes and FIFOs that some process has open, or waits to open.", kinds)?;

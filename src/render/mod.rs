@@ -21,10 +21,10 @@ use self::text::Place;
 use crate::findings::pipe_name;
 use crate::judge::dataflow::Dataflow;
 use crate::model::{Descriptor, Pid, Pipe, PipeGraph, PipeId, Side, Users};
+use crate::report::{ReportView, Told};
 
 pub(crate) use self::difference::render_difference;
 pub(crate) use self::json::SCHEMA;
-pub(crate) use self::why_text::{Asked, Told};
 
 /// So many ends are shown one below the other on a terminal.
 const FEW_ENDS: usize = 8;
@@ -185,13 +185,6 @@ pub(crate) fn render(
         Format::Telling => told.map_or(Ok(()), |told| sheet.tell(told, style, out)),
         Format::Drawing(form) => dataflow.map_or(Ok(()), |dataflow| sheet.draw(dataflow, *form, style, out)),
     }
-}
-
-/// The report that is drawn.
-pub(crate) struct ReportView<'a> {
-    pub(crate) graph: &'a PipeGraph,
-    pub(crate) users: &'a Users,
-    pub(crate) told: Option<&'a Told<'a>>,
 }
 
 impl ReportView<'_> {

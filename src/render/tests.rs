@@ -13,6 +13,7 @@ use crate::findings::{self, AuditScope, Code, Diagnosis, Phrases, Thresholds};
 use crate::model::{
     AccessMode, Coverage, Endpoint, Fd, Hidden, Host, PipeId, PipeKind, PipeLimits, Probed, Process, Severity,
 };
+use crate::report::Asked;
 use crate::report_file;
 
 fn drawn(graph: &PipeGraph, format: &Format, width: Option<u16>) -> String {
@@ -259,7 +260,7 @@ fn a_long_pipeline_is_drawn() {
     let end = |pid: u32, fd, access| Endpoint { pid: Pid(pid), tid: None, fd: Fd(fd), access, flags: None };
     let pipe = |pid: u32| Pipe {
         ends: vec![end(pid, 1, AccessMode::Write), end(pid + 1, 0, AccessMode::Read)],
-        ..Pipe::unknown(PipeId::Anonymous { inode: pid.into() })
+        ..Pipe::unknown(PipeId::anonymous(pid.into()))
     };
     let graph = PipeGraph {
         pipes: (1..LENGTH).map(pipe).collect(),
@@ -321,7 +322,7 @@ fn bare_graph() -> PipeGraph {
 #[test]
 fn bar_tells_how_full_a_pipe_is() {
     let cell = |queued, full| {
-        let id = PipeId::Anonymous { inode: 7 };
+        let id = PipeId::anonymous(7);
         let probed = Probed { queued: Some(queued), capacity: Some(65536), full, ..Probed::default() };
         let end = Endpoint { pid: Pid(1), tid: None, fd: Fd(0), access: AccessMode::Write, flags: None };
         let graph = PipeGraph {

@@ -2,10 +2,9 @@
 
 use serde::Serialize;
 
-use super::Named;
+use super::{Named, ReportView};
 use crate::findings;
 use crate::model::{self, CommandName, FlatDoubt, TaskId};
-use crate::render::ReportView;
 
 /// A finding, in which each thread and doubt has the command of its process.
 pub(crate) type Finding = findings::Finding<Named<TaskId>, FlatDoubt>;

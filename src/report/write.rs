@@ -6,14 +6,13 @@ use std::collections::BTreeSet;
 use serde::{Serialize, Serializer};
 
 use super::finding::FindingCounts;
-use super::{Ancestor, End, Finding, Named, OfUser, PipeEntry, Report, SCHEMA_VERSION, Scan, WaitEntry};
+use super::{Ancestor, End, Finding, Named, OfUser, PipeEntry, Report, ReportView, SCHEMA_VERSION, Scan, WaitEntry};
 use crate::findings::{self, AuditScope};
 use crate::judge::processes::{NO_THREADS, Processes};
 use crate::judge::side::{self, SideState};
 use crate::model::{
     self, CommandName, Endpoint, Host, Pid, Pipe, PipeLimits, Probed, Process, Severity, Side, ThreadGroup, Time, Wait,
 };
-use crate::render::ReportView;
 
 /// A list whose items are made one by one while they are written.
 pub(crate) struct Each<F>(pub(crate) F);

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::findings::{self, Phrases, Thresholds};
 use crate::render::columns::Column;
-use crate::render::{Asked, DrawingFormat, Format, Style, TableFormat, Told, render};
+use crate::render::{DrawingFormat, Format, Style, TableFormat, render};
+use crate::report::{Asked, Told};
 
 /// A report of everything that may be told: by `why`, `fds` and `--probe`, of FIFOs and hidden ends.
 const WHOLE: &str = r#"{"schema_version":1,"host":{"hostname":"web1","kernel":"6.18.44","boot_id":"0-1"},"taken_at":"2026-11-22T16:38:00.123Z",

@@ -61,10 +61,9 @@ impl Session<'_> {
             confirmed_after: wanted.confirm,
             took,
         };
-        let is_found = diagnosis.is_warning() && wanted.write_baseline.is_none();
-        let exit = if is_found { Exit::Found } else { Exit::Reported };
+        let exit = Exit::of_findings(diagnosis.is_warning() && wanted.write_baseline.is_none());
         let (diagnosis, audit) = (Some(diagnosis), Some(scope));
-        let answer = Answer { threads, diagnosis, audit, exit, ..Answer::new(graph, notes) };
+        let answer = Answer { threads, diagnosis, audit, ..Answer::new(graph, notes, exit) };
         if let Some(path) = &wanted.metrics_file {
             let mut text = Vec::new();
             let (told, style) = (self.told(&answer), Style { width: None, color: false });

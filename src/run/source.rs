@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 
 use super::Error;
-use crate::cli::{PipeName, Question, Request};
+use crate::cli::{PipeName, Question, Request, SelectionArgs};
 use crate::findings::Diagnosis;
 use crate::findings::confirm::{diagnosis, follow_up};
 use crate::model::Uid;
@@ -32,28 +32,23 @@ impl Source {
         })
     }
 
-    /// The saved report, as messages call it.
+    fn saved(&self) -> Option<&Saved> {
+        if let Self::Saved { saved, .. } = self { Some(saved) } else { None }
+    }
+
+    /// The name of the saved report in messages.
     pub(super) fn file(&self) -> Option<&str> {
-        match self {
-            Self::Live(_) => None,
-            Self::Saved { name, .. } => Some(name),
-        }
+        if let Self::Saved { name, .. } = self { Some(name) } else { None }
     }
 
-    /// Whether everything that blocks is judged: a saved report may be that of another question.
+    /// Whether all waits are in it: a saved report may be that of another question.
     pub(super) fn has_waits(&self) -> bool {
-        match self {
-            Self::Live(_) => true,
-            Self::Saved { saved, .. } => saved.judged,
-        }
+        self.saved().is_none_or(|saved| saved.judged)
     }
 
-    /// Whether all facts are there that the rules of an audit judge by.
+    /// Whether all facts are in it that the rules of an audit depend on.
     pub(super) fn has_audit_facts(&self) -> bool {
-        match self {
-            Self::Live(_) => true,
-            Self::Saved { saved, .. } => saved.audited,
-        }
+        self.saved().is_none_or(|saved| saved.audited)
     }
 
     /// The facts for a list.
@@ -79,11 +74,9 @@ impl Source {
     /// Looks up what the question names: users, and the pipes that paths lead to. Returns also the name of each pipe.
     pub(super) fn resolve(&self, question: &Question) -> Result<(Selection, Vec<PipeName>), Error> {
         let wanted = match question {
-            Question::Pipes(wanted) | Question::Why(wanted) | Question::Graph(wanted) => wanted,
-            Question::Tables(pids) => {
-                return Ok((Selection { pids: pids.clone(), ..Selection::default() }, Vec::new()));
-            }
-            Question::Audit(_) => return Ok((Selection::default(), Vec::new())),
+            Question::Pipes(wanted) | Question::Why(wanted) | Question::Graph(wanted) => wanted.clone(),
+            Question::Tables(pids) => SelectionArgs { pids: pids.clone(), ..SelectionArgs::default() },
+            Question::Audit(_) => SelectionArgs::default(),
         };
         let (mut names, mut pipes) = (Vec::new(), Vec::new());
         for name in &wanted.pipes {
@@ -93,11 +86,11 @@ impl Source {
             }
         }
         let selection = Selection {
-            pids: wanted.pids.clone(),
+            pids: wanted.pids,
             descendants: wanted.descendants,
-            commands: wanted.commands.clone(),
+            commands: wanted.commands,
             users: wanted.users.iter().map(|name| self.user(name)).collect::<Result<_, _>>()?,
-            kinds: wanted.kinds.clone(),
+            kinds: wanted.kinds,
             no_reader: wanted.no_reader,
             no_writer: wanted.no_writer,
             pipes,
@@ -121,12 +114,10 @@ impl Source {
 
     fn user(&self, name: &str) -> Result<Uid, Error> {
         match self {
-            Self::Saved { saved, name: file } => match saved.users.of_name(name) {
-                Some(uid) => Ok(uid),
-                None => {
-                    name.parse().map(Uid).map_err(|_| Error::NoSavedUser { user: name.to_owned(), file: file.clone() })
-                }
-            },
+            Self::Saved { saved, name: file } => {
+                let uid = saved.users.of_name(name).or_else(|| name.parse().ok().map(Uid));
+                uid.ok_or_else(|| Error::NoSavedUser { user: name.to_owned(), file: file.clone() })
+            }
             Self::Live(_) => Ok(user(name)?),
         }
     }

@@ -1,17 +1,17 @@
-//! The steps of `why`, and of `graph`, which draws what `why` sees.
+//! `why`, and `graph`, which draws what `why` sees: observe twice, judge, select.
 
 use std::collections::BTreeSet;
 
 use super::{Answer, Error, Exit, Session};
 use crate::findings::{ReportedBy, narrow};
 use crate::judge::dataflow::within_reach;
-use crate::model::{Pid, PipeId};
+use crate::model::PipeId;
 use crate::note::Note;
-use crate::render::Asked;
+use crate::report::Asked;
 use crate::select::{keep, selected, selected_processes};
 
 impl Session<'_> {
-    /// What is blocked, and why.
+    /// What is blocked on pipes, and why.
     pub(super) fn why(&mut self) -> Result<Answer, Error> {
         let (seen, mut diagnosis) = self.source.diagnose(&self.depth())?;
         let (selection, file, mut graph) = (&self.selection, self.source.file(), seen.graph);
@@ -20,12 +20,12 @@ impl Session<'_> {
         }
         // A saved audit has findings of its own.
         diagnosis.findings.retain(|finding| finding.code.about().reported_by == ReportedBy::Why);
-        let unmatched = selection.unmatched(&graph);
-        let mut notes = Note::unmatched(&unmatched, &self.names, &graph, file);
-        let is_waiting = |pid: &Pid| diagnosis.waits.iter().any(|wait| wait.task.pid == *pid);
-        if let Some(place) = unmatched.obstacle(selection, selection.pids.iter().any(is_waiting)) {
-            return Err(notes.swap_remove(place).into());
+        let missing = selection.missing_from(&graph);
+        let is_waiting = diagnosis.waits.iter().any(|wait| selection.pids.contains(&wait.task.pid));
+        if let Some(obstacle) = selection.obstacle(&missing, is_waiting) {
+            return Err(Note::missing(obstacle, &self.names, &graph, file).into());
         }
+        let mut notes = self.missing(&missing, &graph);
         notes.extend(Note::no_other_processes(selection, &graph, file));
         notes.extend(Note::saved_report(&graph, file));
         notes.extend(Note::coverage(&graph, file));
@@ -41,17 +41,16 @@ impl Session<'_> {
             graph = keep(graph, &pipes.union(&involved).copied().collect());
             asked = if pids.is_empty() { Asked::Pipes(pipes) } else { Asked::Processes(pids) };
         }
-        let exit = if diagnosis.is_warning() { Exit::Found } else { Exit::Reported };
-        Ok(Answer { threads: seen.threads, diagnosis: Some(diagnosis), asked, exit, ..Answer::new(graph, notes) })
+        let exit = Exit::of_findings(diagnosis.is_warning());
+        Ok(Answer { threads: seen.threads, diagnosis: Some(diagnosis), asked, ..Answer::new(graph, notes, exit) })
     }
 
-    /// What is selected, with everything that its data come from and go to. What a saved report does not contain is not marked.
+    /// The pipelines of the selected pipes and processes. Without findings, as in some saved reports, nothing is marked.
     pub(super) fn pipelines(&mut self) -> Result<Answer, Error> {
         let (seen, diagnosis) = self.source.diagnose(&self.depth())?;
         let (selection, file, mut graph) = (&self.selection, self.source.file(), seen.graph);
-        let unmatched = selection.unmatched(&graph);
-        let mut notes = Note::unmatched(&unmatched, &self.names, &graph, file);
-        let is_explained = !unmatched.is_empty();
+        let missing = selection.missing_from(&graph);
+        let (mut notes, is_explained) = (self.missing(&missing, &graph), !missing.is_empty());
         let saved_report = Note::saved_report(&graph, file);
         let mut drawing = diagnosis.dataflow(&graph, &seen.threads);
         if !selection.is_everything() {
@@ -59,10 +58,8 @@ impl Session<'_> {
             let pids = selection.names_processes().then(|| selected_processes(&graph, selection));
             let reached = within_reach(&drawing, &pipes, pids.as_ref());
             if reached.is_empty() && !is_explained {
-                notes.push(match pipes.is_empty() {
-                    true => Note::nothing_matched(selection, file),
-                    false => Note::only_copies(selection),
-                });
+                let nothing = || Note::nothing_matched(selection, file);
+                notes.push(if pipes.is_empty() { nothing() } else { Note::only_copies(selection) });
             }
             drawing.flows.retain(|flow| reached.contains(&flow.pipe));
             graph = keep(graph, &reached);
@@ -70,7 +67,6 @@ impl Session<'_> {
         notes.extend(saved_report);
         notes.extend(Note::coverage(&graph, file));
         let is_empty = drawing.flows.is_empty() && !selection.is_everything();
-        let exit = if is_empty { Exit::NothingMatched } else { Exit::Reported };
-        Ok(Answer { drawing: Some(drawing), exit, ..Answer::new(graph, notes) })
+        Ok(Answer { drawing: Some(drawing), ..Answer::new(graph, notes, Exit::of_list(is_empty)) })
     }
 }

@@ -7,7 +7,7 @@ use crate::model::{AccessMode, Coverage, Endpoint, Fd, Hidden, Host};
 /// reads pipe 12, which nobody writes.
 fn graph() -> PipeGraph {
     let end = |pid, fd, access| Endpoint { pid: Pid(pid), tid: None, fd: Fd(fd), access, flags: None };
-    let pipe = |inode, ends| Pipe { ends, ..Pipe::unknown(PipeId::Anonymous { inode }) };
+    let pipe = |inode, ends| Pipe { ends, ..Pipe::unknown(PipeId::anonymous(inode)) };
     let process = |pid, uid, command: &str| Process {
         uid: Some(Uid(uid)),
         command: command.into(),
@@ -74,7 +74,7 @@ fn values_widen_and_options_narrow() {
     assert_eq!(kept(&Selection { kinds: vec![PipeKind::Fifo], ..everything() }), [0; 0]);
     assert_eq!(kept(&Selection { no_writer: true, ..everything() }), [12]);
     assert_eq!(kept(&Selection { no_reader: true, ..everything() }), [0; 0]);
-    let pipes = vec![PipeMatch::Inode(10), PipeMatch::Id(PipeId::Anonymous { inode: 12 })];
+    let pipes = vec![PipeMatch::Inode(10), PipeMatch::Id(PipeId::anonymous(12))];
     assert_eq!(kept(&Selection { pipes: pipes.clone(), ..everything() }), [10, 12]);
     assert_eq!(kept(&Selection { pipes, pids: vec![Pid(3)], ..everything() }), [10]);
 }

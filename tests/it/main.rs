@@ -5,6 +5,7 @@ mod cli;
 mod differential;
 mod fixtures;
 mod generated;
+mod imports;
 mod live;
 mod malformed;
 mod readme;

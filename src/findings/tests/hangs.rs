@@ -1,7 +1,7 @@
 //! Threads that are blocked: who is to blame, what is not a problem, and what the advice is.
 
 use super::super::leaked_write_end::LeakedWriteEnd;
-use super::super::testing::{blocked, group, opening, waits_for_child};
+use super::testing::{blocked, group, opening, waits_for_child};
 use super::*;
 use crate::judge::lineage::Relation;
 use crate::model::{AlternativeWake, HolderFd, Operation, Sleep, SleepOn, TaskState, ThreadGroup, ViewLimit};
@@ -179,7 +179,7 @@ fn an_open_of_a_deleted_fifo_is_ended_by_a_signal_only() {
 
 #[test]
 fn deadlocks_of_one_process_and_of_several() {
-    let (to, back) = (ID, PipeId::Anonymous { inode: 124 });
+    let (to, back) = (ID, PipeId::anonymous(124));
     // 1 writes to `to` and reads `back`; 2 the other way round. Both read.
     let ends = [[writes(1), reads(2)], [end(1, 3, AccessMode::Read), end(2, 1, AccessMode::Write)]];
     let pipes: [(PipeId, &[Endpoint]); 2] = [(to, &ends[0]), (back, &ends[1])];

@@ -85,7 +85,7 @@ fn pages(
     let mut graph = machine([process(1, 0, 1)]);
     graph.limits = limits;
     for inode in 0..pipes {
-        let id = PipeId::Anonymous { inode };
+        let id = PipeId::anonymous(inode);
         let ends = vec![reads(1), writes(1)];
         graph.pipes.push(Pipe { ends, file: Some(file(0o600, user, user, None)), ..Pipe::unknown(id) });
         graph.probed.insert(id, Probed { capacity, ..Probed::default() });

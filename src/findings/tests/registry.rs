@@ -5,7 +5,8 @@ use clap::Parser as _;
 use super::*;
 use crate::baseline::Baseline;
 use crate::cli::Cli;
-use crate::render::{Asked, Format, SCHEMA, Style, Told, render};
+use crate::render::{Format, SCHEMA, Style, render};
+use crate::report::{Asked, Told};
 
 /// A FIFO of that path with a reader, process 1, and a writer, process 2.
 fn dummy() -> (PipeGraph, Finding) {

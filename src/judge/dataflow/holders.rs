@@ -9,8 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::judge::lineage::{Lineage, fd_in_cmdline, is_pool};
 use crate::judge::processes::Processes;
 use crate::model::{
-    AccessMode, Attribution, Endpoint, Fd, Operation, Pid, Pipe, PipeId, PipeKind, PipeWait, Process, Side, Wait,
-    WaitTarget,
+    AccessMode, Attribution, Endpoint, Fd, Operation, Pid, Pipe, PipeId, PipeWait, Process, Side, Wait, WaitTarget,
 };
 
 /// The processes between which the data of a pipe flow.
@@ -143,7 +142,7 @@ impl<'a> Case<'a> {
         let above: BTreeSet<Pid> = standard.iter().flat_map(|pid| self.processes.ancestors(*pid)).collect();
         let is_related =
             |pid: Pid| above.contains(&pid) || self.processes.ancestors(pid).any(|it| standard.contains(&it));
-        let is_anonymous = self.pipe.id.kind() == PipeKind::Anonymous;
+        let is_anonymous = !self.pipe.id.kind().is_named();
         drop_copies(holders, |pid, holder| !holder.standard && (is_anonymous || is_related(pid)));
     }
 
@@ -158,7 +157,7 @@ impl<'a> Case<'a> {
     /// Where a job, which is a process group, has a reader and a writer, it is their pipe, and others inherited it, but for those that
     /// were started with it as a standard descriptor.
     fn drop_other_jobs(&self, readers: &mut Holders<'a>, writers: &mut Holders<'a>) {
-        if self.pipe.id.kind() == PipeKind::Fifo {
+        if self.pipe.id.kind().is_named() {
             // It is there to be opened by others.
             return;
         }
@@ -198,7 +197,7 @@ impl<'a> Case<'a> {
                 .processes
                 .ancestors(*pid)
                 .filter_map(|ancestor| Some((ancestor, holders.get(&ancestor)?)))
-                .filter(|(ancestor, _)| self.pipe.id.kind() == PipeKind::Anonymous || self.has_any(*ancestor, holder))
+                .filter(|(ancestor, _)| !self.pipe.id.kind().is_named() || self.has_any(*ancestor, holder))
                 .collect();
             let Some((nearest, _)) = above.first() else { continue };
             let is_below_user = above.iter().any(|(ancestor, it)| match side {

@@ -1,9 +1,18 @@
-//! What is wrong with the processes in a drawing. Judges nothing itself.
+//! The marks of processes in a drawing. Which process has which mark, the findings decide.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::model::words::words;
-use crate::model::{Pid, PipeGraph, Severity};
+use crate::model::{Pid, PipeId, Severity};
+
+/// What the findings say of the processes in a drawing.
+#[derive(Debug, Default)]
+pub(crate) struct Marks {
+    /// The worst first.
+    pub(crate) of: BTreeMap<Pid, Vec<Mark>>,
+    /// The write ends that keep a reader from EOF.
+    pub(crate) leaked: BTreeSet<(PipeId, Pid)>,
+}
 
 /// What is wrong with a process. Ordered with the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,24 +45,4 @@ words! {
         /// It is stopped, by a signal or a tracer.
         Stopped = "stopped",
     }
-}
-
-/// What is wrong with each process, the worst first; also which are stopped.
-pub(super) fn marks(graph: &PipeGraph, found: impl IntoIterator<Item = (Pid, Mark)>) -> BTreeMap<Pid, Vec<Mark>> {
-    let stopped = graph.processes.values().filter(|process| matches!(process.state, Some('T' | 't')));
-    let mark = Mark { severity: Severity::Warning, kind: MarkKind::Stopped, suspected: false };
-    let mut marks: BTreeMap<Pid, BTreeSet<Mark>> = BTreeMap::new();
-    for (pid, mark) in found.into_iter().chain(stopped.map(|process| (process.pid, mark))) {
-        marks.entry(pid).or_default().insert(mark);
-    }
-    marks.into_iter().map(|(pid, marks)| (pid, distinct(marks))).collect()
-}
-
-/// A process in a deadlock is marked with that alone, and not that it is behind another one too.
-fn distinct(marks: BTreeSet<Mark>) -> Vec<Mark> {
-    let mut kinds = BTreeSet::new();
-    let is_deadlock = |mark: &Mark| matches!(mark.kind, MarkKind::Deadlock | MarkKind::SelfDeadlock);
-    let is_in_one = marks.iter().any(is_deadlock);
-    let is_new = |mark: &Mark| kinds.insert(mark.kind) && !(is_in_one && mark.kind == MarkKind::Behind);
-    marks.into_iter().filter(is_new).collect()
 }

@@ -1,7 +1,6 @@
 //! From pipes to a graph of data: which way data flow, which processes take part in that, and which only hold a copy of an end. Pure.
 //!
-//! `holders` separates the processes that use an end from those that inherited it, `marks` orders what is wrong with them, `reach`
-//! follows the data from a selection on, and `layout` says what is drawn where. How any of it looks is the business of `render`.
+//! `holders` separates the processes that use an end from those that inherited it, `reach` follows the data from a selection on, and `layout` says what is drawn where. How any of it looks is the business of `render`.
 
 mod holders;
 pub(crate) mod layout;
@@ -17,7 +16,7 @@ use crate::model::words::words;
 use crate::model::{AccessMode, Endpoint, Fd, Pid, Pipe, PipeGraph, PipeId, Side, Wait};
 
 use self::holders::Active;
-pub(crate) use self::marks::{Mark, MarkKind};
+pub(crate) use self::marks::{Mark, MarkKind, Marks};
 pub(crate) use self::reach::within_reach;
 
 /// Where a side of a pipe has more processes than this, they are counted, not drawn one by one.
@@ -110,19 +109,11 @@ impl Flow {
     }
 }
 
-/// What was found wrong, as a drawing needs it.
-#[derive(Default)]
-pub(crate) struct Problems {
-    pub(crate) marks: Vec<(Pid, Mark)>,
-    /// The write ends that keep a reader from EOF, by process.
-    pub(crate) leaks: BTreeSet<(PipeId, Pid)>,
-}
-
 /// Without threads and waits, copies are identified by the relations of processes alone.
-pub(crate) fn analyze(graph: &PipeGraph, groups: &Groups, waits: &[Wait], problems: Problems) -> Dataflow {
+pub(crate) fn analyze(graph: &PipeGraph, groups: &Groups, waits: &[Wait], Marks { of, leaked }: Marks) -> Dataflow {
     let (processes, active) = (Processes::new(graph, groups), holders::active(waits));
-    let flow = |pipe| flow(graph, &processes, pipe, &active, &problems.leaks);
-    Dataflow { flows: graph.pipes.iter().map(flow).collect(), marks: marks::marks(graph, problems.marks) }
+    let flow = |pipe| flow(graph, &processes, pipe, &active, &leaked);
+    Dataflow { flows: graph.pipes.iter().map(flow).collect(), marks: of }
 }
 
 fn flow(

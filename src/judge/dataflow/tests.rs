@@ -5,9 +5,8 @@ mod any;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::layout::{Layout, Node};
-use super::marks::MarkKind;
-use super::{Flow, Problems, analyze, within_reach};
-use crate::findings::Diagnosis;
+use super::marks::{MarkKind, Marks};
+use super::{Flow, analyze, within_reach};
 use crate::judge::processes::NO_THREADS;
 use crate::model::{
     AccessMode, Attribution, CommandLine, Coverage, Endpoint, Fd, Host, OpenFlags, Operation, Pid, Pipe, PipeGraph,
@@ -29,8 +28,8 @@ const FIFOS: u64 = 1000;
 
 fn id(number: u64) -> PipeId {
     match number {
-        FIFOS.. => PipeId::Fifo { device: crate::model::Device { major: 0, minor: 9 }, inode: number },
-        _ => PipeId::Anonymous { inode: number },
+        FIFOS.. => PipeId::fifo(crate::model::Device { major: 0, minor: 9 }, number),
+        _ => PipeId::anonymous(number),
     }
 }
 
@@ -84,7 +83,7 @@ fn pids(flow: &Flow, side: Side) -> Vec<u32> {
 /// Asserts who writes to and reads from the only pipe.
 #[track_caller]
 fn assert_flow(processes: &[Who], ends: &[End], writers: &[u32], readers: &[u32]) {
-    let dataflow = Diagnosis::default().dataflow(&graph(processes, ends), &NO_THREADS);
+    let dataflow = analyze(&graph(processes, ends), &NO_THREADS, &[], Marks::default());
     let [flow] = dataflow.flows.as_slice() else { panic!("one pipe: {dataflow:?}") };
     assert_eq!((pids(flow, Side::Write), pids(flow, Side::Read)), (writers.to_vec(), readers.to_vec()), "{flow:#?}");
     assert!(!flow.shared);
@@ -169,7 +168,7 @@ fn harness_that_leaks_a_pipe_into_all_that_it_starts() {
         ends.push((1, pid, 251, W));
     }
     assert_flow(&processes, &ends, &[10], &[5]);
-    assert_eq!(Diagnosis::default().dataflow(&graph(&processes, &ends), &NO_THREADS).flows[0].apart.len(), 59);
+    assert_eq!(analyze(&graph(&processes, &ends), &NO_THREADS, &[], Marks::default()).flows[0].apart.len(), 59);
 }
 
 #[test]
@@ -202,7 +201,7 @@ fn fifo_that_a_shell_opened_and_gave_as_input() {
 fn jobserver_has_no_direction() {
     let processes = [(10, 9, 10, "make"), (11, 10, 10, "make -C a"), (12, 11, 10, "sh -c cc")];
     let ends = [(1, 10, 3, R), (1, 10, 4, W), (1, 11, 3, R), (1, 11, 4, W), (1, 12, 3, R), (1, 12, 4, W)];
-    let dataflow = Diagnosis::default().dataflow(&graph(&processes, &ends), &NO_THREADS);
+    let dataflow = analyze(&graph(&processes, &ends), &NO_THREADS, &[], Marks::default());
     let flow = &dataflow.flows[0];
     assert!(flow.shared && flow.writers.is_empty() && flow.readers.is_empty());
     assert_eq!(flow.apart.len(), 6);
@@ -239,8 +238,7 @@ fn who_is_seen_at_work_uses_the_end() {
     let ends = [(1, 10, 1, W), (1, 11, 0, R), (1, 12, 0, R)];
     let graph = graph(&processes, &ends);
     for (at_it, readers) in [(11, [11]), (12, [12])] {
-        let diagnosis = Diagnosis { waits: vec![reads(at_it, 1, 0)], findings: Vec::new() };
-        let dataflow = diagnosis.dataflow(&graph, &NO_THREADS);
+        let dataflow = analyze(&graph, &NO_THREADS, &[reads(at_it, 1, 0)], Marks::default());
         assert_eq!(pids(&dataflow.flows[0], Side::Read), readers);
     }
 }
@@ -268,7 +266,8 @@ fn who_is_to_blame_may_wait_as_well() {
             "code": details["code"], "severity": "warning", "certainty": "proven", "message": "", "advice": "",
             "processes": [], "pipes": [], "doubts": [], "details": details,
         }));
-        let diagnosis = Diagnosis { waits: vec![wait(10, R), wait(11, W)], findings: vec![finding.unwrap()] };
+        let diagnosis =
+            crate::findings::Diagnosis { waits: vec![wait(10, R), wait(11, W)], findings: vec![finding.unwrap()] };
         let dataflow = diagnosis.dataflow(&graph, &NO_THREADS);
         let marks = [10, 11].map(|pid| dataflow.marks[&Pid(pid)].iter().map(|mark| mark.kind).collect::<Vec<_>>());
         (marks, dataflow.flows[0].writers[0].leaked)
@@ -308,7 +307,7 @@ fn assert_flow_of(
     writers: &[u32],
     readers: &[u32],
 ) {
-    let dataflow = Diagnosis::default().dataflow(&graph(processes, ends), &threads(await_children, sleep));
+    let dataflow = analyze(&graph(processes, ends), &threads(await_children, sleep), &[], Marks::default());
     let flow = &dataflow.flows[0];
     let who = format!("{await_children:?} wait for a child, {sleep:?} sleep");
     assert_eq!((pids(flow, Side::Write), pids(flow, Side::Read)), (writers.to_vec(), readers.to_vec()), "{who}");
@@ -345,8 +344,7 @@ fn input_is_of_the_program_that_it_was_given_to() {
     // But a shell gives its input to the program that it waits for, as in `gen | (cat; true)`.
     assert_flow_of((&[11], &[10, 12]), &processes, &ends, &[10], &[12]);
     // And who is seen to read it is a reader, too.
-    let (graph, groups) = (graph(&processes, &ends), threads(&[], &[10, 11]));
-    let dataflow = analyze(&graph, &groups, &[reads(12, 1, 0)], Problems::default());
+    let dataflow = analyze(&graph(&processes, &ends), &threads(&[], &[10, 11]), &[reads(12, 1, 0)], Marks::default());
     assert_eq!(pids(&dataflow.flows[0], Side::Read), [11, 12]);
 }
 
@@ -363,17 +361,17 @@ fn worker_in_a_session_of_its_own_gives_a_shared_pipe_its_direction() {
 fn many_to_many_goes_through_the_pipe() {
     let processes: Vec<Who> = (1..=30).map(|pid| (pid, 100, pid, "x")).collect();
     let some: Vec<End> = (1..=5).map(|pid| (1, pid, 5, W)).chain((11..=15).map(|pid| (1, pid, 5, R))).collect();
-    let dataflow = Diagnosis::default().dataflow(&graph(&processes, &some), &NO_THREADS);
+    let dataflow = analyze(&graph(&processes, &some), &NO_THREADS, &[], Marks::default());
     assert_eq!(Layout::of(&dataflow).arrows().count(), 10);
     let many: Vec<End> = (1..=10).map(|pid| (1, pid, 5, W)).chain((11..=20).map(|pid| (1, pid, 5, R))).collect();
-    let dataflow = Diagnosis::default().dataflow(&graph(&processes, &many), &NO_THREADS);
+    let dataflow = analyze(&graph(&processes, &many), &NO_THREADS, &[], Marks::default());
     let layout = Layout::of(&dataflow);
     assert_eq!(layout.arrows().count(), 0);
     assert_eq!(layout.pipelines[0].roots, [Node::Junction(id(1))]);
     // Counted workers between two pipes join these.
     let mut workers: Vec<End> = vec![(1, 1, 5, W), (2, 30, 5, R)];
     workers.extend((11..=20).flat_map(|pid| [(1, pid, 5, R), (2, pid, 6, W)]));
-    let dataflow = Diagnosis::default().dataflow(&graph(&processes, &workers), &NO_THREADS);
+    let dataflow = analyze(&graph(&processes, &workers), &NO_THREADS, &[], Marks::default());
     let layout = Layout::of(&dataflow);
     let arrows: Vec<_> = layout.arrows().map(|arrow| (arrow.from, arrow.to)).collect();
     let [first, second] = [1, 2].map(|pipe| Node::Junction(id(pipe)));
@@ -396,7 +394,7 @@ fn reach_is_up_and_down_but_not_to_those_beside() {
         (4, 6, 1, W),
         (4, 5, 0, R),
     ];
-    let dataflow = Diagnosis::default().dataflow(&graph(&processes, &ends), &NO_THREADS);
+    let dataflow = analyze(&graph(&processes, &ends), &NO_THREADS, &[], Marks::default());
     let reach = |pid: u32| -> Vec<u64> {
         let pids = [Pid(pid)].into();
         let held = ends.iter().filter(|end| end.1 == pid).map(|end| id(end.0)).collect();
@@ -426,7 +424,7 @@ fn circles_begin_with_their_first_process() {
         (4, 5, 3, R),
         (4, 5, 4, W),
     ];
-    let dataflow = Diagnosis::default().dataflow(&graph(&processes, &ends), &NO_THREADS);
+    let dataflow = analyze(&graph(&processes, &ends), &NO_THREADS, &[], Marks::default());
     let layout = Layout::of(&dataflow);
     let roots: Vec<_> = layout.pipelines.iter().map(|pipeline| pipeline.roots.clone()).collect();
     assert_eq!(roots, [[Node::Process(Pid(3))], [Node::Process(Pid(5))]]);

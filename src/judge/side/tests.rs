@@ -5,7 +5,7 @@ use crate::model::{
     AccessMode, Fd, Gap, Hidden, HolderFd, Host, Opener, Pid, PipeLimits, PossibleEnds, Probed, TaskId, Tid, ViewLimit,
 };
 
-const PIPE: PipeId = PipeId::Anonymous { inode: 7 };
+const PIPE: PipeId = PipeId::anonymous(7);
 
 fn graph() -> PipeGraph {
     PipeGraph {

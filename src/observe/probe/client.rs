@@ -11,7 +11,8 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType};
 
-use super::wire::{Answer, MAX_PACKET, Polled, Request, from_packet, to_packet};
+use super::wire::{Answer, MAX_PACKET, Request, from_packet, to_packet};
+use crate::observe::channel::{Polled, Sizes};
 
 /// How long a helper may take to start on a busy machine.
 const START: Duration = Duration::from_secs(5);
@@ -31,7 +32,7 @@ pub(super) enum Outcome {
         refused: bool,
     },
     /// All that was asked for.
-    Answered { polled: Polled, queued: Option<u64>, capacity: Option<u64> },
+    Answered(Polled, Sizes),
     /// No answer in time. The answer of poll(2) may have arrived before.
     Hung(Option<Polled>),
 }
@@ -127,12 +128,9 @@ impl Helper {
                 Some(Answer::Nothing { refused }) => return Ok(Outcome::Nothing { refused }),
                 Some(Answer::Polled(polled)) if request.sizes => sizeless = Some(polled),
                 Some(Answer::Polled(polled)) => {
-                    return Ok(Outcome::Answered { polled, queued: None, capacity: None });
+                    return Ok(Outcome::Answered(polled, Sizes::default()));
                 }
-                Some(Answer::Sizes { queued, capacity }) => {
-                    let polled = sizeless.ok_or(Errno::PROTO)?;
-                    return Ok(Outcome::Answered { polled, queued, capacity });
-                }
+                Some(Answer::Sizes(sizes)) => return Ok(Outcome::Answered(sizeless.ok_or(Errno::PROTO)?, sizes)),
                 Some(Answer::Ready) => return Err(Errno::PROTO.into()),
             }
         }

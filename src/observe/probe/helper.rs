@@ -7,14 +7,15 @@
 use std::os::fd::{AsFd, BorrowedFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{AtFlags, CWD, FileType, OFlags, StatxFlags};
+use rustix::fs::{AtFlags, CWD, FileType, StatxFlags};
 use rustix::io::Errno;
 use rustix::net::SendFlags;
 use rustix::path::Arg;
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, Signal};
 
-use super::wire::{Answer, MAX_PACKET, Polled, Request, from_packet, to_packet};
-use crate::model::AccessMode;
+use super::wire::{Answer, MAX_PACKET, Request, from_packet, to_packet};
+use crate::model::{AccessMode, OpenFlags};
+use crate::observe::channel::{self, Polled};
 use crate::sys;
 
 /// `PIDFD_THREAD` of include/uapi/linux/pidfd.h, since Linux 6.9: the pidfd of a thread.
@@ -81,10 +82,9 @@ fn answer(socket: BorrowedFd<'_>, request: &Request) -> rustix::io::Result<()> {
     }
     // First what is certain: the next two calls may never return.
     say(socket, Answer::Polled(polled))?;
-    let queued = rustix::io::ioctl_fionread(&end).ok();
-    let capacity = rustix::pipe::fcntl_getpipe_size(&end).ok().and_then(|bytes| u64::try_from(bytes).ok());
+    let sizes = (channel::class(request.kind).sizes)(end.as_fd());
     drop(end);
-    say(socket, Answer::Sizes { queued, capacity })
+    say(socket, Answer::Sizes(sizes))
 }
 
 /// Takes a duplicate of the descriptor, if it is an end of the pipe that it should be. Nothing else may be duplicated: the last
@@ -106,22 +106,12 @@ fn duplicate(request: &Request) -> rustix::io::Result<std::os::fd::OwnedFd> {
 fn is_the_one(dir: impl AsFd, path: impl Arg, flags: AtFlags, request: &Request) -> rustix::io::Result<()> {
     let mask = StatxFlags::TYPE | StatxFlags::INO;
     let stat = rustix::fs::statx(dir, path, flags | AtFlags::STATX_DONT_SYNC, mask)?;
-    let is_pipe = FileType::from_raw_mode(stat.stx_mode.into()) == FileType::Fifo;
-    let Request { device, inode, .. } = request;
-    let is_it = (stat.stx_dev_major, stat.stx_dev_minor, stat.stx_ino) == (device.major, device.minor, *inode);
+    let is_pipe = FileType::from_raw_mode(stat.stx_mode.into()) == channel::class(request.kind).file_type;
+    let is_it = (channel::device(&stat), stat.stx_ino) == (request.device, request.inode);
     if is_pipe && is_it { Ok(()) } else { Err(Errno::BADF) }
 }
 
 /// How an end is open. One that is open with `O_PATH` is none.
 fn access(end: impl AsFd) -> rustix::io::Result<AccessMode> {
-    let flags = rustix::fs::fcntl_getfl(end)?;
-    if flags.contains(OFlags::PATH) {
-        return Err(Errno::BADF);
-    }
-    match flags & OFlags::RWMODE {
-        OFlags::RDONLY => Ok(AccessMode::Read),
-        OFlags::WRONLY => Ok(AccessMode::Write),
-        OFlags::RDWR => Ok(AccessMode::ReadWrite),
-        _ => Err(Errno::BADF),
-    }
+    OpenFlags(rustix::fs::fcntl_getfl(end)?.bits()).access().ok_or(Errno::BADF)
 }

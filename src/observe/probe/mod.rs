@@ -2,7 +2,7 @@
 //!
 //! Asked through a duplicate of one of its ends (`pidfd_getfd(2)`, Linux 5.6), never by opening anything. The duplicate is taken by
 //! a process of its own, the `helper`, so that nothing of it can hang the command; the `client` asks it. This file chooses the ends to
-//! ask, and says what an answer proves.
+//! ask; what an answer proves, the class of the pipe says.
 
 mod client;
 mod helper;
@@ -12,11 +12,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::{OsStr, OsString};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use self::client::{Client, Outcome};
-use self::wire::{Polled, Request};
-use crate::model::{AccessMode, Endpoint, Pipe, PipeGraph, PipeId, PipeKind, Probed, Side};
+use self::wire::Request;
+use super::channel::{Sizes, class};
+use crate::model::{AccessMode, Endpoint, Pipe, PipeGraph, PipeId, Probed, Side};
 use crate::sys::reason;
 
 /// The only argument of the helper. No option of the command line is written so.
@@ -32,7 +34,7 @@ const MAX_TRIES: usize = 8;
 const MAX_ABANDONED: u32 = 8;
 
 /// Why the kernel cannot be asked.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Error, Serialize, Deserialize)]
 pub enum Unsupported {
     /// A tree of plain files has no kernel to ask.
     #[error("a directory tree has no live pipes")]
@@ -49,7 +51,7 @@ pub enum Unsupported {
 }
 
 /// What was learned besides [`PipeGraph::probed`].
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Answers {
     /// The number of pipes of which nothing was learned, because all processes on them refused.
     pub refused: usize,
@@ -106,20 +108,22 @@ fn ask(client: &mut Client, pipe: &Pipe, graph: &PipeGraph, sizes: bool, probed:
     let Some(device) = graph.device(pipe.id) else {
         return false;
     };
+    let (kind, inode) = (pipe.id.kind(), pipe.id.inode());
+    let conclude = class(kind).conclude;
     let mut refused = false;
     for end in candidates(pipe) {
         let Endpoint { pid, tid, fd, .. } = *end;
-        let request = Request { pid, tid, fd, device, inode: pipe.id.inode(), sizes };
+        let request = Request { pid, tid, fd, kind, device, inode, sizes };
         match client.ask(&request, LIMIT) {
-            Ok(Outcome::Answered { polled, queued, capacity }) => {
-                conclude(probed, pipe.id.kind(), polled);
+            Ok(Outcome::Answered(polled, Sizes { queued, capacity })) => {
+                conclude(polled, probed);
                 (probed.queued, probed.capacity) = (queued, capacity);
                 return refused;
             }
             Ok(Outcome::Nothing { refused: this }) => refused |= this,
             Ok(Outcome::Hung(polled)) => {
                 if let Some(polled) = polled {
-                    conclude(probed, pipe.id.kind(), polled);
+                    conclude(polled, probed);
                 }
                 probed.unanswered = true;
                 return refused;
@@ -147,31 +151,6 @@ fn candidates(pipe: &Pipe) -> impl Iterator<Item = &Endpoint> {
     let readers = of(Side::Read);
     let only_read = readers.into_iter().filter(|end| end.access == AccessMode::Read);
     of(Side::Write).into_iter().chain(only_read)
-}
-
-/// What the poll of an end proves; see `pipe_poll` in fs/pipe.c. An end proves that its own side exists.
-fn conclude(probed: &mut Probed, kind: PipeKind, polled: Polled) {
-    let Polled { access, room, no_writer, no_reader } = polled;
-    match access {
-        AccessMode::Write => {
-            probed.full = Some(!room);
-            probed.writer = Some(true);
-            probed.reader = Some(!no_reader);
-        }
-        AccessMode::ReadWrite => {
-            probed.full = Some(!room);
-            (probed.reader, probed.writer) = (Some(true), Some(true));
-        }
-        AccessMode::Read => {
-            probed.reader = Some(true);
-            probed.writer = match (no_writer, kind) {
-                (true, _) => Some(false),
-                (false, PipeKind::Anonymous) => Some(true),
-                // It may have been opened with O_NONBLOCK before any writer, and is told of none before one came and went.
-                (false, PipeKind::Fifo) => None,
-            };
-        }
-    }
 }
 
 /// The command of a helper that is the running program itself, even where its file has been replaced. With the capabilities of that file.

@@ -3,7 +3,8 @@
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{AccessMode, Device, Fd, Pid, Tid};
+use crate::model::{Device, Fd, Pid, PipeKind, Tid};
+use crate::observe::channel::{Polled, Sizes};
 
 /// Maximum length of a packet in bytes, in either direction: more than all numbers at their longest take.
 pub(super) const MAX_PACKET: usize = 512;
@@ -15,24 +16,12 @@ pub(super) struct Request {
     /// The thread, if the descriptor is in a private table of it.
     pub(super) tid: Option<Tid>,
     pub(super) fd: Fd,
-    /// The device and inode of the pipe that the descriptor must lead to, or it is left alone.
+    /// The kind, device and inode of the pipe that the descriptor must lead to, or it is left alone.
+    pub(super) kind: PipeKind,
     pub(super) device: Device,
     pub(super) inode: u64,
     /// Whether to ask for the sizes too, which takes the lock of the pipe.
     pub(super) sizes: bool,
-}
-
-/// The answer of poll(2) about an end, which takes no lock.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Polled {
-    /// How the end that was asked is open: its number may have been used again for the other end of the pipe.
-    pub(super) access: AccessMode,
-    /// `POLLOUT`: there is room.
-    pub(super) room: bool,
-    /// `POLLHUP`, of a read end only: there is no write end.
-    pub(super) no_writer: bool,
-    /// `POLLERR`, of a write end only: there is no read end.
-    pub(super) no_reader: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,7 +36,7 @@ pub(super) enum Answer {
     /// The first answer to a request; the sizes follow if they were asked for.
     Polled(Polled),
     /// The last answer to a request for sizes.
-    Sizes { queued: Option<u64>, capacity: Option<u64> },
+    Sizes(Sizes),
 }
 
 pub(super) fn to_packet(message: &impl Serialize) -> Vec<u8> {
@@ -63,6 +52,7 @@ pub(super) fn from_packet<T: DeserializeOwned>(packet: &[u8]) -> Option<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::AccessMode;
 
     #[test]
     fn messages_fit_and_come_back() {
@@ -70,6 +60,7 @@ mod tests {
             pid: Pid(u32::MAX),
             tid: Some(Tid(u32::MAX)),
             fd: Fd(u32::MAX),
+            kind: PipeKind::Anonymous,
             device: Device { major: u32::MAX, minor: u32::MAX },
             inode: u64::MAX,
             sizes: false,
@@ -81,7 +72,7 @@ mod tests {
             assert_eq!(from_packet::<Request>(&packet[..packet.len() - 1]), None);
         }
         let polled = Polled { access: AccessMode::ReadWrite, room: true, no_writer: false, no_reader: true };
-        let sizes = Answer::Sizes { queued: Some(u64::MAX), capacity: None };
+        let sizes = Answer::Sizes(Sizes { queued: Some(u64::MAX), capacity: None });
         for answer in [Answer::Ready, Answer::Nothing { refused: true }, Answer::Polled(polled), sizes] {
             let packet = to_packet(&answer);
             assert!(packet.len() <= MAX_PACKET);

@@ -27,6 +27,7 @@ use crate::model::{
     AccessMode, AlternativeWake, Children, Fd, Fingerprint, OpenFlags, Operation, Pid, PipeId, PipeWait, Sleep,
     SleepOn, Task, TaskId, TaskState, ThreadGroup, Tid, WaitTarget,
 };
+use crate::observe::channel::WaitPlace;
 
 /// All threads of a process; none for a kernel thread, and for a process that has ended.
 pub(super) fn thread_group(pid: Pid, context: &Context<'_>) -> Option<ThreadGroup> {
@@ -186,10 +187,10 @@ impl Look<'_> {
     /// What can be said where only the place is known: what it does at a pipe, but not at which.
     fn by_place(&self, place: Place) -> TaskState {
         let (operation, access) = match place {
-            Place::PipeRead | Place::PipeReadable => (Operation::Read, AccessMode::Read),
-            Place::PipeWrite | Place::PipeWritable => (Operation::Write, AccessMode::Write),
+            Place::Pipe(WaitPlace::Read | WaitPlace::SpliceRead) => (Operation::Read, AccessMode::Read),
+            Place::Pipe(WaitPlace::Write | WaitPlace::SpliceWrite) => (Operation::Write, AccessMode::Write),
             // As a reader or as a writer: the access mode is in the call.
-            Place::FifoOpen => (Operation::Open, AccessMode::ReadWrite),
+            Place::Pipe(WaitPlace::Open) => (Operation::Open, AccessMode::ReadWrite),
             _ => return self.sleep(sleep_on(place), None, None),
         };
         let wait = PipeWait { operation, access, fd: None, pipe: None, path: None, deleted: false };
@@ -197,12 +198,13 @@ impl Look<'_> {
     }
 
     fn in_call(&self, call: Call, place: Place) -> TaskState {
+        use WaitPlace::{Open, ReadOrWrite, SpliceRead, SpliceWrite};
         match (place, call) {
-            (Place::PipeRead | Place::Pipe, Call::Read(fd)) => self.at_pipe(Operation::Read, fd),
-            (Place::PipeWrite | Place::Pipe, Call::Write(fd)) => self.at_pipe(Operation::Write, fd),
-            (Place::PipeReadable, Call::Move(fd, _) | Call::Vmsplice(fd)) => self.at_pipe(Operation::Read, fd),
-            (Place::PipeWritable, Call::Move(_, fd) | Call::Vmsplice(fd)) => self.at_pipe(Operation::Write, fd),
-            (Place::FifoOpen, Call::Open { dir, path, flags }) => self.at_open(dir, path, flags),
+            (Place::Pipe(WaitPlace::Read | ReadOrWrite), Call::Read(fd)) => self.at_pipe(Operation::Read, fd),
+            (Place::Pipe(WaitPlace::Write | ReadOrWrite), Call::Write(fd)) => self.at_pipe(Operation::Write, fd),
+            (Place::Pipe(SpliceRead), Call::Move(fd, _) | Call::Vmsplice(fd)) => self.at_pipe(Operation::Read, fd),
+            (Place::Pipe(SpliceWrite), Call::Move(_, fd) | Call::Vmsplice(fd)) => self.at_pipe(Operation::Write, fd),
+            (Place::Pipe(Open), Call::Open { dir, path, flags }) => self.at_open(dir, path, flags),
             (Place::Poll, Call::Poll { array, count, timeout }) => {
                 self.at_poll(memory::poll(self.process, array, count), timeout)
             }
@@ -223,8 +225,8 @@ impl Look<'_> {
                 waits(WaitTarget::Threads)
             }
             // In the middle of a call on a pipe, and asleep where no pipe is: it holds the lock of the pipe.
-            (Place::Elsewhere, Call::Move(from, to)) => self.in_middle(self.end(from).or_else(|| self.end(to)), to),
-            (Place::Elsewhere, Call::Write(fd) | Call::Read(fd)) => self.in_middle(self.end(fd), fd),
+            (Place::Elsewhere, Call::Move(from, to)) => self.in_middle(self.ends(from).chain(self.ends(to)).next(), to),
+            (Place::Elsewhere, Call::Write(fd) | Call::Read(fd)) => self.in_middle(self.ends(fd).next(), fd),
             _ => self.sleeps(sleep_on(place), None),
         }
     }
@@ -233,7 +235,7 @@ impl Look<'_> {
     fn at_pipe(&self, operation: Operation, fd: Fd) -> TaskState {
         let access = if operation == Operation::Read { AccessMode::Read } else { AccessMode::Write };
         // The number may have been closed, and used again, while the call goes on.
-        let pipe = self.end(fd).filter(|(_, own)| *own == access || *own == AccessMode::ReadWrite);
+        let pipe = self.ends(fd).find(|(_, own)| *own == access || *own == AccessMode::ReadWrite);
         let (fd, pipe) = pipe.map(|(pipe, _)| (fd, pipe)).unzip();
         let wait = PipeWait { operation, access, fd, pipe, path: None, deleted: false };
         TaskState::Waits { causes: vec![WaitTarget::Pipe(wait)], besides: self.lock() }
@@ -276,23 +278,24 @@ impl Look<'_> {
 
     /// In a poll of these descriptors; none where they could not be read.
     fn at_poll(&self, set: Option<Vec<Fd>>, timeout: bool) -> TaskState {
-        let all = set.as_ref().map_or(0, Vec::len);
-        let cause = |fd: &Fd| {
-            let (pipe, access) = self.end(*fd)?;
-            let (operation, pipe) = (Operation::Poll, Some(pipe));
-            let wait = PipeWait { operation, access, fd: Some(*fd), pipe, path: None, deleted: false };
-            Some(WaitTarget::Pipe(wait))
-        };
-        let causes: Vec<WaitTarget> = set.iter().flatten().filter_map(cause).collect();
+        let (mut causes, mut others) = (Vec::new(), false);
+        for fd in set.iter().flatten().copied() {
+            let before = causes.len();
+            causes.extend(self.ends(fd).map(|(pipe, access)| {
+                let (operation, fd, pipe) = (Operation::Poll, Some(fd), Some(pipe));
+                WaitTarget::Pipe(PipeWait { operation, access, fd, pipe, path: None, deleted: false })
+            }));
+            others |= causes.len() == before;
+        }
         if causes.is_empty() {
             let on = match set {
                 None => SleepOn::SomeFiles,
-                Some(_) if timeout && all == 0 => SleepOn::Timer,
+                Some(set) if timeout && set.is_empty() => SleepOn::Timer,
                 Some(_) => SleepOn::Files,
             };
             return self.sleep(on, None, None);
         }
-        let files = (causes.len() < all).then_some(AlternativeWake::Files);
+        let files = others.then_some(AlternativeWake::Files);
         TaskState::Waits { causes, besides: timeout.then_some(AlternativeWake::Timeout).or(files) }
     }
 
@@ -306,8 +309,9 @@ impl Look<'_> {
             text => text.unwrap_or_default(),
         };
         let watched = parse::epoll(&text);
-        let is_same =
-            |file: &parse::Watched| self.end(Fd(file.fd)).is_none_or(|(pipe, _)| Some(pipe.inode()) == file.inode);
+        let is_same = |file: &parse::Watched| {
+            self.ends(Fd(file.fd)).next().is_none_or(|(pipe, _)| Some(pipe.inode()) == file.inode)
+        };
         watched.iter().all(is_same).then(|| {
             let mut fds: Vec<Fd> = watched.iter().map(|file| Fd(file.fd)).collect();
             fds.dedup();
@@ -315,9 +319,10 @@ impl Look<'_> {
         })
     }
 
-    /// The end that a descriptor of this thread is, and how it is open.
-    fn end(&self, fd: Fd) -> Option<(PipeId, AccessMode)> {
-        self.fd_dir().look(fd).ok().flatten().map(|seen| (seen.pipe, seen.end.access))
+    /// The ends that a descriptor of this thread is, and how each is open.
+    fn ends(&self, fd: Fd) -> impl Iterator<Item = (PipeId, AccessMode)> + use<> {
+        let ends = self.fd_dir().look(fd).unwrap_or_default();
+        ends.into_iter().flatten().map(|seen| (seen.pipe, seen.end.access))
     }
 
     fn fd_dir(&self) -> FdDir<'_> {

@@ -5,11 +5,12 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, Statx};
 
-use super::fd_dir::{OWNER, pipe_of};
+use super::fd_dir::OWNER;
 use super::process::ProcessDir;
-use super::root::{ProcFs, open_dir, statx};
+use super::root::{open_dir, statx};
 use super::scanner::Scanner;
 use crate::model::{Class, Directories, Gid, PipeFile, PipeId, Uid};
+use crate::observe::channel::{self, Pipefs};
 
 /// `S_IXOTH` and `S_IWOTH` of inode(7); those of the group are three bits further up.
 const SEARCH: u16 = 0o1;
@@ -30,9 +31,9 @@ pub(super) fn directories(
     pipe: PipeId,
     file: &PipeFile,
 ) -> Option<Directories> {
-    let proc_fs = scanner.root.proc_fs.as_ref();
-    let from = |root: OwnedFd, path| walk(root, path, pipe, file, proc_fs);
-    let holders = || proc_fs.and_then(|_| open_dir(process.dir(), c"root").ok());
+    let pipefs = scanner.root.pipefs();
+    let from = |root: OwnedFd, path| walk(root, path, pipe, file, pipefs);
+    let holders = || pipefs.and_then(|_| open_dir(process.dir(), c"root").ok());
     let jailed = || {
         let jail = rustix::fs::readlinkat(process.dir(), c"root", Vec::new()).ok()?;
         from(holders()?, path.strip_prefix(jail.as_bytes())?)
@@ -41,7 +42,7 @@ pub(super) fn directories(
     whole.or_else(jailed).or_else(|| from(open_dir(CWD, c"/").ok()?, path))
 }
 
-fn walk(root: OwnedFd, path: &[u8], pipe: PipeId, file: &PipeFile, proc_fs: Option<&ProcFs>) -> Option<Directories> {
+fn walk(root: OwnedFd, path: &[u8], pipe: PipeId, file: &PipeFile, pipefs: Option<&Pipefs>) -> Option<Directories> {
     let (above, name) = split(path.strip_prefix(b"/")?);
     let mut dir = root;
     let mut way = vec![look(&dir, b"", AtFlags::EMPTY_PATH)?];
@@ -51,7 +52,7 @@ fn walk(root: OwnedFd, path: &[u8], pipe: PipeId, file: &PipeFile, proc_fs: Opti
         way.push(look(&dir, b"", AtFlags::EMPTY_PATH)?);
     }
     let found = look(&dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
-    (pipe_of(&found, proc_fs) == Some(pipe)).then(|| allowed(&way, file))
+    (channel::by_stat(&found, pipefs) == Some(pipe)).then(|| allowed(&way, file))
 }
 
 /// The directories of a path, and the name in the last of them.

@@ -15,12 +15,13 @@ use super::directories;
 use super::heartbeat::ScanStep;
 use super::parse::{self, FdInfo};
 use super::process::ProcessDir;
-use super::root::{ProcFs, device, open_listing, read_piece, statx};
+use super::root::{open_listing, read_piece, statx};
 use super::scanner::{Context, Scanner};
 use super::snapshot::RawEndpoint;
 use crate::model::{
     AccessMode, Descriptor, Directories, Endpoint, Fd, FileType, Gid, OpenFlags, PipeFile, PipeId, Tid, Uid,
 };
+use crate::observe::channel::{self, Pipefs, device};
 
 /// Maximum number of looks at a descriptor that changes meanwhile.
 const ATTEMPTS: u32 = 4;
@@ -38,6 +39,11 @@ pub(super) const OWNER: StatxFlags =
 
 /// The bits of `st_mode` that are not the type of the file.
 const PERMISSIONS: u16 = 0o7777;
+
+/// The ends that a descriptor is; see `Class::ends`.
+type Ends = [Option<RawEndpoint>; 2];
+
+const NO_ENDS: Ends = [None, None];
 
 /// The fd table of a process, or of one of its threads.
 #[derive(Clone)]
@@ -81,29 +87,29 @@ pub(super) struct FdDir<'a> {
 }
 
 impl FdDir<'_> {
-    /// The end that a descriptor is, or none if it is something else, or open with `O_PATH`.
-    pub(super) fn look(&self, fd: Fd) -> Result<Option<RawEndpoint>, Errno> {
-        match self.proc_fs() {
-            Some(proc_fs) => self.look_in_proc(proc_fs, fd),
+    /// The ends that a descriptor is: none if it is something else, or open with `O_PATH`.
+    pub(super) fn look(&self, fd: Fd) -> Result<Ends, Errno> {
+        match self.pipefs() {
+            Some(pipefs) => self.look_in_proc(pipefs, fd),
             None => self.look_in_tree(fd),
         }
     }
 
-    fn proc_fs(&self) -> Option<&ProcFs> {
-        self.context.scanner.root.proc_fs.as_ref()
+    fn pipefs(&self) -> Option<&Pipefs> {
+        self.context.scanner.root.pipefs()
     }
 
-    fn look_in_proc(&self, proc_fs: &ProcFs, fd: Fd) -> Result<Option<RawEndpoint>, Errno> {
+    fn look_in_proc(&self, pipefs: &Pipefs, fd: Fd) -> Result<Ends, Errno> {
         for _ in 0..ATTEMPTS {
-            let Some(pipe) = self.identify(fd)? else { return Ok(None) };
+            let Some(pipe) = self.identify(fd)? else { return Ok(NO_ENDS) };
             let (access, flags, proved) = if self.context.scanner.options.flags {
                 let info = self.fdinfo(fd)?;
                 let flags = info.flags.ok_or(Errno::INVAL)?;
-                (flags.access(), Some(flags), proc_fs.anonymous_pipe(info) == Some(pipe))
+                (flags.access(), Some(flags), by_fdinfo(info, pipefs) == Some(pipe))
             } else {
                 (self.link_mode(fd)?, None, false)
             };
-            let found = self.end(fd, pipe, access, flags);
+            let found = self.ends(fd, pipe, access, flags);
             // The number may have been closed and used again meanwhile: then mode and name are another file's.
             if proved || self.identify(fd)? == Some(pipe) {
                 return Ok(found);
@@ -116,57 +122,60 @@ impl FdDir<'_> {
     /// Which pipe, by (device, inode); none for any other file.
     fn identify(&self, fd: Fd) -> Result<Option<PipeId>, Errno> {
         let stat = self.statx(fd, StatxFlags::TYPE | StatxFlags::INO)?;
-        Ok(pipe_of(&stat, self.proc_fs()))
+        Ok(channel::by_stat(&stat, self.pipefs()))
     }
 
     /// In a tree of plain files the text of the link comes first: `pipe:[18913]` leads nowhere, and is exact.
-    fn look_in_tree(&self, fd: Fd) -> Result<Option<RawEndpoint>, Errno> {
-        let link = self.link(fd)?;
-        let named = parse::anonymous_pipe(&link);
-        if named.is_none() && link.starts_with(b"pipe:[") {
-            return Err(Errno::INVAL);
-        }
-        // A name that leads nowhere here names no pipe that we could identify.
-        let Some(pipe) = named.or_else(|| self.identify(fd).ok().flatten()) else { return Ok(None) };
+    fn look_in_tree(&self, fd: Fd) -> Result<Ends, Errno> {
+        let pipe = match channel::by_link(&self.link(fd)?) {
+            Some(id) => Some(id.map_err(|_| Errno::INVAL)?),
+            // A name that leads nowhere here names no pipe that we could identify.
+            None => self.identify(fd).ok().flatten(),
+        };
+        let Some(pipe) = pipe else { return Ok(NO_ENDS) };
         let flags = self.fdinfo(fd)?.flags.ok_or(Errno::INVAL)?;
         if flags.access().is_none() && !flags.is_path() {
             return Err(Errno::INVAL);
         }
-        Ok(self.end(fd, pipe, flags.access(), Some(flags)))
+        Ok(self.ends(fd, pipe, flags.access(), Some(flags)))
     }
 
-    /// The end of an anonymous pipe that an fdinfo is about, where the link may not be read.
-    pub(super) fn end_by_fdinfo(&self, fd: Fd, info: FdInfo) -> Option<RawEndpoint> {
-        let pipe = self.proc_fs()?.anonymous_pipe(info)?;
-        self.end(fd, pipe, info.flags?.access(), info.flags)
+    /// The ends that a descriptor is by its fdinfo alone, where the link may not be read. It shows no file that has a name.
+    pub(super) fn ends_by_fdinfo(&self, fd: Fd, info: FdInfo) -> Option<Ends> {
+        let pipe = by_fdinfo(info, self.pipefs()?)?;
+        Some(self.ends(fd, pipe, Some(info.flags?.access()?), info.flags))
     }
 
-    fn end(&self, fd: Fd, pipe: PipeId, access: Option<AccessMode>, flags: Option<OpenFlags>) -> Option<RawEndpoint> {
-        let end = Endpoint { pid: self.table.process.pid, tid: self.table.tid, fd, access: access?, flags };
-        let mut seen = RawEndpoint { pipe, end, path: None, deleted: false, file: None };
-        if matches!(pipe, PipeId::Fifo { .. }) || self.context.scanner.is_audit() {
-            self.add_file(&mut seen);
-        }
-        Some(seen)
+    fn ends(&self, fd: Fd, pipe: PipeId, access: Option<AccessMode>, flags: Option<OpenFlags>) -> Ends {
+        let Some(access) = access else { return NO_ENDS };
+        (channel::class(pipe.kind()).ends)(pipe, access).map(|end| {
+            let (pipe, access) = end?;
+            let end = Endpoint { pid: self.table.process.pid, tid: self.table.tid, fd, access, flags };
+            let mut seen = RawEndpoint { pipe, end, path: None, deleted: false, file: None };
+            if pipe.kind().is_named() || self.context.scanner.is_audit() {
+                self.add_file(&mut seen);
+            }
+            Some(seen)
+        })
     }
 
     /// Adds the name of a FIFO, and for an audit the owner and mode of any pipe.
     fn add_file(&self, seen: &mut RawEndpoint) {
         let (fd, pipe) = (seen.end.fd, seen.pipe);
-        let (is_fifo, is_audit) = (matches!(pipe, PipeId::Fifo { .. }), self.context.scanner.is_audit());
+        let (is_named, is_audit) = (pipe.kind().is_named(), self.context.scanner.is_audit());
         let mut mask = StatxFlags::empty();
-        mask.set(StatxFlags::NLINK, is_fifo);
+        mask.set(StatxFlags::NLINK, is_named);
         mask.set(OWNER, is_audit);
         let stat = self.statx(fd, mask).ok().filter(|stat| stat.stx_mask & mask.bits() == mask.bits());
         // The number may have been closed and used again meanwhile.
-        let is_it = |stat: &&Statx| is_audit && pipe_of(stat, self.proc_fs()) == Some(pipe);
+        let is_it = |stat: &&Statx| is_audit && channel::by_stat(stat, self.pipefs()) == Some(pipe);
         seen.file = stat.as_ref().filter(is_it).map(|stat| PipeFile {
             owner: Uid(stat.stx_uid),
             group: Gid(stat.stx_gid),
             mode: stat.stx_mode & PERMISSIONS,
             directories: None,
         });
-        if !is_fifo {
+        if !is_named {
             return;
         }
         seen.deleted = stat.is_some_and(|stat| stat.stx_nlink == 0);
@@ -217,7 +226,6 @@ impl FdDir<'_> {
     }
 
     fn describe_once(&self, fd: Fd, stat: Option<&Statx>) -> Descriptor {
-        let proc_fs = self.proc_fs();
         let target = self.link(fd).ok();
         // fdinfo of an epoll may wait for a dead file system (`ep_show_fdinfo` in fs/eventpoll.c), and cannot be killed then.
         let is_epoll = target.as_deref() == Some(b"anon_inode:[eventpoll]");
@@ -225,11 +233,11 @@ impl FdDir<'_> {
         let flags = info.and_then(|info| info.flags);
         let access = match flags {
             Some(flags) => flags.access(),
-            None => proc_fs.and_then(|_| self.link_mode(fd).ok().flatten()),
+            None => self.pipefs().and_then(|_| self.link_mode(fd).ok().flatten()),
         };
-        let pipe = stat.and_then(|stat| pipe_of(stat, proc_fs));
-        let pipe = pipe.or_else(|| target.as_deref().and_then(parse::anonymous_pipe));
-        let pipe = pipe.or_else(|| proc_fs?.anonymous_pipe(info?));
+        let pipe = stat.and_then(|stat| channel::by_stat(stat, self.pipefs()));
+        let pipe = pipe.or_else(|| channel::by_link(target.as_deref()?)?.ok());
+        let pipe = pipe.or_else(|| by_fdinfo(info?, self.pipefs()?));
         let by_name = target.as_deref().and_then(file_type_by_name);
         Descriptor {
             pid: self.table.process.pid,
@@ -237,7 +245,9 @@ impl FdDir<'_> {
             fd,
             access,
             flags,
-            file_type: by_name.or_else(|| stat.and_then(file_type)).or(pipe.map(|_| FileType::Fifo)),
+            file_type: by_name
+                .or_else(|| file_type(Type::from_raw_mode(stat?.stx_mode.into())))
+                .or_else(|| file_type(channel::class(pipe?.kind()).file_type)),
             target: target.map(Into::into),
             pipe,
         }
@@ -280,17 +290,8 @@ impl FdDir<'_> {
     }
 }
 
-/// The pipe that an answer of statx(2) is about. In a tree of plain files whatever can be followed is a FIFO.
-pub(super) fn pipe_of(stat: &Statx, proc_fs: Option<&ProcFs>) -> Option<PipeId> {
-    if Type::from_raw_mode(stat.stx_mode.into()) != Type::Fifo {
-        return None;
-    }
-    let (device, inode) = (device(stat), stat.stx_ino);
-    Some(if proc_fs.is_some_and(|proc_fs| proc_fs.pipefs == device) {
-        PipeId::Anonymous { inode }
-    } else {
-        PipeId::Fifo { device, inode }
-    })
+fn by_fdinfo(info: FdInfo, pipefs: &Pipefs) -> Option<PipeId> {
+    channel::by_mount(info.mnt_id?, info.ino?, pipefs)
 }
 
 /// The type that the text of a link gives away: names that no path can have, and those that a saved tree cannot follow.
@@ -305,8 +306,8 @@ fn file_type_by_name(target: &[u8]) -> Option<FileType> {
     known.into_iter().find(|(prefix, _)| target.starts_with(prefix)).map(|(_, file_type)| file_type)
 }
 
-fn file_type(stat: &Statx) -> Option<FileType> {
-    match Type::from_raw_mode(stat.stx_mode.into()) {
+fn file_type(file_type: Type) -> Option<FileType> {
+    match file_type {
         Type::RegularFile => Some(FileType::Regular),
         Type::Directory => Some(FileType::Directory),
         Type::Symlink => Some(FileType::Symlink),

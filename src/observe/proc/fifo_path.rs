@@ -9,10 +9,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, PROC_SUPER_MAGIC, StatxFlags};
 use rustix::io::Errno;
 
-use super::fd_dir::pipe_of;
 use super::process::ProcessDir;
-use super::root::{ProcFs, ProcRoot, device, open_dir, statx};
+use super::root::{ProcRoot, open_dir, statx};
 use crate::model::{Fd, PipeId};
+use crate::observe::channel::{self, Pipefs, device};
 
 /// `MAXSYMLINKS` of include/linux/namei.h: the maximum number of links in one path.
 const MAX_LINKS: u32 = 40;
@@ -29,7 +29,7 @@ pub(super) struct PathBase<'a> {
 impl PathBase<'_> {
     /// The FIFO at a path. `ENOENT` if there is no longer a file at it.
     pub(super) fn fifo(&self, path: &[u8], root: &ProcRoot) -> rustix::io::Result<PipeId> {
-        let Some(proc_fs) = &root.proc_fs else {
+        let Some(pipefs) = root.pipefs() else {
             // A tree of plain files has no other root than ours, and names are all there is.
             let path = self.name(path.to_vec());
             // Nor does a name that is missing here say that it is there.
@@ -42,7 +42,7 @@ impl PathBase<'_> {
         let root = open_dir(self.process.dir(), format!("{}root", self.thread)).or(Err(Errno::ACCESS))?;
         let start = || open_dir(self.process.dir(), self.link()).or(Err(Errno::ACCESS));
         let start = if path.starts_with(b"/") { None } else { Some(start()?) };
-        identify(walk(&root, start, path)?, b"", Some(proc_fs))
+        identify(walk(&root, start, path)?, b"", Some(pipefs))
     }
 
     /// The path from the root directory on, where the directory that it is relative to has a name.
@@ -111,7 +111,7 @@ fn is_same(a: &OwnedFd, b: &OwnedFd) -> bool {
     }
 }
 
-fn identify(dir: impl AsFd, path: &[u8], proc_fs: Option<&ProcFs>) -> rustix::io::Result<PipeId> {
+fn identify(dir: impl AsFd, path: &[u8], pipefs: Option<&Pipefs>) -> rustix::io::Result<PipeId> {
     let stat = statx(dir, path, AtFlags::EMPTY_PATH, StatxFlags::TYPE | StatxFlags::INO)?;
-    pipe_of(&stat, proc_fs).ok_or(Errno::NXIO)
+    channel::by_stat(&stat, pipefs).ok_or(Errno::NXIO)
 }

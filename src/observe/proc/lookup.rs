@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use rustix::fs::{AtFlags, CWD, FileType as Type, StatxFlags};
 
-use super::fd_dir::pipe_of;
-use super::root::{ProcFs, ProcRoot, number_name, statx};
-use super::{Error, parse};
+use super::Error;
+use super::root::{ProcRoot, number_name, statx};
 use crate::model::PipeId;
+use crate::observe::channel::{self, Pipefs};
 use crate::privilege::drop_capabilities;
 
 /// Maximum time to look up a path.
@@ -33,7 +33,7 @@ pub(crate) fn pipe_at(proc_root: &Path, path: &Path) -> Result<PipeId, Error> {
         if !is_descriptor {
             drop_capabilities();
         }
-        look_up(&place, root.proc_fs.as_ref())
+        look_up(&place, root.pipefs())
     };
     match in_time(look) {
         Ok(Ok(pipe)) => Ok(pipe),
@@ -57,13 +57,13 @@ fn is_descriptor(below: &Path) -> bool {
 }
 
 /// The pipe that a path leads to, or what else is there.
-fn look_up(place: &Path, proc_fs: Option<&ProcFs>) -> io::Result<Result<PipeId, Type>> {
+fn look_up(place: &Path, pipefs: Option<&Pipefs>) -> io::Result<Result<PipeId, Type>> {
     match statx(CWD, place, AtFlags::empty(), StatxFlags::TYPE | StatxFlags::INO) {
-        Ok(stat) => Ok(pipe_of(&stat, proc_fs).ok_or(Type::from_raw_mode(stat.stx_mode.into()))),
+        Ok(stat) => Ok(channel::by_stat(&stat, pipefs).ok_or(Type::from_raw_mode(stat.stx_mode.into()))),
         // In a tree of plain files, the link `pipe:[INODE]` leads nowhere.
         Err(errno) => {
             let link = rustix::fs::readlinkat(CWD, place, Vec::new()).ok();
-            let pipe = link.and_then(|link| parse::anonymous_pipe(link.as_bytes()));
+            let pipe = link.and_then(|link| channel::by_link(link.as_bytes())?.ok());
             pipe.map(Ok).ok_or(errno.into())
         }
     }

@@ -53,7 +53,7 @@ pub(super) fn autofs_pipes(mountinfo: &[u8]) -> Vec<PipeId> {
     let autofs = mounts(mountinfo).filter(|mount| mount.fs_type == "autofs");
     // It is -1 for a mount whose daemon is gone.
     let inode = |mount: MountInfo| mount.super_options.get("pipe_ino")?.as_ref()?.parse().ok();
-    autofs.filter_map(inode).map(|inode| PipeId::Anonymous { inode }).collect()
+    autofs.filter_map(inode).map(PipeId::anonymous).collect()
 }
 
 /// Whether the proc on this device is mounted with `hidepid`. The option is shown only where it hides something
@@ -76,7 +76,7 @@ mod tests {
             40 24 0:38 / /proc/sys/fs/binfmt_misc rw,relatime shared:16 - autofs systemd-1 rw,fd=29,pgrp=1,timeout=0,minproto=5,maxproto=5,direct,pipe_ino=15043\n\
             41 24 0:39 / /net rw - autofs /etc/auto.net rw,fd=-1,pgrp=-1,pipe_ino=-1\n\
             42 24 0:40 / /a\\040b rw - autofs";
-        assert_eq!(autofs_pipes(text), [PipeId::Anonymous { inode: 15043 }]);
+        assert_eq!(autofs_pipes(text), [PipeId::anonymous(15043)]);
     }
 
     /// By the name since Linux 5.8, and by the number before.

@@ -8,6 +8,7 @@ use std::str::FromStr;
 use procfs::{FromRead as _, ProcessCGroups};
 
 use crate::model::{OpenFlags, PipeId, Uid};
+use crate::observe::channel;
 
 /// The numbers at the beginning of a text such as `\t1000\t1000\t1000\t1000`, up to the first word that is none.
 fn numbers<T: FromStr>(text: &[u8]) -> impl Iterator<Item = T> {
@@ -29,12 +30,6 @@ fn in_radix(word: &[u8], radix: u32) -> Option<u64> {
 /// The rest of the first line that begins with a key.
 fn value<'a>(text: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
     lines(text).find_map(|line| line.strip_prefix(key)).map(<[u8]>::trim_ascii)
-}
-
-/// The pipe that a link of /proc/PID/fd names: `pipe:[18913]`. A path never begins so, since it begins with `/`.
-pub(super) fn anonymous_pipe(link: &[u8]) -> Option<PipeId> {
-    let id = std::str::from_utf8(link).ok()?.parse().ok()?;
-    matches!(id, PipeId::Anonymous { .. }).then_some(id)
 }
 
 /// What /proc/PID/fdinfo/FD says of any descriptor; see `proc_pid_fdinfo(5)`.
@@ -287,7 +282,7 @@ pub(super) fn in_flight(text: &[u8]) -> u64 {
     value(text, b"scm_fds:").and_then(number).unwrap_or(0)
 }
 
-/// The anonymous pipes that are registered with an `io_uring`, by its fdinfo: lines such as `    0: pipe:[18913]` after that of
+/// The pipes that are registered with an `io_uring`, by its fdinfo: lines such as `    0: pipe:[18913]` after that of
 /// `UserFiles:\t1`, up to the next line that begins with a letter.
 pub(super) fn registered_pipes(text: &[u8]) -> Vec<PipeId> {
     let files = lines(text).skip_while(|line| !line.starts_with(b"UserFiles:")).skip(1);
@@ -296,7 +291,7 @@ pub(super) fn registered_pipes(text: &[u8]) -> Vec<PipeId> {
         let colon = line.iter().position(|byte| *byte == b':')?;
         let (index, path) = line.split_at_checked(colon)?;
         number::<u32>(index.trim_ascii())?;
-        anonymous_pipe(path.get(1..)?.trim_ascii())
+        channel::by_link(path.get(1..)?.trim_ascii())?.ok()
     };
     files.filter_map(pipe).collect()
 }

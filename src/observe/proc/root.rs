@@ -12,9 +12,9 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags, PROC_SUPER_MAGIC, RawDir, Statx, St
 use rustix::io::Errno;
 use rustix::path::Arg;
 
-use super::parse::{self, FdInfo};
-use super::{Error, mounts};
-use crate::model::{Device, Host, Pid, PipeId, PipeLimits, ViewLimit};
+use super::{Error, mounts, parse};
+use crate::model::{Host, Pid, PipeLimits, ViewLimit};
+use crate::observe::channel::{Pipefs, device};
 use crate::privilege::without_capabilities;
 
 /// `PF_KTHREAD` of include/linux/sched.h.
@@ -39,22 +39,11 @@ pub(super) struct ProcRoot {
 
 /// What only a real proc file system can give.
 pub(super) struct ProcFs {
-    /// The device of pipefs, where all anonymous pipes live.
-    pub(super) pipefs: Device,
-    /// The mount ID of pipefs as fdinfo shows it; none where our own fdinfo is not in this proc.
-    pipefs_mnt_id: Option<u64>,
+    pub(super) pipefs: Pipefs,
     /// Whether `st_size` of an fd directory is the number of descriptors: since Linux 6.2, before it was always 0.
     pub(super) dir_size_is_count: bool,
     /// Whether its PIDs are those of our own PID namespace, so that a system call may use them.
     pub(super) own_pids: bool,
-}
-
-impl ProcFs {
-    /// The anonymous pipe that an fdinfo is about, from its mount and inode.
-    pub(super) fn anonymous_pipe(&self, info: FdInfo) -> Option<PipeId> {
-        let inode = info.ino.filter(|_| info.mnt_id.is_some() && info.mnt_id == self.pipefs_mnt_id)?;
-        Some(PipeId::Anonymous { inode })
-    }
 }
 
 impl ProcRoot {
@@ -95,11 +84,15 @@ impl ProcRoot {
         let info = self.read(&format!("self/fdinfo/{}", read_end.as_raw_fd())).map(|text| parse::fdinfo(&text));
         let table = rustix::fs::statat(&self.dir, c"self/fd", AtFlags::empty());
         Ok(ProcFs {
-            pipefs: device(&stat),
-            pipefs_mnt_id: info.ok().and_then(|info| info.mnt_id),
+            pipefs: Pipefs { device: device(&stat), mnt_id: info.ok().and_then(|info| info.mnt_id) },
             dir_size_is_count: table.is_ok_and(|table| table.st_size > 0),
             own_pids: own.is_some_and(|own| own.to_bytes() == std::process::id().to_string().as_bytes()),
         })
+    }
+
+    /// The file system of anonymous pipes; none for a tree of plain files.
+    pub(super) fn pipefs(&self) -> Option<&Pipefs> {
+        self.proc_fs.as_ref().map(|proc_fs| &proc_fs.pipefs)
     }
 
     /// Whether it is a proc file system, and no tree of plain files.
@@ -202,10 +195,6 @@ impl ProcRoot {
 /// synchronise all the same.
 pub(super) fn statx(dir: impl AsFd, path: impl Arg, how: AtFlags, mask: StatxFlags) -> rustix::io::Result<Statx> {
     rustix::fs::statx(dir, path, how | AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT, mask)
-}
-
-pub(super) fn device(stat: &Statx) -> Device {
-    Device { major: stat.stx_dev_major, minor: stat.stx_dev_minor }
 }
 
 /// Opens a directory only to look things up below it.

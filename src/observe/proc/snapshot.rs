@@ -72,7 +72,7 @@ impl Snapshot {
                 scanner: own_pids.then(|| Pid(std::process::id())),
             },
             limits: if scanner.is_audit() { scanner.root.pipe_limits() } else { PipeLimits::default() },
-            pipefs: proc_fs.map(|proc_fs| proc_fs.pipefs),
+            pipefs: scanner.root.pipefs().map(|pipefs| pipefs.device),
             parents: BTreeMap::new(),
             processes: Vec::new(),
             ends: Vec::with_capacity(results.iter().map(|result| result.ends.len()).sum()),

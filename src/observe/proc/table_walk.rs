@@ -173,7 +173,7 @@ impl<'a> TableWalk<'a> {
             None => self.dir.look(fd),
         };
         match looked {
-            Ok(seen) => self.result.ends.extend(seen),
+            Ok(ends) => self.result.ends.extend(ends.into_iter().flatten()),
             Err(errno) if self.context.scanner.root.is_vanished(errno) => return self.gone.push(fd),
             Err(errno) if is_refusal(errno) && self.context.scanner.root.is_real() => self.record_refused(fd, errno),
             Err(errno) => self.record(UnreadablePart::Fd { fd }, errno, PossibleEnds::ANYTHING),
@@ -208,9 +208,8 @@ impl<'a> TableWalk<'a> {
         // What is refused once is refused for the whole table, so it is tried once only.
         let tries_fdinfo = self.refused.as_ref().is_none_or(|refused| refused.fdinfo);
         let info = if tries_fdinfo { self.dir.fdinfo(fd).ok() } else { None };
-        if let Some(seen) = info.and_then(|info| self.dir.end_by_fdinfo(fd, info)) {
-            self.result.ends.push(seen);
-            return;
+        if let Some(ends) = info.and_then(|info| self.dir.ends_by_fdinfo(fd, info)) {
+            return self.result.ends.extend(ends.into_iter().flatten());
         }
         let refused = self.refused.get_or_insert(Refused {
             errno,

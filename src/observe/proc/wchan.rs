@@ -1,22 +1,13 @@
 //! Where in the kernel a thread sleeps, by the symbol in /proc/PID/task/TID/wchan. Pure.
 
 use super::syscall::Call;
+use crate::observe::channel::{self, WaitPlace};
 
 /// A place to sleep. Names of functions change between kernels: those of Linux 5.4 to 6.18 are known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
-    /// In fs/pipe.c, until there is something to read.
-    PipeRead,
-    /// In fs/pipe.c, until there is room to write.
-    PipeWrite,
-    /// In `pipe_wait` of kernels before 5.5: for either.
-    Pipe,
-    /// In fs/splice.c, until there is something in the pipe.
-    PipeReadable,
-    /// In fs/splice.c, until there is room in the pipe.
-    PipeWritable,
-    /// In open(2) of a FIFO, until its other side is open.
-    FifoOpen,
+    /// In a pipe.
+    Pipe(WaitPlace),
     /// In poll(2) or select(2).
     Poll,
     Epoll,
@@ -44,12 +35,6 @@ pub(super) fn place(text: &[u8]) -> Option<Place> {
     let symbol = symbol.split('.').next().unwrap_or(symbol);
     Some(match symbol {
         "" | "0" => return None,
-        "anon_pipe_read" | "fifo_pipe_read" | "pipe_read" => Place::PipeRead,
-        "anon_pipe_write" | "fifo_pipe_write" | "pipe_write" => Place::PipeWrite,
-        "pipe_wait" => Place::Pipe,
-        "pipe_wait_readable" => Place::PipeReadable,
-        "pipe_wait_writable" => Place::PipeWritable,
-        "wait_for_partner" => Place::FifoOpen,
         "poll_schedule_timeout" | "do_poll" | "do_sys_poll" | "do_select" => Place::Poll,
         "do_epoll_wait" | "ep_poll" => Place::Epoll,
         "do_wait" | "kernel_wait4" | "kernel_waitid" => Place::Child,
@@ -61,7 +46,7 @@ pub(super) fn place(text: &[u8]) -> Option<Place> {
         "get_signal" | "__refrigerator" => Place::Frozen,
         "io_cqring_wait" => Place::IoUring,
         _ if symbol.ends_with("sys_pause") => Place::Signal,
-        _ => Place::Elsewhere,
+        _ => channel::wait_place(symbol).map_or(Place::Elsewhere, Place::Pipe),
     })
 }
 
@@ -74,11 +59,15 @@ impl Place {
     /// Whether a thread in this call sleeps at this place: else the number of the call is not what it seems.
     pub(super) fn fits(self, call: Call) -> bool {
         match self {
-            Self::PipeRead => matches!(call, Call::Read(_)),
-            Self::PipeWrite => matches!(call, Call::Write(_)),
-            Self::Pipe => matches!(call, Call::Read(_) | Call::Write(_) | Call::Move(..) | Call::Vmsplice(_)),
-            Self::PipeReadable | Self::PipeWritable => matches!(call, Call::Move(..) | Call::Vmsplice(_)),
-            Self::FifoOpen => matches!(call, Call::Open { .. }),
+            Self::Pipe(WaitPlace::Read) => matches!(call, Call::Read(_)),
+            Self::Pipe(WaitPlace::Write) => matches!(call, Call::Write(_)),
+            Self::Pipe(WaitPlace::ReadOrWrite) => {
+                matches!(call, Call::Read(_) | Call::Write(_) | Call::Move(..) | Call::Vmsplice(_))
+            }
+            Self::Pipe(WaitPlace::SpliceRead | WaitPlace::SpliceWrite) => {
+                matches!(call, Call::Move(..) | Call::Vmsplice(_))
+            }
+            Self::Pipe(WaitPlace::Open) => matches!(call, Call::Open { .. }),
             Self::Poll => matches!(call, Call::Poll { .. } | Call::Select { .. } | Call::Restart(_)),
             Self::Epoll => matches!(call, Call::Epoll { .. }),
             Self::Child => matches!(call, Call::Wait(_)),
@@ -98,8 +87,8 @@ mod tests {
 
     #[test]
     fn symbols_with_what_compilers_add() {
-        assert_eq!(place(b"anon_pipe_read"), Some(Place::PipeRead));
-        assert_eq!(place(b"pipe_write.part.0\n"), Some(Place::PipeWrite));
+        assert_eq!(place(b"anon_pipe_read"), Some(Place::Pipe(WaitPlace::Read)));
+        assert_eq!(place(b"pipe_write.part.0\n"), Some(Place::Pipe(WaitPlace::Write)));
         assert_eq!(place(b"poll_schedule_timeout.constprop.0"), Some(Place::Poll));
         assert_eq!(place(b"__do_sys_pause"), Some(Place::Signal));
         assert_eq!(place(b"request_wait_answer"), Some(Place::Elsewhere));
@@ -113,7 +102,7 @@ mod tests {
     fn a_number_is_believed_only_where_it_fits() {
         let fitting = |number| {
             let calls = [Abi::X86_64, Abi::I386].map(|abi| decode(abi, number, [5, 0, 0, 0, 0, 0]));
-            calls.map(|call| call.is_some_and(|call| Place::PipeRead.fits(call)))
+            calls.map(|call| call.is_some_and(|call| Place::Pipe(WaitPlace::Read).fits(call)))
         };
         assert_eq!(fitting(3), [false, true]);
         assert_eq!(fitting(0), [true, false]);

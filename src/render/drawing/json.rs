@@ -89,6 +89,7 @@ pub(crate) struct Flow {
     kind: PipeKind,
     /// The name a FIFO was opened by.
     #[serde(flatten, serialize_with = "PathName::or_null")]
+    #[cfg_attr(test, schemars(with = "crate::model::OrNull<PathName>"))]
     path: Option<PathName>,
     /// How many processes write to it.
     writers: usize,

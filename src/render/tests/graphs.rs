@@ -78,9 +78,9 @@ fn end() -> impl Strategy<Value = Endpoint> {
 
 fn id() -> impl Strategy<Value = PipeId> {
     prop_oneof![
-        any::<u64>().prop_map(|inode| PipeId::Anonymous { inode }),
+        any::<u64>().prop_map(PipeId::anonymous),
         (any::<u32>(), any::<u32>(), any::<u64>())
-            .prop_map(|(major, minor, inode)| PipeId::Fifo { device: Device { major, minor }, inode }),
+            .prop_map(|(major, minor, inode)| PipeId::fifo(Device { major, minor }, inode)),
     ]
 }
 

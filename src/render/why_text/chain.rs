@@ -2,10 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use super::{Asked, Told, WrappedLine};
+use super::WrappedLine;
 use crate::findings::{MOST_LINES, Phrases};
 use crate::judge::side::{self, SideState};
 use crate::model::{Pid, Pipe, PipeId, Side, Task, Wait, Waker};
+use crate::report::{Asked, Told};
 
 /// Maximum number of steps of a chain.
 const MOST_STEPS: usize = 24;

@@ -4,7 +4,6 @@
 mod chain;
 mod summary;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use textwrap::{Options, WordSeparator, WordSplitter};
@@ -13,37 +12,9 @@ use self::chain::Chain;
 use super::text::{TextRole, paint};
 use super::{ReportView, Style};
 use crate::escape::escape_name;
-use crate::findings::{AuditScope, Code, Diagnosis, Evidence, Finding, Phrases, Role};
-use crate::model::{Pid, PipeId, Severity, ThreadGroup};
-
-/// What `why` or an audit found, beside the pipes.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Told<'a> {
-    /// The waits and the findings.
-    pub(crate) diagnosis: &'a Diagnosis,
-    /// The processes with what their threads are doing.
-    pub(crate) groups: &'a BTreeMap<Pid, ThreadGroup>,
-    /// What was asked about.
-    pub(crate) asked: &'a Asked,
-    /// How an audit came to it; none for `why`.
-    pub(crate) audited: Option<&'a AuditScope>,
-    /// Whether --probe could add something.
-    pub(crate) may_probe: bool,
-    /// Whether it comes from a report file, so that its PIDs are those of another time, or another machine.
-    pub(crate) from_file: bool,
-}
-
-/// What `why` was asked about.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) enum Asked {
-    /// The whole machine.
-    #[default]
-    Everything,
-    /// These processes.
-    Processes(BTreeSet<Pid>),
-    /// These pipes.
-    Pipes(BTreeSet<PipeId>),
-}
+use crate::findings::{Code, Evidence, Finding, Phrases, Role};
+use crate::model::Severity;
+use crate::report::{Asked, Told};
 
 /// A line that is not wrapped yet.
 pub(super) struct WrappedLine {

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use super::super::ReportView;
-use super::{Asked, Told};
 use crate::findings::{AuditScope, Code, Finding};
 use crate::judge::side::{self, SideState};
 use crate::model::{Pipe, Severity, Side, TaskState, Waker};
+use crate::report::{Asked, ReportView, Told};
 
 impl ReportView<'_> {
     /// In sentences: which findings were only counted, or that there are none.

@@ -16,6 +16,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::support::run::{Output, lspipe, public_dir};
+use crate::support::text::{assert_facts, pids};
 use crate::support::user::User;
 
 /// A folder for saved reports, which this user may read.
@@ -73,6 +74,23 @@ impl Saved {
         let mut json = self.json();
         change(&mut json);
         fs::write(&self.0, json.to_string()).expect("save a report");
+    }
+
+    /// A text without the sentence at its end that says of what machine and of what time the PIDs are. It has to be there where the text
+    /// names a process.
+    #[track_caller]
+    fn without_origin(&self, text: &str) -> String {
+        let json = self.json();
+        let at: jiff::Timestamp = json["taken_at"].as_str().expect("a time").parse().expect("RFC 3339");
+        let (at, host) = (format!("{at:.0}"), json["host"]["hostname"].as_str().expect("a name"));
+        let before = text.trim_end();
+        let sentence = before.rfind(". ").map_or(0, |end| end + 1).max(before.rfind('\n').map_or(0, |end| end + 1));
+        if before[sentence..].contains(&at) {
+            assert_facts(&before[sentence..], &[host]);
+            return format!("{}\n", before[..sentence].trim_end());
+        }
+        assert!(pids(text).is_empty(), "whose PIDs are those: {text}");
+        text.to_owned()
     }
 
     /// `lspipe ARGS --from FILE`

@@ -176,7 +176,7 @@ fn deep_and_long_values() {
     }
     let long = "x".repeat(1_000_000);
     let output = folder.put("long", good.replacen("\"r\"", &format!("\"{long}\""), 1)).ask(&[]).expect(2);
-    assert_notes(&output.stderr, &[&["access"]]);
+    assert_notes(&output.stderr, &[&["`r`, `w`, `rw`", "line 1 column"]]);
     assert!(output.stderr.len() < 500, "{}", output.stderr);
 }
 

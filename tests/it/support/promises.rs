@@ -148,6 +148,10 @@ impl Report {
         }
         assert!(wait.idle_seconds.is_none_or(|idle| idle >= 0.0), "{wait:?}");
         let (fd, pipe, path) = (wait.fd.is_some(), wait.pipe.is_some(), wait.path.is_some());
+        if let Some(child) = wait.child {
+            assert_eq!(wait.operation, "wait", "{wait:?}");
+            assert!(wait.wakers.iter().all(|waker| waker.pid == child), "{wait:?}");
+        }
         match (wait.operation.as_str(), wait.certainty.as_str()) {
             ("read" | "write" | "poll", "seen") => assert!(fd && pipe && !path, "{wait:?}"),
             ("read" | "write" | "poll", _) => assert!(!path, "{wait:?}"),

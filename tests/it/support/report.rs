@@ -121,14 +121,12 @@ pub(crate) struct Scan {
     pub(crate) outside: Option<String>,
     #[serde(default)]
     pub(crate) selected: bool,
+    /// That of lspipe, where the PIDs are those of the PID namespace that it ran in.
     #[serde(default)]
     pub(crate) pid: Option<u32>,
-    /// Whether the PIDs are those of the PID namespace that lspipe ran in.
-    #[serde(default)]
-    pub(crate) own_pids: Option<bool>,
     /// Whether lspipe had all rights to read.
     #[serde(default)]
-    pub(crate) privileged: Option<bool>,
+    pub(crate) privileged: bool,
 }
 
 #[derive(Debug, Deserialize)]

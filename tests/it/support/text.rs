@@ -100,13 +100,15 @@ impl Block<'_> {
 /// The findings of a text, and what is written beside them: `error: deadlock: …`, lines that are indented, an empty line.
 #[track_caller]
 pub(crate) fn blocks(text: &str) -> (Vec<Block<'_>>, Vec<&str>) {
-    let head = Regex::new(r"^(error|warning|info): ([a-z-]+): (.+)$").expect("a pattern");
+    let head = Regex::new(r"^(error|warning|notice): ([a-z-]+): (.+)$").expect("a pattern");
     let (mut found, mut beside): (Vec<Block<'_>>, Vec<&str>) = (Vec::new(), Vec::new());
     let mut is_open = false;
     for line in text.lines() {
         if let Some(head) = head.captures(line) {
             let part = |group: usize| head.get(group).expect("a part of the head").as_str();
-            found.push(Block { severity: part(1), code: part(2), message: part(3), lines: Vec::new() });
+            // The word of JSON and of options.
+            let severity = if part(1) == "notice" { "info" } else { part(1) };
+            found.push(Block { severity, code: part(2), message: part(3), lines: Vec::new() });
             is_open = true;
         } else if let Some(block) = found.last_mut().filter(|_| is_open && line.starts_with("  ")) {
             block.lines.push(line);

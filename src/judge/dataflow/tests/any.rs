@@ -5,9 +5,8 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 
 use super::super::layout::{Layout, Node};
-use super::super::{Dataflow, Flow, InheritedCopy, MANY, within_reach};
+use super::super::{Dataflow, Flow, InheritedCopy, MANY, Marks, analyze, within_reach};
 use super::{FIFOS, R, RW, W, Who, graph, pids};
-use crate::findings::Diagnosis;
 use crate::judge::processes::NO_THREADS;
 use crate::model::{Endpoint, Fd, Pid, PipeGraph, PipeId, Side};
 
@@ -39,7 +38,7 @@ proptest! {
 
     #[test]
     fn nobody_is_lost_and_no_side_is_emptied(graph in any_graph()) {
-        let dataflow = Diagnosis::default().dataflow(&graph, &NO_THREADS);
+        let dataflow = analyze(&graph, &NO_THREADS, &[], Marks::default());
         prop_assert_eq!(dataflow.flows.len(), graph.pipes.len());
         for (flow, pipe) in dataflow.flows.iter().zip(&graph.pipes) {
             let told: BTreeSet<(Pid, Fd)> = flow.writers.iter().chain(&flow.readers).flat_map(|it| it.fds.iter().map(|fd| (it.pid, *fd)))
@@ -58,7 +57,7 @@ proptest! {
 
     #[test]
     fn everything_is_reached_from_the_roots_and_once(graph in any_graph()) {
-        let dataflow = Diagnosis::default().dataflow(&graph, &NO_THREADS);
+        let dataflow = analyze(&graph, &NO_THREADS, &[], Marks::default());
         let layout = Layout::of(&dataflow);
         let nodes = every_node(&dataflow, &layout);
         let mut reached = BTreeSet::new();
@@ -86,7 +85,7 @@ proptest! {
     /// By the plain meaning: all that somebody writes to, those who read that, and so on, and the same against the data.
     #[test]
     fn reach_is_what_it_is_said_to_be(graph in any_graph(), pid in 2..30_u32) {
-        let dataflow = Diagnosis::default().dataflow(&graph, &NO_THREADS);
+        let dataflow = analyze(&graph, &NO_THREADS, &[], Marks::default());
         let held = graph.pipes.iter().filter(|pipe| pipe.ends.iter().any(|end| end.pid == Pid(pid))).map(|pipe| pipe.id);
         let reached = within_reach(&dataflow, &held.collect(), Some(&[Pid(pid)].into()));
         let has_shared = |flow: &&Flow| flow.shared && flow.apart_pids().contains(&Pid(pid));

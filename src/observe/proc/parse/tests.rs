@@ -100,16 +100,6 @@ fn flags_are_octal_and_in_range() {
 }
 
 #[test]
-fn only_the_kernels_own_text_names_an_anonymous_pipe() {
-    assert_eq!(anonymous_pipe(b"pipe:[18913]"), Some(PipeId::Anonymous { inode: 18913 }));
-    for other in
-        ["/tmp/pipe:[1]", "pipe:[]", "pipe:[+1]", "pipe:[1] ", "pipe:[1", "fifo:[0:1:2]", "pipe:[18446744073709551616]"]
-    {
-        assert_eq!(anonymous_pipe(other.as_bytes()), None, "{other}");
-    }
-}
-
-#[test]
 fn socket_tells_what_is_in_flight_to_it() {
     assert_eq!(in_flight(b"pos:\t0\nflags:\t02\nmnt_id:\t10\nino:\t8232\nscm_fds: 3\n"), 3);
     for none in ["pos:\t0\nscm_fds: 0\n", "pos:\t0\nflags:\t02\n", "scm_fds:", "scm_fds: x", ""] {
@@ -123,7 +113,7 @@ fn ring_tells_the_pipes_registered_with_it() {
     let text = b"pos:\t0\nflags:\t02000002\nSqMask:\t0x3\nSqHead:\t0\nSQEs:\t0\nCQEs:\t0\nSqThread:\t-1\nSqThreadCpu:\t-1\n\
         UserFiles:\t4\n    0: pipe:[18913]\n    1: /tmp/pipe:[7]\n    2: <none>\n    3: pipe:[5]\nUserBufs:\t1\n    0: pipe:[6]\n\
         PollList:\n";
-    let pipe = |inode| PipeId::Anonymous { inode };
+    let pipe = PipeId::anonymous;
     assert_eq!(registered_pipes(text), [pipe(18913), pipe(5)]);
     assert_eq!(registered_pipes(b"UserFiles:\t1\n    0: pipe:[9]"), [pipe(9)]);
     assert_eq!(registered_pipes(b"    0: pipe:[9]\n"), []);
@@ -134,7 +124,7 @@ proptest! {
     fn no_bytes_make_a_parser_panic(text in proptest::collection::vec(any::<u8>(), 0..300)) {
         let _ = (fdinfo(&text), stat(&text), status(&text), cgroup(&text), boot_time(&text));
         let _ = (fd_limit(&text), namespace(&text), single(&text));
-        let _ = (anonymous_pipe(&text), in_flight(&text), registered_pipes(&text));
+        let _ = (channel::by_link(&text), in_flight(&text), registered_pipes(&text));
     }
 
     /// Random bytes rarely get past the first field, so these keep the keywords and break the rest.

@@ -115,6 +115,9 @@ pub(crate) struct Wait {
     pub(crate) path_bytes: Option<String>,
     #[serde(default)]
     pub(crate) deleted: bool,
+    /// For `wait`: the child, where it is for a certain one.
+    #[serde(default)]
+    pub(crate) child: Option<u32>,
     pub(crate) wakers: Vec<Waker>,
     #[serde(deserialize_with = "nullable")]
     pub(crate) besides: Option<String>,

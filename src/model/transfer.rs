@@ -1,0 +1,77 @@
+//! How a part of the model passes whole from one process to another: with what the JSON of a report leaves out or has elsewhere. For
+//! `#[serde(with = …)]`.
+
+/// Pipes with their ends.
+pub(crate) mod pipes {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use crate::model::{Endpoint, Pipe};
+
+    pub(crate) fn serialize<S: Serializer>(pipes: &[Pipe], serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(pipes.iter().map(|pipe| (pipe, &pipe.ends)))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Pipe>, D::Error> {
+        let pipes = Vec::<(Pipe, Vec<Endpoint>)>::deserialize(deserializer)?;
+        Ok(pipes.into_iter().map(|(pipe, ends)| Pipe { ends, ..pipe }).collect())
+    }
+}
+
+/// Answers of the kernel with whether one is missing.
+pub(crate) mod probed {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use crate::model::{PipeId, Probed};
+
+    type All = BTreeMap<PipeId, Probed>;
+
+    pub(crate) fn serialize<S: Serializer>(all: &All, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(all.iter().map(|(id, probed)| (id, probed, probed.unanswered)))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<All, D::Error> {
+        let all = Vec::<(PipeId, Probed, bool)>::deserialize(deserializer)?;
+        Ok(all.into_iter().map(|(id, probed, unanswered)| (id, Probed { unanswered, ..probed })).collect())
+    }
+}
+
+/// Threads with their fingerprints. Idle times are exact to the millisecond.
+pub(crate) mod threads {
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    use crate::model::{Fingerprint, ThreadGroup, Threads};
+
+    pub(crate) fn serialize<S: Serializer>(threads: &Threads, serializer: S) -> Result<S::Ok, S::Error> {
+        let traces = |group: &ThreadGroup| group.tasks.iter().map(|task| task.trace.clone()).collect::<Vec<_>>();
+        serializer.collect_seq(threads.values().map(|group| (group, traces(group))))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Threads, D::Error> {
+        let groups = Vec::<(ThreadGroup, Vec<Fingerprint>)>::deserialize(deserializer)?;
+        let whole = |(mut group, traces): (ThreadGroup, Vec<Fingerprint>)| {
+            for (task, trace) in group.tasks.iter_mut().zip(traces) {
+                (task.id.pid, task.trace) = (group.pid, trace);
+            }
+            (group.pid, group)
+        };
+        Ok(groups.into_iter().map(whole).collect())
+    }
+}
+
+/// A path, which need not be UTF-8.
+pub(crate) mod path {
+    use std::ffi::OsString;
+    use std::path::{Path, PathBuf};
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+        path.as_os_str().serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<PathBuf, D::Error> {
+        OsString::deserialize(deserializer).map(PathBuf::from)
+    }
+}

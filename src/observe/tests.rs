@@ -1,0 +1,194 @@
+//! That an observation passes whole from one process to another.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt as _;
+
+use super::*;
+use crate::model::{
+    AccessMode, AlternativeWake, Children, CommandLine, CommandName, Coverage, Descriptor, Device, Directories,
+    Endpoint, Fd, FileType, Fingerprint, Gap, Gid, Hidden, HiddenVia, HolderFd, Host, OpenFlags, Opener, Operation,
+    Pipe, PipeFile, PipeLimits, PipeWait, PossibleEnds, PossibleHolder, Probed, Process, Sleep, SleepOn, Task, TaskId,
+    TaskState, ThreadGroup, Tid, Time, Uid, UnreadablePart, ViewLimit, WaitTarget,
+};
+
+const PIPE: PipeId = PipeId::anonymous(7);
+const FIFO: PipeId = PipeId::fifo(Device { major: 0, minor: 26 }, u64::MAX);
+
+fn name() -> CommandName {
+    CommandName(b"caf\xe9".to_vec())
+}
+
+fn gap() -> Gap {
+    Gap {
+        pid: Pid(9),
+        tid: Some(Tid(10)),
+        command: name(),
+        uid: Some(Uid(1000)),
+        what: UnreadablePart::Fd { fd: Fd(3) },
+        error: "ETIMEDOUT".to_owned(),
+        fds: Some(2),
+        mount: Some("/net".into()),
+        may_hold: PossibleEnds { anonymous: false, ..PossibleEnds::ANYTHING },
+    }
+}
+
+fn pipes() -> Vec<Pipe> {
+    let flags = OpenFlags(libc::O_CLOEXEC.cast_unsigned());
+    let end = Endpoint { pid: Pid(5), tid: None, fd: Fd(0), access: AccessMode::Read, flags: Some(flags) };
+    let other = Endpoint { tid: Some(Tid(6)), access: AccessMode::ReadWrite, flags: None, ..end };
+    let directories = Directories {
+        owner: true,
+        group: true,
+        others: false,
+        replaceable: false,
+        group_replaces: Some(Gid(4)),
+        owner_replaces: None,
+        owner_passes: Some(Uid(5)),
+    };
+    let file = PipeFile { owner: Uid(1), group: Gid(2), mode: 0o4640, directories: Some(directories) };
+    let task = TaskId { pid: Pid(5), tid: Tid(6) };
+    let fifo = Pipe {
+        path: Some(b"/run/\xff".to_vec().into()),
+        deleted: true,
+        ends: vec![other],
+        openers: vec![Opener { task, access: AccessMode::Write, command: name() }],
+        file: Some(file),
+        ..Pipe::unknown(FIFO)
+    };
+    vec![Pipe { ends: vec![end, other], ..Pipe::unknown(PIPE) }, fifo]
+}
+
+fn graph() -> PipeGraph {
+    let holder = HolderFd { pid: Pid(5), fd: Fd(8), command: name() };
+    let process = Process {
+        ppid: Some(1),
+        uid: Some(Uid(1000)),
+        command: name(),
+        cmdline: Some(CommandLine(b"caf\xe9\0\0-x\0".to_vec())),
+        state: Some('S'),
+        started_at: Some(Time::at(1_700_000_000)),
+        container: Some("0123".to_owned()),
+        fd_limit: Some(u64::MAX),
+        ..Process::unknown(Pid(5))
+    };
+    PipeGraph {
+        host: Host { hostname: Some("host".to_owned()), booted_at: Some(Time::EPOCH), ..Host::default() },
+        taken_at: Time::at(1_800_000_000),
+        coverage: Coverage {
+            proc_root: OsString::from_vec(b"/\xff".to_vec()).into(),
+            processes: 3,
+            vanished: 1,
+            gaps: vec![gap()],
+            outside: Some(ViewLimit::Hidepid),
+            privileged: true,
+            own_pids: true,
+            scanner: Some(Pid(77)),
+        },
+        pipefs: Some(Device { major: 0, minor: 14 }),
+        parents: BTreeMap::from([(Pid(5), Some(Pid(1))), (Pid(9), None)]),
+        processes: BTreeMap::from([(Pid(5), process)]),
+        pipes: pipes(),
+        descriptors: vec![Descriptor {
+            pid: Pid(5),
+            tid: None,
+            fd: Fd(0),
+            access: None,
+            flags: None,
+            file_type: Some(FileType::Fifo),
+            target: Some(b"pipe:[7]".to_vec().into()),
+            pipe: Some(PIPE),
+        }],
+        probed: BTreeMap::from([
+            (
+                PIPE,
+                Probed { queued: Some(1), full: Some(true), reader: Some(true), unanswered: true, ..Probed::default() },
+            ),
+            (FIFO, Probed::default()),
+        ]),
+        hidden: Hidden {
+            in_flight: vec![holder.clone()],
+            registered: vec![(PIPE, holder)],
+            rings: vec![Pid(5)],
+            exiting: vec![(Pid(8), name())],
+            autofs: vec![PIPE],
+            gaps: vec![gap()],
+            told: BTreeMap::from([(FIFO, vec![PossibleHolder::nobody(HiddenVia::Outside)])]),
+        },
+        selected: true,
+        limits: PipeLimits { user_pages_soft: Some(16384), user_pages_hard: None, page_size: Some(4096) },
+    }
+}
+
+fn threads() -> Threads {
+    let wait = PipeWait {
+        operation: Operation::Read,
+        access: AccessMode::Read,
+        fd: Some(Fd(0)),
+        pipe: Some(PIPE),
+        path: None,
+        deleted: false,
+    };
+    let causes = vec![
+        WaitTarget::Pipe(wait.clone()),
+        WaitTarget::Pipe(PipeWait {
+            operation: Operation::Open,
+            fd: None,
+            pipe: None,
+            path: Some(b"/run/\xff".to_vec().into()),
+            deleted: true,
+            ..wait
+        }),
+        WaitTarget::Children(Children::One(Pid(6))),
+        WaitTarget::Children(Children::All),
+        WaitTarget::Threads,
+    ];
+    let sleep = |on| TaskState::Sleeps(Sleep { on, fd: Some(Fd(4)), target: None, place: "ep_poll".to_owned() });
+    let states = [
+        TaskState::Runs,
+        TaskState::Waits { causes, besides: Some(AlternativeWake::Lock) },
+        TaskState::Stopped,
+        TaskState::Exits,
+        sleep(SleepOn::FileInPipe { pipe: FIFO }),
+        sleep(SleepOn::IoUring),
+        TaskState::Unknown,
+    ];
+    let task = |(tid, doing)| Task {
+        id: TaskId { pid: Pid(5), tid: Tid(tid) },
+        doing,
+        idle: Some(Duration::from_millis(1234)),
+        trace: Fingerprint { started: Some(9), syscall: b"0 0x0".to_vec(), wchan: b"\xff".to_vec(), switches: Some(2) },
+    };
+    let group = ThreadGroup {
+        pid: Pid(5),
+        parent: Some(Pid(1)),
+        pgid: Some(5),
+        sid: Some(0),
+        command: name(),
+        tracer: Some(Pid(2)),
+        catches: u64::MAX,
+        ignores: 1 << 12,
+        blocks: 0,
+        adopts: Some(vec![Pid(6)]),
+        tasks: (5..).zip(states).map(task).collect(),
+    };
+    Threads::from([(Pid(5), group)])
+}
+
+#[test]
+fn an_observation_comes_back_whole() {
+    let unsupported = [
+        Unsupported::Tree,
+        Unsupported::OtherPids,
+        Unsupported::NoHelper,
+        Unsupported::HelperFailed("no such file".to_owned()),
+    ];
+    let answers = Answers { refused: 3, user_pages_soft: Some(0) };
+    let outcomes = unsupported.map(Err).into_iter().chain([Ok(answers)]).map(Some).chain([None]);
+    for probe in outcomes {
+        let first = probe.is_some().then(graph);
+        let seen = Observation { graph: graph(), threads: threads(), first, probe };
+        let json = serde_json::to_vec(&seen).unwrap();
+        assert_eq!(serde_json::from_slice::<Observation>(&json).unwrap(), seen);
+    }
+}
