@@ -14,8 +14,8 @@ pub(crate) fn follow_up(graph: &PipeGraph, groups: &Groups) -> FollowUp {
     let judged = diagnose(graph, groups);
     FollowUp {
         is_suspicious: !judged.judgements.is_empty(),
-        may_pass: judged.may_pass(),
-        hidden_ends: judged.depends_on_hidden(),
+        may_pass: judged.any(|about| about.may_pass),
+        hidden_ends: judged.any(|about| about.depends_on_hidden),
         pids: pids_to_recheck(groups, &judged),
     }
 }

@@ -438,14 +438,9 @@ pub(crate) struct Judged {
 }
 
 impl Judged {
-    /// Whether something in it may be true for a moment on a healthy machine.
-    pub(crate) fn may_pass(&self) -> bool {
-        self.judgements.iter().any(|judgement| judgement.code().about().may_pass)
-    }
-
-    /// Whether something in it depends on which processes may hold ends that no fd table shows.
-    pub(crate) fn depends_on_hidden(&self) -> bool {
-        self.judgements.iter().any(|judgement| judgement.code().about().depends_on_hidden)
+    /// Whether that is so of the code of any of its judgements.
+    pub(crate) fn any(&self, is_so: fn(&About) -> bool) -> bool {
+        self.judgements.iter().any(|judgement| is_so(judgement.code().about()))
     }
 
     /// The findings in words. No user is named in those of `why`.
