@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::phrases::{to_do_what, verb};
-use super::{About, Case, Evidence, Identity, Judgement, Kind, Phrases};
+use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases};
 use crate::escape::escape_name;
 use crate::judge::dataflow::MarkKind;
 use crate::model::{AccessMode, Doubt, Operation, PathName, Pid, PipeId, Severity, TaskId};
@@ -143,7 +143,7 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Judgement> {
     }
     let judgement = |details: BlockedOpen| {
         let (tasks, pipe) = (details.tasks(), details.pipe);
-        Judgement::new(details, tasks, pipe)
+        Judgement::new(Details::BlockedOpen(details), tasks, pipe)
     };
     found.into_iter().map(judgement).collect()
 }

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Code, Diagnosis, Finding, Identity, Judged, Judgement, Lasts, Phrases, Thresholds, diagnose};
+use super::{Code, Diagnosis, Finding, Identity, Judged, Judgement, Lasts, Phrases, diagnose};
 use crate::judge::Groups;
 use crate::model::Users;
 use crate::model::{AlternativeWake, Pid, PipeGraph, PipeId, Task, TaskId, TaskState, ThreadGroup, Tid};
@@ -68,7 +68,7 @@ impl<'a> Look<'a> {
 pub(crate) fn confirmed(before: &Look<'_>, now: &Look<'_>) -> Vec<Finding> {
     let graph = persistent_ends(before, now);
     let phrases = Phrases { graph: &graph, groups: now.groups, users: now.users };
-    let of_persistent = super::audit(&phrases, &Thresholds::default());
+    let of_persistent = super::audit(&phrases, None);
     let (then, of_persistent) = (by_subject(before.findings), by_subject(&of_persistent));
     let mut tasks_then: BTreeMap<(Code, &[PipeId]), BTreeSet<TaskId>> = BTreeMap::new();
     for finding in before.findings {

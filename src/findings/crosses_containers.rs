@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::phrases::list;
-use super::{About, Case, Evidence, Identity, Judgement, Kind, Phrases, all_on};
+use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases, all_on};
 use crate::escape::escape_name;
 use crate::model::{AccessMode, Doubt, Endpoint, Fd, Pid, Pipe, PipeId, Severity};
 
@@ -129,7 +129,7 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
     }
     let is_within = places.windows(2).all(|pair| pair[0].container == pair[1].container);
     let expected = is_within || is_stdio(pipe, &places);
-    Some(case.of_all_on(pipe, CrossesContainers { pipe: pipe.id, places, expected }))
+    Some(case.of_all_on(pipe, Details::CrossesContainers(CrossesContainers { pipe: pipe.id, places, expected })))
 }
 
 /// Whether one side has it as a standard stream, and the other is a single process that watches it. A container may have sandboxes inside.

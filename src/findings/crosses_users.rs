@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{About, Case, Evidence, Identity, Judgement, Kind, Phrases};
+use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases};
 use crate::model::{Doubt, Pipe, PipeId, Severity, Side, Uid};
 
 pub(super) const ABOUT: About = About {
@@ -109,5 +109,5 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
         (false, true) if !readers.is_empty() => Some(Side::Write),
         (true | false, true | false) => None,
     };
-    Some(case.of_all_on(pipe, CrossesUsers { pipe: pipe.id, readers, writers, root }))
+    Some(case.of_all_on(pipe, Details::CrossesUsers(CrossesUsers { pipe: pipe.id, readers, writers, root })))
 }

@@ -1,55 +1,72 @@
-//! What `deadlock` and `self-deadlock` share: a cycle of waits in words.
+//! What `deadlock` and `self-deadlock` share, all but their explanations: a cycle of waits, between processes or in one.
 
 use super::phrases::{idle, in_parentheses, lines};
-use super::{Case, Details, Evidence, Judgement, Phrases, Role};
+use super::{Case, Details, Evidence, Identity, Judgement, Kind, Phrases, Role};
 use crate::judge::dataflow::MarkKind;
 use crate::judge::deadlock::{Deadlock, WaitCycle, WaitEdge};
-use crate::model::{AccessMode, Endpoint, Pid, Pipe, PipeWait, Side, TaskId, WaitTarget, Waker};
+use crate::model::{AccessMode, Doubt, Endpoint, Pid, Pipe, PipeWait, Severity, Side, TaskId, WaitTarget, Waker};
 
 /// Maximum number of ends in a sentence.
 const MOST_ENDS: usize = 4;
 
-/// The judgements of the deadlocks within single processes, or of the others.
-pub(super) fn find(case: &Case<'_>, single_process: bool, details: fn(WaitCycle) -> Details) -> Vec<Judgement> {
-    let found = case.deadlocks.iter().filter(|deadlock| deadlock.single_process == single_process);
-    let judgement = |deadlock: &Deadlock| Judgement {
-        details: details(deadlock.waits.clone()),
-        tasks: deadlock.waits.blocked.clone(),
-        pipes: deadlock.pipes.clone(),
-        doubts: deadlock.doubts.clone(),
+pub(super) fn find(
+    case: &Case<'_>,
+    is_meant: fn(&WaitCycle) -> bool,
+    details: fn(WaitCycle) -> Details,
+) -> Vec<Judgement> {
+    let judgement = |Deadlock { waits, pipes, doubts }: &Deadlock| Judgement {
+        doubts: doubts.clone(),
+        ..Judgement::new(details(waits.clone()), waits.blocked.clone(), pipes.clone())
     };
-    found.map(judgement).collect()
+    case.deadlocks.iter().filter(|deadlock| is_meant(&deadlock.waits)).map(judgement).collect()
 }
 
-pub(super) fn marks(waits: &WaitCycle, kind: MarkKind) -> Vec<(MarkKind, Vec<Pid>)> {
-    let pids = |tasks: &[TaskId]| tasks.iter().map(|task| task.pid).collect();
-    vec![(kind, pids(&waits.blocked)), (MarkKind::Behind, pids(&waits.blocked_behind))]
-}
+impl Kind for WaitCycle {
+    fn severity(&self, doubted: bool) -> Severity {
+        if doubted { Severity::Warning } else { Severity::Error }
+    }
 
-/// The cycle step by step, then the other threads that are stuck with it.
-pub(super) fn evidence(waits: &WaitCycle, phrases: &Phrases<'_>) -> Vec<Evidence> {
-    let WaitCycle { cycle, blocked, blocked_behind } = waits;
-    let mut evidence: Vec<Evidence> =
-        cycle.iter().map(|edge| Evidence { role: Role::Cycle, text: step(phrases, edge) }).collect();
-    let mut outside: Vec<TaskId> = blocked.iter().skip(cycle.len()).chain(blocked_behind).copied().collect();
-    outside.dedup_by_key(|task| task.pid);
-    let stuck = outside.into_iter().map(|task| {
-        let doing = phrases.task(task).map_or_else(String::new, |task| format!(" {}", phrases.doing(task)));
-        format!("blocked behind it: {}{doing}", phrases.process(task.pid, None))
-    });
-    evidence.extend(lines(Role::Behind, stuck));
-    evidence
-}
+    fn identity(&self) -> Identity {
+        Identity::Blocked(self.blocked.clone(), None)
+    }
 
-/// `To unblock: …. To prevent: ….`
-pub(super) fn advice(
-    waits: &WaitCycle,
-    phrases: &Phrases<'_>,
-    prevention: fn(&[WaitEdge], &Phrases<'_>) -> String,
-) -> String {
-    // The last step first: it is the child rather than the parent.
-    let end = phrases.end_one(waits.cycle.iter().rev().map(|edge| edge.task.pid));
-    format!("To unblock: {end}. To prevent: {}.", prevention(&waits.cycle, phrases))
+    fn marks(&self) -> Vec<(MarkKind, Vec<Pid>)> {
+        let pids = |tasks: &[TaskId]| tasks.iter().map(|task| task.pid).collect();
+        let kind = if self.is_in_one_process() { MarkKind::SelfDeadlock } else { MarkKind::Deadlock };
+        vec![(kind, pids(&self.blocked)), (MarkKind::Behind, pids(&self.blocked_behind))]
+    }
+
+    fn blocked_behind(&self) -> &[TaskId] {
+        &self.blocked_behind
+    }
+
+    fn message(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
+        let processes = phrases.processes(self.blocked.iter().map(|task| task.pid));
+        if self.is_in_one_process() {
+            return format!("{processes} waits for itself, and no other process can unblock it");
+        }
+        format!("{processes} wait for each other, and no other process can unblock them")
+    }
+
+    /// The cycle step by step, then the other threads that are stuck with it.
+    fn evidence(&self, phrases: &Phrases<'_>) -> Vec<Evidence> {
+        let steps = self.cycle.iter().map(|edge| Evidence { role: Role::Cycle, text: step(phrases, edge) });
+        let outside = self.blocked.iter().skip(self.cycle.len()).chain(&self.blocked_behind);
+        let mut outside: Vec<TaskId> = outside.copied().collect();
+        outside.dedup_by_key(|task| task.pid);
+        let stuck = outside.into_iter().map(|task| {
+            let doing = phrases.task(task).map_or_else(String::new, |task| format!(" {}", phrases.doing(task)));
+            format!("blocked behind it: {}{doing}", phrases.process(task.pid, None))
+        });
+        steps.chain(lines(Role::Behind, stuck)).collect()
+    }
+
+    fn advice(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
+        // The last step first: it is the child rather than the parent.
+        let end = phrases.end_one(self.cycle.iter().rev().map(|edge| edge.task.pid));
+        let prevention = if self.is_in_one_process() { prevention_in_one_process } else { prevention };
+        format!("To unblock: {end}. To prevent: {}.", prevention(&self.cycle, phrases))
+    }
 }
 
 fn step(phrases: &Phrases<'_>, edge: &WaitEdge) -> String {
@@ -85,7 +102,7 @@ fn reads_and_write(cycle: &[WaitEdge]) -> (Vec<&WaitEdge>, Option<&WaitEdge>) {
     (reads, writes.first().copied())
 }
 
-pub(super) fn prevention_in_one_process(cycle: &[WaitEdge], phrases: &Phrases<'_>) -> String {
+fn prevention_in_one_process(cycle: &[WaitEdge], phrases: &Phrases<'_>) -> String {
     let (reads, write) = reads_and_write(cycle);
     match (reads.first(), write) {
         (Some(edge), None) if is_read_write(phrases, edge) => {
@@ -99,7 +116,7 @@ pub(super) fn prevention_in_one_process(cycle: &[WaitEdge], phrases: &Phrases<'_
     }
 }
 
-pub(super) fn prevention(cycle: &[WaitEdge], phrases: &Phrases<'_>) -> String {
+fn prevention(cycle: &[WaitEdge], phrases: &Phrases<'_>) -> String {
     let (reads, write) = reads_and_write(cycle);
     let waits_for_child = cycle.iter().any(|edge| matches!(edge.target, WaitTarget::Children(_)));
     match (reads.first(), write) {

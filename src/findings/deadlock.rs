@@ -1,11 +1,8 @@
 //! `deadlock`: threads of several processes wait for each other, and no process outside could end that.
 
-use serde::{Deserialize, Serialize};
-
-use super::{About, Case, Evidence, Identity, Judgement, Kind, Lasts, Phrases, cycle};
-use crate::judge::dataflow::MarkKind;
+use super::{About, Case, Details, Judgement, Lasts, cycle};
 use crate::judge::deadlock::WaitCycle;
-use crate::model::{Doubt, Pid, Severity, TaskId};
+use crate::model::Severity;
 
 pub(super) const ABOUT: About = About {
     severities: &[Severity::Error, Severity::Warning],
@@ -27,42 +24,9 @@ with poll(2) or a thread, and close unused ends right after fork(2).",
 };
 
 /// Only a signal, or a new process, can unblock them.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-#[serde(transparent)]
-pub struct Deadlock(pub WaitCycle);
-
-impl Kind for Deadlock {
-    fn severity(&self, doubted: bool) -> Severity {
-        if doubted { Severity::Warning } else { Severity::Error }
-    }
-
-    fn identity(&self) -> Identity {
-        Identity::Blocked(self.0.blocked.clone(), None)
-    }
-
-    fn marks(&self) -> Vec<(MarkKind, Vec<Pid>)> {
-        cycle::marks(&self.0, MarkKind::Deadlock)
-    }
-
-    fn blocked_behind(&self) -> &[TaskId] {
-        &self.0.blocked_behind
-    }
-
-    fn message(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
-        let processes = phrases.processes(self.0.blocked.iter().map(|task| task.pid));
-        format!("{processes} wait for each other, and no other process can unblock them")
-    }
-
-    fn evidence(&self, phrases: &Phrases<'_>) -> Vec<Evidence> {
-        cycle::evidence(&self.0, phrases)
-    }
-
-    fn advice(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
-        cycle::advice(&self.0, phrases, cycle::prevention)
-    }
-}
+pub(crate) use crate::judge::deadlock::WaitCycle as Deadlock;
 
 pub(super) fn find(case: &Case<'_>) -> Vec<Judgement> {
-    cycle::find(case, false, |waits| Deadlock(waits).into())
+    let is_of_several = |waits: &WaitCycle| !waits.is_in_one_process();
+    cycle::find(case, is_of_several, Details::Deadlock)
 }

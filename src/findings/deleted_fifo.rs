@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{About, Case, Evidence, Identity, Judgement, Kind, Phrases};
+use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases};
 use crate::judge::side::{self, SideState};
 use crate::model::{Doubt, Pipe, PipeId, Severity, Side};
 
@@ -77,5 +77,5 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
     let is_empty =
         |side: &Side| side::state(case.graph, pipe, *side) == SideState::None && case.doubts(pipe.id, *side).is_empty();
     let details = || DeletedFifo { pipe: pipe.id, missing_side: Side::BOTH.into_iter().find(is_empty) };
-    pipe.deleted.then(|| case.of_all_on(pipe, details()))
+    pipe.deleted.then(|| case.of_all_on(pipe, Details::DeletedFifo(details())))
 }

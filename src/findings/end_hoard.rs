@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::phrases::lines;
-use super::{About, Case, Evidence, Identity, Judgement, Kind, Phrases, Role};
+use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases, Role};
 use crate::model::words::words;
 use crate::model::{Doubt, Pid, Severity, Tid, Uid};
 
@@ -194,7 +194,8 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Judgement> {
 }
 
 fn judgement(case: &Case<'_>, ends: u64, pid: Pid, holder: HolderKind) -> Judgement {
-    Judgement::new(EndHoard { ends, max_ends: case.max_ends, holder }, case.leaders([pid]), [])
+    let details = EndHoard { ends, max_ends: case.max_ends, holder };
+    Judgement::new(Details::EndHoard(details), case.leaders([pid]), [])
 }
 
 /// What part of its limit a table has.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::phrases::lines;
-use super::{About, Case, Evidence, Identity, Judgement, Kind, Phrases, Role};
+use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases, Role};
 use crate::model::{Class, Doubt, Gid, Pipe, PipeFile, PipeId, Severity, Side, Uid};
 
 pub(super) const ABOUT: About = About {
@@ -183,7 +183,7 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
     }
     exposures.sort_by_key(|exposure| exposure.severity());
     let doubts = if file.directories.is_none() { vec![Doubt::Directories(pipe.id)] } else { Vec::new() };
-    Some(Judgement { doubts, ..case.of_all_on(pipe, FifoExposed { pipe: pipe.id, exposures }) })
+    Some(Judgement { doubts, ..case.of_all_on(pipe, Details::FifoExposed(FifoExposed { pipe: pipe.id, exposures })) })
 }
 
 /// The widest class that may open the other side of the one that is held, except root; none if no other user may.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::phrases::verb;
-use super::{About, Case, Evidence, Identity, Judgement, Kind, Phrases};
+use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases};
 use crate::judge::side::likely_holders;
 use crate::model::{Certainty, Doubt, HiddenVia, PipeId, PossibleHolder, Severity, Side, TaskId, ViewLimit};
 
@@ -111,5 +111,8 @@ fn judgement(case: &Case<'_>, pipe: PipeId, side: Side, blocked: Vec<TaskId>) ->
     let expected = holders.iter().any(is_expected);
     let tasks = blocked.clone();
     let doubts = holders.into_iter().map(Doubt::Holder).collect();
-    Judgement { doubts, ..Judgement::new(HiddenEnd { pipe, side, blocked, expected }, tasks, [pipe]) }
+    Judgement {
+        doubts,
+        ..Judgement::new(Details::HiddenEnd(HiddenEnd { pipe, side, blocked, expected }), tasks, [pipe])
+    }
 }

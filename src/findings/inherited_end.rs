@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::phrases::{ends_held, lines, verb};
-use super::{About, Case, Code, Evidence, Finding, Identity, Judgement, Kind, Phrases, Role};
+use super::{About, Case, Code, Details, Evidence, Finding, Identity, Judgement, Kind, Phrases, Role};
 use crate::judge::lineage::{is_pool, is_stdio};
 use crate::judge::processes::Processes;
 use crate::model::{Certainty, Doubt, Endpoint, Pid, Pipe, PipeId, Severity, Side};
@@ -155,7 +155,8 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
     // With one that does not descend, those that do are reported, too: it takes all of them.
     let descend = ends.iter().all(|end| may_descend(&case.processes, end.end.pid, &own));
     let tasks = case.leaders(ends.iter().map(|end| end.end.pid));
-    Some(Judgement::new(InheritedEnd { pipe: pipe.id, session: whole, ends, descend }, tasks, [pipe.id]))
+    let details = InheritedEnd { pipe: pipe.id, session: whole, ends, descend };
+    Some(Judgement::new(Details::InheritedEnd(details), tasks, [pipe.id]))
 }
 
 /// Whether a process descends from one of those, or may do so: a plain report in a file lacks ancestors that hold no end.

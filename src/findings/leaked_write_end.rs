@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::phrases::{lines, list, verb};
-use super::{About, Case, Evidence, Identity, Judgement, Kind, Phrases, Role};
+use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases, Role};
 use crate::judge::dataflow::MarkKind;
 use crate::judge::lineage::{Lineage, Relation, is_pool, is_stdio};
 use crate::judge::processes::Processes;
@@ -252,7 +252,7 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
         .collect();
     doubts.extend(parents.into_iter().map(Doubt::Starter));
     let details = LeakedWriteEnd { pipe: pipe.id, readers, holders, may_resume };
-    Some(Judgement { doubts, ..Judgement::new(details, tasks, [pipe.id]) })
+    Some(Judgement { doubts, ..Judgement::new(Details::LeakedWriteEnd(details), tasks, [pipe.id]) })
 }
 
 /// Why a holder does not belong to the pipeline of any of the readers; none if it does.

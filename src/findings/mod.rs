@@ -101,12 +101,6 @@ macro_rules! registry {
                 }
             }
         }
-
-        $(impl From<$module::$variant> for Details {
-            fn from(details: $module::$variant) -> Self {
-                Self::$variant(details)
-            }
-        })+
     };
 }
 
@@ -297,8 +291,8 @@ pub(crate) struct Judgement {
 
 impl Judgement {
     /// A proven one.
-    fn new(details: impl Into<Details>, tasks: Vec<TaskId>, pipes: impl IntoIterator<Item = PipeId>) -> Self {
-        Self { details: details.into(), tasks, pipes: pipes.into_iter().collect(), doubts: Vec::new() }
+    fn new(details: Details, tasks: Vec<TaskId>, pipes: impl IntoIterator<Item = PipeId>) -> Self {
+        Self { details, tasks, pipes: pipes.into_iter().collect(), doubts: Vec::new() }
     }
 
     pub(crate) const fn code(&self) -> Code {
@@ -451,13 +445,6 @@ impl Judged {
     }
 }
 
-/// From where on something is unusual.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Thresholds {
-    /// `--max-ends`: how many ends a process may hold.
-    pub(crate) max_ends: Option<u64>,
-}
-
 /// What the rules judge by: an observation, and what follows from it for all of them.
 struct Case<'a> {
     graph: &'a PipeGraph,
@@ -473,12 +460,12 @@ struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
-    fn new(graph: &'a PipeGraph, groups: &'a Groups, thresholds: &Thresholds) -> Self {
+    fn new(graph: &'a PipeGraph, groups: &'a Groups, max_ends: Option<u64>) -> Self {
         let processes = Processes::new(graph, groups);
         let waits = waits::waits(graph, groups, &processes);
         let (deadlocks, stuck) = deadlocks::find(graph, groups, &processes);
         let hidden_ends = waits::hidden_ends(graph, &waits);
-        let max_ends = thresholds.max_ends.unwrap_or(DEFAULT_MAX_ENDS);
+        let max_ends = max_ends.unwrap_or(DEFAULT_MAX_ENDS);
         let waiting = waits::by_pipe(groups);
         Self { graph, groups, processes, max_ends, waits, deadlocks, stuck, waiting, hidden_ends }
     }
@@ -502,7 +489,7 @@ impl<'a> Case<'a> {
     }
 
     /// A proven judgement about all processes on a pipe.
-    fn of_all_on(&self, pipe: &Pipe, details: impl Into<Details>) -> Judgement {
+    fn of_all_on(&self, pipe: &Pipe, details: Details) -> Judgement {
         Judgement::new(details, self.leaders(all_on(pipe)), [pipe.id])
     }
 
@@ -534,15 +521,15 @@ fn all_on(pipe: &Pipe) -> BTreeSet<Pid> {
 /// What the threads wait for, and what `why` finds. Processes move while they are looked at: only what two looks agree on may be reported
 /// ([`confirm::diagnosis`]), and only of threads that have not moved in between.
 pub(crate) fn diagnose(graph: &PipeGraph, groups: &Groups) -> Judged {
-    let case = Case::new(graph, groups, &Thresholds::default());
+    let case = Case::new(graph, groups, None);
     let judgements = case.find(ReportedBy::Why);
     Judged { waits: case.waits, judgements }
 }
 
 /// What only an audit finds, the worst first, by the facts of [`Facts::Audit`](crate::observe::proc::Facts::Audit). What is not known is
 /// not claimed.
-pub(crate) fn audit(phrases: &Phrases<'_>, thresholds: &Thresholds) -> Vec<Finding> {
-    let case = Case::new(phrases.graph, phrases.groups, thresholds);
+pub(crate) fn audit(phrases: &Phrases<'_>, max_ends: Option<u64>) -> Vec<Finding> {
+    let case = Case::new(phrases.graph, phrases.groups, max_ends);
     case.find(ReportedBy::Audit).into_iter().map(|judgement| judgement.word(phrases)).collect()
 }
 

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{About, Case, Evidence, Identity, Judgement, Kind, Phrases, missing_side};
+use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases, missing_side};
 use crate::model::{Doubt, Pid, PipeId, Severity, Side};
 
 pub(super) const ABOUT: About = missing_side::about(
@@ -60,6 +60,6 @@ impl Kind for NoReader {
 pub(super) fn find(case: &Case<'_>) -> Vec<Judgement> {
     let ignores = |pid: Pid| case.groups.get(&pid).is_some_and(|group| group.ignores & SIGPIPE != 0);
     missing_side::find(case, Side::Read, |pipe| {
-        NoReader { pipe: pipe.id, sigpipe_ignored: pipe.on(Side::Write).all(ignores) }.into()
+        Details::NoReader(NoReader { pipe: pipe.id, sigpipe_ignored: pipe.on(Side::Write).all(ignores) })
     })
 }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{About, Case, Evidence, Identity, Judgement, Kind, Phrases, missing_side};
+use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases, missing_side};
 use crate::model::{Doubt, PipeId, Severity, Side};
 
 pub(super) const ABOUT: About = missing_side::about(
@@ -50,5 +50,5 @@ impl Kind for NoWriter {
 }
 
 pub(super) fn find(case: &Case<'_>) -> Vec<Judgement> {
-    missing_side::find(case, Side::Write, |pipe| NoWriter { pipe: pipe.id }.into())
+    missing_side::find(case, Side::Write, |pipe| Details::NoWriter(NoWriter { pipe: pipe.id }))
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::phrases::lines;
-use super::{About, Case, Evidence, Identity, Judgement, Kind, Phrases, Role, all_on};
+use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases, Role, all_on};
 use crate::model::words::words;
 use crate::model::{Certainty, Doubt, Pid, Pipe, Severity, Uid};
 
@@ -201,7 +201,7 @@ fn of_user(case: &Case<'_>, uid: Uid, count: &Count) -> Option<Judgement> {
     let most = *count.ends.iter().max_by_key(|(pid, ends)| (**ends, Reverse(**pid)))?.0;
     let (pipes, estimated) = (count.pipes, count.unknown > 0);
     let details = PipePages { uid, pipes, pages, estimated, crossed, limit, most };
-    Some(Judgement::new(details, case.leaders([most]), []))
+    Some(Judgement::new(Details::PipePages(details), case.leaders([most]), []))
 }
 
 /// The pages of pipes of unknown capacity, as if they had been made one after the other.

@@ -37,6 +37,12 @@ pub struct WaitCycle {
     pub blocked_behind: Vec<TaskId>,
 }
 
+impl WaitCycle {
+    pub(crate) fn is_in_one_process(&self) -> bool {
+        self.blocked.windows(2).all(|pair| pair[0].pid == pair[1].pid)
+    }
+}
+
 /// A step of a cycle.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -53,7 +59,6 @@ pub struct WaitEdge {
 
 pub(crate) struct Deadlock {
     pub(crate) waits: WaitCycle,
-    pub(crate) single_process: bool,
     pub(crate) pipes: Vec<PipeId>,
     pub(crate) doubts: Vec<Doubt>,
 }
@@ -160,7 +165,6 @@ impl Case<'_> {
         blocked.extend(inside.iter().map(|task| task.id).filter(|id| !cycle.iter().any(|edge| edge.task == *id)));
         Some(Deadlock {
             waits: WaitCycle { cycle, blocked, blocked_behind: behind.iter().map(|task| task.id).collect() },
-            single_process: pids.len() == 1,
             pipes: pipes.into_iter().collect(),
             doubts: doubts.into_iter().collect(),
         })

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::findings::phrases::lines;
-use crate::findings::{About, Case, Evidence, Identity, Judgement, Kind, OF_WHY, Phrases, Role, all_on};
+use crate::findings::{About, Case, Details, Evidence, Identity, Judgement, Kind, OF_WHY, Phrases, Role, all_on};
 use crate::judge::dataflow::MarkKind;
 use crate::model::{Doubt, Pid, PipeId, Severity};
 
@@ -56,6 +56,8 @@ impl Kind for Dummy {
 pub(in crate::findings) fn find(case: &Case<'_>) -> Vec<Judgement> {
     case.each_pipe(|case, pipe| {
         let is_it = pipe.path.as_deref() == Some(b"/dummy");
-        is_it.then(|| case.of_all_on(pipe, Dummy { pipe: pipe.id, holders: all_on(pipe).into_iter().collect() }))
+        is_it.then(|| {
+            case.of_all_on(pipe, Details::Dummy(Dummy { pipe: pipe.id, holders: all_on(pipe).into_iter().collect() }))
+        })
     })
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::findings::{Case, Code, Finding, Judgement, Phrases, Thresholds};
+use crate::findings::{Case, Code, Finding, Judgement, Phrases};
 use crate::judge::Groups;
 use crate::model::Users;
 use crate::model::{
@@ -152,7 +152,7 @@ impl Scene {
 
     /// The only finding of this code, or none.
     pub(in crate::findings) fn judge(&self, code: Code) -> Option<Judgement> {
-        let mut found = code.find(&Case::new(&self.graph, &self.groups, &Thresholds::default()));
+        let mut found = code.find(&Case::new(&self.graph, &self.groups, None));
         assert!(found.len() < 2, "{found:#?}");
         let found = found.pop();
         assert!(found.iter().all(|it| it.code() == code && code.about().severities.contains(&it.severity())));
