@@ -76,6 +76,20 @@ fn leaks_may_end_by_themselves_or_not_be_proven() {
     assert!(finding.caveat.is_some(), "{finding:#?}");
 }
 
+/// It is named by its PID, in the sentences and among the processes.
+#[test]
+fn a_holder_whose_threads_could_not_be_read_is_among_the_processes() {
+    let mut listed = leak(1);
+    listed.group(3).tasks.clear();
+    let mut unlisted = leak(1);
+    unlisted.groups.remove(&Pid(3));
+    for scene in [listed, unlisted] {
+        let finding = scene.find(Code::LeakedWriteEnd).unwrap();
+        assert_eq!(finding.tasks, [task(2), task(3)]);
+        assert!(finding.message.contains("daemon (PID 3)") && finding.advice.contains("`kill 3`"), "{finding:#?}");
+    }
+}
+
 /// A descriptor above 2 is closed, and not redirected.
 #[test]
 fn advice_fits_the_descriptor_that_leaked() {
