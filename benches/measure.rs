@@ -85,17 +85,6 @@ pub(crate) fn repeat(command: &mut Command, rounds: usize) -> io::Result<Vec<Cos
     (0..rounds).map(|_| cost(command)).collect()
 }
 
-/// The number of bytes that a command writes.
-pub(crate) fn output_bytes(command: &mut Command) -> io::Result<u64> {
-    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
-    let bytes = match &mut child.stdout {
-        Some(output) => io::copy(output, &mut io::sink())?,
-        None => 0,
-    };
-    child.wait()?;
-    Ok(bytes)
-}
-
 fn cost(command: &mut Command) -> io::Result<Cost> {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let start = Instant::now();

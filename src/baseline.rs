@@ -1,4 +1,4 @@
-//! The baseline: known findings in a file that people review and keep. What identifies a finding across restarts of its processes, and the
+//! The baseline: known findings in a file that is reviewed and kept. What identifies a finding across restarts of its processes, and the
 //! format of the file.
 
 use std::collections::BTreeSet;
@@ -11,13 +11,13 @@ use thiserror::Error;
 use crate::files;
 use crate::findings::{Code, Finding, Identity};
 use crate::judge::Groups;
-use crate::model::{Pid, Pipe, PipeGraph, Severity};
+use crate::judge::processes::Processes;
+use crate::model::{Pid, PipeGraph, Severity, Side};
 use crate::sys::reason;
 
-/// The version of the file. Anything that an older lspipe would read wrong changes it.
+/// The version of the file. It changes with anything that an older lspipe would misread.
 const VERSION: u64 = 1;
 
-/// Findings that are known, sorted.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Baseline(BTreeSet<Known>);
 
@@ -85,7 +85,7 @@ impl Baseline {
     /// Writes the file: equal for equal findings, whenever it is written.
     pub(crate) fn write(&self, path: &Path) -> Result<(), files::Error> {
         let mut json = serde_json::to_vec_pretty(&File { baseline_version: VERSION, findings: &self.0 })
-            .map_err(|error| files::Error::Write { path: path.to_string_lossy().into_owned(), source: error.into() })?;
+            .map_err(|error| files::Error::new(path, io::Error::from(error)))?;
         json.push(b'\n');
         files::write_atomic(path, &json)
     }
@@ -94,19 +94,18 @@ impl Baseline {
     #[must_use]
     pub(crate) fn new<'a>(findings: impl IntoIterator<Item = &'a Finding>, graph: &PipeGraph, groups: &Groups) -> Self {
         let all: BTreeSet<Known> = findings.into_iter().map(|finding| known(finding, graph, groups)).collect();
-        // The worst of its kind stands for all.
         let is_worst = |known: &&Known| all.range(known.worst()..(*known).clone()).next().is_none();
         Self(all.iter().filter(is_worst).cloned().collect())
     }
 
-    /// Whether a finding is one of them, and no worse.
+    /// Whether a finding is one of them, with the same severity or a lower one.
     #[must_use]
     pub(crate) fn knows(&self, finding: &Finding, graph: &PipeGraph, groups: &Groups) -> bool {
         let finding = known(finding, graph, groups);
         self.0.range(finding.worst()..=finding).next().is_some()
     }
 
-    /// Parses what [`Self::write`] wrote, possibly edited. Strictly: a file that is understood in part would hide the wrong findings.
+    /// Parses what [`Self::write`] wrote, possibly edited. Strictly: a file that is misread would suppress the wrong findings.
     fn parse(bytes: &[u8]) -> Result<Self, Invalid> {
         // The version first: what follows it may look different in another.
         #[derive(Deserialize)]
@@ -127,7 +126,7 @@ impl Baseline {
 }
 
 impl Known {
-    /// The same, as bad as can be: the first in order of all that differ in nothing else.
+    /// The same with the highest severity: the first in order of those that differ only in severity.
     fn worst(&self) -> Self {
         Self { severity: Severity::Error, ..self.clone() }
     }
@@ -140,16 +139,14 @@ fn known(finding: &Finding, graph: &PipeGraph, groups: &Groups) -> Known {
         Identity::User(user) => (Some(user), BTreeSet::new(), None),
         Identity::Blocked(_, path) => (None, finding.tasks.iter().map(|task| task.pid).collect(), path),
         Identity::Process(pid) => (None, BTreeSet::from([pid]), None),
-        Identity::Pipe if finding.tasks.is_empty() => (None, pipes().flat_map(holders).collect(), None),
+        Identity::Pipe if finding.tasks.is_empty() => {
+            (None, Side::BOTH.iter().flat_map(|side| pipes().flat_map(|pipe| pipe.on(*side))).collect(), None)
+        }
         Identity::Pipe => (None, finding.tasks.iter().map(|task| task.pid).collect(), None),
     };
     let processes = || pids.iter().filter_map(|pid| graph.processes.get(pid));
     let unread = |pid: Pid| graph.coverage.gaps.iter().find(move |gap| gap.pid == pid);
-    let command = |pid: &Pid| {
-        let seen = graph.processes.get(pid).map(|process| process.command.as_slice());
-        let thread = || groups.get(pid).map(|group| group.command.as_slice());
-        seen.or_else(thread).or_else(|| unread(*pid).map(|gap| gap.command.as_slice()))
-    };
+    let table = Processes::new(graph, groups);
     let users = pids.iter().filter_map(|pid| match graph.processes.get(pid) {
         Some(process) => process.uid,
         None => unread(*pid)?.uid,
@@ -160,16 +157,12 @@ fn known(finding: &Finding, graph: &PipeGraph, groups: &Groups) -> Known {
     }
     Known {
         code: finding.code.as_str().to_owned(),
-        commands: pids.iter().filter_map(command).map(exact).collect(),
+        commands: pids.iter().filter_map(|pid| table.name(*pid)).map(|name| exact(name)).collect(),
         users: users.chain(user).map(|uid| uid.0).collect(),
         units: processes().filter_map(|process| process.unit.as_deref()).map(stable_unit_name).collect(),
         fifos,
         severity: finding.severity,
     }
-}
-
-fn holders(pipe: &Pipe) -> impl Iterator<Item = Pid> + '_ {
-    pipe.ends.iter().map(|end| end.pid).chain(pipe.openers.iter().map(|opener| opener.task.pid))
 }
 
 fn exact(name: &[u8]) -> String {

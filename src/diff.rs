@@ -1,7 +1,7 @@
 //! What changed from one saved report to another: pipes and ends that came, went, or are not as they were. Pure.
 //!
-//! A process is the same if it has the same PID and was started at the same time after the boot, whatever clock tells the date; a pipe is
-//! the same if it has the same ID. Neither means anything beyond one boot of one machine.
+//! A process is the same if it has the same PID and was started at the same time after the boot, whatever the clock says; a pipe is the same
+//! if it has the same ID. Neither means anything beyond one boot of one machine.
 
 use std::collections::BTreeMap;
 
@@ -12,43 +12,35 @@ use crate::model::{Endpoint, Fd, Pid, Pipe, PipeGraph, PipeId, Process, Tid};
 words! {
     /// What became of something.
     pub(crate) enum Change {
-        /// It is new.
         Came = "came",
-        /// It is no longer there.
         Went = "went",
-        /// It is there still, and has another name, other ends or other flags.
+        /// It is still there with another name, other ends or other flags.
         Changed = "changed",
     }
 }
 
-/// All that changed.
 #[derive(Debug)]
 pub(crate) struct Difference {
-    /// Whether both are of one boot of one machine, as far as they say. If not, all pipes of the one went, and all of the other came.
+    /// Whether both are of one boot of one machine, as far as is known. If not, all pipes of the old one went, and all of the new one came.
     pub same_boot: bool,
-    /// The pipes, by ID; one that went before one that came with the same ID.
+    /// By ID; a pipe that went before one that came with the same ID.
     pub pipes: Vec<PipeChange>,
 }
 
-/// A pipe that is not as it was.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct PipeChange {
-    /// What became of it.
     pub change: Change,
-    /// Whether that is certain: not if one of the reports may not show all that there was.
+    /// False if one of the reports may be incomplete there.
     pub certain: bool,
-    /// Which pipe.
     pub id: PipeId,
-    /// The ends of it that are not as they were, ordered by [`Endpoint::key`]; those that went before those that came.
+    /// The ends that changed, ordered by [`Endpoint::key`]; those that went before those that came.
     pub ends: Vec<EndChange>,
 }
 
-/// An end that is not as it was.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct EndChange {
-    /// What became of it.
     pub change: Change,
-    /// Whether that is certain: not if the report that lacks it could not read its process, or was saved with a selection and lacks its
+    /// False if the report that lacks it could not read its process, or was saved with a selection and lacks its
     /// whole pipe.
     pub certain: bool,
     /// The end as it is, or was last.
@@ -57,17 +49,14 @@ pub(crate) struct EndChange {
     pub was: Option<Endpoint>,
 }
 
-/// How many came, went, and changed.
+/// Numbers of changes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Count {
-    /// How many came.
     pub came: usize,
-    /// How many went.
     pub went: usize,
-    /// How many changed.
     pub changed: usize,
-    /// Of how many of these it is not certain.
+    /// Number of these that are not certain.
     pub uncertain: usize,
 }
 
@@ -86,21 +75,17 @@ impl Count {
 }
 
 impl Difference {
-    /// How many pipes.
-    #[must_use]
     pub(crate) fn pipes(&self) -> Count {
         Count::of(self.pipes.iter().map(|pipe| (pipe.change, pipe.certain)))
     }
 
-    /// How many ends, those of pipes that came or went included.
-    #[must_use]
+    /// With the ends of pipes that came or went.
     pub(crate) fn ends(&self) -> Count {
         Count::of(self.pipes.iter().flat_map(|pipe| &pipe.ends).map(|end| (end.change, end.certain)))
     }
 }
 
 /// Compares two reports. FIFOs that are only being opened have no end yet, and are left out.
-#[must_use]
 pub(crate) fn diff(old: &PipeGraph, new: &PipeGraph) -> Difference {
     let same_boot = is_same_boot(old, new);
     let both = Both { old, new };
@@ -119,7 +104,7 @@ pub(crate) fn diff(old: &PipeGraph, new: &PipeGraph) -> Difference {
     Difference { same_boot, pipes }
 }
 
-/// Whether the reports may be of one boot: what they do not say may be the same.
+/// Whether the reports may be of one boot: what is unknown counts as the same.
 fn is_same_boot(old: &PipeGraph, new: &PipeGraph) -> bool {
     let same = |a: &Option<String>, b: &Option<String>| a.as_ref().zip(b.as_ref()).map(|(a, b)| a == b);
     same(&old.host.boot_id, &new.host.boot_id).or(same(&old.host.hostname, &new.host.hostname)).unwrap_or(true)
@@ -135,10 +120,10 @@ impl Both<'_> {
     /// A pipe that is in one report only.
     fn whole(&self, change: Change, pipe: &Pipe, same_boot: bool) -> PipeChange {
         let is_left_out = self.without(change).selected;
-        // What is of another boot is not there any more, whatever could not be read.
+        // Nothing of another boot is still there, whatever could not be read.
         let end = |end: &Endpoint| {
-            let told = self.end(change, pipe.id, *end);
-            EndChange { certain: !same_boot || (told.certain && !is_left_out), ..told }
+            let of_end = self.end(change, pipe.id, *end);
+            EndChange { certain: !same_boot || (of_end.certain && !is_left_out), ..of_end }
         };
         let ends: Vec<EndChange> = pipe.ends.iter().map(end).collect();
         let certain = ends.iter().all(|end| end.certain);
@@ -153,7 +138,7 @@ impl Both<'_> {
         }
     }
 
-    /// An end that is in one report only: certainly, unless the other could not read the process that has it there.
+    /// An end that is in one report only; certain unless the other may not show the process that has it.
     fn end(&self, change: Change, pipe: PipeId, end: Endpoint) -> EndChange {
         let other = self.without(change);
         let is_outside = other.coverage.outside.is_some() && !other.processes.contains_key(&end.pid);
@@ -161,7 +146,7 @@ impl Both<'_> {
         EndChange { change, certain, end, was: None }
     }
 
-    /// What is not as it was with a pipe that is in both.
+    /// The change of a pipe that is in both.
     fn changed(&self, was: &Pipe, now: &Pipe) -> Option<PipeChange> {
         let before: BTreeMap<_, &Endpoint> = was.ends.iter().map(|end| (end.key(), end)).collect();
         let after: BTreeMap<_, &Endpoint> = now.ends.iter().map(|end| (end.key(), end)).collect();
@@ -185,8 +170,8 @@ impl Both<'_> {
         (!is_as_it_was).then_some(PipeChange { change: Change::Changed, certain, id: now.id, ends })
     }
 
-    /// Whether a PID means the same process in both. The date of a start changes with the clock, how long after the boot it was does not;
-    /// and in another time namespace it is the other way round.
+    /// Whether a PID means the same process in both. If the clock is set, the date of the start changes, but not the time since the boot; in
+    /// another time namespace it is the other way round.
     fn is_same_process(&self, pid: Pid) -> bool {
         let date = |graph: &PipeGraph| graph.processes.get(&pid)?.started_at;
         let since = |graph: &PipeGraph| Some(date(graph)?.duration_since(graph.host.booted_at?));
@@ -195,7 +180,7 @@ impl Both<'_> {
         dates.is_some_and(|(old, new)| old == new) || sinces.is_none_or(|(old, new)| old == new)
     }
 
-    /// Whether an end is open as it was, and held by the same program for the same user. What could not be read need not be another.
+    /// Whether an end has the same mode and flags, and a holder with the same command and user. What is unknown counts as the same.
     fn is_as_it_was(&self, was: &Endpoint, now: &Endpoint) -> bool {
         let holders = self.old.processes.get(&now.pid).zip(self.new.processes.get(&now.pid));
         let is_same = |(was, now): (&Process, &Process)| {

@@ -1,4 +1,4 @@
-//! Names for people: bytes chosen by others, made safe to print on a terminal and in a file.
+//! Names, which are bytes that any process can choose, made safe to print on a terminal and in a file.
 //!
 //! A command and a path may hold escape sequences, newlines, characters that reverse the direction of text, and bytes that are not
 //! UTF-8. Each is printed as an escape (`\x1b`, `\n`, `\u{202e}`, `\xff`) and a backslash as two, so that the original
@@ -8,14 +8,14 @@ use std::fmt::{self, Write as _};
 
 use unicode_width::UnicodeWidthChar as _;
 
-/// Where a name is printed, and so what else has to be escaped in it.
+/// Where a name is printed, and so what is escaped besides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum EscapeContext {
     /// In a column of its own on a terminal.
     Line,
     /// In a column that ends at white space.
     Word,
-    /// In an end, `PID,COMMAND,FDmode`, one of several.
+    /// In an end, `PID,COMMAND,FDmode`.
     Item,
 }
 
@@ -26,7 +26,7 @@ pub(crate) fn push_fmt(text: &mut String, arguments: fmt::Arguments<'_>) {
 }
 
 /// Appends a name.
-pub(crate) fn push_name(text: &mut String, name: &[u8], place: Place) {
+pub(crate) fn push_name(text: &mut String, name: &[u8], context: EscapeContext) {
     // Nearly every name is plain.
     if name.iter().all(|byte| byte.is_ascii_alphanumeric() || b"/-_.:[]()".contains(byte))
         && let Ok(plain) = std::str::from_utf8(name)
@@ -35,7 +35,7 @@ pub(crate) fn push_name(text: &mut String, name: &[u8], place: Place) {
     }
     for chunk in name.utf8_chunks() {
         for character in chunk.valid().chars() {
-            push_char(text, character, place);
+            push_char(text, character, context);
         }
         for byte in chunk.invalid() {
             push_hex(text, *byte);
@@ -46,32 +46,32 @@ pub(crate) fn push_name(text: &mut String, name: &[u8], place: Place) {
 /// A name of a process or file, safe to print in a line of text.
 pub(crate) fn escape_name(name: &[u8]) -> String {
     let mut text = String::new();
-    push_name(&mut text, name, Place::Line);
+    push_name(&mut text, name, EscapeContext::Line);
     text
 }
 
-/// A sentence of a report file, safe to print. Names in it are escaped already, unless the file was edited, so a backslash stays as it is.
+/// A sentence of a report file, safe to print. Names in it are already escaped unless the file was edited, so a backslash is kept.
 pub(crate) fn sanitize_sentence(sentence: &str) -> String {
     let mut text = String::with_capacity(sentence.len());
     for character in sentence.chars() {
         if character == '\\' {
             text.push(character);
         } else {
-            push_char(&mut text, character, Place::Line);
+            push_char(&mut text, character, EscapeContext::Line);
         }
     }
     text
 }
 
-fn push_char(text: &mut String, character: char, place: Place) {
+fn push_char(text: &mut String, character: char, context: EscapeContext) {
     match character {
         '\\' => text.push_str("\\\\"),
         '\n' => text.push_str("\\n"),
         '\r' => text.push_str("\\r"),
         '\t' => text.push_str("\\t"),
-        ' ' if place != Place::Line => text.push_str("\\x20"),
-        ',' if place == Place::Item => text.push_str("\\x2c"),
-        ';' if place == Place::Item => text.push_str("\\x3b"),
+        ' ' if context != EscapeContext::Line => text.push_str("\\x20"),
+        ',' if context == EscapeContext::Item => text.push_str("\\x2c"),
+        ';' if context == EscapeContext::Item => text.push_str("\\x3b"),
         '\0'..='\x1f' | '\x7f' => push_hex(text, character as u8),
         _ if is_unsafe_char(character)
             || character.width() == Some(0)
@@ -87,7 +87,7 @@ fn push_hex(text: &mut String, byte: u8) {
     push_fmt(text, format_args!("\\x{byte:02x}"));
 }
 
-/// Characters that are not seen, or change how others are seen: C1 controls, direction marks (UAX #9), fillers, variation
+/// Characters that are invisible, or change how others look: C1 controls, direction marks (UAX #9), fillers, variation
 /// selectors and tags.
 pub(crate) fn is_unsafe_char(character: char) -> bool {
     matches!(character,

@@ -19,25 +19,7 @@ use crate::render::columns::Column;
 const RELEASED: &str = "2026-11-25";
 
 /// One line for each subcommand; `clap_mangen` would list every option instead.
-const SYNOPSIS: &str = r".SH SYNOPSIS
-.B lspipe
-.RI [ OPTIONS ]\ [ PIPE .\|.\|.]
-.br
-.B lspipe why
-.RI [ OPTIONS ]\ [ PIPE .\|.\|.]
-.br
-.B lspipe audit
-.RI [ OPTIONS ]
-.br
-.B lspipe graph
-.RI [ OPTIONS ]\ [ PIPE .\|.\|.]
-.br
-.B lspipe fds
-.RI [ OPTIONS ]\ PID .\|.\|.
-.br
-.B lspipe diff
-.RI [ OPTIONS ]\ OLD\ NEW
-";
+const SYNOPSIS: &str = include_str!("../man/synopsis.roff");
 
 /// The sections after the generated ones: findings, output, limits, examples.
 const SECTIONS: &str = include_str!("../man/sections.roff");

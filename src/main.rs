@@ -21,10 +21,7 @@ fn main() -> ExitCode {
     let status = match Cli::from_command_line() {
         Ok(cli) => match answer(cli) {
             Ok(exit) => exit.into(),
-            Err(error) => {
-                say(&message(&error));
-                FAILED
-            }
+            Err(error) => fail(&message(&error)),
         },
         Err(error) => usage(&error),
     };
@@ -61,12 +58,10 @@ fn answer(cli: Cli) -> Result<Exit, Error> {
 
 /// The error; for a word that is not a PIPE but resembles a command, with that command.
 fn message(error: &Error) -> String {
-    let path = error.missing_path();
-    let similar = path.and_then(|path| Some((path, Cli::similar_command(path)?)));
-    similar.map_or_else(
-        || error.to_string(),
-        |(path, known)| format!("no PIPE and no command {path:?}: did you mean `lspipe {known}`?"),
-    )
+    match error.missing_path().and_then(|path| Some((path, Cli::similar_command(path)?))) {
+        Some((path, known)) => format!("no PIPE and no command {path:?}: did you mean `lspipe {known}`?"),
+        None => error.to_string(),
+    }
 }
 
 fn width() -> u16 {
@@ -76,31 +71,20 @@ fn width() -> u16 {
 /// Prints help and version as they are, and an error as one line.
 fn usage(error: &clap::Error) -> u8 {
     if !error.use_stderr() {
-        return match error.print() {
-            Ok(()) => 0,
-            Err(error) => {
-                say(&Error::Write(error).to_string());
-                FAILED
-            }
-        };
+        return error.print().map_or_else(|error| fail(&Error::Write(error).to_string()), |()| 0);
     }
     let text = error.render().to_string();
     let lines = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
-    let message = lines
-        .filter(|line| !line.is_empty() && !["For more", "tip: to pass"].iter().any(|start| line.starts_with(start)))
-        .fold(String::new(), join_lines);
-    say(message.strip_prefix("error: ").unwrap_or(&message));
-    FAILED
+    let is_message =
+        |line: &&str| !line.is_empty() && !line.starts_with("For more") && !line.starts_with("tip: to pass");
+    // A list of arguments or values continues the line before it.
+    let message = lines.filter(is_message).collect::<Vec<_>>().join("; ").replace(":; ", ": ").replace("; [", " [");
+    fail(message.strip_prefix("error: ").unwrap_or(&message))
 }
 
-fn join_lines(before: String, line: &str) -> String {
-    if before.is_empty() {
-        line.to_owned()
-    } else if before.ends_with(':') || line.starts_with('[') {
-        before + " " + line
-    } else {
-        before + "; " + line
-    }
+fn fail(message: &str) -> u8 {
+    say(message);
+    FAILED
 }
 
 /// Prints one line on stderr. An error in that cannot be reported anywhere.

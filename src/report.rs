@@ -1,37 +1,44 @@
 //! The report as JSON has it, schema version 1, both ways: written from what was observed and found, and read back into the same.
 //!
-//! The parts are the types of the model, which serialize themselves. Here is what JSON has beside them: what follows from a fact is
-//! written for the reader (the kind of a pipe, the name of a holder), and checked when it is read. A field that is missing, as in a
-//! report of an older version, reads as null.
+//! The parts are the types of the model, which serialize themselves. Here is what JSON has in addition: facts that follow from others
+//! (the kind of a pipe, the command of a holder), which are written for the reader and checked when they are read.
 
-mod finding;
 mod read;
 mod view;
 mod write;
 
 use serde::{Deserialize, Serialize};
 
-use crate::findings::AuditScope;
+use crate::findings::{self, AuditScope};
 use crate::model::{
-    CommandName, Descriptor, Device, Gap, Host, Pid, PipeKind, PipeLimits, PossibleHolder, Probed, ThreadGroup, Time,
-    Uid, ViewLimit,
+    CommandName, Descriptor, Device, Endpoint, FlatDoubt, Gap, Host, Pid, Pipe, PipeKind, PipeLimits, PossibleHolder,
+    Probed, Process, TaskId, ThreadGroup, Time, Uid, ViewLimit, Wait, Waker,
 };
 
-pub(crate) use self::finding::Finding;
-pub(crate) use self::read::Parts;
-pub(crate) use self::view::{Asked, ReportView, Told};
-pub(crate) use self::write::Each;
+pub(crate) use self::read::Saved;
+pub(crate) use self::view::{Judgment, ReportView, Scope};
 #[cfg(test)]
 pub(crate) use self::write::{AuditLine, Line};
+pub(crate) use self::write::{Each, Origin};
 
 /// The version of the schema. An added field keeps it.
 pub(crate) const SCHEMA_VERSION: u32 = 1;
 
-/// A whole report. What is written is made of borrowed parts, one by one; what is read, of the model's types.
+/// A whole report. The parts are generic: borrowed and made one by one for writing, the model's own types for reading.
+///
+/// To add a field to a part, add it to its type in `model/` or `findings/`, and set it where that is observed: it is written and read by
+/// serde. To add one that follows from other facts, add it to the type here and set it in `report/write.rs`; `report/read.rs` ignores it,
+/// or checks it. Either way it must be an `Option` or `#[serde(default)]`, since reports of older versions lack it; then run
+/// `SNAPSHOTS=overwrite cargo test committed_schema`, which rewrites `schema/lspipe.schema.json`, and add the field to the strict types of
+/// `tests/it/support/report.rs`.
 #[derive(Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(title = "lspipe report", rename = "Report"))]
+#[cfg_attr(
+    test,
+    derive(schemars::JsonSchema),
+    schemars(title = "lspipe report", description = "A whole report.", rename = "Report")
+)]
 pub(crate) struct Report<
-    Processes = Vec<OfUser<crate::model::Process>>,
+    Processes = Vec<OfUser<Process>>,
     Pipes = Vec<PipeEntry>,
     Threads = Vec<ThreadGroup>,
     Waits = Vec<WaitEntry>,
@@ -86,11 +93,11 @@ pub(crate) struct Scan {
     pub(crate) proc: String,
     /// Whether everything was seen. If not, a pipe may have ends that are not listed.
     pub(crate) complete: bool,
-    /// How many processes there were.
+    /// The number of processes.
     pub(crate) processes: usize,
-    /// How many of them could not be read completely.
+    /// The number of those that could not be read completely.
     pub(crate) unreadable: usize,
-    /// How many processes and descriptors went away while the scan looked at them.
+    /// The number of processes and descriptors that went away during the scan.
     pub(crate) vanished: usize,
     /// Why there may be processes that were not even listed.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -108,26 +115,24 @@ pub(crate) struct Scan {
     pub(crate) privileged: bool,
 }
 
-/// A process and its parent.
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Ancestor {
     pub(crate) pid: Pid,
-    /// 0 for one that has none, or whose parent is outside the PID namespace.
+    /// 0 for a process without a parent in the PID namespace.
     pub(crate) ppid: Pid,
 }
 
-/// Something with the name of its user.
+/// A fact about a process with the name of its user.
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Process"))]
 pub(crate) struct OfUser<T, User = Option<String>> {
     #[serde(flatten)]
     pub(crate) of: T,
-    /// The name of the user.
     pub(crate) user: User,
 }
 
-/// Something with the name of its process.
+/// A fact with the command of its process.
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Waker"))]
 pub(crate) struct Named<T, Command = CommandName> {
@@ -140,7 +145,7 @@ pub(crate) struct Named<T, Command = CommandName> {
 /// An end of a pipe, with its holder.
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "End"))]
-pub(crate) struct End<T = crate::model::Endpoint, Command = CommandName, User = Option<String>> {
+pub(crate) struct End<T = Endpoint, Command = CommandName, User = Option<String>> {
     #[serde(flatten)]
     pub(crate) end: T,
     #[serde(flatten)]
@@ -150,16 +155,15 @@ pub(crate) struct End<T = crate::model::Endpoint, Command = CommandName, User = 
     pub(crate) user: User,
 }
 
-/// A pipe or FIFO.
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Pipe"))]
-pub(crate) struct PipeEntry<Pipe = crate::model::Pipe, Ends = Vec<End>> {
+pub(crate) struct PipeEntry<P = Pipe, Ends = Vec<End>> {
     pub(crate) kind: PipeKind,
     pub(crate) inode: u64,
     /// `MAJ:MIN`; null for an anonymous pipe in a tree of plain files.
     pub(crate) device: Option<Device>,
     #[serde(flatten)]
-    pub(crate) pipe: Pipe,
+    pub(crate) pipe: P,
     /// By PID, thread and descriptor. An end that is open for reading and writing is in both lists.
     pub(crate) readers: Ends,
     pub(crate) writers: Ends,
@@ -170,13 +174,12 @@ pub(crate) struct PipeEntry<Pipe = crate::model::Pipe, Ends = Vec<End>> {
     pub(crate) hidden_by: Option<Vec<PossibleHolder>>,
 }
 
-/// A wait, with the names of its processes.
+/// A wait with the commands of its processes.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Wait"))]
-pub(crate) struct WaitEntry<Wait = crate::model::Wait, Command = CommandName, Wakers = Vec<Named<crate::model::Waker>>>
-{
+pub(crate) struct WaitEntry<W = Wait, Command = CommandName, Wakers = Vec<Named<Waker>>> {
     #[serde(flatten)]
-    pub(crate) wait: Wait,
+    pub(crate) wait: W,
     #[serde(flatten)]
     pub(crate) command: Command,
     /// What could end it: the holders of the other side, or the children meant. Empty for `open`, since no process is there yet, and
@@ -184,11 +187,9 @@ pub(crate) struct WaitEntry<Wait = crate::model::Wait, Command = CommandName, Wa
     pub(crate) wakers: Wakers,
 }
 
-/// A report as it is read: the names of processes in waits and findings are not needed again.
-pub(crate) type ReadReport = Report<
-    Vec<OfUser<crate::model::Process>>,
-    Vec<PipeEntry>,
-    Vec<ThreadGroup>,
-    Vec<crate::model::Wait>,
-    Vec<crate::findings::Finding>,
->;
+/// A finding in which each thread and doubt has the command of its process.
+pub(crate) type Finding = findings::Finding<Named<TaskId>, FlatDoubt>;
+
+/// A report as it is read: the commands in waits and findings are redundant.
+pub(crate) type ReadReport =
+    Report<Vec<OfUser<Process>>, Vec<PipeEntry>, Vec<ThreadGroup>, Vec<Wait>, Vec<findings::Finding>>;

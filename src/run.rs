@@ -18,9 +18,9 @@ use crate::judge::dataflow::Dataflow;
 use crate::model::{PipeGraph, Threads, Users};
 use crate::note::Note;
 use crate::observe::Depth;
-use crate::observe::proc::Detail;
-use crate::render::{Style, render};
-use crate::report::{Asked, Told};
+use crate::observe::proc::{Detail, ScanOptions};
+use crate::render::Style;
+use crate::report::{Judgment, ReportView, Scope};
 use crate::select::{Missing, Selection};
 use crate::users::users_of;
 
@@ -74,15 +74,15 @@ pub struct Answer {
     pub notes: Vec<Note>,
     /// [`Exit::Incomplete`] is left to the caller.
     pub exit: Exit,
-    asked: Asked,
+    scope: Scope,
     audit: Option<AuditScope>,
     drawing: Option<Dataflow>,
 }
 
 impl Answer {
     fn new(graph: PipeGraph, notes: Vec<Note>, exit: Exit) -> Self {
-        let (threads, asked) = (Threads::new(), Asked::Everything);
-        Self { graph, threads, diagnosis: None, notes, exit, asked, audit: None, drawing: None }
+        let (threads, scope) = (Threads::new(), Scope::Everything);
+        Self { graph, threads, diagnosis: None, notes, exit, scope, audit: None, drawing: None }
     }
 }
 
@@ -174,7 +174,8 @@ impl<'a> Session<'a> {
         };
         let tables = if let Question::Tables(pids) = question { pids.clone() } else { Vec::new() };
         let (flags, parents) = (is_claim || format.needs_flags(), is_claim || selection.descendants);
-        Depth { flags, detail, parents, tables, selection, probe: *probe }
+        let scan = ScanOptions { flags, detail, parents, tables, ..ScanOptions::default() };
+        Depth { scan, selection, probe: *probe }
     }
 
     fn write(&self, answer: &Answer, style: &Style, out: &mut dyn Write) -> Result<(), Error> {
@@ -185,25 +186,25 @@ impl<'a> Session<'a> {
         }
         // Headings alone help nobody; what machines read is valid only with them.
         if is_for_machines || answer.exit != Exit::NothingMatched {
-            let (told, drawing) = (self.told(answer), answer.drawing.as_ref());
             // An audit has them in its messages, and those are the same in every format.
             let is_named = request.format.needs_users() || answer.audit.is_some();
             let users = if is_named { self.users(&answer.graph) } else { Users::default() };
-            render(&answer.graph, &users, told.as_ref(), drawing, &request.format, style, out)?;
+            self.view(answer, &users).render(&request.format, style, out)?;
         }
         out.flush()?;
         Ok(())
     }
 
-    fn told<'b>(&self, answer: &'b Answer) -> Option<Told<'b>> {
-        Some(Told {
-            diagnosis: answer.diagnosis.as_ref()?,
+    fn view<'b>(&self, answer: &'b Answer, users: &'b Users) -> ReportView<'b> {
+        let judgment = answer.diagnosis.as_ref().map(|diagnosis| Judgment {
+            diagnosis,
             groups: &answer.threads,
-            asked: &answer.asked,
-            audited: answer.audit.as_ref(),
+            scope: &answer.scope,
+            audit: answer.audit.as_ref(),
             may_probe: !self.request.probe && self.source.file().is_none(),
             from_file: self.source.file().is_some(),
-        })
+        });
+        ReportView { graph: &answer.graph, users, judgment, dataflow: answer.drawing.as_ref() }
     }
 
     /// The names of all users in it.

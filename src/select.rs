@@ -1,19 +1,19 @@
-//! What to show: keeps whole pipes, so that a filter never makes an end look absent. Pure, and after the join.
+//! Which pipes are shown. Whole pipes are kept, so that a selection never makes an end look absent. Pure, and after the join.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use regex_lite::Regex;
 
 use crate::judge::processes::{NO_THREADS, Processes};
 use crate::model::{Gap, Pid, Pipe, PipeGraph, PipeId, PipeKind, Process, Side, Uid, UnreadablePart};
 
-/// The longest command name that the kernel keeps (`TASK_COMM_LEN` less its NUL).
+/// Maximum length of a command name in the kernel: `TASK_COMM_LEN` less its NUL.
 const COMMAND_LENGTH: usize = 15;
 
-/// Which commands.
+/// A value of an option that selects by command name.
 #[derive(Debug, Clone)]
 pub enum CommandPattern {
-    /// Any of these names. One that is longer than the kernel keeps matches what the kernel kept of it.
+    /// Any of these names. A longer name than the kernel keeps matches as the kernel truncates it.
     Names(Vec<Vec<u8>>),
     /// Commands that contain a match.
     Regex(Regex),
@@ -28,17 +28,14 @@ impl CommandPattern {
     }
 }
 
-/// Which pipe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PipeMatch {
-    /// The one of that ID.
     Id(PipeId),
-    /// Any of that inode number, whatever its device.
+    /// On any device.
     Inode(u64),
 }
 
 impl PipeMatch {
-    /// Whether that pipe is meant.
     pub(crate) fn matches(self, id: PipeId) -> bool {
         match self {
             Self::Id(wanted) => wanted == id,
@@ -47,7 +44,7 @@ impl PipeMatch {
     }
 }
 
-/// A selection. Its parts narrow, the values of each part widen; an empty part selects everything.
+/// A selection. Its parts are combined with AND, the values of each part with OR; an empty part selects everything.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Selection {
     /// Pipes with an end held by one of these processes.
@@ -87,7 +84,16 @@ impl Selection {
 
     /// Whether it names processes, by ID, command or user.
     pub(crate) fn names_processes(&self) -> bool {
-        !self.selects_any_holder()
+        !(self.pids.is_empty() && self.commands.is_empty() && self.users.is_empty())
+    }
+
+    /// Whether it names a process. `family` are the processes that it names by ID.
+    fn names(&self, pid: Pid, process: Option<&Process>, family: &BTreeSet<Pid>) -> bool {
+        let is_command = |process: &Process| self.commands.iter().any(|command| command.matches(&process.command));
+        let is_user = |process: &Process| process.uid.is_some_and(|uid| self.users.contains(&uid));
+        (self.pids.is_empty() || family.contains(&pid))
+            && (self.commands.is_empty() || process.is_some_and(is_command))
+            && (self.users.is_empty() || process.is_some_and(is_user))
     }
 
     /// Whether one of its pipes may be a FIFO.
@@ -121,10 +127,6 @@ impl Selection {
             .or_else(|| all(|it| matches!(it, Missing::Pipe(_)), self.pipes.len()))
             .or_else(table)
     }
-
-    fn selects_any_holder(&self) -> bool {
-        self.pids.is_empty() && self.commands.is_empty() && self.users.is_empty()
-    }
 }
 
 /// What a selection names and a report cannot show.
@@ -140,17 +142,12 @@ pub(crate) enum Missing<'a> {
 /// The processes that a selection names by ID, command or user; none where it names none.
 #[must_use]
 pub(crate) fn selected_processes(graph: &PipeGraph, selection: &Selection) -> BTreeSet<Pid> {
-    let Selection { pids, commands, users, .. } = selection;
     let family = family(graph, selection);
-    if commands.is_empty() && users.is_empty() {
+    if selection.commands.is_empty() && selection.users.is_empty() {
         return family;
     }
-    let meant = |process: &&Process| {
-        (pids.is_empty() || family.contains(&process.pid))
-            && (commands.is_empty() || commands.iter().any(|command| command.matches(&process.command)))
-            && (users.is_empty() || process.uid.is_some_and(|uid| users.contains(&uid)))
-    };
-    graph.processes.values().filter(meant).map(|process| process.pid).collect()
+    let is_named = |process: &&Process| selection.names(process.pid, Some(process), &family);
+    graph.processes.values().filter(is_named).map(|process| process.pid).collect()
 }
 
 /// Keeps the selected pipes, and the processes that hold an end of one of them.
@@ -160,20 +157,37 @@ pub(crate) fn select(graph: PipeGraph, selection: &Selection) -> PipeGraph {
     keep(graph, &pipes)
 }
 
-/// Keeps these pipes, and the processes that hold an end of one of them.
+/// Keeps these pipes, and the processes that hold an end of one of them or have an fd table in the graph.
 #[must_use]
 pub(crate) fn keep(mut graph: PipeGraph, pipes: &BTreeSet<PipeId>) -> PipeGraph {
-    graph.selected |= graph.pipes.len() > pipes.len();
+    let before = graph.pipes.len();
     graph.pipes.retain(|pipe| pipes.contains(&pipe.id));
-    let holders = holders(&graph.pipes);
+    graph.selected |= graph.pipes.len() < before;
+    let mut holders: BTreeSet<Pid> = graph.descriptors.iter().map(|descriptor| descriptor.pid).collect();
+    holders.extend(Side::BOTH.iter().flat_map(|side| graph.pipes.iter().flat_map(|pipe| pipe.on(*side))));
     graph.processes.retain(|pid, _| holders.contains(pid));
     graph
 }
 
+/// Keeps the whole fd tables that were read, the pipes in them, and the processes of both.
+#[must_use]
+pub(crate) fn select_tables(graph: PipeGraph) -> PipeGraph {
+    let pipes = graph.descriptors.iter().filter_map(|descriptor| descriptor.pipe).collect();
+    keep(graph, &pipes)
+}
+
 /// The pipes that [`select`] would keep.
 pub(crate) fn selected<'a>(graph: &'a PipeGraph, selection: &'a Selection) -> impl Iterator<Item = &'a Pipe> {
-    let pids = family(graph, selection);
-    graph.pipes.iter().filter(move |pipe| keeps(selection, &pids, pipe, &graph.processes))
+    let Selection { kinds, no_reader, no_writer, pipes, .. } = selection;
+    let family = family(graph, selection);
+    let is_named = move |pid: Pid| selection.names(pid, graph.processes.get(&pid), &family);
+    graph.pipes.iter().filter(move |pipe| {
+        (kinds.is_empty() || kinds.contains(&pipe.id.kind()))
+            && (pipes.is_empty() || pipes.iter().any(|wanted| wanted.matches(pipe.id)))
+            && !(*no_reader && pipe.on(Side::Read).next().is_some())
+            && !(*no_writer && pipe.on(Side::Write).next().is_some())
+            && (!selection.names_processes() || Side::BOTH.into_iter().any(|side| pipe.on(side).any(&is_named)))
+    })
 }
 
 /// The processes that are named by ID, with their descendants if those are meant too.
@@ -183,41 +197,6 @@ fn family(graph: &PipeGraph, selection: &Selection) -> BTreeSet<Pid> {
     } else {
         selection.pids.iter().copied().collect()
     }
-}
-
-/// Keeps the whole fd tables that were read, the pipes in them, and the processes of both.
-#[must_use]
-pub(crate) fn select_tables(mut graph: PipeGraph) -> PipeGraph {
-    let wanted: BTreeSet<PipeId> = graph.descriptors.iter().filter_map(|descriptor| descriptor.pipe).collect();
-    graph.selected |= graph.pipes.iter().any(|pipe| !wanted.contains(&pipe.id));
-    graph.pipes.retain(|pipe| wanted.contains(&pipe.id));
-    let mut holders = holders(&graph.pipes);
-    holders.extend(graph.descriptors.iter().map(|descriptor| descriptor.pid));
-    graph.processes.retain(|pid, _| holders.contains(pid));
-    graph
-}
-
-/// Who holds an end of one of the pipes, or waits to open one.
-fn holders(pipes: &[Pipe]) -> BTreeSet<Pid> {
-    let ends = pipes.iter().flat_map(|pipe| &pipe.ends).map(|end| end.pid);
-    ends.chain(pipes.iter().flat_map(|pipe| &pipe.openers).map(|opener| opener.task.pid)).collect()
-}
-
-fn keeps(selection: &Selection, pids: &BTreeSet<Pid>, pipe: &Pipe, processes: &BTreeMap<Pid, Process>) -> bool {
-    let Selection { commands, users, kinds, no_reader, no_writer, pipes, .. } = selection;
-    let holds = |pid: Pid| {
-        let process = processes.get(&pid);
-        let command = || process.is_some_and(|process| commands.iter().any(|it| it.matches(&process.command)));
-        let user = || process.and_then(|process| process.uid).is_some_and(|uid| users.contains(&uid));
-        (selection.pids.is_empty() || pids.contains(&pid))
-            && (commands.is_empty() || command())
-            && (users.is_empty() || user())
-    };
-    (kinds.is_empty() || kinds.contains(&pipe.id.kind()))
-        && (pipes.is_empty() || pipes.iter().any(|wanted| wanted.matches(pipe.id)))
-        && !(*no_reader && pipe.on(Side::Read).next().is_some())
-        && !(*no_writer && pipe.on(Side::Write).next().is_some())
-        && (selection.selects_any_holder() || Side::BOTH.into_iter().any(|side| pipe.on(side).any(holds)))
 }
 
 #[cfg(test)]

@@ -107,7 +107,7 @@ impl AuditArgs {
         } else if self.ndjson {
             Format::Ndjson
         } else {
-            Format::Telling
+            Format::Text
         }
     }
 }

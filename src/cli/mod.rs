@@ -164,9 +164,7 @@ impl Cli {
         let (question, format, probe) = match command {
             None if table.list_columns => return Action::ListColumns,
             None => (Question::Pipes(selection), output.json_or(table.format(&output)), table.probe),
-            Some(Command::Why { selection, probe }) => {
-                (Question::Why(selection), output.json_or(Format::Telling), probe)
-            }
+            Some(Command::Why { selection, probe }) => (Question::Why(selection), output.json_or(Format::Text), probe),
             Some(Command::Graph { selection, format }) => {
                 let format = if output.json { DrawingFormat::Json } else { format.unwrap_or_default() };
                 (Question::Graph(selection), Format::Drawing(format), false)

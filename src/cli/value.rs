@@ -54,7 +54,7 @@ where
 }
 
 pub(super) fn report_file() -> impl TypedValueParser<Value = ReportFile> {
-    PathBufValueParser::new().map(ReportFile::named)
+    PathBufValueParser::new().map(ReportFile)
 }
 
 pub(super) fn columns(text: &str) -> Result<Columns, String> {

@@ -125,7 +125,7 @@ impl<'a> Phrases<'a> {
             },
             TaskState::Frozen => "is frozen by its cgroup".to_owned(),
             TaskState::Exits => "is blocked while exiting".to_owned(),
-            TaskState::Sleeps(sleep) => self.sleeping(sleep),
+            TaskState::Sleeps { sleep } => self.sleeping(sleep),
             TaskState::Unknown => "is in a state that could not be read".to_owned(),
         }
     }

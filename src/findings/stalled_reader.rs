@@ -190,7 +190,7 @@ fn attention(task: &Task, pipe: PipeId) -> Attention {
         TaskState::Waits { causes, .. } if causes.iter().any(|cause| is_here(cause, pipe)) => Attention::Here,
         TaskState::Waits { besides: None, .. } => Attention::Busy,
         TaskState::Waits { besides: Some(_), .. } => Attention::Outside,
-        TaskState::Sleeps(sleep) => match sleep.on {
+        TaskState::Sleeps { sleep } => match sleep.on {
             // Elsewhere, as on a disk, it does not sleep for long.
             SleepOn::SomeFiles | SleepOn::IoUring | SleepOn::Other => Attention::Here,
             SleepOn::Files | SleepOn::Terminal | SleepOn::Socket => Attention::Outside,

@@ -54,7 +54,7 @@ impl Phrases<'_> {
     /// handler for it, nor where it is blocked, as for signalfd(2), or waited for by sigwait(3) (`sig_ignored` in kernel/signal.c).
     fn ignores_sigterm(&self, pid: Pid) -> bool {
         let waits_for_one =
-            |task: &Task| matches!(&task.doing, TaskState::Sleeps(sleep) if sleep.on == SleepOn::Signal);
+            |task: &Task| matches!(&task.doing, TaskState::Sleeps { sleep } if sleep.on == SleepOn::Signal);
         self.groups.get(&pid).is_some_and(|group| {
             group.adopts.is_some()
                 && (group.catches | group.blocks) & SIGTERM == 0

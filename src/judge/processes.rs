@@ -132,8 +132,8 @@ impl<'a> Processes<'a> {
     pub(crate) fn awaits_children(&self, pid: Pid) -> Option<bool> {
         match &self.main_thread(pid)?.doing {
             TaskState::Waits { causes, .. } => Some(causes.iter().any(|it| matches!(it, WaitTarget::Children(_)))),
-            TaskState::Sleeps(Sleep { on: SleepOn::Signal, .. }) => Some(!self.children(pid).is_empty()),
-            TaskState::Sleeps(_) | TaskState::Runs => Some(false),
+            TaskState::Sleeps { sleep: Sleep { on: SleepOn::Signal, .. } } => Some(!self.children(pid).is_empty()),
+            TaskState::Sleeps { .. } | TaskState::Runs => Some(false),
             TaskState::Stopped | TaskState::Traced | TaskState::Frozen | TaskState::Exits | TaskState::Unknown => None,
         }
     }

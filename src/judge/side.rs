@@ -2,7 +2,7 @@
 //! that may exist because not everything could be read.
 
 use crate::model::{
-    Coverage, Endpoint, HiddenVia, Pipe, PipeGraph, PipeId, PipeKind, PossibleHolder, Side, UnreadablePart,
+    Coverage, Descriptor, Endpoint, HiddenVia, Pipe, PipeGraph, PipeId, PipeKind, PossibleHolder, Side, UnreadablePart,
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +34,32 @@ pub(crate) fn state(graph: &PipeGraph, pipe: &Pipe, side: Side) -> SideState {
 /// The sides that have only an end that no fd table shows.
 pub(crate) fn hidden_sides(graph: &PipeGraph, pipe: &Pipe) -> Vec<Side> {
     Side::BOTH.into_iter().filter(|side| state(graph, pipe, *side) == SideState::Hidden).collect()
+}
+
+/// What is on some sides of a pipe besides the ends that were seen.
+pub(crate) fn unseen(graph: &PipeGraph, pipe: &Pipe, sides: &[Side]) -> SideState {
+    let of_side = |side: &Side| match state(graph, pipe, *side) {
+        SideState::Seen if may_hide(&graph.coverage, pipe.id.kind(), *side) => SideState::Unknown,
+        SideState::Seen => SideState::None,
+        unseen => unseen,
+    };
+    let states: Vec<SideState> = sides.iter().map(of_side).collect();
+    let first = [SideState::Hidden, SideState::Unknown].into_iter().find(|state| states.contains(state));
+    first.unwrap_or(SideState::None)
+}
+
+/// Whether a probe may find an end on a side on which no end was seen.
+pub(crate) fn has_unprobed(graph: &PipeGraph, pipe: &Pipe) -> bool {
+    let is_unseen = |side: &Side| pipe.side(*side).next().is_none();
+    Side::BOTH.iter().filter(|side| is_unseen(side)).any(|side| may_hide(&graph.coverage, pipe.id.kind(), *side))
+}
+
+/// Whether a descriptor may be an end although no end of its pipe was seen.
+pub(crate) fn may_be_end(graph: &PipeGraph, descriptor: &Descriptor) -> bool {
+    match descriptor.pipe {
+        Some(pipe) => Side::BOTH.into_iter().any(|side| may_hide(&graph.coverage, pipe.kind(), side)),
+        None => descriptor.target.is_none(),
+    }
 }
 
 pub(crate) fn has_hidden(graph: &PipeGraph, pipe: &Pipe) -> bool {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::text::read;
 use super::{Gid, Uid};
 
 /// The owner and the mode of a pipe's inode; see inode(7).
@@ -77,9 +78,7 @@ fn octal<S: Serializer>(mode: &u16, serializer: S) -> Result<S::Ok, S::Error> {
 }
 
 fn from_octal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
-    let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-    let wrong = || serde::de::Error::invalid_value(serde::de::Unexpected::Str(&text), &"a mode in octal");
-    u16::from_str_radix(&text, 8).map_err(|_| wrong())
+    read(deserializer, "a mode in octal", |text| u16::from_str_radix(text, 8).ok())
 }
 
 /// The users that a mode is for; see inode(7).

@@ -1,11 +1,15 @@
 //! Names that are bytes: the kernel promises no encoding for them. In JSON a name is text, given lossily where it is not UTF-8, and then
 //! exactly, in base64, in a second field that has `_bytes` added to its name.
 
+use std::borrow::Cow;
 use std::ops::Deref;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::text::read;
 
 /// Defines a name of one field of the JSON, to be flattened into the object that has the field.
 macro_rules! name {
@@ -13,14 +17,6 @@ macro_rules! name {
         $(#[$meta])*
         #[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(pub Vec<u8>);
-
-        impl Deref for $name {
-            type Target = [u8];
-
-            fn deref(&self) -> &[u8] {
-                &self.0
-            }
-        }
 
         impl $name {
             /// No name.
@@ -31,97 +27,83 @@ macro_rules! name {
             pub fn as_slice(&self) -> &[u8] {
                 &self.0
             }
+        }
 
-            /// For a name that may be absent: its field is null then.
-            pub(crate) fn or_null<S: Serializer>(name: &Option<Self>, serializer: S) -> Result<S::Ok, S::Error> {
-                #[derive(Serialize)]
-                struct Nothing {
-                    $field: (),
+        impl Deref for $name {
+            type Target = [u8];
+
+            fn deref(&self) -> &[u8] {
+                &self.0
+            }
+        }
+
+        impl<Bytes: Into<Vec<u8>>> From<Bytes> for $name {
+            fn from(bytes: Bytes) -> Self {
+                Self(bytes.into())
+            }
+        }
+
+        const _: () = {
+            /// The fields of a name in JSON.
+            #[derive(Serialize, Deserialize)]
+            #[cfg_attr(test, derive(schemars::JsonSchema))]
+            struct Fields<'a> {
+                /// The name; where it is not UTF-8, lossily.
+                #[cfg_attr(test, schemars(with = "String"))]
+                $field: Option<Cow<'a, str>>,
+                /// The exact bytes in base64, where the name is not UTF-8.
+                #[serde(skip_serializing_if = "Option::is_none")]
+                #[cfg_attr(test, schemars(with = "String"))]
+                $bytes: Option<Base64>,
+            }
+
+            impl<'a> Fields<'a> {
+                fn of(name: Option<&'a [u8]>) -> Self {
+                    let inexact = name.filter(|name| std::str::from_utf8(name).is_err());
+                    Self { $field: name.map(String::from_utf8_lossy), $bytes: inexact.map(|name| Base64(name.to_vec())) }
                 }
-                match name {
-                    Some(name) => name.serialize(serializer),
-                    None => Nothing { $field: () }.serialize(serializer),
+            }
+
+            impl $name {
+                /// Writes a name that may be absent: its field is null then.
+                pub(crate) fn or_null<S: Serializer>(name: &Option<Self>, serializer: S) -> Result<S::Ok, S::Error> {
+                    Fields::of(name.as_deref()).serialize(serializer)
+                }
+
+                /// Reads a name that may be absent: strictly, while an `Option` that is flattened reads a wrong value as an absent one.
+                pub(crate) fn optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Self>, D::Error> {
+                    let Fields { $field: text, $bytes: exact } = Fields::deserialize(deserializer)?;
+                    Ok(exact.map(|exact| exact.0).or(text.map(|text| text.into_owned().into_bytes())).map(Self))
                 }
             }
 
-            /// Reads a name that may be absent: strictly, while an `Option` that is flattened takes a wrong value for an absent one.
-            pub(crate) fn optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Self>, D::Error> {
-                #[derive(Deserialize)]
-                struct Fields {
-                    $field: Option<String>,
-                    $bytes: Option<Base64>,
+            impl Serialize for $name {
+                fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                    Fields::of(Some(self)).serialize(serializer)
                 }
-                let Fields { $field: text, $bytes: exact } = Fields::deserialize(deserializer)?;
-                Ok(exact.map(|exact| exact.0).or(text.map(String::into_bytes)).map(Self))
             }
-        }
 
-        impl From<&[u8]> for $name {
-            fn from(bytes: &[u8]) -> Self {
-                Self(bytes.to_vec())
-            }
-        }
-
-        impl From<&str> for $name {
-            fn from(text: &str) -> Self {
-                Self(text.as_bytes().to_vec())
-            }
-        }
-
-        impl From<Vec<u8>> for $name {
-            fn from(bytes: Vec<u8>) -> Self {
-                Self(bytes)
-            }
-        }
-
-        impl Serialize for $name {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                #[derive(Serialize)]
-                struct Fields<'a> {
-                    $field: std::borrow::Cow<'a, str>,
-                    #[serde(skip_serializing_if = "Option::is_none")]
-                    $bytes: Option<String>,
+            impl<'de> Deserialize<'de> for $name {
+                fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                    Self::optional(deserializer)?.ok_or_else(|| D::Error::missing_field(stringify!($field)))
                 }
-                Fields { $field: String::from_utf8_lossy(&self.0), $bytes: exact(&self.0) }.serialize(serializer)
             }
-        }
 
-        impl<'de> Deserialize<'de> for $name {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                #[derive(Deserialize)]
-                struct Fields {
-                    $field: String,
-                    $bytes: Option<Base64>,
+            #[cfg(test)]
+            impl schemars::JsonSchema for $name {
+                fn inline_schema() -> bool {
+                    true
                 }
-                let Fields { $field: text, $bytes: exact } = Fields::deserialize(deserializer)?;
-                Ok(Self(exact.map_or_else(|| text.into_bytes(), |exact| exact.0)))
-            }
-        }
 
-        #[cfg(test)]
-        impl schemars::JsonSchema for $name {
-            fn inline_schema() -> bool {
-                true
-            }
-
-            fn schema_name() -> std::borrow::Cow<'static, str> {
-                stringify!($name).into()
-            }
-
-            fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                #[allow(dead_code, reason = "only its shape is used")]
-                #[derive(schemars::JsonSchema)]
-                struct Fields {
-                    /// The name; where it is not UTF-8, lossily.
-                    $field: String,
-                    /// The exact bytes in base64, where the name is not UTF-8.
-                    #[serde(default, skip_serializing_if = "Option::is_none")]
-                    #[schemars(with = "String")]
-                    $bytes: Option<String>,
+                fn schema_name() -> Cow<'static, str> {
+                    stringify!($name).into()
                 }
-                Fields::json_schema(generator)
+
+                fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                    Fields::json_schema(generator)
+                }
             }
-        }
+        };
     };
 }
 
@@ -176,15 +158,8 @@ impl Serialize for Base64 {
 
 impl<'de> Deserialize<'de> for Base64 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        let wrong = || serde::de::Error::invalid_value(serde::de::Unexpected::Str(&text), &"a name in base64");
-        STANDARD.decode(text.as_bytes()).map(Self).map_err(|_| wrong())
+        read(deserializer, "a name in base64", |text| STANDARD.decode(text).ok().map(Self))
     }
-}
-
-/// The bytes of a name in base64, where its text cannot give them.
-fn exact(name: &[u8]) -> Option<String> {
-    std::str::from_utf8(name).is_err().then(|| STANDARD.encode(name))
 }
 
 #[cfg(test)]

@@ -52,6 +52,7 @@ impl Pid {
 
 /// A device number, shown as `major:minor` in decimal, as in /proc/PID/mountinfo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "String", inline))]
 pub struct Device {
     /// The major number.
     pub major: u32,
@@ -86,18 +87,17 @@ pub(super) fn decimal<T: FromStr>(text: &str) -> Result<T, NotAPipeId> {
     text.parse().ok().filter(|_| canonical).ok_or(NotAPipeId)
 }
 
-/// A set of signals by their bits, as JSON has it: in hexadecimal, as in the `Sig` lines of `proc_pid_status(5)`.
+/// A set of signals by their bits: in JSON in hexadecimal, as in the `Sig` lines of `proc_pid_status(5)`.
 pub(super) mod signals {
-    use serde::de::{Error as _, Unexpected};
-    use serde::{Deserialize, Deserializer, Serializer};
+    use serde::{Deserializer, Serializer};
+
+    use crate::model::text::read;
 
     pub(crate) fn serialize<S: Serializer>(bits: &u64, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(&format_args!("{bits:016x}"))
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-        let wrong = || D::Error::invalid_value(Unexpected::Str(&text), &"a set of signals in hexadecimal");
-        u64::from_str_radix(&text, 16).map_err(|_| wrong())
+        read(deserializer, "a set of signals in hexadecimal", |text| u64::from_str_radix(text, 16).ok())
     }
 }

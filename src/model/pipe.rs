@@ -37,6 +37,7 @@ impl PipeKind {
 /// Which pipe: its kind, its inode and, for one that [has a name](PipeKind::is_named), its device, since FIFOs of two file systems may
 /// share an inode number. Ordered by kind, anonymous pipes first, then by device and inode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "String", inline))]
 pub struct PipeId {
     kind: PipeKind,
     device: Option<Device>,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::{Base64, CommandName, Pid, Time, Uid};
 
 /// Facts about a process that holds an end. A fact is none where its file could not be read, or was not asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Process {
     /// The process ID.
@@ -49,30 +49,15 @@ pub struct Process {
 impl Process {
     /// A process of which nothing but the PID is known.
     #[must_use]
-    pub const fn unknown(pid: Pid) -> Self {
-        Self {
-            pid,
-            ppid: None,
-            pgid: None,
-            sid: None,
-            uid: None,
-            command: CommandName(Vec::new()),
-            cmdline: None,
-            state: None,
-            started_at: None,
-            ns_pid: None,
-            container: None,
-            unit: None,
-            fd_limit: None,
-            fds: None,
-            pid_namespace: None,
-        }
+    pub fn unknown(pid: Pid) -> Self {
+        Self { pid, ..Self::default() }
     }
 }
 
 /// A command line as the kernel gives it, each argument ended by a NUL; only its first 128 KiB are read. A process may overwrite its
 /// own, and then the last NUL may be missing. Kept whole, since anybody may have one of very many arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "Words", inline))]
 pub struct CommandLine(pub Vec<u8>);
 
 impl CommandLine {
@@ -110,21 +95,6 @@ struct Words {
     /// Every argument in base64, if any of them is not UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
     cmdline_bytes: Option<Vec<Base64>>,
-}
-
-#[cfg(test)]
-impl schemars::JsonSchema for CommandLine {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "CommandLine".into()
-    }
-
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        Words::json_schema(generator)
-    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::words::words;
+use super::words::{Either, words};
 use super::{AccessMode, CommandName, Fd, LinkTarget, PathName, Pid, PipeId, Side, Tid, number, time};
 
 /// Which thread.
@@ -134,11 +134,10 @@ pub enum TaskState {
     /// It is blocked while it exits. Its descriptors are no longer to be seen.
     Exits,
     /// It is blocked in something that has nothing to do with pipes.
-    Sleeps(
-        #[serde(with = "nested")]
-        #[cfg_attr(test, schemars(with = "nested::Nested"))]
-        Sleep,
-    ),
+    Sleeps {
+        /// What it sleeps in.
+        sleep: Sleep,
+    },
     /// It could not be read.
     Unknown,
 }
@@ -165,27 +164,6 @@ fn of_tid<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TaskId, D::Error
     Ok(TaskId { pid: Pid(0), tid: Tid::deserialize(deserializer)? })
 }
 
-/// What a thread sleeps in, as a field of its own.
-mod nested {
-    use serde::{Deserialize, Deserializer, Serialize, Serializer};
-
-    use super::Sleep;
-
-    #[derive(Serialize, Deserialize)]
-    #[cfg_attr(test, derive(schemars::JsonSchema))]
-    pub(super) struct Nested<S = Sleep> {
-        sleep: S,
-    }
-
-    pub(super) fn serialize<S: Serializer>(sleep: &Sleep, serializer: S) -> Result<S::Ok, S::Error> {
-        Nested { sleep }.serialize(serializer)
-    }
-
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Sleep, D::Error> {
-        Nested::deserialize(deserializer).map(|nested| nested.sleep)
-    }
-}
-
 /// One thing that a thread waits for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "FlatTarget"))]
@@ -204,7 +182,7 @@ pub enum WaitTarget {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct FlatTarget {
     /// `read`, `write`, `open` or `poll` of a pipe; `wait` for a child; `threads`: for another thread of its own process.
-    operation: Word,
+    operation: Either<Operation, OtherWait>,
     /// As what it waits: `r` for data, `w` for room, `rw` for either; null for `wait` and `threads`.
     access: Option<AccessMode>,
     /// The descriptor; null for `open`, `wait` and `threads`, and where it is not known.
@@ -224,47 +202,29 @@ struct FlatTarget {
 }
 
 words! {
-    /// What a thread waits for, in a word.
-    enum Word {
-        /// An [`Operation`] at a pipe.
-        Read = "read",
-        Write = "write",
-        Open = "open",
-        Poll = "poll",
+    /// A wait that is not for a pipe.
+    enum OtherWait {
+        /// For a child.
         Wait = "wait",
+        /// For another thread of the same process.
         Threads = "threads",
     }
 }
 
 impl From<WaitTarget> for FlatTarget {
     fn from(target: WaitTarget) -> Self {
-        let of = |operation, child| Self {
-            operation,
-            access: None,
-            fd: None,
-            pipe: None,
-            path: None,
-            deleted: false,
-            child,
+        let of = |word, child| {
+            let (operation, access, fd, pipe, path) = (Either::B(word), None, None, None, None);
+            Self { operation, access, fd, pipe, path, deleted: false, child }
         };
         match target {
-            WaitTarget::Pipe(PipeWait { operation, access, fd, pipe, path, deleted }) => Self {
-                operation: match operation {
-                    Operation::Read => Word::Read,
-                    Operation::Write => Word::Write,
-                    Operation::Open => Word::Open,
-                    Operation::Poll => Word::Poll,
-                },
-                access: Some(access),
-                fd,
-                pipe,
-                path,
-                deleted,
-                child: None,
-            },
-            WaitTarget::Children(Children::One(child)) => of(Word::Wait, Some(child)),
-            WaitTarget::Children(Children::All) => of(Word::Wait, None),
-            WaitTarget::Threads => of(Word::Threads, None),
+            WaitTarget::Pipe(PipeWait { operation, access, fd, pipe, path, deleted }) => {
+                let (operation, access) = (Either::A(operation), Some(access));
+                Self { operation, access, fd, pipe, path, deleted, child: None }
+            }
+            WaitTarget::Children(Children::One(child)) => of(OtherWait::Wait, Some(child)),
+            WaitTarget::Children(Children::All) => of(OtherWait::Wait, None),
+            WaitTarget::Threads => of(OtherWait::Threads, None),
         }
     }
 }
@@ -273,14 +233,11 @@ impl From<FlatTarget> for WaitTarget {
     fn from(flat: FlatTarget) -> Self {
         let FlatTarget { operation, access, fd, pipe, path, deleted, child } = flat;
         let operation = match operation {
-            Word::Read => Operation::Read,
-            Word::Write => Operation::Write,
-            Word::Open => Operation::Open,
-            Word::Poll => Operation::Poll,
-            Word::Wait => return Self::Children(child.map_or(Children::All, Children::One)),
-            Word::Threads => return Self::Threads,
+            Either::A(operation) => operation,
+            Either::B(OtherWait::Wait) => return Self::Children(child.map_or(Children::All, Children::One)),
+            Either::B(OtherWait::Threads) => return Self::Threads,
         };
-        // Reports of older versions do not say it.
+        // Missing in reports of older versions.
         let usual = if operation == Operation::Write { AccessMode::Write } else { AccessMode::Read };
         Self::Pipe(PipeWait { operation, access: access.unwrap_or(usual), fd, pipe, path, deleted })
     }

@@ -1,6 +1,21 @@
-//! Values that stand as text in JSON, in the form that `Display` writes and `FromStr` reads.
+//! Values that are strings in JSON.
 
-/// Lets a type be a string in JSON. `$what` names it in the error for another string.
+use std::borrow::Cow;
+
+use serde::de::{Error as _, Unexpected};
+use serde::{Deserialize, Deserializer};
+
+/// Reads a string that has a form. `what` names that form in the error for another string, which is quoted there.
+pub(crate) fn read<'de, D: Deserializer<'de>, T>(
+    deserializer: D,
+    what: &str,
+    parse: impl FnOnce(&str) -> Option<T>,
+) -> Result<T, D::Error> {
+    let text = Cow::<'de, str>::deserialize(deserializer)?;
+    parse(&text).ok_or_else(|| D::Error::invalid_value(Unexpected::Str(&text), &what))
+}
+
+/// Makes a type a string in JSON, in the form that `Display` writes and `FromStr` reads.
 macro_rules! text {
     ($name:ident, $what:literal) => {
         impl serde::Serialize for $name {
@@ -11,25 +26,7 @@ macro_rules! text {
 
         impl<'de> serde::Deserialize<'de> for $name {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
-                text.parse().map_err(|_| {
-                    serde::de::Error::invalid_value(serde::de::Unexpected::Str(&text), &$what)
-                })
-            }
-        }
-
-        #[cfg(test)]
-        impl schemars::JsonSchema for $name {
-            fn inline_schema() -> bool {
-                true
-            }
-
-            fn schema_name() -> std::borrow::Cow<'static, str> {
-                stringify!($name).into()
-            }
-
-            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                schemars::json_schema!({ "type": "string", "description": $what })
+                $crate::model::text::read(deserializer, $what, |text| text.parse().ok())
             }
         }
     };

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 /// A point in time, to the millisecond; in JSON as RFC 3339 in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "String", inline))]
 pub struct Time(Timestamp);
 
 impl Time {

@@ -36,19 +36,13 @@ impl Wait {
     /// The pipe, if it is for one that could be identified.
     #[must_use]
     pub const fn pipe(&self) -> Option<PipeId> {
-        match &self.target {
-            WaitTarget::Pipe(wait) => wait.pipe,
-            WaitTarget::Children(_) | WaitTarget::Threads => None,
-        }
+        if let WaitTarget::Pipe(wait) = &self.target { wait.pipe } else { None }
     }
 
     /// The descriptor, likewise.
     #[must_use]
     pub const fn fd(&self) -> Option<Fd> {
-        match &self.target {
-            WaitTarget::Pipe(wait) => wait.fd,
-            WaitTarget::Children(_) | WaitTarget::Threads => None,
-        }
+        if let WaitTarget::Pipe(wait) = &self.target { wait.fd } else { None }
     }
 }
 

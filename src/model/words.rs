@@ -1,5 +1,28 @@
 //! Closed sets of words: each word of the JSON stands once, beside the variant that it names.
 
+use std::str::FromStr;
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::text::read;
+
+/// A word of one of two sets.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(inline))]
+#[serde(untagged)]
+pub(crate) enum Either<A, B> {
+    A(A),
+    B(B),
+}
+
+/// Not derived: that would not quote a wrong word.
+impl<'de, A: FromStr, B: FromStr> Deserialize<'de> for Either<A, B> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let either = |word: &str| word.parse().map(Self::A).or_else(|_| word.parse().map(Self::B));
+        read(deserializer, "a known word", |word| either(word).ok())
+    }
+}
+
 /// Defines an enum whose variants are words in every output: as text, in JSON, and back.
 macro_rules! words {
     ($(#[$meta:meta])* $vis:vis enum $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $word:literal),+ $(,)? }) => {

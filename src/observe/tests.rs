@@ -143,7 +143,8 @@ fn threads() -> Threads {
         WaitTarget::Children(Children::All),
         WaitTarget::Threads,
     ];
-    let sleep = |on| TaskState::Sleeps(Sleep { on, fd: Some(Fd(4)), target: None, place: "ep_poll".to_owned() });
+    let sleep =
+        |on| TaskState::Sleeps { sleep: Sleep { on, fd: Some(Fd(4)), target: None, place: "ep_poll".to_owned() } };
     let states = [
         TaskState::Runs,
         TaskState::Waits { causes, besides: Some(AlternativeWake::Lock) },

@@ -1,30 +1,32 @@
 //! The columns: their names, what they mean, and what stands in each for a row. No layout here.
 
+use std::borrow::Cow;
+
 use super::fit::{DropPriority, Heading, Wrap};
-use super::text::{Place, TextRole, push_fmt, push_name};
+use super::text::{EscapeContext, TextRole, push_fmt, push_name};
 use super::{ReportView, Style};
 use crate::judge::side::{self, SideState};
 use crate::model::{
-    AccessMode, CommandLine, Descriptor, Endpoint, Fd, Opener, Pid, Pipe, PipeGraph, Process, Side, Tid, Uid,
+    AccessMode, CommandLine, Descriptor, Endpoint, Fd, OpenFlags, Opener, Pid, Pipe, PipeGraph, Probed, Side, Tid,
 };
 
-/// How many other ends the ENDS column names. With all of them the output would grow with the square of the ends.
+/// Maximum number of other ends that the ENDS column names: with all of them the output would grow with the square of the ends.
 const MOST_ENDS: usize = 32;
 
-/// How many characters wide the bar of QUEUED is.
+/// The width in characters of the bar of QUEUED.
 const BAR: u64 = 5;
 
-/// The width that numbers of QUEUED are set to before their bar: the largest capacity of an unprivileged user has seven digits.
+/// The width of the numbers of QUEUED before their bar: the largest capacity of an unprivileged user has seven digits.
 const NUMBER: usize = 7;
 
-/// Without what a table that is too wide does first: what the ID says too, facts that are no more of the pipe than of the process or
-/// file, and then what is the same for most.
+/// The columns that a table drops to fit a terminal, in this order: what the ID implies, facts of the process or the file rather than of
+/// the pipe, and then what is the same for most.
 const SPARE: [Column; 5] = [Column::Kind, Column::User, Column::Type, Column::Flags, Column::Capacity];
 
-/// What tells an end from the others of its pipe.
+/// What distinguishes an end from the others of its pipe.
 type EndKey = (Pid, Option<Tid>, Fd);
 
-/// Defines the columns, so that the list that `--list-columns` prints cannot miss one.
+/// Defines the columns, so that `--list-columns` cannot miss one.
 macro_rules! columns {
     ($($name:ident, $heading:literal, $of:ident, $help:literal;)*) => {
         /// A column of a table.
@@ -43,7 +45,7 @@ macro_rules! columns {
                 match self { $(Self::$name => $heading,)* }
             }
 
-            /// What it shows, in a line.
+            /// What it shows, in one line.
             #[must_use]
             pub const fn help(self) -> &'static str {
                 match self { $(Self::$name => $help,)* }
@@ -61,11 +63,11 @@ macro_rules! columns {
 /// What a column is a fact of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject {
-    /// The pipe: may stand in any row.
+    /// The pipe, in any row.
     Pipe,
-    /// An end, or the process that holds it: makes a row for each end.
+    /// An end, or the process that holds it; makes one row per end.
     End,
-    /// Any descriptor: for the whole fd table of a process only.
+    /// Any descriptor, in whole fd tables only.
     Descriptor,
 }
 
@@ -103,26 +105,25 @@ columns! {
 }
 
 impl Column {
-    /// Whether `--output` takes it.
+    /// Whether `--output` accepts it.
     #[must_use]
     pub fn is_selectable(self) -> bool {
         self.subject() != Subject::Descriptor
     }
 
-    /// Whether it shows what only `--probe` learns.
+    /// Whether only `--probe` fills it.
     #[must_use]
     pub fn needs_probe(self) -> bool {
         matches!(self, Self::Queued | Self::Capacity)
     }
 
     /// Whether it shows more of a process than its command.
-    #[must_use]
     pub(super) fn needs_facts(self) -> bool {
         let cheap = [Self::Pid, Self::Tid, Self::Command, Self::Fd, Self::Mode, Self::Flags, Self::Ends];
         self.subject() == Subject::End && !cheap.contains(&self)
     }
 
-    /// What the layout of a table has to know of it. None of the columns is left out that somebody asked for by their names.
+    /// What the layout of a table needs. A column that was `asked_for` by name is never dropped.
     pub(super) fn layout(self, asked_for: bool) -> Heading {
         let wrap = match self {
             Self::Readers | Self::Writers | Self::Ends => Wrap::Ends,
@@ -130,299 +131,270 @@ impl Column {
             Self::Name | Self::Command | Self::Cmdline | Self::Target => Wrap::Name,
             _ => Wrap::Never,
         };
-        let worth = match (self, SPARE.iter().position(|spare| *spare == self)) {
-            _ if asked_for => DropPriority::Always,
-            // That there is none is told too.
-            (Self::Readers | Self::Writers | Self::Ends, _) => DropPriority::Always,
-            (_, Some(place)) => DropPriority::Spare(place),
-            (_, None) => DropPriority::UnlessEmpty,
+        let priority = match SPARE.iter().position(|spare| *spare == self) {
+            // That there is no end is information too.
+            _ if asked_for || wrap == Wrap::Ends => DropPriority::Always,
+            Some(place) => DropPriority::Spare(place),
+            None => DropPriority::UnlessEmpty,
         };
-        Heading { text: self.heading(), wrap, worth }
+        Heading { text: self.heading(), wrap, priority }
     }
 }
 
 /// What a row is about.
 #[derive(Clone, Copy)]
 pub(super) struct Row<'a> {
-    pub(super) pipe: Option<&'a Pipe>,
-    pub(super) end: Option<&'a Endpoint>,
-    pub(super) descriptor: Option<&'a Descriptor>,
+    pipe: Option<&'a Pipe>,
+    end: Option<&'a Endpoint>,
+    descriptor: Option<&'a Descriptor>,
 }
 
-impl ReportView<'_> {
-    /// Writes the cell of a column; `-` where there is nothing.
-    pub(super) fn cell(&self, column: Column, row: &Row<'_>, style: &Style, text: &mut String) {
+impl<'a> Row<'a> {
+    pub(super) fn of_pipe(pipe: &'a Pipe) -> Self {
+        Self { pipe: Some(pipe), end: None, descriptor: None }
+    }
+
+    pub(super) fn of_ends(pipe: &'a Pipe) -> impl Iterator<Item = Self> + Clone {
+        pipe.ends.iter().map(move |end| Self { pipe: Some(pipe), end: Some(end), descriptor: None })
+    }
+
+    pub(super) fn of_descriptor(graph: &'a PipeGraph, descriptor: &'a Descriptor) -> Self {
+        Self { pipe: descriptor.pipe.and_then(|id| graph.pipe(id)), end: None, descriptor: Some(descriptor) }
+    }
+
+    fn key(&self) -> Option<EndKey> {
+        self.end.map(Endpoint::key).or(self.descriptor.map(Descriptor::key))
+    }
+
+    fn access(&self) -> Option<AccessMode> {
+        self.end.map(|end| end.access).or(self.descriptor?.access)
+    }
+
+    fn flags(&self) -> Option<OpenFlags> {
+        self.end.map_or_else(|| self.descriptor?.flags, |end| end.flags)
+    }
+}
+
+/// What stands in a cell.
+enum Cell<'a> {
+    Unknown,
+    Number(u64),
+    /// Safe to print.
+    Text(Cow<'a, str>),
+    Name(Cow<'a, [u8]>),
+    Queued(u64, Probed),
+    Ends(Ends<'a>),
+}
+
+/// Ends, and what else stands with them in a cell.
+#[derive(Default)]
+struct Ends<'a> {
+    /// What stands first for a side on which no end was seen.
+    absent: Option<SideState>,
+    ends: Vec<&'a Endpoint>,
+    /// Number of ends that are not shown.
+    more: usize,
+    openers: Vec<&'a Opener>,
+}
+
+impl<'a> ReportView<'a> {
+    /// Writes the cell of a column, `-` where there is nothing. Returns whether there is something.
+    pub(super) fn cell(&self, column: Column, row: &Row<'a>, style: &Style, text: &mut String) -> bool {
         let start = text.len();
-        self.fill(column, row, style, text);
-        if text.len() == start {
-            faint(style, text);
+        if let Some(cell) = self.value(column, row) {
+            cell.write(self.graph, style, text);
         }
+        let is_filled = text.len() > start;
+        if !is_filled {
+            style.push(TextRole::Faint, text, "-");
+        }
+        is_filled
     }
 
-    fn fill(&self, column: Column, row: &Row<'_>, style: &Style, text: &mut String) {
-        match column.subject() {
-            Subject::Pipe => {
-                if let Some(pipe) = row.pipe {
-                    self.fill_of_pipe(column, pipe, style, text);
-                }
+    /// None where there is nothing, as far as is known.
+    fn value(&self, column: Column, row: &Row<'a>) -> Option<Cell<'a>> {
+        let graph = self.graph;
+        let process = || graph.processes.get(&row.key()?.0);
+        Some(match column {
+            Column::Pipe => Cell::shown(row.pipe?.id),
+            Column::Kind => Cell::word(row.pipe?.id.kind().as_str()),
+            Column::Readers => Cell::Ends(side_ends(graph, row.pipe?, Side::Read)),
+            Column::Writers => Cell::Ends(side_ends(graph, row.pipe?, Side::Write)),
+            Column::Name => Cell::Name(path_name(row.pipe?, row.pipe?.deleted)?),
+            Column::Inode => Cell::Number(row.pipe?.id.inode()),
+            Column::Dev => Cell::shown(graph.device(row.pipe?.id)?),
+            Column::Deleted => Cell::word(if row.pipe?.deleted { "yes" } else { "" }),
+            Column::Queued => {
+                let probed = graph.probed(row.pipe?.id);
+                Cell::known(probed.queued, |queued| Cell::Queued(queued, probed))
             }
-            Subject::End | Subject::Descriptor => self.fill_of_end(column, row, style, text),
-        }
-    }
-
-    fn fill_of_pipe(&self, column: Column, pipe: &Pipe, style: &Style, text: &mut String) {
-        match column {
-            Column::Pipe => show(text, Some(pipe.id)),
-            Column::Kind => text.push_str(pipe.id.kind().as_str()),
-            Column::Readers => self.side(pipe, Side::Read, style, text),
-            Column::Writers => self.side(pipe, Side::Write, style, text),
-            Column::Name => {
-                if let Some(path) = &pipe.path {
-                    push_name(text, path, style.place());
-                    if pipe.deleted {
-                        push_name(text, b" (deleted)", style.place());
-                    }
-                }
-            }
-            Column::Inode => show(text, Some(pipe.id.inode())),
-            Column::Dev => show(text, self.graph.device(pipe.id)),
-            Column::Deleted if pipe.deleted => text.push_str("yes"),
-            Column::Queued => self.queued(pipe, style, text),
-            Column::Capacity => match self.graph.probed(pipe.id).capacity {
-                Some(capacity) => show(text, Some(capacity)),
-                None => unsure(style, text),
-            },
-            _ => {}
-        }
-    }
-
-    fn fill_of_end(&self, column: Column, row: &Row<'_>, style: &Style, text: &mut String) {
-        let Some((pid, tid, fd)) = row.end.map(Endpoint::key).or(row.descriptor.map(Descriptor::key)) else {
-            return;
-        };
-        let access = row.end.map(|end| end.access).or(row.descriptor.and_then(|descriptor| descriptor.access));
-        let flags = row.end.map_or_else(|| row.descriptor.and_then(|descriptor| descriptor.flags), |end| end.flags);
-        match column {
-            Column::Pid => show(text, Some(pid)),
-            Column::Tid => show(text, tid),
-            Column::Fd => show(text, Some(fd)),
-            Column::Mode => match (access, flags) {
-                (Some(access), _) => text.push_str(access.as_str()),
+            Column::Capacity => Cell::known(graph.probed(row.pipe?.id).capacity, Cell::Number),
+            Column::Pid => Cell::Number(row.key()?.0.0.into()),
+            Column::Tid => Cell::Number(row.key()?.1?.0.into()),
+            Column::Fd => Cell::Number(row.key()?.2.0.into()),
+            Column::Mode => match (row.access(), row.flags()) {
+                (Some(access), _) => Cell::word(access.as_str()),
                 // O_PATH has none.
-                (None, Some(_)) => {}
-                (None, None) => unsure(style, text),
+                (None, Some(_)) => return None,
+                (None, None) => Cell::Unknown,
             },
-            Column::Flags => match flags {
-                Some(flags) => push_list(text, flags.names(), ","),
-                None => unsure(style, text),
-            },
-            Column::Ends => match (row.pipe, row.descriptor) {
-                (Some(pipe), _) => self.other_ends(pipe, (pid, tid, fd), style, text),
-                (None, Some(Descriptor { pipe: None, target: None, .. })) => unsure(style, text),
-                // No end of it was seen, which this descriptor may be nevertheless.
-                (None, Some(Descriptor { pipe: Some(id), .. }))
-                    if Side::BOTH.into_iter().any(|side| side::may_hide(&self.graph.coverage, id.kind(), side)) =>
-                {
-                    unsure(style, text);
-                }
-                (None, _) => {}
-            },
-            Column::Type => match row.descriptor.and_then(|descriptor| descriptor.file_type) {
-                Some(file_type) => text.push_str(file_type.as_str()),
-                None => unsure(style, text),
-            },
-            Column::Target => match row.descriptor.map(|it| (&it.target, it.pipe)) {
-                Some((Some(target), _)) => push_name(text, target, style.place()),
-                Some((None, Some(pipe))) => show(text, Some(pipe)),
-                _ => unsure(style, text),
-            },
-            _ => {
-                if let Some(process) = self.graph.processes.get(&pid) {
-                    self.fill_of_process(column, process, style, text);
-                }
+            Column::Flags => {
+                let names = |flags: OpenFlags| Cell::Text(flags.names().collect::<Vec<_>>().join(",").into());
+                Cell::known(row.flags(), names)
             }
-        }
-    }
-
-    fn fill_of_process(&self, column: Column, process: &Process, style: &Style, text: &mut String) {
-        match column {
-            Column::User => self.user(process.uid, text),
-            Column::Uid => show(text, process.uid),
-            Column::Command => push_name(text, &process.command, style.place()),
+            Column::Ends => match row.pipe {
+                Some(pipe) => Cell::Ends(other_ends(graph, pipe, row.key()?)),
+                None if side::may_be_end(graph, row.descriptor?) => Cell::Unknown,
+                None => return None,
+            },
+            Column::User => match process()?.uid.map(|uid| (uid, self.users.name(uid)))? {
+                (_, Some(name)) => Cell::name(name.as_bytes()),
+                (uid, None) => Cell::Number(uid.0.into()),
+            },
+            Column::Uid => Cell::Number(process()?.uid?.0.into()),
+            Column::Command => Cell::name(&process()?.command),
             Column::Cmdline => {
-                let separator = if style.width.is_some() { " " } else { "\\x20" };
-                for (index, argument) in process.cmdline.iter().flat_map(CommandLine::arguments).enumerate() {
-                    text.push_str(if index == 0 { "" } else { separator });
-                    push_name(text, argument, style.place());
-                }
+                let arguments: Vec<&[u8]> = process()?.cmdline.as_ref().map(CommandLine::arguments)?.collect();
+                Cell::Name(arguments.join(&b' ').into())
             }
-            Column::Ppid => show(text, process.ppid),
-            Column::Pgid => show(text, process.pgid),
-            Column::Sid => show(text, process.sid),
-            Column::State => {
-                let letter = process.state.map_or_else(String::new, String::from);
-                push_name(text, letter.as_bytes(), style.place());
+            Column::Ppid => Cell::Number(process()?.ppid?.into()),
+            Column::Pgid => Cell::Number(process()?.pgid?.into()),
+            Column::Sid => Cell::Number(process()?.sid?.into()),
+            Column::State => Cell::Name(process()?.state?.to_string().into_bytes().into()),
+            Column::Started => Cell::Text(format!("{:.0}", process()?.started_at?).into()),
+            Column::Nspid => Cell::Number(process()?.ns_pid?.into()),
+            Column::Container => Cell::name(process()?.container.as_deref()?.as_bytes()),
+            Column::Unit => Cell::name(process()?.unit.as_deref()?.as_bytes()),
+            Column::Type => Cell::known(row.descriptor?.file_type, |file_type| Cell::word(file_type.as_str())),
+            Column::Target => match (&row.descriptor?.target, row.descriptor?.pipe) {
+                (Some(target), _) => Cell::name(target),
+                (None, pipe) => Cell::known(pipe, Cell::shown),
+            },
+        })
+    }
+}
+
+impl<'a> Cell<'a> {
+    fn known<T>(value: Option<T>, cell: impl FnOnce(T) -> Self) -> Self {
+        value.map_or(Self::Unknown, cell)
+    }
+
+    fn shown(value: impl std::fmt::Display) -> Self {
+        Self::Text(value.to_string().into())
+    }
+
+    const fn word(word: &'static str) -> Self {
+        Self::Text(Cow::Borrowed(word))
+    }
+
+    const fn name(name: &'a [u8]) -> Self {
+        Self::Name(Cow::Borrowed(name))
+    }
+
+    fn write(&self, graph: &PipeGraph, style: &Style, text: &mut String) {
+        match self {
+            Self::Unknown => push_absent(SideState::Unknown, style, text),
+            Self::Queued(queued, probed) if style.is_terminal() => {
+                push_fmt(text, format_args!("{queued:>NUMBER$}"));
+                push_bar(text, *queued, probed);
             }
-            Column::Started => show(text, process.started_at.map(|time| format!("{time:.0}"))),
-            Column::Nspid => show(text, process.ns_pid),
-            Column::Container => push_name(text, process.container.as_deref().unwrap_or("").as_bytes(), style.place()),
-            Column::Unit => push_name(text, process.unit.as_deref().unwrap_or("").as_bytes(), style.place()),
-            _ => {}
-        }
-    }
-
-    /// The bytes in a pipe; on a terminal, with how full that makes it.
-    fn queued(&self, pipe: &Pipe, style: &Style, text: &mut String) {
-        let probed = self.graph.probed(pipe.id);
-        let Some(queued) = probed.queued else {
-            return unsure(style, text);
-        };
-        if style.width.is_none() {
-            return show(text, Some(queued));
-        }
-        push_fmt(text, format_args!("{queued:>NUMBER$}"));
-        push_bar(text, queued, probed.capacity, probed.full);
-    }
-
-    /// The ends of a side; what stands for none where there is none to be seen.
-    fn side(&self, pipe: &Pipe, side: Side, style: &Style, text: &mut String) {
-        let ends: Vec<&Endpoint> = pipe.side(side).collect();
-        let openers: Vec<&Opener> = pipe.openers.iter().filter(|opener| opener.access.is_on(side)).collect();
-        if ends.is_empty() && openers.is_empty() {
-            return self.absent(pipe, &[side], style, text);
-        }
-        self.ends(&ends, 0, style, text);
-        for (index, opener) in openers.into_iter().enumerate() {
-            text.push_str(if index == 0 && ends.is_empty() { "" } else { style.separator(pipe.ends.len()) });
-            push_fmt(text, format_args!("{}", opener.task.pid));
-            if !opener.task.is_leader() {
-                push_fmt(text, format_args!("/{}", opener.task.tid));
-            }
-            text.push(',');
-            push_name(text, &opener.command, Place::Item);
-            text.push_str(",open");
-        }
-    }
-
-    /// The ends of the other side, or what stands for none, and then the other ends of the same side. Looks no further than it
-    /// shows: of a pipe with many ends, each has a row of its own.
-    fn other_ends(&self, pipe: &Pipe, key: EndKey, style: &Style, text: &mut String) {
-        let own = pipe.ends.iter().find(|end| end.key() == key);
-        let across: &[Side] = match own.map(|end| end.access) {
-            Some(AccessMode::Read) => &[Side::Write],
-            Some(AccessMode::Write) => &[Side::Read],
-            Some(AccessMode::ReadWrite) | None => &Side::BOTH,
-        };
-        let is_across = |end: &&Endpoint| across.iter().any(|side| end.access.is_on(*side));
-        let is_other = |end: &&Endpoint| end.key() != key;
-        let mut shown: Vec<&Endpoint> = pipe.ends.iter().filter(is_across).filter(is_other).take(MOST_ENDS).collect();
-        let none_across = shown.is_empty();
-        let room = MOST_ENDS - shown.len();
-        shown.extend(pipe.ends.iter().filter(|end| !is_across(end)).filter(is_other).take(room));
-        if none_across {
-            self.absent(pipe, across, style, text);
-            text.push_str(if shown.is_empty() { "" } else { style.separator(shown.len()) });
-        }
-        let others = pipe.ends.len() - usize::from(own.is_some());
-        self.ends(&shown, others - shown.len(), style, text);
-    }
-
-    /// What stands for the ends of these sides where none was seen: `hidden` where the kernel says that there is one, `-` where there
-    /// is none, which the kernel knows better than the scan, and `?` where there may be one.
-    pub(super) fn absent(&self, pipe: &Pipe, sides: &[Side], style: &Style, text: &mut String) {
-        let states = || sides.iter().map(|side| (side::state(self.graph, pipe, *side), *side));
-        let may_hide = |(state, side)| match state {
-            SideState::Hidden | SideState::Unknown => true,
-            // The end of the row itself.
-            SideState::Seen => side::may_hide(&self.graph.coverage, pipe.id.kind(), side),
-            SideState::None => false,
-        };
-        if states().any(|(state, _)| state == SideState::Hidden) {
-            hidden(style, text);
-        } else if states().any(may_hide) {
-            unsure(style, text);
-        } else {
-            faint(style, text);
-        }
-    }
-
-    /// The ends of a cell, and how many more there are.
-    fn ends(&self, ends: &[&Endpoint], more: usize, style: &Style, text: &mut String) {
-        let separator = style.separator(ends.len());
-        for (index, end) in ends.iter().enumerate() {
-            text.push_str(if index == 0 { "" } else { separator });
-            push_end(self.graph, end, text);
-        }
-        if more > 0 {
-            push_fmt(text, format_args!("{separator}+{more}"));
-        }
-    }
-
-    fn user(&self, uid: Option<Uid>, text: &mut String) {
-        match uid.and_then(|uid| self.users.name(uid)) {
-            Some(name) => push_name(text, name.as_bytes(), Place::Word),
-            None => show(text, uid),
+            Self::Number(number) | Self::Queued(number, _) => push_fmt(text, format_args!("{number}")),
+            Self::Text(words) => text.push_str(words),
+            Self::Name(name) => push_name(text, name, style.context()),
+            Self::Ends(ends) => ends.write(graph, style, text),
         }
     }
 }
 
-/// `252,grep,0r`, as lsof and lsfd write it. A thread that has the end for itself follows the PID: `252/260,grep,0r`.
+impl Ends<'_> {
+    fn write(&self, graph: &PipeGraph, style: &Style, text: &mut String) {
+        let separator = style.separator(self.ends.len() + self.openers.len());
+        let start = text.len();
+        if let Some(state) = self.absent {
+            push_absent(state, style, text);
+        }
+        for end in &self.ends {
+            text.push_str(if text.len() > start { separator } else { "" });
+            push_end(graph, end, text);
+        }
+        for opener in &self.openers {
+            text.push_str(if text.len() > start { separator } else { "" });
+            let tid = Some(opener.task.tid).filter(|_| !opener.task.is_leader());
+            push_holder(opener.task.pid, tid, &opener.command, text);
+            text.push_str("open");
+        }
+        if self.more > 0 {
+            push_fmt(text, format_args!("{separator}+{}", self.more));
+        }
+    }
+}
+
+/// The path of a FIFO, marked if it `is_deleted`.
+pub(super) fn path_name(pipe: &Pipe, is_deleted: bool) -> Option<Cow<'_, [u8]>> {
+    let path = pipe.path.as_deref()?;
+    Some(if is_deleted { [path, b" (deleted)"].concat().into() } else { path.into() })
+}
+
+/// The ends of a side; what stands for none where none was seen.
+fn side_ends<'a>(graph: &PipeGraph, pipe: &'a Pipe, side: Side) -> Ends<'a> {
+    let ends: Vec<&Endpoint> = pipe.side(side).collect();
+    let openers: Vec<&Opener> = pipe.openers.iter().filter(|opener| opener.access.is_on(side)).collect();
+    let is_empty = ends.is_empty() && openers.is_empty();
+    let absent = is_empty.then(|| side::unseen(graph, pipe, &[side]));
+    Ends { absent, ends, more: 0, openers }
+}
+
+/// The ends of the other side, or what stands for none, and then the other ends of the same side. Looks no further than it
+/// shows: of a pipe with many ends, each has a row of its own.
+fn other_ends<'a>(graph: &PipeGraph, pipe: &'a Pipe, key: EndKey) -> Ends<'a> {
+    let own = pipe.ends.iter().find(|end| end.key() == key);
+    let across: &[Side] = match own.map(|end| end.access) {
+        Some(AccessMode::Read) => &[Side::Write],
+        Some(AccessMode::Write) => &[Side::Read],
+        Some(AccessMode::ReadWrite) | None => &Side::BOTH,
+    };
+    let is_across = |end: &&Endpoint| across.iter().any(|side| end.access.is_on(*side));
+    let is_other = |end: &&Endpoint| end.key() != key;
+    let mut ends: Vec<&Endpoint> = pipe.ends.iter().filter(is_across).filter(is_other).take(MOST_ENDS).collect();
+    let absent = ends.is_empty().then(|| side::unseen(graph, pipe, across));
+    let room = MOST_ENDS - ends.len();
+    ends.extend(pipe.ends.iter().filter(|end| !is_across(end)).filter(is_other).take(room));
+    let more = pipe.ends.len() - usize::from(own.is_some()) - ends.len();
+    Ends { absent, ends, more, openers: Vec::new() }
+}
+
+/// What stands for the ends of a side of which none was seen.
+pub(super) fn push_absent(state: SideState, style: &Style, text: &mut String) {
+    match state {
+        SideState::Hidden => style.push(TextRole::Warning, text, "hidden"),
+        SideState::Unknown => style.push(TextRole::Warning, text, "?"),
+        SideState::Seen | SideState::None => style.push(TextRole::Faint, text, "-"),
+    }
+}
+
+/// `252,grep,0r`, as lsof and lsfd write it. A thread with an fd table of its own follows the PID: `252/260,grep,0r`.
 pub(super) fn push_end(graph: &PipeGraph, end: &Endpoint, text: &mut String) {
-    push_fmt(text, format_args!("{}", end.pid));
-    if let Some(tid) = end.tid {
+    let command = graph.processes.get(&end.pid).map_or(&[][..], |process| &process.command);
+    push_holder(end.pid, end.tid, command, text);
+    push_fmt(text, format_args!("{}{}", end.fd, end.access.as_str()));
+}
+
+fn push_holder(pid: Pid, tid: Option<Tid>, command: &[u8], text: &mut String) {
+    push_fmt(text, format_args!("{pid}"));
+    if let Some(tid) = tid {
         push_fmt(text, format_args!("/{tid}"));
     }
     text.push(',');
-    if let Some(process) = graph.processes.get(&end.pid) {
-        push_name(text, &process.command, Place::Item);
-    }
-    push_fmt(text, format_args!(",{}{}", end.fd, end.access.as_str()));
+    push_name(text, command, EscapeContext::Item);
+    text.push(',');
 }
 
-/// Appends a value if there is one.
-fn show(text: &mut String, value: Option<impl std::fmt::Display>) {
-    if let Some(value) = value {
-        push_fmt(text, format_args!("{value}"));
-    }
-}
-
-fn push_list<'a>(text: &mut String, words: impl Iterator<Item = &'a str>, separator: &str) {
-    for (index, word) in words.enumerate() {
-        text.push_str(if index == 0 { "" } else { separator });
-        text.push_str(word);
-    }
-}
-
-fn faint(style: &Style, text: &mut String) {
-    if style.color {
-        TextRole::Faint.push(text, "-");
-    } else {
-        text.push('-');
-    }
-}
-
-fn unsure(style: &Style, text: &mut String) {
-    if style.color {
-        TextRole::Warning.push(text, "?");
-    } else {
-        text.push('?');
-    }
-}
-
-fn hidden(style: &Style, text: &mut String) {
-    if style.color {
-        TextRole::Warning.push(text, "hidden");
-    } else {
-        text.push_str("hidden");
-    }
-}
-
-/// Appends a bar of up to [`BAR`] characters, in eighths of one. It is whole only if the pipe is full, which its bytes do not tell:
-/// a few small packets may fill it.
-fn push_bar(text: &mut String, queued: u64, capacity: Option<u64>, full: Option<bool>) {
+/// Appends a bar of up to [`BAR`] characters, in eighths of one. It is whole only if the pipe is full, which does not follow from the
+/// number of bytes: a few small packets may fill it.
+fn push_bar(text: &mut String, queued: u64, probed: &Probed) {
     const PARTS: [&str; 8] = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
     let whole = BAR * 8;
-    let eighths = match (full, capacity) {
+    let eighths = match (probed.full, probed.capacity) {
         (Some(true), _) => whole,
         (_, Some(capacity)) if queued > 0 && capacity > 0 => {
             (queued.saturating_mul(whole) / capacity).clamp(1, whole - 1)

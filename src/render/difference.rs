@@ -3,52 +3,31 @@
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
-use super::columns::push_end;
+use super::columns::{path_name, push_absent, push_end};
 use super::fit::{DropPriority, Heading, Wrap};
 use super::json::write_object;
 use super::table::Table;
-use super::text::{Place, TextRole, push_fmt, push_name};
+use super::text::{EscapeContext, TextRole, push_fmt, push_name};
 use super::{ReportView, Style};
 use crate::diff::{Change, Count, Difference, EndChange, PipeChange};
+use crate::judge::side;
 use crate::model::{Endpoint, OpenFlags, Pipe, PipeGraph, Side};
-use crate::report_file::Saved;
 
 const HEADINGS: [Heading; 5] = [
-    Heading { text: "+-~", wrap: Wrap::Never, worth: DropPriority::Always },
-    Heading { text: "PIPE", wrap: Wrap::Never, worth: DropPriority::Always },
-    Heading { text: "READERS", wrap: Wrap::Ends, worth: DropPriority::Always },
-    Heading { text: "WRITERS", wrap: Wrap::Ends, worth: DropPriority::Always },
-    Heading { text: "NAME", wrap: Wrap::Name, worth: DropPriority::UnlessEmpty },
+    Heading { text: "+-~", wrap: Wrap::Never, priority: DropPriority::Always },
+    Heading { text: "PIPE", wrap: Wrap::Never, priority: DropPriority::Always },
+    Heading { text: "READERS", wrap: Wrap::Ends, priority: DropPriority::Always },
+    Heading { text: "WRITERS", wrap: Wrap::Ends, priority: DropPriority::Always },
+    Heading { text: "NAME", wrap: Wrap::Name, priority: DropPriority::UnlessEmpty },
 ];
 
-/// So many ends of a side that are as they were are shown beside others that are not; of more, the rest is counted.
+/// Maximum number of unchanged ends of a side that are shown beside those that changed; the rest is counted.
 const MOST_OTHERS: usize = 4;
 
-/// Writes what changed.
-///
-/// # Errors
-///
-/// Those of the writer.
-pub(crate) fn render_difference(
-    difference: &Difference,
-    old: &Saved,
-    new: &Saved,
-    json: bool,
-    headings: bool,
-    style: &Style,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let both = Both { old, new };
-    if json {
-        return write_object(&both.json(difference), style.width.is_some(), out);
-    }
-    if !difference.pipes.is_empty() {
-        let cell = |index: usize, row: &&PipeChange, text: &mut String| both.cell(index, row, style, text);
-        let rows = || -> Box<dyn Iterator<Item = &PipeChange>> { Box::new(difference.pipes.iter()) };
-        Table { headings: &HEADINGS, headed: headings, rows: &rows, cell: &cell }.write(style, out)?;
-        writeln!(out)?;
-    }
-    writeln!(out, "{}", summary(difference))
+/// Two reports that are compared.
+pub(crate) struct Both<'a> {
+    pub(crate) old: ReportView<'a>,
+    pub(crate) new: ReportView<'a>,
 }
 
 /// The last line: how much changed.
@@ -66,120 +45,114 @@ fn summary(difference: &Difference) -> String {
     format!("{}. {}.", words("Pipes", difference.pipes()), words("Ends", difference.ends()))
 }
 
-/// The two reports.
-pub(super) struct Both<'a> {
-    pub(super) old: &'a Saved,
-    pub(super) new: &'a Saved,
-}
-
 impl<'a> Both<'a> {
-    /// The report in which something of that change is to be found as it is now, or was last.
-    pub(super) const fn of(&self, change: Change) -> &'a Saved {
+    pub(crate) fn render(
+        &self,
+        difference: &'a Difference,
+        json: bool,
+        headings: bool,
+        style: &Style,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        if json {
+            return write_object(&self.json(difference), style, out);
+        }
+        if !difference.pipes.is_empty() {
+            let write = |index: usize, row: &&PipeChange, text: &mut String| self.cell(index, row, style, text);
+            Table { headings: &HEADINGS, headed: headings, rows: difference.pipes.iter(), write }.write(style, out)?;
+            writeln!(out)?;
+        }
+        writeln!(out, "{}", summary(difference))
+    }
+
+    /// The report that shows something with this change as it is now, or was last.
+    pub(super) const fn of(&self, change: Change) -> &ReportView<'a> {
         match change {
-            Change::Went => self.old,
-            Change::Came | Change::Changed => self.new,
+            Change::Went => &self.old,
+            Change::Came | Change::Changed => &self.new,
         }
     }
 
-    fn cell(&self, index: usize, row: &PipeChange, style: &Style, text: &mut String) {
+    /// Returns whether there is something in the cell.
+    fn cell(&self, index: usize, row: &PipeChange, style: &Style, text: &mut String) -> bool {
         let start = text.len();
-        let graph = &self.of(row.change).graph;
-        match index {
-            0 => ink(row.change, style, text, &format!("{}{}", sign(row.change), doubt(row.certain))),
-            1 => push_fmt(text, format_args!("{}", row.id)),
-            2 => self.ends(row, Side::Read, style, text),
-            3 => self.ends(row, Side::Write, style, text),
-            _ => self.name(row, graph.pipe(row.id), style, text),
+        let pipe = self.of(row.change).graph.pipe(row.id);
+        match (index, pipe) {
+            (0, _) => style.push(role(row.change), text, &format!("{}{}", sign(row.change), doubt(row.certain))),
+            (1, _) => push_fmt(text, format_args!("{}", row.id)),
+            (2, Some(pipe)) => self.ends(row, pipe, Side::Read, style, text),
+            (3, Some(pipe)) => self.ends(row, pipe, Side::Write, style, text),
+            (_, Some(pipe)) => self.name(row, pipe, style, text),
+            (_, None) => {}
         }
-        if text.len() == start {
-            text.push('-');
-        }
+        let is_filled = text.len() > start;
+        text.push_str(if is_filled { "" } else { "-" });
+        is_filled
     }
 
-    /// The ends of a side: first those that are not as they were, then others, so that it is to be seen who is there.
-    fn ends(&self, row: &PipeChange, side: Side, style: &Style, text: &mut String) {
-        let saved = self.of(row.change);
-        let Some(pipe) = saved.graph.pipe(row.id) else { return };
+    /// The ends of a side: first those that changed, then others, which show what else is there.
+    fn ends(&self, row: &PipeChange, pipe: &Pipe, side: Side, style: &Style, text: &mut String) {
+        let graph = self.of(row.change).graph;
         let is_on = |end: &Endpoint| end.access.is_on(side);
-        let on_side = |change: &&EndChange| is_on(&change.end) || change.was.as_ref().is_some_and(is_on);
-        let changes: Vec<&EndChange> = row.ends.iter().filter(on_side).collect();
+        let changes = row.ends.iter().filter(|change| is_on(&change.end) || change.was.as_ref().is_some_and(is_on));
         let here = row.ends.iter().filter(|change| change.change != Change::Went || row.change == Change::Went);
         let changed: BTreeSet<_> = here.map(|change| change.end.key()).collect();
         let others: Vec<&Endpoint> = pipe.side(side).filter(|end| !changed.contains(&end.key())).collect();
-        let shown = others.len().min(MOST_OTHERS);
-        let items = changes.len() + shown + usize::from(others.len() > shown);
-        if items == 0 {
-            let sheet = ReportView { graph: &saved.graph, users: &saved.users, told: None };
-            return sheet.absent(pipe, &[side], style, text);
-        }
-        let mut is_first = true;
-        let mut push = |words: &str, as_what: Option<Change>| {
-            text.push_str(if std::mem::take(&mut is_first) { "" } else { style.separator(items) });
-            match as_what {
-                Some(change) => ink(change, style, text, words),
-                None if style.color => TextRole::Faint.push(text, words),
-                None => text.push_str(words),
-            }
-        };
-        for change in changes {
-            let mut words = format!("{}{}", sign(change.change), doubt(change.certain));
-            push_end(&self.of(change.change).graph, &change.end, &mut words);
-            if let Some(was) = change.was {
-                self.what_changed(&was, &change.end, &mut words);
-            }
-            push(&words, Some(change.change));
-        }
-        for end in others.iter().take(shown) {
+        let mut items: Vec<(TextRole, String)> =
+            changes.map(|change| (role(change.change), self.changed_end_words(change))).collect();
+        items.extend(others.iter().take(MOST_OTHERS).map(|end| {
             let mut words = "=".to_owned();
-            push_end(&saved.graph, end, &mut words);
-            push(&words, None);
+            push_end(graph, end, &mut words);
+            (TextRole::Faint, words)
+        }));
+        if let Some(more @ 1..) = others.len().checked_sub(MOST_OTHERS) {
+            items.push((TextRole::Faint, format!("=+{more}")));
         }
-        if let Some(more @ 1..) = others.len().checked_sub(shown) {
-            push(&format!("=+{more}"), None);
+        if items.is_empty() {
+            return push_absent(side::unseen(graph, pipe, &[side]), style, text);
+        }
+        for (index, (role, words)) in items.iter().enumerate() {
+            text.push_str(if index == 0 { "" } else { style.separator(items.len()) });
+            style.push(*role, text, words);
         }
     }
 
-    /// In what an end differs from what it was: `(was sh,+O_NONBLOCK)`.
-    fn what_changed(&self, was: &Endpoint, now: &Endpoint, text: &mut String) {
+    /// An end with its changes: `~252,grep,0r(was:sh,+O_NONBLOCK)`.
+    fn changed_end_words(&self, change: &EndChange) -> String {
+        let mut text = format!("{}{}", sign(change.change), doubt(change.certain));
+        push_end(self.of(change.change).graph, &change.end, &mut text);
+        let (Some(was), now) = (change.was, change.end) else { return text };
         let mut parts = Vec::new();
         let holder = |graph: &'a PipeGraph| graph.processes.get(&was.pid);
-        if let (Some(before), Some(after)) = (holder(&self.old.graph), holder(&self.new.graph)) {
+        if let (Some(before), Some(after)) = (holder(self.old.graph), holder(self.new.graph)) {
             if before.command != after.command {
-                let mut name = "was:".to_owned();
-                push_name(&mut name, &before.command, Place::Item);
-                parts.push(name);
+                parts.push(was_name(&before.command, EscapeContext::Item));
             }
             if before.uid != after.uid {
-                let uid = before.uid.map_or_else(|| "?".to_owned(), |uid| uid.to_string());
-                parts.push(format!("uid:{uid}"));
+                parts.push(format!("uid:{}", before.uid.map_or_else(|| "?".to_owned(), |uid| uid.to_string())));
             }
         }
         if was.access != now.access {
-            parts.push(format!("was:{}", was.access.as_str()));
+            parts.push(format!("was:{}", was.access));
         }
         if let (Some(before), Some(after)) = (was.flags, now.flags) {
             let has = |flags: OpenFlags, name: &str| flags.names().any(|known| known == name);
             parts.extend(after.names().filter(|name| !has(before, name)).map(|name| format!("+{name}")));
             parts.extend(before.names().filter(|name| !has(after, name)).map(|name| format!("-{name}")));
         }
-        push_fmt(text, format_args!("({})", parts.join(",")));
+        push_fmt(&mut text, format_args!("({})", parts.join(",")));
+        text
     }
 
-    /// The name of a FIFO, and what it was if that changed: `/run/b(was:/run/a)`, `/run/a(+deleted)`.
-    fn name(&self, row: &PipeChange, pipe: Option<&Pipe>, style: &Style, text: &mut String) {
-        let Some(pipe) = pipe else { return };
+    /// The name of a FIFO with its changes: `/run/b(was:/run/a)`, `/run/a(+deleted)`.
+    fn name(&self, row: &PipeChange, pipe: &Pipe, style: &Style, text: &mut String) {
         let was = self.old.graph.pipe(row.id).filter(|_| row.change == Change::Changed).unwrap_or(pipe);
-        if let Some(path) = &pipe.path {
-            push_name(text, path, style.place());
-        }
-        if was.deleted && pipe.deleted {
-            push_name(text, b" (deleted)", style.place());
+        if let Some(name) = path_name(pipe, was.deleted && pipe.deleted) {
+            push_name(text, &name, style.context());
         }
         let mut parts = Vec::new();
         if was.path != pipe.path {
-            let mut name = "was:".to_owned();
-            push_name(&mut name, was.path.as_deref().unwrap_or(b"-"), style.place());
-            parts.push(name);
+            parts.push(was_name(was.path.as_deref().unwrap_or(b"-"), style.context()));
         }
         if was.deleted != pipe.deleted {
             parts.push(format!("{}deleted", if pipe.deleted { '+' } else { '-' }));
@@ -190,7 +163,12 @@ impl<'a> Both<'a> {
     }
 }
 
-/// What stands before what came, went or changed.
+fn was_name(name: &[u8], context: EscapeContext) -> String {
+    let mut text = "was:".to_owned();
+    push_name(&mut text, name, context);
+    text
+}
+
 const fn sign(change: Change) -> &'static str {
     match change {
         Change::Came => "+",
@@ -199,16 +177,14 @@ const fn sign(change: Change) -> &'static str {
     }
 }
 
-/// What stands behind what may not be so.
 const fn doubt(certain: bool) -> &'static str {
     if certain { "" } else { "?" }
 }
 
-fn ink(change: Change, style: &Style, text: &mut String, words: &str) {
+const fn role(change: Change) -> TextRole {
     match change {
-        _ if !style.color => text.push_str(words),
-        Change::Came => TextRole::Good.push(text, words),
-        Change::Went => TextRole::Error.push(text, words),
-        Change::Changed => TextRole::Warning.push(text, words),
+        Change::Came => TextRole::Good,
+        Change::Went => TextRole::Error,
+        Change::Changed => TextRole::Warning,
     }
 }

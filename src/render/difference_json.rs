@@ -4,9 +4,8 @@ use serde::Serialize;
 
 use super::difference::Both;
 use crate::diff::{self, Change, Count, EndChange, PipeChange};
-use crate::model::{CommandName, Endpoint, Fd, Host, PathName, Pid, PipeId, PipeKind, Tid, Time, Uid};
-use crate::report::{SCHEMA_VERSION, Scan};
-use crate::report_file::Saved;
+use crate::model::{AccessMode, CommandName, Endpoint, OpenFlags, PathName, PipeId, PipeKind, Time, Uid};
+use crate::report::{End, Origin, SCHEMA_VERSION};
 
 /// What changed from one saved report to another.
 #[derive(Serialize)]
@@ -23,15 +22,6 @@ pub(crate) struct Difference<'a> {
     summary: Summary,
     /// The pipes that are not as they were, by ID.
     pipes: Vec<ChangedPipe<'a>>,
-}
-
-/// Where a report comes from.
-#[derive(Serialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-struct Origin<'a> {
-    host: &'a Host,
-    taken_at: Time,
-    scan: Scan,
 }
 
 /// How much changed.
@@ -52,9 +42,9 @@ struct ChangedPipe<'a> {
     certain: bool,
     id: PipeId,
     kind: PipeKind,
-    #[serde(flatten, serialize_with = "path_or_null")]
+    #[serde(flatten, serialize_with = "PathName::or_null")]
     #[cfg_attr(test, schemars(with = "crate::model::OrNull<PathName>"))]
-    path: Option<&'a PathName>,
+    path: Option<PathName>,
     deleted: bool,
     /// The ends that came, went or changed, by PID, thread and descriptor. An end that is open for reading and writing is listed once.
     ends: Vec<ChangedEnd<'a>>,
@@ -68,13 +58,10 @@ struct ChangedEnd<'a> {
     /// Whether that is certain: not if the report that lacks it could not read its process, or was saved with a selection and lacks its
     /// whole pipe.
     certain: bool,
-    pid: Pid,
-    tid: Option<Tid>,
-    fd: Fd,
+    #[serde(flatten)]
+    now: End<&'a Endpoint, &'a CommandName, Option<&'a str>>,
     /// When its process was started.
     started_at: Option<Time>,
-    #[serde(flatten)]
-    now: EndState<'a>,
     /// What it was, if it changed; else null.
     was: Option<EndState<'a>>,
 }
@@ -83,71 +70,50 @@ struct ChangedEnd<'a> {
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct EndState<'a> {
-    access: crate::model::AccessMode,
-    flags: Option<crate::model::OpenFlags>,
+    access: AccessMode,
+    flags: Option<OpenFlags>,
     #[serde(flatten)]
     command: &'a CommandName,
     uid: Option<Uid>,
     user: Option<&'a str>,
 }
 
-fn path_or_null<S: serde::Serializer>(path: &Option<&PathName>, serializer: S) -> Result<S::Ok, S::Error> {
-    PathName::or_null(&path.cloned(), serializer)
-}
-
 impl<'a> Both<'a> {
-    pub(super) fn json(&self, difference: &diff::Difference) -> Difference<'a> {
+    pub(super) fn json(&self, difference: &'a diff::Difference) -> Difference<'a> {
         Difference {
             schema_version: SCHEMA_VERSION,
-            old: origin(self.old),
-            new: origin(self.new),
+            old: self.old.origin(),
+            new: self.new.origin(),
             same_boot: difference.same_boot,
             summary: Summary { pipes: difference.pipes(), ends: difference.ends() },
             pipes: difference.pipes.iter().map(|change| self.changed_pipe(change)).collect(),
         }
     }
 
-    fn changed_pipe(&self, change: &PipeChange) -> ChangedPipe<'a> {
+    fn changed_pipe(&self, change: &'a PipeChange) -> ChangedPipe<'a> {
         let pipe = self.of(change.change).graph.pipe(change.id);
         ChangedPipe {
             change: change.change,
             certain: change.certain,
             id: change.id,
             kind: change.id.kind(),
-            path: pipe.and_then(|pipe| pipe.path.as_ref()),
+            path: pipe.and_then(|pipe| pipe.path.clone()),
             deleted: pipe.is_some_and(|pipe| pipe.deleted),
             ends: change.ends.iter().map(|end| self.changed_end(end)).collect(),
         }
     }
 
-    fn changed_end(&self, change: &EndChange) -> ChangedEnd<'a> {
-        let saved = self.of(change.change);
-        let Endpoint { pid, tid, fd, .. } = change.end;
+    fn changed_end(&self, change: &'a EndChange) -> ChangedEnd<'a> {
+        let view = self.of(change.change);
         ChangedEnd {
             change: change.change,
             certain: change.certain,
-            pid,
-            tid,
-            fd,
-            started_at: saved.graph.processes.get(&pid).and_then(|process| process.started_at),
-            now: state(saved, &change.end),
-            was: change.was.map(|was| state(self.old, &was)),
+            now: view.end(&change.end),
+            started_at: view.graph.processes.get(&change.end.pid).and_then(|process| process.started_at),
+            was: change.was.as_ref().map(|was| {
+                let End { end, command, uid, user } = self.old.end(was);
+                EndState { access: end.access, flags: end.flags, command, uid, user }
+            }),
         }
     }
-}
-
-fn state<'a>(saved: &'a Saved, end: &Endpoint) -> EndState<'a> {
-    let process = saved.graph.processes.get(&end.pid);
-    let uid = process.and_then(|process| process.uid);
-    EndState {
-        access: end.access,
-        flags: end.flags,
-        command: process.map_or(CommandName::EMPTY, |process| &process.command),
-        uid,
-        user: uid.and_then(|uid| saved.users.name(uid)),
-    }
-}
-
-fn origin(saved: &Saved) -> Origin<'_> {
-    Origin { host: &saved.graph.host, taken_at: saved.graph.taken_at, scan: Scan::of(&saved.graph) }
 }

@@ -1,45 +1,45 @@
-//! How a table is fitted to a terminal: which columns there is room for, how wide each is, and where a cell goes on in the next
-//! line. What stands in the cells is not known here.
+//! How a table is fitted to a terminal: which columns there is room for, how wide each is, and where a cell wraps. What stands in the
+//! cells is not known here.
 
 use textwrap::core::Word;
 use textwrap::{Options, WordSeparator, WordSplitter, WrapAlgorithm};
 
-use super::text::{paint, width};
+use super::text::width;
 
 /// What stands between two columns.
 pub(super) const GAP: &str = "  ";
 
-/// A longer word may be broken as a name is: no ID of a pipe is longer, nor an end, if its command has no escapes.
+/// Maximum width of a word that is kept whole: that of an ID, and of an end whose command has no escapes.
 const LONGEST_WORD: usize = 49;
 
-/// The same where ends are broken at their commas: a command and its comma.
+/// The same where ends wrap at their commas: a command and its comma.
 const LONGEST_PIECE: usize = 16;
 
-/// The width that a path gets, if it is that long, before a column is left out.
+/// Minimum width of a longer path, as long as columns can be dropped for it.
 const READABLE: usize = 16;
 
-/// The same where that is too much.
+/// The same when no column is left to drop.
 const LEAST: usize = 8;
 
-/// Where a cell may go on in the next line.
+/// Where a cell may wrap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wrap {
-    /// Nowhere: what is short stays whole, so that it can be copied.
+    /// Nowhere: a short value stays whole, so that it can be copied.
     Never,
-    /// Between its ends; where there is no other way, at the commas of an end.
+    /// Between its ends; if that is not enough, at the commas of an end.
     Ends,
     /// At its commas.
     Words,
-    /// Anywhere in a path; of what is none, between the words, if those are not very long.
+    /// Anywhere in a path; in other text between the words, if those are not very long.
     Name,
 }
 
-/// Whether a table that is too wide goes without a column.
+/// When a table that is too wide drops a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum DropPriority {
-    /// If there is nothing in it.
+    /// Only if it is empty.
     UnlessEmpty,
-    /// So soon, after those that are empty.
+    /// After those that are empty, in this order.
     Spare(usize),
     /// Never.
     Always,
@@ -50,24 +50,24 @@ pub(super) enum DropPriority {
 pub(super) struct Heading {
     pub(super) text: &'static str,
     pub(super) wrap: Wrap,
-    pub(super) worth: DropPriority,
+    pub(super) priority: DropPriority,
 }
 
-/// How much a cell gives way.
+/// How far a cell is wrapped.
 #[derive(Debug, Clone, Copy)]
 enum WrapLevel {
     None,
     Some,
-    /// Ends are broken at their commas.
+    /// Ends wrap at their commas.
     High,
 }
 
-/// A column with what stands in it.
+/// A column, measured.
 pub(super) struct Column {
     heading: Heading,
-    /// The width of all of it.
+    /// The width without wrapping.
     most: usize,
-    /// The width that it cannot do without, by the pressure.
+    /// The width that it needs, by the level.
     least: [usize; 3],
     is_empty: bool,
 }
@@ -79,18 +79,17 @@ impl Column {
     }
 
     /// Takes a cell into account.
-    pub(super) fn add(&mut self, cell: &str) {
-        self.is_empty &= paint(cell, false) == "-";
+    pub(super) fn add(&mut self, cell: &str, is_filled: bool) {
+        self.is_empty &= !is_filled;
         self.most = cell.lines().map(width).fold(self.most, usize::max);
-        for pressure in [WrapLevel::None, WrapLevel::Some, WrapLevel::High] {
-            let least = &mut self.least[pressure as usize];
-            *least = self.heading.wrap.least(cell, pressure).max(*least);
+        for (level, least) in [WrapLevel::None, WrapLevel::Some, WrapLevel::High].into_iter().zip(&mut self.least) {
+            *least = self.heading.wrap.least(cell, level).max(*least);
         }
     }
 
-    /// When the table goes without it.
+    /// When it is dropped; none if never.
     fn spare(&self) -> Option<DropPriority> {
-        match self.heading.worth {
+        match self.heading.priority {
             DropPriority::Always => None,
             _ if self.is_empty => Some(DropPriority::UnlessEmpty),
             DropPriority::UnlessEmpty => None,
@@ -100,19 +99,19 @@ impl Column {
 }
 
 impl Wrap {
-    /// The width of the widest piece of a cell that is to stay whole.
-    fn least(self, cell: &str, pressure: WrapLevel) -> usize {
-        let name = if matches!(pressure, WrapLevel::None) { READABLE } else { LEAST };
+    /// The width of the widest piece of a cell that is not broken.
+    fn least(self, cell: &str, level: WrapLevel) -> usize {
+        let name = if matches!(level, WrapLevel::None) { READABLE } else { LEAST };
         let widest = |between: fn(char) -> bool| {
             cell.split_inclusive(between).map(|piece| width(piece.trim_end())).max().unwrap_or(0)
         };
-        match (self, pressure) {
+        match (self, level) {
             (Self::Never, _) => widest(|character| character == '\n').min(LONGEST_WORD),
             (Self::Ends, WrapLevel::High) => widest(|character| ", \n".contains(character)).min(LONGEST_PIECE),
             (Self::Ends, _) => widest(|character| " \n".contains(character)).min(LONGEST_WORD),
             (Self::Words, _) => widest(|character| character == ',').min(LONGEST_WORD),
             (Self::Name, _) => {
-                let longest = if matches!(pressure, WrapLevel::High) { LONGEST_PIECE } else { LONGEST_WORD };
+                let longest = if matches!(level, WrapLevel::High) { LONGEST_PIECE } else { LONGEST_WORD };
                 let of_word = |word: &str| match width(word) {
                     wide if wide > LONGEST_WORD || word.contains('/') => wide.min(name),
                     // A link to what is no file: `pipe:[INODE]`.
@@ -125,18 +124,18 @@ impl Wrap {
     }
 }
 
-/// The columns to show, each by its index, and their widths. All of them fit into the width, if there is a way.
+/// The columns to show, by their indexes, with their widths, which fit into the room if that is possible.
 pub(super) fn fit(columns: &[Column], room: usize) -> Vec<(usize, usize)> {
     let mut spare: Vec<usize> = (0..columns.len()).filter(|index| columns[*index].spare().is_some()).collect();
     spare.sort_by_key(|index| columns[*index].spare());
     let all = |without: &[usize]| (0..columns.len()).filter(|index| !without.contains(index)).collect::<Vec<_>>();
-    let needed = |shown: &[usize], pressure: WrapLevel| {
+    let needed = |shown: &[usize], level: WrapLevel| {
         let gaps = GAP.len() * shown.len().saturating_sub(1);
-        shown.iter().map(|index| columns[*index].least[pressure as usize]).sum::<usize>() + gaps
+        shown.iter().map(|index| columns[*index].least[level as usize]).sum::<usize>() + gaps
     };
-    let fits = |without: &[usize], pressure| needed(&all(without), pressure) <= room;
+    let fits = |without: &[usize], level| needed(&all(without), level) <= room;
     if let Some(many) = (0..=spare.len()).find(|many| fits(&spare[..*many], WrapLevel::None)) {
-        // One of those left out first may fit beside a wider one left out last.
+        // A column that was dropped early may fit beside a wider one that was dropped last.
         let mut without = spare[..many].to_vec();
         for index in spare[..many].iter().rev().filter(|index| !columns[**index].is_empty) {
             let fewer: Vec<usize> = without.iter().copied().filter(|other| other != index).collect();
@@ -147,10 +146,10 @@ pub(super) fn fit(columns: &[Column], room: usize) -> Vec<(usize, usize)> {
         return share(columns, &all(&without), WrapLevel::None, room);
     }
     let shown = all(&spare);
-    if let Some(pressure) = [WrapLevel::Some, WrapLevel::High].into_iter().find(|pressure| fits(&spare, *pressure)) {
-        return share(columns, &shown, pressure, room);
+    if let Some(level) = [WrapLevel::Some, WrapLevel::High].into_iter().find(|level| fits(&spare, *level)) {
+        return share(columns, &shown, level, room);
     }
-    // Nothing is won by breaking ends if lines are wider than the terminal all the same, nor a path that ends them.
+    // If lines are too wide anyway, to break ends does not help, nor to break a path at the end.
     let mut widths = share(columns, &shown, WrapLevel::Some, room);
     if let Some((last, width)) = widths.last_mut().filter(|(last, _)| columns[*last].heading.wrap == Wrap::Name) {
         *width = columns[*last].most;
@@ -158,9 +157,9 @@ pub(super) fn fit(columns: &[Column], room: usize) -> Vec<(usize, usize)> {
     widths
 }
 
-/// Gives each column what it needs, and of the rest each as much as the others unless it wants less.
-fn share(columns: &[Column], shown: &[usize], pressure: WrapLevel, room: usize) -> Vec<(usize, usize)> {
-    let least = |index: usize| columns[index].least[pressure as usize];
+/// Gives each column the width that it needs, and an equal share of the rest unless it wants less.
+fn share(columns: &[Column], shown: &[usize], level: WrapLevel, room: usize) -> Vec<(usize, usize)> {
+    let least = |index: usize| columns[index].least[level as usize];
     let wanted = |index: usize| columns[index].most.saturating_sub(least(index));
     let mut widths: Vec<(usize, usize)> = shown.iter().map(|index| (*index, least(*index))).collect();
     let gaps = GAP.len() * shown.len().saturating_sub(1);
@@ -177,7 +176,7 @@ fn share(columns: &[Column], shown: &[usize], pressure: WrapLevel, room: usize) 
     widths
 }
 
-/// A cell in lines: between words; a word that is too long at its commas; what is still too long anywhere.
+/// Wraps a cell: between words; a word that is too long at its commas; what is still too long anywhere.
 pub(super) fn lines(cell: &str, room: usize) -> Vec<String> {
     let options = Options::new(room)
         .word_separator(WordSeparator::AsciiSpace)

@@ -4,44 +4,43 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::ReportView;
 use super::text::{is_unsafe_char, push_fmt};
+use super::{ReportView, Style};
 
 /// The JSON Schema of `--json`; the definition `Line` in it is that of a line of `--ndjson`, `AuditLine` that of an audit's, `Graph` that
 /// of `graph --format json`, and `Difference` that of `diff --json`.
 pub(crate) const SCHEMA: &str = include_str!("../../schema/lspipe.schema.json");
 
-/// One object: indented for a person, on one line for a machine, since indenting doubles it.
-pub(super) fn write_object(object: &impl Serialize, terminal: bool, out: &mut dyn Write) -> io::Result<()> {
-    if terminal {
-        writeln!(out, "{}", safe(&serde_json::to_string_pretty(object)?))
-    } else {
-        serde_json::to_writer(&mut *out, object)?;
-        out.write_all(b"\n")
+/// One object: indented on a terminal, elsewhere on one line, since indenting doubles it.
+pub(super) fn write_object(object: &impl Serialize, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    if style.is_terminal() {
+        return writeln!(out, "{}", safe(&serde_json::to_string_pretty(object)?));
+    }
+    serde_json::to_writer(&mut *out, object)?;
+    out.write_all(b"\n")
+}
+
+fn write_line(line: &impl Serialize, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    if style.is_terminal() {
+        return writeln!(out, "{}", safe(&serde_json::to_string(line)?));
+    }
+    write_object(line, style, out)
+}
+
+impl ReportView<'_> {
+    /// One object per pipe, or per finding of an audit and one for the audit, each on a line.
+    pub(super) fn write_lines(&self, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+        let Some(summary) = self.summary_line() else {
+            return self.graph.pipes.iter().try_for_each(|pipe| write_line(&self.line(pipe), style, out));
+        };
+        let findings = self.judgment.map_or(&[][..], |judgment| &judgment.diagnosis.findings);
+        findings.iter().try_for_each(|finding| write_line(&self.finding_line(finding), style, out))?;
+        write_line(&summary, style, out)
     }
 }
 
-/// An object for each pipe, or for each finding of an audit and one for the whole, one a line.
-pub(super) fn write_lines(sheet: &ReportView<'_>, terminal: bool, out: &mut dyn Write) -> io::Result<()> {
-    if let Some(summary) = sheet.summary_line() {
-        let findings = sheet.told.map_or(&[][..], |told| &told.diagnosis.findings);
-        findings.iter().try_for_each(|finding| write_line(&sheet.finding_line(finding), terminal, out))?;
-        return write_line(&summary, terminal, out);
-    }
-    sheet.graph.pipes.iter().try_for_each(|pipe| write_line(&sheet.line(pipe), terminal, out))
-}
-
-fn write_line(line: &impl Serialize, terminal: bool, out: &mut dyn Write) -> io::Result<()> {
-    if terminal {
-        writeln!(out, "{}", safe(&serde_json::to_string(line)?))
-    } else {
-        serde_json::to_writer(&mut *out, line)?;
-        out.write_all(b"\n")
-    }
-}
-
-/// The same JSON, with characters that a terminal would obey or not show as escapes: `serde_json` writes all above U+001F as they
-/// are. They can stand in strings only.
+/// The same JSON with escapes for characters that a terminal interprets or does not show: `serde_json` writes all above U+001F as they
+/// are. They can occur in strings only.
 fn safe(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for character in json.chars() {
@@ -65,7 +64,7 @@ mod tests {
     use crate::report::{AuditLine, Line, Report};
 
     #[test]
-    fn on_a_terminal_json_obeys_nobody() {
+    fn json_on_a_terminal_is_escaped() {
         let json = "[\"a\u{9b}31m\u{7f}\u{202e}\u{e0041}ü\"]";
         let safe = super::safe(json);
         assert_eq!(safe, r#"["a\u009b31m\u007f\u202e\udb40\udc41ü"]"#);
@@ -73,9 +72,9 @@ mod tests {
         assert_eq!(read(&safe), read(json));
     }
 
-    /// `SNAPSHOTS=overwrite cargo test` writes the file anew after a change of the shapes.
+    /// `SNAPSHOTS=overwrite cargo test` rewrites the file after a change of these types.
     #[test]
-    fn committed_schema_is_that_of_the_shapes() {
+    fn committed_schema_is_that_of_the_types() {
         let mut generator = SchemaSettings::default().for_serialize().into_generator();
         generator.subschema_for::<Line<'_>>();
         generator.subschema_for::<AuditLine<'_>>();

@@ -5,9 +5,10 @@ use std::io::{self, Write};
 use super::ReportView;
 use crate::findings::{Code, Finding};
 use crate::model::{AccessMode, PipeKind};
+use crate::report::Judgment;
 
 impl ReportView<'_> {
-    /// Writes all of them. What was not found is a zero; what was not looked for is not there.
+    /// What was not found is a zero; what was not looked for is absent.
     pub(super) fn metrics(&self, out: &mut dyn Write) -> io::Result<()> {
         let (graph, coverage) = (self.graph, &self.graph.coverage);
         let kinds = PipeKind::ALL.iter().map(|kind| {
@@ -24,22 +25,18 @@ impl ReportView<'_> {
         single(out, "unreadable_processes", "Processes that could not be read whole.", coverage.unreadable())?;
         let complete = u8::from(coverage.is_complete());
         single(out, "scan_complete", "Whether everything could be read; if not, findings may be missing.", complete)?;
-        if let Some(told) = self.told
-            && let Some(audited) = told.audited
-        {
-            let severities =
-                |code: Code| code.about().severities.iter().map(|severity| (code, *severity)).collect::<Vec<_>>();
-            let asked =
-                audited.asked().flat_map(severities).filter(|(_, severity)| severity.is_at_least(audited.severity));
+        if let Some(Judgment { diagnosis, audit: Some(audit), .. }) = self.judgment {
+            let severities = |code: Code| code.about().severities.iter().map(move |severity| (code, *severity));
+            let asked = audit.asked().flat_map(severities).filter(|(_, severity)| severity.is_at_least(audit.severity));
             let findings = asked.filter_map(|(code, severity)| {
                 let is_such = |finding: &&Finding| (finding.code, finding.severity) == (code, severity);
-                let count = told.diagnosis.findings.iter().filter(is_such).count();
-                let is_said = count > 0 || audited.codes.contains(&code);
+                let count = diagnosis.findings.iter().filter(is_such).count();
+                let is_said = count > 0 || audit.codes.contains(&code);
                 is_said.then(|| (format!(r#"code="{code}",severity="{}""#, severity.as_str()), count))
             });
             gauge(out, "findings", "Findings that were asked for and that the baseline does not know.", findings)?;
-            single(out, "known_findings", "Findings that the baseline knows.", audited.known)?;
-            single(out, "scan_duration_seconds", "How long the look took.", audited.took.as_secs_f64())?;
+            single(out, "known_findings", "Findings that the baseline knows.", audit.known)?;
+            single(out, "scan_duration_seconds", "How long the look took.", audit.took.as_secs_f64())?;
         }
         let taken_at = graph.taken_at.unix_seconds();
         single(out, "scan_timestamp_seconds", "When the look began, in seconds since 1970.", format!("{taken_at:.3}"))?;

@@ -1,4 +1,4 @@
-//! From a report to bytes. Everything drawn is drawn from the same [`PipeGraph`]; nothing is looked up or decided here.
+//! From a report to bytes. Everything is drawn from one [`ReportView`]; nothing is looked up on the machine or judged here.
 
 pub(crate) mod columns;
 mod difference;
@@ -17,16 +17,15 @@ use std::io::{self, Write};
 use self::columns::{Column, Row};
 use self::fit::Heading;
 use self::table::Table;
-use self::text::Place;
+use self::text::{EscapeContext, TextRole};
 use crate::findings::pipe_name;
-use crate::judge::dataflow::Dataflow;
-use crate::model::{Descriptor, Pid, Pipe, PipeGraph, PipeId, Side, Users};
-use crate::report::{ReportView, Told};
+use crate::model::{Pid, PipeId, Side};
+use crate::report::ReportView;
 
-pub(crate) use self::difference::render_difference;
+pub(crate) use self::difference::Both;
 pub(crate) use self::json::SCHEMA;
 
-/// So many ends are shown one below the other on a terminal.
+/// Maximum number of ends that stand one below the other in a cell on a terminal; more are wrapped.
 const FEW_ENDS: usize = 8;
 
 /// How the output looks, depending on where it goes.
@@ -34,17 +33,21 @@ const FEW_ENDS: usize = 8;
 pub struct Style {
     /// The width of the terminal; none if the output goes elsewhere.
     pub width: Option<u16>,
-    /// Whether to colour.
+    /// Whether to use color.
     pub color: bool,
 }
 
 impl Style {
-    fn place(&self) -> Place {
-        if self.width.is_some() { Place::Line } else { Place::Word }
+    const fn is_terminal(&self) -> bool {
+        self.width.is_some()
     }
 
-    /// What stands between the ends of a cell. On a terminal each begins a line, or many a place to wrap at; elsewhere it is no
-    /// white space, so that a cell stays one field to awk.
+    const fn context(&self) -> EscapeContext {
+        if self.is_terminal() { EscapeContext::Line } else { EscapeContext::Word }
+    }
+
+    /// Between the ends of a cell. On a terminal each end begins a line, or many stand between blanks to wrap at; elsewhere there is no
+    /// white space, so that a cell stays one field for awk.
     const fn separator(&self, ends: usize) -> &'static str {
         match self.width {
             None => ";",
@@ -52,31 +55,39 @@ impl Style {
             Some(_) => " ",
         }
     }
+
+    fn push(&self, role: TextRole, text: &mut String, words: &str) {
+        if self.color {
+            role.push(text, words);
+        } else {
+            text.push_str(words);
+        }
+    }
 }
 
-/// A report in one of its forms.
+/// An output format with what it takes to write it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Format {
-    /// A row for each pipe.
+    /// A table with one row per pipe.
     Pipes(TableFormat),
-    /// A row for each end.
+    /// A table with one row per end.
     Ends(TableFormat),
-    /// A row for each descriptor of the fd tables that were read.
+    /// A table with one row per descriptor of the fd tables that were read.
     Tables {
         /// Whether to print headings.
         headings: bool,
     },
     /// One JSON object.
     Json,
-    /// A JSON object for each pipe, one a line.
+    /// One JSON object per pipe, or per finding of an audit, each on a line.
     Ndjson,
-    /// PIDs only, of the holders of these sides.
+    /// The PIDs of the holders of these sides, one per line.
     Terse(Vec<Side>),
-    /// What `why` or an audit says.
-    Telling,
-    /// What `graph` draws.
+    /// The findings of `why` or an audit as text.
+    Text,
+    /// The pipelines of `graph`.
     Drawing(DrawingFormat),
-    /// What an audit found, in numbers, for Prometheus.
+    /// The findings of an audit as metrics for Prometheus.
     Metrics,
 }
 
@@ -96,47 +107,41 @@ pub enum DrawingFormat {
 
 impl Format {
     /// Whether it shows the flags of ends, which cost more to read than the rest of them.
-    #[must_use]
-    pub fn needs_flags(&self) -> bool {
-        match self {
-            Self::Json | Self::Ndjson | Self::Telling | Self::Metrics => true,
-            Self::Ends(table) => table.columns.contains(&Column::Flags),
-            Self::Pipes(_) | Self::Tables { .. } | Self::Terse(_) | Self::Drawing(_) => false,
-        }
-    }
-
-    /// Whether it has a syntax of its own, and so says by itself that there is nothing.
-    #[must_use]
-    pub const fn is_for_machines(&self) -> bool {
-        match self {
-            Self::Json | Self::Ndjson | Self::Metrics => true,
-            Self::Drawing(form) => !matches!(form, DrawingFormat::Tree),
-            Self::Pipes(_) | Self::Ends(_) | Self::Tables { .. } | Self::Terse(_) | Self::Telling => false,
-        }
+    pub(crate) fn needs_flags(&self) -> bool {
+        self.shows(|column| column == Column::Flags)
     }
 
     /// Whether it shows more of a process than its command.
-    #[must_use]
-    pub fn needs_facts(&self) -> bool {
+    pub(crate) fn needs_facts(&self) -> bool {
+        self.shows(Column::needs_facts)
+    }
+
+    /// Whether it shows names of users beyond those in the messages of findings.
+    pub(crate) fn needs_users(&self) -> bool {
         match self {
-            Self::Json | Self::Ndjson | Self::Telling | Self::Metrics => true,
-            Self::Ends(table) => table.columns.iter().any(|column| column.needs_facts()),
+            Self::Text | Self::Metrics => false,
+            Self::Drawing(form) => *form == DrawingFormat::Json,
+            Self::Json | Self::Ndjson | Self::Pipes(_) | Self::Ends(_) | Self::Tables { .. } | Self::Terse(_) => {
+                self.shows(|column| column == Column::User)
+            }
+        }
+    }
+
+    /// Whether it has a column of this kind, or shows everything.
+    fn shows(&self, is_wanted: impl Fn(Column) -> bool) -> bool {
+        match self {
+            Self::Json | Self::Ndjson | Self::Text | Self::Metrics => true,
+            Self::Ends(table) => table.columns.iter().any(|column| is_wanted(*column)),
             Self::Pipes(_) | Self::Tables { .. } | Self::Terse(_) | Self::Drawing(_) => false,
         }
     }
 
-    /// Whether it shows names of users.
-    #[must_use]
-    pub fn needs_users(&self) -> bool {
+    /// Whether it is valid only when it is written in full, even if there is nothing to list.
+    pub(crate) const fn is_for_machines(&self) -> bool {
         match self {
-            Self::Json | Self::Ndjson | Self::Drawing(DrawingFormat::Json) => true,
-            Self::Ends(table) => table.columns.contains(&Column::User),
-            Self::Pipes(_)
-            | Self::Tables { .. }
-            | Self::Terse(_)
-            | Self::Telling
-            | Self::Metrics
-            | Self::Drawing(_) => false,
+            Self::Json | Self::Ndjson | Self::Metrics => true,
+            Self::Drawing(form) => !matches!(form, DrawingFormat::Tree),
+            Self::Pipes(_) | Self::Ends(_) | Self::Tables { .. } | Self::Terse(_) | Self::Text => false,
         }
     }
 }
@@ -144,55 +149,39 @@ impl Format {
 /// The columns of a table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableFormat {
-    /// Which, in which order.
+    /// From left to right.
     pub columns: Vec<Column>,
-    /// Whether they were asked for by their names, so that none may be left out.
+    /// Whether they were asked for by name, so that none is dropped to fit the terminal.
     pub asked_for: bool,
     /// Whether to print headings.
     pub headings: bool,
 }
 
-/// Writes a report.
-///
-/// # Errors
-///
-/// Those of the writer.
-pub(crate) fn render(
-    graph: &PipeGraph,
-    users: &Users,
-    told: Option<&Told<'_>>,
-    dataflow: Option<&Dataflow>,
-    format: &Format,
-    style: &Style,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let sheet = ReportView { graph, users, told };
-    match format {
-        Format::Pipes(table) => sheet.table(table, &|| Box::new(graph.pipes.iter().map(Row::of_pipe)), style, out),
-        Format::Ends(table) => sheet.table(table, &|| Box::new(graph.pipes.iter().flat_map(Row::of_ends)), style, out),
-        Format::Tables { headings } => sheet.tables(*headings, style, out),
-        Format::Json => json::write_object(&sheet.report(), style.width.is_some(), out),
-        Format::Ndjson => json::write_lines(&sheet, style.width.is_some(), out),
-        Format::Terse(sides) => {
-            let ends = graph.pipes.iter().flat_map(|pipe| sides.iter().flat_map(|side| pipe.side(*side)));
-            let openers = graph.pipes.iter().flat_map(|pipe| &pipe.openers);
-            // The kernel counts them already.
-            let openers = openers.filter(|opener| sides.iter().any(|side| opener.access.is_on(*side)));
-            let pids: BTreeSet<Pid> = ends.map(|end| end.pid).chain(openers.map(|opener| opener.task.pid)).collect();
-            pids.into_iter().try_for_each(|pid| writeln!(out, "{pid}"))
+impl<'a> ReportView<'a> {
+    pub(crate) fn render(&self, format: &Format, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+        let graph = self.graph;
+        match format {
+            Format::Pipes(table) => self.table(table, graph.pipes.iter().map(Row::of_pipe), style, out),
+            Format::Ends(table) => self.table(table, graph.pipes.iter().flat_map(Row::of_ends), style, out),
+            Format::Tables { headings } => self.tables(*headings, style, out),
+            Format::Json => json::write_object(&self.report(), style, out),
+            Format::Ndjson => self.write_lines(style, out),
+            Format::Terse(sides) => {
+                let holders = |side: &Side| graph.pipes.iter().flat_map(|pipe| pipe.on(*side)).collect::<Vec<Pid>>();
+                let pids: BTreeSet<Pid> = sides.iter().flat_map(holders).collect();
+                pids.into_iter().try_for_each(|pid| writeln!(out, "{pid}"))
+            }
+            Format::Metrics => self.metrics(out),
+            Format::Text => self.judgment.map_or(Ok(()), |judgment| self.write_text(&judgment, style, out)),
+            Format::Drawing(form) => self.dataflow.map_or(Ok(()), |dataflow| self.draw(dataflow, *form, style, out)),
         }
-        Format::Metrics => sheet.metrics(out),
-        Format::Telling => told.map_or(Ok(()), |told| sheet.tell(told, style, out)),
-        Format::Drawing(form) => dataflow.map_or(Ok(()), |dataflow| sheet.draw(dataflow, *form, style, out)),
     }
-}
 
-impl ReportView<'_> {
     fn pipe_name(&self, id: PipeId) -> String {
         pipe_name(self.graph, id)
     }
 
-    /// Whole fd tables. PID and TID are columns only where they tell anything.
+    /// Whole fd tables. PID and TID are columns only where they differ.
     fn tables(&self, headings: bool, style: &Style, out: &mut dyn Write) -> io::Result<()> {
         let descriptors = &self.graph.descriptors;
         let several = descriptors.windows(2).any(|pair| matches!(pair, [a, b] if a.pid != b.pid));
@@ -201,33 +190,19 @@ impl ReportView<'_> {
         columns.extend(descriptors.iter().any(|descriptor| descriptor.tid.is_some()).then_some(Column::Tid));
         columns.extend([Column::Fd, Column::Mode, Column::Type, Column::Flags, Column::Target, Column::Ends]);
         let table = TableFormat { columns, asked_for: false, headings };
-        self.table(&table, &|| Box::new(descriptors.iter().map(|it| Row::of_descriptor(self.graph, it))), style, out)
+        self.table(&table, descriptors.iter().map(|it| Row::of_descriptor(self.graph, it)), style, out)
     }
 
-    fn table<'a>(
+    fn table(
         &self,
         table: &TableFormat,
-        rows: &dyn Fn() -> Box<dyn Iterator<Item = Row<'a>> + 'a>,
+        rows: impl Iterator<Item = Row<'a>> + Clone,
         style: &Style,
         out: &mut dyn Write,
     ) -> io::Result<()> {
         let headings: Vec<Heading> = table.columns.iter().map(|column| column.layout(table.asked_for)).collect();
-        let cell = |index: usize, row: &Row<'a>, text: &mut String| self.cell(table.columns[index], row, style, text);
-        Table { headings: &headings, headed: table.headings, rows, cell: &cell }.write(style, out)
-    }
-}
-
-impl<'a> Row<'a> {
-    fn of_pipe(pipe: &'a Pipe) -> Self {
-        Self { pipe: Some(pipe), end: None, descriptor: None }
-    }
-
-    fn of_ends(pipe: &'a Pipe) -> impl Iterator<Item = Self> + 'a {
-        pipe.ends.iter().map(move |end| Self { pipe: Some(pipe), end: Some(end), descriptor: None })
-    }
-
-    fn of_descriptor(graph: &'a PipeGraph, descriptor: &'a Descriptor) -> Self {
-        Self { pipe: descriptor.pipe.and_then(|id| graph.pipe(id)), end: None, descriptor: Some(descriptor) }
+        let write = |index: usize, row: &Row<'a>, text: &mut String| self.cell(table.columns[index], row, style, text);
+        Table { headings: &headings, headed: table.headings, rows, write }.write(style, out)
     }
 }
 

@@ -1,140 +1,121 @@
-//! The layout of tables: fitted to a terminal, or a line a row for grep and awk.
+//! The layout of tables: fitted to a terminal, or one line per row for grep and awk.
 
 use std::io::{self, Write};
 
-use comfy_table::{ContentArrangement, presets};
-
 use super::Style;
 use super::fit::{self, Column, GAP, Heading};
-use super::text::{TextRole, paint, width};
+use super::text::{TextRole, paint, width as width_of};
 
 /// Off a terminal, a cell longer than this shifts the rest of its row, rather than every row of the table.
 const WIDEST_PADDING: usize = 36;
 
-/// What stands between two columns on a terminal, as a number of columns: the width of [`GAP`].
-const PADDING: u16 = 2;
-
 /// A table of more rows is not read on a screen, and to fit it to one takes a lot of memory.
 const MOST_FITTED: usize = 2000;
 
-/// A table of rows.
-pub(super) struct Table<'a, 'r, R> {
+/// A table of rows. They are iterated over twice, so that none of it is held in memory off a terminal.
+pub(super) struct Table<'a, I, W> {
     pub(super) headings: &'a [Heading],
     /// Whether to print the headings.
     pub(super) headed: bool,
-    /// Asked for twice, so that none of it is held in memory off a terminal.
-    pub(super) rows: &'a dyn Fn() -> Box<dyn Iterator<Item = R> + 'r>,
-    /// Writes the cell of a row in this column.
-    pub(super) cell: &'a dyn Fn(usize, &R, &mut String),
+    pub(super) rows: I,
+    /// Appends the cell of a row in this column, and returns whether there is something in it.
+    pub(super) write: W,
 }
 
-impl<R> Table<'_, '_, R> {
-    /// Writes it.
+impl<I, W> Table<'_, I, W>
+where
+    I: Iterator + Clone,
+    W: Fn(usize, &I::Item, &mut String) -> bool,
+{
     pub(super) fn write(&self, style: &Style, out: &mut dyn Write) -> io::Result<()> {
         match style.width {
-            Some(width) if (self.rows)().nth(MOST_FITTED).is_none() => self.fitted(width, style, out),
+            Some(width) if self.rows.clone().nth(MOST_FITTED).is_none() => self.fitted(width, style, out),
             _ => self.aligned(style, out),
         }
     }
 
-    /// Wraps cells and leaves columns out, so that the table fits the width.
+    /// Wraps cells and drops columns, so that the table fits the width.
     fn fitted(&self, width: u16, style: &Style, out: &mut dyn Write) -> io::Result<()> {
         let mut columns: Vec<Column> = self.headings.iter().map(|it| Column::new(*it, self.headed)).collect();
         let mut rows: Vec<Vec<String>> = Vec::new();
-        for row in (self.rows)() {
-            let mut cells = Vec::with_capacity(columns.len());
-            for (index, column) in columns.iter_mut().enumerate() {
+        for row in self.rows.clone() {
+            let cells = columns.iter_mut().enumerate().map(|(index, column)| {
                 let mut text = String::new();
-                (self.cell)(index, &row, &mut text);
-                column.add(&text);
-                cells.push(text);
-            }
-            rows.push(cells);
+                let is_filled = (self.write)(index, &row, &mut text);
+                column.add(&text, is_filled);
+                text
+            });
+            rows.push(cells.collect());
         }
         let shown = fit::fit(&columns, width.into());
-        let mut table = comfy_table::Table::new();
-        table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
-        if self.headed {
-            table.set_header(shown.iter().map(|(index, _)| self.headings[*index].inked(style)));
-        }
-        for row in rows {
-            table.add_row(shown.iter().map(|(index, width)| fit::lines(&row[*index], *width).join("\n")));
-        }
-        for column in table.column_iter_mut() {
-            column.set_padding((0, PADDING));
-        }
-        for line in table.lines() {
-            writeln!(out, "{}", paint(line.trim_end(), style.color))?;
-        }
-        Ok(())
-    }
-
-    /// One line a row, nothing cut, columns aligned as far as that costs little.
-    fn aligned(&self, style: &Style, out: &mut dyn Write) -> io::Result<()> {
-        let mut widths: Vec<usize> = self.headings.iter().map(|heading| heading.text.len()).collect();
-        if !self.headed {
-            widths.fill(0);
-        }
-        let last = self.headings.len().saturating_sub(1);
-        let mut text = String::new();
-        for row in (self.rows)() {
-            for (column, widest) in widths.iter_mut().enumerate().take(last) {
-                if *widest >= WIDEST_PADDING {
-                    continue;
-                }
-                text.clear();
-                (self.cell)(column, &row, &mut text);
-                *widest = width(&text).min(WIDEST_PADDING).max(*widest);
+        let wrapped = |row: Vec<String>| -> Vec<Vec<String>> {
+            shown.iter().map(|(index, width)| fit::lines(&row[*index], *width)).collect()
+        };
+        let headings = shown.iter().map(|(index, _)| vec![self.heading(*index, style)]).collect();
+        let rows: Vec<_> = self.headed.then_some(headings).into_iter().chain(rows.into_iter().map(wrapped)).collect();
+        let widest = |column: usize| {
+            rows.iter().flat_map(|row| &row[column]).map(|line: &String| width_of(line)).max().unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..shown.len()).map(widest).collect();
+        for row in &rows {
+            for line in 0..row.iter().map(Vec::len).max().unwrap_or(0) {
+                let mut text = String::new();
+                push_cells(&widths, &mut text, |column, text| {
+                    text.push_str(row[column].get(line).map_or("", String::as_str));
+                });
+                writeln!(out, "{}", paint(text.trim_end(), style.color))?;
             }
         }
-        let mut line = Line { widths: &widths, text: String::new() };
-        if self.headed {
-            line.write(style, out, |index, text| text.push_str(&self.headings[index].inked(style)))?;
-        }
-        for row in (self.rows)() {
-            line.write(style, out, |index, text| (self.cell)(index, &row, text))?;
-        }
         Ok(())
     }
-}
 
-impl Heading {
-    fn inked(self, style: &Style) -> String {
+    /// One line per row, nothing truncated, columns aligned as far as that costs little.
+    fn aligned(&self, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+        let width_of_heading = |heading: &Heading| if self.headed { heading.text.len() } else { 0 };
+        let mut widths: Vec<usize> = self.headings.iter().map(width_of_heading).collect();
+        let last = widths.len().saturating_sub(1);
         let mut text = String::new();
-        if style.color {
-            TextRole::Heading.push(&mut text, self.text);
-        } else {
-            text.push_str(self.text);
+        for row in self.rows.clone() {
+            for (column, widest) in widths.iter_mut().enumerate().take(last) {
+                if *widest < WIDEST_PADDING {
+                    text.clear();
+                    (self.write)(column, &row, &mut text);
+                    *widest = width_of(&text).min(WIDEST_PADDING).max(*widest);
+                }
+            }
         }
+        let mut line = |write: &dyn Fn(usize, &mut String)| {
+            text.clear();
+            push_cells(&widths, &mut text, write);
+            text.push('\n');
+            if style.color { out.write_all(paint(&text, true).as_bytes()) } else { out.write_all(text.as_bytes()) }
+        };
+        if self.headed {
+            line(&|index, text| text.push_str(&self.heading(index, style)))?;
+        }
+        self.rows.clone().try_for_each(|row| {
+            line(&|index, text| {
+                (self.write)(index, &row, text);
+            })
+        })
+    }
+
+    fn heading(&self, index: usize, style: &Style) -> String {
+        let mut text = String::new();
+        style.push(TextRole::Heading, &mut text, self.headings[index].text);
         text
     }
 }
 
-/// A line of cells, each filled up to the width of its column.
-struct Line<'a> {
-    widths: &'a [usize],
-    /// Used again for each line.
-    text: String,
-}
-
-impl Line<'_> {
-    fn write(&mut self, style: &Style, out: &mut dyn Write, cell: impl Fn(usize, &mut String)) -> io::Result<()> {
-        self.text.clear();
-        let last = self.widths.len().saturating_sub(1);
-        for (index, widest) in self.widths.iter().enumerate() {
-            let start = self.text.len();
-            cell(index, &mut self.text);
-            if index < last {
-                let missing = widest.saturating_sub(width(&self.text[start..]));
-                self.text.extend(std::iter::repeat_n(' ', missing));
-                self.text.push_str(GAP);
-            }
-        }
-        self.text.push('\n');
-        if style.color {
-            out.write_all(paint(&self.text, true).as_bytes())
-        } else {
-            out.write_all(self.text.as_bytes())
+/// Appends cells, all but the last filled up to the width of its column.
+fn push_cells(widths: &[usize], text: &mut String, write: impl Fn(usize, &mut String)) {
+    for (index, width) in widths.iter().enumerate() {
+        let start = text.len();
+        write(index, text);
+        if index + 1 < widths.len() {
+            let missing = width.saturating_sub(width_of(&text[start..]));
+            text.extend(std::iter::repeat_n(' ', missing));
+            text.push_str(GAP);
         }
     }
 }

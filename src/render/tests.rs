@@ -11,9 +11,10 @@ use self::graphs::{graph, users};
 use super::*;
 use crate::findings::{self, AuditScope, Code, Diagnosis, Phrases};
 use crate::model::{
-    AccessMode, Coverage, Endpoint, Fd, Hidden, Host, PipeId, PipeKind, PipeLimits, Probed, Process, Severity,
+    AccessMode, Coverage, Endpoint, Fd, Hidden, Host, Pipe, PipeGraph, PipeKind, PipeLimits, Probed, Process, Severity,
+    Users,
 };
-use crate::report::Asked;
+use crate::report::{Judgment, Scope};
 use crate::report_file;
 
 fn drawn(graph: &PipeGraph, format: &Format, width: Option<u16>) -> String {
@@ -22,7 +23,7 @@ fn drawn(graph: &PipeGraph, format: &Format, width: Option<u16>) -> String {
 
 fn drawn_with(graph: &PipeGraph, users: &Users, format: &Format, width: Option<u16>) -> String {
     let mut bytes = Vec::new();
-    render(graph, users, None, None, format, &Style { width, color: false }, &mut bytes).unwrap();
+    ReportView::of_pipes(graph, users).render(format, &Style { width, color: false }, &mut bytes).unwrap();
     String::from_utf8(bytes).unwrap()
 }
 
@@ -193,7 +194,7 @@ proptest! {
         let heads: Vec<String> =
             findings.iter().map(|it| format!("{}: {}: ", if it.severity == Severity::Info { "notice" } else { it.severity.as_str() }, it.code)).collect();
         let diagnosis = Diagnosis { waits: Vec::new(), findings };
-        let asked = Asked::Everything;
+        let scope = Scope::Everything;
         let audited = AuditScope {
             codes: Code::ALL.to_vec(),
             not_judged: Vec::new(),
@@ -203,14 +204,16 @@ proptest! {
             confirmed_after: None,
             took: std::time::Duration::ZERO,
         };
-        let told =
-            Told { diagnosis: &diagnosis, groups: &groups, asked: &asked, audited: Some(&audited), may_probe: false, from_file: false };
+        let judgment =
+            Judgment { diagnosis: &diagnosis, groups: &groups, scope: &scope, audit: Some(&audited), may_probe: false, from_file: false };
+        let users = Users::default();
         let drawn = |format: &Format, width| {
             let mut bytes = Vec::new();
-            render(&graph, &Users::default(), Some(&told), None, format, &Style { width, color: false }, &mut bytes).unwrap();
+            let view = ReportView { judgment: Some(judgment), ..ReportView::of_pipes(&graph, &users) };
+            view.render(format, &Style { width, color: false }, &mut bytes).unwrap();
             String::from_utf8(bytes).unwrap()
         };
-        let text = drawn(&Format::Telling, width);
+        let text = drawn(&Format::Text, width);
         prop_assert!(!text.chars().any(|c| c != '\n' && (c.is_control() || text::is_unsafe_char(c))), "{:?}", text);
         let shown: Vec<&str> = text.lines().filter(|line| !line.starts_with(' ') && !line.is_empty()).collect();
         prop_assert!(shown.len() > heads.len(), "the last line sums up: {}", text);
@@ -268,11 +271,13 @@ fn a_long_pipeline_is_drawn() {
         ..bare_graph()
     };
     let dataflow = Diagnosis::default().dataflow(&graph, &crate::judge::processes::NO_THREADS);
+    let users = Users::default();
     let drawn = |form| {
         let mut bytes = Vec::new();
         let format = Format::Drawing(form);
         let style = Style { width: None, color: false };
-        render(&graph, &Users::default(), None, Some(&dataflow), &format, &style, &mut bytes).unwrap();
+        let view = ReportView { dataflow: Some(&dataflow), ..ReportView::of_pipes(&graph, &users) };
+        view.render(&format, &style, &mut bytes).unwrap();
         String::from_utf8(bytes).unwrap()
     };
     let tree = drawn(DrawingFormat::Tree);

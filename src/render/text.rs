@@ -2,7 +2,7 @@
 
 use unicode_width::UnicodeWidthChar as _;
 
-pub(super) use crate::escape::{Place, is_unsafe_char, push_fmt, push_name};
+pub(super) use crate::escape::{EscapeContext, is_unsafe_char, push_fmt, push_name};
 
 /// The columns that a text takes on a terminal.
 pub(super) fn width(text: &str) -> usize {
@@ -14,76 +14,54 @@ pub(super) fn width(text: &str) -> usize {
 
 /// How a piece of text is to look.
 ///
-/// Marked with characters of no width, which no name can hold since they are escaped, and made colour or nothing only when
-/// a line is written: so the layout never sees an escape sequence.
+/// It is marked with characters of no width, which no name can hold since they are escaped. They become escape sequences or nothing only
+/// when a line is written, so that the layout never sees an escape sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TextRole {
-    /// A heading.
     Heading,
-    /// That there is nothing.
+    /// Nothing is there, or nothing changed.
     Faint,
-    /// That something is not known, or not as it should be.
+    /// Not known, or not as it should be.
     Warning,
-    /// That something does not work.
     Error,
-    /// That something is new.
+    /// New.
     Good,
 }
 
-const INK_END: char = '\u{2064}';
+/// The mark of each role and its style, in the order of [`TextRole`].
+const ROLES: [(char, anstyle::Style); 5] = [
+    ('\u{2061}', anstyle::Style::new().bold()),
+    ('\u{2062}', anstyle::Style::new().dimmed()),
+    ('\u{2063}', anstyle::AnsiColor::Yellow.on_default()),
+    ('\u{206a}', anstyle::AnsiColor::Red.on_default().bold()),
+    ('\u{206b}', anstyle::AnsiColor::Green.on_default()),
+];
+
+const ROLE_END: char = '\u{2064}';
 
 impl TextRole {
-    const ALL: [Self; 5] = [Self::Heading, Self::Faint, Self::Warning, Self::Error, Self::Good];
-
-    const fn mark(self) -> char {
-        match self {
-            Self::Heading => '\u{2061}',
-            Self::Faint => '\u{2062}',
-            Self::Warning => '\u{2063}',
-            Self::Error => '\u{206a}',
-            Self::Good => '\u{206b}',
-        }
-    }
-
-    const fn style(self) -> anstyle::Style {
-        match self {
-            Self::Heading => anstyle::Style::new().bold(),
-            Self::Faint => anstyle::Style::new().dimmed(),
-            Self::Warning => anstyle::AnsiColor::Yellow.on_default(),
-            Self::Error => anstyle::AnsiColor::Red.on_default().bold(),
-            Self::Good => anstyle::AnsiColor::Green.on_default(),
-        }
-    }
-
-    /// Appends a text that is to look so.
     pub(super) fn push(self, text: &mut String, words: &str) {
-        text.push(self.mark());
+        text.push(ROLES[self as usize].0);
         text.push_str(words);
-        text.push(INK_END);
+        text.push(ROLE_END);
     }
 }
 
-/// Turns the marks of a line into escape sequences, or removes them. What a wrapped cell leaves open ends with the line.
+/// Turns the marks of a line into escape sequences, or removes them. A role that is open at the end of the line ends there.
 pub(super) fn paint(line: &str, color: bool) -> String {
     let mut painted = String::with_capacity(line.len());
-    let mut open = false;
-    for character in line.chars() {
-        if let Some(ink) = TextRole::ALL.into_iter().find(|ink| ink.mark() == character) {
+    let mut is_open = false;
+    for character in line.chars().chain([ROLE_END]) {
+        if let Some((_, style)) = ROLES.iter().find(|(mark, _)| *mark == character) {
+            is_open = color;
             if color {
-                push_fmt(&mut painted, format_args!("{}", ink.style().render()));
+                push_fmt(&mut painted, format_args!("{}", style.render()));
             }
-            open = true;
-        } else if character == INK_END {
-            if color && open {
-                push_fmt(&mut painted, format_args!("{}", anstyle::Reset.render()));
-            }
-            open = false;
-        } else {
+        } else if character != ROLE_END {
             painted.push(character);
+        } else if std::mem::take(&mut is_open) {
+            push_fmt(&mut painted, format_args!("{}", anstyle::Reset.render()));
         }
-    }
-    if color && open {
-        push_fmt(&mut painted, format_args!("{}", anstyle::Reset.render()));
     }
     painted
 }

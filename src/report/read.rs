@@ -1,33 +1,35 @@
-//! From a report that was read to the types that a scan fills. Serde has checked each value; here it is checked that they agree.
+//! From a report that was read to the types that an observation fills. Serde has checked each value; here it is checked that they agree.
 
 use std::collections::BTreeMap;
 
 use super::{End, PipeEntry, ReadReport, Scan};
 use crate::escape::sanitize_sentence;
-use crate::findings::{Diagnosis, Finding};
+use crate::findings::{AuditScope, Diagnosis, Finding};
 use crate::judge::Groups;
 use crate::model::{
     self, AccessMode, Coverage, Endpoint, Gap, Hidden, HiddenVia, HolderFd, Pid, Pipe, PipeGraph, PossibleHolder, Side,
     Users,
 };
 
-/// What a report says, in the types that a scan fills.
+/// A report that was read.
 #[derive(Debug)]
-pub(crate) struct Parts {
+pub(crate) struct Saved {
     pub(crate) graph: PipeGraph,
+    /// As they were named on that machine.
     pub(crate) users: Users,
+    /// What threads were doing; empty unless `why` or `audit` saved it.
     pub(crate) groups: Groups,
-    /// None where nothing was judged.
+    /// None unless `why` or `audit` saved it.
     pub(crate) diagnosis: Option<Diagnosis>,
+    /// None unless `audit` saved it, with everything that its rules judge by.
+    pub(crate) audit: Option<AuditScope>,
 }
 
 impl ReadReport {
-    /// Takes a report that was read apart.
-    ///
     /// # Errors
     ///
     /// Which of its parts contradict each other.
-    pub(crate) fn into_parts(self) -> Result<Parts, String> {
+    pub(crate) fn into_saved(self) -> Result<Saved, String> {
         let users =
             self.processes.iter().filter_map(|process| Some((process.of.uid?, process.user.clone()?))).collect();
         let diagnosis = self
@@ -42,11 +44,11 @@ impl ReadReport {
         let processes = by_pid(self.processes.into_iter().map(|process| process.of), |process| process.pid)?;
         let mut gaps = self.unreadable;
         gaps.sort_by_key(|gap| gap.pid);
-        // Those that could not be read were there all the same.
+        // Processes that could not be read exist too.
         let mut parents: BTreeMap<Pid, Option<Pid>> = gaps.iter().map(|gap| (gap.pid, None)).collect();
         parents.extend(self.ancestors.into_iter().flatten().map(|it| (it.pid, Some(it.ppid))));
         parents.extend(processes.values().map(|process| (process.pid, process.ppid.map(Pid))));
-        // A process that waits for a child holds no pipe, perhaps, and may be asked about.
+        // A process that waits for a child may be selected although it holds no pipe.
         for group in groups.values() {
             parents.entry(group.pid).or_insert(group.parent);
         }
@@ -70,10 +72,10 @@ impl ReadReport {
         }
         graph.pipes.sort_by_key(|pipe| pipe.id);
         if let Some(pair) = graph.pipes.windows(2).find(|pair| matches!(pair, [a, b] if a.id == b.id)) {
-            return Err(format!("{} is in it twice", pair[0].id));
+            return Err(format!("{} is listed twice", pair[0].id));
         }
         graph.descriptors.sort_by_key(model::Descriptor::key);
-        Ok(Parts { graph, users, groups, diagnosis })
+        Ok(Saved { graph, users, groups, diagnosis, audit: self.audit })
     }
 }
 
@@ -95,7 +97,7 @@ fn coverage(scan: &Scan, gaps: Vec<Gap>) -> Result<Coverage, String> {
     }
 }
 
-/// What may hold an end of any pipe. What another version knows of is left out.
+/// What may hold an end of any pipe, without the ways that only another version knows.
 fn hidden(holders: impl Iterator<Item = PossibleHolder>) -> Hidden {
     let mut hidden = Hidden::default();
     for PossibleHolder { how, pid, fd, command } in holders {
@@ -152,19 +154,21 @@ fn ends(graph: &PipeGraph, id: model::PipeId, readers: Vec<End>, writers: Vec<En
     }
 }
 
-/// What is said of each process, which must not be there twice.
+/// # Errors
+///
+/// If a process is listed twice.
 fn by_pid<T>(items: impl IntoIterator<Item = T>, pid: impl Fn(&T) -> Pid) -> Result<BTreeMap<Pid, T>, String> {
     let mut all = BTreeMap::new();
     for item in items {
         let pid = pid(&item);
         if all.insert(pid, item).is_some() {
-            return Err(format!("process {pid} is in it twice"));
+            return Err(format!("process {pid} is listed twice"));
         }
     }
     Ok(all)
 }
 
-/// The texts may have been edited, and are printed as they are.
+/// Makes the texts safe to print: the file may have been edited.
 fn sanitize(mut finding: Finding) -> Finding {
     let lines = finding.evidence.iter_mut().map(|line| &mut line.text);
     for text in lines.chain([&mut finding.message, &mut finding.advice]).chain(&mut finding.caveat) {

@@ -1,42 +1,48 @@
 //! What a report is made from, for JSON and for every other format.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::findings::{AuditScope, Diagnosis};
-use crate::model::{Pid, PipeGraph, PipeId, ThreadGroup, Users};
+use crate::judge::Groups;
+use crate::judge::dataflow::Dataflow;
+use crate::model::{Pid, PipeGraph, PipeId, Users};
 
-/// The pipes, the names of their users, and what `why` or an audit found.
+#[derive(Clone, Copy)]
 pub(crate) struct ReportView<'a> {
     pub(crate) graph: &'a PipeGraph,
     pub(crate) users: &'a Users,
-    pub(crate) told: Option<&'a Told<'a>>,
+    /// For `why` and an audit.
+    pub(crate) judgment: Option<Judgment<'a>>,
+    /// For `graph`.
+    pub(crate) dataflow: Option<&'a Dataflow>,
 }
 
-/// What `why` or an audit found, beside the pipes.
+impl<'a> ReportView<'a> {
+    pub(crate) const fn of_pipes(graph: &'a PipeGraph, users: &'a Users) -> Self {
+        Self { graph, users, judgment: None, dataflow: None }
+    }
+}
+
+/// What `why` or an audit found, and what its text depends on besides.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Told<'a> {
-    /// The waits and the findings.
+pub(crate) struct Judgment<'a> {
     pub(crate) diagnosis: &'a Diagnosis,
-    /// The processes with what their threads are doing.
-    pub(crate) groups: &'a BTreeMap<Pid, ThreadGroup>,
-    /// What was asked about.
-    pub(crate) asked: &'a Asked,
-    /// How an audit came to it; none for `why`.
-    pub(crate) audited: Option<&'a AuditScope>,
+    /// What threads are doing.
+    pub(crate) groups: &'a Groups,
+    pub(crate) scope: &'a Scope,
+    /// None for `why`.
+    pub(crate) audit: Option<&'a AuditScope>,
     /// Whether --probe could add something.
     pub(crate) may_probe: bool,
-    /// Whether it comes from a report file, so that its PIDs are those of another time, or another machine.
+    /// Whether the PIDs come from a report file, and so are those of another time, or of another machine.
     pub(crate) from_file: bool,
 }
 
-/// What `why` was asked about.
+/// What `why` is asked about.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) enum Asked {
-    /// The whole machine.
+pub(crate) enum Scope {
     #[default]
     Everything,
-    /// These processes.
     Processes(BTreeSet<Pid>),
-    /// These pipes.
     Pipes(BTreeSet<PipeId>),
 }

@@ -1,20 +1,21 @@
-//! From what was observed and found to the report that is written: parts are made one by one while they are written, since all
-//! together they may be large.
+//! From what was observed and found to the report that is written. Large lists are made item by item while they are written.
 
 use std::collections::BTreeSet;
 
 use serde::{Serialize, Serializer};
 
-use super::finding::FindingCounts;
-use super::{Ancestor, End, Finding, Named, OfUser, PipeEntry, Report, ReportView, SCHEMA_VERSION, Scan, WaitEntry};
+use super::{
+    Ancestor, End, Finding, Judgment, Named, OfUser, PipeEntry, Report, ReportView, SCHEMA_VERSION, Scan, WaitEntry,
+};
 use crate::findings::{self, AuditScope};
 use crate::judge::processes::{NO_THREADS, Processes};
 use crate::judge::side::{self, SideState};
 use crate::model::{
-    self, CommandName, Endpoint, Host, Pid, Pipe, PipeLimits, Probed, Process, Severity, Side, ThreadGroup, Time, Wait,
+    CommandName, Doubt, Endpoint, FlatDoubt, Host, Pid, Pipe, PipeGraph, PipeLimits, Probed, Severity, Side, TaskId,
+    ThreadGroup, Time, Uid, Wait,
 };
 
-/// A list whose items are made one by one while they are written.
+/// A list whose items are made while they are written.
 pub(crate) struct Each<F>(pub(crate) F);
 
 impl<F: Fn() -> I, I: Iterator<Item: Serialize>> Serialize for Each<F> {
@@ -23,7 +24,7 @@ impl<F: Fn() -> I, I: Iterator<Item: Serialize>> Serialize for Each<F> {
     }
 }
 
-/// What each line of `--ndjson` begins with, so that it is complete in itself.
+/// Where a report comes from. Each line of `--ndjson` has it too, so that it is complete in itself.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Origin<'a> {
@@ -55,7 +56,6 @@ pub(crate) struct AuditLine<'a> {
     item: AuditItem,
 }
 
-/// What a line of an audit is about.
 #[derive(Serialize)]
 #[serde(rename_all = "lowercase")]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -64,7 +64,7 @@ enum AuditItem {
     Summary(AuditSummary),
 }
 
-/// An audit in numbers. That there is one says that the audit was completed.
+/// An audit in numbers. It is written only when the audit is complete.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct AuditSummary {
@@ -75,30 +75,41 @@ struct AuditSummary {
     audit: AuditScope,
 }
 
+/// How many findings have each severity.
+#[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+struct FindingCounts {
+    error: usize,
+    warning: usize,
+    info: usize,
+}
+
 impl<'a> ReportView<'a> {
     pub(crate) fn report(&'a self) -> impl Serialize + 'a {
-        let graph = self.graph;
+        let (graph, judgment) = (self.graph, self.judgment);
+        let diagnosis = judgment.map(|judgment| judgment.diagnosis);
         let Origin { host, taken_at, scan } = self.origin();
-        let descriptors = &graph.descriptors;
-        let hidden: Option<Vec<_>> = self.told.map(|_| graph.hidden.anywhere().collect());
+        let hidden: Option<Vec<_>> = judgment.map(|_| graph.hidden.anywhere().collect());
         Report {
             schema_version: SCHEMA_VERSION,
             host: host.clone(),
             taken_at,
             scan,
             unreadable: &graph.coverage.gaps,
-            processes: Each(|| graph.processes.values().map(|process| self.of_user(process))),
+            processes: Each(|| graph.processes.values().map(|of| OfUser { of, user: self.user(of.uid) })),
             pipes: Each(|| graph.pipes.iter().map(|pipe| self.pipe(pipe))),
-            ancestors: self.told.map(|_| self.ancestors()),
+            ancestors: judgment.map(|_| self.ancestors()),
             hidden: hidden.filter(|hidden| !hidden.is_empty()),
             limits: Some(graph.limits).filter(|limits| *limits != PipeLimits::default()),
-            descriptors: Some(descriptors).filter(|descriptors| !descriptors.is_empty()),
-            threads: self.threads(),
-            waits: self.told.map(|told| Each(|| told.diagnosis.waits.iter().map(|wait| self.wait(wait)))),
-            findings: self
-                .told
-                .map(|told| Each(|| told.diagnosis.findings.iter().map(|finding| self.finding_entry(finding)))),
-            audit: self.told.and_then(|told| told.audited).cloned(),
+            descriptors: Some(&graph.descriptors).filter(|descriptors| !descriptors.is_empty()),
+            threads: judgment.map(|judgment| {
+                let pids = self.mentioned();
+                pids.iter().filter_map(|pid| judgment.groups.get(pid)).collect::<Vec<&ThreadGroup>>()
+            }),
+            waits: diagnosis.map(|diagnosis| Each(|| diagnosis.waits.iter().map(|wait| self.wait(wait)))),
+            findings: diagnosis
+                .map(|diagnosis| Each(|| diagnosis.findings.iter().map(|finding| self.finding(finding)))),
+            audit: judgment.and_then(|judgment| judgment.audit).cloned(),
         }
     }
 
@@ -112,14 +123,13 @@ impl<'a> ReportView<'a> {
     }
 
     pub(crate) fn finding_line(&self, finding: &findings::Finding) -> AuditLine<'a> {
-        self.audit_line(AuditItem::Finding(self.finding_entry(finding)))
+        self.audit_line(AuditItem::Finding(self.finding(finding)))
     }
 
-    /// The last line; none if it is no audit.
+    /// The last line of an audit; none if it is no audit.
     pub(crate) fn summary_line(&self) -> Option<AuditLine<'a>> {
-        let told = self.told?;
-        let audited: &AuditScope = told.audited?;
-        let findings = &told.diagnosis.findings;
+        let judgment = self.judgment?;
+        let findings = &judgment.diagnosis.findings;
         let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
         Some(self.audit_line(AuditItem::Summary(AuditSummary {
             pipes: self.graph.pipes.len(),
@@ -129,7 +139,7 @@ impl<'a> ReportView<'a> {
                 warning: count(Severity::Warning),
                 info: count(Severity::Info),
             },
-            audit: audited.clone(),
+            audit: judgment.audit?.clone(),
         })))
     }
 
@@ -137,7 +147,7 @@ impl<'a> ReportView<'a> {
         AuditLine { schema_version: SCHEMA_VERSION, origin: self.origin(), item }
     }
 
-    /// The ancestors of the processes without a pipe of their own: they say which process descends from which.
+    /// The ancestors of the processes that are not listed themselves.
     fn ancestors(&self) -> Vec<Ancestor> {
         let graph = self.graph;
         let processes = Processes::new(graph, &NO_THREADS);
@@ -146,8 +156,8 @@ impl<'a> ReportView<'a> {
         others.filter_map(|pid| Some(Ancestor { pid, ppid: (*graph.parents.get(&pid)?)? })).collect()
     }
 
-    fn of_user(&self, process: &'a Process) -> OfUser<&'a Process, Option<&'a str>> {
-        OfUser { of: process, user: process.uid.and_then(|uid| self.users.name(uid)) }
+    pub(crate) fn user(&self, uid: Option<Uid>) -> Option<&'a str> {
+        self.users.name(uid?)
     }
 
     fn pipe(&'a self, pipe: &'a Pipe) -> PipeEntry<&'a Pipe, impl Serialize + 'a> {
@@ -169,32 +179,33 @@ impl<'a> ReportView<'a> {
         }
     }
 
-    fn end(&self, end: &'a Endpoint) -> End<&'a Endpoint, &'a CommandName, Option<&'a str>> {
+    pub(crate) fn end(&self, end: &'a Endpoint) -> End<&'a Endpoint, &'a CommandName, Option<&'a str>> {
         let process = self.graph.processes.get(&end.pid);
         let uid = process.and_then(|process| process.uid);
         let command = process.map_or(CommandName::EMPTY, |process| &process.command);
-        End { end, command, uid, user: uid.and_then(|uid| self.users.name(uid)) }
+        End { end, command, uid, user: self.user(uid) }
     }
 
-    /// The threads of all processes that the report mentions.
-    fn threads(&self) -> Option<Vec<&'a ThreadGroup>> {
-        let told = self.told?;
+    /// All processes in the report, with their tracers.
+    fn mentioned(&self) -> BTreeSet<Pid> {
         let mut pids: BTreeSet<Pid> = self.graph.processes.keys().copied().collect();
-        let diagnosis = told.diagnosis;
-        pids.extend(diagnosis.waits.iter().map(|wait| wait.task.pid));
-        pids.extend(diagnosis.waits.iter().flat_map(|wait| &wait.wakers).map(|waker| waker.pid));
+        let Some(Judgment { diagnosis, groups, .. }) = self.judgment else { return pids };
+        for wait in &diagnosis.waits {
+            pids.insert(wait.task.pid);
+            pids.extend(wait.wakers.iter().map(|waker| waker.pid));
+        }
         for finding in &diagnosis.findings {
             pids.extend(finding.tasks.iter().chain(&finding.behind).map(|task| task.pid));
-            pids.extend(finding.doubts.iter().filter_map(model::Doubt::pid));
+            pids.extend(finding.doubts.iter().filter_map(Doubt::pid));
         }
-        let tracers: Vec<Pid> = pids.iter().filter_map(|pid| told.groups.get(pid)?.tracer).collect();
+        let tracers: Vec<Pid> = pids.iter().filter_map(|pid| groups.get(pid)?.tracer).collect();
         pids.extend(tracers);
-        Some(pids.iter().filter_map(|pid| told.groups.get(pid)).collect())
+        pids
     }
 
     /// The command name of a process, from wherever it is known.
     pub(crate) fn name(&self, pid: Pid) -> &'a CommandName {
-        let groups = self.told.map_or(&NO_THREADS, |told| told.groups);
+        let groups = self.judgment.map_or(&NO_THREADS, |judgment| judgment.groups);
         Processes::new(self.graph, groups).name(pid).unwrap_or(CommandName::EMPTY)
     }
 
@@ -202,10 +213,35 @@ impl<'a> ReportView<'a> {
         let wakers = || wait.wakers.iter().map(|waker| Named { of: waker, command: self.name(waker.pid) });
         WaitEntry { wait, command: self.name(wait.task.pid), wakers: Each(wakers) }
     }
+
+    /// A finding in which each thread and doubt has the command of its process.
+    fn finding(&self, finding: &findings::Finding) -> Finding {
+        let name = |task: &TaskId| Named { of: *task, command: self.name(task.pid).clone() };
+        let doubt = |doubt: &Doubt| {
+            let mut flat = FlatDoubt::from(doubt.clone());
+            let known = doubt.pid().map(|pid| self.name(pid)).filter(|name| *name != CommandName::EMPTY);
+            flat.command = known.cloned().or(flat.command);
+            flat
+        };
+        Finding {
+            code: finding.code,
+            severity: finding.severity,
+            certainty: finding.certainty,
+            message: finding.message.clone(),
+            evidence: finding.evidence.clone(),
+            caveat: finding.caveat.clone(),
+            advice: finding.advice.clone(),
+            tasks: finding.tasks.iter().map(name).collect(),
+            behind: finding.behind.iter().map(name).collect(),
+            pipes: finding.pipes.clone(),
+            doubts: finding.doubts.iter().map(doubt).collect(),
+            details: finding.details.clone(),
+        }
+    }
 }
 
 impl Scan {
-    pub(crate) fn of(graph: &model::PipeGraph) -> Self {
+    fn of(graph: &PipeGraph) -> Self {
         let coverage = &graph.coverage;
         Self {
             proc: coverage.proc_root.to_string_lossy().into_owned(),

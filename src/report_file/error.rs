@@ -1,4 +1,4 @@
-//! Why a file cannot be taken for a report.
+//! Why a file cannot be used as a report.
 
 use std::io;
 
@@ -9,59 +9,53 @@ use crate::escape::sanitize_sentence;
 use crate::report::SCHEMA_VERSION;
 use crate::sys::reason;
 
-/// A file that is no report.
+/// A file that cannot be used as a report.
 #[derive(Debug, Error)]
 #[error("{name}: {what}")]
 pub struct SavedError {
-    /// The file.
-    pub name: String,
-    /// What is wrong with it.
-    pub what: Invalid,
+    pub(super) name: String,
+    pub(super) what: Invalid,
 }
 
-/// What is wrong with a file that should be a report.
 #[derive(Debug, Error)]
-pub enum Invalid {
-    /// It cannot be read.
+pub(crate) enum Invalid {
     #[error("{}", reason(.0))]
     Unreadable(io::Error),
-    /// There is nothing in it.
-    #[error("this is empty: save a report with `lspipe --json > FILE`")]
+    #[error("the file is empty; save a report with `lspipe --json > FILE`")]
     Empty,
-    /// It ends in the middle.
-    #[error("this report is cut short: it ends at line {0}, column {1}; save it anew")]
-    CutShort(usize, usize),
-    /// It is something else.
-    #[error("this is no JSON: {}; a report is saved with `lspipe --json > FILE`", brief(.0))]
+    /// With the line and the column of its end.
+    #[error("the report is truncated: it ends at line {0}, column {1}; save it again")]
+    Truncated(usize, usize),
+    #[error("not JSON: {}; save a report with `lspipe --json > FILE`", brief(.0))]
     NotJson(serde_json::Error),
-    /// It is JSON of somebody else.
-    #[error("this is no report of lspipe, since it has no schema_version; one is saved with `lspipe --json > FILE`")]
+    #[error("not a report of lspipe: it has no schema_version; save one with `lspipe --json > FILE`")]
     NotOurs,
-    /// It is one of our other outputs.
-    #[error("these are lines of --ndjson, which lack what they have in common: save the report with --json")]
+    #[error("these are lines of --ndjson, and not a whole report: save it with --json")]
     Lines,
-    /// It is what this command printed.
-    #[error("this is what `lspipe {0}` printed, and no report: one is saved with `lspipe --json > FILE`")]
+    /// With the subcommand that printed it.
+    #[error("the output of `lspipe {0}` is not a report: save one with `lspipe --json > FILE`")]
     Printed(&'static str),
-    /// It is a report of another schema.
-    #[error("this has schema_version {0}, and this lspipe reads {SCHEMA_VERSION} only: use the lspipe that wrote it")]
+    #[error(
+        "this report has schema_version {0}, and this lspipe reads only version {SCHEMA_VERSION}: use the lspipe that wrote it"
+    )]
     OtherVersion(Number),
-    /// Something is missing, of another type, or follows after its end.
-    #[error("this is no whole report of lspipe: {}", brief(.0))]
-    NotWhole(serde_json::Error),
-    /// Something has a value that has no sense.
-    #[error("this was not written by lspipe, or was changed: {}", brief(.0))]
-    Senseless(String),
+    /// A field is missing or has another type.
+    #[error("not a whole report of lspipe: {}", brief(.0))]
+    NotWhole(serde_path_to_error::Error<serde_json::Error>),
+    #[error("not a report of lspipe only: {}", brief(.0))]
+    Trailing(serde_json::Error),
+    #[error("the report contradicts itself, so it was changed after lspipe wrote it: {}", brief(.0))]
+    Contradictory(String),
 }
 
 impl Invalid {
-    /// What it means that not even the head of a report could be read.
+    /// The head of a report could not be read.
     pub(super) fn of_head(error: serde_json::Error, bytes: &[u8]) -> Self {
         let lines = || bytes.split(|byte| *byte == b'\n');
         // Half a number, such as `1.`, is an error of its own.
         let is_at_end = error.line() == lines().count() && Some(error.column()) >= lines().next_back().map(<[u8]>::len);
         if error.is_eof() || (bytes.trim_ascii_start().starts_with(b"{") && is_at_end) {
-            Self::CutShort(error.line(), error.column())
+            Self::Truncated(error.line(), error.column())
         } else if error.is_data() {
             Self::NotOurs
         } else {
@@ -70,7 +64,7 @@ impl Invalid {
     }
 }
 
-/// So many characters of a reason are told from its start, and so many from its end: it may cite what is in the file.
+/// Maximum number of characters of a reason that are printed from its start and from its end: it may quote the file.
 const CITED: (usize, usize) = (160, 40);
 
 /// A reason, without its middle if it is long.

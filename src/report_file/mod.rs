@@ -1,7 +1,7 @@
-//! A report that was saved as JSON, read back into the very types that a scan fills, so that every question is answered from it in the
+//! Reads a report that was saved as JSON into the types that an observation fills, so that every question is answered from it in the
 //! same way. Nothing is looked up on the machine that reads it.
 //!
-//! Reading is lenient where a version may have added a field, and strict where a value has no sense: half a report is none.
+//! Fields that are unknown, as another version may add them, are ignored; a value that makes no sense is an error.
 
 mod error;
 
@@ -14,70 +14,40 @@ use serde_json::Number;
 
 pub(crate) use self::error::{Invalid, SavedError};
 use crate::files;
-use crate::findings::{AuditScope, Code, Diagnosis, ReportedBy};
-use crate::judge::Groups;
-use crate::model::{Endpoint, Fd, Pid, Pipe, PipeGraph, PipeId, Severity, TaskId, Tid, Users};
-use crate::report::{Parts, ReadReport, SCHEMA_VERSION};
+use crate::findings::{AuditScope, Code, ReportedBy};
+use crate::model::{Endpoint, Fd, Pid, Pipe, PipeId, Severity, TaskId, Tid};
+pub(crate) use crate::report::Saved;
+use crate::report::{ReadReport, SCHEMA_VERSION};
 
-/// Where a report was saved.
+/// The file of a saved report; `-` is the standard input.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ReportFile {
-    /// It comes on the standard input: `-`.
-    Stdin,
-    /// In this file.
-    File(PathBuf),
-}
+pub struct ReportFile(pub PathBuf);
 
 impl ReportFile {
-    /// What `--from` and `diff` take.
-    #[must_use]
-    pub fn named(name: PathBuf) -> Self {
-        if name.as_os_str() == "-" { Self::Stdin } else { Self::File(name) }
-    }
-
     pub(crate) fn is_stdin(&self) -> bool {
-        matches!(self, Self::Stdin)
+        self.0.as_os_str() == "-"
     }
 
-    /// How a message calls it.
+    /// As messages have it, safe to print.
     #[must_use]
     pub fn name(&self) -> String {
-        match self {
-            Self::Stdin => "standard input".to_owned(),
-            Self::File(path) => path.to_string_lossy().escape_debug().to_string(),
+        if self.is_stdin() {
+            return "standard input".to_owned();
         }
+        self.0.to_string_lossy().escape_debug().to_string()
     }
 
     fn bytes(&self) -> io::Result<Vec<u8>> {
-        match self {
-            Self::Stdin => {
-                let mut bytes = Vec::new();
-                io::stdin().lock().read_to_end(&mut bytes)?;
-                Ok(bytes)
-            }
-            Self::File(path) => files::read(path),
+        if !self.is_stdin() {
+            return files::read(&self.0);
         }
+        let mut bytes = Vec::new();
+        io::stdin().lock().read_to_end(&mut bytes)?;
+        Ok(bytes)
     }
 }
 
-/// A report that was read back.
-#[derive(Debug)]
-pub(crate) struct Saved {
-    /// The pipes, with the processes and tables that were saved.
-    pub graph: PipeGraph,
-    /// The names of the users, as they were on that machine.
-    pub users: Users,
-    /// What threads were doing; empty unless `why` saved it.
-    pub groups: Groups,
-    /// What was found; none unless `why` or `audit` saved it.
-    pub diagnosis: Option<Diagnosis>,
-    /// Whether no finding of `why` was left out of it.
-    pub judged: bool,
-    /// Whether an audit saved it, with all that its rules judge by.
-    pub audited: bool,
-}
-
-/// What a file must say of itself before anything else of it is believed.
+/// What is read of a file first, to find out whether it is a report.
 #[derive(Deserialize)]
 struct Head {
     schema_version: Option<Number>,
@@ -96,7 +66,7 @@ struct Head {
 ///
 /// # Errors
 ///
-/// If the file cannot be read, is cut short, or is no report of a schema that is known here.
+/// If the file cannot be read, is truncated, or is not a report of this schema version.
 pub(crate) fn read(file: &ReportFile) -> Result<Saved, SavedError> {
     let fail = |what: Invalid| SavedError { name: file.name(), what };
     let bytes = file.bytes().map_err(|error| fail(Invalid::Unreadable(error)))?;
@@ -120,27 +90,28 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Saved, Invalid> {
         Some(version) if version.as_u64() == Some(SCHEMA_VERSION.into()) => {}
         Some(other) => return Err(Invalid::OtherVersion(other.clone())),
     }
-    // A report may come to have fields of these names too, so they tell only what it is that is none.
-    let report: ReadReport = serde_json::from_slice(bytes).map_err(|error| match &head {
+    // A later report may have fields of these names too, so they only explain why something is not a report.
+    let mut values = serde_json::Deserializer::from_slice(bytes);
+    let report: ReadReport = serde_path_to_error::deserialize(&mut values).map_err(|error| match &head {
         Head { edges: Some(_), .. } => Invalid::Printed("graph"),
         Head { same_boot: Some(_), .. } => Invalid::Printed("diff"),
         Head { summary: Some(_), .. } => Invalid::Lines,
         _ => Invalid::NotWhole(error),
     })?;
-    let audited = report.audit.is_some();
-    let is_whole = report.audit.as_ref().is_none_or(has_all_of_why);
-    let Parts { graph, users, groups, diagnosis } = report.into_parts().map_err(Invalid::Senseless)?;
-    let judged = diagnosis.is_some() && is_whole;
-    Ok(Saved { graph, users, groups, diagnosis, judged, audited })
-}
-
-/// Whether an audit has left out none of the findings of `why`.
-fn has_all_of_why(audit: &AuditScope) -> bool {
-    let mut of_why = Code::ALL.iter().filter(|code| code.about().reported_by == ReportedBy::Why);
-    audit.known == 0 && audit.severity == Severity::Info && of_why.all(|code| audit.codes.contains(code))
+    values.end().map_err(Invalid::Trailing)?;
+    report.into_saved().map_err(Invalid::Contradictory)
 }
 
 impl Saved {
+    /// Whether it was judged, and no finding of `why` was left out of it.
+    pub(crate) fn has_all_of_why(&self) -> bool {
+        let mut of_why = Code::ALL.iter().filter(|code| code.about().reported_by == ReportedBy::Why);
+        let mut is_whole = |audit: &AuditScope| {
+            audit.known == 0 && audit.severity == Severity::Info && of_why.all(|code| audit.codes.contains(code))
+        };
+        self.diagnosis.is_some() && self.audit.as_ref().is_none_or(&mut is_whole)
+    }
+
     /// The pipes that a path leads to: FIFOs that were opened by that name, or a descriptor, `/proc/PID/fd/N`.
     pub(crate) fn pipes_at(&self, path: &Path) -> Vec<PipeId> {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());

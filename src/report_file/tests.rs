@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::findings::{self, Phrases};
 use crate::render::columns::Column;
-use crate::render::{DrawingFormat, Format, Style, TableFormat, render};
-use crate::report::{Asked, Told};
+use crate::render::{DrawingFormat, Format, Style, TableFormat};
+use crate::report::{Judgment, ReportView, Scope};
 
 /// A report of everything that may be told: by `why`, `fds` and `--probe`, of FIFOs and hidden ends.
 const WHOLE: &str = r#"{"schema_version":1,"host":{"hostname":"web1","kernel":"6.18.44","boot_id":"0-1"},"taken_at":"2026-11-22T16:38:00.123Z",
@@ -50,7 +50,7 @@ fn the_whole_is_read() {
     let saved = parse(WHOLE.as_bytes()).unwrap();
     assert_eq!((saved.graph.pipes.len(), saved.graph.processes.len(), saved.groups.len()), (2, 2, 1));
     assert_eq!(saved.diagnosis.as_ref().map(|it| (it.waits.len(), it.findings.len())), Some((1, 1)));
-    assert!(saved.judged && !saved.audited);
+    assert!(saved.has_all_of_why() && saved.audit.is_none());
     answer_all(&saved);
     assert_eq!(saved.users.of_name("root"), Some(crate::model::Uid(0)));
     // Whoever is told of in any place is a process that was there.
@@ -63,7 +63,7 @@ fn cut_anywhere_it_is_refused_as_such() {
     let whole = WHOLE.trim_end();
     for length in 0..whole.len() {
         let reason = refusal(&whole.as_bytes()[..length]).unwrap_or_else(|| panic!("{length} bytes are no report"));
-        let expected = if length == 0 { "this is empty" } else { "this report is cut short: it ends at line " };
+        let expected = if length == 0 { "the file is empty" } else { "the report is truncated: it ends at line " };
         assert!(reason.starts_with(expected), "{length} bytes: {reason}");
     }
     assert_eq!(refusal(whole.as_bytes()), None);
@@ -145,7 +145,7 @@ fn numbers_beyond_their_range_are_refused() {
         ("/scan/processes", json!(-5)),
     ] {
         let reason = with(pointer, &number).unwrap_or_else(|| panic!("{pointer} may be {number}"));
-        assert!(reason.starts_with("this is no whole report of lspipe: invalid "), "{reason}");
+        assert!(reason.starts_with("not a whole report of lspipe: invalid "), "{reason}");
     }
 }
 
@@ -168,7 +168,7 @@ fn what_must_be_there_is_missed() {
         report.pointer_mut(object).and_then(Value::as_object_mut).unwrap().remove(field).unwrap();
         let reason = refusal(report.to_string().as_bytes()).unwrap();
         assert!(
-            reason.starts_with(&format!("this is no whole report of lspipe: missing field `{field}` at line 1 ")),
+            reason.starts_with(&format!("not a whole report of lspipe: missing field `{field}` at line 1 ")),
             "{reason}"
         );
     }
@@ -273,22 +273,24 @@ fn answer_all(saved: &Saved) {
         Format::Tables { headings: true },
         Format::Json,
         Format::Ndjson,
-        Format::Telling,
+        Format::Text,
         Format::Drawing(DrawingFormat::Tree),
         Format::Drawing(DrawingFormat::Json),
     ];
-    let asked = [
-        Asked::Everything,
-        Asked::Processes(graph.parents.keys().copied().collect()),
-        Asked::Pipes(graph.pipes.iter().map(|pipe| pipe.id).collect()),
+    let scopes = [
+        Scope::Everything,
+        Scope::Processes(graph.parents.keys().copied().collect()),
+        Scope::Pipes(graph.pipes.iter().map(|pipe| pipe.id).collect()),
     ];
-    for asked in &asked {
-        let told = Told { diagnosis: &diagnosis, groups, asked, audited: None, may_probe: false, from_file: true };
+    for scope in &scopes {
+        let judgment =
+            Judgment { diagnosis: &diagnosis, groups, scope, audit: None, may_probe: false, from_file: true };
+        let view = ReportView { graph, users, judgment: Some(judgment), dataflow: Some(&drawing) };
         for format in &forms {
             for width in [None, Some(60)] {
                 let mut text = Vec::new();
                 let style = Style { width, color: false };
-                render(graph, users, Some(&told), Some(&drawing), format, &style, &mut text).unwrap();
+                view.render(format, &style, &mut text).unwrap();
                 let text = String::from_utf8(text).unwrap();
                 assert!(!text.chars().any(|c| c != '\n' && c.is_ascii_control()), "{format:?}: {text:?}");
             }

@@ -13,7 +13,7 @@ use crate::findings::{self, AuditScope, Code, Diagnosis, Phrases, ReportedBy};
 use crate::model::{Severity, Users};
 use crate::note::Note;
 use crate::observe::Observation;
-use crate::render::{Format, Style, render};
+use crate::render::{Format, Style};
 
 impl Session<'_> {
     /// What is wrong. The baseline is read first: if that fails, there is nothing to wait for.
@@ -66,8 +66,8 @@ impl Session<'_> {
         let answer = Answer { threads, diagnosis, audit, ..Answer::new(graph, notes, exit) };
         if let Some(path) = &wanted.metrics_file {
             let mut text = Vec::new();
-            let (told, style) = (self.told(&answer), Style { width: None, color: false });
-            render(&answer.graph, &Users::default(), told.as_ref(), None, &Format::Metrics, &style, &mut text)?;
+            let style = Style { width: None, color: false };
+            self.view(&answer, &Users::default()).render(&Format::Metrics, &style, &mut text)?;
             files::write_atomic(path, &text)?;
         }
         Ok(answer)

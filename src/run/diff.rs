@@ -7,7 +7,8 @@ use crate::cli::{Comparison, OutputOptions};
 use crate::diff::diff;
 use crate::model::Users;
 use crate::note::Note;
-use crate::render::{Style, render_difference};
+use crate::render::{Both, Style};
+use crate::report::ReportView;
 use crate::report_file::{self, Saved};
 
 /// Writes the differences of two saved reports, and passes notes to `notify`, each a line without its end.
@@ -27,7 +28,9 @@ pub fn compare(
         (old.users, new.users) = (Users::default(), Users::default());
     }
     let difference = diff(&old.graph, &new.graph);
-    render_difference(&difference, &old, &new, output.json, !output.noheadings, style, out)?;
+    let both =
+        Both { old: ReportView::of_pipes(&old.graph, &old.users), new: ReportView::of_pipes(&new.graph, &new.users) };
+    both.render(&difference, output.json, !output.noheadings, style, out)?;
     out.flush()?;
     if !output.quiet {
         let (old_name, new_name) = (comparison.old.name(), comparison.new.name());

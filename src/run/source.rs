@@ -43,12 +43,12 @@ impl Source {
 
     /// Whether all waits are in it: a saved report may be that of another question.
     pub(super) fn has_waits(&self) -> bool {
-        self.saved().is_none_or(|saved| saved.judged)
+        self.saved().is_none_or(|saved| saved.has_all_of_why())
     }
 
     /// Whether all facts are in it that the rules of an audit depend on.
     pub(super) fn has_audit_facts(&self) -> bool {
-        self.saved().is_none_or(|saved| saved.audited)
+        self.saved().is_none_or(|saved| saved.audit.is_some())
     }
 
     /// The facts for a list.

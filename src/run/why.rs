@@ -7,7 +7,7 @@ use crate::findings::{ReportedBy, narrow};
 use crate::judge::dataflow::within_reach;
 use crate::model::PipeId;
 use crate::note::Note;
-use crate::report::Asked;
+use crate::report::Scope;
 use crate::select::{keep, selected, selected_processes};
 
 impl Session<'_> {
@@ -30,7 +30,7 @@ impl Session<'_> {
         notes.extend(Note::saved_report(&graph, file));
         notes.extend(Note::coverage(&graph, file));
         notes.extend(Note::probe(seen.probe.as_ref(), &graph));
-        let mut asked = Asked::Everything;
+        let mut scope = Scope::Everything;
         if !selection.is_everything() {
             let pids = selected_processes(&graph, selection);
             let pipes: BTreeSet<PipeId> = selected(&graph, selection).map(|pipe| pipe.id).collect();
@@ -39,10 +39,10 @@ impl Session<'_> {
             }
             let involved = narrow(&mut diagnosis, &pipes, &pids);
             graph = keep(graph, &pipes.union(&involved).copied().collect());
-            asked = if pids.is_empty() { Asked::Pipes(pipes) } else { Asked::Processes(pids) };
+            scope = if pids.is_empty() { Scope::Pipes(pipes) } else { Scope::Processes(pids) };
         }
         let exit = Exit::of_findings(diagnosis.is_warning());
-        Ok(Answer { threads: seen.threads, diagnosis: Some(diagnosis), asked, ..Answer::new(graph, notes, exit) })
+        Ok(Answer { threads: seen.threads, diagnosis: Some(diagnosis), scope, ..Answer::new(graph, notes, exit) })
     }
 
     /// The pipelines of the selected pipes and processes. Without findings, as in some saved reports, nothing is marked.

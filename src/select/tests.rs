@@ -1,5 +1,7 @@
 //! Selections over a graph made by hand: what is kept is kept whole.
 
+use std::collections::BTreeMap;
+
 use super::*;
 use crate::model::{AccessMode, Coverage, Endpoint, Fd, Hidden, Host};
 

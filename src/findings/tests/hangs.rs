@@ -125,7 +125,7 @@ fn stall(reader: TaskState) -> Scene {
 fn readers_that_stall() {
     let code = Code::StalledReader;
     let severity = |doing| stall(doing).judge(code).map(|it| it.severity());
-    let sleeps = |on| TaskState::Sleeps(Sleep { on, fd: None, target: None, place: String::new() });
+    let sleeps = |on| TaskState::Sleeps { sleep: Sleep { on, fd: None, target: None, place: String::new() } };
     assert_eq!(severity(TaskState::Runs), None);
     assert_eq!(severity(TaskState::Unknown), None);
     assert_eq!(severity(sleeps(SleepOn::Other)), None, "as on a disk");

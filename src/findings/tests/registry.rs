@@ -5,8 +5,8 @@ use clap::Parser as _;
 use super::*;
 use crate::baseline::Baseline;
 use crate::cli::Cli;
-use crate::render::{Format, SCHEMA, Style, render};
-use crate::report::{Asked, Told};
+use crate::render::{Format, SCHEMA, Style};
+use crate::report::{Judgment, ReportView, Scope};
 
 /// A FIFO of that path with a reader, process 1, and a writer, process 2.
 fn dummy() -> (PipeGraph, Finding) {
@@ -20,17 +20,18 @@ fn dummy() -> (PipeGraph, Finding) {
 fn drawn(format: &Format, audited: Option<&AuditScope>) -> String {
     let (graph, finding) = dummy();
     let diagnosis = Diagnosis { waits: Vec::new(), findings: vec![finding] };
-    let told = Told {
+    let (users, scope) = (Users::default(), Scope::Everything);
+    let judgment = Judgment {
         diagnosis: &diagnosis,
         groups: &NO_THREADS,
-        asked: &Asked::Everything,
-        audited,
+        scope: &scope,
+        audit: audited,
         may_probe: false,
         from_file: false,
     };
+    let view = ReportView { judgment: Some(judgment), ..ReportView::of_pipes(&graph, &users) };
     let mut bytes = Vec::new();
-    let style = Style { width: None, color: false };
-    render(&graph, &Users::default(), Some(&told), None, format, &style, &mut bytes).unwrap();
+    view.render(format, &Style { width: None, color: false }, &mut bytes).unwrap();
     String::from_utf8(bytes).unwrap()
 }
 
@@ -58,7 +59,7 @@ fn schema_comes_from_the_registry() {
 #[test]
 fn outputs_have_it() {
     let (graph, finding) = dummy();
-    assert!(drawn(&Format::Telling, None).contains("1 dummy (dummy)"));
+    assert!(drawn(&Format::Text, None).contains("1 dummy (dummy)"));
     let scope = AuditScope {
         codes: Code::ALL.to_vec(),
         not_judged: Vec::new(),
@@ -68,7 +69,7 @@ fn outputs_have_it() {
         confirmed_after: None,
         took: std::time::Duration::ZERO,
     };
-    assert!(drawn(&Format::Telling, Some(&scope)).starts_with("notice: dummy: /dummy is a dummy\n"));
+    assert!(drawn(&Format::Text, Some(&scope)).starts_with("notice: dummy: /dummy is a dummy\n"));
     assert!(drawn(&Format::Metrics, Some(&scope)).contains("lspipe_findings{code=\"dummy\",severity=\"info\"} 1\n"));
     let json: serde_json::Value = serde_json::from_str(&drawn(&Format::Json, None)).unwrap();
     let details = &json["findings"][0]["details"];

@@ -15,9 +15,11 @@ pub(crate) struct Marks {
 }
 
 /// What is wrong with a process. Ordered with the worst first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Mark {
     pub(crate) severity: Severity,
+    #[serde(rename = "mark")]
     pub(crate) kind: MarkKind,
     /// Whether something that could not be seen keeps it from being proven.
     pub(crate) suspected: bool,

@@ -49,7 +49,8 @@ pub(crate) struct Flow {
 }
 
 /// A process at one side of a pipe.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(crate) struct Participant {
     pub(crate) pid: Pid,
     /// Its descriptors, in all of its tables, in order; empty while it is blocked in open(2).
@@ -59,8 +60,10 @@ pub(crate) struct Participant {
 }
 
 /// An end beside the flow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Apart"))]
 pub(crate) struct InheritedCopy {
+    #[serde(flatten)]
     pub(crate) end: Endpoint,
     /// As in [`Participant::leaked`].
     pub(crate) leaked: bool,

@@ -20,7 +20,7 @@ pub(in crate::judge) fn group(pid: u32, parent: u32, doing: TaskState) -> (Pid, 
 }
 
 pub(in crate::judge) fn sleeps(on: SleepOn) -> TaskState {
-    TaskState::Sleeps(Sleep { on, fd: None, target: None, place: String::new() })
+    TaskState::Sleeps { sleep: Sleep { on, fd: None, target: None, place: String::new() } }
 }
 
 #[test]

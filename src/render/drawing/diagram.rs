@@ -1,11 +1,10 @@
-//! Pipelines as nodes and lines, for programs that place these by themselves: what Graphviz and Mermaid have in common.
+//! Pipelines as nodes and lines for programs that lay these out: what Graphviz and Mermaid have in common.
 
 use std::collections::BTreeMap;
 
 use super::super::ReportView;
 use super::mark;
 use crate::judge::dataflow::layout::{Layout, Node, Through};
-use crate::judge::dataflow::{Flow, MANY};
 use crate::model::{PipeId, Severity};
 
 pub(super) struct Diagram {
@@ -16,7 +15,7 @@ pub(super) struct Diagram {
 pub(super) struct DiagramNode {
     /// Unique in the diagram.
     pub(super) id: String,
-    /// Safe to print and without an end of line; not escaped for any syntax.
+    /// Lines that are safe to print, not escaped for any syntax.
     pub(super) text: Vec<String>,
     pub(super) kind: Kind,
     /// Of the worst mark.
@@ -36,7 +35,7 @@ pub(super) struct Line {
     pub(super) from: String,
     pub(super) to: String,
     pub(super) text: Vec<String>,
-    /// Data go along it; else it only shows what belongs together.
+    /// Whether data go along it; else it only connects what belongs together.
     pub(super) is_flow: bool,
 }
 
@@ -79,7 +78,13 @@ impl ReportView<'_> {
                 diagram.lines.push(Line { from: id.clone(), to: place.clone(), text: Vec::new(), is_flow: false });
             }
             let severity = flow.apart.iter().any(|apart| apart.leaked).then_some(Severity::Warning);
-            let text = self.copies(flow, format!("also on {}:", self.pipe_name(flow.pipe)));
+            let (shown, rest) = self.copies(flow);
+            let mut text = vec![format!("also on {}:", self.pipe_name(flow.pipe))];
+            text.extend(shown.iter().map(|copy| {
+                let (end, leaked) = (&copy.end, if copy.leaked { ", leaked" } else { "" });
+                format!("{} {}{}{leaked}", self.process_name(end.pid), end.fd, end.access)
+            }));
+            text.extend(rest);
             diagram.nodes.push(DiagramNode { id, text, kind: Kind::InheritedCopy, severity });
         }
         for (number, flow) in layout.shared.iter().enumerate() {
@@ -89,22 +94,5 @@ impl ReportView<'_> {
             diagram.nodes.push(DiagramNode { id, text, kind: Kind::InheritedCopy, severity: None });
         }
         diagram
-    }
-
-    /// The copies of a pipe, a line each; of many, how many.
-    fn copies(&self, flow: &Flow, title: String) -> Vec<String> {
-        let mut text = vec![title];
-        let pids = flow.apart_pids();
-        let is_many = pids.len() > MANY;
-        let shown = flow.apart.iter().filter(|apart| apart.leaked || !is_many).take(2 * MANY);
-        text.extend(shown.map(|apart| {
-            let end = &apart.end;
-            let leaked = if apart.leaked { ", leaked" } else { "" };
-            format!("{} {}{}{leaked}", self.process_name(end.pid), end.fd, end.access.as_str())
-        }));
-        if is_many {
-            text.push(format!("{} processes ({})", pids.len(), self.commands(pids.iter().copied())));
-        }
-        text
     }
 }

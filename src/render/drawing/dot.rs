@@ -13,53 +13,38 @@ const HEAD: &str = r##"digraph lspipe {
 
 pub(super) fn write(diagram: &Diagram, out: &mut dyn Write) -> io::Result<()> {
     out.write_all(HEAD.as_bytes())?;
-    for it in &diagram.nodes {
-        write!(out, "  {} [label={}", it.id, label(&it.text, it.kind))?;
-        out.write_all(match it.kind {
-            Kind::Process => b"".as_slice(),
-            Kind::Junction => b", shape=ellipse, style=filled",
-            Kind::Absent => b", shape=plaintext, style=\"\", fontcolor=\"#9a6700\"",
-            Kind::InheritedCopy => b", shape=note, style=\"filled,dashed\", fontsize=9",
-        })?;
-        out.write_all(match it.severity {
-            Some(Severity::Error) => b", fillcolor=\"#ffebe9\", color=\"#cf222e\"".as_slice(),
-            Some(Severity::Warning | Severity::Info) => b", fillcolor=\"#fff8c5\", color=\"#9a6700\"",
-            None => b"",
-        })?;
-        writeln!(out, "];")?;
+    for node in &diagram.nodes {
+        let shape = match node.kind {
+            Kind::Process => "",
+            Kind::Junction => ", shape=ellipse, style=filled",
+            Kind::Absent => ", shape=plaintext, style=\"\", fontcolor=\"#9a6700\"",
+            Kind::InheritedCopy => ", shape=note, style=\"filled,dashed\", fontsize=9",
+        };
+        let color = match node.severity {
+            Some(Severity::Error) => ", fillcolor=\"#ffebe9\", color=\"#cf222e\"",
+            Some(Severity::Warning | Severity::Info) => ", fillcolor=\"#fff8c5\", color=\"#9a6700\"",
+            None => "",
+        };
+        writeln!(out, "  {} [label={}{shape}{color}];", node.id, label(&node.text, node.kind))?;
     }
     for line in &diagram.lines {
-        write!(out, "  {} -> {}", line.from, line.to)?;
-        match (line.is_flow, line.text.is_empty()) {
-            (true, true) => {}
-            (true, false) => write!(out, " [label={}]", label(&line.text, Kind::Process))?,
-            (false, _) => write!(out, " [style=dashed, dir=none]")?,
-        }
-        writeln!(out, ";")?;
+        let attributes = match (line.is_flow, line.text.is_empty()) {
+            (true, true) => String::new(),
+            (true, false) => format!(" [label={}]", label(&line.text, Kind::Process)),
+            (false, _) => " [style=dashed, dir=none]".to_owned(),
+        };
+        writeln!(out, "  {} -> {}{attributes};", line.from, line.to)?;
     }
     writeln!(out, "}}")
 }
 
-/// A text as an escString in quotes: what a name holds must neither end it, nor be an escape such as `\N`, nor an entity of HTML.
+/// A text as an escString in quotes: a name in it must not end it, and contains no escape such as `\N` and no entity of HTML.
 fn label(lines: &[String], kind: Kind) -> String {
-    let mut label = String::from('"');
-    for (index, line) in lines.iter().enumerate() {
-        if index > 0 && kind != Kind::InheritedCopy {
-            label.push_str("\\n");
-        }
-        for character in line.chars() {
-            match character {
-                '"' => label.push_str("\\\""),
-                '\\' => label.push_str("\\\\"),
-                '&' => label.push_str("&amp;"),
-                _ => label.push(character),
-            }
-        }
-        if kind == Kind::InheritedCopy {
-            // The end of a line that is set to the left.
-            label.push_str("\\l");
-        }
+    let escape = |line: &String| line.replace('\\', r"\\").replace('"', "\\\"").replace('&', "&amp;");
+    let lines: Vec<String> = lines.iter().map(escape).collect();
+    match kind {
+        // It also ends each line, and aligns it at the left.
+        Kind::InheritedCopy => format!("\"{}\\l\"", lines.join("\\l")),
+        Kind::Process | Kind::Junction | Kind::Absent => format!("\"{}\"", lines.join("\\n")),
     }
-    label.push('"');
-    label
 }

@@ -2,8 +2,7 @@
 
 use std::io::{self, Write};
 
-use super::super::text::push_fmt;
-use super::diagram::{Diagram, Kind};
+use super::diagram::{Diagram, Kind, Line};
 use crate::model::Severity;
 
 const CLASSES: &str = "  classDef error fill:#ffebe9,stroke:#cf222e,color:#1f2328
@@ -13,45 +12,36 @@ const CLASSES: &str = "  classDef error fill:#ffebe9,stroke:#cf222e,color:#1f232
 
 pub(super) fn write(diagram: &Diagram, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "flowchart LR")?;
-    for it in &diagram.nodes {
-        let (open, close) = match it.kind {
+    for node in &diagram.nodes {
+        let (open, close) = match node.kind {
             Kind::Process => ("[", "]"),
             Kind::Junction => ("([", "])"),
             Kind::Absent => ("((", "))"),
             Kind::InheritedCopy => ("[/", "/]"),
         };
-        write!(out, "  {}{open}\"{}\"{close}", it.id, label(&it.text))?;
-        out.write_all(match (it.severity, it.kind) {
-            (Some(Severity::Error), _) => b":::error".as_slice(),
-            (Some(Severity::Warning | Severity::Info), _) => b":::warning",
-            (None, Kind::InheritedCopy) => b":::apart",
-            (None, _) => b"",
-        })?;
-        writeln!(out)?;
+        let class = match (node.severity, node.kind) {
+            (Some(Severity::Error), _) => ":::error",
+            (Some(Severity::Warning | Severity::Info), _) => ":::warning",
+            (None, Kind::InheritedCopy) => ":::apart",
+            (None, _) => "",
+        };
+        writeln!(out, "  {}{open}\"{}\"{close}{class}", node.id, label(&node.text))?;
     }
-    for line in &diagram.lines {
-        let arrow = if line.is_flow { "-->" } else { "-.-" };
-        match line.text.as_slice() {
-            [] => writeln!(out, "  {} {arrow} {}", line.from, line.to)?,
-            text => writeln!(out, "  {} {arrow}|\"{}\"| {}", line.from, label(text), line.to)?,
-        }
+    for Line { from, to, text, is_flow } in &diagram.lines {
+        let arrow = if *is_flow { "-->" } else { "-.-" };
+        let label = if text.is_empty() { String::new() } else { format!("|\"{}\"|", label(text)) };
+        writeln!(out, "  {from} {arrow}{label} {to}")?;
     }
     out.write_all(CLASSES.as_bytes())
 }
 
-/// A text in which nothing ends the label, nor is taken for an entity, for HTML, for Markdown or for a directive: all of ASCII that may
-/// be is an entity code, `#34;`.
+/// A text in which nothing ends the label, or is an entity, HTML, Markdown or a directive: of ASCII, every character that could be part of
+/// one is an entity code, `#34;`.
 fn label(lines: &[String]) -> String {
-    let mut label = String::new();
-    for (index, line) in lines.iter().enumerate() {
-        label.push_str(if index > 0 { "<br/>" } else { "" });
-        for character in line.chars() {
-            if character.is_ascii_alphanumeric() || !character.is_ascii() || " :/.,()[]".contains(character) {
-                label.push(character);
-            } else {
-                push_fmt(&mut label, format_args!("#{};", u32::from(character)));
-            }
-        }
-    }
-    label
+    let is_plain =
+        |character: char| character.is_ascii_alphanumeric() || !character.is_ascii() || " :/.,()[]".contains(character);
+    let escape = |character| {
+        if is_plain(character) { String::from(character) } else { format!("#{};", u32::from(character)) }
+    };
+    lines.iter().map(|line| line.chars().map(escape).collect::<String>()).collect::<Vec<_>>().join("<br/>")
 }

@@ -1,5 +1,5 @@
-//! Draws pipelines: as lines for people, for Graphviz, for Mermaid, and as JSON. What is drawn where is decided by
-//! [`Layout`]; here are the looks, and the words that all of them share.
+//! Draws pipelines: as text, for Graphviz, for Mermaid, and as JSON. [`Layout`] decides what is drawn where; here are the looks, and the
+//! words that all forms share.
 
 mod diagram;
 mod dot;
@@ -7,7 +7,7 @@ mod json;
 mod mermaid;
 mod tree;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 #[cfg(test)]
@@ -17,7 +17,7 @@ use super::text::TextRole;
 use super::{DrawingFormat, ReportView, Style};
 use crate::escape::escape_name;
 use crate::judge::dataflow::layout::{Arrow, Layout, Node, Through};
-use crate::judge::dataflow::{Absence, Dataflow, Flow, MANY, Mark, MarkKind, Participant};
+use crate::judge::dataflow::{Absence, Dataflow, Flow, InheritedCopy, MANY, Mark, MarkKind, Participant};
 use crate::model::{Fd, Pid, Severity, Side};
 
 /// Maximum number of commands that are named of many processes.
@@ -38,7 +38,7 @@ impl ReportView<'_> {
             DrawingFormat::Tree => self.tree(&Layout::of(dataflow), style, out),
             DrawingFormat::Dot => dot::write(&self.diagram(&Layout::of(dataflow)), out),
             DrawingFormat::Mermaid => mermaid::write(&self.diagram(&Layout::of(dataflow)), out),
-            DrawingFormat::Json => write_object(&self.drawing_view(dataflow), style.width.is_some(), out),
+            DrawingFormat::Json => write_object(&self.drawing_view(dataflow), style, out),
         }
     }
 
@@ -57,20 +57,20 @@ impl ReportView<'_> {
         format!("{name} ({pid})")
     }
 
-    /// A pipe as a node of its own, with how many processes are on its sides: `pipe:[12]: 60 writers (sleep ×59, bash)`.
+    /// A pipe as a node of its own, with the number of processes on its sides: `pipe:[12]: 60 writers (sleep ×59, bash)`.
     fn junction(&self, flow: &Flow) -> String {
-        let mut words = Vec::new();
-        for side in [Side::Write, Side::Read] {
+        let of_side = |side: Side| {
             let (participants, holder) = (flow.side(side), side.holder());
             match participants.len() {
-                0 => words.push(format!("{} {}", flow.absence.map_or("nobody", absent), verb(side))),
-                1 => {}
+                0 => Some(format!("{} {}", flow.absence.map_or("nobody", absent), verb(side))),
+                1 => None,
                 count if flow.is_folded(side) => {
-                    words.push(format!("{count} {holder}s ({})", self.commands(participants.iter().map(|it| it.pid))));
+                    Some(format!("{count} {holder}s ({})", self.commands(participants.iter().map(|it| it.pid))))
                 }
-                count => words.push(format!("{count} {holder}s")),
+                count => Some(format!("{count} {holder}s")),
             }
-        }
+        };
+        let words: Vec<String> = [Side::Write, Side::Read].into_iter().filter_map(of_side).collect();
         format!("{}: {}", self.pipe_name(flow.pipe), words.join(", "))
     }
 
@@ -82,18 +82,13 @@ impl ReportView<'_> {
         }
         let mut counts: Vec<(&[u8], usize)> = counts.into_iter().collect();
         counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-        let (named, others) = counts.split_at(counts.len().min(MOST_COMMANDS));
-        let mut words: Vec<String> = named
-            .iter()
-            .map(|(name, count)| match (escape_name(name), count) {
-                (name, _) if name.is_empty() => format!("process ×{count}"),
-                (name, 1) => name,
-                (name, count) => format!("{name} ×{count}"),
-            })
-            .collect();
-        let others: usize = others.iter().map(|(_, count)| count).sum();
-        words.extend((others > 0).then(|| format!("{others} more")));
-        words.join(", ")
+        let others: usize = counts.iter().skip(MOST_COMMANDS).map(|(_, count)| count).sum();
+        let named = counts.into_iter().take(MOST_COMMANDS).map(|(name, count)| match (escape_name(name), count) {
+            (name, _) if name.is_empty() => format!("process ×{count}"),
+            (name, 1) => name,
+            (name, count) => format!("{name} ×{count}"),
+        });
+        named.chain((others > 0).then(|| format!("{others} more"))).collect::<Vec<_>>().join(", ")
     }
 
     /// `3 processes hold both ends: a (1), b (2), c (3)`, and those with one end, of a pipe without a direction.
@@ -104,29 +99,34 @@ impl ReportView<'_> {
             *reads |= copy.end.access.is_on(Side::Read);
             *writes |= copy.end.access.is_on(Side::Write);
         }
-        let groups =
+        let words =
             [([true, true], "both ends"), ([true, false], "only the read end"), ([false, true], "only the write end")];
-        let with = |held: [bool; 2]| -> BTreeSet<Pid> {
-            sides.iter().filter(|(_, sides)| **sides == held).map(|(pid, _)| *pid).collect()
+        let line = |(held, words): ([bool; 2], &str)| {
+            let pids: Vec<Pid> = sides.iter().filter(|(_, sides)| **sides == held).map(|(pid, _)| *pid).collect();
+            let (noun, verb) = if pids.len() == 1 { ("process", "holds") } else { ("processes", "hold") };
+            let names = if pids.len() > MANY {
+                self.commands(pids.iter().copied())
+            } else {
+                pids.iter().map(|pid| self.process_name(*pid)).collect::<Vec<_>>().join(", ")
+            };
+            (!pids.is_empty()).then(|| format!("{} {noun} {verb} {words}: {names}", pids.len()))
         };
-        let named = groups.into_iter().map(|(held, words)| (with(held), words)).filter(|(pids, _)| !pids.is_empty());
-        named
-            .map(|(pids, words)| {
-                let (noun, verb) = if pids.len() == 1 { ("process", "holds") } else { ("processes", "hold") };
-                format!("{} {noun} {verb} {words}: {}", pids.len(), self.process_names(&pids))
-            })
-            .collect()
+        words.into_iter().filter_map(line).collect()
     }
 
-    /// Each by its name; of many, how many there are of each command.
-    fn process_names(&self, pids: &BTreeSet<Pid>) -> String {
-        if pids.len() > MANY {
-            return self.commands(pids.iter().copied());
-        }
-        pids.iter().map(|pid| self.process_name(*pid)).collect::<Vec<_>>().join(", ")
+    /// The ends of a pipe beside its flow that are drawn one by one, those that are leaked first; and, of many, how many processes hold
+    /// such an end.
+    fn copies<'b>(&self, flow: &'b Flow) -> (Vec<&'b InheritedCopy>, Option<String>) {
+        let pids = flow.apart_pids();
+        let is_many = pids.len() > MANY;
+        let mut shown: Vec<&InheritedCopy> = flow.apart.iter().filter(|copy| copy.leaked || !is_many).collect();
+        shown.sort_by_key(|copy| !copy.leaked);
+        shown.truncate(2 * MANY);
+        let rest = is_many.then(|| format!("{} processes ({})", pids.len(), self.commands(pids.iter().copied())));
+        (shown, rest)
     }
 
-    /// By what an arrow goes, where the nodes at its ends do not say so.
+    /// What an arrow goes through, where the nodes at its ends do not show it.
     fn way(&self, arrow: &Arrow<'_>) -> String {
         match arrow.through {
             Through::Processes(count) => format!("through {count} processes"),
@@ -141,24 +141,17 @@ impl ReportView<'_> {
 
 /// The descriptors that data go through, where those are not the standard output and the standard input: `2→5`.
 fn descriptors(writer: Option<&Participant>, reader: Option<&Participant>) -> Option<String> {
-    let number = |participant: &Participant, usual: &[u32]| {
-        main_fd(participant, usual).map_or_else(|| "open".to_owned(), |fd| fd.to_string())
+    let number = |participant: &Participant, side: Side| {
+        usual_fd(participant, side).map_or_else(|| "open".to_owned(), |fd| fd.to_string())
     };
-    let (from, to) = (number(writer?, &OUTPUTS), number(reader?, &INPUTS));
+    let (from, to) = (number(writer?, Side::Write), number(reader?, Side::Read));
     (from != "1" || to != "0").then(|| format!("{from}→{to}"))
 }
 
-const OUTPUTS: [u32; 2] = [1, 2];
-const INPUTS: [u32; 1] = [0];
-
-/// The descriptor that a process uses, as far as numbers tell; none while it is in open(2).
-fn main_fd(participant: &Participant, usual: &[u32]) -> Option<Fd> {
+/// The descriptor by which a process is most likely to use a side; none while it is blocked in open(2).
+fn usual_fd(participant: &Participant, side: Side) -> Option<Fd> {
+    let usual: &[u32] = if side == Side::Read { &[0] } else { &[1, 2] };
     usual.iter().map(|fd| Fd(*fd)).find(|fd| participant.fds.contains(fd)).or_else(|| participant.fds.first().copied())
-}
-
-/// The one of its descriptors by which a process is most likely to use a side.
-pub(super) fn usual_fd(participant: &Participant, side: Side) -> Option<Fd> {
-    main_fd(participant, if side == Side::Read { &INPUTS } else { &OUTPUTS })
 }
 
 const fn absent(absence: Absence) -> &'static str {

@@ -1,4 +1,4 @@
-//! Pipelines as lines: each process once, with those that it writes to below it.
+//! Pipelines as text: each process once, with those that it writes to below it.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::io::{self, Write};
@@ -8,16 +8,16 @@ use super::super::text::{TextRole, width};
 use super::super::why_text::WrappedLine;
 use super::super::{ReportView, Style};
 use super::{MOST_PIPES, ink, mark};
+use crate::judge::dataflow::Flow;
 use crate::judge::dataflow::layout::{Arrow, Layout, Node, Pipeline};
-use crate::judge::dataflow::{Flow, InheritedCopy, MANY};
 
-/// What is deeper continues at the left, so that a long pipeline can be read, and is not drawn in the square of its length.
+/// Maximum depth. What is deeper continues at the left, so that the size of the output is not quadratic in the length of a pipeline.
 const DEEPEST: usize = 12;
 
 /// Maximum column of the pipes.
 const WIDEST: usize = 56;
 
-/// A line: its indentation, here and where it wraps, the node, and the pipe.
+/// A line of the tree.
 struct Line {
     first: String,
     rest: String,
@@ -31,7 +31,7 @@ impl Line {
     }
 }
 
-/// The arrows of a node that are still to be drawn.
+/// The arrows of a node that are not drawn yet.
 struct Step<'a> {
     next: std::vec::IntoIter<&'a [Arrow<'a>]>,
     indent: usize,
@@ -74,7 +74,7 @@ impl ReportView<'_> {
         lines
     }
 
-    /// Draws a node and all that its data go to, as far as that is not drawn yet.
+    /// Draws a node and everything that its data go to and that is not drawn yet.
     fn branch(
         &self,
         layout: &Layout<'_>,
@@ -139,7 +139,7 @@ impl ReportView<'_> {
         text
     }
 
-    /// Of a node that was drawn already, the name without the numbers.
+    /// The name of a node that was drawn before.
     fn short_name(&self, layout: &Layout<'_>, node: Node) -> String {
         match node {
             Node::Junction(pipe) => self.pipe_name(pipe),
@@ -160,26 +160,21 @@ impl ReportView<'_> {
     fn apart(&self, flow: &Flow) -> String {
         let mut text = String::new();
         TextRole::Faint.push(&mut text, &format!("also on {}:", self.pipe_name(flow.pipe)));
-        let pids = flow.apart_pids();
-        let (leaked, others): (Vec<&InheritedCopy>, Vec<&InheritedCopy>) =
-            flow.apart.iter().partition(|apart| apart.leaked);
-        let is_many = pids.len() > MANY;
-        let one_by_one = leaked.iter().chain(others.iter().filter(|_| !is_many)).take(2 * MANY);
+        let (shown, rest) = self.copies(flow);
         let mut separator = " ";
-        for apart in one_by_one {
+        for copy in shown {
             let mut words = String::new();
-            push_end(self.graph, &apart.end, &mut words);
+            push_end(self.graph, &copy.end, &mut words);
             text.push_str(separator);
             separator = "; ";
-            if apart.leaked {
+            if copy.leaked {
                 TextRole::Warning.push(&mut text, &format!("{words} [leaked]"));
             } else {
                 TextRole::Faint.push(&mut text, &words);
             }
         }
-        if is_many {
-            let words = format!("{separator}{} processes ({})", pids.len(), self.commands(pids.iter().copied()));
-            TextRole::Faint.push(&mut text, &words);
+        if let Some(rest) = rest {
+            TextRole::Faint.push(&mut text, &format!("{separator}{rest}"));
         }
         text
     }
@@ -190,12 +185,12 @@ fn step_of<'a>(layout: &'a Layout<'a>, node: Node, indent: usize) -> Step<'a> {
     Step { next: arrows.into_iter(), indent }
 }
 
-/// Writes lines with their pipes one below the other.
+/// Writes lines with their pipes in one column.
 fn write_lines(lines: Vec<Line>, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     let with_way = lines.iter().filter(|line| !line.way.is_empty());
     let column = with_way.clone().map(Line::width).filter(|width| *width <= WIDEST).max().unwrap_or(0);
     let way = with_way.map(|line| width(&line.way)).max().unwrap_or(0);
-    // Where the column would be off the terminal, the pipes stand right behind.
+    // If the column would be beyond the terminal, the pipes follow without one.
     let fits = style.width.is_none_or(|terminal| column + 2 + way <= usize::from(terminal));
     for line in lines {
         let mut text = line.text.clone();

@@ -4,15 +4,15 @@ use super::*;
 fn fitted(columns: &[(Heading, &[&str])], room: usize) -> Vec<(&'static str, usize)> {
     let of = |(heading, cells): &(Heading, &[&str])| {
         let mut column = Column::new(*heading, true);
-        cells.iter().for_each(|cell| column.add(cell));
+        cells.iter().for_each(|cell| column.add(cell, *cell != "-"));
         column
     };
     let measured: Vec<Column> = columns.iter().map(of).collect();
     fit(&measured, room).into_iter().map(|(index, width)| (columns[index].0.text, width)).collect()
 }
 
-const fn heading(text: &'static str, wrap: Wrap, worth: DropPriority) -> Heading {
-    Heading { text, wrap, worth }
+const fn heading(text: &'static str, wrap: Wrap, priority: DropPriority) -> Heading {
+    Heading { text, wrap, priority }
 }
 
 #[test]

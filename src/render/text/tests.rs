@@ -4,9 +4,9 @@ use proptest::prelude::*;
 
 use super::*;
 
-fn shown(name: &[u8], place: Place) -> String {
+fn shown(name: &[u8], context: EscapeContext) -> String {
     let mut text = String::new();
-    push_name(&mut text, name, place);
+    push_name(&mut text, name, context);
     text
 }
 
@@ -56,10 +56,10 @@ fn names_that_would_mislead_are_escaped() {
         ("no\u{a0}break".as_bytes(), "no\\u{a0}break"),
     ];
     for (name, expected) in cases {
-        assert_eq!(shown(name, Place::Line), expected);
+        assert_eq!(shown(name, EscapeContext::Line), expected);
     }
-    assert_eq!(shown(b"tmux: server", Place::Word), "tmux:\\x20server");
-    assert_eq!(shown(b"a, b;c", Place::Item), "a\\x2c\\x20b\\x3bc");
+    assert_eq!(shown(b"tmux: server", EscapeContext::Word), "tmux:\\x20server");
+    assert_eq!(shown(b"a, b;c", EscapeContext::Item), "a\\x2c\\x20b\\x3bc");
 }
 
 #[test]
@@ -74,11 +74,11 @@ fn marks_become_colour_or_nothing() {
 proptest! {
     #[test]
     fn any_name_is_safe_and_can_be_told(name in proptest::collection::vec(any::<u8>(), 0..40)) {
-        for place in [Place::Line, Place::Word, Place::Item] {
-            let text = shown(&name, place);
+        for context in [EscapeContext::Line, EscapeContext::Word, EscapeContext::Item] {
+            let text = shown(&name, context);
             prop_assert!(!text.chars().any(char::is_control), "{:?}", text);
-            prop_assert!(place == Place::Line || !text.contains(char::is_whitespace), "{:?}", text);
-            prop_assert!(place != Place::Item || !text.contains([',', ';']), "{:?}", text);
+            prop_assert!(context == EscapeContext::Line || !text.contains(char::is_whitespace), "{:?}", text);
+            prop_assert!(context != EscapeContext::Item || !text.contains([',', ';']), "{:?}", text);
             prop_assert_eq!(unescape(&text), name.clone());
         }
     }
@@ -86,7 +86,7 @@ proptest! {
     /// Random bytes are seldom text, so these are characters.
     #[test]
     fn any_text_is_safe_and_can_be_told(name in any::<String>()) {
-        let text = shown(name.as_bytes(), Place::Item);
+        let text = shown(name.as_bytes(), EscapeContext::Item);
         prop_assert!(!text.contains(|c: char| c.is_control() || c.is_whitespace() || is_unsafe_char(c)), "{:?}", text);
         prop_assert_eq!(unescape(&text), name.as_bytes());
     }

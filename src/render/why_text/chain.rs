@@ -1,4 +1,4 @@
-//! The chain of waits of a process or on a pipe, drawn as a tree: each process waits for those below it, down to one that is awake.
+//! The chain of waits of a process or on a pipe as a tree: each process waits for those below it, down to one that is awake.
 
 use std::collections::BTreeSet;
 
@@ -6,34 +6,34 @@ use super::WrappedLine;
 use crate::findings::{MOST_LINES, Phrases};
 use crate::judge::side::{self, SideState};
 use crate::model::{Pid, Pipe, PipeId, Side, Task, Wait, Waker};
-use crate::report::{Asked, Told};
+use crate::report::{Judgment, Scope};
 
 /// Maximum number of steps of a chain.
 const MOST_STEPS: usize = 24;
 
 pub(super) struct Chain<'a> {
     phrases: Phrases<'a>,
-    told: &'a Told<'a>,
+    judgment: &'a Judgment<'a>,
     /// The processes whose waits are drawn already.
     drawn: BTreeSet<Pid>,
     lines: Vec<WrappedLine>,
 }
 
 impl<'a> Chain<'a> {
-    /// A tree for each process or pipe that was asked about.
-    pub(super) fn of_all(phrases: Phrases<'a>, told: &'a Told<'a>) -> Vec<Vec<WrappedLine>> {
+    /// A tree for each process or pipe in scope.
+    pub(super) fn of_all(phrases: Phrases<'a>, judgment: &'a Judgment<'a>) -> Vec<Vec<WrappedLine>> {
         let draw = |root: &dyn Fn(&mut Self)| {
-            let mut chain = Self { phrases, told, drawn: BTreeSet::new(), lines: Vec::new() };
+            let mut chain = Self { phrases, judgment, drawn: BTreeSet::new(), lines: Vec::new() };
             root(&mut chain);
             chain.lines
         };
-        match told.asked {
-            Asked::Everything => Vec::new(),
-            Asked::Processes(pids) => {
-                let known = pids.iter().filter(|pid| told.groups.contains_key(pid));
+        match judgment.scope {
+            Scope::Everything => Vec::new(),
+            Scope::Processes(pids) => {
+                let known = pids.iter().filter(|pid| judgment.groups.contains_key(pid));
                 known.map(|pid| draw(&|chain| chain.process(*pid))).collect()
             }
-            Asked::Pipes(pipes) => {
+            Scope::Pipes(pipes) => {
                 let known = pipes.iter().filter_map(|pipe| phrases.graph.pipe(*pipe));
                 known.map(|pipe| draw(&|chain| chain.pipe(pipe))).collect()
             }
@@ -47,12 +47,12 @@ impl<'a> Chain<'a> {
     /// A process with all that its threads wait for.
     fn process(&mut self, pid: Pid) {
         self.drawn.insert(pid);
-        let (phrases, told) = (self.phrases, self.told);
-        let tasks = told.groups.get(&pid).map_or(&[][..], |group| &group.tasks);
+        let (phrases, judgment) = (self.phrases, self.judgment);
+        let tasks = judgment.groups.get(&pid).map_or(&[][..], |group| &group.tasks);
         if tasks.is_empty() {
             return self.line(format!("{} has no thread that could be read", phrases.process(pid, None)));
         }
-        let waits = |task: &&Task| told.diagnosis.waits.iter().any(|wait| wait.task == task.id);
+        let waits = |task: &&Task| judgment.diagnosis.waits.iter().any(|wait| wait.task == task.id);
         let waiting: Vec<&Task> = tasks.iter().filter(waits).collect();
         if waiting.is_empty() {
             return self.line(format!("{} {}", phrases.process(pid, None), phrases.process_doing(pid)));
@@ -72,7 +72,7 @@ impl<'a> Chain<'a> {
         }
     }
 
-    /// A pipe with all that hold an end of it, and what they do.
+    /// A pipe with its holders, and what they are doing.
     fn pipe(&mut self, pipe: &Pipe) {
         let phrases = self.phrases;
         let name = phrases.pipe(pipe.id);
@@ -103,7 +103,7 @@ impl<'a> Chain<'a> {
     }
 
     fn wakers(&self, of: impl Fn(&Wait) -> bool) -> Vec<(Waker, Option<PipeId>)> {
-        let waits = self.told.diagnosis.waits.iter().filter(|wait| of(wait));
+        let waits = self.judgment.diagnosis.waits.iter().filter(|wait| of(wait));
         waits.flat_map(|wait| wait.wakers.iter().map(|waker| (*waker, wait.pipe()))).collect()
     }
 

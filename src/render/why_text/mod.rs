@@ -1,5 +1,5 @@
-//! The text of `why` and of an audit: each finding with its evidence, drawn and wrapped, and for a process or pipe that was asked about, the
-//! chain of waits down to a process that is awake. The words of a finding are its own; here is only the layout.
+//! The text of `why` and of an audit: each finding with its evidence, wrapped, and for a process or pipe in scope the chain of waits down
+//! to a process that is awake. The sentences are those of the findings; here is only the layout.
 
 mod chain;
 mod summary;
@@ -9,18 +9,18 @@ use std::io::{self, Write};
 use textwrap::{Options, WordSeparator, WordSplitter};
 
 use self::chain::Chain;
+use super::Style;
 use super::text::{TextRole, paint};
-use super::{ReportView, Style};
 use crate::escape::escape_name;
 use crate::findings::{Code, Evidence, Finding, Phrases, Role};
 use crate::model::Severity;
-use crate::report::{Asked, Told};
+use crate::report::{Judgment, ReportView, Scope};
 
-/// A line that is not wrapped yet.
+/// A line that is to be wrapped.
 pub(super) struct WrappedLine {
-    /// What stands before its first line.
+    /// The indentation of its first line.
     first: String,
-    /// What stands before the lines that it wraps to.
+    /// The indentation of the lines that it wraps to.
     rest: String,
     text: String,
 }
@@ -49,22 +49,22 @@ impl WrappedLine {
 }
 
 impl ReportView<'_> {
-    /// Writes all of it.
-    pub(super) fn tell(&self, told: &Told<'_>, style: &Style, out: &mut dyn Write) -> io::Result<()> {
-        let phrases = Phrases { graph: self.graph, groups: told.groups, users: self.users };
+    pub(super) fn write_text(&self, judgment: &Judgment<'_>, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+        let phrases = Phrases { graph: self.graph, groups: judgment.groups, users: self.users };
         let (shown, counted): (Vec<&Finding>, Vec<&Finding>) =
-            told.diagnosis.findings.iter().partition(|finding| is_shown(finding, told));
-        let mut paragraphs: Vec<Vec<WrappedLine>> = Chain::of_all(phrases, told);
-        let by_process = matches!(told.asked, Asked::Processes(_));
+            judgment.diagnosis.findings.iter().partition(|finding| is_shown(finding, judgment));
+        let mut paragraphs: Vec<Vec<WrappedLine>> = Chain::of_all(phrases, judgment);
+        let by_process = matches!(judgment.scope, Scope::Processes(_));
         paragraphs.extend(shown.iter().map(|finding| lines(finding, by_process)));
-        let mut closing = match told.audited {
-            Some(audited) => vec![self.audit_summary(told, audited, &counted)],
-            None => self.summary(told, &shown, &counted),
+        let mut closing = match judgment.audit {
+            Some(audit) => self.audit_summary(judgment, audit, &counted),
+            None => self.summary(judgment, shown.is_empty(), &counted),
         };
-        closing.extend(self.whose_pids(told).filter(|_| !paragraphs.is_empty()));
-        if !closing.is_empty() {
-            paragraphs.push(vec![WrappedLine::new("", "", closing.join(" "))]);
+        if judgment.from_file && !paragraphs.is_empty() {
+            let host = escape_name(self.graph.host.hostname.as_deref().unwrap_or("another machine").as_bytes());
+            closing.push(format!("The PIDs are those of {host} at {:.0}.", self.graph.taken_at));
         }
+        paragraphs.push(vec![WrappedLine::new("", "", closing.join(" "))]);
         for (index, paragraph) in paragraphs.iter().enumerate() {
             if index > 0 {
                 writeln!(out)?;
@@ -73,22 +73,15 @@ impl ReportView<'_> {
         }
         Ok(())
     }
-
-    /// The machine and the time that the PIDs of a report file are of.
-    fn whose_pids(&self, told: &Told<'_>) -> Option<String> {
-        let host = self.graph.host.hostname.as_deref().unwrap_or("another machine");
-        let host = escape_name(host.as_bytes());
-        told.from_file.then(|| format!("The PIDs are those of {host} at {:.0}.", self.graph.taken_at))
-    }
 }
 
-/// Whether a finding is printed by itself: where the whole machine was asked about, notices are counted.
-fn is_shown(finding: &Finding, told: &Told<'_>) -> bool {
-    let is_each = told.audited.is_some_and(|audited| audited.each);
-    is_each || *told.asked != Asked::Everything || finding.severity.is_at_least(Severity::Warning)
+/// Whether a finding is printed: where the whole machine is in scope, notices are only counted.
+fn is_shown(finding: &Finding, judgment: &Judgment<'_>) -> bool {
+    let is_each = judgment.audit.is_some_and(|audit| audit.each);
+    is_each || *judgment.scope != Scope::Everything || finding.severity.is_at_least(Severity::Warning)
 }
 
-/// A finding: what is wrong, the evidence, and the advice. `is_drawn` if there is a chain of waits, too.
+/// A finding with its evidence and advice. `is_drawn` if there is a chain of waits too.
 fn lines(finding: &Finding, is_drawn: bool) -> Vec<WrappedLine> {
     let (role, severity) = match finding.severity {
         Severity::Error => (TextRole::Error, "error"),
@@ -108,7 +101,7 @@ fn lines(finding: &Finding, is_drawn: bool) -> Vec<WrappedLine> {
     lines
 }
 
-/// Draws the evidence below its finding, without what a chain shows already.
+/// The evidence of a finding, without what a chain shows already.
 fn draw(evidence: &[Evidence], code: Code, is_drawn: bool) -> Vec<WrappedLine> {
     let in_chain = |role: Role| role == Role::Cycle || code.about().evidence_in_chain;
     let mut lines = Vec::new();
