@@ -83,12 +83,13 @@ impl<'a> Chain<'a> {
             };
             let ends: Vec<_> = pipe.side(side).collect();
             let openers: Vec<_> = pipe.openers.iter().filter(|opener| opener.access.is_on(side)).collect();
-            let mut lines = Vec::new();
-            match side::state(phrases.graph, pipe, side) {
-                SideState::Seen => {}
-                SideState::Hidden | SideState::Unknown => lines.push("none was seen".to_owned()),
-                SideState::None => lines.push("none".to_owned()),
-            }
+            let none = match side::state(phrases.graph, pipe, side) {
+                SideState::Seen => None,
+                SideState::Hidden => Some("one that no fd table shows"),
+                SideState::Unknown => Some("none was seen"),
+                SideState::None => Some("none"),
+            };
+            let mut lines: Vec<String> = none.map(str::to_owned).into_iter().collect();
             lines.extend(ends.iter().take(MOST_LINES).map(|end| {
                 let (process, doing) = (phrases.process(end.pid, end.tid), phrases.process_doing(end.pid));
                 format!("{process} (fd {}): it {doing}", end.fd)
