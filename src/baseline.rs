@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::files;
-use crate::findings::{Code, Finding, Identity, Phrases};
+use crate::findings::{Code, Finding, Identity};
 use crate::judge::Groups;
-use crate::model::{Pid, PipeGraph, Severity, Side, Users};
+use crate::judge::processes::Processes;
+use crate::model::{Pid, PipeGraph, Severity, Side};
 use crate::sys::reason;
 
 /// The version of the file. It changes with anything that an older lspipe would misread.
@@ -145,7 +146,7 @@ fn known(finding: &Finding, graph: &PipeGraph, groups: &Groups) -> Known {
     };
     let processes = || pids.iter().filter_map(|pid| graph.processes.get(pid));
     let unread = |pid: Pid| graph.coverage.gaps.iter().find(move |gap| gap.pid == pid);
-    let phrases = Phrases { graph, groups, users: &Users::default() };
+    let table = Processes::new(graph, groups);
     let users = pids.iter().filter_map(|pid| match graph.processes.get(pid) {
         Some(process) => process.uid,
         None => unread(*pid)?.uid,
@@ -156,7 +157,7 @@ fn known(finding: &Finding, graph: &PipeGraph, groups: &Groups) -> Known {
     }
     Known {
         code: finding.code.as_str().to_owned(),
-        commands: pids.iter().filter_map(|pid| phrases.command(*pid)).map(exact).collect(),
+        commands: pids.iter().filter_map(|pid| table.name(*pid)).map(|name| exact(name)).collect(),
         users: users.chain(user).map(|uid| uid.0).collect(),
         units: processes().filter_map(|process| process.unit.as_deref()).map(stable_unit_name).collect(),
         fifos,

@@ -9,6 +9,8 @@ use thiserror::Error;
 
 use crate::cli::PipeName;
 use crate::escape::escape_name;
+use crate::judge::processes::{NO_THREADS, Processes};
+use crate::judge::side;
 use crate::model::{
     CommandName, Gap, HiddenVia, Pid, Pipe, PipeGraph, PipeId, PossibleEnds, PossibleHolder, Side, Time, Uid,
     UnreadablePart, ViewLimit,
@@ -178,7 +180,8 @@ impl Note {
     /// That a saved report lacks some of the selected descendants, if it does.
     pub(crate) fn no_other_processes(selection: &Selection, graph: &PipeGraph, file: Option<&str>) -> Option<Self> {
         let file = file.filter(|_| selection.descendants)?.to_owned();
-        let is_whole = graph.processes.keys().all(|pid| graph.knows_ancestors(*pid));
+        let processes = Processes::new(graph, &NO_THREADS);
+        let is_whole = graph.processes.keys().all(|pid| processes.knows_ancestors(*pid));
         (!is_whole).then_some(Self::NoOtherProcesses { file })
     }
 
@@ -217,10 +220,10 @@ impl Note {
         };
         let hidden_end = |pipe: &&Pipe| Self::HiddenEnd {
             pipe: pipe.id,
-            sides: Side::BOTH.into_iter().filter(|side| graph.hides(pipe, *side) == Some(true)).collect(),
-            holders: graph.suspects(pipe),
+            sides: side::hidden_sides(graph, pipe),
+            holders: side::hidden_holders(graph, pipe),
         };
-        let hidden: Vec<&Pipe> = graph.pipes.iter().filter(|pipe| graph.hides_any(pipe)).collect();
+        let hidden: Vec<&Pipe> = graph.pipes.iter().filter(|pipe| side::has_hidden(graph, pipe)).collect();
         let mut notes: Vec<Self> = hidden.iter().take(MAX_PIPES).map(hidden_end).collect();
         notes.extend(more(hidden.len(), MAX_PIPES).map(Self::MoreHiddenEnds));
         let ids = graph.pipes.iter().map(|pipe| pipe.id);

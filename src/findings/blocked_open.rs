@@ -4,13 +4,12 @@
 use serde::{Deserialize, Serialize};
 
 use super::phrases::{to_do_what, verb};
-use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Lasts, Phrases, ReportedBy};
+use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases};
 use crate::escape::escape_name;
 use crate::judge::dataflow::MarkKind;
 use crate::model::{AccessMode, Doubt, Operation, PathName, Pid, PipeId, Severity, TaskId};
 
 pub(super) const ABOUT: About = About {
-    reported_by: ReportedBy::Why,
     severities: &[Severity::Warning],
     explain: "\
 A process is blocked in open(2) of a FIFO, since no process has its other side
@@ -24,13 +23,9 @@ Harmless where a service waits for its next client in this way.
 What to do: start the process that is to open the other side. If the FIFO has
 been deleted, no process can open it any more: kill the one that is blocked.
 With O_NONBLOCK, open(2) returns at once.",
-    summary: None,
-    needs_audit_facts: false,
-    may_pass: true,
     depends_on_hidden: false,
-    about_sharing: false,
     evidence_in_chain: true,
-    lasts: Lasts::WhileBlocked,
+    ..super::OF_WHY
 };
 
 /// They are blocked until a process opens the other side.
@@ -146,11 +141,9 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Judgement> {
             }
         }
     }
-    let judgement = |details: BlockedOpen| Judgement {
-        tasks: details.tasks(),
-        pipes: details.pipe.into_iter().collect(),
-        doubts: Vec::new(),
-        details: Details::BlockedOpen(details),
+    let judgement = |details: BlockedOpen| {
+        let (tasks, pipe) = (details.tasks(), details.pipe);
+        Judgement::new(Details::BlockedOpen(details), tasks, pipe)
     };
     found.into_iter().map(judgement).collect()
 }

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Code, Diagnosis, Finding, Identity, Judged, Judgement, Lasts, Phrases, Thresholds, diagnose};
+use super::{Code, Diagnosis, Finding, Identity, Judged, Judgement, Lasts, Phrases, diagnose};
 use crate::judge::Groups;
 use crate::model::Users;
 use crate::model::{AlternativeWake, Pid, PipeGraph, PipeId, Task, TaskId, TaskState, ThreadGroup, Tid};
@@ -14,8 +14,8 @@ pub(crate) fn follow_up(graph: &PipeGraph, groups: &Groups) -> FollowUp {
     let judged = diagnose(graph, groups);
     FollowUp {
         is_suspicious: !judged.judgements.is_empty(),
-        may_pass: judged.may_pass(),
-        hidden_ends: judged.depends_on_hidden(),
+        may_pass: judged.any(|about| about.may_pass),
+        hidden_ends: judged.any(|about| about.depends_on_hidden),
         pids: pids_to_recheck(groups, &judged),
     }
 }
@@ -51,15 +51,11 @@ pub(super) fn confirmed_by(mut judged: Judged, other: &Judged) -> Judged {
 
 /// What an audit found at one time.
 #[derive(Debug, Clone, Copy)]
-pub struct Look<'a> {
-    /// The pipes.
-    pub graph: &'a PipeGraph,
-    /// What the threads were doing.
-    pub groups: &'a Groups,
-    /// The names of the users.
-    pub users: &'a Users,
-    /// What was found.
-    pub findings: &'a [Finding],
+pub(crate) struct Look<'a> {
+    pub(crate) graph: &'a PipeGraph,
+    pub(crate) groups: &'a Groups,
+    pub(crate) users: &'a Users,
+    pub(crate) findings: &'a [Finding],
 }
 
 impl<'a> Look<'a> {
@@ -69,11 +65,10 @@ impl<'a> Look<'a> {
 }
 
 /// Those findings of the later look that stood at the earlier one: see [`Lasts`].
-#[must_use]
-pub fn confirmed(before: &Look<'_>, now: &Look<'_>) -> Vec<Finding> {
+pub(crate) fn confirmed(before: &Look<'_>, now: &Look<'_>) -> Vec<Finding> {
     let graph = persistent_ends(before, now);
     let phrases = Phrases { graph: &graph, groups: now.groups, users: now.users };
-    let of_persistent = super::audit(&phrases, &Thresholds::default());
+    let of_persistent = super::audit(&phrases, None);
     let (then, of_persistent) = (by_subject(before.findings), by_subject(&of_persistent));
     let mut tasks_then: BTreeMap<(Code, &[PipeId]), BTreeSet<TaskId>> = BTreeMap::new();
     for finding in before.findings {

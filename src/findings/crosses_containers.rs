@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 use super::phrases::list;
 use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases, all_on};
 use crate::escape::escape_name;
-use crate::judge::dataflow::MarkKind;
 use crate::model::{AccessMode, Doubt, Endpoint, Fd, Pid, Pipe, PipeId, Severity};
 
 pub(super) const ABOUT: About = About {
@@ -28,7 +27,6 @@ What to do: a descriptor that leaked into a container lets it read or write what
 is outside of it. Open it with O_CLOEXEC, or close it before the container is
 started, and keep the container engine up to date.",
     summary: Some(["pipe between containers or PID namespaces", "pipes between containers or PID namespaces"]),
-    needs_audit_facts: true,
     about_sharing: true,
     ..super::OF_AUDIT
 };
@@ -59,6 +57,12 @@ pub struct Place {
 }
 
 impl Place {
+    /// Whether they surely differ: what could not be read may be the same.
+    fn is_apart(&self, other: &Self) -> bool {
+        self.container != other.container
+            || self.pid_namespace.zip(other.pid_namespace).is_some_and(|(one, other)| one != other)
+    }
+
     fn name(&self) -> String {
         /// As much of an ID in hexadecimal as docker(1) shows.
         const SHORT: usize = 12;
@@ -81,10 +85,6 @@ impl Kind for CrossesContainers {
 
     fn identity(&self) -> Identity {
         Identity::Pipe
-    }
-
-    fn marks(&self) -> Vec<(MarkKind, Vec<Pid>)> {
-        Vec::new()
     }
 
     fn message(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
@@ -115,37 +115,21 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Judgement> {
 }
 
 fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
-    let mut places: BTreeMap<(Option<&str>, Option<u64>), Vec<Pid>> = BTreeMap::new();
+    let mut places: BTreeMap<(Option<String>, Option<u64>), Vec<Pid>> = BTreeMap::new();
     for pid in all_on(pipe) {
         // Of a process that could not be read it is not known where it is.
-        if let Some(process) = case.graph.processes.get(&pid)
-            && process.uid.is_some()
-        {
-            places.entry((process.container.as_deref(), process.pid_namespace)).or_default().push(pid);
+        if let Some(process) = case.processes.facts(pid).filter(|process| process.uid.is_some()) {
+            places.entry((process.container.clone(), process.pid_namespace)).or_default().push(pid);
         }
     }
-    if !places.keys().any(|one| places.keys().any(|other| is_apart(*one, *other))) {
+    let place = |((container, pid_namespace), pids)| Place { container, pid_namespace, pids };
+    let places: Vec<Place> = places.into_iter().map(place).collect();
+    if !places.iter().any(|one| places.iter().any(|other| one.is_apart(other))) {
         return None;
     }
-    let place = |((container, pid_namespace), pids): ((Option<&str>, Option<u64>), Vec<Pid>)| Place {
-        container: container.map(str::to_owned),
-        pid_namespace,
-        pids,
-    };
-    let places: Vec<Place> = places.into_iter().map(place).collect();
-    let is_within = places.iter().all(|place| Some(&place.container) == places.first().map(|first| &first.container));
+    let is_within = places.windows(2).all(|pair| pair[0].container == pair[1].container);
     let expected = is_within || is_stdio(pipe, &places);
-    Some(Judgement {
-        details: Details::CrossesContainers(CrossesContainers { pipe: pipe.id, places, expected }),
-        tasks: case.leaders(all_on(pipe)),
-        pipes: vec![pipe.id],
-        doubts: Vec::new(),
-    })
-}
-
-/// Whether two places surely differ: what could not be read may be the same.
-fn is_apart(one: (Option<&str>, Option<u64>), other: (Option<&str>, Option<u64>)) -> bool {
-    one.0 != other.0 || one.1.zip(other.1).is_some_and(|(one, other)| one != other)
+    Some(case.of_all_on(pipe, Details::CrossesContainers(CrossesContainers { pipe: pipe.id, places, expected })))
 }
 
 /// Whether one side has it as a standard stream, and the other is a single process that watches it. A container may have sandboxes inside.

@@ -2,9 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases, all_on};
-use crate::judge::dataflow::MarkKind;
-use crate::model::{Doubt, Pid, Pipe, PipeId, Severity, Side, Uid};
+use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases};
+use crate::model::{Doubt, Pipe, PipeId, Severity, Side, Uid};
 
 pub(super) const ABOUT: About = About {
     severities: &[Severity::Warning, Severity::Info],
@@ -55,10 +54,6 @@ impl Kind for CrossesUsers {
 
     fn identity(&self) -> Identity {
         Identity::Pipe
-    }
-
-    fn marks(&self) -> Vec<(MarkKind, Vec<Pid>)> {
-        Vec::new()
     }
 
     fn message(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
@@ -114,10 +109,5 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
         (false, true) if !readers.is_empty() => Some(Side::Write),
         (true | false, true | false) => None,
     };
-    Some(Judgement {
-        details: Details::CrossesUsers(CrossesUsers { pipe: pipe.id, readers, writers, root }),
-        tasks: case.leaders(all_on(pipe)),
-        pipes: vec![pipe.id],
-        doubts: Vec::new(),
-    })
+    Some(case.of_all_on(pipe, Details::CrossesUsers(CrossesUsers { pipe: pipe.id, readers, writers, root })))
 }

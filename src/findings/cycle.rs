@@ -1,32 +1,72 @@
-//! What `deadlock` and `self-deadlock` share: a cycle of waits in words.
+//! What `deadlock` and `self-deadlock` share, all but their explanations: a cycle of waits, between processes or in one.
 
 use super::phrases::{idle, in_parentheses, lines};
-use super::{Evidence, Phrases, Role};
-use crate::judge::deadlock::WaitEdge;
-use crate::model::{AccessMode, Endpoint, Pid, Pipe, PipeWait, Side, TaskId, WaitTarget, Waker};
+use super::{Case, Details, Evidence, Identity, Judgement, Kind, Phrases, Role};
+use crate::judge::dataflow::MarkKind;
+use crate::judge::deadlock::{Deadlock, WaitCycle, WaitEdge};
+use crate::model::{AccessMode, Doubt, Endpoint, Pid, Pipe, PipeWait, Severity, Side, TaskId, WaitTarget, Waker};
 
 /// Maximum number of ends in a sentence.
 const MOST_ENDS: usize = 4;
 
-/// The cycle step by step, then the other threads that are stuck with it.
-pub(super) fn evidence<'a>(
-    phrases: &Phrases<'_>,
-    cycle: &[WaitEdge],
-    blocked: &'a [TaskId],
-    blocked_behind: &'a [TaskId],
-) -> Vec<Evidence> {
-    let mut evidence: Vec<Evidence> =
-        cycle.iter().map(|edge| Evidence { role: Role::Cycle, text: step(phrases, edge) }).collect();
-    let outside: Vec<&TaskId> = blocked.get(cycle.len()..).unwrap_or_default().iter().chain(blocked_behind).collect();
-    let mut pids: Vec<Pid> = outside.iter().map(|task| task.pid).collect();
-    pids.dedup();
-    let stuck = pids.iter().map(|pid| {
-        let task = outside.iter().find(|task| task.pid == *pid).and_then(|task| phrases.task(**task));
-        let doing = task.map_or_else(String::new, |task| format!(" {}", phrases.doing(task)));
-        format!("blocked behind it: {}{doing}", phrases.process(*pid, None))
-    });
-    evidence.extend(lines(Role::Behind, stuck));
-    evidence
+pub(super) fn find(
+    case: &Case<'_>,
+    is_meant: fn(&WaitCycle) -> bool,
+    details: fn(WaitCycle) -> Details,
+) -> Vec<Judgement> {
+    let judgement = |Deadlock { waits, pipes, doubts }: &Deadlock| Judgement {
+        doubts: doubts.clone(),
+        ..Judgement::new(details(waits.clone()), waits.blocked.clone(), pipes.clone())
+    };
+    case.deadlocks.iter().filter(|deadlock| is_meant(&deadlock.waits)).map(judgement).collect()
+}
+
+impl Kind for WaitCycle {
+    fn severity(&self, doubted: bool) -> Severity {
+        if doubted { Severity::Warning } else { Severity::Error }
+    }
+
+    fn identity(&self) -> Identity {
+        Identity::Blocked(self.blocked.clone(), None)
+    }
+
+    fn marks(&self) -> Vec<(MarkKind, Vec<Pid>)> {
+        let pids = |tasks: &[TaskId]| tasks.iter().map(|task| task.pid).collect();
+        let kind = if self.is_in_one_process() { MarkKind::SelfDeadlock } else { MarkKind::Deadlock };
+        vec![(kind, pids(&self.blocked)), (MarkKind::Behind, pids(&self.blocked_behind))]
+    }
+
+    fn blocked_behind(&self) -> &[TaskId] {
+        &self.blocked_behind
+    }
+
+    fn message(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
+        let processes = phrases.processes(self.blocked.iter().map(|task| task.pid));
+        if self.is_in_one_process() {
+            return format!("{processes} waits for itself, and no other process can unblock it");
+        }
+        format!("{processes} wait for each other, and no other process can unblock them")
+    }
+
+    /// The cycle step by step, then the other threads that are stuck with it.
+    fn evidence(&self, phrases: &Phrases<'_>) -> Vec<Evidence> {
+        let steps = self.cycle.iter().map(|edge| Evidence { role: Role::Cycle, text: step(phrases, edge) });
+        let outside = self.blocked.iter().skip(self.cycle.len()).chain(&self.blocked_behind);
+        let mut outside: Vec<TaskId> = outside.copied().collect();
+        outside.dedup_by_key(|task| task.pid);
+        let stuck = outside.into_iter().map(|task| {
+            let doing = phrases.task(task).map_or_else(String::new, |task| format!(" {}", phrases.doing(task)));
+            format!("blocked behind it: {}{doing}", phrases.process(task.pid, None))
+        });
+        steps.chain(lines(Role::Behind, stuck)).collect()
+    }
+
+    fn advice(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
+        // The last step first: it is the child rather than the parent.
+        let end = phrases.end_one(self.cycle.iter().rev().map(|edge| edge.task.pid));
+        let prevention = if self.is_in_one_process() { prevention_in_one_process } else { prevention };
+        format!("To unblock: {end}. To prevent: {}.", prevention(&self.cycle, phrases))
+    }
 }
 
 fn step(phrases: &Phrases<'_>, edge: &WaitEdge) -> String {
@@ -54,75 +94,56 @@ fn held(phrases: &Phrases<'_>, waker: Waker) -> String {
     waker.fd.map_or_else(|| format!("its end in {process}"), |fd| format!("fd {fd} in {process}"))
 }
 
-/// What the waits of a cycle are for.
-pub(super) struct Waits<'a> {
-    cycle: &'a [WaitEdge],
-    /// The steps that wait for data.
-    reads: Vec<&'a WaitEdge>,
-    /// The first step that waits for room.
-    writes: Option<&'a WaitEdge>,
+/// The steps of a cycle that wait for data, and the first that waits for room.
+fn reads_and_write(cycle: &[WaitEdge]) -> (Vec<&WaitEdge>, Option<&WaitEdge>) {
+    let at_pipe = cycle.iter().filter(|edge| pipe_wait(edge).is_some());
+    let (writes, reads): (Vec<&WaitEdge>, _) =
+        at_pipe.partition(|edge| pipe_wait(edge).is_some_and(|wait| wait.access == AccessMode::Write));
+    (reads, writes.first().copied())
 }
 
-impl<'a> Waits<'a> {
-    pub(super) fn new(cycle: &'a [WaitEdge]) -> Self {
-        let at_pipe = |edge: &&WaitEdge, write: bool| {
-            pipe_wait(edge).is_some_and(|wait| (wait.access == AccessMode::Write) == write)
-        };
-        Self {
-            cycle,
-            reads: cycle.iter().filter(|edge| at_pipe(edge, false)).collect(),
-            writes: cycle.iter().find(|edge| at_pipe(edge, true)),
+fn prevention_in_one_process(cycle: &[WaitEdge], phrases: &Phrases<'_>) -> String {
+    let (reads, write) = reads_and_write(cycle);
+    match (reads.first(), write) {
+        (Some(edge), None) if is_read_write(phrases, edge) => {
+            "open the FIFO for reading or for writing only: a process that has it open O_RDWR is its own writer and never sees EOF"
+                .to_owned()
         }
-    }
-
-    /// `To unblock: …. To prevent: ….`
-    pub(super) fn advice(&self, phrases: &Phrases<'_>, prevention: &str) -> String {
-        // The last step first: it is the child rather than the parent.
-        let end = phrases.end_one(self.cycle.iter().rev().map(|edge| edge.task.pid));
-        format!("To unblock: {end}. To prevent: {prevention}.")
-    }
-
-    pub(super) fn prevention_in_one_process(&self, phrases: &Phrases<'_>) -> String {
-        match (self.reads.first(), self.writes) {
-            (Some(edge), None) if is_read_write(phrases, edge) => {
-                "open the FIFO for reading or for writing only: a process that has it open O_RDWR is its own writer and never sees EOF".to_owned()
-            }
-            (Some(edge), None) => format!(
-                "close the write end, {}, in the process that reads, right after fork(2)",
-                held(phrases, edge.waker)
-            ),
-            (_, Some(_)) | (None, None) => "read and write in different threads or processes".to_owned(),
+        (Some(edge), None) => {
+            format!("close the write end, {}, in the process that reads, right after fork(2)", held(phrases, edge.waker))
         }
+        (_, Some(_)) | (None, None) => "read and write in different threads or processes".to_owned(),
     }
+}
 
-    pub(super) fn prevention(&self, phrases: &Phrases<'_>) -> String {
-        let waits_for_child = self.cycle.iter().any(|edge| matches!(edge.target, WaitTarget::Children(_)));
-        match (self.reads.first(), self.writes) {
-            (_, Some(edge)) if waits_for_child => format!(
-                "read what the child writes before waiting for it, as communicate() of Python does; or, if another process was to read \
-                 it, close {}",
-                held(phrases, edge.waker)
-            ),
-            (Some(edge), None) if waits_for_child => {
-                format!("close the write end before waiting for the child: {}", write_ends(phrases, edge))
-            }
-            (Some(_), Some(edge)) => format!(
-                "read the full pipe, {}, while waiting for the other, with poll(2) or a thread, as communicate() of Python does",
-                held(phrases, edge.waker)
-            ),
-            (None, Some(_)) => {
-                "read and write at the same time, with poll(2) or a thread, as communicate() of Python does".to_owned()
-            }
-            (Some(_), None) => {
-                let ends = self.reads.iter().take(MOST_ENDS).map(|edge| held(phrases, edge.waker));
-                format!(
-                    "let one process write first: flush what is still in a buffer (stdbuf -oL, python3 -u), or close the write end once \
-                     all is written: {}",
-                    ends.collect::<Vec<_>>().join(", or ")
-                )
-            }
-            (None, None) => "let one of them proceed without the others".to_owned(),
+fn prevention(cycle: &[WaitEdge], phrases: &Phrases<'_>) -> String {
+    let (reads, write) = reads_and_write(cycle);
+    let waits_for_child = cycle.iter().any(|edge| matches!(edge.target, WaitTarget::Children(_)));
+    match (reads.first(), write) {
+        (_, Some(edge)) if waits_for_child => format!(
+            "read what the child writes before waiting for it, as communicate() of Python does; or, if another process was to read it, \
+             close {}",
+            held(phrases, edge.waker)
+        ),
+        (Some(edge), None) if waits_for_child => {
+            format!("close the write end before waiting for the child: {}", write_ends(phrases, edge))
         }
+        (Some(_), Some(edge)) => format!(
+            "read the full pipe, {}, while waiting for the other, with poll(2) or a thread, as communicate() of Python does",
+            held(phrases, edge.waker)
+        ),
+        (None, Some(_)) => {
+            "read and write at the same time, with poll(2) or a thread, as communicate() of Python does".to_owned()
+        }
+        (Some(_), None) => {
+            let ends: Vec<String> = reads.iter().take(MOST_ENDS).map(|edge| held(phrases, edge.waker)).collect();
+            format!(
+                "let one process write first: flush what is still in a buffer (stdbuf -oL, python3 -u), or close the write end once all \
+                 is written: {}",
+                ends.join(", or ")
+            )
+        }
+        (None, None) => "let one of them proceed without the others".to_owned(),
     }
 }
 

@@ -2,10 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases, all_on};
-use crate::judge::dataflow::MarkKind;
+use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases};
 use crate::judge::side::{self, SideState};
-use crate::model::{Doubt, Pid, Pipe, PipeId, Severity, Side};
+use crate::model::{Doubt, Pipe, PipeId, Severity, Side};
 
 pub(super) const ABOUT: About = About {
     severities: &[Severity::Warning, Severity::Info],
@@ -24,7 +23,6 @@ created its FIFO again, while a client still has the old one. Restart that
 client.",
     summary: Some(["FIFO in use that has been deleted", "FIFOs in use that have been deleted"]),
     needs_audit_facts: false,
-    about_sharing: false,
     ..super::OF_AUDIT
 };
 
@@ -45,10 +43,6 @@ impl Kind for DeletedFifo {
 
     fn identity(&self) -> Identity {
         Identity::Pipe
-    }
-
-    fn marks(&self) -> Vec<(MarkKind, Vec<Pid>)> {
-        Vec::new()
     }
 
     fn message(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
@@ -82,13 +76,6 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Judgement> {
 fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
     let is_empty =
         |side: &Side| side::state(case.graph, pipe, *side) == SideState::None && case.doubts(pipe.id, *side).is_empty();
-    pipe.deleted.then(|| Judgement {
-        details: Details::DeletedFifo(DeletedFifo {
-            pipe: pipe.id,
-            missing_side: Side::BOTH.into_iter().find(is_empty),
-        }),
-        tasks: case.leaders(all_on(pipe)),
-        pipes: vec![pipe.id],
-        doubts: Vec::new(),
-    })
+    let details = || DeletedFifo { pipe: pipe.id, missing_side: Side::BOTH.into_iter().find(is_empty) };
+    pipe.deleted.then(|| case.of_all_on(pipe, Details::DeletedFifo(details())))
 }

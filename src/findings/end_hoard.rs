@@ -6,12 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::phrases::lines;
 use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases, Role};
-use crate::judge::dataflow::MarkKind;
 use crate::model::words::words;
 use crate::model::{Doubt, Pid, Severity, Tid, Uid};
 
 /// Maximum number of ends of a process, unless `--max-ends` says otherwise.
-pub const DEFAULT_MAX_ENDS: u64 = 1024;
+pub(super) const DEFAULT_MAX_ENDS: u64 = 1024;
 
 /// A user may hold this many times as many in all processes.
 const USER_FACTOR: u64 = 4;
@@ -42,8 +41,6 @@ the monitor of a container engine; then --max-ends can be raised.
 What to do: list them with `lspipe fds PID`. If most have no process on the
 other side, the program forgets to close them. Otherwise raise its limit.",
     summary: Some(["holder of many pipe ends", "holders of many pipe ends"]),
-    needs_audit_facts: true,
-    about_sharing: false,
     ..super::OF_AUDIT
 };
 
@@ -127,10 +124,6 @@ impl Kind for EndHoard {
         }
     }
 
-    fn marks(&self) -> Vec<(MarkKind, Vec<Pid>)> {
-        Vec::new()
-    }
-
     fn message(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
         let ends = self.ends;
         match &self.holder {
@@ -201,12 +194,8 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Judgement> {
 }
 
 fn judgement(case: &Case<'_>, ends: u64, pid: Pid, holder: HolderKind) -> Judgement {
-    Judgement {
-        details: Details::EndHoard(EndHoard { ends, max_ends: case.max_ends, holder }),
-        tasks: case.leaders([pid]),
-        pipes: Vec::new(),
-        doubts: Vec::new(),
-    }
+    let details = EndHoard { ends, max_ends: case.max_ends, holder };
+    Judgement::new(Details::EndHoard(details), case.leaders([pid]), [])
 }
 
 /// What part of its limit a table has.

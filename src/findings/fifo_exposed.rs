@@ -3,9 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::phrases::lines;
-use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases, Role, all_on};
-use crate::judge::dataflow::MarkKind;
-use crate::model::{Class, Doubt, Gid, Pid, Pipe, PipeFile, PipeId, Severity, Side, Uid};
+use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases, Role};
+use crate::model::{Class, Doubt, Gid, Pipe, PipeFile, PipeId, Severity, Side, Uid};
 
 pub(super) const ABOUT: About = About {
     severities: &[Severity::Error, Severity::Warning, Severity::Info],
@@ -31,8 +30,6 @@ Harmless where any user is meant to write, and the reader trusts nothing.
 What to do: chmod(1) the FIFO to 600, or to 620 with a group of its own, or
 keep it in a directory that other users may not search.",
     summary: Some(["FIFO that other users may open", "FIFOs that other users may open"]),
-    needs_audit_facts: true,
-    about_sharing: false,
     ..super::OF_AUDIT
 };
 
@@ -113,10 +110,6 @@ impl Kind for FifoExposed {
         Identity::Pipe
     }
 
-    fn marks(&self) -> Vec<(MarkKind, Vec<Pid>)> {
-        Vec::new()
-    }
-
     fn message(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
         let exposures: Vec<String> = self.exposures.iter().map(|it| it.message(phrases, self.pipe)).collect();
         format!("{} is open to other users: {}", phrases.pipe(self.pipe), exposures.join("; "))
@@ -189,12 +182,8 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
         return None;
     }
     exposures.sort_by_key(|exposure| exposure.severity());
-    Some(Judgement {
-        details: Details::FifoExposed(FifoExposed { pipe: pipe.id, exposures }),
-        tasks: case.leaders(all_on(pipe)),
-        pipes: vec![pipe.id],
-        doubts: if file.directories.is_none() { vec![Doubt::Directories(pipe.id)] } else { Vec::new() },
-    })
+    let doubts = if file.directories.is_none() { vec![Doubt::Directories(pipe.id)] } else { Vec::new() };
+    Some(Judgement { doubts, ..case.of_all_on(pipe, Details::FifoExposed(FifoExposed { pipe: pipe.id, exposures })) })
 }
 
 /// The widest class that may open the other side of the one that is held, except root; none if no other user may.

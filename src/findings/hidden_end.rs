@@ -3,13 +3,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::phrases::verb;
-use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Lasts, Phrases, ReportedBy};
-use crate::judge::dataflow::MarkKind;
+use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases};
 use crate::judge::side::likely_holders;
-use crate::model::{Certainty, Doubt, HiddenVia, Pid, PipeId, PossibleHolder, Severity, Side, TaskId, ViewLimit};
+use crate::model::{Certainty, Doubt, HiddenVia, PipeId, PossibleHolder, Severity, Side, TaskId, ViewLimit};
 
 pub(super) const ABOUT: About = About {
-    reported_by: ReportedBy::Why,
     severities: &[Severity::Warning, Severity::Info],
     explain: "\
 A pipe has an end that no fd table shows: a thread would not be blocked on it
@@ -26,12 +24,7 @@ What to do: run lspipe as root, and outside of containers. A descriptor that is
 in flight stays open until its receiver takes it from the socket, or the socket
 is closed.",
     summary: Some(["pipe with an end that no fd table shows", "pipes with an end that no fd table shows"]),
-    needs_audit_facts: false,
-    may_pass: true,
-    depends_on_hidden: true,
-    about_sharing: false,
-    evidence_in_chain: false,
-    lasts: Lasts::WhileBlocked,
+    ..super::OF_WHY
 };
 
 /// Which processes may hold it is in the doubts of the finding.
@@ -59,10 +52,6 @@ impl Kind for HiddenEnd {
 
     fn identity(&self) -> Identity {
         if self.blocked.is_empty() { Identity::Pipe } else { Identity::Blocked(self.blocked.clone(), None) }
-    }
-
-    fn marks(&self) -> Vec<(MarkKind, Vec<Pid>)> {
-        Vec::new()
     }
 
     fn message(&self, phrases: &Phrases<'_>, doubts: &[Doubt]) -> String {
@@ -120,10 +109,10 @@ fn judgement(case: &Case<'_>, pipe: PipeId, side: Side, blocked: Vec<TaskId>) ->
         HiddenVia::ScmRights | HiddenVia::Exiting => false,
     };
     let expected = holders.iter().any(is_expected);
+    let tasks = blocked.clone();
+    let doubts = holders.into_iter().map(Doubt::Holder).collect();
     Judgement {
-        tasks: blocked.clone(),
-        pipes: vec![pipe],
-        doubts: holders.into_iter().map(Doubt::Holder).collect(),
-        details: Details::HiddenEnd(HiddenEnd { pipe, side, blocked, expected }),
+        doubts,
+        ..Judgement::new(Details::HiddenEnd(HiddenEnd { pipe, side, blocked, expected }), tasks, [pipe])
     }
 }

@@ -6,10 +6,10 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::phrases::{ends_held, lines, verb};
-use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases, Role};
-use crate::judge::dataflow::MarkKind;
+use super::{About, Case, Code, Details, Evidence, Finding, Identity, Judgement, Kind, Phrases, Role};
 use crate::judge::lineage::{is_pool, is_stdio};
-use crate::model::{Certainty, Doubt, Endpoint, Pid, Pipe, PipeGraph, PipeId, Severity, Side};
+use crate::judge::processes::Processes;
+use crate::model::{Certainty, Doubt, Endpoint, Pid, Pipe, PipeId, Severity, Side};
 
 pub(super) const ABOUT: About = About {
     severities: &[Severity::Warning, Severity::Info],
@@ -65,11 +65,6 @@ pub struct ForeignEnd {
 }
 
 impl InheritedEnd {
-    /// Whether it says no more than `leaked-write-end` about one of these pipes: only write ends, all of which have leaked, then.
-    pub(super) fn is_reported_as_leak(&self, leaked: &BTreeSet<PipeId>) -> bool {
-        leaked.contains(&self.pipe) && self.ends.iter().all(|end| end.end.access.is_on(Side::Write))
-    }
-
     fn has_write_end(&self) -> bool {
         self.ends.iter().any(|end| end.end.access.is_on(Side::Write))
     }
@@ -88,13 +83,16 @@ impl Kind for InheritedEnd {
         Identity::Pipe
     }
 
-    fn marks(&self) -> Vec<(MarkKind, Vec<Pid>)> {
-        Vec::new()
+    /// Of write ends only, all have leaked where one has.
+    fn is_covered_by(&self, of_why: &[Finding]) -> bool {
+        self.ends.iter().all(|end| end.end.access.is_on(Side::Write))
+            && of_why.iter().any(|it| it.code == Code::LeakedWriteEnd && it.pipes.contains(&self.pipe))
     }
 
     fn message(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
         let pids: BTreeSet<Pid> = self.ends.iter().map(|end| end.end.pid).collect();
-        let without = if self.has_write_end() { "its readers do not see EOF" } else { "its writers do not see EPIPE" };
+        let without =
+            if self.has_write_end() { "its readers do not see EOF" } else { "its writers get no SIGPIPE or EPIPE" };
         let (holds, until) = (verb(pids.len(), "holds", "hold"), verb(pids.len(), "it closes that", "they close that"));
         format!(
             "{} belongs to a pipeline of session {}, and {} of another session {holds} an end of it: {without} until {until}",
@@ -137,37 +135,31 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
     if pipe.id.kind().is_named() {
         return None;
     }
-    let [reading, writing] = Side::BOTH.map(|side| sessions(case, pipe, side));
+    // The session from which a PID namespace was entered is 0 inside, and one like any other.
+    let session = |pid: Pid| case.processes.session(pid);
+    let [reading, writing] =
+        Side::BOTH.map(|side| pipe.side(side).filter_map(|end| session(end.pid)).collect::<BTreeSet<u32>>());
     // Of several such sessions it cannot be said whose pipeline it is.
     let mut both = reading.intersection(&writing);
-    let (Some(session), None) = (both.next().copied(), both.next()) else { return None };
-    let own: BTreeSet<Pid> =
-        pipe.ends.iter().map(|end| end.pid).filter(|pid| case.session(*pid) == Some(session)).collect();
+    let (Some(whole), None) = (both.next().copied(), both.next()) else { return None };
+    let own: BTreeSet<Pid> = pipe.ends.iter().map(|end| end.pid).filter(|pid| session(*pid) == Some(whole)).collect();
     let foreign = |end: &Endpoint| {
-        let other = case.session(end.pid).filter(|other| *other != session)?;
+        let other = session(end.pid).filter(|other| *other != whole)?;
         let is_open = end.flags.is_some_and(|flags| !flags.closes_on_exec());
         is_open.then_some(ForeignEnd { end: *end, session: other })
     };
     let ends: Vec<ForeignEnd> = pipe.ends.iter().filter_map(foreign).collect();
-    if ends.is_empty() || is_pool(pipe, pipe.ends.iter().map(|end| end.pid)) {
+    if ends.is_empty() || is_pool(pipe.ends.iter().map(|end| end.pid), |pid| pipe.is_on_both(pid)) {
         return None;
     }
     // With one that does not descend, those that do are reported, too: it takes all of them.
-    let descend = ends.iter().all(|end| may_descend(case.graph, end.end.pid, &own));
-    Some(Judgement {
-        tasks: case.leaders(ends.iter().map(|end| end.end.pid)),
-        details: Details::InheritedEnd(InheritedEnd { pipe: pipe.id, session, ends, descend }),
-        pipes: vec![pipe.id],
-        doubts: Vec::new(),
-    })
+    let descend = ends.iter().all(|end| may_descend(&case.processes, end.end.pid, &own));
+    let tasks = case.leaders(ends.iter().map(|end| end.end.pid));
+    let details = InheritedEnd { pipe: pipe.id, session: whole, ends, descend };
+    Some(Judgement::new(Details::InheritedEnd(details), tasks, [pipe.id]))
 }
 
 /// Whether a process descends from one of those, or may do so: a plain report in a file lacks ancestors that hold no end.
-fn may_descend(graph: &PipeGraph, pid: Pid, own: &BTreeSet<Pid>) -> bool {
-    graph.ancestors(pid).any(|ancestor| own.contains(&ancestor)) || !graph.knows_ancestors(pid)
-}
-
-/// The session from which a PID namespace was entered is 0 inside, and one like any other.
-fn sessions(case: &Case<'_>, pipe: &Pipe, side: Side) -> BTreeSet<u32> {
-    pipe.side(side).filter_map(|end| case.session(end.pid)).collect()
+fn may_descend(processes: &Processes<'_>, pid: Pid, own: &BTreeSet<Pid>) -> bool {
+    processes.ancestors(pid).any(|ancestor| own.contains(&ancestor)) || !processes.knows_ancestors(pid)
 }

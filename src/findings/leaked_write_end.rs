@@ -7,9 +7,10 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::phrases::{lines, list, verb};
-use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Lasts, Phrases, ReportedBy, Role};
+use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases, Role};
 use crate::judge::dataflow::MarkKind;
 use crate::judge::lineage::{Lineage, Relation, is_pool, is_stdio};
+use crate::judge::processes::Processes;
 use crate::model::{
     AccessMode, AlternativeWake, Certainty, Doubt, Endpoint, Fd, Operation, Pid, Pipe, PipeId, PipeWait, Severity,
     Side, Task, TaskId, TaskState, Time,
@@ -19,7 +20,6 @@ use crate::model::{
 const STDIN: Fd = Fd(0);
 
 pub(super) const ABOUT: About = About {
-    reported_by: ReportedBy::Why,
     severities: &[Severity::Warning, Severity::Info],
     explain: "\
 A reader waits for data or EOF, and the only holders of the write end do not
@@ -41,12 +41,7 @@ with O_CLOEXEC.",
         "pipe whose write end is held by unrelated processes only",
         "pipes whose write end is held by unrelated processes only",
     ]),
-    needs_audit_facts: false,
-    may_pass: true,
-    depends_on_hidden: true,
-    about_sharing: false,
-    evidence_in_chain: false,
-    lasts: Lasts::WhileBlocked,
+    ..super::OF_WHY
 };
 
 /// The readers see EOF only when all holders have closed their write ends.
@@ -84,7 +79,7 @@ pub struct LeakedEnd {
 
 impl LeakedWriteEnd {
     /// The holders other than the readers.
-    pub(super) fn unrelated(&self) -> impl Iterator<Item = Pid> + '_ {
+    fn unrelated(&self) -> impl Iterator<Item = Pid> + '_ {
         let others = self.holders.iter().filter(|end| end.relation != Relation::ReaderItself);
         others.map(|end| end.end.pid)
     }
@@ -110,6 +105,10 @@ impl Kind for LeakedWriteEnd {
             marks.push((MarkKind::NoEndOfFile, readers));
         }
         marks
+    }
+
+    fn leaks(&self) -> Vec<(PipeId, Pid)> {
+        self.unrelated().map(|pid| (self.pipe, pid)).collect()
     }
 
     fn message(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
@@ -187,7 +186,8 @@ fn prevention(others: &[&LeakedEnd]) -> String {
 impl LeakedEnd {
     /// Why its process does not belong to the pipeline, and how it came by the end.
     fn relation(&self, phrases: &Phrases<'_>) -> String {
-        let lineage = Lineage { graph: phrases.graph, groups: phrases.groups };
+        let processes = Processes::new(phrases.graph, phrases.groups);
+        let lineage = Lineage { processes: &processes };
         let relation = match self.relation {
             Relation::ReaderItself => return "the reader itself, which did not close it".to_owned(),
             Relation::ReadWrite if self.ancestor_of_reader => {
@@ -225,7 +225,7 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
     }
     let writers: Vec<&Endpoint> = pipe.side(Side::Write).collect();
     let pids: BTreeSet<Pid> = writers.iter().map(|end| end.pid).collect();
-    if is_pool(pipe, pids.iter().copied().chain(readers.iter().map(|reader| reader.pid))) {
+    if is_pool(pids.iter().copied().chain(readers.iter().map(|reader| reader.pid)), |pid| pipe.is_on_both(pid)) {
         return None;
     }
     let mut holders = Vec::new();
@@ -252,7 +252,7 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
         .collect();
     doubts.extend(parents.into_iter().map(Doubt::Starter));
     let details = LeakedWriteEnd { pipe: pipe.id, readers, holders, may_resume };
-    Some(Judgement { details: Details::LeakedWriteEnd(details), tasks, pipes: vec![pipe.id], doubts })
+    Some(Judgement { doubts, ..Judgement::new(Details::LeakedWriteEnd(details), tasks, [pipe.id]) })
 }
 
 /// Why a holder does not belong to the pipeline of any of the readers; none if it does.
@@ -278,17 +278,17 @@ fn relation(case: &Case<'_>, pipe: &Pipe, readers: &[TaskId], holder: Pid, ends:
 }
 
 fn leaked_end(case: &Case<'_>, pipe: &Pipe, readers: &[TaskId], end: &Endpoint, relation: Relation) -> LeakedEnd {
-    let lineage = case.lineage();
+    let processes = &case.processes;
     let same_end = |ancestor: &Pid| {
         pipe.ends.iter().any(|other| (other.pid, other.fd, other.access) == (*ancestor, end.fd, end.access))
     };
     LeakedEnd {
         end: *end,
         relation,
-        ancestor_of_reader: readers.iter().any(|reader| lineage.is_ancestor(end.pid, reader.pid)),
-        session: case.groups.get(&end.pid).and_then(|group| group.sid),
-        inherited_from: lineage.ancestors(end.pid).find(same_end),
-        started_at: case.graph.processes.get(&end.pid).and_then(|process| process.started_at),
+        ancestor_of_reader: readers.iter().any(|reader| processes.is_ancestor(end.pid, reader.pid)),
+        session: processes.session(end.pid),
+        inherited_from: processes.ancestors(end.pid).find(same_end),
+        started_at: processes.facts(end.pid).and_then(|process| process.started_at),
     }
 }
 

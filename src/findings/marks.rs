@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Diagnosis;
+use super::{Diagnosis, Finding};
 use crate::judge::Groups;
 use crate::judge::dataflow::{Dataflow, Mark, MarkKind, Marks, analyze};
 use crate::model::{Certainty, Pid, PipeGraph, Severity};
@@ -10,29 +10,27 @@ use crate::model::{Certainty, Pid, PipeGraph, Severity};
 impl Diagnosis {
     /// The flow of data between processes, with what is wrong with each of them.
     pub(crate) fn dataflow(&self, graph: &PipeGraph, groups: &Groups) -> Dataflow {
-        let leaked = self.findings.iter().flat_map(|finding| finding.leaks()).collect();
+        let leaked = self.findings.iter().filter_map(Finding::kind).flat_map(|kind| kind.leaks()).collect();
         analyze(graph, groups, &self.waits, Marks { of: self.marks(graph), leaked })
     }
 
     /// Notices are left out, except for leaked ends.
     fn marks(&self, graph: &PipeGraph) -> BTreeMap<Pid, Vec<Mark>> {
-        let mut marks: BTreeMap<Pid, BTreeSet<Mark>> = BTreeMap::new();
-        for finding in &self.findings {
-            let suspected = finding.certainty == Certainty::Suspected;
-            for (kind, pids) in finding.marks() {
-                let mark = Mark { severity: finding.severity, kind, suspected };
-                for pid in pids {
-                    marks.entry(pid).or_default().insert(mark);
-                }
-            }
-        }
         let stopped = graph.processes.values().filter(|process| matches!(process.state, Some('T' | 't')));
-        for process in stopped {
-            let mark = Mark { severity: Severity::Warning, kind: MarkKind::Stopped, suspected: false };
-            marks.entry(process.pid).or_default().insert(mark);
+        let mark = Mark { severity: Severity::Warning, kind: MarkKind::Stopped, suspected: false };
+        let stopped = stopped.map(|process| (process.pid, mark));
+        let mut marks: BTreeMap<Pid, BTreeSet<Mark>> = BTreeMap::new();
+        for (pid, mark) in self.findings.iter().flat_map(of_finding).chain(stopped) {
+            marks.entry(pid).or_default().insert(mark);
         }
         marks.into_iter().map(|(pid, marks)| (pid, distinct(marks))).collect()
     }
+}
+
+fn of_finding(finding: &Finding) -> impl Iterator<Item = (Pid, Mark)> {
+    let (severity, suspected) = (finding.severity, finding.certainty == Certainty::Suspected);
+    let marks = finding.kind().map(|kind| kind.marks()).unwrap_or_default().into_iter();
+    marks.flat_map(move |(kind, pids)| pids.into_iter().map(move |pid| (pid, Mark { severity, kind, suspected })))
 }
 
 /// A process in a deadlock is marked with that alone, not also as blocked behind another one.

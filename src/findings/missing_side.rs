@@ -1,40 +1,33 @@
 //! What `no-reader` and `no-writer` share: a side of a pipe that is surely empty.
 
-use super::{About, Case, Details, Evidence, Judgement, Lasts, Phrases, ReportedBy};
+use super::{About, Case, Details, Evidence, Judgement, Lasts, Phrases};
 use crate::judge::side::{self, SideState};
-use crate::model::{Doubt, Pipe, PipeId, Severity, Side};
+use crate::model::{Pipe, PipeId, Severity, Side};
 
 /// Maximum number of doubts in a finding: the same processes may be on that side of every pipe of the machine.
 const MOST_DOUBTS: usize = 4;
 
 pub(super) const fn about(explain: &'static str, summary: [&'static str; 2]) -> About {
     About {
-        reported_by: ReportedBy::Why,
         severities: &[Severity::Info],
         explain,
         summary: Some(summary),
-        needs_audit_facts: false,
         may_pass: false,
-        depends_on_hidden: true,
-        about_sharing: false,
-        evidence_in_chain: false,
         lasts: Lasts::Unchanged,
+        ..super::OF_WHY
     }
 }
 
 /// The pipes that have no process on that side. One with a hidden end is reported as that.
-pub(super) fn find(case: &Case<'_>, missing: Side, details: impl Fn(&Case<'_>, &Pipe) -> Details) -> Vec<Judgement> {
+pub(super) fn find(case: &Case<'_>, missing: Side, details: impl Fn(&Pipe) -> Details) -> Vec<Judgement> {
     case.each_pipe(|case, pipe| {
         let is_hidden = Side::BOTH.iter().any(|side| case.hidden_ends.contains_key(&(pipe.id, *side)));
         if is_hidden || pipe.ends.is_empty() || side::state(case.graph, pipe, missing) != SideState::None {
             return None;
         }
-        Some(Judgement {
-            details: details(case, pipe),
-            tasks: case.leaders(pipe.on(missing.other())),
-            pipes: vec![pipe.id],
-            doubts: case.doubts(pipe.id, missing).into_iter().take(MOST_DOUBTS).collect::<Vec<Doubt>>(),
-        })
+        let tasks = case.leaders(pipe.on(missing.other()));
+        let doubts = case.doubts(pipe.id, missing).into_iter().take(MOST_DOUBTS).collect();
+        Some(Judgement { doubts, ..Judgement::new(details(pipe), tasks, [pipe.id]) })
     })
 }
 

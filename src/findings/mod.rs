@@ -5,7 +5,7 @@
 //! summary: each asks [`About`] or [`Kind`], which have no default that could be wrong for it. Rules judge an observation and read nothing.
 
 mod blocked_open;
-pub mod confirm;
+pub(crate) mod confirm;
 mod crosses_containers;
 mod crosses_users;
 mod cycle;
@@ -27,8 +27,11 @@ mod scope;
 mod self_deadlock;
 mod stalled_reader;
 #[cfg(test)]
-mod testing;
+mod tests;
 mod unblock;
+
+#[cfg(test)]
+use self::tests::dummy;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,15 +40,18 @@ use serde::{Deserialize, Serialize};
 use crate::judge::dataflow::MarkKind;
 use crate::judge::deadlock::{self as deadlocks, Deadlock};
 use crate::judge::lineage::{Lineage, is_stdio};
+use crate::judge::processes::{NO_THREADS, Processes};
 use crate::judge::waits::{self, ByPipe};
 use crate::judge::{Groups, side};
 use crate::model::words::words;
-use crate::model::{Certainty, Doubt, PathName, Pid, Pipe, PipeGraph, PipeId, Severity, Side, TaskId, Tid, Uid, Wait};
+use crate::model::{
+    Certainty, Doubt, PathName, Pid, Pipe, PipeGraph, PipeId, Severity, Side, TaskId, Uid, Users, Wait,
+};
 
-pub use self::end_hoard::DEFAULT_MAX_ENDS;
+use self::end_hoard::DEFAULT_MAX_ENDS;
 pub(crate) use self::narrow::narrow;
 pub(crate) use self::phrases::{MOST_LINES, Phrases, pipe_name};
-pub use self::scope::AuditScope;
+pub(crate) use self::scope::AuditScope;
 
 /// One line per code: variant, module, word. Their order is that of findings of one severity in every output.
 macro_rules! registry {
@@ -98,37 +104,53 @@ macro_rules! registry {
     };
 }
 
-registry! {
-    /// Threads of several processes wait for each other.
-    Deadlock: deadlock = "deadlock",
-    /// The threads of one process wait for each other, or a thread for itself.
-    SelfDeadlock: self_deadlock = "self-deadlock",
-    /// A reader does not see EOF, since an unrelated process holds the write end.
-    LeakedWriteEnd: leaked_write_end = "leaked-write-end",
-    /// A writer is blocked on a full pipe, and no reader is about to read.
-    StalledReader: stalled_reader = "stalled-reader",
-    /// A process is blocked in open(2) of a FIFO that no process has open on the other side.
-    BlockedOpen: blocked_open = "blocked-open",
-    /// A pipe has an end that no fd table shows.
-    HiddenEnd: hidden_end = "hidden-end",
-    /// A pipe has writers and no reader.
-    NoReader: no_reader = "no-reader",
-    /// A pipe has readers and no writer.
-    NoWriter: no_writer = "no-writer",
-    /// Other users may open a FIFO that is in use.
-    FifoExposed: fifo_exposed = "fifo-exposed",
-    /// The ends of a pipe are held by different users.
-    CrossesUsers: crosses_users = "crosses-users",
-    /// The ends of a pipe are held in different containers or PID namespaces.
-    CrossesContainers: crosses_containers = "crosses-containers",
-    /// A process of another session holds an end beside the pipeline's own.
-    InheritedEnd: inherited_end = "inherited-end",
-    /// A process or user holds unusually many ends.
-    EndHoard: end_hoard = "end-hoard",
-    /// The pipes of a user are near the limit of their pages.
-    PipePages: pipe_pages = "pipe-pages",
-    /// A FIFO is in use that has been deleted.
-    DeletedFifo: deleted_fifo = "deleted-fifo",
+/// The codes, and what the tests add to them.
+macro_rules! codes {
+    ($($added:tt)*) => {
+        registry! {
+            /// Threads of several processes wait for each other.
+            Deadlock: deadlock = "deadlock",
+            /// The threads of one process wait for each other, or a thread for itself.
+            SelfDeadlock: self_deadlock = "self-deadlock",
+            /// A reader does not see EOF, since an unrelated process holds the write end.
+            LeakedWriteEnd: leaked_write_end = "leaked-write-end",
+            /// A writer is blocked on a full pipe, and no reader is about to read.
+            StalledReader: stalled_reader = "stalled-reader",
+            /// A process is blocked in open(2) of a FIFO that no process has open on the other side.
+            BlockedOpen: blocked_open = "blocked-open",
+            /// A pipe has an end that no fd table shows.
+            HiddenEnd: hidden_end = "hidden-end",
+            /// A pipe has writers and no reader.
+            NoReader: no_reader = "no-reader",
+            /// A pipe has readers and no writer.
+            NoWriter: no_writer = "no-writer",
+            /// Other users may open a FIFO that is in use.
+            FifoExposed: fifo_exposed = "fifo-exposed",
+            /// The ends of a pipe are held by different users.
+            CrossesUsers: crosses_users = "crosses-users",
+            /// The ends of a pipe are held in different containers or PID namespaces.
+            CrossesContainers: crosses_containers = "crosses-containers",
+            /// A process of another session holds an end beside the pipeline's own.
+            InheritedEnd: inherited_end = "inherited-end",
+            /// A process or user holds unusually many ends.
+            EndHoard: end_hoard = "end-hoard",
+            /// The pipes of a user are near the limit of their pages.
+            PipePages: pipe_pages = "pipe-pages",
+            /// A FIFO is in use that has been deleted.
+            DeletedFifo: deleted_fifo = "deleted-fifo",
+            $($added)*
+        }
+    };
+}
+
+#[cfg(not(test))]
+codes! {}
+
+#[cfg(test)]
+codes! {
+    /// That a code is a file and a line.
+    #[schemars(skip)]
+    Dummy: dummy = "dummy",
 }
 
 /// Which command reports a code; `audit` reports those of `why`, too.
@@ -172,18 +194,28 @@ pub(crate) struct About {
     pub(crate) lasts: Lasts,
 }
 
-/// What is so of all codes that only an audit reports: their rules need no second look at the threads. The rest is for each to say.
-const OF_AUDIT: About = About {
-    reported_by: ReportedBy::Audit,
+/// What most codes of `why` share. The rest is for each to say.
+const OF_WHY: About = About {
+    reported_by: ReportedBy::Why,
     severities: &[],
     explain: "",
     summary: None,
+    needs_audit_facts: false,
+    may_pass: true,
+    depends_on_hidden: true,
+    about_sharing: false,
+    evidence_in_chain: false,
+    lasts: Lasts::WhileBlocked,
+};
+
+/// Likewise of those that only an audit reports: their rules need no second look at the threads.
+const OF_AUDIT: About = About {
+    reported_by: ReportedBy::Audit,
     needs_audit_facts: true,
     may_pass: false,
     depends_on_hidden: false,
-    about_sharing: false,
-    evidence_in_chain: false,
     lasts: Lasts::ByRule,
+    ..OF_WHY
 };
 
 /// What makes two findings of one code and the same pipes the same, whenever they were made.
@@ -218,8 +250,20 @@ trait Kind {
 
     fn identity(&self) -> Identity;
 
-    /// How the graph marks processes because of it.
-    fn marks(&self) -> Vec<(MarkKind, Vec<Pid>)>;
+    /// How the graph marks processes because of it, where it is about processes that are stuck.
+    fn marks(&self) -> Vec<(MarkKind, Vec<Pid>)> {
+        Vec::new()
+    }
+
+    /// The write ends that keep a reader from EOF, by process.
+    fn leaks(&self) -> Vec<(PipeId, Pid)> {
+        Vec::new()
+    }
+
+    /// Whether one of the findings of `why` says all that it says.
+    fn is_covered_by(&self, _: &[Finding]) -> bool {
+        false
+    }
 
     /// Other threads that are blocked because of it, where the rule looks for those.
     fn blocked_behind(&self) -> &[TaskId] {
@@ -246,6 +290,11 @@ pub(crate) struct Judgement {
 }
 
 impl Judgement {
+    /// A proven one.
+    fn new(details: Details, tasks: Vec<TaskId>, pipes: impl IntoIterator<Item = PipeId>) -> Self {
+        Self { details, tasks, pipes: pipes.into_iter().collect(), doubts: Vec::new() }
+    }
+
     pub(crate) const fn code(&self) -> Code {
         self.details.code()
     }
@@ -318,23 +367,15 @@ pub struct Finding<Task = TaskId, Reason = Doubt> {
 }
 
 impl Finding {
-    /// How the graph marks processes because of it.
-    pub(crate) fn marks(&self) -> Vec<(MarkKind, Vec<Pid>)> {
-        self.details.as_ref().map_or_else(Vec::new, |details| details.kind().marks())
-    }
-
-    /// The write ends of its pipe that keep readers from EOF, by process.
-    pub(crate) fn leaks(&self) -> Vec<(PipeId, Pid)> {
-        match &self.details {
-            Some(Details::LeakedWriteEnd(leak)) => leak.unrelated().map(|pid| (leak.pipe, pid)).collect(),
-            _ => Vec::new(),
-        }
+    /// None in a report of an older version.
+    fn kind(&self) -> Option<&dyn Kind> {
+        self.details.as_ref().map(Details::kind)
     }
 
     /// What makes it the same as another. Of a report of an older version: its threads.
     pub(crate) fn identity(&self) -> Identity {
-        match &self.details {
-            Some(details) => details.kind().identity(),
+        match self.kind() {
+            Some(kind) => kind.identity(),
             None if self.tasks.is_empty() => Identity::Pipe,
             None => Identity::Blocked(self.tasks.clone(), None),
         }
@@ -391,35 +432,24 @@ pub(crate) struct Judged {
 }
 
 impl Judged {
-    /// Whether something in it may be true for a moment on a healthy machine.
-    pub(crate) fn may_pass(&self) -> bool {
-        self.judgements.iter().any(|judgement| judgement.code().about().may_pass)
-    }
-
-    /// Whether something in it depends on which processes may hold ends that no fd table shows.
-    pub(crate) fn depends_on_hidden(&self) -> bool {
-        self.judgements.iter().any(|judgement| judgement.code().about().depends_on_hidden)
+    /// Whether that is so of the code of any of its judgements.
+    pub(crate) fn any(&self, is_so: fn(&About) -> bool) -> bool {
+        self.judgements.iter().any(|judgement| is_so(judgement.code().about()))
     }
 
     /// The findings in words. No user is named in those of `why`.
     pub(crate) fn word(self, graph: &PipeGraph, groups: &Groups) -> Diagnosis {
-        let phrases = Phrases { graph, groups, users: &crate::model::Users::default() };
+        let phrases = Phrases { graph, groups, users: &Users::default() };
         let findings = self.judgements.into_iter().map(|judgement| judgement.word(&phrases)).collect();
         Diagnosis { waits: self.waits, findings }
     }
-}
-
-/// From where on something is unusual.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Thresholds {
-    /// `--max-ends`: how many ends a process may hold.
-    pub max_ends: Option<u64>,
 }
 
 /// What the rules judge by: an observation, and what follows from it for all of them.
 struct Case<'a> {
     graph: &'a PipeGraph,
     groups: &'a Groups,
+    processes: Processes<'a>,
     max_ends: u64,
     waits: Vec<Wait>,
     deadlocks: Vec<Deadlock>,
@@ -430,12 +460,14 @@ struct Case<'a> {
 }
 
 impl<'a> Case<'a> {
-    fn new(graph: &'a PipeGraph, groups: &'a Groups, thresholds: &Thresholds) -> Self {
-        let waits = waits::waits(graph, groups);
-        let (deadlocks, stuck) = deadlocks::find(graph, groups);
+    fn new(graph: &'a PipeGraph, groups: &'a Groups, max_ends: Option<u64>) -> Self {
+        let processes = Processes::new(graph, groups);
+        let waits = waits::waits(graph, groups, &processes);
+        let (deadlocks, stuck) = deadlocks::find(graph, groups, &processes);
         let hidden_ends = waits::hidden_ends(graph, &waits);
-        let max_ends = thresholds.max_ends.unwrap_or(DEFAULT_MAX_ENDS);
-        Self { graph, groups, max_ends, waits, deadlocks, stuck, waiting: waits::by_pipe(groups), hidden_ends }
+        let max_ends = max_ends.unwrap_or(DEFAULT_MAX_ENDS);
+        let waiting = waits::by_pipe(groups);
+        Self { graph, groups, processes, max_ends, waits, deadlocks, stuck, waiting, hidden_ends }
     }
 
     /// What the rules of one command find, the worst first.
@@ -446,20 +478,19 @@ impl<'a> Case<'a> {
         judgements
     }
 
-    const fn lineage(&self) -> Lineage<'a> {
-        Lineage { graph: self.graph, groups: self.groups }
+    const fn lineage(&self) -> Lineage<'_> {
+        Lineage { processes: &self.processes }
     }
 
-    /// The first thread of a process that is alive, as far as threads were looked at.
-    fn leader(&self, pid: Pid) -> TaskId {
-        let first = self.groups.get(&pid).and_then(|group| group.tasks.first());
-        first.map_or(TaskId { pid, tid: Tid(pid.0) }, |task| task.id)
-    }
-
-    /// The first threads of some processes, ascending.
+    /// The main threads of some processes, ascending.
     fn leaders(&self, pids: impl IntoIterator<Item = Pid>) -> Vec<TaskId> {
         let pids: BTreeSet<Pid> = pids.into_iter().collect();
-        pids.into_iter().map(|pid| self.leader(pid)).collect()
+        pids.into_iter().map(|pid| self.processes.leader(pid)).collect()
+    }
+
+    /// A proven judgement about all processes on a pipe.
+    fn of_all_on(&self, pipe: &Pipe, details: Details) -> Judgement {
+        Judgement::new(details, self.leaders(all_on(pipe)), [pipe.id])
     }
 
     /// Which processes may be on a side of a pipe beside those that are seen there.
@@ -468,11 +499,7 @@ impl<'a> Case<'a> {
     }
 
     fn user(&self, pid: Pid) -> Option<Uid> {
-        self.graph.processes.get(&pid)?.uid
-    }
-
-    fn session(&self, pid: Pid) -> Option<u32> {
-        self.graph.processes.get(&pid)?.sid
+        self.processes.facts(pid)?.uid
     }
 
     /// What a rule that looks at one pipe at a time finds.
@@ -494,36 +521,31 @@ fn all_on(pipe: &Pipe) -> BTreeSet<Pid> {
 /// What the threads wait for, and what `why` finds. Processes move while they are looked at: only what two looks agree on may be reported
 /// ([`confirm::diagnosis`]), and only of threads that have not moved in between.
 pub(crate) fn diagnose(graph: &PipeGraph, groups: &Groups) -> Judged {
-    let case = Case::new(graph, groups, &Thresholds::default());
+    let case = Case::new(graph, groups, None);
     let judgements = case.find(ReportedBy::Why);
     Judged { waits: case.waits, judgements }
 }
 
 /// What only an audit finds, the worst first, by the facts of [`Facts::Audit`](crate::observe::proc::Facts::Audit). What is not known is
 /// not claimed.
-pub(crate) fn audit(phrases: &Phrases<'_>, thresholds: &Thresholds) -> Vec<Finding> {
-    let case = Case::new(phrases.graph, phrases.groups, thresholds);
+pub(crate) fn audit(phrases: &Phrases<'_>, max_ends: Option<u64>) -> Vec<Finding> {
+    let case = Case::new(phrases.graph, phrases.groups, max_ends);
     case.find(ReportedBy::Audit).into_iter().map(|judgement| judgement.word(phrases)).collect()
 }
 
-/// The findings of `why` and those of an audit as one list, the worst first. An inherited end that leaked is reported once.
-#[must_use]
-pub fn merge(mut of_why: Vec<Finding>, of_audit: Vec<Finding>) -> Vec<Finding> {
-    let leaked: BTreeSet<PipeId> =
-        of_why.iter().filter(|it| it.code == Code::LeakedWriteEnd).flat_map(|it| it.pipes.iter().copied()).collect();
-    let is_leak = |finding: &Finding| match &finding.details {
-        Some(Details::InheritedEnd(inherited)) => inherited.is_reported_as_leak(&leaked),
-        _ => false,
-    };
-    of_why.extend(of_audit.into_iter().filter(|finding| !is_leak(finding)));
+/// The findings of `why` and those of an audit as one list, the worst first. What both say is reported once.
+pub(crate) fn merge(mut of_why: Vec<Finding>, of_audit: Vec<Finding>) -> Vec<Finding> {
+    let is_new = |finding: &Finding| !finding.kind().is_some_and(|kind| kind.is_covered_by(&of_why));
+    let new: Vec<Finding> = of_audit.into_iter().filter(is_new).collect();
+    of_why.extend(new);
     of_why.sort_by_key(|finding| (finding.severity, finding.code));
     of_why
 }
 
 /// Removes findings about the pipeline that the audit itself writes to, such as `sudo lspipe audit | less`: pipes that are one of its
 /// standard streams, and of which it and its ancestors alone hold that side.
-pub fn exclude_own_pipeline(findings: &mut Vec<Finding>, graph: &PipeGraph, own: Pid) {
-    let line: BTreeSet<Pid> = std::iter::once(own).chain(graph.ancestors(own)).collect();
+pub(crate) fn exclude_own_pipeline(findings: &mut Vec<Finding>, graph: &PipeGraph, own: Pid) {
+    let line: BTreeSet<Pid> = std::iter::once(own).chain(Processes::new(graph, &NO_THREADS).ancestors(own)).collect();
     let is_own = |pipe: &Pipe, side: Side| {
         pipe.side(side).any(|end| end.pid == own && is_stdio(end.fd)) && pipe.on(side).all(|pid| line.contains(&pid))
     };
@@ -532,6 +554,3 @@ pub fn exclude_own_pipeline(findings: &mut Vec<Finding>, graph: &PipeGraph, own:
         !(finding.code.about().about_sharing && pipes.any(|pipe| Side::BOTH.into_iter().any(|side| is_own(pipe, side))))
     });
 }
-
-#[cfg(test)]
-mod tests;

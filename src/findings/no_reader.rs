@@ -3,8 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases, missing_side};
-use crate::judge::dataflow::MarkKind;
-use crate::model::{Doubt, Pid, Pipe, PipeId, Severity, Side};
+use crate::model::{Doubt, Pid, PipeId, Severity, Side};
 
 pub(super) const ABOUT: About = missing_side::about(
     "\
@@ -44,10 +43,6 @@ impl Kind for NoReader {
         Identity::Pipe
     }
 
-    fn marks(&self) -> Vec<(MarkKind, Vec<Pid>)> {
-        Vec::new()
-    }
-
     fn message(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
         let then = if self.sigpipe_ignored { "fails with EPIPE" } else { "raises SIGPIPE" };
         format!("{} has no reader: the next write {then}", phrases.pipe(self.pipe))
@@ -63,12 +58,8 @@ impl Kind for NoReader {
 }
 
 pub(super) fn find(case: &Case<'_>) -> Vec<Judgement> {
-    missing_side::find(case, Side::Read, |case, pipe| {
-        Details::NoReader(NoReader { pipe: pipe.id, sigpipe_ignored: sigpipe_ignored(case, pipe) })
-    })
-}
-
-fn sigpipe_ignored(case: &Case<'_>, pipe: &Pipe) -> bool {
     let ignores = |pid: Pid| case.groups.get(&pid).is_some_and(|group| group.ignores & SIGPIPE != 0);
-    pipe.on(Side::Write).all(ignores)
+    missing_side::find(case, Side::Read, |pipe| {
+        Details::NoReader(NoReader { pipe: pipe.id, sigpipe_ignored: pipe.on(Side::Write).all(ignores) })
+    })
 }

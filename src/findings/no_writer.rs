@@ -3,8 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases, missing_side};
-use crate::judge::dataflow::MarkKind;
-use crate::model::{Doubt, Pid, PipeId, Severity, Side};
+use crate::model::{Doubt, PipeId, Severity, Side};
 
 pub(super) const ABOUT: About = missing_side::about(
     "\
@@ -37,10 +36,6 @@ impl Kind for NoWriter {
         Identity::Pipe
     }
 
-    fn marks(&self) -> Vec<(MarkKind, Vec<Pid>)> {
-        Vec::new()
-    }
-
     fn message(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
         format!("{} has no writer: once it is empty, a read returns EOF", phrases.pipe(self.pipe))
     }
@@ -55,5 +50,5 @@ impl Kind for NoWriter {
 }
 
 pub(super) fn find(case: &Case<'_>) -> Vec<Judgement> {
-    missing_side::find(case, Side::Write, |_, pipe| Details::NoWriter(NoWriter { pipe: pipe.id }))
+    missing_side::find(case, Side::Write, |pipe| Details::NoWriter(NoWriter { pipe: pipe.id }))
 }

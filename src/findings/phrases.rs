@@ -6,10 +6,11 @@ use std::time::Duration;
 use super::{Evidence, Role};
 use crate::escape::escape_name;
 use crate::judge::Groups;
+use crate::judge::processes::Processes;
 use crate::model::Users;
 use crate::model::{
-    AccessMode, AlternativeWake, Children, Doubt, Endpoint, Fd, HiddenVia, Operation, Pid, PipeGraph, PipeId, PipeWait,
-    PossibleHolder, Sleep, SleepOn, Task, TaskId, TaskState, Tid, Time, Uid, WaitTarget,
+    AccessMode, AlternativeWake, Children, CommandName, Doubt, Endpoint, Fd, HiddenVia, Operation, Pid, PipeGraph,
+    PipeId, PipeWait, PossibleHolder, Sleep, SleepOn, Task, TaskId, TaskState, Tid, Time, Uid, WaitTarget,
 };
 
 /// Maximum number of names in a sentence; the rest is counted.
@@ -29,7 +30,7 @@ pub(crate) struct Phrases<'a> {
 impl<'a> Phrases<'a> {
     /// `cat (PID 252)`, with the thread if it is not the first.
     pub(crate) fn process(&self, pid: Pid, tid: Option<Tid>) -> String {
-        self.named(self.command(pid).unwrap_or_default(), pid, tid)
+        self.named(self.command(pid).unwrap_or(CommandName::EMPTY), pid, tid)
     }
 
     fn named(&self, command: &[u8], pid: Pid, tid: Option<Tid>) -> String {
@@ -44,11 +45,8 @@ impl<'a> Phrases<'a> {
         self.process(task.pid, Some(task.tid))
     }
 
-    /// The command of a process, wherever it is known from.
-    pub(crate) fn command(&self, pid: Pid) -> Option<&'a [u8]> {
-        let process = self.graph.processes.get(&pid).map(|process| process.command.as_slice());
-        let gap = || self.graph.coverage.gaps.iter().find(|gap| gap.pid == pid).map(|gap| gap.command.as_slice());
-        process.or_else(|| self.groups.get(&pid).map(|group| group.command.as_slice())).or_else(gap)
+    fn command(&self, pid: Pid) -> Option<&'a CommandName> {
+        Processes::new(self.graph, self.groups).name(pid)
     }
 
     pub(crate) fn task(&self, id: TaskId) -> Option<&'a Task> {
@@ -276,11 +274,8 @@ impl<'a> Phrases<'a> {
     }
 
     fn possible_holder(&self, holder: &PossibleHolder) -> String {
-        let command = holder
-            .pid
-            .and_then(|pid| self.command(pid))
-            .or(holder.command.as_ref().map(|command| command.as_slice()))
-            .unwrap_or_default();
+        let command =
+            holder.pid.and_then(|pid| self.command(pid)).or(holder.command.as_ref()).unwrap_or(CommandName::EMPTY);
         let name = holder.pid.map_or_else(|| "a process".to_owned(), |pid| self.named(command, pid, None));
         match holder.how {
             HiddenVia::ScmRights => {

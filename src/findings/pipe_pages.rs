@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 
 use super::phrases::lines;
 use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases, Role, all_on};
-use crate::judge::dataflow::MarkKind;
 use crate::model::words::words;
 use crate::model::{Certainty, Doubt, Pid, Pipe, Severity, Uid};
 
@@ -47,8 +46,6 @@ usual capacity.
 What to do: close pipes that are not used, give services users of their own, or
 raise the limit, as `sysctl fs.pipe-user-pages-soft=65536` does.",
     summary: Some(["user near a limit of pipe pages", "users near a limit of pipe pages"]),
-    needs_audit_facts: true,
-    about_sharing: false,
     ..super::OF_AUDIT
 };
 
@@ -105,10 +102,6 @@ impl Kind for PipePages {
 
     fn identity(&self) -> Identity {
         Identity::User(self.uid)
-    }
-
-    fn marks(&self) -> Vec<(MarkKind, Vec<Pid>)> {
-        Vec::new()
     }
 
     fn message(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
@@ -207,12 +200,8 @@ fn of_user(case: &Case<'_>, uid: Uid, count: &Count) -> Option<Judgement> {
     };
     let most = *count.ends.iter().max_by_key(|(pid, ends)| (**ends, Reverse(**pid)))?.0;
     let (pipes, estimated) = (count.pipes, count.unknown > 0);
-    Some(Judgement {
-        details: Details::PipePages(PipePages { uid, pipes, pages, estimated, crossed, limit, most }),
-        tasks: case.leaders([most]),
-        pipes: Vec::new(),
-        doubts: Vec::new(),
-    })
+    let details = PipePages { uid, pipes, pages, estimated, crossed, limit, most };
+    Some(Judgement::new(Details::PipePages(details), case.leaders([most]), []))
 }
 
 /// The pages of pipes of unknown capacity, as if they had been made one after the other.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::phrases::{lines, verb};
-use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Lasts, Phrases, ReportedBy, Role};
+use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases, Role};
 use crate::judge::dataflow::MarkKind;
 use crate::model::{
     Doubt, Operation, Pid, Pipe, PipeId, Severity, Side, SleepOn, Task, TaskId, TaskState, ThreadGroup, WaitTarget,
@@ -18,7 +18,6 @@ use crate::model::{
 const LONG: Duration = Duration::from_secs(10);
 
 pub(super) const ABOUT: About = About {
-    reported_by: ReportedBy::Why,
     severities: &[Severity::Warning, Severity::Info],
     explain: "\
 A writer is blocked on a full pipe, and no holder of the read end is about to
@@ -35,12 +34,8 @@ What to do: see what the reader waits for, or resume it with `kill -CONT PID`.",
         "full pipe whose reader is doing something else",
         "full pipes whose readers are doing something else",
     ]),
-    needs_audit_facts: false,
-    may_pass: true,
-    depends_on_hidden: true,
-    about_sharing: false,
     evidence_in_chain: true,
-    lasts: Lasts::WhileBlocked,
+    ..super::OF_WHY
 };
 
 /// The writers are blocked until a reader reads, or all readers are gone.
@@ -155,31 +150,26 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
     }
     // A writer of which the kernel does not say it may have been blocked for long.
     let is_long = waiting.iter().all(|(task, _)| task.idle.is_none_or(|idle| idle >= LONG));
-    let mut may_resume = false;
-    for task in groups.iter().flat_map(|group| &group.tasks) {
-        match attention(task, pipe.id) {
-            Attention::Here => return None,
-            Attention::Outside => may_resume = true,
-            Attention::Busy => may_resume |= !is_long,
-            Attention::Held(_) => {}
+    let (mut readers, mut may_resume) = (Vec::new(), false);
+    for group in groups {
+        let mut held = None;
+        for task in &group.tasks {
+            match attention(task, pipe.id) {
+                Attention::Here => return None,
+                Attention::Outside => may_resume = true,
+                Attention::Busy => may_resume |= !is_long,
+                Attention::Held(by) => held = by.into_iter().chain(held).min(),
+            }
         }
+        readers.push(Reader { pid: group.pid, held });
     }
     let idle = writers.iter().map(|task| task.idle).min().flatten();
     let writers: Vec<TaskId> = writers.iter().map(|task| task.id).collect();
     let mut tasks = writers.clone();
     tasks.extend(case.leaders(pids).into_iter().filter(|task| !writers.contains(task)));
-    let readers = groups.iter().map(|group| reader(group, pipe.id)).collect();
     let details = StalledReader { pipe: pipe.id, writers, readers, idle, may_resume };
     let doubts = case.doubts(pipe.id, Side::Read);
-    Some(Judgement { details: Details::StalledReader(details), tasks, pipes: vec![pipe.id], doubts })
-}
-
-fn reader(group: &ThreadGroup, pipe: PipeId) -> Reader {
-    let held = group.tasks.iter().filter_map(|task| match attention(task, pipe) {
-        Attention::Held(held) => held,
-        Attention::Here | Attention::Outside | Attention::Busy => None,
-    });
-    Reader { pid: group.pid, held: held.min() }
+    Some(Judgement { doubts, ..Judgement::new(Details::StalledReader(details), tasks, [pipe.id]) })
 }
 
 /// Whether a thread may read from a pipe soon.
@@ -197,22 +187,9 @@ enum Attention {
 fn attention(task: &Task, pipe: PipeId) -> Attention {
     match &task.doing {
         TaskState::Runs | TaskState::Unknown => Attention::Here,
-        TaskState::Waits { causes, besides } => {
-            let here = |cause: &WaitTarget| match cause {
-                // What it waits for further down is reported there.
-                WaitTarget::Pipe(wait) => {
-                    wait.pipe == Some(pipe)
-                        || (wait.pipe.is_none() && wait.operation != Operation::Open)
-                        || wait.operation == Operation::Write
-                }
-                WaitTarget::Children(_) | WaitTarget::Threads => false,
-            };
-            match besides {
-                _ if causes.iter().any(here) => Attention::Here,
-                None => Attention::Busy,
-                Some(_) => Attention::Outside,
-            }
-        }
+        TaskState::Waits { causes, .. } if causes.iter().any(|cause| is_here(cause, pipe)) => Attention::Here,
+        TaskState::Waits { besides: None, .. } => Attention::Busy,
+        TaskState::Waits { besides: Some(_), .. } => Attention::Outside,
         TaskState::Sleeps { sleep } => match sleep.on {
             // Elsewhere, as on a disk, it does not sleep for long.
             SleepOn::SomeFiles | SleepOn::IoUring | SleepOn::Other => Attention::Here,
@@ -224,5 +201,17 @@ fn attention(task: &Task, pipe: PipeId) -> Attention {
         TaskState::Traced => Attention::Held(Some(Held::Traced)),
         TaskState::Frozen => Attention::Held(Some(Held::Frozen)),
         TaskState::Exits => Attention::Held(None),
+    }
+}
+
+fn is_here(cause: &WaitTarget, pipe: PipeId) -> bool {
+    match cause {
+        // What it waits for further down is reported there.
+        WaitTarget::Pipe(wait) => {
+            wait.pipe == Some(pipe)
+                || (wait.pipe.is_none() && wait.operation != Operation::Open)
+                || wait.operation == Operation::Write
+        }
+        WaitTarget::Children(_) | WaitTarget::Threads => false,
     }
 }

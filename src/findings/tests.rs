@@ -1,21 +1,23 @@
 //! The rules, each on observations made by hand: where each begins and ends, and what is not claimed since it is not known.
 
 mod confirm;
+pub(super) mod dummy;
 mod fifos;
 mod hangs;
 mod limits;
+mod registry;
 mod sides;
+mod testing;
 mod texts;
 
-use super::testing::{FIFO, ID, Scene, end, machine, process, reads, task, with, with_pipe, writes};
+use self::testing::{FIFO, ID, Scene, end, machine, process, reads, task, with, with_pipe, writes};
 use super::*;
-use crate::model::Users;
-use crate::model::{AccessMode, Directories, Endpoint, Fd, Gid, OpenFlags, PipeFile, PipeLimits, Process};
+use crate::model::{AccessMode, Directories, Endpoint, Fd, Gid, OpenFlags, PipeFile, PipeLimits, Process, Tid};
 
 /// What is found, after checking what holds for all of it.
-fn found(graph: &PipeGraph, thresholds: &Thresholds) -> Vec<Judgement> {
+fn found(graph: &PipeGraph, max_ends: Option<u64>) -> Vec<Judgement> {
     let groups = Groups::new();
-    let judgements = Case::new(graph, &groups, thresholds).find(ReportedBy::Audit);
+    let judgements = Case::new(graph, &groups, max_ends).find(ReportedBy::Audit);
     for judgement in &judgements {
         assert!(judgement.code().about().severities.contains(&judgement.severity()), "{judgement:#?}");
         assert!(judgement.tasks.iter().all(|task| task.pid.0 == task.tid.0), "{judgement:#?}");
@@ -26,12 +28,12 @@ fn found(graph: &PipeGraph, thresholds: &Thresholds) -> Vec<Judgement> {
 
 /// The same in words.
 fn audited(graph: &PipeGraph, groups: &Groups) -> Vec<Finding> {
-    audit(&Phrases { graph, groups, users: &Users::default() }, &Thresholds::default())
+    audit(&Phrases { graph, groups, users: &Users::default() }, None)
 }
 
 /// The only finding of a code, or none.
 fn only(graph: &PipeGraph, code: Code) -> Option<Judgement> {
-    let mut judgements = found(graph, &Thresholds::default());
+    let mut judgements = found(graph, None);
     judgements.retain(|judgement| judgement.code() == code);
     assert!(judgements.len() < 2, "{judgements:#?}");
     judgements.pop()

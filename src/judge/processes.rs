@@ -1,32 +1,33 @@
-//! The one table of processes: parents, children, names, jobs, and what the main threads do. A view that is built once for an
-//! observation, and borrows from its pipes and threads; it judges no pipe.
+//! The one table of processes: parents, children, sessions, names, and what the main threads do. A view that borrows from the pipes and
+//! the threads of an observation, and judges no pipe.
+//!
+//! A parent, a group or a session is taken from the threads first, which were looked at last.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::{Pid, PipeGraph, Process, Sleep, SleepOn, Task, TaskState, ThreadGroup, WaitTarget, ancestors};
-
-type Groups = BTreeMap<Pid, ThreadGroup>;
+use super::Groups;
+use crate::model::{
+    Children, CommandName, Pid, PipeGraph, Process, Sleep, SleepOn, Task, TaskId, TaskState, ThreadGroup, Tid,
+    WaitTarget,
+};
 
 /// For a report without threads.
 pub(crate) static NO_THREADS: Groups = Groups::new();
 
+/// No line of ancestors is longer, but those of a saved report may form a cycle.
+const MOST_ANCESTORS: usize = 1000;
+
 pub(crate) struct Processes<'a> {
     graph: &'a PipeGraph,
     groups: &'a Groups,
-    children: BTreeMap<Pid, Vec<Pid>>,
+    /// Made when it is asked for.
+    children: OnceCell<BTreeMap<Pid, Vec<Pid>>>,
 }
 
 impl<'a> Processes<'a> {
-    pub(crate) fn new(graph: &'a PipeGraph, groups: &'a Groups) -> Self {
-        let mut processes = Self { graph, groups, children: BTreeMap::new() };
-        let pids: BTreeSet<Pid> =
-            graph.parents.keys().chain(graph.processes.keys()).chain(groups.keys()).copied().collect();
-        for pid in pids {
-            if let Some(parent) = processes.parent(pid) {
-                processes.children.entry(parent).or_default().push(pid);
-            }
-        }
-        processes
+    pub(crate) const fn new(graph: &'a PipeGraph, groups: &'a Groups) -> Self {
+        Self { graph, groups, children: OnceCell::new() }
     }
 
     /// The facts of a process, if it holds an end.
@@ -34,24 +35,57 @@ impl<'a> Processes<'a> {
         self.graph.processes.get(&pid)
     }
 
-    fn threads(&self, pid: Pid) -> Option<&'a ThreadGroup> {
+    pub(crate) fn threads(&self, pid: Pid) -> Option<&'a ThreadGroup> {
         self.groups.get(&pid)
     }
 
-    fn parent(&self, pid: Pid) -> Option<Pid> {
+    /// None where it is not known, and where none is in the PID namespace.
+    pub(crate) fn parent(&self, pid: Pid) -> Option<Pid> {
+        self.parent_or_zero(pid).filter(|parent| *parent != Pid(0))
+    }
+
+    /// As in /proc: 0 where it was started from outside of the PID namespace.
+    pub(crate) fn parent_or_zero(&self, pid: Pid) -> Option<Pid> {
+        let of_facts = || self.facts(pid)?.ppid.map(Pid);
         let listed = || *self.graph.parents.get(&pid)?;
-        let parent = self.facts(pid).and_then(|process| process.ppid).map(Pid).or_else(listed);
-        parent.or_else(|| self.threads(pid)?.parent)
+        self.threads(pid).and_then(|group| group.parent).or_else(of_facts).or_else(listed)
     }
 
     /// The parent, the parent of that, and so on, as far as they are known.
     pub(crate) fn ancestors(&self, pid: Pid) -> impl Iterator<Item = Pid> {
-        ancestors(pid, |pid| self.parent(pid))
+        std::iter::successors(self.parent(pid), |pid| self.parent(*pid)).take(MOST_ANCESTORS)
+    }
+
+    pub(crate) fn is_ancestor(&self, ancestor: Pid, pid: Pid) -> bool {
+        self.ancestors(pid).any(|it| it == ancestor)
+    }
+
+    /// Whether all of them are known, up to the first process of all.
+    pub(crate) fn knows_ancestors(&self, pid: Pid) -> bool {
+        let first = self.ancestors(pid).last().unwrap_or(pid);
+        first == Pid(1) || self.parent_or_zero(first).is_some()
     }
 
     /// Ascending.
     pub(crate) fn children(&self, pid: Pid) -> &[Pid] {
-        self.children.get(&pid).map_or(&[], Vec::as_slice)
+        let children = self.children.get_or_init(|| {
+            let listed = self.graph.parents.keys().chain(self.graph.processes.keys());
+            let pids: BTreeSet<Pid> = listed.chain(self.groups.keys()).copied().collect();
+            let mut children: BTreeMap<Pid, Vec<Pid>> = BTreeMap::new();
+            for pid in pids {
+                if let Some(parent) = self.parent(pid) {
+                    children.entry(parent).or_default().push(pid);
+                }
+            }
+            children
+        });
+        children.get(&pid).map_or(&[], Vec::as_slice)
+    }
+
+    /// The children that a wait(2) of a process is for, as far as their threads were looked at.
+    pub(crate) fn awaited_children(&self, children: Children, parent: Pid) -> impl Iterator<Item = Pid> {
+        let is_meant = move |pid: &Pid| children == Children::All || children == Children::One(*pid);
+        self.children(parent).iter().copied().filter(move |pid| is_meant(pid) && self.groups.contains_key(pid))
     }
 
     /// These processes and all that descend from them.
@@ -68,22 +102,29 @@ impl<'a> Processes<'a> {
     }
 
     pub(crate) fn process_group(&self, pid: Pid) -> Option<u32> {
-        let listed = self.facts(pid).and_then(|process| process.pgid);
-        listed.or_else(|| self.threads(pid)?.pgid)
+        self.threads(pid).and_then(|group| group.pgid).or_else(|| self.facts(pid)?.pgid)
+    }
+
+    pub(crate) fn session(&self, pid: Pid) -> Option<u32> {
+        self.threads(pid).and_then(|group| group.sid).or_else(|| self.facts(pid)?.sid)
     }
 
     /// The command name, from whichever part of the report has it.
-    #[allow(dead_code, reason = "for callers that are not converted yet")]
-    pub(crate) fn name(&self, pid: Pid) -> Option<&'a [u8]> {
-        let of_threads = || self.threads(pid).map(|group| group.command.as_slice());
-        let of_gap = || self.graph.coverage.gaps.iter().find(|gap| gap.pid == pid).map(|gap| gap.command.as_slice());
-        self.facts(pid).map(|process| process.command.as_slice()).or_else(of_threads).or_else(of_gap)
+    pub(crate) fn name(&self, pid: Pid) -> Option<&'a CommandName> {
+        let of_threads = || self.threads(pid).map(|group| &group.command);
+        let of_gap = || self.graph.coverage.gaps.iter().find(|gap| gap.pid == pid).map(|gap| &gap.command);
+        self.facts(pid).map(|process| &process.command).or_else(of_threads).or_else(of_gap)
     }
 
     /// The main thread; the first that is left where that has ended.
-    pub(crate) fn main_thread(&self, pid: Pid) -> Option<&'a Task> {
+    fn main_thread(&self, pid: Pid) -> Option<&'a Task> {
         let tasks = &self.threads(pid)?.tasks;
         tasks.iter().find(|task| task.id.is_leader()).or_else(|| tasks.first())
+    }
+
+    /// The same by its ID, also where no thread could be read.
+    pub(crate) fn leader(&self, pid: Pid) -> TaskId {
+        self.main_thread(pid).map_or(TaskId { pid, tid: Tid(pid.0) }, |task| task.id)
     }
 
     /// Whether the main thread does nothing but wait for children: in wait(2), or for a signal as zsh and timeout(1) do. None where

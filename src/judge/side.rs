@@ -31,6 +31,11 @@ pub(crate) fn state(graph: &PipeGraph, pipe: &Pipe, side: Side) -> SideState {
     }
 }
 
+/// The sides that have only an end that no fd table shows.
+pub(crate) fn hidden_sides(graph: &PipeGraph, pipe: &Pipe) -> Vec<Side> {
+    Side::BOTH.into_iter().filter(|side| state(graph, pipe, *side) == SideState::Hidden).collect()
+}
+
 /// What is on some sides of a pipe besides the ends that were seen.
 pub(crate) fn unseen(graph: &PipeGraph, pipe: &Pipe, sides: &[Side]) -> SideState {
     let of_side = |side: &Side| match state(graph, pipe, *side) {
@@ -57,9 +62,8 @@ pub(crate) fn may_be_end(graph: &PipeGraph, descriptor: &Descriptor) -> bool {
     }
 }
 
-/// Whether a side has an end that no fd table shows.
 pub(crate) fn has_hidden(graph: &PipeGraph, pipe: &Pipe) -> bool {
-    Side::BOTH.into_iter().any(|side| state(graph, pipe, side) == SideState::Hidden)
+    !hidden_sides(graph, pipe).is_empty()
 }
 
 /// Whether what could not be read may hold an end of such a pipe, in addition to the ends that were seen.
@@ -88,7 +92,6 @@ pub(crate) fn possible_holders(graph: &PipeGraph, pipe: PipeId, side: Side) -> V
 }
 
 /// What most likely holds an end that exists and was not seen: what is known to hold one of this very pipe, else all that may.
-#[allow(dead_code, reason = "for callers that are not converted yet")]
 pub(crate) fn likely_holders(graph: &PipeGraph, pipe: PipeId, side: Side) -> Vec<PossibleHolder> {
     let known = known_holders(graph, pipe, side);
     if known.is_empty() { unread_holders(graph, pipe, side) } else { known }
@@ -96,8 +99,7 @@ pub(crate) fn likely_holders(graph: &PipeGraph, pipe: PipeId, side: Side) -> Vec
 
 /// What may hold the hidden ends of a pipe, in order; empty where it has none.
 pub(crate) fn hidden_holders(graph: &PipeGraph, pipe: &Pipe) -> Vec<PossibleHolder> {
-    let sides: Vec<Side> =
-        Side::BOTH.into_iter().filter(|side| state(graph, pipe, *side) == SideState::Hidden).collect();
+    let sides = hidden_sides(graph, pipe);
     if sides.is_empty() {
         return Vec::new();
     }
@@ -140,46 +142,6 @@ pub(crate) fn unread_holders(graph: &PipeGraph, pipe: PipeId, side: Side) -> Vec
     holders.sort_unstable();
     holders.dedup();
     holders
-}
-
-/// Forwards for callers that are not converted yet.
-#[allow(missing_docs, clippy::must_use_candidate, reason = "goes with the last caller")]
-impl PipeGraph {
-    pub fn hides(&self, pipe: &Pipe, side: Side) -> Option<bool> {
-        (state(self, pipe, side) != SideState::Seen).then(|| self.probed(pipe.id).has(side)).flatten()
-    }
-
-    pub fn lacks(&self, pipe: &Pipe, side: Side) -> bool {
-        state(self, pipe, side) == SideState::None
-    }
-
-    pub fn hides_any(&self, pipe: &Pipe) -> bool {
-        has_hidden(self, pipe)
-    }
-
-    pub fn suspects(&self, pipe: &Pipe) -> Vec<PossibleHolder> {
-        hidden_holders(self, pipe)
-    }
-
-    pub fn unseen(&self, pipe: PipeId, side: Side) -> Vec<PossibleHolder> {
-        possible_holders(self, pipe, side)
-    }
-
-    pub fn unlisted(&self, pipe: PipeId, side: Side) -> Vec<PossibleHolder> {
-        known_holders(self, pipe, side)
-    }
-
-    pub fn may_hold(&self, pipe: PipeId, side: Side) -> Vec<PossibleHolder> {
-        unread_holders(self, pipe, side)
-    }
-}
-
-/// As above.
-#[allow(missing_docs, clippy::must_use_candidate, reason = "goes with the last caller")]
-impl Coverage {
-    pub fn may_hide(&self, kind: PipeKind, side: Side) -> bool {
-        may_hide(self, kind, side)
-    }
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Groups;
+use super::processes::Processes;
 use super::side::{self, SideState};
 use crate::model::{
     AccessMode, AlternativeWake, Attribution, Children, Endpoint, Operation, Pid, PipeGraph, PipeId, PipeWait, Side,
@@ -13,7 +14,7 @@ use crate::model::{
 pub(crate) const SIGCHLD: u64 = 1 << 16;
 
 /// Every wait for a pipe or a child, ordered by process, thread and descriptor.
-pub(crate) fn waits(graph: &PipeGraph, groups: &Groups) -> Vec<Wait> {
+pub(crate) fn waits(graph: &PipeGraph, groups: &Groups, processes: &Processes<'_>) -> Vec<Wait> {
     let mut ends_of: BTreeMap<Pid, Vec<(PipeId, &Endpoint)>> = BTreeMap::new();
     for pipe in &graph.pipes {
         for end in &pipe.ends {
@@ -28,12 +29,8 @@ pub(crate) fn waits(graph: &PipeGraph, groups: &Groups) -> Vec<Wait> {
                     let ends = ends_of.get(&task.id.pid).map_or(&[][..], Vec::as_slice);
                     waits.extend(guesses(graph, task, wait, ends));
                 }
-                WaitTarget::Pipe(wait) => {
-                    waits.push(seen(task, target, holders(graph, wait).map(Waker::from).collect()))
-                }
-                WaitTarget::Children(children) => {
-                    let children = awaited_children(*children, task.id.pid, groups);
-                    waits.push(seen(task, target, children.map(|pid| Waker { pid, tid: None, fd: None }).collect()));
+                WaitTarget::Pipe(_) | WaitTarget::Children(_) => {
+                    waits.push(seen(task, target, wakers(graph, processes, task.id.pid, target).collect()));
                 }
                 WaitTarget::Threads => {}
             }
@@ -64,25 +61,33 @@ pub(crate) fn by_pipe(groups: &Groups) -> ByPipe<'_> {
     waiting
 }
 
+/// The ends and processes that could end a wait of a process.
+pub(crate) fn wakers(
+    graph: &PipeGraph,
+    processes: &Processes<'_>,
+    pid: Pid,
+    target: &WaitTarget,
+) -> impl Iterator<Item = Waker> {
+    let (ends, pids): (_, Vec<Pid>) = match target {
+        WaitTarget::Pipe(wait) => (Some(holders(graph, wait)), Vec::new()),
+        WaitTarget::Children(children) => (None, processes.awaited_children(*children, pid).collect()),
+        WaitTarget::Threads => (None, vec![pid]),
+    };
+    ends.into_iter().flatten().map(Waker::from).chain(pids.into_iter().map(Waker::process))
+}
+
 /// The ends whose holders could end a wait for a pipe: those on the other side.
-pub(crate) fn holders<'a>(graph: &'a PipeGraph, wait: &PipeWait) -> impl Iterator<Item = &'a Endpoint> + use<'a> {
+fn holders<'a>(graph: &'a PipeGraph, wait: &PipeWait) -> impl Iterator<Item = &'a Endpoint> + use<'a> {
     let pipe = wait.pipe.filter(|_| wait.operation != Operation::Open).and_then(|id| graph.pipe(id));
     let sides: Vec<_> = wait.awaited().collect();
     let ends = pipe.map_or(&[][..], |pipe| &pipe.ends);
     ends.iter().filter(move |end| sides.iter().any(|side| end.access.is_on(*side)))
 }
 
-/// The children that a wait(2) of a process is for.
-pub(crate) fn awaited_children(children: Children, parent: Pid, groups: &Groups) -> impl Iterator<Item = Pid> {
-    let is_meant = move |pid: Pid| matches!(children, Children::All) || children == Children::One(pid);
-    let own = groups.values().filter(move |group| group.parent == Some(parent) && is_meant(group.pid));
-    own.map(|group| group.pid)
-}
-
-/// The children whose exit a process is told of by SIGCHLD, whatever it waits for: make(1) waits for a token or for a child at once.
-pub(crate) fn sigchld_children(group: &ThreadGroup, groups: &Groups) -> impl Iterator<Item = Pid> {
+/// The children whose exit wakes a process by SIGCHLD, whatever it waits for: make(1) waits for a token or for a child at once.
+pub(crate) fn sigchld_children(group: &ThreadGroup, processes: &Processes<'_>) -> impl Iterator<Item = Pid> {
     let catches = group.catches & SIGCHLD != 0;
-    awaited_children(Children::All, group.pid, groups).filter(move |_| catches)
+    processes.awaited_children(Children::All, group.pid).filter(move |_| catches)
 }
 
 /// The sides with an end that no fd table shows, each with the threads that would not be blocked without it: with no process on the other

@@ -35,7 +35,7 @@ pub use self::name::{Base64, CommandName, LinkTarget, PathName};
 pub use self::number::{Device, Fd, Gid, NotAPipeId, Pid, Tid, Uid};
 pub use self::pipe::{Opener, Pipe, PipeId, PipeKind, Side};
 pub use self::probed::{Hidden, HiddenVia, HolderFd, PossibleHolder, Probed};
-pub use self::process::{CommandLine, Process, ancestors};
+pub use self::process::{CommandLine, Process};
 pub use self::task::{
     AlternativeWake, Children, Fingerprint, Operation, PipeWait, Sleep, SleepOn, Task, TaskId, TaskState, ThreadGroup,
     Threads, WaitTarget,
@@ -94,21 +94,6 @@ impl PipeGraph {
     #[must_use]
     pub fn device(&self, id: PipeId) -> Option<Device> {
         id.device().or(self.pipefs)
-    }
-
-    /// The parent of a process, the parent of that, and so on, as far as they are known.
-    pub fn ancestors(&self, pid: Pid) -> impl Iterator<Item = Pid> {
-        let listed = |pid: Pid| self.processes.get(&pid)?.ppid.map(Pid);
-        ancestors(pid, move |pid| listed(pid).or_else(|| *self.parents.get(&pid)?))
-    }
-
-    /// Whether all of them are known, up to the first process of all.
-    #[must_use]
-    pub fn knows_ancestors(&self, pid: Pid) -> bool {
-        let first = self.ancestors(pid).last().unwrap_or(pid);
-        first == Pid(1)
-            || self.processes.get(&first).is_some_and(|process| process.ppid.is_some())
-            || self.parents.get(&first).is_some_and(Option::is_some)
     }
 
     /// The effective users on a side of a pipe, those who are opening it too, ascending.

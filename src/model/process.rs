@@ -54,15 +54,6 @@ impl Process {
     }
 }
 
-/// No line of ancestors is longer, but a saved tree may hold a circle of them.
-const MOST_ANCESTORS: usize = 1000;
-
-/// The parent of a process, the parent of that, and so on, as far as `parent` knows them. 0 is nobody.
-pub fn ancestors(pid: Pid, parent: impl Fn(Pid) -> Option<Pid>) -> impl Iterator<Item = Pid> {
-    let parent = move |pid: Pid| parent(pid).filter(|parent| *parent != Pid(0));
-    std::iter::successors(parent(pid), move |pid| parent(*pid)).take(MOST_ANCESTORS)
-}
-
 /// A command line as the kernel gives it, each argument ended by a NUL; only its first 128 KiB are read. A process may overwrite its
 /// own, and then the last NUL may be missing. Kept whole, since anybody may have one of very many arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]

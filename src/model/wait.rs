@@ -58,6 +58,12 @@ pub struct Waker {
     pub fd: Option<Fd>,
 }
 
+impl Waker {
+    pub(crate) const fn process(pid: Pid) -> Self {
+        Self { pid, tid: None, fd: None }
+    }
+}
+
 impl From<&Endpoint> for Waker {
     fn from(end: &Endpoint) -> Self {
         Self { pid: end.pid, tid: end.tid, fd: Some(end.fd) }

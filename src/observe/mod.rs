@@ -22,6 +22,7 @@ use self::join::add_openers;
 use self::probe::{Answers, Unsupported};
 use self::proc::{Error, ScanOptions};
 use self::settle::{idle_since, lock_held, openers, retain_unmoved};
+use crate::judge::side::has_hidden;
 use crate::model::{Pid, PipeGraph, PipeId, Side, Threads, transfer};
 use crate::select::{Selection, selected, selected_processes};
 
@@ -163,7 +164,7 @@ impl Observer {
         let shown: Vec<PipeId> = selected(graph, &depth.selection).map(|pipe| pipe.id).collect();
         let answers = probe::probe(graph, &shown, &self.skip_sizes, &self.helper);
         self.skip_sizes.extend(graph.probed.iter().filter(|(_, probed)| probed.unanswered).map(|(id, _)| *id));
-        if graph.pipes.iter().any(|pipe| graph.hides_any(pipe)) {
+        if graph.pipes.iter().any(|pipe| has_hidden(graph, pipe)) {
             graph.hidden = proc::hidden(&self.proc_root)?;
         }
         Ok(Some(answers))

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use self::graphs::{graph, users};
 use super::*;
-use crate::findings::{self, AuditScope, Code, Diagnosis, Phrases, Thresholds};
+use crate::findings::{self, AuditScope, Code, Diagnosis, Phrases};
 use crate::model::{
     AccessMode, Coverage, Endpoint, Fd, Hidden, Host, Pipe, PipeGraph, PipeKind, PipeLimits, Probed, Process, Severity,
     Users,
@@ -190,7 +190,7 @@ proptest! {
     fn an_audit_tells_its_findings_in_lines(graph in graph(), width in proptest::option::of(60..200_u16)) {
         let groups = std::collections::BTreeMap::new();
         let phrases = Phrases { graph: &graph, groups: &groups, users: &Users::default() };
-        let findings = findings::audit(&phrases, &Thresholds { max_ends: Some(2) });
+        let findings = findings::audit(&phrases, Some(2));
         let heads: Vec<String> =
             findings.iter().map(|it| format!("{}: {}: ", if it.severity == Severity::Info { "notice" } else { it.severity.as_str() }, it.code)).collect();
         let diagnosis = Diagnosis { waits: Vec::new(), findings };

@@ -8,6 +8,7 @@ use super::{
     Ancestor, End, Finding, Judgment, Named, OfUser, PipeEntry, Report, ReportView, SCHEMA_VERSION, Scan, WaitEntry,
 };
 use crate::findings::{self, AuditScope};
+use crate::judge::processes::{NO_THREADS, Processes};
 use crate::judge::side::{self, SideState};
 use crate::model::{
     CommandName, Doubt, Endpoint, FlatDoubt, Host, Pid, Pipe, PipeGraph, PipeLimits, Probed, Severity, Side, TaskId,
@@ -149,7 +150,8 @@ impl<'a> ReportView<'a> {
     /// The ancestors of the processes that are not listed themselves.
     fn ancestors(&self) -> Vec<Ancestor> {
         let graph = self.graph;
-        let above: BTreeSet<Pid> = graph.processes.keys().flat_map(|pid| graph.ancestors(*pid)).collect();
+        let processes = Processes::new(graph, &NO_THREADS);
+        let above: BTreeSet<Pid> = graph.processes.keys().flat_map(|pid| processes.ancestors(*pid)).collect();
         let others = above.into_iter().filter(|pid| !graph.processes.contains_key(pid));
         others.filter_map(|pid| Some(Ancestor { pid, ppid: (*graph.parents.get(&pid)?)? })).collect()
     }
@@ -203,10 +205,8 @@ impl<'a> ReportView<'a> {
 
     /// The command name of a process, from wherever it is known.
     pub(crate) fn name(&self, pid: Pid) -> &'a CommandName {
-        let process = self.graph.processes.get(&pid).map(|process| &process.command);
-        let gap = || self.graph.coverage.gaps.iter().find(|gap| gap.pid == pid).map(|gap| &gap.command);
-        let thread = || self.judgment?.groups.get(&pid).map(|group| &group.command);
-        process.or_else(thread).or_else(gap).unwrap_or(CommandName::EMPTY)
+        let groups = self.judgment.map_or(&NO_THREADS, |judgment| judgment.groups);
+        Processes::new(self.graph, groups).name(pid).unwrap_or(CommandName::EMPTY)
     }
 
     fn wait(&'a self, wait: &'a Wait) -> WaitEntry<&'a Wait, &'a CommandName, impl Serialize + 'a> {

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::findings::{self, Phrases, Thresholds};
+use crate::findings::{self, Phrases};
 use crate::render::columns::Column;
 use crate::render::{DrawingFormat, Format, Style, TableFormat};
 use crate::report::{Judgment, ReportView, Scope};
@@ -268,7 +268,7 @@ fn answer_all(saved: &Saved) {
     let mut diagnosis = saved.diagnosis.clone().unwrap_or_default();
     let drawing = diagnosis.dataflow(graph, groups);
     let phrases = Phrases { graph, groups, users };
-    let rules = findings::audit(&phrases, &Thresholds { max_ends: Some(1) });
+    let rules = findings::audit(&phrases, Some(1));
     diagnosis.findings = findings::merge(std::mem::take(&mut diagnosis.findings), rules);
     let columns: Vec<Column> = Column::ALL.iter().copied().filter(|column| column.is_selectable()).collect();
     let forms = [

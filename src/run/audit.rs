@@ -9,7 +9,7 @@ use crate::baseline::Baseline;
 use crate::cli::AuditArgs;
 use crate::files;
 use crate::findings::confirm::{Look, confirmed};
-use crate::findings::{self, AuditScope, Code, Diagnosis, Phrases, ReportedBy, Thresholds};
+use crate::findings::{self, AuditScope, Code, Diagnosis, Phrases, ReportedBy};
 use crate::model::{Severity, Users};
 use crate::note::Note;
 use crate::observe::Observation;
@@ -81,7 +81,7 @@ impl Session<'_> {
         diagnosis.findings.retain(|finding| finding.code.about().reported_by == ReportedBy::Why);
         let users = self.users(&seen.graph);
         let phrases = Phrases { graph: &seen.graph, groups: &seen.threads, users: &users };
-        let mut of_audit = findings::audit(&phrases, &Thresholds { max_ends: wanted.max_ends });
+        let mut of_audit = findings::audit(&phrases, wanted.max_ends);
         if let Some(scanner) = seen.graph.coverage.scanner {
             findings::exclude_own_pipeline(&mut of_audit, &seen.graph, scanner);
         }

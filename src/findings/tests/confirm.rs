@@ -2,7 +2,7 @@
 
 use super::super::confirm::{Look, confirmed, confirmed_by};
 use super::super::hidden_end::HiddenEnd;
-use super::super::testing::{blocked, group};
+use super::testing::{blocked, group};
 use super::*;
 use crate::model::{Operation, TaskState};
 

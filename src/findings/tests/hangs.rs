@@ -1,7 +1,7 @@
 //! Threads that are blocked: who is to blame, what is not a problem, and what the advice is.
 
 use super::super::leaked_write_end::LeakedWriteEnd;
-use super::super::testing::{blocked, group, opening, waits_for_child};
+use super::testing::{blocked, group, opening, waits_for_child};
 use super::*;
 use crate::judge::lineage::Relation;
 use crate::model::{AlternativeWake, HolderFd, Operation, Sleep, SleepOn, TaskState, ThreadGroup, ViewLimit};
@@ -74,6 +74,20 @@ fn leaks_may_end_by_themselves_or_not_be_proven() {
     let finding = scene.find(Code::LeakedWriteEnd).unwrap();
     assert_eq!(finding.certainty, Certainty::Suspected);
     assert!(finding.caveat.is_some(), "{finding:#?}");
+}
+
+/// It is named by its PID, in the sentences and among the processes.
+#[test]
+fn a_holder_whose_threads_could_not_be_read_is_among_the_processes() {
+    let mut listed = leak(1);
+    listed.group(3).tasks.clear();
+    let mut unlisted = leak(1);
+    unlisted.groups.remove(&Pid(3));
+    for scene in [listed, unlisted] {
+        let finding = scene.find(Code::LeakedWriteEnd).unwrap();
+        assert_eq!(finding.tasks, [task(2), task(3)]);
+        assert!(finding.message.contains("daemon (PID 3)") && finding.advice.contains("`kill 3`"), "{finding:#?}");
+    }
 }
 
 /// A descriptor above 2 is closed, and not redirected.
@@ -156,7 +170,7 @@ fn opens_that_are_blocked() {
     let two = |pipe| {
         let groups = [5, 6].map(|pid| group(pid, 9, 9, CAT, opening("/f", AccessMode::Write, pipe, false)));
         let scene = Scene::new(groups, &[]);
-        code.find(&Case::new(&scene.graph, &scene.groups, &Thresholds::default())).len()
+        code.find(&Case::new(&scene.graph, &scene.groups, None)).len()
     };
     assert_eq!((two(Some(FIFO)), two(None)), (1, 2));
     // A reader that takes what is for another is no cure.

@@ -51,7 +51,7 @@ fn limit_is_one_of_each_table() {
         end.tid = (number % 2 == 0).then_some(Tid(2));
     }
     assert_eq!(only(&graph, Code::EndHoard), None, "two tables of fifty each");
-    let finding = found(&graph, &Thresholds { max_ends: Some(99) }).pop().expect("a hundred in all");
+    let finding = found(&graph, Some(99)).pop().expect("a hundred in all");
     assert_eq!(finding.code(), Code::EndHoard);
 }
 
@@ -63,7 +63,7 @@ fn users_hoard_in_several_processes() {
         with(machine(processes), ID, &ends.collect::<Vec<_>>())
     };
     let of_user = |counts: &[u32]| {
-        let findings = found(&graph(counts), &Thresholds { max_ends: Some(10) });
+        let findings = found(&graph(counts), Some(10));
         let mut findings = findings.into_iter().filter(|finding| user_of(finding).is_some());
         let first = findings.next();
         assert_eq!(findings.next(), None);

@@ -1,6 +1,6 @@
 //! What is written of a finding is read back as it was, and obeys the rules of its texts.
 
-use super::super::testing::{blocked, group, opening};
+use super::testing::{blocked, group, opening};
 use super::*;
 use crate::model::{Operation, TaskState};
 

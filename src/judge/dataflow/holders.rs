@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::judge::lineage::{fd_in_cmdline, knows_fd};
+use crate::judge::lineage::{Lineage, fd_in_cmdline, is_pool};
 use crate::judge::processes::Processes;
 use crate::model::{
     AccessMode, Attribution, Endpoint, Fd, Operation, Pid, Pipe, PipeId, PipeWait, Process, Side, Wait, WaitTarget,
@@ -101,7 +101,9 @@ fn drop_copies(holders: &mut Holders<'_>, is_copy: impl Fn(Pid, &Holder<'_>) -> 
 
 /// Whether several processes are on both sides, and no process on one only.
 fn is_shared(readers: &Holders<'_>, writers: &Holders<'_>) -> bool {
-    readers.len() > 1 && readers.keys().eq(writers.keys())
+    is_pool(readers.keys().chain(writers.keys()).copied(), |pid| {
+        readers.contains_key(&pid) && writers.contains_key(&pid)
+    })
 }
 
 /// A parent that did not close its child's side is on both, and the child on one. So a process on both sides is dropped from that on
@@ -146,9 +148,10 @@ impl<'a> Case<'a> {
 
     /// Whether it is another program than an ancestor that has the same ends, and was told of none of them.
     fn is_unknowing_copy(&self, pid: Pid, holder: &Holder<'_>) -> bool {
-        let from = self.processes.ancestors(pid).find(|ancestor| self.has_all(*ancestor, holder));
-        let is_told = |process: &Process| holder.ends.iter().any(|end| knows_fd(process, end));
-        from.is_some_and(|from| self.is_another_program(pid, from)) && !self.processes.facts(pid).is_none_or(is_told)
+        let has_all =
+            |ancestor: &Pid| holder.ends.iter().all(|end| self.ends.contains(&(*ancestor, end.fd, end.access)));
+        let from = self.processes.ancestors(pid).find(has_all);
+        from.is_some_and(|from| self.lineage().inherited_unknowingly(pid, from, &holder.ends))
     }
 
     /// Where a job, which is a process group, has a reader and a writer, it is their pipe, and others inherited it, but for those that
@@ -218,22 +221,15 @@ impl<'a> Case<'a> {
             |end: &&Endpoint| !above.iter().any(|(ancestor, _)| self.ends.contains(&(*ancestor, end.fd, end.access)));
         let is_named = |process: &Process| holder.ends.iter().any(|end| fd_in_cmdline(process, end.fd));
         holder.ends.iter().any(is_own)
-            || (self.is_another_program(pid, nearest)
+            || (self.lineage().is_another_program(pid, nearest)
                 && (holder.standard || self.processes.facts(pid).is_some_and(is_named)))
     }
 
-    /// Whether a process was started by exec(2), as far as that shows.
-    fn is_another_program(&self, pid: Pid, than: Pid) -> bool {
-        let process = |pid: Pid| self.processes.facts(pid);
-        let Some((process, than)) = process(pid).zip(process(than)) else { return false };
-        process.command != than.command || process.cmdline != than.cmdline
+    const fn lineage(&self) -> Lineage<'a> {
+        Lineage { processes: self.processes }
     }
 
-    /// Whether a process has ends of the same numbers.
-    fn has_all(&self, pid: Pid, holder: &Holder<'_>) -> bool {
-        holder.ends.iter().all(|end| self.ends.contains(&(pid, end.fd, end.access)))
-    }
-
+    /// Whether a process has an end of the same number.
     fn has_any(&self, pid: Pid, holder: &Holder<'_>) -> bool {
         holder.ends.iter().any(|end| self.ends.contains(&(pid, end.fd, end.access)))
     }

@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use petgraph::algo::kosaraju_scc;
+use petgraph::Direction::Incoming;
+use petgraph::algo::condensation;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::unionfind::UnionFind;
 
@@ -110,8 +111,8 @@ impl<'a> Layout<'a> {
 
     fn find_pipelines(&mut self, flows: &[&'a Flow], nodes: &[Node], arrows: &[Arrow<'a>]) {
         let number_of = |node: Node| nodes.binary_search(&node).unwrap_or(0);
-        let mut graph: DiGraph<(), ()> = DiGraph::new();
-        let vertices: Vec<NodeIndex> = nodes.iter().map(|_| graph.add_node(())).collect();
+        let mut graph: DiGraph<Node, ()> = DiGraph::new();
+        let vertices: Vec<NodeIndex> = nodes.iter().map(|node| graph.add_node(*node)).collect();
         let mut together = UnionFind::new(nodes.len());
         for arrow in arrows {
             let (from, to) = (number_of(arrow.from), number_of(arrow.to));
@@ -119,36 +120,17 @@ impl<'a> Layout<'a> {
             together.union(from, to);
         }
         // Not by recursion: a pipeline may be long.
-        let mut cycles: Vec<Vec<usize>> =
-            kosaraju_scc(&graph).into_iter().map(|all| all.into_iter().map(NodeIndex::index).collect()).collect();
-        for cycle in &mut cycles {
-            cycle.sort_unstable();
-        }
-        let mut cycle_of = vec![0; nodes.len()];
-        for (number, node) in
-            cycles.iter().enumerate().flat_map(|(number, all)| all.iter().map(move |it| (number, *it)))
-        {
-            cycle_of[node] = number;
-        }
-        let mut is_led_to = vec![false; cycles.len()];
-        for edge in graph.edge_indices() {
-            if let Some((from, to)) = graph.edge_endpoints(edge)
-                && cycle_of[from.index()] != cycle_of[to.index()]
-            {
-                is_led_to[cycle_of[to.index()]] = true;
-            }
+        let cycles = condensation(graph, false);
+        for cycle in cycles.node_indices() {
+            self.cycles.extend(cycles[cycle].iter().map(|node| (*node, cycle.index())));
         }
         let mut pipelines: BTreeMap<usize, (Option<Pid>, Pipeline<'a>)> = BTreeMap::new();
         let new = || (None, Pipeline { roots: Vec::new(), flows: Vec::new() });
-        let mut roots: Vec<usize> = cycles
-            .iter()
-            .zip(is_led_to)
-            .filter(|(_, led_to)| !led_to)
-            .filter_map(|(cycle, _)| cycle.first().copied())
-            .collect();
-        roots.sort_unstable();
+        let is_root = |cycle: &NodeIndex| cycles.neighbors_directed(*cycle, Incoming).all(|from| from == *cycle);
+        let first = |cycle: NodeIndex| cycles[cycle].iter().min().copied();
+        let roots: BTreeSet<Node> = cycles.node_indices().filter(is_root).filter_map(first).collect();
         for root in roots {
-            pipelines.entry(together.find(root)).or_insert_with(new).1.roots.push(nodes[root]);
+            pipelines.entry(together.find(number_of(root))).or_insert_with(new).1.roots.push(root);
         }
         for flow in flows {
             let Some(node) = first_node(flow) else { continue };
@@ -160,7 +142,6 @@ impl<'a> Layout<'a> {
         let mut pipelines: Vec<(Option<Pid>, Pipeline<'a>)> = pipelines.into_values().collect();
         pipelines.sort_by_key(|(first, pipeline)| (*first, pipeline.flows.first().map(|flow| flow.pipe)));
         self.pipelines = pipelines.into_iter().map(|(_, pipeline)| pipeline).collect();
-        self.cycles = nodes.iter().copied().zip(cycle_of).collect();
     }
 }
 

@@ -9,10 +9,11 @@ mod reach;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::judge::Groups;
 use crate::judge::processes::Processes;
 use crate::judge::side::{self, SideState};
 use crate::model::words::words;
-use crate::model::{AccessMode, Endpoint, Fd, Pid, Pipe, PipeGraph, PipeId, Side, ThreadGroup, Wait};
+use crate::model::{AccessMode, Endpoint, Fd, Pid, Pipe, PipeGraph, PipeId, Side, Wait};
 
 use self::holders::Active;
 pub(crate) use self::marks::{Mark, MarkKind, Marks};
@@ -112,12 +113,7 @@ impl Flow {
 }
 
 /// Without threads and waits, copies are identified by the relations of processes alone.
-pub(crate) fn analyze(
-    graph: &PipeGraph,
-    groups: &BTreeMap<Pid, ThreadGroup>,
-    waits: &[Wait],
-    Marks { of, leaked }: Marks,
-) -> Dataflow {
+pub(crate) fn analyze(graph: &PipeGraph, groups: &Groups, waits: &[Wait], Marks { of, leaked }: Marks) -> Dataflow {
     let (processes, active) = (Processes::new(graph, groups), holders::active(waits));
     let flow = |pipe| flow(graph, &processes, pipe, &active, &leaked);
     Dataflow { flows: graph.pipes.iter().map(flow).collect(), marks: of }

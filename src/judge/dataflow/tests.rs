@@ -293,7 +293,9 @@ fn threads(await_children: &[u32], sleep: &[u32]) -> BTreeMap<Pid, ThreadGroup> 
     use crate::model::{Children, SleepOn, TaskState, WaitTarget};
     let waits = TaskState::Waits { causes: vec![WaitTarget::Children(Children::All)], besides: None };
     let awaits = await_children.iter().map(|pid| group(*pid, 1, waits.clone()));
-    awaits.chain(sleep.iter().map(|pid| group(*pid, 1, sleeps(SleepOn::Timer)))).collect()
+    let all = awaits.chain(sleep.iter().map(|pid| group(*pid, 1, sleeps(SleepOn::Timer))));
+    // Their relations are those of the graph.
+    all.map(|(pid, group)| (pid, ThreadGroup { parent: None, pgid: None, sid: None, ..group })).collect()
 }
 
 /// As `assert_flow`, of whom it is known who waits for a child and who is at work.

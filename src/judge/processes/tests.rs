@@ -27,13 +27,17 @@ pub(in crate::judge) fn sleeps(on: SleepOn) -> TaskState {
 fn one_table_of_what_the_pipes_and_the_threads_say() {
     let mut graph = crate::judge::dataflow::tests::graph(&[(2, 1, 2, "bash"), (3, 2, 5, "cat x")], &[]);
     graph.parents.insert(Pid(4), Some(Pid(2)));
-    let groups = Groups::from([group(3, 9, TaskState::Runs), group(6, 3, TaskState::Runs)]);
+    let groups = Groups::from([group(3, 2, TaskState::Runs), group(6, 3, TaskState::Runs)]);
     let processes = Processes::new(&graph, &groups);
     assert_eq!(processes.ancestors(Pid(6)).collect::<Vec<_>>(), [Pid(3), Pid(2), Pid(1)]);
     assert_eq!(processes.children(Pid(2)), [Pid(3), Pid(4)]);
     assert_eq!(processes.with_descendants(&[Pid(3)]), [Pid(3), Pid(6)].into());
-    assert_eq!((processes.process_group(Pid(3)), processes.process_group(Pid(6))), (Some(5), Some(7)));
-    assert_eq!((processes.name(Pid(3)), processes.name(Pid(6))), (Some(&b"cat"[..]), Some(&b"thread 6"[..])));
+    assert_eq!(
+        (processes.process_group(Pid(3)), processes.process_group(Pid(6))),
+        (Some(7), Some(7)),
+        "the threads were looked at last"
+    );
+    assert_eq!((processes.name(Pid(3)), processes.name(Pid(6))), (Some(&"cat".into()), Some(&"thread 6".into())));
     assert_eq!((processes.name(Pid(4)), processes.awaits_children(Pid(4))), (None, None));
 }
 

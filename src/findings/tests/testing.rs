@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::{Case, Code, Finding, Judgement, Phrases, Thresholds};
+use crate::findings::{Case, Code, Finding, Judgement, Phrases};
 use crate::judge::Groups;
 use crate::model::Users;
 use crate::model::{
@@ -11,11 +11,11 @@ use crate::model::{
     PipeGraph, PipeId, PipeLimits, PipeWait, Process, Task, TaskId, TaskState, ThreadGroup, Tid, Time, Uid, WaitTarget,
 };
 
-pub(super) const ID: PipeId = PipeId::anonymous(123);
-pub(super) const FIFO: PipeId = PipeId::fifo(Device { major: 0, minor: 26 }, 7);
+pub(in crate::findings) const ID: PipeId = PipeId::anonymous(123);
+pub(in crate::findings) const FIFO: PipeId = PipeId::fifo(Device { major: 0, minor: 26 }, 7);
 
 /// A machine without pipes, of which everything was seen.
-pub(super) fn machine(processes: impl IntoIterator<Item = Process>) -> PipeGraph {
+pub(in crate::findings) fn machine(processes: impl IntoIterator<Item = Process>) -> PipeGraph {
     PipeGraph {
         host: Host::default(),
         taken_at: Time::EPOCH,
@@ -42,39 +42,39 @@ pub(super) fn machine(processes: impl IntoIterator<Item = Process>) -> PipeGraph
 }
 
 /// The process that has this PID, of the user of this number, in a session of that.
-pub(super) fn process(pid: u32, uid: u32, sid: u32) -> Process {
+pub(in crate::findings) fn process(pid: u32, uid: u32, sid: u32) -> Process {
     Process { uid: Some(Uid(uid)), sid: Some(sid), ..Process::unknown(Pid(pid)) }
 }
 
 /// An end without `O_CLOEXEC`.
-pub(super) fn end(pid: u32, fd: u32, access: AccessMode) -> Endpoint {
+pub(in crate::findings) fn end(pid: u32, fd: u32, access: AccessMode) -> Endpoint {
     Endpoint { pid: Pid(pid), tid: None, fd: Fd(fd), access, flags: Some(OpenFlags(0)) }
 }
 
-pub(super) fn reads(pid: u32) -> Endpoint {
+pub(in crate::findings) fn reads(pid: u32) -> Endpoint {
     end(pid, 0, AccessMode::Read)
 }
 
-pub(super) fn writes(pid: u32) -> Endpoint {
+pub(in crate::findings) fn writes(pid: u32) -> Endpoint {
     end(pid, 1, AccessMode::Write)
 }
 
-pub(super) fn with(graph: PipeGraph, id: PipeId, ends: &[Endpoint]) -> PipeGraph {
+pub(in crate::findings) fn with(graph: PipeGraph, id: PipeId, ends: &[Endpoint]) -> PipeGraph {
     with_pipe(graph, Pipe { ends: ends.to_vec(), ..Pipe::unknown(id) })
 }
 
-pub(super) fn with_pipe(mut graph: PipeGraph, pipe: Pipe) -> PipeGraph {
+pub(in crate::findings) fn with_pipe(mut graph: PipeGraph, pipe: Pipe) -> PipeGraph {
     graph.pipes.push(pipe);
     graph.pipes.sort_by_key(|pipe| pipe.id);
     graph
 }
 
-pub(super) fn task(pid: u32) -> TaskId {
+pub(in crate::findings) fn task(pid: u32) -> TaskId {
     TaskId { pid: Pid(pid), tid: Tid(pid) }
 }
 
 /// A process with one thread.
-pub(super) fn group(pid: u32, parent: u32, sid: u32, command: &str, doing: TaskState) -> ThreadGroup {
+pub(in crate::findings) fn group(pid: u32, parent: u32, sid: u32, command: &str, doing: TaskState) -> ThreadGroup {
     ThreadGroup {
         pid: Pid(pid),
         parent: Some(Pid(parent)),
@@ -91,35 +91,38 @@ pub(super) fn group(pid: u32, parent: u32, sid: u32, command: &str, doing: TaskS
 }
 
 /// What a thread does that waits for this, and for nothing else.
-pub(super) fn waits_for(target: WaitTarget) -> TaskState {
+pub(in crate::findings) fn waits_for(target: WaitTarget) -> TaskState {
     TaskState::Waits { causes: vec![target], besides: None }
 }
 
 /// What a thread does that is blocked at this end of a pipe.
-pub(super) fn blocked(operation: Operation, pipe: PipeId, end: Endpoint) -> TaskState {
+pub(in crate::findings) fn blocked(operation: Operation, pipe: PipeId, end: Endpoint) -> TaskState {
     let access = if operation == Operation::Write { AccessMode::Write } else { AccessMode::Read };
     let wait = PipeWait { operation, access, fd: Some(end.fd), pipe: Some(pipe), path: None, deleted: false };
     waits_for(WaitTarget::Pipe(wait))
 }
 
 /// What a thread does that is blocked in open(2).
-pub(super) fn opening(path: &str, access: AccessMode, pipe: Option<PipeId>, deleted: bool) -> TaskState {
+pub(in crate::findings) fn opening(path: &str, access: AccessMode, pipe: Option<PipeId>, deleted: bool) -> TaskState {
     let (operation, path) = (Operation::Open, Some(path.into()));
     waits_for(WaitTarget::Pipe(PipeWait { operation, access, fd: None, pipe, path, deleted }))
 }
 
-pub(super) fn waits_for_child() -> TaskState {
+pub(in crate::findings) fn waits_for_child() -> TaskState {
     waits_for(WaitTarget::Children(Children::All))
 }
 
 /// Processes with their pipes.
-pub(super) struct Scene {
-    pub(super) graph: PipeGraph,
-    pub(super) groups: Groups,
+pub(in crate::findings) struct Scene {
+    pub(in crate::findings) graph: PipeGraph,
+    pub(in crate::findings) groups: Groups,
 }
 
 impl Scene {
-    pub(super) fn new(groups: impl IntoIterator<Item = ThreadGroup>, pipes: &[(PipeId, &[Endpoint])]) -> Self {
+    pub(in crate::findings) fn new(
+        groups: impl IntoIterator<Item = ThreadGroup>,
+        pipes: &[(PipeId, &[Endpoint])],
+    ) -> Self {
         let groups: Groups = groups.into_iter().map(|group| (group.pid, group)).collect();
         let processes = groups.values().map(|group| Process {
             ppid: group.parent.map(|pid| pid.0),
@@ -133,23 +136,23 @@ impl Scene {
     }
 
     /// Sets for how long no thread has run.
-    pub(super) fn idle(mut self, seconds: u64) -> Self {
+    pub(in crate::findings) fn idle(mut self, seconds: u64) -> Self {
         let tasks = self.groups.values_mut().flat_map(|group| &mut group.tasks);
         tasks.for_each(|task| task.idle = Some(Duration::from_secs(seconds)));
         self
     }
 
-    pub(super) fn group(&mut self, pid: u32) -> &mut ThreadGroup {
+    pub(in crate::findings) fn group(&mut self, pid: u32) -> &mut ThreadGroup {
         self.groups.get_mut(&Pid(pid)).unwrap()
     }
 
-    pub(super) fn pipe(&mut self, id: PipeId) -> &mut Pipe {
+    pub(in crate::findings) fn pipe(&mut self, id: PipeId) -> &mut Pipe {
         self.graph.pipes.iter_mut().find(|pipe| pipe.id == id).unwrap()
     }
 
     /// The only finding of this code, or none.
-    pub(super) fn judge(&self, code: Code) -> Option<Judgement> {
-        let mut found = code.find(&Case::new(&self.graph, &self.groups, &Thresholds::default()));
+    pub(in crate::findings) fn judge(&self, code: Code) -> Option<Judgement> {
+        let mut found = code.find(&Case::new(&self.graph, &self.groups, None));
         assert!(found.len() < 2, "{found:#?}");
         let found = found.pop();
         assert!(found.iter().all(|it| it.code() == code && code.about().severities.contains(&it.severity())));
@@ -157,7 +160,7 @@ impl Scene {
     }
 
     /// The same in words.
-    pub(super) fn find(&self, code: Code) -> Option<Finding> {
+    pub(in crate::findings) fn find(&self, code: Code) -> Option<Finding> {
         let phrases = Phrases { graph: &self.graph, groups: &self.groups, users: &Users::default() };
         self.judge(code).map(|judgement| judgement.word(&phrases))
     }
