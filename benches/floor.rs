@@ -1,9 +1,9 @@
 //! The floor: the least work that finds every pipe end on the machine, with nothing made of what it finds.
 //!
 //! For each process: one `O_PATH` descriptor on its directory, so that a PID that is used again is not mistaken for it;
-//! for each descriptor one `statx` through the link, told not to ask the file system; for each pipe end one `lstat`,
+//! for each descriptor one `statx` through the link, with the flags that keep it from asking the file system; for each pipe end one `lstat`,
 //! whose permission bits are the access mode. With `fdinfo`, each pipe end's fdinfo file is read as well, as it must be
-//! by whoever reports the flags.
+//! to report the flags.
 //!
 //! It runs in a process of its own, so that it is timed as its rivals are: from start to exit.
 
@@ -38,11 +38,11 @@ const FDINFO_BUFFER: usize = 1024;
 const BIG_TABLE: u64 = 4096;
 
 /// What the walk met.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Census {
-    pub(crate) processes: u64,
-    pub(crate) descriptors: u64,
-    pub(crate) ends: u64,
+#[derive(Default)]
+struct Census {
+    processes: u64,
+    descriptors: u64,
+    ends: u64,
 }
 
 impl AddAssign for Census {
@@ -63,22 +63,18 @@ pub(crate) fn command(threads: usize, fdinfo: bool) -> io::Result<Command> {
     Ok(command)
 }
 
-/// Walks once and tells what is on the machine.
-pub(crate) fn census(threads: usize) -> io::Result<Census> {
+/// Walks once and says what is on the machine.
+pub(crate) fn census(threads: usize) -> io::Result<String> {
     let output = command(threads, false)?.output()?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let mut numbers = text.split_whitespace().map_while(|word| word.parse().ok());
-    let mut next = || numbers.next().ok_or_else(|| io::Error::other("the floor said nothing"));
-    Ok(Census { processes: next()?, descriptors: next()?, ends: next()? })
+    Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
 }
 
 /// The floor itself: `--floor THREADS [fdinfo]`. Prints what `census` reads.
 pub(crate) fn walk(arguments: &[String]) -> io::Result<()> {
     let threads = arguments.first().and_then(|text| text.parse().ok()).unwrap_or(1);
     let fdinfo = arguments.get(1).is_some_and(|text| text == FDINFO);
-    let walk = Walk::new(threads, fdinfo)?;
-    let census = walk.run()?;
-    println!("{} {} {}", census.processes, census.descriptors, census.ends);
+    let Census { processes, descriptors, ends } = Walk::new(threads, fdinfo)?.run()?;
+    println!("{processes} processes, {descriptors} descriptors, {ends} pipe ends");
     Ok(())
 }
 

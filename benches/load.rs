@@ -1,7 +1,7 @@
 //! Loads: numbers of real processes that hold descriptors and do nothing.
 //!
-//! The benchmark starts itself again for each of them. A load process opens what it was told to, then stops itself
-//! with SIGSTOP, which tells its parent that it is ready and leaves no descriptor of the benchmark's own in its table.
+//! The benchmark starts itself again for each of them. A load process opens what its arguments say, then stops itself
+//! with SIGSTOP, which shows its parent that it is ready, and leaves no descriptor of the benchmark's own in its table.
 //! None outlives the benchmark, even one that is killed: the kernel then kills them too.
 
 use std::convert::Infallible;
@@ -31,6 +31,7 @@ const STANDARD: usize = 3;
 const SPARE: usize = 16;
 
 /// A load to be built, and what is asked of lspipe on it besides its speed.
+#[derive(Clone, Copy)]
 pub(crate) struct Plan {
     pub(crate) name: &'static str,
     processes: usize,
@@ -54,9 +55,31 @@ impl Plan {
     fn descriptors(&self) -> usize {
         self.files + 2 * (self.pipes + self.shared)
     }
+
+    /// With no more files and pipes than a process may open.
+    fn fit(&self, limit: usize) -> Self {
+        let wanted = self.descriptors();
+        let granted = limit.saturating_sub(SPARE).min(wanted);
+        if granted < wanted {
+            println!("notice: {granted} descriptors in a process, not {wanted}: RLIMIT_NOFILE is {limit}");
+        }
+        let [files, pipes] = [self.files, self.pipes].map(|count| count * granted / wanted);
+        Self { files: files.max(STANDARD), pipes, ..*self }
+    }
+
+    /// Starts one of its processes.
+    fn spawn(&self) -> io::Result<Child> {
+        Command::new(env::current_exe()?)
+            .arg(ROLE)
+            .args([process::id().to_string(), self.files.to_string(), self.pipes.to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+    }
 }
 
-/// A quarter of the descriptors of `many` and `big` are pipe ends, which is much: the rest must be told apart from them.
+/// A quarter of the descriptors of `many` and `big` are pipe ends, which is much: a scan must distinguish the rest from them.
 pub(crate) const PLANS: [Plan; 4] = [
     Plan { name: "many", processes: 2000, files: 38, pipes: 6, ..Plan::EMPTY },
     Plan { name: "big", files: 14_440, pipes: 2280, ..Plan::EMPTY },
@@ -73,17 +96,13 @@ pub(crate) struct Load {
 impl Load {
     /// Returns when all processes are ready. If so many descriptors are not to be had, there are fewer, and this is said.
     pub(crate) fn build(plan: &Plan) -> Result<Self, Box<dyn Error>> {
-        let limit = raise_descriptor_limit()?;
-        let scale = Scale::fit(plan, limit);
+        let plan = plan.fit(raise_descriptor_limit()?);
         // What the benchmark was itself started with must not stand in each process: a pipe with thousands of ends.
         close_all_on_exec()?;
         let shared = shared_pipes(plan.shared)?;
-        let mut load = Self {
-            holders: Vec::with_capacity(plan.processes),
-            descriptors: scale.files + 2 * (scale.pipes + plan.shared),
-        };
+        let mut load = Self { holders: Vec::with_capacity(plan.processes), descriptors: plan.descriptors() };
         for _ in 0..plan.processes {
-            let child = scale.spawn().map_err(|error| {
+            let child = plan.spawn().map_err(|error| {
                 let (got, wanted) = (load.holders.len(), plan.processes);
                 format!("{}: no more than {got} processes of {wanted}: {error}", plan.name)
             })?;
@@ -104,40 +123,13 @@ impl fmt::Display for Load {
 
 impl Drop for Load {
     fn drop(&mut self) {
-        // All are told before one is waited for: they end side by side. One that is gone already is no error.
+        // All are killed before the first is waited for: they end side by side. One that is gone already is no error.
         for holder in &mut self.holders {
             let _ = holder.kill();
         }
         for holder in &mut self.holders {
             let _ = holder.wait();
         }
-    }
-}
-
-/// What each process opens itself, after its plan was fitted to the limit on descriptors.
-struct Scale {
-    files: usize,
-    pipes: usize,
-}
-
-impl Scale {
-    fn fit(plan: &Plan, limit: usize) -> Self {
-        let wanted = plan.descriptors();
-        let granted = limit.saturating_sub(SPARE).min(wanted);
-        if granted < wanted {
-            println!("notice: {granted} descriptors in a process, not {wanted}: RLIMIT_NOFILE is {limit}");
-        }
-        Self { files: (plan.files * granted / wanted).max(STANDARD), pipes: plan.pipes * granted / wanted }
-    }
-
-    fn spawn(&self) -> io::Result<Child> {
-        Command::new(env::current_exe()?)
-            .arg(ROLE)
-            .args([process::id().to_string(), self.files.to_string(), self.pipes.to_string()])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
     }
 }
 

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::floor::Census;
 use crate::load::{Load, Plan};
 use crate::measure::{Cost, Lap, median, ratio};
 
@@ -54,7 +53,7 @@ const RATIOS: [(&str, &str, Goal); 5] = [
 const IDLE_GOAL: Goal = Goal::AtMost(5.0);
 
 /// What lspipe takes on the machine as it was found.
-pub(crate) fn idle(costs: &[Cost], census: &Census) {
+pub(crate) fn idle(costs: &[Cost], census: &str) {
     println!("\nno load; on the machine: {census}");
     let cpu = median(costs, |cost| milliseconds(cost.cpu));
     figure("lspipe, CPU ms", cpu, Some(IDLE_GOAL));
@@ -62,7 +61,7 @@ pub(crate) fn idle(costs: &[Cost], census: &Census) {
     figure("lspipe, wall ms", wall, None);
 }
 
-pub(crate) fn heading(plan: &Plan, load: &Load, census: &Census) {
+pub(crate) fn heading(plan: &Plan, load: &Load, census: &str) {
     println!("\n{}: {load}; on the machine: {census}", plan.name);
 }
 
@@ -88,7 +87,7 @@ pub(crate) fn peaks(plan: &Plan, laps: &[Lap]) {
     }
 }
 
-pub(crate) fn json_size(plan: &Plan, bytes: u64) {
+pub(crate) fn json_size(plan: &Plan, bytes: usize) {
     figure("JSON, kB", bytes as f64 / 1e3, plan.json_goal);
 }
 
@@ -98,13 +97,6 @@ fn figure(label: &str, figure: f64, goal: Option<Goal>) {
         format!("  goal {goal}  {mark}")
     });
     println!("  {label:<34} {figure:>10.2}{verdict}");
-}
-
-impl fmt::Display for Census {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { processes, descriptors, ends } = self;
-        write!(out, "{processes} processes, {descriptors} descriptors, {ends} pipe ends")
-    }
 }
 
 impl fmt::Display for Lap {

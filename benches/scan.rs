@@ -8,7 +8,7 @@
 //! cargo bench                              every load, every peer that is installed
 //! cargo bench -- --no-peers                lspipe and its floors only
 //! cargo bench -- many shared               only the loads so named
-//! LSPIPE_BENCH_ROUNDS=15 cargo bench       more rounds than 7
+//! cargo bench -- --rounds 15               more rounds than 7
 //! ```
 #![allow(clippy::print_stdout, reason = "a benchmark is a program that prints")]
 
@@ -23,12 +23,11 @@ use std::error::Error;
 use std::process::{Command, ExitCode};
 use std::thread;
 
-use load::{Load, Plan};
+use clap::Parser;
+use clap::builder::PossibleValuesParser;
+use load::{Load, PLANS};
 use measure::Runner;
 use report::{FDINFO_FLOOR, FLOOR, JSON, LSFD, LSOF, PROCFD, TABLE};
-
-/// Enough for a median that one disturbed round cannot move.
-const DEFAULT_ROUNDS: usize = 7;
 
 /// lspipe itself starts no more scanning threads than this, and its floor must have as many.
 const MOST_THREADS: usize = 8;
@@ -38,65 +37,51 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     match arguments.first().map(String::as_str) {
         Some(load::ROLE) => return Ok(load::hold(&arguments[1..])),
         Some(floor::ROLE) => floor::walk(&arguments[1..])?,
-        _ => bench(&arguments)?,
+        _ => bench(&Options::parse())?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// What the developer asked for.
+/// Measures the scan against its floor and its peers, on loads of real processes.
+#[derive(Parser)]
+#[command(bin_name = "cargo bench --")]
 struct Options {
+    /// Run each command this many times; one disturbed round of 7 cannot move a median
+    #[arg(long, default_value_t = 7, value_name = "NUMBER")]
     rounds: usize,
-    peers: bool,
-    /// Names of loads; none means all.
+    /// Run lspipe and its floors only
+    #[arg(long)]
+    no_peers: bool,
+    /// Build only these loads
+    #[arg(value_name = "LOAD", value_parser = PossibleValuesParser::new(PLANS.map(|plan| plan.name)))]
     loads: Vec<String>,
+    /// Given by `cargo bench`
+    #[arg(long, hide = true)]
+    bench: bool,
 }
 
-impl Options {
-    fn parse(arguments: &[String]) -> Result<Self, Box<dyn Error>> {
-        let rounds = match env::var("LSPIPE_BENCH_ROUNDS") {
-            Ok(text) => text.parse().map_err(|error| format!("LSPIPE_BENCH_ROUNDS={text}: {error}"))?,
-            Err(_) => DEFAULT_ROUNDS,
-        };
-        let mut options = Self { rounds: rounds.max(1), peers: true, loads: Vec::new() };
-        for argument in arguments {
-            match argument.as_str() {
-                "--bench" => {}
-                "--no-peers" => options.peers = false,
-                name if load::PLANS.iter().any(|plan| plan.name == name) => {
-                    options.loads.push(name.to_owned());
-                }
-                other => return Err(format!("neither a load nor an option: {other}").into()),
-            }
-        }
-        Ok(options)
-    }
-
-    fn wants(&self, plan: &Plan) -> bool {
-        self.loads.is_empty() || self.loads.iter().any(|name| name == plan.name)
-    }
-}
-
-fn bench(arguments: &[String]) -> Result<(), Box<dyn Error>> {
+fn bench(options: &Options) -> Result<(), Box<dyn Error>> {
     // `cargo test --all-targets` starts benchmarks too, without this argument, and wants them to be quick.
-    if !arguments.iter().any(|argument| argument == "--bench") {
+    if !options.bench {
         println!("nothing measured: run by `cargo bench`");
         return Ok(());
     }
-    let options = Options::parse(arguments)?;
     let threads = thread::available_parallelism()?.get().min(MOST_THREADS);
-    let mut runners = runners(threads, options.peers)?;
+    let mut runners = runners(threads, !options.no_peers)?;
     println!("{} rounds, {threads} threads", options.rounds);
     let costs = measure::repeat(&mut lspipe(&[]), options.rounds)?;
     report::idle(&costs, &floor::census(threads)?);
-    for plan in load::PLANS.iter().filter(|plan| options.wants(plan)) {
+    for plan in
+        PLANS.iter().filter(|plan| options.loads.is_empty() || options.loads.iter().any(|name| name == plan.name))
+    {
         let load = Load::build(plan)?;
         // Warms up as well: the first scan of a process makes the kernel build a directory entry for each descriptor,
-        // which whoever came first would pay for.
+        // which the first command would pay for.
         report::heading(plan, &load, &floor::census(threads)?);
         let laps = measure::race(&mut runners, options.rounds)?;
         report::race(&laps);
         report::peaks(plan, &laps);
-        report::json_size(plan, measure::output_bytes(&mut lspipe(&["--json"]))?);
+        report::json_size(plan, lspipe(&["--json"]).output()?.stdout.len());
     }
     Ok(())
 }

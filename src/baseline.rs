@@ -84,7 +84,7 @@ impl Baseline {
     /// Writes the file: equal for equal findings, whenever it is written.
     pub(crate) fn write(&self, path: &Path) -> Result<(), files::Error> {
         let mut json = serde_json::to_vec_pretty(&File { baseline_version: VERSION, findings: &self.0 })
-            .map_err(|error| files::Error::Write { path: path.to_string_lossy().into_owned(), source: error.into() })?;
+            .map_err(|error| files::Error::new(path, io::Error::from(error)))?;
         json.push(b'\n');
         files::write_atomic(path, &json)
     }

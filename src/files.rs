@@ -21,23 +21,27 @@ const MAX_PREFIX: usize = 200;
 
 /// A file cannot be written.
 #[derive(Debug, Error)]
-pub enum Error {
+#[error("{}: {cause}", path.escape_debug())]
+pub struct Error {
+    /// Lossily, if it is not UTF-8.
+    path: String,
+    cause: Cause,
+}
+
+impl Error {
+    pub(crate) fn new(path: &Path, cause: impl Into<Cause>) -> Self {
+        Self { path: path.to_string_lossy().into_owned(), cause: cause.into() }
+    }
+}
+
+#[derive(Debug, Error)]
+pub(crate) enum Cause {
     /// It cannot be created, written or renamed.
-    #[error("{}: cannot write this file: {}{}", path.escape_debug(), reason(source), hint(source))]
-    Write {
-        /// Lossily, if it is not UTF-8.
-        path: String,
-        /// From the system call that failed.
-        source: io::Error,
-    },
-    /// The path leads to something else than a regular file.
-    #[error("{}: this is {what}, not a regular file that can be replaced; give the path of a file", path.escape_debug())]
-    NotReplaceable {
-        /// Lossily, if it is not UTF-8.
-        path: String,
-        /// The type of the file, with its article.
-        what: &'static str,
-    },
+    #[error("cannot write this file: {}{}", reason(.0), hint(.0))]
+    Failed(#[from] io::Error),
+    /// The path leads to something else than a regular file: its type, with its article.
+    #[error("this is {0}, not a regular file that can be replaced; give the path of a file")]
+    NotReplaceable(&'static str),
 }
 
 fn hint(error: &io::Error) -> &'static str {
@@ -56,12 +60,8 @@ pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
 /// Writes a temporary file beside that one and renames it: a reader finds either the old or the new file, whole, even after a crash.
 /// The target of a symbolic link is replaced, not the link. An existing file keeps its mode and, where we may change it, its owner.
 pub(crate) fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let name = || path.to_string_lossy().into_owned();
-    match without_capabilities(|| replace(path, bytes)) {
-        Ok(Ok(())) => Ok(()),
-        Ok(Err(Refusal::Is(what))) => Err(Error::NotReplaceable { path: name(), what }),
-        Ok(Err(Refusal::Failed(source))) | Err(source) => Err(Error::Write { path: name(), source }),
-    }
+    let replaced = without_capabilities(|| replace(path, bytes)).unwrap_or_else(|error| Err(error.into()));
+    replaced.map_err(|cause| Error::new(path, cause))
 }
 
 /// Whether two paths lead to the same file, which need not exist yet.
@@ -82,21 +82,9 @@ fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
 }
 
-enum Refusal {
-    /// It is of this type, and must not be replaced.
-    Is(&'static str),
-    Failed(io::Error),
-}
-
-impl From<io::Error> for Refusal {
-    fn from(error: io::Error) -> Self {
-        Self::Failed(error)
-    }
-}
-
-fn replace(path: &Path, bytes: &[u8]) -> Result<(), Refusal> {
+fn replace(path: &Path, bytes: &[u8]) -> Result<(), Cause> {
     let (path, old) = target(path)?;
-    let name = path.file_name().ok_or(Refusal::Is("a directory"))?.as_bytes();
+    let name = path.file_name().ok_or(Cause::NotReplaceable("a directory"))?.as_bytes();
     let name = OsStr::from_bytes(&name[..name.len().min(MAX_PREFIX)]);
     let prefix = [OsStr::new("."), name, OsStr::new(".")].map(OsStr::to_owned).into_iter().collect::<OsString>();
     // The temporary name ends in random letters, so that a collector of *.prom does not read it.
@@ -116,13 +104,13 @@ fn replace(path: &Path, bytes: &[u8]) -> Result<(), Refusal> {
 }
 
 /// The path to replace, with all links resolved, and the file that is there.
-fn target(path: &Path) -> Result<(PathBuf, Option<Metadata>), Refusal> {
+fn target(path: &Path) -> Result<(PathBuf, Option<Metadata>), Cause> {
     if let Err(error) = fs::symlink_metadata(path) {
         return if error.kind() == io::ErrorKind::NotFound { Ok((path.to_owned(), None)) } else { Err(error.into()) };
     }
     let metadata = match fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(Refusal::Is("a dangling symbolic link"));
+            return Err(Cause::NotReplaceable("a dangling symbolic link"));
         }
         metadata => metadata?,
     };
@@ -131,5 +119,5 @@ fn target(path: &Path) -> Result<(PathBuf, Option<Metadata>), Refusal> {
         return Ok((fs::canonicalize(path)?, Some(metadata)));
     }
     let name = [(kind.is_dir(), "a directory"), (kind.is_fifo(), "a pipe or FIFO"), (kind.is_socket(), "a socket")];
-    Err(Refusal::Is(name.into_iter().find(|(is_it, _)| *is_it).map_or("a device", |(_, name)| name)))
+    Err(Cause::NotReplaceable(name.into_iter().find(|(is_it, _)| *is_it).map_or("a device", |(_, name)| name)))
 }

@@ -1,7 +1,8 @@
-//! Drops the capabilities that the program file grants beyond those of its user, as setcap(8) does. They are there to look at processes,
-//! not to read the file that a path, or a link in a directory tree, leads to.
+//! Our capabilities: whether they suffice to look at every process, and how those are dropped that the program file grants beyond those of
+//! its user, as setcap(8) does. They are there to look at processes, not to read the file that a path, or a link in a directory tree,
+//! leads to.
 
-use std::{io, thread};
+use std::{fs, io, thread};
 
 use rustix::thread::{CapabilitySet, CapabilitySets};
 
@@ -31,4 +32,14 @@ pub(crate) fn without_capabilities<T: Send>(work: impl FnOnce() -> T + Send) -> 
         })?;
         worker.join().map_err(|_| io::Error::other("the thread that does it has failed"))
     })
+}
+
+/// Whether we have what a look at any process takes; see ptrace(2), "Ptrace access mode checking". Capabilities of a user
+/// namespace are good for its own processes only.
+pub(crate) fn sees_all_processes() -> bool {
+    let has = |set| rustix::thread::capabilities(None).is_ok_and(|sets| sets.effective.contains(set));
+    let reads = has(CapabilitySet::DAC_READ_SEARCH) || has(CapabilitySet::DAC_OVERRIDE);
+    // In the initial user namespace IDs are not mapped.
+    let uid_map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    has(CapabilitySet::SYS_PTRACE) && reads && uid_map.split_whitespace().eq(["0", "0", "4294967295"])
 }

@@ -18,7 +18,7 @@ use crate::judge::dataflow::Dataflow;
 use crate::model::{PipeGraph, Threads, Users};
 use crate::note::Note;
 use crate::observe::Depth;
-use crate::observe::proc::Detail;
+use crate::observe::proc::{Detail, ScanOptions};
 use crate::render::Style;
 use crate::report::{Judgment, ReportView, Scope};
 use crate::select::{Missing, Selection};
@@ -174,7 +174,8 @@ impl<'a> Session<'a> {
         };
         let tables = if let Question::Tables(pids) = question { pids.clone() } else { Vec::new() };
         let (flags, parents) = (is_claim || format.needs_flags(), is_claim || selection.descendants);
-        Depth { flags, detail, parents, tables, selection, probe: *probe }
+        let scan = ScanOptions { flags, detail, parents, tables, ..ScanOptions::default() };
+        Depth { scan, selection, probe: *probe }
     }
 
     fn write(&self, answer: &Answer, style: &Style, out: &mut dyn Write) -> Result<(), Error> {

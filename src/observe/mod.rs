@@ -18,9 +18,9 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use self::join::{add_openers, join};
+use self::join::add_openers;
 use self::probe::{Answers, Unsupported};
-use self::proc::{Detail, Error, ScanOptions};
+use self::proc::{Error, ScanOptions};
 use self::settle::{idle_since, lock_held, openers, retain_unmoved};
 use crate::model::{Pid, PipeGraph, PipeId, Side, Threads, transfer};
 use crate::select::{Selection, selected, selected_processes};
@@ -41,14 +41,7 @@ pub(crate) struct Observer {
 /// How much to look at.
 #[derive(Debug, Clone)]
 pub(crate) struct Depth {
-    /// The flags of each end.
-    pub(crate) flags: bool,
-    /// The facts of each process that holds an end.
-    pub(crate) detail: Detail,
-    /// The parent of every process.
-    pub(crate) parents: bool,
-    /// The processes whose whole fd table is wanted.
-    pub(crate) tables: Vec<Pid>,
+    pub(crate) scan: ScanOptions,
     /// What is asked about: these pipes are probed, and these processes are looked at twice.
     pub(crate) selection: Selection,
     /// Whether to ask the kernel about the selected pipes.
@@ -156,14 +149,8 @@ impl Observer {
 
     /// All pipes with their ends, and with the processes that are blocked in opening one.
     fn pipes(&self, depth: &Depth, threads: &Threads) -> Result<PipeGraph, Error> {
-        let mut graph = join(proc::scan(&ScanOptions {
-            proc_root: self.proc_root.clone(),
-            flags: depth.flags,
-            detail: depth.detail,
-            parents: depth.parents,
-            tables: depth.tables.clone(),
-            extra_pids: openers(threads),
-        })?);
+        let options = ScanOptions { extra_pids: openers(threads), ..depth.scan.clone() };
+        let mut graph = proc::scan(&self.proc_root, options)?;
         add_openers(&mut graph, threads);
         Ok(graph)
     }

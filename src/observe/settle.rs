@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use crate::model::{
-    AlternativeWake, Operation, Pid, PipeId, Sleep, SleepOn, TaskState, ThreadGroup, Threads, WaitTarget,
+    AlternativeWake, Operation, Pid, PipeId, PipeWait, Sleep, SleepOn, TaskState, ThreadGroup, Threads,
 };
 
 /// The threads after a later look at the processes in `again`. A thread that has moved since the earlier look counts as running. Processes
@@ -34,27 +34,20 @@ pub(super) fn idle_since(threads: &mut Threads, looked_at: Instant, instant: Ins
 
 /// The processes that are blocked in opening a FIFO that was identified.
 pub(super) fn openers(threads: &Threads) -> Vec<Pid> {
-    let opens = |target: &WaitTarget| matches!(target, WaitTarget::Pipe(wait) if wait.operation == Operation::Open && wait.pipe.is_some());
-    let is_opening = |group: &&ThreadGroup| {
-        let mut states = group.tasks.iter().map(|task| &task.doing);
-        states.any(|state| matches!(state, TaskState::Waits { causes, .. } if causes.iter().any(opens)))
-    };
+    let opens = |wait: &PipeWait| wait.operation == Operation::Open && wait.pipe.is_some();
+    let is_opening = |group: &&ThreadGroup| group.tasks.iter().any(|task| task.doing.pipe_waits().any(opens));
     threads.values().filter(is_opening).map(|group| group.pid).collect()
 }
 
 /// The pipes whose lock is held, or seems to be held, in a call that does not return: to ask the kernel for their sizes would hang.
 pub(super) fn lock_held(threads: &Threads) -> impl Iterator<Item = PipeId> {
     threads.values().flat_map(|group| &group.tasks).flat_map(|task| {
-        let (waits, holds) = match &task.doing {
-            TaskState::Sleeps { sleep: Sleep { on: SleepOn::FileInPipe { pipe }, .. } } => (&[][..], Some(*pipe)),
-            TaskState::Waits { causes, besides: Some(AlternativeWake::Lock) } => (causes.as_slice(), None),
-            _ => (&[][..], None),
+        let holds = match &task.doing {
+            TaskState::Sleeps { sleep: Sleep { on: SleepOn::FileInPipe { pipe }, .. } } => Some(*pipe),
+            _ => None,
         };
-        let waits = waits.iter().filter_map(|target| match target {
-            WaitTarget::Pipe(wait) => wait.pipe,
-            WaitTarget::Children(_) | WaitTarget::Threads => None,
-        });
-        waits.chain(holds)
+        let is_for_lock = matches!(task.doing, TaskState::Waits { besides: Some(AlternativeWake::Lock), .. });
+        task.doing.pipe_waits().filter(move |_| is_for_lock).filter_map(|wait| wait.pipe).chain(holds)
     })
 }
 

@@ -27,34 +27,3 @@ fn conclude(polled: Polled, probed: &mut Probed) {
         probed.writer = None;
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::super::pipe::tests::{QUIET, concluded};
-    use super::super::{Pipefs, wait_place};
-    use super::*;
-    use crate::model::{Device, PipeKind};
-
-    #[test]
-    fn every_device_but_pipefs_may_have_fifos() {
-        let [pipefs, other] = [14, 9].map(|minor| Device { major: 0, minor });
-        let known = Pipefs { device: pipefs, mnt_id: Some(15) };
-        assert_eq!((CLASS.by_file)(other, 7, Some(&known)), Some(PipeId::fifo(other, 7)));
-        assert_eq!((CLASS.by_file)(pipefs, 7, Some(&known)), None);
-        assert_eq!((CLASS.by_file)(pipefs, 7, None), Some(PipeId::fifo(pipefs, 7)));
-        assert_eq!((CLASS.by_mount)(15, 7, &known), None);
-    }
-
-    #[test]
-    fn wait_places() {
-        assert_eq!(wait_place("fifo_pipe_write"), Some(WaitPlace::Write));
-        assert_eq!(wait_place("wait_for_partner"), Some(WaitPlace::Open));
-    }
-
-    #[test]
-    fn that_a_read_end_sees_no_hangup_proves_no_writer() {
-        assert_eq!(concluded(PipeKind::Fifo, QUIET), [Some(true), None, None]);
-        let closed = Polled { no_writer: true, ..QUIET };
-        assert_eq!(concluded(PipeKind::Fifo, closed), [Some(true), Some(false), None]);
-    }
-}

@@ -120,31 +120,4 @@ pub(super) fn wait_place(symbol: &str) -> Option<WaitPlace> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_class_makes_ids_of_its_own_kind() {
-        let device = Device { major: 0, minor: 9 };
-        let pipefs = Pipefs { device: Device { major: 0, minor: 14 }, mnt_id: Some(15) };
-        for kind in PipeKind::ALL {
-            let class = class(*kind);
-            let by_file = [device, pipefs.device].map(|device| (class.by_file)(device, 7, Some(&pipefs)));
-            let ids = by_file.into_iter().chain([(class.by_mount)(15, 7, &pipefs)]).flatten();
-            assert!(ids.clone().count() > 0 && ids.clone().all(|id| id.kind() == *kind), "{kind}");
-            for id in ids {
-                assert_eq!(
-                    (class.ends)(id, AccessMode::Read).into_iter().flatten().next(),
-                    Some((id, AccessMode::Read))
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn a_path_is_no_id() {
-        for link in ["/tmp/pipe:[5]", "socket:[5]", "fifo:[0:26:5]", "anon_inode:[eventpoll]", ""] {
-            assert_eq!(by_link(link.as_bytes()), None, "{link}");
-        }
-    }
-}
+mod tests;

@@ -1,35 +1,11 @@
 //! That joining loses nothing, doubles nothing, and does not depend on the order of what was seen.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{AccessMode, Coverage, Device, Endpoint, Fd, Host, Pid, PipeId, Tid};
-
-fn snapshot(ends: Vec<RawEndpoint>) -> Snapshot {
-    let coverage = Coverage {
-        proc_root: "/proc".into(),
-        processes: 0,
-        vanished: 0,
-        gaps: vec![],
-        outside: None,
-        privileged: false,
-        own_pids: true,
-        scanner: None,
-    };
-    Snapshot {
-        host: Host::default(),
-        taken_at: jiff::Timestamp::UNIX_EPOCH,
-        coverage,
-        limits: crate::model::PipeLimits::default(),
-        pipefs: None,
-        parents: BTreeMap::new(),
-        processes: vec![],
-        ends,
-        descriptors: vec![],
-    }
-}
+use crate::model::{AccessMode, Device, Fd, Pid, Tid};
 
 fn pipe_id() -> impl Strategy<Value = PipeId> {
     // Few numbers, so that FIFOs of two devices and anonymous pipes share them.
@@ -66,30 +42,30 @@ fn a_name_that_still_leads_to_the_fifo_is_preferred() {
         deleted: false,
         file: None,
     };
-    let graph = join(snapshot(vec![seen(1, "/run/old (deleted)"), seen(2, "/run/new")]));
-    assert_eq!(graph.pipes[0].path.as_deref(), Some(b"/run/new".as_slice()));
+    let pipes = join(vec![seen(1, "/run/old (deleted)"), seen(2, "/run/new")]);
+    assert_eq!(pipes[0].path.as_deref(), Some(b"/run/new".as_slice()));
     // Of two hard links it is the same one, whoever has opened it by which.
     for [one, other] in [[1, 2], [2, 1]] {
-        let graph = join(snapshot(vec![seen(one, "/run/a"), seen(other, "/run/b")]));
-        assert_eq!(graph.pipes[0].path.as_deref(), Some(b"/run/a".as_slice()));
+        let pipes = join(vec![seen(one, "/run/a"), seen(other, "/run/b")]);
+        assert_eq!(pipes[0].path.as_deref(), Some(b"/run/a".as_slice()));
     }
-    let graph = join(snapshot(vec![seen(1, "/run/only (deleted)")]));
-    assert_eq!(graph.pipes[0].path.as_deref(), Some(b"/run/only (deleted)".as_slice()));
+    let pipes = join(vec![seen(1, "/run/only (deleted)")]);
+    assert_eq!(pipes[0].path.as_deref(), Some(b"/run/only (deleted)".as_slice()));
 }
 
 proptest! {
     #[test]
     fn every_end_is_in_its_pipe_and_in_no_other(ends in distinct_ends()) {
-        let graph = join(snapshot(ends.clone()));
+        let pipes = join(ends.clone());
         for seen in &ends {
-            for pipe in &graph.pipes {
+            for pipe in &pipes {
                 let is_end = ends.iter().any(|other| (other.pipe, other.end.key()) == (pipe.id, seen.end.key()));
                 prop_assert_eq!(pipe.ends.iter().any(|end| end.key() == seen.end.key()), is_end);
             }
         }
-        prop_assert_eq!(graph.pipes.iter().map(|pipe| pipe.ends.len()).sum::<usize>(), ends.len());
-        prop_assert!(graph.pipes.is_sorted_by(|a, b| a.id < b.id));
-        prop_assert!(graph.pipes.iter().all(|pipe| pipe.ends.is_sorted_by(|a, b| a.key() < b.key())));
+        prop_assert_eq!(pipes.iter().map(|pipe| pipe.ends.len()).sum::<usize>(), ends.len());
+        prop_assert!(pipes.is_sorted_by(|a, b| a.id < b.id));
+        prop_assert!(pipes.iter().all(|pipe| pipe.ends.is_sorted_by(|a, b| a.key() < b.key())));
     }
 
     #[test]
@@ -104,6 +80,6 @@ proptest! {
         let length = other.len().max(1);
         other.rotate_left(usize::try_from(seed % 1000).unwrap() % length);
         other.reverse();
-        prop_assert_eq!(join(snapshot(ends)), join(snapshot(other)));
+        prop_assert_eq!(join(ends), join(other));
     }
 }

@@ -8,11 +8,12 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType};
 
 use super::wire::{Answer, MAX_PACKET, Request, from_packet, to_packet};
 use crate::observe::channel::{Polled, Sizes};
+use crate::observe::proc::is_runnable;
 
 /// How long a helper may take to start on a busy machine.
 const START: Duration = Duration::from_secs(5);
@@ -31,10 +32,8 @@ pub(super) enum Outcome {
         /// Whether that was a matter of rights.
         refused: bool,
     },
-    /// All that was asked for.
-    Answered(Polled, Sizes),
-    /// No answer in time. The answer of poll(2) may have arrived before.
-    Hung(Option<Polled>),
+    /// What was answered in time, poll(2) first. Without sizes, the helper hangs.
+    Asked(Option<Polled>, Option<Sizes>),
 }
 
 /// Sends requests to a helper, and to a new one after that hung.
@@ -67,7 +66,7 @@ impl Client {
         };
         let outcome = helper.ask(request, limit, &self.proc_root);
         match outcome {
-            Ok(Outcome::Hung(_)) => {
+            Ok(Outcome::Asked(_, None)) => {
                 helper.abandon();
                 self.abandoned += 1;
             }
@@ -102,35 +101,25 @@ impl Helper {
             .stderr(Stdio::null())
             .spawn()?;
         let helper = Self { child, socket };
-        match helper.recv(Instant::now() + START) {
-            Ok(Some(Answer::Ready)) => Ok(helper),
-            Ok(None) => {
-                helper.abandon();
-                Err(Errno::TIMEDOUT.into())
-            }
-            Ok(Some(_)) => {
-                helper.end();
-                Err(Errno::PROTO.into())
-            }
-            Err(errno) => {
-                helper.end();
-                Err(errno.into())
-            }
-        }
+        let errno = match helper.recv(Instant::now() + START) {
+            Ok(Some(Answer::Ready)) => return Ok(helper),
+            Ok(Some(_)) => Errno::PROTO,
+            Ok(None) => Errno::TIMEDOUT,
+            Err(errno) => errno,
+        };
+        helper.abandon();
+        Err(errno.into())
     }
 
     fn ask(&mut self, request: &Request, limit: Duration, proc_root: &Path) -> io::Result<Outcome> {
         rustix::net::send(&self.socket, &to_packet(request), SendFlags::NOSIGNAL)?;
-        let mut sizeless = None;
+        let mut polled = None;
         loop {
             match self.recv_with_retries(limit, proc_root)? {
-                None => return Ok(Outcome::Hung(sizeless)),
+                None => return Ok(Outcome::Asked(polled, None)),
                 Some(Answer::Nothing { refused }) => return Ok(Outcome::Nothing { refused }),
-                Some(Answer::Polled(polled)) if request.sizes => sizeless = Some(polled),
-                Some(Answer::Polled(polled)) => {
-                    return Ok(Outcome::Answered(polled, Sizes::default()));
-                }
-                Some(Answer::Sizes(sizes)) => return Ok(Outcome::Answered(sizeless.ok_or(Errno::PROTO)?, sizes)),
+                Some(Answer::Polled(answer)) => polled = Some(answer),
+                Some(Answer::Sizes(sizes)) => return Ok(Outcome::Asked(polled, Some(sizes))),
                 Some(Answer::Ready) => return Err(Errno::PROTO.into()),
             }
         }
@@ -149,16 +138,14 @@ impl Helper {
 
     /// The next answer; none if it has not arrived by then.
     fn recv(&self, deadline: Instant) -> rustix::io::Result<Option<Answer>> {
-        loop {
+        // Interrupted by ^Z and fg, for example.
+        let ready = retry_on_intr(|| {
             let left = deadline.saturating_duration_since(Instant::now());
             let timeout = Timespec::try_from(left).map_err(|_| Errno::INVAL)?;
-            match poll(&mut [PollFd::new(&self.socket, PollFlags::IN)], Some(&timeout)) {
-                Ok(0) => return Ok(None),
-                Ok(_) => break,
-                // ^Z and fg, for example.
-                Err(Errno::INTR) => {}
-                Err(errno) => return Err(errno),
-            }
+            poll(&mut [PollFd::new(&self.socket, PollFlags::IN)], Some(&timeout))
+        })?;
+        if ready == 0 {
+            return Ok(None);
         }
         let mut buffer = [0; MAX_PACKET];
         let length = rustix::io::read(self.socket.as_fd(), &mut buffer)?;
@@ -169,12 +156,7 @@ impl Helper {
 
     /// Whether it runs, or only waits for a processor.
     fn is_runnable(&self, proc_root: &Path) -> bool {
-        let stat = std::fs::read(proc_root.join(self.child.id().to_string()).join("stat"));
-        let state = |text: Vec<u8>| {
-            let close = text.iter().rposition(|byte| *byte == b')')?;
-            text.get(close + 2).copied()
-        };
-        stat.ok().and_then(state) == Some(b'R')
+        is_runnable(&proc_root.join(self.child.id().to_string()).join("stat")) == Some(true)
     }
 
     /// Ends an idle helper.
@@ -191,9 +173,8 @@ impl Helper {
     }
 
     /// Kills a helper that hangs, and does not wait for its end, which may never come.
-    fn abandon(self) {
-        let Self { mut child, .. } = self;
+    fn abandon(mut self) {
         // An error means that it has exited.
-        let _ = child.kill();
+        let _ = self.child.kill();
     }
 }

@@ -4,7 +4,7 @@
 //! it (`pipe_ioctl` and `pipe_fcntl` in fs/pipe.c), and while a duplicate is held its pipe does not end: so the command itself
 //! must not do any of this. A duplicate adds neither a reader nor a writer, and it is held for microseconds.
 
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{AtFlags, CWD, FileType, StatxFlags};
@@ -14,8 +14,8 @@ use rustix::path::Arg;
 use rustix::process::{PidfdFlags, PidfdGetfdFlags, Signal};
 
 use super::wire::{Answer, MAX_PACKET, Request, from_packet, to_packet};
-use crate::model::{AccessMode, OpenFlags};
-use crate::observe::channel::{self, Polled};
+use crate::model::OpenFlags;
+use crate::observe::channel::{self, Polled, Sizes};
 use crate::sys;
 
 /// `PIDFD_THREAD` of include/uapi/linux/pidfd.h, since Linux 6.9: the pidfd of a thread.
@@ -36,7 +36,7 @@ pub(super) fn serve() -> rustix::io::Result<()> {
         let length = rustix::io::read(socket, &mut buffer)?;
         match buffer.get(..length).and_then(from_packet::<Request>) {
             Some(request) => answer(socket, &request)?,
-            // Also when the command is gone, and there is nobody to serve.
+            // Also when the command has exited.
             None => return Ok(()),
         }
     }
@@ -56,40 +56,20 @@ fn answer(socket: BorrowedFd<'_>, request: &Request) -> rustix::io::Result<()> {
             return say(socket, Answer::Nothing { refused });
         }
     };
-    let access = match is_the_one(&end, c"", AtFlags::EMPTY_PATH, request) {
-        Ok(()) => access(&end),
-        Err(errno) => Err(errno),
-    };
-    let Ok(access) = access else {
+    let is_it = is_the_one(&end, c"", AtFlags::EMPTY_PATH, request);
+    let Ok(polled) = is_it.and_then(|()| poll_end(&end)) else {
         return say(socket, Answer::Nothing { refused: false });
     };
-    let mut polled = [PollFd::new(&end, PollFlags::IN | PollFlags::OUT)];
-    let asked = poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }));
-    let [polled] = polled;
-    let flags = match asked {
-        Ok(_) => polled.revents(),
-        Err(_) => return say(socket, Answer::Nothing { refused: false }),
-    };
-    let polled = Polled {
-        access,
-        room: flags.contains(PollFlags::OUT),
-        no_writer: flags.contains(PollFlags::HUP),
-        no_reader: flags.contains(PollFlags::ERR),
-    };
-    if !request.sizes {
-        drop(end);
-        return say(socket, Answer::Polled(polled));
-    }
-    // First what is certain: the next two calls may never return.
+    // First what is certain: what comes next may never return.
     say(socket, Answer::Polled(polled))?;
-    let sizes = (channel::class(request.kind).sizes)(end.as_fd());
+    let sizes = if request.sizes { (channel::class(request.kind).sizes)(end.as_fd()) } else { Sizes::default() };
     drop(end);
     say(socket, Answer::Sizes(sizes))
 }
 
 /// Takes a duplicate of the descriptor, if it is an end of the pipe that it should be. Nothing else may be duplicated: the last
 /// close of a file asks its file system, which may not answer.
-fn duplicate(request: &Request) -> rustix::io::Result<std::os::fd::OwnedFd> {
+fn duplicate(request: &Request) -> rustix::io::Result<OwnedFd> {
     let Request { pid, tid, fd, .. } = request;
     let (number, flags, path) = match tid {
         Some(tid) => (tid.0, PIDFD_THREAD, format!("{pid}/task/{tid}/fd/{fd}")),
@@ -111,7 +91,12 @@ fn is_the_one(dir: impl AsFd, path: impl Arg, flags: AtFlags, request: &Request)
     if is_pipe && is_it { Ok(()) } else { Err(Errno::BADF) }
 }
 
-/// How an end is open. One that is open with `O_PATH` is none.
-fn access(end: impl AsFd) -> rustix::io::Result<AccessMode> {
-    OpenFlags(rustix::fs::fcntl_getfl(end)?.bits()).access().ok_or(Errno::BADF)
+/// Polls an end. What is open with `O_PATH` is none.
+fn poll_end(end: &OwnedFd) -> rustix::io::Result<Polled> {
+    let access = OpenFlags(rustix::fs::fcntl_getfl(end)?.bits()).access().ok_or(Errno::BADF)?;
+    let mut polled = [PollFd::new(end, PollFlags::IN | PollFlags::OUT)];
+    poll(&mut polled, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))?;
+    let [room, no_writer, no_reader] =
+        [PollFlags::OUT, PollFlags::HUP, PollFlags::ERR].map(|flag| polled[0].revents().contains(flag));
+    Ok(Polled { access, room, no_writer, no_reader })
 }

@@ -17,7 +17,7 @@ use thiserror::Error;
 
 use self::client::{Client, Outcome};
 use self::wire::Request;
-use super::channel::{Sizes, class};
+use super::channel::class;
 use crate::model::{AccessMode, Endpoint, Pipe, PipeGraph, PipeId, Probed, Side};
 use crate::sys::reason;
 
@@ -109,31 +109,25 @@ fn ask(client: &mut Client, pipe: &Pipe, graph: &PipeGraph, sizes: bool, probed:
         return false;
     };
     let (kind, inode) = (pipe.id.kind(), pipe.id.inode());
-    let conclude = class(kind).conclude;
     let mut refused = false;
     for end in candidates(pipe) {
         let Endpoint { pid, tid, fd, .. } = *end;
         let request = Request { pid, tid, fd, kind, device, inode, sizes };
-        match client.ask(&request, LIMIT) {
-            Ok(Outcome::Answered(polled, Sizes { queued, capacity })) => {
-                conclude(polled, probed);
-                (probed.queued, probed.capacity) = (queued, capacity);
-                return refused;
+        let (polled, sizes) = match client.ask(&request, LIMIT) {
+            Ok(Outcome::Nothing { refused: this }) => {
+                refused |= this;
+                continue;
             }
-            Ok(Outcome::Nothing { refused: this }) => refused |= this,
-            Ok(Outcome::Hung(polled)) => {
-                if let Some(polled) = polled {
-                    conclude(polled, probed);
-                }
-                probed.unanswered = true;
-                return refused;
-            }
+            Ok(Outcome::Asked(polled, sizes)) => (polled, sizes),
             // Its helper was killed, or no other could be started.
-            Err(_) => {
-                probed.unanswered = true;
-                return refused;
-            }
+            Err(_) => (None, None),
+        };
+        if let Some(polled) = polled {
+            (class(kind).conclude)(polled, probed);
         }
+        probed.unanswered = sizes.is_none();
+        (probed.queued, probed.capacity) = sizes.map(|sizes| (sizes.queued, sizes.capacity)).unwrap_or_default();
+        return refused;
     }
     refused
 }

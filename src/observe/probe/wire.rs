@@ -33,9 +33,9 @@ pub(super) enum Answer {
         /// Whether access was denied, so that more privileges would help.
         refused: bool,
     },
-    /// The first answer to a request; the sizes follow if they were asked for.
+    /// The first answer to a request.
     Polled(Polled),
-    /// The last answer to a request for sizes.
+    /// The last answer to a request; without sizes if they were not asked for.
     Sizes(Sizes),
 }
 

@@ -205,15 +205,8 @@ impl Look<'_> {
             (Place::Pipe(SpliceRead), Call::Move(fd, _) | Call::Vmsplice(fd)) => self.at_pipe(Operation::Read, fd),
             (Place::Pipe(SpliceWrite), Call::Move(_, fd) | Call::Vmsplice(fd)) => self.at_pipe(Operation::Write, fd),
             (Place::Pipe(Open), Call::Open { dir, path, flags }) => self.at_open(dir, path, flags),
-            (Place::Poll, Call::Poll { array, count, timeout }) => {
-                self.at_poll(memory::poll(self.process, array, count), timeout)
-            }
-            // Only poll(2) goes on in this way after a stop, with its own arguments (`do_restart_poll` in fs/select.c).
-            (Place::Poll, Call::Restart([array, count, timeout, ..])) => {
-                self.at_poll(memory::poll(self.process, array, count), timeout & 0x8000_0000 == 0)
-            }
-            (Place::Poll, Call::Select { bits, sets, timeout }) => {
-                self.at_poll(memory::select(self.process, bits, sets), timeout)
+            (Place::Poll, Call::Poll { set, timeout } | Call::Restart { poll: set, timeout }) => {
+                self.at_poll(memory::fds(self.process, set), timeout)
             }
             (Place::Epoll, Call::Epoll { fd, timeout }) => self.at_poll(self.epoll(fd), timeout),
             (Place::Child, Call::Wait(Children::One(number))) => {

@@ -17,11 +17,11 @@ use super::parse::{self, FdInfo};
 use super::process::ProcessDir;
 use super::root::{open_listing, read_piece, statx};
 use super::scanner::{Context, Scanner};
-use super::snapshot::RawEndpoint;
 use crate::model::{
     AccessMode, Descriptor, Directories, Endpoint, Fd, FileType, Gid, OpenFlags, PipeFile, PipeId, Tid, Uid,
 };
 use crate::observe::channel::{self, Pipefs, device};
+use crate::observe::join::RawEndpoint;
 
 /// Maximum number of looks at a descriptor that changes meanwhile.
 const ATTEMPTS: u32 = 4;

@@ -1,5 +1,6 @@
 //! What a worker is doing, published so that the waiting thread can detect that it hangs.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -7,9 +8,10 @@ use super::parse;
 use crate::model::{Fd, Tid};
 
 /// The calls that may never return.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum ScanStep {
     /// None: the worker waits for a job.
+    #[default]
     Idle,
     /// Opening and listing an fd table.
     Table,
@@ -30,6 +32,7 @@ pub(super) enum ScanStep {
 }
 
 /// Written by one worker, read by the thread that waits for it. The lock is all but uncontended: it is read every 200 ms.
+#[derive(Default)]
 pub(super) struct Heartbeat {
     /// How many steps were entered, and the last of them.
     last: Mutex<(u64, ScanStep)>,
@@ -37,10 +40,6 @@ pub(super) struct Heartbeat {
 }
 
 impl Heartbeat {
-    pub(super) const fn new() -> Self {
-        Self { last: Mutex::new((0, ScanStep::Idle)), worker: AtomicU32::new(0) }
-    }
-
     /// Makes the calling thread the worker that is watched.
     pub(super) fn begin(&self) {
         self.worker.store(rustix::thread::gettid().as_raw_pid().cast_unsigned(), Ordering::Relaxed);
@@ -74,9 +73,13 @@ impl Heartbeat {
     /// too, and is no hang.
     pub(super) fn is_blocked(&self) -> bool {
         let worker = self.worker.load(Ordering::Relaxed);
-        let stat = std::fs::read(format!("/proc/self/task/{worker}/stat"));
-        stat.map_or(true, |text| parse::stat(&text).state != Some('R'))
+        is_runnable(Path::new(&format!("/proc/self/task/{worker}/stat"))) != Some(true)
     }
+}
+
+/// Whether a process or thread runs or waits for a processor, by its stat file; none where that cannot be read.
+pub(crate) fn is_runnable(stat: &Path) -> Option<bool> {
+    Some(parse::stat(&std::fs::read(stat).ok()?).state == Some('R'))
 }
 
 #[cfg(test)]
@@ -88,7 +91,7 @@ mod tests {
 
     #[test]
     fn each_step_is_a_beat_and_the_outer_step_comes_back() {
-        let heartbeat = Heartbeat::new();
+        let heartbeat = Heartbeat::default();
         assert_eq!(heartbeat.last(), (0, ScanStep::Idle));
         assert_eq!(heartbeat.enter(ScanStep::Table), ScanStep::Idle);
         let fd = ScanStep::Fd(Some(Tid(u32::MAX)), Fd(u32::MAX));
@@ -102,10 +105,10 @@ mod tests {
 
     #[test]
     fn a_worker_is_blocked_only_while_it_sleeps() {
-        let own = Heartbeat::new();
+        let own = Heartbeat::default();
         own.begin();
         assert!(!own.is_blocked());
-        let other = Arc::new(Heartbeat::new());
+        let other = Arc::new(Heartbeat::default());
         let (go_on, wait) = mpsc::channel::<()>();
         let worker = std::thread::spawn({
             let other = Arc::clone(&other);

@@ -19,19 +19,11 @@ use super::scanner::{self, Context, Scanner};
 use super::task::Tables;
 use super::work::{self, ProcessResult, Work};
 use super::{Error, ScanOptions, mounts, parse, with_scanner};
-use crate::model::{Fd, Gap, Hidden, HolderFd, Pid, PipeId, PossibleEnds, UnreadablePart};
-
-/// What may hold an end that no fd table shows.
-pub(super) enum HiddenEvidence {
-    InFlight(HolderFd),
-    Registered(PipeId, HolderFd),
-    Ring(Pid),
-    Exiting(Pid, Vec<u8>),
-}
+use crate::model::{Fd, Gap, Hidden, HolderFd, PossibleEnds, UnreadablePart};
 
 /// Looks through the machine for what may hold ends that no fd table shows. Fails as [`scan`](super::scan) does.
 pub(crate) fn hidden(proc_root: &Path) -> Result<Hidden, Error> {
-    with_scanner(ScanOptions::minimal(proc_root), hidden_in)
+    with_scanner(proc_root, ScanOptions::default(), hidden_in)
 }
 
 fn hidden_in(scanner: &Arc<Scanner>) -> Result<Hidden, Error> {
@@ -39,14 +31,10 @@ fn hidden_in(scanner: &Arc<Scanner>) -> Result<Hidden, Error> {
     let mut hidden = Hidden::default();
     for result in work::run(scanner, pids, Work::Hidden) {
         hidden.gaps.extend(result.gaps);
-        for evidence in result.hidden {
-            match evidence {
-                HiddenEvidence::InFlight(holder) => hidden.in_flight.push(holder),
-                HiddenEvidence::Registered(pipe, holder) => hidden.registered.push((pipe, holder)),
-                HiddenEvidence::Ring(pid) => hidden.rings.push(pid),
-                HiddenEvidence::Exiting(pid, command) => hidden.exiting.push((pid, command.into())),
-            }
-        }
+        hidden.in_flight.extend(result.hidden.in_flight);
+        hidden.registered.extend(result.hidden.registered);
+        hidden.rings.extend(result.hidden.rings);
+        hidden.exiting.extend(result.hidden.exiting);
     }
     // Of our own mount namespace. Where it cannot be read, no mount is known.
     let mountinfo = read_up_to(CWD, scanner.root.path().join("self/mountinfo"), LONG).unwrap_or_default();
@@ -65,7 +53,7 @@ pub(super) fn look(process: &Arc<ProcessDir>, context: &Context<'_>, result: &mu
     let own = Table::new(process, None);
     let is_empty = own.size(context.scanner) == Some(0) || look_in(&own, context, result) == Some(0);
     if is_empty && is_exiting(process) {
-        result.hidden.push(HiddenEvidence::Exiting(process.pid, process.command()));
+        result.hidden.exiting.push((process.pid, process.command().into()));
     }
     if let Tables::Private(tids) | Tables::Unknown(tids) = scanner::tables(process, context, result) {
         for tid in tids {
@@ -107,11 +95,11 @@ fn look_in(table: &Table, context: &Context<'_>, result: &mut ProcessResult) -> 
         let text = dir.fdinfo_text(fd).unwrap_or_default();
         let holder = || HolderFd { pid: process.pid, fd, command: process.command().into() };
         if is_ring {
-            result.hidden.push(HiddenEvidence::Ring(process.pid));
+            result.hidden.rings.push(process.pid);
             let registered = parse::registered_pipes(&text).into_iter();
-            result.hidden.extend(registered.map(|pipe| HiddenEvidence::Registered(pipe, holder())));
+            result.hidden.registered.extend(registered.map(|pipe| (pipe, holder())));
         } else if parse::in_flight(&text) > 0 {
-            result.hidden.push(HiddenEvidence::InFlight(holder()));
+            result.hidden.in_flight.push(holder());
         }
     }
     Some(fds.len())

@@ -5,6 +5,7 @@ use std::os::unix::fs::FileExt as _;
 
 use super::process::ProcessDir;
 use super::root::open_file;
+use super::syscall::FdSet;
 use crate::model::Fd;
 
 /// Maximum number of descriptors of a set that is looked at.
@@ -49,8 +50,15 @@ pub(super) fn string(process: &ProcessDir, address: u64) -> Option<Vec<u8>> {
     None
 }
 
+pub(super) fn fds(process: &ProcessDir, set: FdSet) -> Option<Vec<Fd>> {
+    match set {
+        FdSet::Array(array, count) => poll(process, array, count),
+        FdSet::Bits(bits, sets) => select(process, bits, sets),
+    }
+}
+
 /// The descriptors in an array of `struct pollfd`. A negative one is left out, as poll(2) ignores it.
-pub(super) fn poll(process: &ProcessDir, array: u64, count: u64) -> Option<Vec<Fd>> {
+fn poll(process: &ProcessDir, array: u64, count: u64) -> Option<Vec<Fd>> {
     let count = usize::try_from(count).ok().filter(|_| count <= MAX_FDS)?;
     let bytes = memory(process, array, count * POLLFD)?;
     let (entries, _) = bytes.as_chunks::<POLLFD>();
@@ -59,7 +67,7 @@ pub(super) fn poll(process: &ProcessDir, array: u64, count: u64) -> Option<Vec<F
 }
 
 /// The descriptors in the sets of a select(2), ascending.
-pub(super) fn select(process: &ProcessDir, bits: u64, sets: [u64; 3]) -> Option<Vec<Fd>> {
+fn select(process: &ProcessDir, bits: u64, sets: [u64; 3]) -> Option<Vec<Fd>> {
     let bits = u32::try_from(bits).ok().filter(|bits| u64::from(*bits) <= MAX_FDS)?;
     let length = usize::try_from(bits.div_ceil(8)).ok()?;
     let mut all = vec![0_u8; length];

@@ -1,7 +1,7 @@
-//! From a proc root to a [`Snapshot`]: every process, every fd table, every end of a pipe, and all that could not be read.
+//! From a proc root to a [`PipeGraph`]: every process, every fd table, every end of a pipe, and all that could not be read.
 //!
 //! The only part that reads /proc. Nothing is dropped silently: what cannot be read becomes a [`Gap`](crate::model::Gap), what goes
-//! away in mid-scan is counted. Nothing is joined, judged or selected here.
+//! away in mid-scan is counted. Nothing is judged or selected here.
 
 mod blocked;
 mod children;
@@ -9,14 +9,12 @@ mod directories;
 mod error;
 mod fd_dir;
 mod fifo_path;
-mod gap;
 mod heartbeat;
 mod hidden;
 mod lookup;
 mod memory;
 mod mounts;
 mod parse;
-mod privilege;
 mod process;
 mod root;
 mod scanner;
@@ -28,7 +26,7 @@ mod wchan;
 mod work;
 
 use std::collections::{BTreeSet, HashMap};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -36,20 +34,22 @@ use jiff::Timestamp;
 use self::root::ProcRoot;
 use self::scanner::Scanner;
 use self::work::{ProcessResult, Work};
-use crate::model::{Pid, PipeId, Side, Threads};
+use super::join::RawEndpoint;
+use crate::model::{Pid, PipeGraph, PipeId, Side, Threads};
 
 pub(crate) use self::error::Error;
+pub(crate) use self::heartbeat::is_runnable;
 pub(crate) use self::hidden::hidden;
 pub(crate) use self::lookup::pipe_at;
-pub(crate) use self::snapshot::{RawEndpoint, Snapshot};
 
 /// Maximum number of times that a scan looks again when something moved while it looked.
 const SECOND_LOOKS: u32 = 3;
 
 /// Which facts of a process to read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Detail {
     /// Its command, which costs one small file.
+    #[default]
     Command,
     /// What a report shows of a process, which costs four.
     All,
@@ -57,10 +57,9 @@ pub(crate) enum Detail {
     Audit,
 }
 
-/// What to scan, and how much of it to read.
-#[derive(Debug, Clone)]
+/// How much to read. By default no more than the ends and the commands of their holders.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct ScanOptions {
-    pub(crate) proc_root: PathBuf,
     /// Whether to read the flags of each end, which cost more than the rest of it.
     pub(crate) flags: bool,
     /// Which facts to read of each process that holds an end.
@@ -73,20 +72,6 @@ pub(crate) struct ScanOptions {
     pub(crate) extra_pids: Vec<Pid>,
 }
 
-impl ScanOptions {
-    /// No more than the ends and the commands of their holders.
-    pub(crate) fn minimal(proc_root: &Path) -> Self {
-        Self {
-            proc_root: proc_root.to_owned(),
-            flags: false,
-            detail: Detail::Command,
-            parents: false,
-            tables: Vec::new(),
-            extra_pids: Vec::new(),
-        }
-    }
-}
-
 /// Every process, ascending. Fails if the root cannot be opened or is no proc root.
 pub(crate) fn processes(proc_root: &Path) -> Result<Vec<Pid>, Error> {
     ProcRoot::open(proc_root)?.confined(|root| root.pids())
@@ -94,21 +79,22 @@ pub(crate) fn processes(proc_root: &Path) -> Result<Vec<Pid>, Error> {
 
 /// Works with a scanner of a proc root.
 fn with_scanner<T: Send>(
+    proc_root: &Path,
     options: ScanOptions,
     work: impl FnOnce(&Arc<Scanner>) -> Result<T, Error> + Send,
 ) -> Result<T, Error> {
-    ProcRoot::open(&options.proc_root)?.confined(|root| work(&Arc::new(Scanner::new(root, options))))
+    ProcRoot::open(proc_root)?.confined(|root| work(&Arc::new(Scanner::new(root, options))))
 }
 
 /// Scans a proc root. Fails if it cannot be opened or is no proc root. What cannot be read of a process is no error, but a gap.
-pub(crate) fn scan(options: &ScanOptions) -> Result<Snapshot, Error> {
+pub(crate) fn scan(proc_root: &Path, options: ScanOptions) -> Result<PipeGraph, Error> {
     let taken_at = Timestamp::now();
-    with_scanner(options.clone(), |scanner| {
+    with_scanner(proc_root, options, |scanner| {
         let pids = scanner.root.pids()?;
         let view_limit = scanner.root.view_limit(&pids);
         let results = work::run(scanner, pids.clone(), Work::Process);
         let results = look_again(scanner, pids, results)?;
-        Ok(Snapshot::new(scanner, taken_at, view_limit, results))
+        Ok(snapshot::graph(scanner, taken_at, view_limit, results))
     })
 }
 
@@ -153,11 +139,8 @@ fn lacks_a_side(results: &[ProcessResult]) -> bool {
 /// What the threads of processes are doing: of all there are, or of those in `pids`. Kernel threads and processes that are gone are
 /// left out. Fails as [`scan`] does.
 pub(crate) fn threads(proc_root: &Path, pids: Option<&[Pid]>) -> Result<Threads, Error> {
-    with_scanner(ScanOptions::minimal(proc_root), |scanner| {
-        let pids = match pids {
-            Some(pids) => pids.to_vec(),
-            None => scanner.root.pids()?,
-        };
+    with_scanner(proc_root, ScanOptions::default(), |scanner| {
+        let pids = pids.map_or_else(|| scanner.root.pids(), |pids| Ok(pids.to_vec()))?;
         let groups = work::run(scanner, pids, Work::Threads).into_iter().filter_map(|result| result.threads);
         Ok(groups.map(|group| (group.pid, group)).collect())
     })

@@ -27,6 +27,14 @@ fn in_radix(word: &[u8], radix: u32) -> Option<u64> {
     u64::from_str_radix(std::str::from_utf8(word).ok()?.trim_ascii(), radix).ok()
 }
 
+/// The keys and values of lines such as `flags:\t02`, without the white space around the value.
+fn fields(text: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    lines(text).filter_map(|line| {
+        let (key, rest) = line.split_at_checked(line.iter().position(|byte| *byte == b':')?)?;
+        Some((key, rest.get(1..)?.trim_ascii()))
+    })
+}
+
 /// The rest of the first line that begins with a key.
 fn value<'a>(text: &'a [u8], key: &[u8]) -> Option<&'a [u8]> {
     lines(text).find_map(|line| line.strip_prefix(key)).map(<[u8]>::trim_ascii)
@@ -45,13 +53,12 @@ pub(super) struct FdInfo {
 
 pub(super) fn fdinfo(text: &[u8]) -> FdInfo {
     let mut info = FdInfo::default();
-    for line in lines(text) {
-        if let Some(rest) = line.strip_prefix(b"flags:") {
-            info.flags = in_radix(rest, 8).and_then(|flags| u32::try_from(flags).ok()).map(OpenFlags);
-        } else if let Some(rest) = line.strip_prefix(b"mnt_id:") {
-            info.mnt_id = number(rest.trim_ascii());
-        } else if let Some(rest) = line.strip_prefix(b"ino:") {
-            info.ino = number(rest.trim_ascii());
+    for (key, value) in fields(text) {
+        match key {
+            b"flags" => info.flags = in_radix(value, 8).and_then(|flags| flags.try_into().ok()).map(OpenFlags),
+            b"mnt_id" => info.mnt_id = number(value),
+            b"ino" => info.ino = number(value),
+            _ => {}
         }
     }
     info
@@ -128,23 +135,19 @@ impl Status {
 
 pub(super) fn status(text: &[u8]) -> Status {
     let mut status = Status::default();
-    for line in lines(text) {
-        if let Some(rest) = line.strip_prefix(b"Uid:") {
-            status.uid = numbers(rest).nth(1).map(Uid);
-        } else if let Some(rest) = line.strip_prefix(b"NSpid:") {
-            status.ns_pids = numbers(rest).collect();
-        } else if let Some(rest) = line.strip_prefix(b"TracerPid:") {
-            status.tracer = number(rest.trim_ascii()).filter(|pid| *pid != 0);
-        } else if let Some(rest) = line.strip_prefix(b"SigBlk:") {
-            status.blocks = in_radix(rest, 16);
-        } else if let Some(rest) = line.strip_prefix(b"SigCgt:") {
-            status.catches = in_radix(rest, 16);
-        } else if let Some(rest) = line.strip_prefix(b"SigIgn:") {
-            status.ignores = in_radix(rest, 16);
-        } else if let Some((_, rest)) = split_at(line, b"voluntary_ctxt_switches:")
-            && let Some(count) = number::<u64>(rest.trim_ascii())
-        {
-            status.switches = Some(status.switches.unwrap_or_default().wrapping_add(count));
+    for (key, value) in fields(text) {
+        match key {
+            b"Uid" => status.uid = numbers(value).nth(1).map(Uid),
+            b"NSpid" => status.ns_pids = numbers(value).collect(),
+            b"TracerPid" => status.tracer = number(value).filter(|pid| *pid != 0),
+            b"SigBlk" => status.blocks = in_radix(value, 16),
+            b"SigCgt" => status.catches = in_radix(value, 16),
+            b"SigIgn" => status.ignores = in_radix(value, 16),
+            b"voluntary_ctxt_switches" | b"nonvoluntary_ctxt_switches" => {
+                let count = number::<u64>(value).map(|count| count.wrapping_add(status.switches.unwrap_or_default()));
+                status.switches = count.or(status.switches);
+            }
+            _ => {}
         }
     }
     status
@@ -287,11 +290,10 @@ pub(super) fn in_flight(text: &[u8]) -> u64 {
 pub(super) fn registered_pipes(text: &[u8]) -> Vec<PipeId> {
     let files = lines(text).skip_while(|line| !line.starts_with(b"UserFiles:")).skip(1);
     let files = files.take_while(|line| !line.first().is_some_and(u8::is_ascii_alphabetic));
-    let pipe = |line: &[u8]| {
-        let colon = line.iter().position(|byte| *byte == b':')?;
-        let (index, path) = line.split_at_checked(colon)?;
+    let pipe = |line| {
+        let (index, path) = fields(line).next()?;
         number::<u32>(index.trim_ascii())?;
-        channel::by_link(path.get(1..)?.trim_ascii())?.ok()
+        channel::by_link(path)?.ok()
     };
     files.filter_map(pipe).collect()
 }

@@ -7,13 +7,12 @@ use jiff::{SignedDuration, Timestamp};
 use rustix::fs::AtFlags;
 use rustix::io::Errno;
 
-use super::gap::gap;
 use super::heartbeat::ScanStep;
 use super::root::{read_piece, read_small, read_up_to};
 use super::scanner::{Context, Scanner};
 use super::work::ProcessResult;
 use super::{Detail, parse};
-use crate::model::{CommandLine, Gap, Pid, PossibleEnds, Process, Tid, UnreadablePart};
+use crate::model::{CommandLine, CommandName, Gap, Pid, PossibleEnds, Process, Tid, UnreadablePart};
 
 /// Maximum length of a command line, in bytes. It may have 6 MiB (`_STK_LIM / 4 * 3` in fs/exec.c), and any user may run many
 /// processes of that size.
@@ -108,7 +107,7 @@ impl ProcessDir {
             command: if stat.command.is_empty() { self.command() } else { stat.command }.into(),
             cmdline: cmdline.ok(),
             state: stat.state,
-            started_at: stat.start_time.and_then(|ticks| scanner.clock.at(ticks)).map(Into::into),
+            started_at: stat.start_time.and_then(|ticks| started_at(scanner.booted_at?, ticks)).map(Into::into),
             ns_pid: status.ns_pid(),
             container: group.container,
             unit: group.unit,
@@ -139,19 +138,37 @@ impl ProcessDir {
     }
 }
 
-/// Turns the start times of processes, in clock ticks after boot, into dates.
-pub(super) struct Clock {
-    pub(super) booted_at: Option<Timestamp>,
-    ticks_per_second: u64,
+/// When a process was started, from the clock ticks after boot.
+fn started_at(booted_at: Timestamp, ticks: u64) -> Option<Timestamp> {
+    let millis = ticks.checked_mul(1000)? / procfs::ticks_per_second().max(1);
+    booted_at.checked_add(SignedDuration::from_millis(i64::try_from(millis).ok()?)).ok()
 }
 
-impl Clock {
-    pub(super) fn new(booted_at: Option<Timestamp>) -> Self {
-        Self { booted_at, ticks_per_second: procfs::ticks_per_second().max(1) }
-    }
+/// Whether the kernel refused to answer, as opposed to having no answer.
+pub(super) fn is_refusal(errno: Errno) -> bool {
+    matches!(errno, Errno::ACCESS | Errno::PERM)
+}
 
-    fn at(&self, ticks: u64) -> Option<Timestamp> {
-        let millis = ticks.checked_mul(1000)? / self.ticks_per_second;
-        self.booted_at?.checked_add(SignedDuration::from_millis(i64::try_from(millis).ok()?)).ok()
+/// A gap at a process of which nothing else is known; see [`ProcessDir::gap`].
+pub(super) fn gap(pid: Pid, what: UnreadablePart, errno: Errno, may_hold: PossibleEnds) -> Gap {
+    let (error, command) = (errno_name(errno), CommandName::default());
+    Gap { pid, tid: None, command, uid: None, what, error, fds: None, mount: None, may_hold }
+}
+
+/// The name of an errno, as in errno(3).
+fn errno_name(errno: Errno) -> String {
+    let number = errno.raw_os_error();
+    syscalls::Errno::new(number).name().map_or_else(|| format!("errno {number}"), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errnos_have_the_names_of_the_manual() {
+        assert_eq!([Errno::ACCESS, Errno::TIMEDOUT].map(errno_name), ["EACCES", "ETIMEDOUT"]);
+        assert_eq!([Errno::AGAIN, Errno::OPNOTSUPP].map(errno_name), ["EAGAIN", "EOPNOTSUPP"]);
+        assert_eq!(errno_name(Errno::from_raw_os_error(4000)), "errno 4000");
     }
 }

@@ -3,25 +3,26 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use rustix::io::Errno;
 
 use super::fd_dir::Table;
-use super::gap::gap;
 use super::heartbeat::{Heartbeat, ScanStep};
 use super::mounts::DeadMounts;
-use super::process::{Clock, ProcessDir};
+use super::process::{ProcessDir, gap};
 use super::root::ProcRoot;
-use super::snapshot::RawEndpoint;
 use super::task::{self, Tables};
 use super::work::{Job, ProcessResult, TimedOutCalls, Work, WorkerPool};
 use super::{Detail, ScanOptions, blocked, parse, table_walk};
 use crate::model::{Gap, Pid, PossibleEnds, Tid, UnreadablePart};
+use crate::observe::join::RawEndpoint;
 
 /// What all workers of a scan share.
 pub(super) struct Scanner {
     pub(super) root: ProcRoot,
     pub(super) options: ScanOptions,
-    pub(super) clock: Clock,
+    /// When the machine was booted, where start times are wanted and it is known.
+    pub(super) booted_at: Option<Timestamp>,
     pub(super) dead_mounts: DeadMounts,
     /// Mounts of FIFOs whose directories gave no answer. The descriptors on them may.
     pub(super) dead_names: DeadMounts,
@@ -40,9 +41,9 @@ pub(super) struct Context<'a> {
 
 impl Scanner {
     pub(super) fn new(root: ProcRoot, options: ScanOptions) -> Self {
-        let clock = Clock::new(if options.detail >= Detail::All { root.booted_at() } else { None });
+        let booted_at = if options.detail >= Detail::All { root.booted_at() } else { None };
         let [dead_mounts, dead_names] = [DeadMounts::default(), DeadMounts::default()];
-        Self { root, options, clock, dead_mounts, dead_names }
+        Self { root, options, booted_at, dead_mounts, dead_names }
     }
 
     pub(super) fn is_audit(&self) -> bool {
@@ -51,7 +52,7 @@ impl Scanner {
 
     pub(super) fn run_job(&self, job: &Job, heartbeat: &Heartbeat, pool: &WorkerPool) -> ProcessResult {
         let Job { work, timed_out } = job;
-        let mut result = ProcessResult::new(work.pid());
+        let mut result = ProcessResult { pid: work.pid(), ..ProcessResult::default() };
         let context = Context { scanner: self, heartbeat, timed_out, pool, splits: timed_out.is_empty() };
         match work {
             // Not even its small files could be read.
@@ -154,7 +155,7 @@ fn scan_threads(process: &Arc<ProcessDir>, tables: Tables, context: &Context<'_>
 /// Walks a thread's table that may be shared, and keeps what no table before it shows. In a saved
 /// tree, where nothing moves, a table that differs at all is one of its own.
 fn walk_unless_known(table: &Table, context: &Context<'_>, result: &mut ProcessResult) {
-    let mut own = ProcessResult::new(table.process.pid);
+    let mut own = ProcessResult::default();
     table_walk::walk(table, None, &Context { splits: false, ..*context }, &mut own);
     let key = |seen: &RawEndpoint| (seen.pipe, seen.end.fd, seen.end.access);
     if context.scanner.root.is_real() {

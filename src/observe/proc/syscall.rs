@@ -46,16 +46,9 @@ pub(super) enum Call {
     Move(Fd, Fd),
     /// vmsplice(2), to or from the pipe.
     Vmsplice(Fd),
-    /// poll(2): the address and length of an array of `struct pollfd`.
+    /// poll(2) and select(2).
     Poll {
-        array: u64,
-        count: u64,
-        timeout: bool,
-    },
-    /// select(2): the addresses of three sets of this many bits each.
-    Select {
-        bits: u64,
-        sets: [u64; 3],
+        set: FdSet,
         timeout: bool,
     },
     Epoll {
@@ -80,8 +73,21 @@ pub(super) enum Call {
     /// pause(2), sigsuspend(2) and sigtimedwait(2).
     Signal,
     IoUring,
-    /// `restart_syscall(2)`, after a stop, with the arguments of the call that is restarted.
-    Restart([u64; 6]),
+    /// `restart_syscall(2)`, after a stop. If it sleeps in a poll(2), its arguments are those of that call: no other call that polls goes on
+    /// in this way (`do_restart_poll` in fs/select.c).
+    Restart {
+        poll: FdSet,
+        timeout: bool,
+    },
+}
+
+/// Where the descriptors of a poll(2) or select(2) are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FdSet {
+    /// The address and length of an array of `struct pollfd`.
+    Array(u64, u64),
+    /// The number of bits of three sets, and the address of each.
+    Bits(u64, [u64; 3]),
 }
 
 /// Where the flags of an open(2) are.
@@ -152,12 +158,12 @@ pub(super) fn decode(abi: Abi, number: i64, arguments: [u64; 6]) -> Option<Call>
         "tee" => Call::Move(fd(a1)?, fd(a2)?),
         "sendfile" | "sendfile64" => Call::Move(fd(a2)?, fd(a1)?),
         "vmsplice" => Call::Vmsplice(fd(a1)?),
-        "poll" => Call::Poll { array: a1, count: a2, timeout: bounded(a3) },
-        "ppoll" | "ppoll_time64" => Call::Poll { array: a1, count: a2, timeout: a3 != 0 },
+        "poll" => Call::Poll { set: FdSet::Array(a1, a2), timeout: bounded(a3) },
+        "ppoll" | "ppoll_time64" => Call::Poll { set: FdSet::Array(a1, a2), timeout: a3 != 0 },
         // That of i386 by this name is the old one, with one argument: the address of all five.
         "select" if abi == Abi::I386 => return None,
         "select" | "_newselect" | "pselect6" | "pselect6_time64" => {
-            Call::Select { bits: a1, sets: [a2, a3, a4], timeout: a5 != 0 }
+            Call::Poll { set: FdSet::Bits(a1, [a2, a3, a4]), timeout: a5 != 0 }
         }
         "epoll_wait" | "epoll_pwait" => Call::Epoll { fd: fd(a1)?, timeout: bounded(a4) },
         "epoll_pwait2" => Call::Epoll { fd: fd(a1)?, timeout: a4 != 0 },
@@ -172,7 +178,7 @@ pub(super) fn decode(abi: Abi, number: i64, arguments: [u64; 6]) -> Option<Call>
         "nanosleep" | "clock_nanosleep" | "clock_nanosleep_time64" => Call::Sleep,
         "pause" | "rt_sigsuspend" | "rt_sigtimedwait" | "rt_sigtimedwait_time64" => Call::Signal,
         "io_uring_enter" => Call::IoUring,
-        "restart_syscall" => Call::Restart(arguments),
+        "restart_syscall" => Call::Restart { poll: FdSet::Array(a1, a2), timeout: bounded(a3) },
         _ => return None,
     })
 }
@@ -212,7 +218,7 @@ mod tests {
         assert_eq!(decoded(&format!("40 0xe 0xf 0x0 0x64 0x3 0x0 {rest}")), Some(Call::Move(Fd(15), Fd(14))));
         let epoll = Call::Epoll { fd: Fd(5), timeout: false };
         assert_eq!(decoded(&format!("232 0x5 0x5631 0x3ff 0xffffffff 0x0 0x0 {rest}")), Some(epoll));
-        let select = Call::Select { bits: 6, sets: [0x7fff, 0, 0], timeout: false };
+        let select = Call::Poll { set: FdSet::Bits(6, [0x7fff, 0, 0]), timeout: false };
         assert_eq!(decoded(&format!("270 0x6 0x7fff 0x0 0x0 0x0 0x0 {rest}")), Some(select));
         let open = Call::Open { dir: None, path: 0x7f09, flags: OpenArgument::Flags(0o2000000) };
         assert_eq!(decoded(&format!("257 0xffffff9c 0x7f09 0x80000 0x0 0x0 0x0 {rest}")), Some(open));
@@ -266,7 +272,7 @@ mod tests {
     #[test]
     fn old_select_is_not_decoded() {
         let arguments = [6, 0x7fff, 0, 0, 0, 0];
-        let select = Some(Call::Select { bits: 6, sets: [0x7fff, 0, 0], timeout: false });
+        let select = Some(Call::Poll { set: FdSet::Bits(6, [0x7fff, 0, 0]), timeout: false });
         assert_eq!([82, 142].map(|number| decode(Abi::I386, number, arguments)), [None, select]);
         assert_eq!(decode(Abi::X86_64, 23, arguments), select);
     }

@@ -10,9 +10,9 @@ use rustix::fs::{RawDir, SeekFrom};
 use rustix::io::Errno;
 
 use super::fd_dir::{FdDir, Table};
-use super::gap::is_refusal;
 use super::heartbeat::ScanStep;
 use super::mounts;
+use super::process::is_refusal;
 use super::root::{number_name, numbers_in};
 use super::scanner::Context;
 use super::work::{ProcessResult, Work};

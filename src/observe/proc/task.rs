@@ -48,7 +48,7 @@ pub(super) fn tables(scanner: &Scanner, process: &ProcessDir) -> rustix::io::Res
             match search(&owners, *tid) {
                 Ok(Err(place)) => owners.insert(place, *tid),
                 Ok(Ok(_)) => {}
-                Err(Failed { owner, cause }) if cause.raw_os_error() == Some(libc::ESRCH) => {
+                Err((owner, cause)) if cause.raw_os_error() == Some(libc::ESRCH) => {
                     // One of the two is gone. If it is the owner, those that share its table want a new one.
                     if sys::compare_fd_tables(*tid, *tid).is_ok() {
                         owners.retain(|other| *other != owner);
@@ -66,18 +66,13 @@ pub(super) fn tables(scanner: &Scanner, process: &ProcessDir) -> rustix::io::Res
     Ok(Tables::Private(owners))
 }
 
-/// A comparison that the kernel refused.
-struct Failed {
-    owner: Tid,
-    cause: io::Error,
-}
-
-/// The owner whose table the thread shares, or the place that it would take among the owners.
-fn search(owners: &[Tid], tid: Tid) -> Result<Result<usize, usize>, Failed> {
+/// The owner whose table the thread shares, or the place that it would take among the owners. Fails at the owner with which the kernel
+/// does not compare it.
+fn search(owners: &[Tid], tid: Tid) -> Result<Result<usize, usize>, (Tid, io::Error)> {
     let mut failed = None;
     let found = owners.binary_search_by(|owner| {
         sys::compare_fd_tables(*owner, tid).unwrap_or_else(|cause| {
-            failed = Some(Failed { owner: *owner, cause });
+            failed = Some((*owner, cause));
             Ordering::Equal
         })
     });

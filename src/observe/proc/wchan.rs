@@ -68,11 +68,11 @@ impl Place {
                 matches!(call, Call::Move(..) | Call::Vmsplice(_))
             }
             Self::Pipe(WaitPlace::Open) => matches!(call, Call::Open { .. }),
-            Self::Poll => matches!(call, Call::Poll { .. } | Call::Select { .. } | Call::Restart(_)),
+            Self::Poll => matches!(call, Call::Poll { .. } | Call::Restart { .. }),
             Self::Epoll => matches!(call, Call::Epoll { .. }),
             Self::Child => matches!(call, Call::Wait(_)),
-            Self::Futex => matches!(call, Call::Futex { .. } | Call::Restart(_)),
-            Self::Timer => matches!(call, Call::Sleep | Call::Restart(_)),
+            Self::Futex => matches!(call, Call::Futex { .. } | Call::Restart { .. }),
+            Self::Timer => matches!(call, Call::Sleep | Call::Restart { .. }),
             Self::Signal => matches!(call, Call::Signal),
             Self::IoUring => matches!(call, Call::IoUring),
             Self::Stopped | Self::Traced | Self::Frozen | Self::Elsewhere => true,

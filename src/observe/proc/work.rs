@@ -9,10 +9,9 @@ use std::time::Duration;
 
 use super::fd_dir::Table;
 use super::heartbeat::{Heartbeat, ScanStep};
-use super::hidden::HiddenEvidence;
 use super::scanner::Scanner;
-use super::snapshot::RawEndpoint;
-use crate::model::{Descriptor, Fd, Gap, Pid, Process, ThreadGroup, Tid};
+use crate::model::{Descriptor, Fd, Gap, Hidden, Pid, Process, ThreadGroup, Tid};
+use crate::observe::join::RawEndpoint;
 
 /// How often the waiting thread looks at the heartbeats.
 const TICK: Duration = Duration::from_millis(200);
@@ -28,6 +27,7 @@ const MAX_ATTEMPTS: usize = 8;
 const MAX_WORKERS: usize = 8;
 
 /// What a job found out about a process.
+#[derive(Default)]
 pub(super) struct ProcessResult {
     pub(super) pid: Pid,
     /// The process was gone before anything could be read.
@@ -41,24 +41,7 @@ pub(super) struct ProcessResult {
     pub(super) gaps: Vec<Gap>,
     pub(super) threads: Option<ThreadGroup>,
     /// What may hold ends that no fd table shows, where that was looked for.
-    pub(super) hidden: Vec<HiddenEvidence>,
-}
-
-impl ProcessResult {
-    pub(super) fn new(pid: Pid) -> Self {
-        Self {
-            pid,
-            vanished: false,
-            vanished_fds: 0,
-            parent: None,
-            process: None,
-            ends: Vec::new(),
-            descriptors: Vec::new(),
-            gaps: Vec::new(),
-            threads: None,
-            hidden: Vec::new(),
-        }
-    }
+    pub(super) hidden: Hidden,
 }
 
 #[derive(Clone)]
@@ -160,6 +143,7 @@ struct State {
     workers: Vec<Worker>,
 }
 
+#[derive(Default)]
 struct Worker {
     heartbeat: Arc<Heartbeat>,
     /// None while it is idle, and after it was abandoned.
@@ -198,15 +182,10 @@ impl WorkerPool {
 
     /// Makes a place among the workers.
     fn register(&self) -> (usize, Arc<Heartbeat>) {
-        let heartbeat = Arc::new(Heartbeat::new());
+        let worker = Worker::default();
+        let heartbeat = Arc::clone(&worker.heartbeat);
         let mut state = self.lock();
-        state.workers.push(Worker {
-            heartbeat: Arc::clone(&heartbeat),
-            job: None,
-            abandoned: false,
-            last_beat: 0,
-            stalled_ticks: 0,
-        });
+        state.workers.push(worker);
         (state.workers.len() - 1, heartbeat)
     }
 
