@@ -19,7 +19,7 @@ use crate::support::scene::Scene;
 use crate::support::turn;
 use crate::support::user::{User, is_root};
 
-/// An end as all of them can tell it: descriptor, access mode, device and inode.
+/// An end as all of them can identify it: descriptor, access mode, device and inode.
 type Row = (u32, String, String, u64);
 
 /// For each process, its tables: that of the process under none, others under their thread.
@@ -107,7 +107,7 @@ fn by_lspipe() -> Tables {
     tables
 }
 
-/// Every process, and when it was started: together, nobody else.
+/// Every process, and when it was started: together, they identify it.
 fn processes() -> BTreeSet<(u32, u64)> {
     let entries = fs::read_dir("/proc").expect("list /proc");
     let pids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());

@@ -14,7 +14,7 @@ use crate::support::need::{Need, need};
 const README: &str = include_str!("../../README.md");
 const CI: &str = include_str!("../../.ci/run");
 
-/// The actors of the README's examples: grep reads a FIFO and writes to sort, and a sleep reads a pipe that nobody writes.
+/// The actors of the README's examples: grep reads a FIFO and writes to sort, and a sleep reads a pipe without a writer.
 const SCENE: &str = "exec 3<>my.fifo; sleep 100 < <(:) & grep x <&3 | sort >out";
 
 /// What fills the place of names in the README.

@@ -1,6 +1,6 @@
 //! What a person reads of each code: one finding of each, from trees of which all is known, compared with `findings.txt`.
 //!
-//! `SNAPSHOTS=overwrite cargo test --test it snapshots` writes that file; whoever does so reads it before it is committed.
+//! `SNAPSHOTS=overwrite cargo test --test it snapshots` writes that file: read it before it is committed.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

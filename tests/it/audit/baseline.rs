@@ -1,4 +1,4 @@
-//! Findings that are known stay known when everything is started anew, and nothing else is taken for known.
+//! Known findings stay known when everything is restarted, and nothing else is taken for known.
 
 use std::fs;
 
@@ -298,7 +298,7 @@ fn live_processes_are_known_after_a_restart() {
     assert_eq!(ours(&scene, &report(&["--baseline", file])), [""; 0], "all of it is known");
     report(&["--write-baseline", file]);
     assert_eq!(entries(), before);
-    // And without the baseline it is told as before.
+    // And without the baseline it is reported as before.
     assert_eq!(ours(&scene, &report(&[])), expected);
 }
 

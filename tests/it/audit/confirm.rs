@@ -1,4 +1,4 @@
-//! `--confirm`: what was only passing is dropped, and what stands is told.
+//! `--confirm`: what was only passing is dropped, and what stands is reported.
 
 use std::fs;
 use std::thread;
@@ -24,7 +24,7 @@ fn wait_for_pause(running: &Running) {
     let sleeping = || {
         let read = |name: &str| fs::read_to_string(format!("{process}/{name}")).unwrap_or_default();
         let switches = read("status").lines().find(|line| line.starts_with("voluntary")).map(str::to_owned);
-        // Of its own process nobody is kept from knowing where it sleeps.
+        // Every process may see where its own threads sleep.
         (read("wchan").contains("nanosleep")).then_some(switches).flatten()
     };
     let end = Instant::now() + Duration::from_secs(60);
@@ -39,7 +39,7 @@ fn wait_for_pause(running: &Running) {
     }
 }
 
-/// The findings that stand after something was done between the two looks: code, and who is in it.
+/// The findings that stand after something was done between the two looks: code, and the processes in it.
 fn standing(mut running: Running, between: impl FnOnce()) -> Vec<(String, Vec<u32>)> {
     wait_for_pause(&running);
     // It has all the time that this takes: the pause goes on for it as long as it is stopped.
@@ -68,7 +68,7 @@ fn what_passes_between_the_looks_is_dropped() {
     let stat = |pid: u32| machine.process(pid).join("stat");
     let running = lspipe(machine.args(&[ONLY, "--json", "--confirm", PAUSE])).spawn();
     let found = standing(running, || {
-        // The leaked end goes, as does the writer of one of the two pipes that nobody reads.
+        // The leaked end goes, as does the writer of one of the two pipes without a reader.
         machine.ends(11);
         fs::remove_file(machine.process(30).join("fd/2")).expect("remove");
         // Another process of the same number, of the same name, in the same wait.

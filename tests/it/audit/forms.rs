@@ -73,7 +73,7 @@ fn as_json() {
     assert_eq!((&audit.codes[..], audit.not_judged.len()), (&CODES_OF_ONLY.map(str::to_owned)[..], 0));
     let codes: Vec<&str> = report.findings().iter().map(|finding| finding.code.as_str()).collect();
     assert_eq!(codes, ["self-deadlock", "leaked-write-end", "stalled-reader", "no-reader", "no-reader"]);
-    // The rest is what `why` tells.
+    // The rest is what `why` reports.
     let why = lspipe(["why", "--json", "--proc", machine.tree.root().to_str().expect("UTF-8")]).run().expect(1);
     let why = Report::parse(&why.stdout);
     assert!(why.audit.is_none());
@@ -118,7 +118,7 @@ fn as_lines() {
     assert_eq!(line.summary.as_ref().expect("the whole").findings, Counts::default());
 }
 
-/// Anything but one of these and nothing else would be a line that nobody can merge.
+/// Anything but one of these and nothing else would be a line that no program can merge.
 #[test]
 fn lines_keep_the_schema() {
     let machine = Machine::start(1);

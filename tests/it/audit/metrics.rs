@@ -1,4 +1,4 @@
-//! Metrics: every number, and that those who are to read them can.
+//! Metrics: every number, and that the programs that are to read them can.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -69,12 +69,12 @@ fn killed_in_the_middle_it_leaves_the_old_file_or_the_new_one() {
         (name.starts_with(".known.json.") || name.starts_with(".lspipe.prom.")) && !name.ends_with(".prom")
     };
     assert!(left.iter().all(is_hidden), "{left:?}");
-    // And it is in the way of nobody.
+    // And it blocks no other process.
     audit(&machines[0]).run().expect(0);
     assert_eq!(fs::read(&baseline).expect("the baseline"), whole[0]);
 }
 
-/// Nobody who reads all the time sees anything but whole files.
+/// A process that reads all the time sees only whole files.
 #[test]
 fn a_reader_sees_whole_files_only() {
     let machines = [crowd("one"), crowd("two")];

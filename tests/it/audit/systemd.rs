@@ -74,7 +74,7 @@ fn the_service_sees_all() {
 #[test]
 fn the_service_works_with_the_rights_that_it_has() {
     need!(Need::Root, Need::PYTHON, Need::Program("setpriv"));
-    // FIFOs of somebody else: to tell which they are takes both capabilities.
+    // FIFOs of another user: to identify them takes both capabilities.
     let scene = Scene::start("fifos", User::Nobody);
     let dir = public_dir(User::Me);
     let line = setting("ExecStart").replace(TEXTFILES, dir.path().to_str().expect("UTF-8"));

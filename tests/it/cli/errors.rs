@@ -4,7 +4,7 @@ use super::Stage;
 use crate::support::need::{Need, need};
 use crate::support::run::{Output, lspipe};
 
-/// Each of these command lines is refused, in a line that has these words. All that are not are told at once.
+/// Each of these command lines is refused, in a line that has these words. All that are not are reported at once.
 #[track_caller]
 fn check(stage: &Stage, cases: &[(&[&str], &[&str])]) {
     let wrong: Vec<String> = cases

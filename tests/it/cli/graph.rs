@@ -104,7 +104,7 @@ fn nothing_to_draw() {
     }
 }
 
-/// A report that was saved is drawn as the machine was; what nobody judged is not marked.
+/// A report that was saved is drawn as the machine was; what was not judged is not marked.
 #[test]
 fn saved_report_is_drawn_alike() {
     const UNMARKED: &str = "\

@@ -8,7 +8,7 @@ use crate::support::table::Table;
 use crate::support::terminal::without_colour;
 use crate::support::text::assert_notes;
 
-/// The columns that `--list-columns` tells, each with what it shows.
+/// The columns that `--list-columns` prints, each with what it shows.
 fn columns() -> Vec<String> {
     let output = lspipe(["-H"]).run().expect(0);
     assert_eq!(output.stdout, lspipe(["--list-columns"]).run().expect(0).stdout);
@@ -128,7 +128,7 @@ fn terse_is_pids_one_a_line() {
     ] {
         assert_eq!(stage.text(args).lines().collect::<Vec<_>>(), expected, "{args:?}");
     }
-    // A pipe that is there, and has nobody on that side.
+    // A pipe that is there, and has no process on that side.
     assert_eq!(stage.text(&["-t", "--readers", "pipe:[9007]"]), "");
 }
 

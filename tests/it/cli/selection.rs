@@ -155,7 +155,7 @@ fn selected_pipes_are_whole() {
     }
 }
 
-/// Who types a PID where a PIPE belongs is told how to say what was meant.
+/// A PID in the place of a PIPE gets a hint at the option that was meant.
 #[test]
 fn bare_pid_gets_a_hint() {
     let stage = Stage::new();
@@ -170,7 +170,7 @@ fn bare_pid_gets_a_hint() {
     assert!(output.stderr.contains("253") && !output.stderr.contains("-p"), "{}", output.stderr);
 }
 
-/// Each of several that is not there is named; the status tells whether anything is left.
+/// Each of several that is not there is named; the status says whether anything is left.
 #[test]
 fn missing_processes_are_named() {
     let stage = Stage::new();

@@ -52,8 +52,8 @@ fn colour_unless_it_is_unwanted() {
     }
 }
 
-/// The cells of a fitted table. Where they begin the heading tells; a line without a first cell goes on with the row before: that one
-/// is never wrapped.
+/// The cells of a fitted table. Where they begin is taken from the heading; a line without a first cell goes on with the row before: that
+/// one is never wrapped.
 fn cells(lines: &[String]) -> Vec<Vec<String>> {
     let heading = lines.first().expect("a heading");
     let starts: Vec<usize> = heading
@@ -151,7 +151,7 @@ fn colour_ends_with_the_line() {
     }
 }
 
-/// What is for copying is not broken in two: an ID, an end, a heading. Columns that tell nothing are left out for that.
+/// What is for copying is not broken in two: an ID, an end, a heading. Columns without information are left out for that.
 #[test]
 fn what_is_short_stays_whole() {
     need!(SCRIPT);

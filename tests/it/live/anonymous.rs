@@ -68,7 +68,7 @@ fn shell_pipelines_of_real_programs() {
     });
 }
 
-/// A table that is too large for one thread of the scan is read by several: nothing is lost between them or told twice.
+/// A table that is too large for one thread of the scan is read by several: nothing is lost between them or listed twice.
 #[test]
 fn thousands_of_pipes_in_one_process() {
     need!(Need::PYTHON);

@@ -36,7 +36,7 @@ fn whole_tables() {
                 assert_eq!((found.pid, found.tid), (pid, None));
                 assert_eq!(found.target.as_ref(), Some(&links[fd]));
                 assert_eq!(found.pipe.is_some(), found.file_type.as_deref() == Some("FIFO"), "{found:?}");
-                // The pipe is told with this end; an O_PATH descriptor is none, and its pipe may have no end at all.
+                // The pipe is listed with this end; an O_PATH descriptor is none, and its pipe may have no end at all.
                 let pipe = found.pipe.as_ref().and_then(|id| report.pipe(id));
                 let end = pipe.and_then(|pipe| pipe.ends().find(|end| (end.pid, end.fd) == (pid, *fd)));
                 assert_eq!(end.is_some(), found.pipe.is_some() && found.access.is_some(), "{found:?}");

@@ -12,7 +12,7 @@ use crate::support::tree::ProcTree;
 use crate::support::turn;
 use crate::support::user::User;
 
-/// Everything that a process holds on the dead file system is told, at once: no call on the way waits for its server.
+/// Everything that a process holds on the dead file system is reported, at once: no call on the way waits for its server.
 #[test]
 fn descriptors_on_a_stopped_file_system() {
     need!(Need::Root, Need::PYTHON, Need::Fuse);

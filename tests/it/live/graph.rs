@@ -36,7 +36,7 @@ fn edges(json: &Value) -> BTreeSet<Edge> {
     json["edges"].as_array().expect("edges").iter().map(edge).collect()
 }
 
-/// Numbers that the scene told.
+/// Numbers that the scene printed.
 struct Told<'a>(&'a Scene);
 
 impl Told<'_> {
@@ -123,7 +123,7 @@ fn fds(scene: &Scene, pipe: &str) -> String {
     format!("{}→{}", fd("w"), fd("r"))
 }
 
-/// A mark as `without_marks` leaves it, with a doubt if somebody could not be read.
+/// A mark as `without_marks` leaves it, with a doubt if a process could not be read.
 fn mark(json: &Value) -> &'static str {
     if json["scan"]["complete"] == true { "[!]" } else { "[?]" }
 }
@@ -197,7 +197,7 @@ fn told_edges(told: &Value) -> BTreeSet<Edge> {
     told.as_array().expect("edges").iter().map(edge).collect()
 }
 
-/// A standard descriptor is of the program that was started with it, whoever else has it: but of those that only wait for a child.
+/// A standard descriptor belongs to the program that was started with it, whatever else has it: but of those that only wait for a child.
 #[test]
 fn input_and_output_are_those_of_each_program() {
     need!(Need::PYTHON, BASH);

@@ -28,7 +28,7 @@ use crate::support::user::User;
 /// Without arguments.
 const PLAIN: [&str; 0] = [];
 
-/// Has the scene built under every user that can be, and asserts that lspipe under that user tells the whole truth about
+/// Has the scene built under every user that can be, and asserts that lspipe under that user reports the whole truth about
 /// it. `also` may look further.
 #[track_caller]
 fn assert_scene(name: &str, also: impl Fn(&Scene, &Report)) {

@@ -34,7 +34,7 @@ fn two_mount_namespaces() {
     assert_eq!(scene.truth.inode("twin_a"), scene.truth.inode("twin_b"), "two FIFOs of one inode number");
     assert_ne!(scene.truth.id("twin_a"), scene.truth.id("twin_b"));
 
-    // Named by their holder's descriptor, wherever that is mounted, or by their id, they are told apart; by the bare inode
+    // Named by their holder's descriptor, wherever that is mounted, or by their id, they are distinguished; by the bare inode
     // number they are not.
     let ids = |arg: &str| super::ids(&lspipe([arg]).report());
     for name in ["one", "twin_a", "twin_b"] {

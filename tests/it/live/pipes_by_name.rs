@@ -85,7 +85,7 @@ fn what_is_no_pipe() {
             assert!(output.stdout.is_empty(), "{arg}");
             assert!(output.stderr.starts_with("lspipe: ") && output.stderr.contains(said), "{arg}: {}", output.stderr);
         }
-        // Right in form, but nobody is on it.
+        // Right in form, but no process has it.
         let output = lspipe(["pipe:[4294967295]", "--json"]).user(user).run().expect(1);
         assert!(Report::parse(&output.stdout).pipes.is_empty());
         assert!(output.stderr.contains("pipe:[4294967295]"), "{}", output.stderr);

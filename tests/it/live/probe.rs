@@ -53,7 +53,7 @@ fn bytes_room_and_missing_sides() {
         ] {
             assert_eq!(pipe(&scene, &report, name).full, full, "{name}");
         }
-        // A side that nobody has, whoever could not be read; but of a FIFO that no writer ever opened, the kernel does not tell.
+        // A side that no process has, whatever could not be read; but of a FIFO that no writer ever opened, the kernel does not say.
         for (name, readers, writers) in [
             ("full", None, None),
             ("no_reader", Some(false), None),
@@ -114,7 +114,7 @@ fn who_may_not_attach_learns_nothing() {
     let report = Report::parse(&run(&[NOBODY, BOTH].concat()).expect(0).stdout);
     assert_eq!(pipe(&scene, &report, "partly").queued, Some(1000));
     assert_eq!(pipe(&scene, &report, "no_writer").hidden_writers, Some(false));
-    // A pipe that root shares with nobody: nobody sees an end of its own, and asks about that.
+    // A pipe that root shares with `nobody`: that user sees an end of its own, and asks about that.
     let users = Scene::start("users", User::Me);
     let report = lspipe(["--probe"]).user(User::Nobody).report();
     let to_root = report.pipe(&users.truth.id("to_root")).expect("listed");
@@ -144,7 +144,7 @@ fn ends_that_no_table_shows() {
             assert!(line.contains("writer") && !line.contains("reader"), "{line}");
             line
         };
-        // Some of those who may have it are named, and how many others there are.
+        // Some of the processes that may have it are named, and how many others there are.
         let facts = [receiver, fd].map(|number| has_number(line("sent"), number.into()));
         assert!(facts == [true; 2] || by.len() > 1, "{said}");
 
@@ -180,7 +180,7 @@ fn helpers_on(pipe: &str) -> Vec<u32> {
     pids.filter(holds).collect()
 }
 
-/// A pipe whose lock is held by a call that never returns is not asked for more than poll(2) tells, and the others are.
+/// A pipe whose lock is held by a call that never returns is not asked for more than poll(2) reports, and the others are.
 #[test]
 fn a_pipe_whose_lock_is_held_is_not_touched() {
     need!(Need::Root, Need::PYTHON, Need::Fuse);
@@ -211,7 +211,7 @@ fn a_pipe_whose_lock_is_held_is_not_touched() {
     assert!(by.iter().any(|by| (by.how.as_str(), by.pid) == ("exiting", Some(leaver))), "{by:?}");
 }
 
-/// Who may not see that somebody holds the lock asks, and that costs a helper, and neither the report nor the other pipes.
+/// Without the right to see that the lock is held, lspipe asks: that costs a helper, but neither the report nor the other pipes.
 #[test]
 fn a_pipe_that_gives_no_answer_is_left_behind() {
     need!(Need::Root, Need::PYTHON, Need::Fuse);

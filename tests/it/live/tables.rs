@@ -66,7 +66,7 @@ fn a_row_for_each_end() {
             let mut expected = BTreeSet::new();
             for pipe in &report.pipes {
                 for this in pipe.ends() {
-                    // The other side is told first, then those on the same.
+                    // The other side is listed first, then those on the same.
                     let across = |access: &str| this.access == "rw" || access == "rw" || access != this.access;
                     let (other, same): (Vec<_>, Vec<_>) =
                         pipe.ends().filter(|end| end.key() != this.key()).partition(|end| across(&end.access));

@@ -37,7 +37,7 @@ fn other_side_of_the_fence() {
     let id = |name| scene.truth.id(name);
     let output = lspipe(PLAIN).user(User::Nobody).run().expect(0);
     let table = Table::parse(output.text());
-    // Root's ends may be there for all that nobody can see.
+    // Root's ends may be there: they cannot be seen.
     assert_eq!(table.cell(&id("to_root"), "READERS"), "?");
     assert_eq!(table.cell(&id("to_nobody"), "WRITERS"), "?");
     assert_ne!(table.cell(&id("to_root"), "WRITERS"), "?");
@@ -72,7 +72,7 @@ fn incompleteness_is_said_once_and_may_be_an_error() {
     assert!(strict.stderr.starts_with("lspipe: "), "{}", strict.stderr);
 }
 
-/// Whose processes they are is told by number where there is no name, and by number alone where names are not wanted.
+/// The users of processes are given by number where there is no name, and by number alone where names are not wanted.
 #[test]
 fn user_names_and_numbers() {
     need!(Need::Root, Need::PYTHON);
@@ -91,7 +91,7 @@ fn user_names_and_numbers() {
     assert_eq!(User::Nobody.uid(), NOBODY);
 }
 
-/// Who may read `fdinfo` but not the links still learns which anonymous pipes there are, for `fdinfo` tells their inode.
+/// Where `fdinfo` can be read but not the links, anonymous pipes are still identified, since `fdinfo` has their inode.
 #[test]
 fn with_the_capability_to_trace_alone() {
     need!(Need::Root, Need::PYTHON, Need::Program("setpriv"));
@@ -100,7 +100,7 @@ fn with_the_capability_to_trace_alone() {
     let pipes = Scene::start("anonymous", User::Me);
     let report = lspipe(PLAIN).setpriv(&[AS_NOBODY, ONE].concat()).report();
     pipes.truth.assert_whole(&report);
-    // Which device a FIFO is on, only its link tells.
+    // The device of a FIFO is known from its link only.
     assert!(report.pipes_of(&fifos.truth.pids()).is_empty());
     for pid in [fifos.pid(), pipes.pid()] {
         let gap = report.unreadable.iter().find(|gap| gap.pid == pid).expect("its links are unreadable");
@@ -123,7 +123,7 @@ fn with_the_two_capabilities() {
     }
 }
 
-/// The capabilities are for looking at processes: neither a tree of links nor a path makes lspipe read, or tell of, a file that its
+/// The capabilities are for looking at processes: neither a tree of links nor a path makes lspipe read, or report, a file that its
 /// user may not.
 #[test]
 fn capabilities_open_no_files() {
@@ -167,7 +167,7 @@ fn root_without_the_capability_to_trace() {
     }
 }
 
-/// Whoever is not even told of other people's processes knows that there may be some.
+/// Where processes of other users are not even listed, the report says that there may be some.
 #[test]
 fn hidden_processes() {
     need!(Need::Root, Need::PYTHON, Need::Program("nsenter"), Need::Program("setpriv"));

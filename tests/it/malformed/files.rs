@@ -12,7 +12,7 @@ const BOTH: &[u32] = &[3, 4];
 const NONE: &[u32] = &[];
 const NO_GAP: &[Gap] = &[];
 
-/// Spoils a file of the victim in each of these ways; then the victim has these ends, and these gaps are told.
+/// Spoils a file of the victim in each of these ways; then the victim has these ends, and these gaps are reported.
 #[track_caller]
 fn check(file: &str, cases: &[(Damage, &[u32], &[Gap])]) {
     for &(damage, ends, gaps) in cases {
@@ -33,7 +33,7 @@ fn check(file: &str, cases: &[(Damage, &[u32], &[Gap])]) {
         if !ends.is_empty() {
             assert_facts(file, damage, &after);
         }
-        // Who might hold the other end is not known to be nobody.
+        // It is not known that no process holds the other end.
         let hides = gaps.iter().any(|(what, ..)| *what != "cmdline");
         let table = stage.run(&[]);
         let writers = rows(table.text(), ONE_SIDED)[0][3].clone();
@@ -41,7 +41,7 @@ fn check(file: &str, cases: &[(Damage, &[u32], &[Gap])]) {
     }
 }
 
-/// The facts that only this file tells are unknown, and all others are what they were.
+/// The facts that are only in this file are unknown, and all others are what they were.
 #[track_caller]
 fn assert_facts(file: &str, damage: Damage, after: &Value) {
     let told_by: &[&str] = match file {

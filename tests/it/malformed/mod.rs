@@ -26,7 +26,7 @@ const VICTIM: u32 = 200;
 /// What the neighbours hold: from 100 to 101. Whatever happens to the victim, this pipe is reported whole.
 const HEALTHY: &str = "pipe:[1000]";
 
-/// Of this one 101 is the only reader, and whether anybody writes to it nobody knows who could not read the victim.
+/// Of this one 101 is the only reader. Whether it has a writer is not known where the victim could not be read.
 const ONE_SIDED: &str = "pipe:[1001]";
 
 /// The tables.

@@ -117,7 +117,7 @@ fn numbers_of_facts() {
     }
 }
 
-/// When it was started, from the two numbers that tell it.
+/// When it was started, from the two numbers that say it.
 #[test]
 fn times() {
     let stat = |ticks: &str| format!("{VICTIM} (victim) S 1 1 1 0 -1 0 0 0 0 0 0 0 0 0 20 0 1 0 {ticks} 0\n");

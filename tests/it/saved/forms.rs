@@ -217,7 +217,7 @@ fn says_of_what_machine_and_of_when() {
         assert_notes(&saved.ask(args).stderr, &[&[&name, "fixture", &at]]);
         assert_eq!(saved.ask(&[args, &["-q"]].concat()).stderr, "");
     }
-    // A table tells no time.
+    // A table has no time.
     assert_eq!(saved.ask(&[]).stderr, "");
 }
 
@@ -259,7 +259,7 @@ fn what_was_not_saved_is_not_made_up() {
     let output = saved.ask(&["fds", "251,252"]).expect(0);
     assert_notes(&output.stderr, &[&[file, "252", "lspipe fds 252 --json"]]);
     assert_eq!(output.stdout, saved.ask(&["fds", "251"]).expect(0).stdout);
-    // And it tells of the pipes of that process only.
+    // And it has the pipes of that process only.
     let output = saved.ask(&[]).expect(0);
     assert_notes(&output.stderr, &[&[file, "selection"]]);
 
@@ -271,7 +271,7 @@ fn what_was_not_saved_is_not_made_up() {
     assert!(!metrics.text().contains("lspipe_findings{"), "{}", metrics.text());
     assert!(part.ask(&["audit", "-q"]).expect(0).text().contains("selection"));
 
-    // Parents without a pipe are not in it, so that whoever descends from them is not found through them.
+    // Parents without a pipe are not in it, so that their descendants are not found through them.
     let saved = folder.save("report", ["-q", "-l", "--proc", stage.proc()]);
     let output = saved.ask(&["-t", "-p", "310", "--descendants"]).expect(0);
     assert_eq!(output.text(), "252\n310\n311\n312\n");

@@ -1,4 +1,4 @@
-//! A file may hold anything, and whoever reads the answer is as safe as with a report of this machine.
+//! A file may hold anything, and the output is as safe as for a report of this machine.
 
 use std::process::Stdio;
 

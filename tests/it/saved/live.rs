@@ -10,7 +10,7 @@ use crate::support::scene::Scene;
 use crate::support::text;
 use crate::support::user::User;
 
-/// What the lines of a text say of these processes: how each is drawn, and whom, which pipes and which descriptors it names. Others come
+/// What the lines of a text say of these processes: how each is drawn, and which processes, pipes and descriptors it names. Others come
 /// and go, and so do the lines about them.
 fn about(text: &str, pids: &BTreeSet<u32>) -> Vec<text::Named> {
     let of_line = |line: &str| {

@@ -1,4 +1,4 @@
-//! Reports that were saved: `--from FILE` answers as the scan did that made them, and `diff` tells what changed from one to another.
+//! Reports that were saved: `--from FILE` answers as the scan did that made them, and `diff` shows what changed from one to another.
 
 mod diff;
 mod forms;

@@ -155,7 +155,7 @@ fn a_hundred_megabytes_of_zeros() {
     assert_refused(&saved.ask(&[]), &[saved.path(), "JSON", "line 1 column 1", SAVE]);
 }
 
-/// As deep as nobody writes, and as long.
+/// Deeper and longer than any report.
 #[test]
 fn deep_and_long_values() {
     let folder = Folder::new();

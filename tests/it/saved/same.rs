@@ -1,4 +1,4 @@
-//! What is told of live processes is told of the report that was saved of them, to the last field.
+//! What is reported of live processes is reported from the file that was saved of them, to the last field.
 
 use std::collections::BTreeSet;
 
@@ -185,7 +185,7 @@ fn findings_are_the_very_same() {
         let (pids, known) = (pids_of(&scenes), alive());
         let folder = Folder::of(user);
         for command in ["why", "audit"] {
-            // To read it back and to save it again loses nothing, whoever else is on the machine.
+            // To read it back and to save it again loses nothing, whatever else runs on the machine.
             let saved = folder.save_as(user, "report", [command, "-q"]);
             let again = saved.ask(&[command, "-q", "--json"]);
             let value = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).expect("JSON");

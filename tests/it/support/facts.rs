@@ -1,4 +1,4 @@
-//! The part of the JSON contract that only an audit tells: whose a pipe is, and what the machine allows.
+//! The part of the JSON contract that only an audit reports: the owner of a pipe, and the limits of the machine.
 
 use serde::Deserialize;
 

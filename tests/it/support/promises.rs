@@ -1,4 +1,4 @@
-//! What holds for any report, whatever it is of: order, and the same fact told alike in every place.
+//! What holds for any report, whatever it is of: order, and the same fact alike in every place.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
@@ -64,7 +64,7 @@ impl Report {
             self.ancestors.iter().map(|it| it.ppid).chain(parents.iter().flatten().copied()).collect();
         for ancestor in &self.ancestors {
             assert!(!listed.contains_key(&ancestor.pid), "{ancestor:?}");
-            // Of who ended while it was looked at, the parent may be known and nothing else.
+            // Of a process that ended during the scan, the parent may be known and nothing else.
             assert!(above.contains(&ancestor.pid) || parents.contains(&None), "{ancestor:?}");
         }
         for end in self.pipes.iter().flat_map(Pipe::ends) {
@@ -186,7 +186,7 @@ impl Report {
         if let Some(details) = &finding.details {
             assert_eq!(details["code"], finding.code, "the details are those of another code: {finding:?}");
         }
-        // Whatever its words are, its first line and its advice are about nobody who is no part of it. Of a holder whose threads could
+        // Whatever its words are, its first line and its advice name only processes that are part of it. Of a holder whose threads could
         // not be read, only the evidence knows.
         let tasks = finding.processes.iter().chain(&finding.behind).map(|task| task.pid);
         let mut known: BTreeSet<u32> = tasks.chain(finding.doubts.iter().filter_map(|doubt| doubt.pid)).collect();

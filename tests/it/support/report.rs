@@ -19,7 +19,7 @@ pub(crate) use self::audit::{Audit, AuditLine, Counts};
 pub(crate) use self::diff::{Count, Difference, PipeChange};
 pub(crate) use self::why::{Evidence, Finding, ThreadGroup, Wait};
 
-/// A field that may be null but must be there: serde takes an absent one for null unless told how to read it.
+/// A field that may be null but must be there: serde takes an absent one for null unless it has a function that reads it.
 pub(super) fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
     Option::deserialize(from)
 }
@@ -241,7 +241,7 @@ pub(crate) struct Pipe {
     pub(crate) file: Option<PipeFile>,
 }
 
-/// Somebody who may hold a hidden end.
+/// A process, or the kernel, that may hold a hidden end.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Suspect {
@@ -365,7 +365,7 @@ impl Report {
         report
     }
 
-    /// What `lspipe why` told that threads wait for.
+    /// What threads wait for, as `lspipe why` reports it.
     #[track_caller]
     pub(crate) fn waits(&self) -> &[Wait] {
         self.waits.as_deref().expect("a report of why")

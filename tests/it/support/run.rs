@@ -220,7 +220,7 @@ impl Running {
         })
     }
 
-    /// What each of its threads is at, for whoever has to find out why it hangs.
+    /// What each of its threads is doing, to find out why it hangs.
     fn threads(&self) -> String {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).into_iter().flatten().flatten();
         let told = tasks.map(|task| {
@@ -258,15 +258,15 @@ fn binary_for(user: User) -> (PathBuf, Option<TempDir>) {
     let home = public_dir(user);
     let copy = home.path().join("lspipe");
     // By another process: a file open for writing here could be inherited by what another test just forks, and a program
-    // that somebody has open for writing cannot be run.
+    // that is open for writing cannot be run.
     let status = Command::new("cp").arg(built).arg(&copy).status().expect("run cp");
     assert!(status.success(), "copy lspipe");
     (copy, Some(home))
 }
 
-/// A new directory that belongs to this user and that everybody may read.
+/// A new directory that belongs to this user and that every user may read.
 pub(crate) fn public_dir(user: User) -> TempDir {
-    // The folder for temporary files may be one of our own, where nobody else gets in.
+    // The folder for temporary files may be one of our own, which other users cannot enter.
     let usual = env::temp_dir();
     let parent = if is_public(&usual) { usual } else { PathBuf::from("/tmp") };
     let dir = tempfile::Builder::new().prefix("lspipe-test-").tempdir_in(parent).expect("temporary directory");

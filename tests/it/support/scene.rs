@@ -1,4 +1,4 @@
-//! Scenes: programs of `tests/scenes` that build real processes with real pipes, tell the truth about them, and hold still.
+//! Scenes: programs of `tests/scenes` that build real processes with real pipes, print the truth about them, and hold still.
 //!
 //! A scene talks over a socket, so that the test adds no pipe to it, and ends itself with all its descendants when that
 //! socket is closed: also when the test panics, and when the test program is killed.
@@ -81,7 +81,7 @@ impl Scene {
         Self { truth, child, control, dir }
     }
 
-    /// Lets the scene go on to what comes next, and returns what it told of that once it was done.
+    /// Lets the scene do its next step, and returns what it printed once that was done.
     #[track_caller]
     pub(crate) fn go_on(&self) -> Value {
         (&self.control).write_all(b"\n").expect("tell the scene to go on");

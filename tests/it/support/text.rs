@@ -128,8 +128,8 @@ pub(crate) fn numbers(lines: &[&str]) -> Vec<u64> {
     digits.filter(|digits| !digits.is_empty()).map(|digits| digits.parse().expect("a number")).collect()
 }
 
-/// Whether it is said that the finding is not proven: one who may hold the end is named, or it is one of so many processes. How many
-/// there are may change from one run to the next.
+/// Whether the text says that the finding is not proven: a process that may hold the end is named, or it is one of so many processes.
+/// How many there are may change from one run to the next.
 pub(crate) fn has_reservation(block: &Block<'_>, finding: &Finding) -> bool {
     let doubted: BTreeSet<u32> = finding.doubts.iter().filter_map(|doubt| doubt.pid).collect();
     let is_count = |number: &str| doubted.len() > 1 && number.parse::<usize>().is_ok_and(|number| number > 1);

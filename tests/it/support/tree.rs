@@ -101,7 +101,7 @@ impl ProcTree {
         self
     }
 
-    /// Says whom the only thread of a process has for children, as kernels do that list them.
+    /// Lists the children of the only thread of a process, as kernels do that have such a list.
     pub(crate) fn children(&self, pid: u32, children: &str) -> &Self {
         fs::write(self.root.join(format!("{pid}/task/{pid}/children")), children).expect("write children");
         self

@@ -15,7 +15,7 @@ pub(crate) struct Truth {
     processes: Vec<TrueProcess>,
     ends: Vec<TrueEnd>,
     pipes: BTreeMap<String, TruePipe>,
-    /// What the scene tells beyond its pipes.
+    /// What the scene reports beside its pipes.
     pub(crate) more: Value,
 }
 
@@ -27,7 +27,7 @@ struct TrueProcess {
     pgid: Option<u32>,
     sid: Option<u32>,
     uid: u32,
-    /// In base64, as every name that a scene tells.
+    /// In base64, as every name that a scene prints.
     command: String,
     cmdline: Vec<String>,
     ns_pid: Option<u32>,
@@ -52,7 +52,7 @@ struct TruePipe {
     kind: String,
     inode: u64,
     device: String,
-    /// The names by which somebody opened it.
+    /// The names by which it was opened.
     names: Vec<String>,
     deleted: bool,
 }
@@ -113,14 +113,14 @@ impl Truth {
         ends.map(|end| (end.pid, end.tid, end.fd, end.access.as_str())).collect()
     }
 
-    /// A number that the scene told beside its pipes, by its JSON pointer: `/pids/alpha`.
+    /// A number that the scene printed beside its pipes, by its JSON pointer: `/pids/alpha`.
     #[track_caller]
     pub(crate) fn number(&self, pointer: &str) -> u32 {
         let value = self.more.pointer(pointer).and_then(Value::as_u64);
         u32::try_from(value.unwrap_or_else(|| panic!("no number {pointer} in {}", self.more))).expect("small number")
     }
 
-    /// The numbers that the scene told in a list, by its name.
+    /// The numbers that the scene printed in a list, by its name.
     #[track_caller]
     pub(crate) fn numbers(&self, list: &str) -> Vec<u32> {
         let told = self.more[list].as_array().unwrap_or_else(|| panic!("no list {list} in {}", self.more));
@@ -132,7 +132,7 @@ impl Truth {
         self.more.pointer(pointer).and_then(Value::as_str).unwrap_or_else(|| panic!("no {pointer} in {}", self.more))
     }
 
-    /// What is left of the truth for somebody who may look into these processes only.
+    /// What is left of the truth for a user that may look into these processes only.
     pub(crate) fn seen_in(&self, pids: &[u32]) -> Self {
         let mut told = self.clone();
         told.ends.retain(|end| pids.contains(&end.pid));
@@ -141,7 +141,7 @@ impl Truth {
         told
     }
 
-    /// The truth with a table told under another of the threads that share it.
+    /// The truth with a table listed under another of the threads that share it.
     pub(crate) fn with_tid(&self, from: u32, to: u32) -> Self {
         let mut told = self.clone();
         told.ends.iter_mut().filter(|end| end.tid == Some(from)).for_each(|end| end.tid = Some(to));
@@ -185,7 +185,7 @@ impl Truth {
         }
     }
 
-    /// Asserts that the report tells the whole truth of the scene: each pipe with every end, its name and what it is, no
+    /// Asserts that the report has the whole truth of the scene: each pipe with every end, its name and what it is, no
     /// other pipe with an end in one of the scene's processes, and the facts of those processes.
     #[track_caller]
     pub(crate) fn assert_whole(&self, report: &Report) {

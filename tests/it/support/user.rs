@@ -1,4 +1,4 @@
-//! Under which user a scene or lspipe runs: as whoever runs the tests, or, where root does, also as somebody without rights.
+//! Under which user a scene or lspipe runs: as the user that runs the tests, and, where that is root, also as one without privileges.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, chown};
@@ -11,9 +11,9 @@ pub(crate) const NOBODY: u32 = 65534;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum User {
-    /// Whoever runs the tests.
+    /// The user that runs the tests.
     Me,
-    /// Somebody without rights; only root can become nobody.
+    /// A user without privileges; only root can become `nobody`.
     Nobody,
 }
 
@@ -45,7 +45,7 @@ impl User {
     }
 }
 
-/// A user of a test's own, that nobody else has processes of: not even the same test in another run beside this one.
+/// A user of a test's own, as which nothing else runs: not even the same test in another run beside this one.
 pub(crate) fn somebody(of_test: u32) -> u32 {
     60_000 + (std::process::id() * 2 + of_test) % 4000
 }
@@ -54,7 +54,7 @@ pub(crate) fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// Whether everybody may come to this file and read it: all folders above it searchable, the file readable by others.
+/// Whether any user may read this file: all folders above it searchable, the file readable by others.
 pub(crate) fn is_public(file: &Path) -> bool {
     let mode = |path: &Path| fs::metadata(path).map_or(0, |found| found.mode());
     mode(file) & 0o004 != 0 && file.ancestors().skip(1).all(|folder| mode(folder) & 0o001 != 0)

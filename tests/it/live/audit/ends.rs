@@ -28,7 +28,7 @@ fn processes_near_their_limit() {
             assert!(process(name).fds.is_none_or(|fds| fds == count), "{count} descriptors, not {:?}", process(name));
         }
 
-        // With a number of one's own, that of the others counts, too; what is near its limit is told as that.
+        // With a number of one's own, that of the others counts, too; what is near its limit is reported as that.
         let expected = [&expected[..], &[claim("warning proven", [pid("free")], [])]].concat();
         let report = of_processes(audit(user, "end-hoard", &["--max-ends", "39"]));
         let findings = assert_claims(&scene, &report, &expected);
@@ -52,7 +52,7 @@ fn descriptors_of_a_process_without_its_first_thread() {
     assert!(!fds.is_empty() && fds.iter().all(Option::is_none), "{fds:?}");
 }
 
-/// Without what is told of users, which is about nobody by name: who else has processes of this one, no scene knows.
+/// Without what is reported of users, which names no process: a scene does not know what else runs as this user.
 fn of_processes(mut report: Report) -> Report {
     report.findings.iter_mut().for_each(|findings| findings.retain(|finding| !pids(&finding.message).is_empty()));
     report

@@ -1,4 +1,4 @@
-//! FIFOs that others may open, and those that nobody can open any more.
+//! FIFOs that other users may open, and those that no process can open any more.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ fn fifos_that_others_may_open() {
     let scene = Scene::start("audit_fifos", User::Me);
     let report = audit(User::Me, "fifo-exposed", &["-l"]);
     scene.truth.assert_whole(&report);
-    // Who may do what, and who is named.
+    // Which users may do what, and which are named.
     let cases = BTreeMap::from([
         ("written", ("error", "others write", &["root"][..])),
         ("read", ("warning", "others read", &["root"])),
@@ -74,7 +74,7 @@ fn fifos_that_others_may_open() {
     let theirs =
         Directories { owner: false, owner_replaces: Some(65534), owner_passes: Some(65534), ..Directories::default() };
     assert_eq!(file("theirs").3, Some(theirs));
-    // Nobody is of nobody's group, and others may neither pass nor replace.
+    // No other user is in the group `nobody`, and others may neither pass nor replace.
     let members = Directories { owner: true, group_replaces: Some(65534), ..Directories::default() };
     assert_eq!(file("members").3, Some(members));
 }
@@ -101,7 +101,7 @@ fn fifos_that_were_removed() {
     }
 }
 
-/// Where the directories of a FIFO do not answer, they are a doubt, and all the rest is told, at once.
+/// Where the directories of a FIFO do not answer, they are a doubt, and all the rest is reported, at once.
 #[test]
 fn fifo_on_a_stopped_file_system() {
     need!(Need::Root, Need::PYTHON, Need::Fuse);

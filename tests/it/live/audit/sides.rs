@@ -1,4 +1,4 @@
-//! Pipes whose sides are held by those who differ: users, namespaces, sessions.
+//! Pipes whose sides are held by different ones: users, namespaces, sessions.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -42,7 +42,7 @@ fn pipes_between_users() {
             // Which way it goes makes another sentence, by the order of the users or by the words.
             assert!(sentences.insert(finding.message.replace(&id, "")), "{kind}: {}", finding.message);
         }
-        // Whose a pipe is, its inode tells: root made it.
+        // The owner of a pipe is in its inode: root created it.
         assert_eq!(report.pipe(&id).expect("listed").file.as_ref().expect("a file").owner, 0, "{kind}");
     }
 }
@@ -59,7 +59,7 @@ fn own_pipeline_is_no_finding() {
     User::Nobody.apply(&mut less);
     let mut less = less.arg("600").stdin(std::process::Stdio::from(reader)).spawn().expect("start sleep");
     let audit = lspipe(["audit", "--json", "--only", "crosses-users"]).stdout(writer.into()).spawn();
-    // What it writes fits into the pipe, or it is still there to be looked at: either way nobody reads it but us.
+    // What it writes fits into the pipe, or it is still there to be looked at: either way only the test reads it.
     let path = format!("/proc/{}/fd/0", less.id());
     let mut text = Vec::new();
     let mut from = fs::File::open(path).expect("open the pipe of sleep");
@@ -120,14 +120,15 @@ fn ends_in_another_session() {
             let findings = assert_claims(&scene, &report, &expected);
             for finding in findings {
                 assert!(pids(&finding.message).contains(&holder) && finding.message.contains(&id), "{finding:#?}");
-                // What does not come is SIGPIPE where a read end is kept, and the end of file where a write end is.
-                assert_eq!(finding.message.contains("SIGPIPE"), kind == "reads", "{kind}: {finding:#?}");
+                // What does not come is EPIPE where a read end is kept, and the end of file where a write end is.
+                assert_eq!(finding.message.contains("EPIPE"), kind == "reads", "{kind}: {finding:#?}");
+                assert_eq!(finding.message.contains("EOF"), kind != "reads", "{kind}: {finding:#?}");
             }
         }
     }
 }
 
-/// The session that started the first process of a container is 0 there, and so is that of all whom it starts.
+/// The session that started the first process of a container is 0 there, and so is that of all that it starts.
 #[test]
 fn ends_beside_a_session_from_outside() {
     need!(Need::Root, Need::Program("unshare"), Need::Program("setsid"), Need::Program("sleep"), Need::Program("cat"));
@@ -157,7 +158,7 @@ fn ends_beside_a_session_from_outside() {
     assert_eq!(finding.pids().len(), 1, "{finding:#?}");
 }
 
-/// Pipelines with nothing wrong, and the jobs of a make: nobody else has their ends.
+/// Pipelines with nothing wrong, and the jobs of a make: no other process has their ends.
 #[test]
 fn healthy_pipelines_in_a_fork_storm() {
     need!(Need::PYTHON, Need::Program("yes"), Need::Program("cat"), Need::Program("sleep"));

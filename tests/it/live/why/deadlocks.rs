@@ -23,7 +23,7 @@ fn child_that_kept_its_own_write_end() {
         assert_waits(&scene, &report, &[(child, "read", Some(reader), Some(&pipe), &[child])]);
         let wait = report.waits().iter().find(|wait| wait.pid == child).expect("a wait");
         assert_eq!(wait.waker_keys(), [(child, None, Some(writer))], "its own write end, by its number");
-        // The kernel forgets it when the thread is moved to another processor, and a kernel may not tell it at all.
+        // The kernel forgets it when the thread is moved to another processor, and a kernel may not report it at all.
         assert!(wait.idle_seconds.is_none_or(|idle| idle < 120.0), "{wait:?}");
     }
 }
@@ -41,7 +41,7 @@ fn parent_that_waits_for_a_child_stuck_with_itself() {
         assert_certain(&report, findings[0]);
         let waits = [(child, "read", Some(reader), Some(&pipe), &[child][..]), (parent, "wait", None, None, &[child])];
         assert_waits(&scene, &report, &waits);
-        // Asked about the parent, it tells of the child; and asked about the child, of who is stuck behind it.
+        // Asked about the parent, it reports the child; and asked about the child, the process that is stuck behind it.
         for pid in [parent, child] {
             let asked = why(user, ["-p", &pid.to_string()]);
             assert_claims(&scene, &asked, &[claim("self-deadlock", [child], [&pipe])]);
@@ -51,8 +51,8 @@ fn parent_that_waits_for_a_child_stuck_with_itself() {
     }
 }
 
-/// In a PID namespace, whose numbers are not ours: the one that it waits for is told from the one that it does not. And where we look
-/// by its own numbers, we are nobody there, and know all the same since when.
+/// In a PID namespace, whose numbers are not ours: the one that it waits for is distinguished from the one that it does not. And
+/// where its own numbers are used, lspipe has no PID there, and still reports since when they wait.
 #[test]
 fn parent_in_a_pid_namespace_that_waits_for_one_of_two_children() {
     need!(Need::Root, Need::PYTHON, Need::Program("nsenter"));

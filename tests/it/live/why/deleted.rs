@@ -18,7 +18,8 @@ fn opens_that_nobody_can_meet_any_more() {
                 let pid = scene.truth.number(&format!("/{name}/pid"));
                 let finding = report.findings().iter().find(|it| it.pids().contains(&pid)).expect("a finding");
                 assert_eq!((finding.code.as_str(), finding.certainty.as_str()), ("blocked-open", "proven"));
-                (pid, scene.truth.text(&format!("/{name}/path")).to_owned(), finding)
+                let wait = report.waits().iter().find(|wait| wait.pid == pid).expect("a wait");
+                (pid, wait.path.clone().expect("a path"), finding)
             };
             let (pid, path, finding) = of(&gone);
             assert!(pids(&finding.advice).contains(&pid), "only a signal ends it: {finding:#?}");

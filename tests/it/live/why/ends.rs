@@ -13,7 +13,7 @@ use crate::support::text::{named, pids};
 use crate::support::turn;
 use crate::support::user::User;
 
-/// A daemon that inherited a write end, somebody who has a FIFO open for both, a program that was not told of what it holds.
+/// A daemon that inherited a write end, a process that has a FIFO open O_RDWR, a program that does not know what it holds.
 #[test]
 fn write_ends_in_the_hands_of_strangers() {
     need!(Need::PYTHON, Need::Program("sleep"));
@@ -30,7 +30,7 @@ fn write_ends_in_the_hands_of_strangers() {
             assert_eq!(findings[0].processes[0].pid, reader, "who is blocked comes first");
             assert_eq!(findings[0].severity, "warning", "{:#?}", findings[0]);
             assert!(pids(&findings[0].message).contains(&holder), "{:#?}", findings[0]);
-            // Who waits is told with the end that it reads, and who holds the other with that.
+            // The waiting process is reported with the end that it reads, and the holder of the other with that.
             let line = |role: &str| findings[0].evidence.iter().find(|line| line.role == role).expect("a line");
             for (role, pid, access) in [("waits", reader, "r"), ("holder", holder, access)] {
                 let (named, fd) = (named(line(role)), fd_of(&scene, pid, name, access).expect("one"));
@@ -43,7 +43,7 @@ fn write_ends_in_the_hands_of_strangers() {
     }
 }
 
-/// Orphans come to the first process of a PID namespace, also where that is a shell, which starts pipelines too. It is told in the same
+/// Orphans come to the first process of a PID namespace, also where that is a shell, which starts pipelines too. It is reported in the same
 /// way from inside and from outside.
 #[test]
 fn a_shell_that_is_an_init_has_what_it_started_and_what_came_to_it() {
@@ -77,7 +77,7 @@ fn a_leak_is_suspected_while_another_write_end_is_in_flight() {
     }
 }
 
-/// A FIFO opened for reading and one opened for writing, with nobody on the other side.
+/// A FIFO opened for reading and one opened for writing, with no process on the other side.
 #[test]
 fn opens_that_nobody_meets() {
     need!(Need::PYTHON);
@@ -118,7 +118,7 @@ fn opens_that_nobody_meets() {
     }
 }
 
-/// A path means what it means to whoever opens it, also where it leads elsewhere for us.
+/// A path means what it means to the process that opens it, also where it leads elsewhere for us.
 #[test]
 fn opens_by_names_that_lead_elsewhere_for_us() {
     need!(Need::Root, Need::PYTHON, Need::Program("nsenter"));
@@ -145,7 +145,7 @@ fn opens_by_names_that_lead_elsewhere_for_us() {
     }
 }
 
-/// To look up what somebody opens may be to ask a dead file system.
+/// To look up what a process opens may be to ask a dead file system.
 #[test]
 fn opens_on_a_stopped_file_system() {
     need!(Need::Root, Need::PYTHON, Need::Fuse);

@@ -56,7 +56,7 @@ fn assert_claims<'a>(scene: &Scene, report: &'a Report, expected: &[Claim]) -> V
     findings
 }
 
-/// Asserts that a deadlock is told to be as certain as it can be: proven, unless somebody who could not be read, or is outside the PID
+/// Asserts that a deadlock is reported as certain as it can be: proven, unless a process that could not be read, or is outside the PID
 /// namespace, may have an end too. What cannot be an end is no doubt. What other tests have in flight meanwhile may be one.
 #[track_caller]
 fn assert_certain(report: &Report, finding: &Finding) {

@@ -50,7 +50,7 @@ fn what_strangers_hold_is_no_proof_for_whoever_does_not_see_everybody() {
         assert_eq!(finding.pids(), pids.into());
         assert_eq!((finding.severity.as_str(), finding.certainty.as_str()), ("warning", "suspected"), "{finding:#?}");
         assert!(finding.doubts.iter().any(|doubt| doubt.pid == Some(unseen)), "{finding:#?}");
-        // People are told of the doubt, too.
+        // The doubt is in the text, too.
         let text = lspipe(["why", "-q", "-p", &pids[0].to_string()]).user(User::Nobody).run().expect(1);
         let (blocks, _) = blocks(text.text());
         let block = blocks.iter().find(|block| block.code == code).unwrap_or_else(|| panic!("{}", text.text()));

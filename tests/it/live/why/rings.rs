@@ -13,7 +13,7 @@ fn pipe(place: usize) -> String {
     format!("pipe{place}")
 }
 
-/// Asserts that the processes are told in the order in which they wait for each other.
+/// Asserts that the processes are listed in the order in which they wait for each other.
 #[track_caller]
 fn assert_circle(finding: &Finding, ring: &[u32]) {
     let told: Vec<u32> = finding.processes.iter().map(|task| task.pid).collect();
@@ -45,7 +45,7 @@ fn four_in_a_circle() {
     }
 }
 
-/// One who only sleeps could write to one of the four: it is not for ever.
+/// A process that only sleeps could write to one of the four: it is not for ever.
 #[test]
 fn circle_with_a_way_out() {
     need!(Need::PYTHON);

@@ -26,7 +26,7 @@ fn assert_harmless(text: &str) {
     assert!(harm.is_empty(), "{harm:?} in {text:?}");
 }
 
-/// Who waits for whom is told to the end: to the one who does not wait for a pipe.
+/// The chain of waits is printed to its end: to the process that does not wait for a pipe.
 #[test]
 fn whole_chain_of_a_process() {
     need!(Need::PYTHON);
@@ -52,7 +52,7 @@ fn whole_chain_of_a_process() {
         let waits = |args: &[&str]| why(user, args).waits().iter().map(|wait| wait.pid).collect::<BTreeSet<_>>();
         assert_eq!(waits(&["-p", &first.to_string()]), BTreeSet::from([first, middle]));
         assert_eq!(waits(&["-p", &apart.to_string()]), BTreeSet::from([apart]));
-        // A pipe keeps who waits for it, and whom those wait for.
+        // A pipe keeps the processes that wait for it, and those that they wait for.
         assert_eq!(waits(&[&scene.truth.id("one")]), BTreeSet::from([first, middle]));
         assert_eq!(waits(&[&scene.truth.id("other")]), BTreeSet::from([apart]));
         assert_eq!(waits(&[&scene.truth.id("spare")]), BTreeSet::new(), "nobody waits for that one");
@@ -114,7 +114,7 @@ fn process_that_is_not_there() {
     }
 }
 
-/// Whatever is told fits, but for single words that are wider than the terminal.
+/// Everything printed fits, but for single words that are wider than the terminal.
 #[test]
 fn fits_a_narrow_terminal() {
     const COLUMNS: usize = 60;
@@ -160,7 +160,7 @@ fn output_that_is_closed_early() {
     assert_eq!(first.stdout.iter().filter(|byte| **byte == b'\n').count(), 1);
     assert_quiet(&output);
 
-    // And with nobody there from the beginning.
+    // And with no process there from the beginning.
     let (reader, writer) = std::io::pipe().expect("pipe");
     drop(reader);
     for args in [&["why", "-q"][..], &["why", "-q", "--json"]] {

@@ -70,7 +70,7 @@ fn what_became_of_the_pipes_of_a_scene() {
         assert_eq!(changes_of(&difference, &[me, goes, execs, pid("other"), gained]), expected);
         assert!(difference.pipe(&truth.id("stays")).is_none(), "nothing became of that");
 
-        // The name of the FIFO is gone, and nobody let go of it.
+        // The name of the FIFO is gone, and no process has closed it.
         let fifo = difference.pipe(&truth.id("fifo")).expect("it has no name any more");
         assert_eq!((fifo.change.as_str(), fifo.deleted, fifo.ends.len()), ("changed", true, 0));
         // What the ends were.
@@ -80,7 +80,7 @@ fn what_became_of_the_pipes_of_a_scene() {
         assert_eq!(was("execs").command, "python3");
         assert_eq!(was("flag").flags, Some(vec!["O_CLOEXEC".to_owned()]));
 
-        // The table tells the same, and who else is there.
+        // The table says the same, and which other processes are there.
         let output = diff(&["-q"], &old, &new).expect(1);
         let table = Table::parse(output.text());
         assert_eq!(table.header(), ["+-~", "PIPE", "READERS", "WRITERS", "NAME"]);
@@ -165,7 +165,7 @@ fn the_same_number_is_not_the_same_process() {
     assert!(ends.iter().all(|(_, pid)| *pid == beta), "{ends:?}");
     assert_eq!(ends.iter().filter(|(change, _)| change == "went").count(), held, "{ends:?}");
 
-    // By another clock of that machine it is the same, if that tells another time of the boot too.
+    // By another clock of that machine it is the same, if that gives another time of the boot too.
     let later = |time: &mut serde_json::Value| {
         let then: jiff::Timestamp = time.as_str().expect("a time").parse().expect("a time");
         *time = format!("{:.3}", then + jiff::SignedDuration::from_secs(1)).into();

@@ -197,7 +197,7 @@ fn what_could_not_be_read_is_not_certain() {
     assert_eq!(diff(&["-q", "--require-complete"], &new, &new).code(), Some(2));
     assert_eq!(diff(&["-q", "--require-complete"], &old, &old).code(), Some(0));
 
-    // Backwards, and seen from the side that nobody is known to be on.
+    // Backwards, and seen from the side on which no process is known.
     let back = "\
 +-~  PIPE        READERS        WRITERS        NAME
 +?   pipe:[101]  +?20,opaque,0r  +21,plain,1w  -
@@ -210,7 +210,7 @@ fn what_could_not_be_read_is_not_certain() {
     let told = difference(&old, &new);
     assert_eq!(told.pipes.iter().map(|pipe| pipe.certain).collect::<Vec<_>>(), [false, false, true]);
 
-    // A report of a part does not tell what became of the rest.
+    // A report of a part does not show what became of the rest.
     let output = diff(&[], &old, &part).expect(1);
     assert_notes(&output.stderr, &[&[part.path(), "selection"]]);
     let told = difference(&old, &part);
@@ -231,7 +231,7 @@ fn reports_in_the_wrong_order() {
     assert_notes(&output.stderr, &[&[old.path(), new.path()]]);
 }
 
-/// Many who stayed are counted, and those who did not are all there.
+/// Many ends that stayed are counted, and those that did not are all listed.
 #[test]
 fn many_ends() {
     let dir = TempDir::new().expect("temporary directory");

@@ -196,7 +196,7 @@ pub(crate) struct Evidence {
 }
 
 impl Wait {
-    /// Pid, tid and fd of everybody who could end it.
+    /// PID, TID and fd of each process that could end it.
     pub(crate) fn waker_keys(&self) -> Vec<(u32, Option<u32>, Option<u32>)> {
         self.wakers.iter().map(|waker| (waker.pid, waker.tid, waker.fd)).collect()
     }
