@@ -16,7 +16,7 @@ pub(crate) struct RawEndpoint {
 }
 
 /// The pipes of these ends, in order. Each end is in one pipe, once, and the order of the input does not matter. A descriptor may be an
-/// end of two pipes; see `Class::ends` of the channels.
+/// end of two pipes; see `Ends` of the channels.
 pub(crate) fn join(mut ends: Vec<RawEndpoint>) -> Vec<Pipe> {
     ends.sort_unstable_by_key(|seen| (seen.pipe, seen.end.key()));
     ends.dedup_by_key(|seen| (seen.pipe, seen.end.key()));

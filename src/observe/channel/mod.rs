@@ -14,6 +14,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{AccessMode, Device, NotAPipeId, PipeId, PipeKind, Probed};
 
+/// The ends that a descriptor is, that of its own inode first. It may be an end of two pipes: an end of a socket pair reads from one
+/// direction and writes to the other.
+pub(super) type Ends<T> = [Option<T>; 2];
+
 /// How the pipes of one kind are looked at.
 pub(super) struct Class {
     /// The type of their files.
@@ -24,9 +28,8 @@ pub(super) struct Class {
     by_mount: fn(u64, u64, &Pipefs) -> Option<PipeId>,
     /// What the text of their links in /proc/PID/fd begins with, where it is an ID and no path.
     link_prefix: Option<&'static str>,
-    /// The ends that a descriptor of such a pipe is, that of its own inode first. A descriptor may be an end of two pipes: an end of a
-    /// socket pair reads from one direction and writes to the other.
-    pub(super) ends: fn(PipeId, AccessMode) -> [Option<(PipeId, AccessMode)>; 2],
+    /// The ends that a descriptor of such a pipe is, by the pipe of its own inode and how it is open.
+    pub(super) ends: fn(PipeId, AccessMode) -> Ends<(PipeId, AccessMode)>,
     /// The functions of the kernel that a thread waits in, by their symbols in Linux 5.4 to 6.18.
     wait_places: &'static [(&'static str, WaitPlace)],
     /// Asks an end for the sizes of its pipe. May wait for a lock of the pipe, uninterruptibly.

@@ -20,7 +20,7 @@ use super::scanner::{Context, Scanner};
 use crate::model::{
     AccessMode, Descriptor, Directories, Endpoint, Fd, FileType, Gid, OpenFlags, PipeFile, PipeId, Tid, Uid,
 };
-use crate::observe::channel::{self, Pipefs, device};
+use crate::observe::channel::{self, Ends, Pipefs, device};
 use crate::observe::join::RawEndpoint;
 
 /// Maximum number of looks at a descriptor that changes meanwhile.
@@ -40,10 +40,7 @@ pub(super) const OWNER: StatxFlags =
 /// The bits of `st_mode` that are not the type of the file.
 const PERMISSIONS: u16 = 0o7777;
 
-/// The ends that a descriptor is; see `Class::ends`.
-type Ends = [Option<RawEndpoint>; 2];
-
-const NO_ENDS: Ends = [None, None];
+const NO_ENDS: Ends<RawEndpoint> = [None, None];
 
 /// The fd table of a process, or of one of its threads.
 #[derive(Clone)]
@@ -88,7 +85,7 @@ pub(super) struct FdDir<'a> {
 
 impl FdDir<'_> {
     /// The ends that a descriptor is: none if it is something else, or open with `O_PATH`.
-    pub(super) fn look(&self, fd: Fd) -> Result<Ends, Errno> {
+    pub(super) fn look(&self, fd: Fd) -> Result<Ends<RawEndpoint>, Errno> {
         match self.pipefs() {
             Some(pipefs) => self.look_in_proc(pipefs, fd),
             None => self.look_in_tree(fd),
@@ -99,7 +96,7 @@ impl FdDir<'_> {
         self.context.scanner.root.pipefs()
     }
 
-    fn look_in_proc(&self, pipefs: &Pipefs, fd: Fd) -> Result<Ends, Errno> {
+    fn look_in_proc(&self, pipefs: &Pipefs, fd: Fd) -> Result<Ends<RawEndpoint>, Errno> {
         for _ in 0..ATTEMPTS {
             let Some(pipe) = self.identify(fd)? else { return Ok(NO_ENDS) };
             let (access, flags, proved) = if self.context.scanner.options.flags {
@@ -126,7 +123,7 @@ impl FdDir<'_> {
     }
 
     /// In a tree of plain files the text of the link comes first: `pipe:[18913]` leads nowhere, and is exact.
-    fn look_in_tree(&self, fd: Fd) -> Result<Ends, Errno> {
+    fn look_in_tree(&self, fd: Fd) -> Result<Ends<RawEndpoint>, Errno> {
         let pipe = match channel::by_link(&self.link(fd)?) {
             Some(id) => Some(id.map_err(|_| Errno::INVAL)?),
             // A name that leads nowhere here names no pipe that we could identify.
@@ -141,12 +138,12 @@ impl FdDir<'_> {
     }
 
     /// The ends that a descriptor is by its fdinfo alone, where the link may not be read. It shows no file that has a name.
-    pub(super) fn ends_by_fdinfo(&self, fd: Fd, info: FdInfo) -> Option<Ends> {
+    pub(super) fn ends_by_fdinfo(&self, fd: Fd, info: FdInfo) -> Option<Ends<RawEndpoint>> {
         let pipe = by_fdinfo(info, self.pipefs()?)?;
         Some(self.ends(fd, pipe, Some(info.flags?.access()?), info.flags))
     }
 
-    fn ends(&self, fd: Fd, pipe: PipeId, access: Option<AccessMode>, flags: Option<OpenFlags>) -> Ends {
+    fn ends(&self, fd: Fd, pipe: PipeId, access: Option<AccessMode>, flags: Option<OpenFlags>) -> Ends<RawEndpoint> {
         let Some(access) = access else { return NO_ENDS };
         (channel::class(pipe.kind()).ends)(pipe, access).map(|end| {
             let (pipe, access) = end?;

@@ -173,7 +173,11 @@ impl<'a> TableWalk<'a> {
             None => self.dir.look(fd),
         };
         match looked {
-            Ok(ends) => self.result.ends.extend(ends.into_iter().flatten()),
+            // One by one, since nearly every descriptor is none.
+            Ok([first, second]) => {
+                self.result.ends.extend(first);
+                self.result.ends.extend(second);
+            }
             Err(errno) if self.context.scanner.root.is_vanished(errno) => return self.gone.push(fd),
             Err(errno) if is_refusal(errno) && self.context.scanner.root.is_real() => self.record_refused(fd, errno),
             Err(errno) => self.record(UnreadablePart::Fd { fd }, errno, PossibleEnds::ANYTHING),
