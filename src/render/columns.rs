@@ -167,7 +167,7 @@ impl<'a> Row<'a> {
     }
 
     fn access(&self) -> Option<AccessMode> {
-        self.end.map(|end| end.access).or(self.descriptor?.access)
+        self.end.map_or_else(|| self.descriptor?.access, |end| Some(end.access))
     }
 
     fn flags(&self) -> Option<OpenFlags> {

@@ -17,19 +17,8 @@ const DEEPEST: usize = 12;
 /// Maximum column of the pipes.
 const WIDEST: usize = 56;
 
-/// A line of the tree.
-struct Line {
-    first: String,
-    rest: String,
-    text: String,
-    way: String,
-}
-
-impl Line {
-    fn width(&self) -> usize {
-        width(&self.first) + width(&self.text)
-    }
-}
+/// A line with a node, and the pipe that leads to it.
+type Line = (WrappedLine, String);
 
 /// The arrows of a node that are not drawn yet.
 struct Step<'a> {
@@ -85,12 +74,7 @@ impl ReportView<'_> {
         lines: &mut Vec<Line>,
     ) {
         let bar = if layout.from(root).is_empty() { "  " } else { "│ " };
-        lines.push(Line {
-            first: String::new(),
-            rest: bar.to_owned(),
-            text: self.label(layout, root, remark),
-            way: String::new(),
-        });
+        lines.push((WrappedLine::new("", bar, self.label(layout, root, remark)), String::new()));
         let mut indent = String::new();
         let mut steps = vec![step_of(layout, root, 0)];
         while let Some(step) = steps.last_mut() {
@@ -115,7 +99,7 @@ impl ReportView<'_> {
             let first = format!("{indent}{branch}");
             indent.push_str(further);
             let bar = if goes_on && !is_deepest { "│ " } else { "  " };
-            lines.push(Line { first, rest: format!("{indent}{bar}"), text, way: self.ways(arrows) });
+            lines.push((WrappedLine::new(first, format!("{indent}{bar}"), text), self.ways(arrows)));
             match (goes_on, is_deepest) {
                 (true, false) => steps.push(step_of(layout, to, indent.len())),
                 (true, true) => below.push_back(to),
@@ -187,19 +171,18 @@ fn step_of<'a>(layout: &'a Layout<'a>, node: Node, indent: usize) -> Step<'a> {
 
 /// Writes lines with their pipes in one column.
 fn write_lines(lines: Vec<Line>, style: &Style, out: &mut dyn Write) -> io::Result<()> {
-    let with_way = lines.iter().filter(|line| !line.way.is_empty());
-    let column = with_way.clone().map(Line::width).filter(|width| *width <= WIDEST).max().unwrap_or(0);
-    let way = with_way.map(|line| width(&line.way)).max().unwrap_or(0);
+    let with_way = lines.iter().filter(|(_, way)| !way.is_empty());
+    let column = with_way.clone().map(|(line, _)| line.width()).filter(|width| *width <= WIDEST).max().unwrap_or(0);
+    let widest = with_way.map(|(_, way)| width(way)).max().unwrap_or(0);
     // If the column would be beyond the terminal, the pipes follow without one.
-    let fits = style.width.is_none_or(|terminal| column + 2 + way <= usize::from(terminal));
-    for line in lines {
-        let mut text = line.text.clone();
-        if !line.way.is_empty() {
+    let fits = style.width.is_none_or(|terminal| column + 2 + widest <= usize::from(terminal));
+    for (mut line, way) in lines {
+        if !way.is_empty() {
             let gap = if fits { column.saturating_sub(line.width()) + 2 } else { 2 };
-            text.push_str(&" ".repeat(gap));
-            TextRole::Faint.push(&mut text, &line.way);
+            line.text.push_str(&" ".repeat(gap));
+            TextRole::Faint.push(&mut line.text, &way);
         }
-        WrappedLine::new(line.first, line.rest, text).write(style, out)?;
+        line.write(style, out)?;
     }
     Ok(())
 }

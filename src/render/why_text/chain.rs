@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::WrappedLine;
 use crate::findings::{MOST_LINES, Phrases};
-use crate::judge::side::may_hide;
+use crate::judge::side::{self, SideState};
 use crate::model::{Pid, Pipe, PipeId, Side, Task, Wait, Waker};
 use crate::report::{Judgment, Scope};
 
@@ -83,11 +83,13 @@ impl<'a> Chain<'a> {
             };
             let ends: Vec<_> = pipe.side(side).collect();
             let openers: Vec<_> = pipe.openers.iter().filter(|opener| opener.access.is_on(side)).collect();
-            let mut lines = Vec::new();
-            if ends.is_empty() && openers.is_empty() {
-                let may_hide = may_hide(&phrases.graph.coverage, pipe.id.kind(), side);
-                lines.push(if may_hide { "none was seen".to_owned() } else { "none".to_owned() });
-            }
+            let none = match side::state(phrases.graph, pipe, side) {
+                SideState::Seen => None,
+                SideState::Hidden => Some("one that no fd table shows"),
+                SideState::Unknown => Some("none was seen"),
+                SideState::None => Some("none"),
+            };
+            let mut lines: Vec<String> = none.map(str::to_owned).into_iter().collect();
             lines.extend(ends.iter().take(MOST_LINES).map(|end| {
                 let (process, doing) = (phrases.process(end.pid, end.tid), phrases.process_doing(end.pid));
                 format!("{process} (fd {}): it {doing}", end.fd)

@@ -10,7 +10,7 @@ use textwrap::{Options, WordSeparator, WordSplitter};
 
 use self::chain::Chain;
 use super::Style;
-use super::text::{TextRole, paint};
+use super::text::{TextRole, paint, width};
 use crate::escape::escape_name;
 use crate::findings::{Code, Evidence, Finding, Phrases, Role};
 use crate::model::Severity;
@@ -22,12 +22,16 @@ pub(super) struct WrappedLine {
     first: String,
     /// The indentation of the lines that it wraps to.
     rest: String,
-    text: String,
+    pub(super) text: String,
 }
 
 impl WrappedLine {
     pub(super) fn new(first: impl Into<String>, rest: impl Into<String>, text: impl Into<String>) -> Self {
         Self { first: first.into(), rest: rest.into(), text: text.into() }
+    }
+
+    pub(super) fn width(&self) -> usize {
+        width(&self.first) + width(&self.text)
     }
 
     /// On a terminal wrapped at blanks, so that a command stays in one piece; elsewhere on one line.
