@@ -1,9 +1,9 @@
 //! The floor: the least work that finds every pipe end on the machine, with nothing made of what it finds.
 //!
 //! For each process: one `O_PATH` descriptor on its directory, so that a PID that is used again is not mistaken for it;
-//! for each descriptor one `statx` through the link, told not to ask the file system; for each pipe end one `lstat`,
+//! for each descriptor one `statx` through the link, with the flags that keep it from asking the file system; for each pipe end one `lstat`,
 //! whose permission bits are the access mode. With `fdinfo`, each pipe end's fdinfo file is read as well, as it must be
-//! by whoever reports the flags.
+//! to report the flags.
 //!
 //! It runs in a process of its own, so that it is timed as its rivals are: from start to exit.
 

@@ -1,7 +1,7 @@
 //! Loads: numbers of real processes that hold descriptors and do nothing.
 //!
-//! The benchmark starts itself again for each of them. A load process opens what it was told to, then stops itself
-//! with SIGSTOP, which tells its parent that it is ready and leaves no descriptor of the benchmark's own in its table.
+//! The benchmark starts itself again for each of them. A load process opens what its arguments say, then stops itself
+//! with SIGSTOP, which shows its parent that it is ready, and leaves no descriptor of the benchmark's own in its table.
 //! None outlives the benchmark, even one that is killed: the kernel then kills them too.
 
 use std::convert::Infallible;
@@ -79,7 +79,7 @@ impl Plan {
     }
 }
 
-/// A quarter of the descriptors of `many` and `big` are pipe ends, which is much: the rest must be told apart from them.
+/// A quarter of the descriptors of `many` and `big` are pipe ends, which is much: a scan must distinguish the rest from them.
 pub(crate) const PLANS: [Plan; 4] = [
     Plan { name: "many", processes: 2000, files: 38, pipes: 6, ..Plan::EMPTY },
     Plan { name: "big", files: 14_440, pipes: 2280, ..Plan::EMPTY },
@@ -123,7 +123,7 @@ impl fmt::Display for Load {
 
 impl Drop for Load {
     fn drop(&mut self) {
-        // All are told before one is waited for: they end side by side. One that is gone already is no error.
+        // All are killed before the first is waited for: they end side by side. One that is gone already is no error.
         for holder in &mut self.holders {
             let _ = holder.kill();
         }

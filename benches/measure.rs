@@ -4,20 +4,15 @@
 //! each round before the median is taken over the rounds.
 
 use std::io;
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, RecvTimeoutError};
-use std::thread;
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::Pid;
 
 use crate::sys::wait4;
 
 /// A command that has taken this long in all its rounds sits out those that are left.
 const BUDGET: Duration = Duration::from_secs(6);
-
-/// A run that lasts longer is killed, and its figures are lower bounds.
-const RUN_LIMIT: Duration = Duration::from_secs(15);
 
 /// What one run took.
 #[derive(Clone, Copy)]
@@ -89,31 +84,12 @@ fn cost(command: &mut Command) -> io::Result<Cost> {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let start = Instant::now();
     let child = command.spawn()?;
-    let (status, usage) = wait_at_most(&child, RUN_LIMIT)?;
+    let (status, usage) = wait4(Pid::from_child(&child))?;
     Ok(Cost {
         wall: start.elapsed(),
         cpu: duration(usage.ru_utime) + duration(usage.ru_stime),
         peak_kib: u64::try_from(usage.ru_maxrss).unwrap_or(0),
         status,
-    })
-}
-
-/// Waits for a child, which is killed when the limit has passed.
-fn wait_at_most(child: &Child, limit: Duration) -> io::Result<(ExitStatus, libc::rusage)> {
-    let pid = Pid::from_child(child);
-    // A pidfd never reaches another process, even if the child is reaped while the limit passes.
-    let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
-    let (ended, end) = mpsc::channel::<()>();
-    thread::scope(|scope| {
-        scope.spawn(move || {
-            if end.recv_timeout(limit) == Err(RecvTimeoutError::Timeout) {
-                // It has ended by itself in this instant, if not by this.
-                let _ = pidfd_send_signal(pidfd, Signal::KILL);
-            }
-        });
-        let waited = wait4(pid);
-        drop(ended);
-        waited
     })
 }
 

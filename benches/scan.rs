@@ -76,7 +76,7 @@ fn bench(options: &Options) -> Result<(), Box<dyn Error>> {
     {
         let load = Load::build(plan)?;
         // Warms up as well: the first scan of a process makes the kernel build a directory entry for each descriptor,
-        // which whoever came first would pay for.
+        // which the first command would pay for.
         report::heading(plan, &load, &floor::census(threads)?);
         let laps = measure::race(&mut runners, options.rounds)?;
         report::race(&laps);

@@ -1,13 +1,13 @@
-//! Prints each thread that is blocked on a pipe, with the processes that could unblock it.
+//! Prints what is blocked on the pipes of this machine, and what would unblock it.
 #![allow(clippy::print_stdout, reason = "an example is a program that prints")]
 
 use lspipe::{Error, Question, Request, SelectionArgs, report};
 
 fn main() -> Result<(), Error> {
     let answer = report(&Request::new(Question::Why(SelectionArgs::default())))?;
-    for wait in answer.diagnosis.unwrap_or_default().waits {
-        let wakers: Vec<String> = wait.wakers.iter().map(|waker| waker.pid.to_string()).collect();
-        println!("thread {} waits for {:?}: {}", wait.task.tid, wait.pipe(), wakers.join(", "));
+    for finding in answer.diagnosis.unwrap_or_default().findings {
+        println!("{}: {}\n    {}", finding.severity, finding.message, finding.advice);
     }
+    answer.notes.iter().for_each(|note| println!("note: {note}"));
     Ok(())
 }

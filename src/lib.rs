@@ -1,17 +1,21 @@
-//! Which pipes and FIFOs exist on a Linux machine, which processes are on each end, what is blocked on them, and what is wrong.
+//! Lists the pipes and FIFOs of a Linux machine with the processes on both ends, explains what is blocked on them, and checks for problems.
 //!
-//! [`report()`] answers a question, and is the way to a claim that is true: it looks twice and keeps what did not move in between. The
-//! command is in [`command`].
+//! A program that embeds the library calls [`report()`] with a [`Request`] and gets an [`Answer`]. What it reports as blocked or wrong has
+//! been observed twice, and did not change in between. [`report()`] starts no process, prints nothing and leaves the caller's
+//! capabilities as they are. Only [`command::run`] can probe pipes, since that takes a helper program, which the caller names.
 //!
-//! ```text
-//! argv ─ cli ─▶ Request ─▶ observe ─▶ Observation ─▶ findings ─▶ Diagnosis ─▶ select ─▶ render ─▶ bytes
-//!                            ▲  │                                     ▲ │
-//!        walk of /proc, probe ┘                            saved report ┘ └─▶ diff, baseline
+//! ```
+//! use lspipe::{Question, Request, SelectionArgs, report};
+//!
+//! let answer = report(&Request::new(Question::Why(SelectionArgs::default())))?;
+//! for finding in answer.diagnosis.unwrap_or_default().findings {
+//!     println!("{}: {}", finding.severity, finding.message);
+//! }
+//! # Ok::<(), lspipe::Error>(())
 //! ```
 //!
-//! `observe` looks at a proc root and drops nothing silently, `judge` says what follows from that, `findings` what is wrong, `select` keeps whole
-//! pipes, `judge::dataflow` says how data flow, and `render` writes what is left. `report_file` stands in for `observe` and its judges
-//! where a saved report answers, and `diff` compares two. `run` is the order of these steps. The types of all of them are in [`model`].
+//! The module `guide` describes how the source is organized: the flow of data, what each module owns and must not do, and which files to
+//! change for a new finding, JSON field, output format or kind of channel. `cargo doc --document-private-items` prints it.
 
 mod baseline;
 mod cli;
@@ -20,6 +24,9 @@ mod escape;
 mod files;
 mod findings;
 mod generate;
+#[cfg(doc)]
+#[doc = include_str!("../docs/how-it-works.md")]
+mod guide {}
 mod judge;
 pub mod model;
 mod note;
@@ -37,7 +44,7 @@ pub use cli::{AuditArgs, Color, OutputOptions, PipeName, Question, Request, Sele
 pub use note::{Cure, Note};
 pub use run::{Answer, Error, Exit, report};
 
-/// What the `lspipe` program is made of: its command line, and the writing of reports.
+/// The parts of the `lspipe` program: its command line, and the writing of reports.
 pub mod command {
     pub use crate::cli::{Action, Cli, Comparison, Generate};
     pub use crate::generate::{explain, generate, list_columns};

@@ -37,8 +37,8 @@ pub(crate) fn compare_fd_tables(a: Tid, b: Tid) -> io::Result<Ordering> {
     }
 }
 
-/// Closes every descriptor from this number on, whoever opened it. Only for the beginning of a process, before it has any of its
-/// own: std and rustix trust that nobody closes what they opened.
+/// Closes every descriptor from this number on. Only for the beginning of a process, before it has any of its
+/// own: std and rustix trust that what they opened stays open.
 ///
 /// # Errors
 ///

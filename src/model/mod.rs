@@ -30,7 +30,7 @@ pub use self::doubt::Doubt;
 pub(crate) use self::doubt::FlatDoubt;
 pub use self::file::{Class, Directories, PipeFile, PipeLimits};
 #[cfg(test)]
-pub(crate) use self::name::OrNull;
+pub(crate) use self::name::tests::OrNull;
 pub use self::name::{Base64, CommandName, LinkTarget, PathName};
 pub use self::number::{Device, Fd, Gid, NotAPipeId, Pid, Tid, Uid};
 pub use self::pipe::{Opener, Pipe, PipeId, PipeKind, Side};

@@ -1,4 +1,4 @@
-//! A pipe, and what tells one from another.
+//! A pipe, its kind and its ID.
 
 use serde::{Deserialize, Serialize};
 

@@ -46,7 +46,7 @@ pub(crate) fn add_openers(graph: &mut PipeGraph, threads: &Threads) {
 fn pipe(seen: &[RawEndpoint]) -> Option<Pipe> {
     let paths = || seen.iter().filter_map(|seen| seen.path.as_ref());
     // A name that was removed while another hard link lives reads so too: prefer one that does not.
-    // Of several, one and the same whoever holds it.
+    // Of several, the same for any set of holders.
     let path = paths().filter(|path| !path.ends_with(b" (deleted)")).min().or_else(|| paths().min());
     Some(Pipe {
         id: seen.first()?.pipe,

@@ -6,6 +6,7 @@ mod differential;
 mod fixtures;
 mod generated;
 mod imports;
+mod library;
 mod live;
 mod malformed;
 mod readme;

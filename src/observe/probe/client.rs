@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType};
 
 use super::wire::{Answer, MAX_PACKET, Request, from_packet, to_packet};
@@ -138,16 +138,14 @@ impl Helper {
 
     /// The next answer; none if it has not arrived by then.
     fn recv(&self, deadline: Instant) -> rustix::io::Result<Option<Answer>> {
-        loop {
+        // Interrupted by ^Z and fg, for example.
+        let ready = retry_on_intr(|| {
             let left = deadline.saturating_duration_since(Instant::now());
             let timeout = Timespec::try_from(left).map_err(|_| Errno::INVAL)?;
-            match poll(&mut [PollFd::new(&self.socket, PollFlags::IN)], Some(&timeout)) {
-                Ok(0) => return Ok(None),
-                Ok(_) => break,
-                // ^Z and fg, for example.
-                Err(Errno::INTR) => {}
-                Err(errno) => return Err(errno),
-            }
+            poll(&mut [PollFd::new(&self.socket, PollFlags::IN)], Some(&timeout))
+        })?;
+        if ready == 0 {
+            return Ok(None);
         }
         let mut buffer = [0; MAX_PACKET];
         let length = rustix::io::read(self.socket.as_fd(), &mut buffer)?;

@@ -36,7 +36,7 @@ pub(super) fn serve() -> rustix::io::Result<()> {
         let length = rustix::io::read(socket, &mut buffer)?;
         match buffer.get(..length).and_then(from_packet::<Request>) {
             Some(request) => answer(socket, &request)?,
-            // Also when the command is gone, and there is nobody to serve.
+            // Also when the command has exited.
             None => return Ok(()),
         }
     }
