@@ -68,7 +68,9 @@ impl ReportView<'_> {
             let host = escape_name(self.graph.host.hostname.as_deref().unwrap_or("another machine").as_bytes());
             closing.push(format!("The PIDs are those of {host} at {:.0}.", self.graph.taken_at));
         }
-        paragraphs.push(vec![WrappedLine::new("", "", closing.join(" "))]);
+        if !closing.is_empty() {
+            paragraphs.push(vec![WrappedLine::new("", "", closing.join(" "))]);
+        }
         for (index, paragraph) in paragraphs.iter().enumerate() {
             if index > 0 {
                 writeln!(out)?;

@@ -101,6 +101,7 @@ impl Block<'_> {
 #[track_caller]
 pub(crate) fn blocks(text: &str) -> (Vec<Block<'_>>, Vec<&str>) {
     let head = Regex::new(r"^(error|warning|notice): ([a-z-]+): (.+)$").expect("a pattern");
+    assert!(!text.ends_with("\n\n") && !text.contains("\n\n\n"), "an empty paragraph: {text:?}");
     let (mut found, mut beside): (Vec<Block<'_>>, Vec<&str>) = (Vec::new(), Vec::new());
     let mut is_open = false;
     for line in text.lines() {
