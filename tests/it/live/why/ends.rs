@@ -13,7 +13,7 @@ use crate::support::text::{named, pids};
 use crate::support::turn;
 use crate::support::user::User;
 
-/// A daemon that inherited a write end, a process that has a FIFO open O_RDWR, a program that does not know what it holds.
+/// A daemon that inherited a write end, a process that has a FIFO open `O_RDWR`, a program that does not know what it holds.
 #[test]
 fn write_ends_in_the_hands_of_strangers() {
     need!(Need::PYTHON, Need::Program("sleep"));
