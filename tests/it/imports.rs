@@ -15,7 +15,7 @@ const MAY_IMPORT: [(&str, &[&str]); 18] = [
     ("judge", &["model"]),
     ("select", &["model", "judge"]),
     ("diff", &["model", "judge"]),
-    ("observe", &["model", "privilege", "sys", "select"]),
+    ("observe", &["model", "privilege", "sys", "judge", "select"]),
     ("findings", &["model", "escape", "judge", "observe"]),
     ("baseline", &["model", "sys", "files", "judge", "findings"]),
     ("report", &["model", "escape", "judge", "findings"]),
