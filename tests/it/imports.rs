@@ -22,7 +22,7 @@ const MAY_IMPORT: [(&str, &[&str]); 18] = [
     ("report_file", &["model", "escape", "sys", "files", "judge", "findings", "report"]),
     ("render", &["model", "escape", "judge", "diff", "findings", "report", "report_file"]),
     ("cli", &["model", "select", "findings", "report_file", "render"]),
-    ("note", &["model", "escape", "select", "observe", "cli"]),
+    ("note", &["model", "escape", "judge", "select", "observe", "cli"]),
     ("generate", &["findings", "render", "cli"]),
 ];
 
