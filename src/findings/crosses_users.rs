@@ -19,7 +19,7 @@ side. A process whose user could not be read is not counted.
 Harmless where a privileged program starts another for a user and listens to
 it, as cron(8), sudo(8) and su(1) do (`sudo cat FILE | less` is such a pipe), or
 has workers that have dropped their privileges, as many servers do. What is
-intended belongs into the baseline.
+intended belongs in the baseline.
 
 What to do: see which processes hold the ends. A program that runs as root has
 to check what it reads from others, and must write no secrets to them. An end

@@ -93,7 +93,8 @@ impl Kind for InheritedEnd {
         let pids: BTreeSet<Pid> = self.ends.iter().map(|end| end.end.pid).collect();
         let without =
             if self.has_write_end() { "its readers do not see EOF" } else { "its writers get no SIGPIPE or EPIPE" };
-        let (holds, until) = (verb(pids.len(), "holds", "hold"), verb(pids.len(), "it closes that", "they close that"));
+        let (holds, until) =
+            (verb(pids.len(), "holds", "hold"), verb(pids.len(), "it closes that", "all of them close it"));
         format!(
             "{} belongs to a pipeline of session {}, and {} of another session {holds} an end of it: {without} until {until}",
             phrases.pipe(self.pipe),

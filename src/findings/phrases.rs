@@ -244,9 +244,7 @@ impl<'a> Phrases<'a> {
         let others = doubts.iter().filter_map(|doubt| match doubt {
             Doubt::Holder(_) => None,
             Doubt::Name(pipe) => Some(format!("another process may open {}", self.pipe(*pipe))),
-            Doubt::Handler(pid) => {
-                Some(format!("a signal handler of {} may do what it is waiting for", self.process(*pid, None)))
-            }
+            Doubt::Handler(pid) => Some(format!("a signal handler of {} may end its wait", self.process(*pid, None))),
             Doubt::Directories(pipe) => {
                 Some(format!("the directories of {} could not be read, and may deny access", self.pipe(*pipe)))
             }
