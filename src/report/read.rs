@@ -36,6 +36,11 @@ impl ReadReport {
             .waits
             .zip(self.findings)
             .map(|(waits, findings)| Diagnosis { waits, findings: findings.into_iter().map(sanitize).collect() });
+        for finding in diagnosis.iter().flat_map(|diagnosis| &diagnosis.findings) {
+            if let Some(details) = finding.details.as_ref().filter(|details| details.code() != finding.code) {
+                return Err(format!("a finding `{}` has the details of `{}`", finding.code, details.code()));
+            }
+        }
         let mut groups = by_pid(self.threads.into_iter().flatten(), |group| group.pid)?;
         for group in groups.values_mut() {
             group.tasks.iter_mut().for_each(|task| task.id.pid = group.pid);

@@ -77,6 +77,18 @@ fn a_suspected_finding_of_an_older_report_says_why_it_is_not_proven() {
 }
 
 #[test]
+fn details_are_those_of_the_code() {
+    let with_details = |code: &str| {
+        let mut report: Value = serde_json::from_str(WHOLE).unwrap();
+        report["findings"][0]["code"] = json!(code);
+        report["findings"][0]["details"] = json!({"code": "no-writer", "pipe": "pipe:[12]"});
+        refusal(report.to_string().as_bytes())
+    };
+    assert_eq!(with_details("no-writer"), None);
+    assert!(with_details("no-reader").unwrap().contains("a finding `no-reader` has the details of `no-writer`"));
+}
+
+#[test]
 fn cut_anywhere_it_is_refused_as_such() {
     let whole = WHOLE.trim_end();
     for length in 0..whole.len() {
