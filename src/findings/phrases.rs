@@ -238,7 +238,7 @@ impl<'a> Phrases<'a> {
     }
 
     /// What keeps a finding from being proven, in a sentence.
-    pub(super) fn caveat(&self, doubts: &[Doubt]) -> String {
+    pub(crate) fn caveat(&self, doubts: &[Doubt]) -> String {
         let holders = self.possible_holders(doubts);
         let holders = holders.map(|holders| format!("such an end may also be held by {holders}"));
         let others = doubts.iter().filter_map(|doubt| match doubt {

@@ -256,7 +256,7 @@ pub struct PipeWait {
     pub pipe: Option<PipeId>,
     /// In open(2): the path, after the directory that it is relative to where that has a name. It may lead elsewhere for us.
     pub path: Option<PathName>,
-    /// In open(2): whether no file has that path any more, so that the FIFO was deleted.
+    /// In open(2): whether no file has that path any more: the FIFO was deleted, or it or what leads to it was renamed.
     pub deleted: bool,
 }
 
