@@ -106,8 +106,8 @@ impl Kind for BlockedOpen {
         if self.deleted {
             let pids: Vec<Pid> = self.openers.iter().map(|opener| opener.task.pid).collect();
             return format!(
-                "To unblock: {}; nothing but a signal can. To prevent: create the FIFO before the process is started, and delete it \
-                 only when no process opens it any more.",
+                "To unblock: {}; only a signal can. To prevent: create the FIFO before the process is started, and delete it only \
+                 when no process will open it.",
                 phrases.end_all(&pids)
             );
         }

@@ -88,8 +88,8 @@ impl Kind for CrossesContainers {
     }
 
     fn message(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
-        let places = list(self.places.iter().map(Place::name));
-        format!("{} crosses the boundary of a container or PID namespace: {places}", phrases.pipe(self.pipe))
+        let places = list(self.places.iter().map(|place| format!("in {}", place.name())));
+        format!("{} has holders {places}", phrases.pipe(self.pipe))
     }
 
     fn evidence(&self, phrases: &Phrases<'_>) -> Vec<Evidence> {
@@ -102,10 +102,10 @@ impl Kind for CrossesContainers {
 
     fn advice(&self, _: &Phrases<'_>, _: &[Doubt]) -> String {
         if self.expected {
-            "Nothing to do if it is a stream of a container or sandbox that a process outside watches.".to_owned()
-        } else {
-            "To prevent: close what the container should not have before it is started, or open it with O_CLOEXEC."
+            "Nothing to do if it is a standard stream of a container or sandbox that a process outside reads or writes."
                 .to_owned()
+        } else {
+            "To prevent: close the descriptor before the container is started, or open it with O_CLOEXEC.".to_owned()
         }
     }
 }

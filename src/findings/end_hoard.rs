@@ -39,7 +39,7 @@ Harmless for a program that is made to have many children or threads, such as
 the monitor of a container engine; then --max-ends can be raised.
 
 What to do: list them with `lspipe fds PID`. If most have no process on the
-other side, the program forgets to close them. Otherwise raise its limit.",
+other side, the program leaks them. Otherwise raise its limit.",
     summary: Some(["holder of many pipe ends", "holders of many pipe ends"]),
     ..super::OF_AUDIT
 };
@@ -133,7 +133,9 @@ impl Kind for EndHoard {
                     (ThresholdCrossed::MaxEnds, _) => {
                         format!("{process} holds {ends} pipe ends, more than {}", self.max_ends)
                     }
-                    (_, Some(limit)) => format!("{process} holds {ends} pipe ends; its limit is {limit} descriptors"),
+                    (_, Some(limit)) => {
+                        format!("{process} holds {ends} pipe ends; its limit is {limit} (RLIMIT_NOFILE)")
+                    }
                     (_, None) => format!("{process} holds {ends} pipe ends"),
                 }
             }
@@ -146,7 +148,7 @@ impl Kind for EndHoard {
     fn evidence(&self, phrases: &Phrases<'_>) -> Vec<Evidence> {
         let all = match &self.holder {
             HolderKind::Process { fds: Some(fds), fd_limit: Some(limit), .. } => {
-                vec![format!("it has {fds} descriptors in all, of {limit}")]
+                vec![format!("it has {fds} of {limit} descriptors in use")]
             }
             HolderKind::Process { .. } => Vec::new(),
             HolderKind::User { most, .. } => {
@@ -159,8 +161,8 @@ impl Kind for EndHoard {
     fn advice(&self, _: &Phrases<'_>, _: &[Doubt]) -> String {
         match self.holder {
             HolderKind::Process { pid, .. } => format!(
-                "List them with `lspipe fds {pid}`. If their number keeps growing, the program forgets to close them; otherwise raise its \
-                 limit, as `prlimit --nofile` does."
+                "List them with `lspipe fds {pid}`. If their number keeps growing, the program leaks them. Otherwise raise its limit with \
+                 prlimit(1), or LimitNOFILE= of its systemd unit."
             ),
             HolderKind::User { uid, .. } => format!("List them with `lspipe -u {uid}`."),
         }

@@ -30,7 +30,7 @@ reported. It is inferred from sessions and ancestors.
 Harmless where a daemon is meant to write into the pipeline for as long as it
 runs, or was given the end by a service manager, as with `systemd-run --pipe`.
 
-What to do: start it with its descriptors elsewhere, as in
+What to do: start it with its descriptors redirected or closed, as in
 `daemon >/dev/null 2>&1 </dev/null 3>&-`, and open pipes with O_CLOEXEC in
 programs that start others.",
     summary: Some(["pipe inherited by a process of another session", "pipes inherited by processes of other sessions"]),
@@ -92,10 +92,17 @@ impl Kind for InheritedEnd {
     fn message(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
         let pids: BTreeSet<Pid> = self.ends.iter().map(|end| end.end.pid).collect();
         let without =
-            if self.has_write_end() { "its readers do not see EOF" } else { "its writers get no SIGPIPE or EPIPE" };
-        let (holds, until) = (verb(pids.len(), "holds", "hold"), verb(pids.len(), "it closes that", "they close that"));
+            if self.has_write_end() { "readers will not see EOF" } else { "writers will not get SIGPIPE or EPIPE" };
+        let is_all = |side| self.ends.iter().all(|end| end.end.access.is_on(side));
+        let end = match (is_all(Side::Read), is_all(Side::Write)) {
+            (true, false) => "a read end",
+            (false, true) => "a write end",
+            (true, true) | (false, false) => "an end",
+        };
+        let holds = verb(pids.len(), "holds", "hold");
+        let until = verb(pids.len(), "that process closes it", "those processes close theirs");
         format!(
-            "{} belongs to a pipeline of session {}, and {} of another session {holds} an end of it: {without} until {until}",
+            "{} belongs to a pipeline of session {}, and {} of another session also {holds} {end}: {without} until {until}",
             phrases.pipe(self.pipe),
             self.session,
             phrases.processes(pids.iter().copied()),

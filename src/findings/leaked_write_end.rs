@@ -35,8 +35,8 @@ true writer.
 Harmless if the holder will still write.
 
 What to do: kill the holder, or have it close the end. To prevent it, start
-daemons with their output elsewhere and other descriptors closed, and open pipes
-with O_CLOEXEC.",
+daemons with stdout and stderr redirected and other descriptors closed, and open
+pipes with O_CLOEXEC.",
     summary: Some([
         "pipe whose write end is held by unrelated processes only",
         "pipes whose write end is held by unrelated processes only",
@@ -157,7 +157,7 @@ impl Kind for LeakedWriteEnd {
         let more = if doubts.is_empty() { "" } else { "; another write end may remain" };
         let own = self.holders.iter().find(is_own);
         let own = own.map_or_else(String::new, |end| {
-            format!(" The reader has to close its own write end, fd {}, as well.", end.end.fd)
+            format!(" The reader must also close its own write end, fd {}.", end.end.fd)
         });
         format!("To unblock: {unblock}{more}.{own} To prevent: {}.", prevention(&others))
     }
@@ -178,7 +178,7 @@ fn prevention(others: &[&LeakedEnd]) -> String {
     }
     let closed: Vec<String> = fds(others).filter(|fd| !is_stdio(*fd)).map(|fd| format!("{fd}>&-")).collect();
     if closed.is_empty() {
-        return "start it with its output elsewhere (`>/dev/null 2>&1`)".to_owned();
+        return "start it with stdout and stderr redirected (`>/dev/null 2>&1`)".to_owned();
     }
     format!("start it with that descriptor closed (in a shell `{}`), or open the pipe with O_CLOEXEC", closed.join(" "))
 }
@@ -195,8 +195,8 @@ impl LeakedEnd {
             }
             Relation::ReadWrite => "so that there is always a writer".to_owned(),
             Relation::OtherSession => match self.session {
-                Some(session) => format!("in another session ({session})"),
-                None => "in another session".to_owned(),
+                Some(session) => format!("in session {session}, not in that of the pipeline"),
+                None => "in another session than the pipeline".to_owned(),
             },
             Relation::Orphan if lineage.is_doubtful_orphan(self.end.pid) => "apparently an orphan".to_owned(),
             Relation::Orphan => "an orphan, whose parent has exited".to_owned(),
@@ -208,7 +208,7 @@ impl LeakedEnd {
         };
         match self.inherited_from {
             Some(ancestor) => format!("{relation}; inherited from {}", phrases.process(ancestor, None)),
-            None if may_be_inherited => format!("{relation}; probably inherited"),
+            None if may_be_inherited => format!("{relation}; the end was probably inherited"),
             None => relation,
         }
     }

@@ -180,12 +180,12 @@ impl<'a> Phrases<'a> {
             _ => String::new(),
         };
         match sleep.on {
-            SleepOn::Timer => "is in a timed sleep".to_owned(),
+            SleepOn::Timer => "is sleeping (nanosleep or a timer)".to_owned(),
             SleepOn::Signal => "is waiting for a signal".to_owned(),
             SleepOn::Files => "polls files other than pipes".to_owned(),
             SleepOn::SomeFiles => "polls files that could not be identified".to_owned(),
             SleepOn::Futex => "is waiting for another thread".to_owned(),
-            SleepOn::IoUring => "is waiting for a completion of io_uring".to_owned(),
+            SleepOn::IoUring => "is waiting for an io_uring completion".to_owned(),
             SleepOn::Terminal => format!("is waiting for its terminal{target}"),
             SleepOn::Socket => format!("is waiting for a socket{target}"),
             SleepOn::FileInPipe { pipe } => format!(

@@ -123,19 +123,19 @@ impl Kind for PipePages {
     }
 
     fn evidence(&self, phrases: &Phrases<'_>) -> Vec<Evidence> {
-        let most = format!("{} holds the most ends of them", phrases.process(self.most, None));
+        let most = format!("{} holds more of their ends than any other process", phrases.process(self.most, None));
         lines(Role::Holder, [most].into_iter())
     }
 
     fn advice(&self, _: &Phrases<'_>, _: &[Doubt]) -> String {
         match self.crossed {
             _ if self.uid == Uid(0) => {
-                "Root is exempt, but not without CAP_SYS_RESOURCE and CAP_SYS_ADMIN, as in most containers: raise the limit with sysctl(8) \
-                 if those have small pipes."
+                "Root is exempt only with CAP_SYS_RESOURCE or CAP_SYS_ADMIN, which most containers lack: raise the limit with sysctl(8) if \
+                 pipes in containers are small."
             }
-            LimitCrossed::Hard => "To unblock: close pipes, or raise fs.pipe-user-pages-hard with sysctl(8).",
+            LimitCrossed::Hard => "To unblock: close pipes, or raise the limit: `sysctl fs.pipe-user-pages-hard=N`.",
             LimitCrossed::Soft | LimitCrossed::NearSoft => {
-                "To prevent: close pipes, or raise fs.pipe-user-pages-soft with sysctl(8)."
+                "To prevent: close pipes, or raise the limit: `sysctl fs.pipe-user-pages-soft=N`."
             }
         }
         .to_owned()
