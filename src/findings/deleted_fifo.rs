@@ -50,7 +50,7 @@ impl Kind for DeletedFifo {
         let name = phrases.pipe(self.pipe);
         match self.missing_side {
             Some(side) => format!(
-                "{name} was deleted while in use and has no {}, and no process can open it by its path",
+                "{name} was deleted while in use and has no {}; no process can open it by its path",
                 side.holder()
             ),
             None => format!("{name} was deleted while in use: no other process can open it by its path"),

@@ -77,15 +77,11 @@ impl Kind for HiddenEnd {
     }
 
     fn advice(&self, phrases: &Phrases<'_>, doubts: &[Doubt]) -> String {
-        let may_be =
-            |via: HiddenVia| doubts.iter().any(|doubt| matches!(doubt, Doubt::Holder(holder) if holder.how == via));
-        let receivers: Vec<Pid> = doubts
-            .iter()
-            .filter_map(|doubt| match doubt {
-                Doubt::Holder(holder) if holder.how == HiddenVia::ScmRights => holder.pid,
-                _ => None,
-            })
-            .collect();
+        let holders =
+            doubts.iter().filter_map(|doubt| if let Doubt::Holder(holder) = doubt { Some(holder) } else { None });
+        let holding = |via: HiddenVia| holders.clone().filter(move |holder| holder.how == via);
+        let may_be = |via: HiddenVia| holding(via).next().is_some();
+        let receivers: Vec<Pid> = holding(HiddenVia::ScmRights).filter_map(|holder| holder.pid).collect();
         let purpose = if self.blocked.is_empty() { "To close the end" } else { "To unblock" };
         let in_flight = match receivers.as_slice() {
             [] => String::new(),

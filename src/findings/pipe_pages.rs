@@ -123,7 +123,7 @@ impl Kind for PipePages {
     }
 
     fn evidence(&self, phrases: &Phrases<'_>) -> Vec<Evidence> {
-        let most = format!("{} holds more of their ends than any other process", phrases.process(self.most, None));
+        let most = format!("{} holds the most of their ends", phrases.process(self.most, None));
         lines(Role::Holder, [most].into_iter())
     }
 
