@@ -1,4 +1,4 @@
-//! Closed sets of words: each word of the JSON stands once, beside the variant that it names.
+//! Enums whose variants are words in JSON and in text.
 
 use std::str::FromStr;
 
