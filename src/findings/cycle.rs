@@ -1,4 +1,4 @@
-//! What `deadlock` and `self-deadlock` share, all but their explanations: a cycle of waits, between processes or in one.
+//! Shared by `deadlock` and `self-deadlock`: a cycle of waits, between processes or in one.
 
 use super::phrases::{idle, in_parentheses, lines};
 use super::{Case, Details, Evidence, Identity, Judgement, Kind, Phrases, Role};
@@ -48,7 +48,7 @@ impl Kind for WaitCycle {
         format!("{processes} wait for each other, and no other process can unblock them")
     }
 
-    /// The cycle step by step, then the other threads that are stuck with it.
+    /// The cycle step by step, then the other threads that are blocked with it.
     fn evidence(&self, phrases: &Phrases<'_>) -> Vec<Evidence> {
         let steps = self.cycle.iter().map(|edge| Evidence { role: Role::Cycle, text: step(phrases, edge) });
         let outside = self.blocked.iter().skip(self.cycle.len()).chain(&self.blocked_behind);
@@ -62,7 +62,7 @@ impl Kind for WaitCycle {
     }
 
     fn advice(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
-        // The last step first: it is the child rather than the parent.
+        // The last step first: usually the child, not the parent.
         let end = phrases.end_one(self.cycle.iter().rev().map(|edge| edge.task.pid));
         let prevention = if self.is_in_one_process() { prevention_in_one_process } else { prevention };
         format!("To unblock: {end}. To prevent: {}.", prevention(&self.cycle, phrases))

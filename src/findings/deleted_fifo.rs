@@ -27,13 +27,13 @@ client.",
     ..super::OF_AUDIT
 };
 
-/// Its holders are the processes of the finding.
+/// The holders are the processes of the finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DeletedFifo {
     /// The FIFO.
     pub pipe: PipeId,
-    /// The side that surely has no process, and that no process can open by path any more.
+    /// The side that certainly has no process, and that no process can open by path.
     pub missing_side: Option<Side>,
 }
 

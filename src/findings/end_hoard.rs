@@ -12,7 +12,7 @@ use crate::model::{Doubt, Pid, Severity, Tid, Uid};
 /// Maximum number of ends of a process, unless `--max-ends` says otherwise.
 pub(super) const DEFAULT_MAX_ENDS: u64 = 1024;
 
-/// A user may hold this many times as many in all processes.
+/// A user may hold this many times as many in all processes together.
 const USER_FACTOR: u64 = 4;
 
 /// Fewer ends are not many, however low the limit: some programs lower it to what they have, so that they can open no more.
@@ -44,13 +44,13 @@ other side, the program leaks them. Otherwise raise its limit.",
     ..super::OF_AUDIT
 };
 
-/// How many ends are held.
+/// A holder of many ends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct EndHoard {
     /// The number of ends.
     pub ends: u64,
-    /// `--max-ends` of the audit: how many ends a process may hold.
+    /// `--max-ends` of the audit: the maximum number of ends of a process.
     pub max_ends: u64,
     /// By a process or by a user.
     #[serde(flatten)]
@@ -66,25 +66,25 @@ pub enum HolderKind {
     Process {
         /// The process.
         pid: Pid,
-        /// How many descriptors it may have, by its soft limit.
+        /// Its soft limit of open descriptors.
         fd_limit: Option<u64>,
-        /// How many it has.
+        /// The number of its open descriptors.
         fds: Option<u64>,
-        /// What it crossed.
+        /// The threshold that it crossed.
         threshold: ThresholdCrossed,
     },
     /// A user, in all processes together.
     User {
         /// The user.
         uid: Uid,
-        /// In how many processes.
+        /// The number of processes.
         processes: usize,
         /// Those with the most ends; not empty.
         most: Vec<EndCount>,
     },
 }
 
-/// How many ends a process holds.
+/// The number of ends that a process holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct EndCount {
@@ -95,7 +95,7 @@ pub struct EndCount {
 }
 
 words! {
-    /// From where on ends are many.
+    /// A threshold for the number of ends.
     pub enum ThresholdCrossed {
         /// `--max-ends`.
         MaxEnds = "max-ends",
@@ -183,7 +183,7 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Judgement> {
         }
         let process = case.graph.processes.get(pid);
         let fd_limit = process.and_then(|process| process.fd_limit);
-        // The limit is one of each table.
+        // The limit applies to each fd table.
         let most = tables.values().copied().max().unwrap_or_default();
         let share = fd_limit.filter(|_| most >= FEW).and_then(|limit| share(most, limit));
         if let Some(threshold) = share.or((ends > case.max_ends).then_some(ThresholdCrossed::MaxEnds)) {
@@ -200,7 +200,7 @@ fn judgement(case: &Case<'_>, ends: u64, pid: Pid, holder: HolderKind) -> Judgem
     Judgement::new(Details::EndHoard(details), case.leaders([pid]), [])
 }
 
-/// What part of its limit a table has.
+/// The share of the limit that an fd table uses.
 fn share(ends: u64, limit: u64) -> Option<ThresholdCrossed> {
     let (ends, limit) = (u128::from(ends), u128::from(limit));
     if ends * 10 >= limit * 9 {

@@ -37,13 +37,13 @@ move it to a directory that other users may not search.",
 const READ: u16 = 0o4;
 const WRITE: u16 = 0o2;
 
-/// Its owner and mode are those of the pipe in the report.
+/// The owner and mode are in the report's pipe.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FifoExposed {
     /// The FIFO.
     pub pipe: PipeId,
-    /// What other users may do, the worst first; not empty.
+    /// What other users may do, the most severe first; not empty.
     pub exposures: Vec<Exposure>,
 }
 

@@ -27,7 +27,7 @@ closed.",
     ..super::OF_WHY
 };
 
-/// Which processes may hold it is in the doubts of the finding.
+/// The possible holders are in the doubts of the finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct HiddenEnd {
@@ -35,9 +35,9 @@ pub struct HiddenEnd {
     pub pipe: PipeId,
     /// The side of the end.
     pub side: Side,
-    /// The threads that would not be blocked without it; empty where only the kernel said that it exists.
+    /// The threads that would not be blocked without it; empty if it is known from `--probe` only.
     pub blocked: Vec<TaskId>,
-    /// Whether that is to be expected: some process could not be read, or is known to hold it.
+    /// Whether this is expected: a process could not be read, or is known to hold it.
     pub expected: bool,
 }
 

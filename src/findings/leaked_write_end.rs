@@ -1,6 +1,5 @@
-//! `leaked-write-end`: a reader waits for EOF, and the only holders of the write end do not belong to its pipeline.
-//!
-//! That is a judgement of how processes are related, and reported as inferred; as suspected, where the true writer may not be seen.
+//! `leaked-write-end`: a reader waits for EOF, and the only holders of the write end do not belong to its pipeline. Inferred from how the
+//! processes are related; suspected if the true writer may be a process that could not be seen.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +15,7 @@ use crate::model::{
     Side, Task, TaskId, TaskState, Time,
 };
 
-/// Standard input, by which a shell passes a pipe to a program.
+/// Standard input, on which a shell passes a pipe to a program.
 const STDIN: Fd = Fd(0);
 
 pub(super) const ABOUT: About = About {
@@ -71,7 +70,7 @@ pub struct LeakedEnd {
     pub ancestor_of_reader: bool,
     /// The session of the process.
     pub session: Option<u32>,
-    /// An ancestor that has the same end under the same number, so that it was inherited from there.
+    /// An ancestor that has the same end under the same descriptor number, so that it was inherited from there.
     pub inherited_from: Option<Pid>,
     /// When the process was started.
     pub started_at: Option<Time>,
@@ -167,7 +166,7 @@ fn fds(ends: &[&LeakedEnd]) -> impl Iterator<Item = Fd> {
     ends.iter().map(|end| end.end.fd).collect::<BTreeSet<_>>().into_iter()
 }
 
-/// How to keep these holders from having the end.
+/// How to prevent these processes from holding the end.
 fn prevention(others: &[&LeakedEnd]) -> String {
     let is = |relation| move |end: &&LeakedEnd| end.relation == relation;
     if others.iter().all(is(Relation::ReadWrite)) {
@@ -184,7 +183,7 @@ fn prevention(others: &[&LeakedEnd]) -> String {
 }
 
 impl LeakedEnd {
-    /// Why its process does not belong to the pipeline, and how it came by the end.
+    /// Why its process does not belong to the pipeline, and where the end was inherited from.
     fn relation(&self, phrases: &Phrases<'_>) -> String {
         let processes = Processes::new(phrases.graph, phrases.groups);
         let lineage = Lineage { processes: &processes };
@@ -234,7 +233,7 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
         let relation = relation(case, pipe, &readers, *pid, &ends)?;
         holders.extend(ends.into_iter().map(|end| leaked_end(case, pipe, &readers, end, relation)));
     }
-    // Its own copy alone is a deadlock.
+    // If the reader alone holds it, that is a deadlock.
     if holders.iter().all(|holder| holder.relation == Relation::ReaderItself) {
         return None;
     }
@@ -259,7 +258,7 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
 fn relation(case: &Case<'_>, pipe: &Pipe, readers: &[TaskId], holder: Pid, ends: &[&Endpoint]) -> Option<Relation> {
     let is_write_only = ends.iter().all(|end| end.access == AccessMode::Write);
     if readers.iter().any(|reader| reader.pid == holder) {
-        // Another thread of it may still write; and a reader that opened a FIFO O_RDWR keeps it open on purpose.
+        // Another of its threads may still write; and a reader that opened a FIFO O_RDWR keeps it open on purpose.
         let is_alone = case.groups.get(&holder)?.tasks.len() == 1;
         return (is_write_only && is_alone).then_some(Relation::ReaderItself);
     }

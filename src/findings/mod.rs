@@ -230,7 +230,7 @@ pub(crate) enum Identity {
 }
 
 impl Identity {
-    /// The threads whose waits the finding is about.
+    /// The threads that the finding is about.
     pub(crate) fn blocked(&self) -> &[TaskId] {
         match self {
             Self::Blocked(tasks, _) => tasks,

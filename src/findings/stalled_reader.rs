@@ -14,7 +14,7 @@ use crate::model::{
     time,
 };
 
-/// A writer that has not run for this long has seen no read in that time: less is how a slow reader looks.
+/// A writer that has not run for this long has seen no read in that time. Less may be a slow reader.
 const LONG: Duration = Duration::from_secs(10);
 
 pub(super) const ABOUT: About = About {
@@ -38,7 +38,7 @@ What to do: see what the reader waits for, or resume it with `kill -CONT PID`.",
     ..super::OF_WHY
 };
 
-/// The writers are blocked until a reader reads, or all readers are gone.
+/// The writers are blocked until a reader reads, or all readers close their ends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StalledReader {
@@ -48,7 +48,7 @@ pub struct StalledReader {
     pub writers: Vec<TaskId>,
     /// The processes that hold the read end.
     pub readers: Vec<Reader>,
-    /// For how many seconds no writer has run, so that no reader has read; null where the kernel does not say.
+    /// Seconds in which no writer has run, so that no reader has read; null if the kernel does not say.
     #[serde(rename = "idle_seconds", with = "time::seconds")]
     #[cfg_attr(test, schemars(with = "Option<f64>"))]
     pub idle: Option<Duration>,
@@ -62,7 +62,7 @@ pub struct StalledReader {
 pub struct Reader {
     /// The process.
     pub pid: Pid,
-    /// What keeps it from running; null where it runs, or waits for something else.
+    /// What keeps it from running; null if it runs, or waits for something else.
     pub held: Option<Held>,
 }
 

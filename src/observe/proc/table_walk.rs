@@ -53,7 +53,7 @@ struct TableWalk<'a> {
     describes: bool,
 }
 
-/// The account of descriptors whose links may not be read.
+/// Descriptors whose links may not be read.
 struct Refused {
     errno: Errno,
     fds: u64,
