@@ -130,7 +130,7 @@ macro_rules! codes {
             CrossesUsers: crosses_users = "crosses-users",
             /// The ends of a pipe are held in different containers or PID namespaces.
             CrossesContainers: crosses_containers = "crosses-containers",
-            /// A process of another session holds an end beside the pipeline's own.
+            /// A process of another session also holds an end of a pipeline's pipe.
             InheritedEnd: inherited_end = "inherited-end",
             /// A process or user holds unusually many ends.
             EndHoard: end_hoard = "end-hoard",
@@ -148,7 +148,7 @@ codes! {}
 
 #[cfg(test)]
 codes! {
-    /// That a code is a file and a line.
+    /// Shows that a code takes one file and one line here.
     #[schemars(skip)]
     Dummy: dummy = "dummy",
 }
@@ -160,41 +160,41 @@ pub(crate) enum ReportedBy {
     Audit,
 }
 
-/// When a finding of one look still stands at a later one, for `--confirm`.
+/// When a later scan confirms a finding, for `--confirm`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lasts {
-    /// If one of its blocked threads still waits, and one of the processes to act on is the same; others may come and go.
+    /// If one of its blocked threads still waits, and one of the processes to act on is the same; others may differ.
     WhileBlocked,
-    /// If it is about the very same threads, and all that were blocked still wait.
+    /// If it is about the same threads, and all that were blocked still wait.
     Unchanged,
-    /// As far as the rule finds it among the ends that the same processes held at both looks.
+    /// If the rule finds it among the ends that the same processes held in both scans.
     ByRule,
 }
 
-/// What is so of all findings of a code.
+/// The properties of a code.
 #[derive(Debug)]
 pub(crate) struct About {
     pub(crate) reported_by: ReportedBy,
-    /// The severities that such a finding may have, the worst first.
+    /// The possible severities, the worst first.
     pub(crate) severities: &'static [Severity],
     /// The text of `--explain`, wrapped at 80 columns, without its name and without a newline at its end.
     pub(crate) explain: &'static str,
-    /// What is counted in the closing summary of `why`, of one and of many; none where each finding is printed.
+    /// Singular and plural for the closing summary of `why`; none if each finding is printed.
     pub(crate) summary: Option<[&'static str; 2]>,
-    /// Whether the rule judges by facts that only an audit collects.
+    /// Whether the rule needs facts that only an audit collects.
     pub(crate) needs_audit_facts: bool,
-    /// Whether such a finding may be true for a moment on a healthy machine, so that the second look waits.
+    /// Whether such a finding may be transient on a healthy machine, so that the second scan waits.
     pub(crate) may_pass: bool,
     /// Whether it depends on which processes may hold ends that no fd table shows.
     pub(crate) depends_on_hidden: bool,
-    /// Whether it is about the processes that share a pipe: of no interest for the pipeline that the audit itself writes to.
+    /// Whether it is about the processes that share a pipe: not reported for the pipeline that the audit itself writes to.
     pub(crate) about_sharing: bool,
     /// Whether a chain of waits shows all of the evidence.
     pub(crate) evidence_in_chain: bool,
     pub(crate) lasts: Lasts,
 }
 
-/// What most codes of `why` share. The rest is for each to say.
+/// Defaults of the codes of `why`.
 const OF_WHY: About = About {
     reported_by: ReportedBy::Why,
     severities: &[],
@@ -208,7 +208,7 @@ const OF_WHY: About = About {
     lasts: Lasts::WhileBlocked,
 };
 
-/// Likewise of those that only an audit reports: their rules need no second look at the threads.
+/// Defaults of the codes that only an audit reports: their rules need no second scan of the threads.
 const OF_AUDIT: About = About {
     reported_by: ReportedBy::Audit,
     needs_audit_facts: true,
@@ -218,7 +218,7 @@ const OF_AUDIT: About = About {
     ..OF_WHY
 };
 
-/// What makes two findings of one code and the same pipes the same, whenever they were made.
+/// Identifies a finding among those of the same code and pipes, across scans.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Identity {
     /// The threads that are blocked. The path is that of a FIFO that could not be identified.
@@ -239,9 +239,9 @@ impl Identity {
     }
 }
 
-/// The part of a finding that is its code's.
+/// The rules and texts of a code.
 trait Kind {
-    /// How bad it is, where something `doubted` keeps it from being proven and where not.
+    /// The severity; `doubted` if the finding is not proven.
     fn severity(&self, doubted: bool) -> Severity;
 
     fn certainty(&self, doubted: bool) -> Certainty {
@@ -250,7 +250,7 @@ trait Kind {
 
     fn identity(&self) -> Identity;
 
-    /// How the graph marks processes because of it, where it is about processes that are stuck.
+    /// The marks of blocked processes in the graph.
     fn marks(&self) -> Vec<(MarkKind, Vec<Pid>)> {
         Vec::new()
     }
@@ -260,27 +260,27 @@ trait Kind {
         Vec::new()
     }
 
-    /// Whether one of the findings of `why` says all that it says.
+    /// Whether a finding of `why` already reports all of it.
     fn is_covered_by(&self, _: &[Finding]) -> bool {
         false
     }
 
-    /// Other threads that are blocked because of it, where the rule looks for those.
+    /// Other threads that are blocked because of it, if the rule looks for them.
     fn blocked_behind(&self) -> &[TaskId] {
         &[]
     }
 
-    /// What is wrong, in a sentence without its full stop.
+    /// What is wrong, as a sentence without its full stop.
     fn message(&self, phrases: &Phrases<'_>, doubts: &[Doubt]) -> String;
 
-    /// The processes in it, a line each.
+    /// A line for each process involved.
     fn evidence(&self, phrases: &Phrases<'_>) -> Vec<Evidence>;
 
-    /// How to unblock it and how to prevent it, in whole sentences.
+    /// How to unblock it and how to prevent it, in full sentences.
     fn advice(&self, phrases: &Phrases<'_>, doubts: &[Doubt]) -> String;
 }
 
-/// A finding without its words: those are for when another look has agreed with it.
+/// A finding without its texts, which are made once a second scan has confirmed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Judgement {
     pub(crate) details: Details,
@@ -518,8 +518,8 @@ fn all_on(pipe: &Pipe) -> BTreeSet<Pid> {
     Side::BOTH.into_iter().flat_map(|side| pipe.on(side)).collect()
 }
 
-/// What the threads wait for, and what `why` finds. Processes move while they are looked at: only what two looks agree on may be reported
-/// ([`confirm::diagnosis`]), and only of threads that have not moved in between.
+/// What the threads wait for, and what `why` finds. Report only what a second scan confirms ([`confirm::diagnosis`]),
+/// and only if the threads have not run in between.
 pub(crate) fn diagnose(graph: &PipeGraph, groups: &Groups) -> Judged {
     let case = Case::new(graph, groups, None);
     let judgements = case.find(ReportedBy::Why);

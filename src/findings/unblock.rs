@@ -44,7 +44,7 @@ impl Phrases<'_> {
         }
         if !own.is_empty() {
             ways.push(format!(
-                "PID {INIT} has to be ended from outside of its PID namespace: from within, init receives only signals that it handles"
+                "kill PID {INIT} from outside its PID namespace: inside, init receives only signals that it handles"
             ));
         }
         ways.join(" and ")
