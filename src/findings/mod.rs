@@ -1,8 +1,8 @@
-//! The registry of findings: what lspipe can report of pipes, one file per code.
+//! The registry of findings, one file per code.
 //!
 //! A new code is a file, its `mod` line, and its line in the registry below. From that line it has its word in every output and option,
 //! its `details` in JSON, and its place in `--explain`, in the selections of `why` and `audit`, in metrics, in the graph and in the closing
-//! summary: each asks [`About`] or [`Kind`], which have no default that could be wrong for it. Rules judge an observation and read nothing.
+//! summary: each uses [`About`] or [`Kind`]. Rules evaluate an observation and read no files.
 
 mod blocked_open;
 pub(crate) mod confirm;
@@ -290,7 +290,7 @@ pub(crate) struct Judgement {
 }
 
 impl Judgement {
-    /// A proven one.
+    /// Without doubts.
     fn new(details: Details, tasks: Vec<TaskId>, pipes: impl IntoIterator<Item = PipeId>) -> Self {
         Self { details, tasks, pipes: pipes.into_iter().collect(), doubts: Vec::new() }
     }
@@ -329,39 +329,39 @@ impl Judgement {
     }
 }
 
-/// A problem, or something worth knowing, as it is reported. In JSON each thread and doubt has the command of its process beside it.
+/// A finding as it is reported. In JSON each thread and doubt also has the command of its process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Finding"))]
 #[serde(bound(deserialize = "Task: Deserialize<'de>, Reason: Deserialize<'de>"))]
 pub struct Finding<Task = TaskId, Reason = Doubt> {
-    /// What it is.
+    /// The code.
     pub code: Code,
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
     /// How it is known.
     pub certainty: Certainty,
-    /// What is wrong, for a person.
+    /// What is wrong, as text.
     pub message: String,
-    /// What shows it, a line each, for a person.
+    /// What shows it, as lines of text.
     #[serde(default)]
     pub evidence: Vec<Evidence>,
-    /// Why it is suspected only, for a person.
+    /// Why it is only suspected, as text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caveat: Option<String>,
-    /// How to unblock it and how to prevent it, for a person.
+    /// How to unblock it and how to prevent it, as text.
     pub advice: String,
     /// The threads that it is about: those that are blocked first, then those of the processes to act on.
     #[serde(rename = "processes")]
     pub tasks: Vec<Task>,
-    /// Other threads that are blocked because of it: of a deadlock only.
+    /// Other threads that are blocked because of it; for deadlocks only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub behind: Vec<Task>,
     /// The pipes that it is about, by ID.
     pub pipes: Vec<PipeId>,
-    /// What keeps it from being proven; of `hidden-end`, which processes may hold the end. Of `no-reader` and `no-writer` the first four:
-    /// those that may hold an end of any pipe are in `hidden` and `unreadable`.
+    /// Why it is not proven; for `hidden-end`, the possible holders of the end. At most four for `no-reader` and `no-writer`: what may hold
+    /// an end of any pipe is in `hidden` and `unreadable`.
     pub doubts: Vec<Reason>,
-    /// Its data; null in a report of an older version.
+    /// The data of the code; null in a report of an older version.
     #[serde(default)]
     pub details: Option<Details>,
 }
@@ -372,7 +372,7 @@ impl Finding {
         self.details.as_ref().map(Details::kind)
     }
 
-    /// What makes it the same as another. Of a report of an older version: its threads.
+    /// The identity; in a report of an older version, the threads.
     pub(crate) fn identity(&self) -> Identity {
         match self.kind() {
             Some(kind) => kind.identity(),
@@ -382,7 +382,7 @@ impl Finding {
     }
 }
 
-/// A line that shows a finding.
+/// A line of evidence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Evidence {
@@ -393,9 +393,9 @@ pub struct Evidence {
 }
 
 words! {
-    /// The part that a process has in a finding.
+    /// The role of a process in a finding.
     pub enum Role {
-        /// A step of a cycle of waits; these stand in its order.
+        /// A step of a cycle of waits; steps are in the order of the cycle.
         Cycle = "circle",
         /// A process that is blocked because of it.
         Behind = "behind",
@@ -406,12 +406,12 @@ words! {
     }
 }
 
-/// All that `why` reports of a machine.
+/// The result of `why`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Diagnosis {
     /// Every wait for a pipe or a child, ordered by process, thread and descriptor.
     pub waits: Vec<Wait>,
-    /// The worst first.
+    /// The findings, the worst first.
     pub findings: Vec<Finding>,
 }
 

@@ -44,7 +44,7 @@ impl Phrases<'_> {
         }
         if !own.is_empty() {
             ways.push(format!(
-                "kill PID {INIT} from outside its PID namespace: inside, init receives only signals that it handles"
+                "end PID {INIT} from outside its PID namespace: inside, init receives only signals that it handles"
             ));
         }
         ways.join(" and ")
