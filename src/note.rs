@@ -47,7 +47,7 @@ pub enum Note {
     /// A saved report lacks the fd table of a process.
     #[error("the fd table of process {pid} is not in {file}: only `lspipe fds {pid} --json` saves it")]
     NoTable { pid: Pid, file: String },
-    /// No process is known to have a selected pipe open. `process` is the one whose PID is that number.
+    /// No process has a selected pipe open. `process` is the process with that number, if there is one.
     #[error("{}", no_pipe(.name, *.process))]
     NoPipe { name: PipeName, process: Option<Pid> },
     /// The selection left nothing.
@@ -247,7 +247,7 @@ fn small_pipes(graph: &PipeGraph, soft: Option<u64>) -> Option<Note> {
     let mut counts: BTreeMap<Uid, usize> = BTreeMap::new();
     for pipe in &graph.pipes {
         if graph.probed(pipe.id).capacity.is_some_and(|capacity| SMALL.contains(&capacity)) {
-            // The creator is not known: in all likelihood it is the user whose processes hold it.
+            // The creator is not known: most likely it is the user whose processes hold it.
             let mut owners = pipe.ends.iter().filter_map(|end| graph.processes.get(&end.pid)?.uid);
             if let Some(owner) = owners.find(|uid| *uid != Uid(0)) {
                 *counts.entry(owner).or_default() += 1;

@@ -184,7 +184,7 @@ impl<'a> Session<'a> {
         if request.source.repeat.is_some() && !is_for_machines {
             writeln!(out, "=== {:.3} ===", answer.graph.taken_at)?;
         }
-        // Headings alone help nobody; what machines read is valid only with them.
+        // Headings alone are not printed, except in formats that need them.
         if is_for_machines || answer.exit != Exit::NothingMatched {
             // An audit has them in its messages, and those are the same in every format.
             let is_named = request.format.needs_users() || answer.audit.is_some();

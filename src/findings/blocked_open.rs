@@ -35,7 +35,7 @@ at once.",
 pub struct BlockedOpen {
     /// The FIFO; null if it could not be identified.
     pub pipe: Option<PipeId>,
-    /// The path, as the first of them gave it.
+    /// The path that the first of them passed to open(2).
     #[serde(flatten, deserialize_with = "PathName::optional")]
     pub path: Option<PathName>,
     /// Whether no file has the path any more: the FIFO has been deleted, or it, a directory above it or a link to it has been renamed or
@@ -52,7 +52,7 @@ pub struct BlockedOpener {
     /// The thread.
     #[serde(flatten)]
     pub task: TaskId,
-    /// For what it opens the FIFO; `rw` where that is not known.
+    /// How it opens the FIFO; `rw` if that is not known.
     pub access: AccessMode,
 }
 
@@ -113,7 +113,7 @@ impl Kind for BlockedOpen {
                 phrases.end_all(&pids)
             );
         }
-        // The path as the process gave it, rather than as another has it.
+        // The path that the process passed to open(2), not that of another holder.
         let name = self.path.as_deref().map_or_else(|| self.name(phrases), escape_name);
         let (other, nonblock) = match self.access() {
             AccessMode::Read => ("write to", "open it with O_NONBLOCK, with which open(2) for reading returns at once"),

@@ -1,4 +1,4 @@
-//! Which findings a later look agrees with: at once, before anything is claimed, and for `--confirm` after a pause. Pure.
+//! Which findings a later scan confirms: an immediate second scan, and for `--confirm` one after a pause.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
@@ -9,7 +9,7 @@ use crate::model::Users;
 use crate::model::{AlternativeWake, Pid, PipeGraph, PipeId, Task, TaskId, TaskState, ThreadGroup, Tid};
 use crate::observe::{FollowUp, Observation};
 
-/// The judge of the first of two looks.
+/// Evaluates the first of two scans.
 pub(crate) fn follow_up(graph: &PipeGraph, groups: &Groups) -> FollowUp {
     let judged = diagnose(graph, groups);
     FollowUp {
@@ -20,7 +20,7 @@ pub(crate) fn follow_up(graph: &PipeGraph, groups: &Groups) -> FollowUp {
     }
 }
 
-/// What an observation proves: where it looked twice, the findings that both looks agree on.
+/// The diagnosis of an observation: if it has two scans, the findings of both.
 pub(crate) fn diagnosis(seen: &Observation) -> Diagnosis {
     let judged = diagnose(&seen.graph, &seen.threads);
     let judged = match &seen.first {
@@ -30,8 +30,8 @@ pub(crate) fn diagnosis(seen: &Observation) -> Diagnosis {
     judged.word(&seen.graph, &seen.threads)
 }
 
-/// The processes to look at again before anything is claimed of them: those with a thread that waits, those that could end such a wait,
-/// and those of findings that may pass.
+/// The processes to scan again: those with a thread that waits, those that could end such a wait, and those of findings that may be
+/// transient.
 fn pids_to_recheck(groups: &Groups, judged: &Judged) -> BTreeSet<Pid> {
     let waits = |group: &&ThreadGroup| group.tasks.iter().any(|task| matches!(task.doing, TaskState::Waits { .. }));
     let waiting = groups.values().filter(waits).map(|group| group.pid);
@@ -41,7 +41,7 @@ fn pids_to_recheck(groups: &Groups, judged: &Judged) -> BTreeSet<Pid> {
     waiting.chain(wakers).chain(found).collect()
 }
 
-/// Keeps the findings that another look agrees with.
+/// Keeps the findings that another scan confirms.
 pub(super) fn confirmed_by(mut judged: Judged, other: &Judged) -> Judged {
     let key = |it: &Judgement| (it.code(), it.pipes.clone(), it.details.kind().identity());
     let known: BTreeSet<_> = other.judgements.iter().map(key).collect();
@@ -49,7 +49,7 @@ pub(super) fn confirmed_by(mut judged: Judged, other: &Judged) -> Judged {
     judged
 }
 
-/// What an audit found at one time.
+/// The findings of one audit.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Look<'a> {
     pub(crate) graph: &'a PipeGraph,
@@ -64,7 +64,7 @@ impl<'a> Look<'a> {
     }
 }
 
-/// Those findings of the later look that stood at the earlier one: see [`Lasts`].
+/// The findings of the later scan that confirm one of the earlier: see [`Lasts`].
 pub(crate) fn confirmed(before: &Look<'_>, now: &Look<'_>) -> Vec<Finding> {
     let graph = persistent_ends(before, now);
     let phrases = Phrases { graph: &graph, groups: now.groups, users: now.users };
@@ -81,7 +81,7 @@ pub(crate) fn confirmed(before: &Look<'_>, now: &Look<'_>) -> Vec<Finding> {
         let then = *then.get(&subject)?;
         let persistent = if finding.pipes.is_empty() { finding } else { *of_persistent.get(&subject)? };
         let is_other_process = matches!(subject.2, Identity::Process(_)) && !finding.tasks.iter().all(is_same);
-        // It stands as far as it was so at both looks.
+        // The finding lasts for what was the same in both scans.
         let least = [finding, persistent, then].into_iter().min_by_key(|finding| Reverse(finding.severity));
         least.filter(|_| !is_other_process).cloned()
     };
@@ -118,7 +118,7 @@ fn by_subject(findings: &[Finding]) -> BTreeMap<Subject<'_>, &Finding> {
     findings.iter().map(|finding| (subject(finding), finding)).collect()
 }
 
-/// The judged pipes of the later look, with only those ends that the same process had with the same access before.
+/// The pipes of the later scan, with only those ends that the same process held with the same access before.
 fn persistent_ends(before: &Look<'_>, now: &Look<'_>) -> PipeGraph {
     let mut graph = now.graph.clone();
     let by_rule = now.findings.iter().filter(|finding| finding.code.about().lasts == Lasts::ByRule);
@@ -135,7 +135,7 @@ fn persistent_ends(before: &Look<'_>, now: &Look<'_>) -> PipeGraph {
     graph
 }
 
-/// Whether it is not just another thread of the same number.
+/// Whether it is the same thread, and not another one of the same ID.
 fn is_same(id: TaskId, before: &Look<'_>, now: &Look<'_>) -> bool {
     let started = |look: &Look<'_>| look.task(id).and_then(|task| task.trace.started);
     match (started(before), started(now)) {
@@ -147,8 +147,8 @@ fn is_same(id: TaskId, before: &Look<'_>, now: &Look<'_>) -> bool {
     }
 }
 
-/// Whether a thread waits as it did. If only others can end its wait, it must not have run meanwhile: it would be another wait of the
-/// same kind.
+/// Whether a thread still waits as before. If only other processes can end its wait, it must not have run in between: otherwise it is
+/// another wait of the same kind.
 fn still_waits(id: TaskId, before: &Look<'_>, now: &Look<'_>) -> bool {
     let (Some(before), Some(now)) = (before.task(id), now.task(id)) else { return false };
     before.doing == now.doing && (may_end_by_itself(now) || before.trace == now.trace)

@@ -37,10 +37,9 @@ started, and keep the container engine up to date.",
 pub struct CrossesContainers {
     /// The pipe.
     pub pipe: PipeId,
-    /// Where its holders are, by container and namespace.
+    /// The places of its holders.
     pub places: Vec<Place>,
-    /// Whether that is to be expected: only the namespaces differ, or it is a standard stream of a container that a single process
-    /// outside holds.
+    /// Whether this is expected: only the namespaces differ, or it is a standard stream of a container that a single process outside holds.
     pub expected: bool,
 }
 
@@ -48,23 +47,23 @@ pub struct CrossesContainers {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Place {
-    /// The container; null for the host, or a container that does not show.
+    /// The container; null for the host, and for a container that is not in the cgroup path.
     pub container: Option<String>,
-    /// The inode of the PID namespace, where it could be read.
+    /// The inode of the PID namespace; null if it could not be read.
     pub pid_namespace: Option<u64>,
     /// The processes, ascending.
     pub pids: Vec<Pid>,
 }
 
 impl Place {
-    /// Whether they surely differ: what could not be read may be the same.
+    /// Whether they certainly differ: what could not be read may be the same.
     fn is_apart(&self, other: &Self) -> bool {
         self.container != other.container
             || self.pid_namespace.zip(other.pid_namespace).is_some_and(|(one, other)| one != other)
     }
 
     fn name(&self) -> String {
-        /// As much of an ID in hexadecimal as docker(1) shows.
+        /// Length of an ID as docker(1) prints it.
         const SHORT: usize = 12;
         match (&self.container, self.pid_namespace) {
             (Some(name), _) => {
@@ -88,8 +87,8 @@ impl Kind for CrossesContainers {
     }
 
     fn message(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
-        let places = list(self.places.iter().map(Place::name));
-        format!("{} crosses the boundary of a container or PID namespace: {places}", phrases.pipe(self.pipe))
+        let places = list(self.places.iter().map(|place| format!("in {}", place.name())));
+        format!("{} has holders {places}", phrases.pipe(self.pipe))
     }
 
     fn evidence(&self, phrases: &Phrases<'_>) -> Vec<Evidence> {
@@ -102,10 +101,10 @@ impl Kind for CrossesContainers {
 
     fn advice(&self, _: &Phrases<'_>, _: &[Doubt]) -> String {
         if self.expected {
-            "Nothing to do if it is a stream of a container or sandbox that a process outside watches.".to_owned()
-        } else {
-            "To prevent: close what the container should not have before it is started, or open it with O_CLOEXEC."
+            "Nothing to do if it is a standard stream of a container or sandbox that a process outside reads or writes."
                 .to_owned()
+        } else {
+            "To prevent: close the descriptor before the container is started, or open it with O_CLOEXEC.".to_owned()
         }
     }
 }
@@ -117,7 +116,7 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Judgement> {
 fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
     let mut places: BTreeMap<(Option<String>, Option<u64>), Vec<Pid>> = BTreeMap::new();
     for pid in all_on(pipe) {
-        // Of a process that could not be read it is not known where it is.
+        // The place of a process that could not be read is not known.
         if let Some(process) = case.processes.facts(pid).filter(|process| process.uid.is_some()) {
             places.entry((process.container.clone(), process.pid_namespace)).or_default().push(pid);
         }
@@ -132,7 +131,7 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
     Some(case.of_all_on(pipe, Details::CrossesContainers(CrossesContainers { pipe: pipe.id, places, expected })))
 }
 
-/// Whether one side has it as a standard stream, and the other is a single process that watches it. A container may have sandboxes inside.
+/// Whether one place has it as a standard stream, and the other is a single monitoring process. A container may have sandboxes inside.
 fn is_stdio(pipe: &Pipe, places: &[Place]) -> bool {
     let mut sides: BTreeMap<Option<&str>, BTreeSet<Pid>> = BTreeMap::new();
     for place in places {
@@ -143,7 +142,7 @@ fn is_stdio(pipe: &Pipe, places: &[Place]) -> bool {
     let has_as_standard =
         |pids: &BTreeSet<Pid>| pipe.ends.iter().any(|end| pids.contains(&end.pid) && is_standard(end));
     let is_watched = |(inside, within): &(Option<&str>, BTreeSet<Pid>), (outside, watchers): &(_, BTreeSet<Pid>)| {
-        // Between two containers it may be a monitor in the one, which has it as a descriptor of its own.
+        // Of two containers, one may have the monitor, which does not have it as a standard stream.
         let may_watch = Option::<&str>::is_none(outside) || !has_as_standard(watchers);
         inside.is_some() && watchers.len() == 1 && has_as_standard(within) && may_watch
     };

@@ -58,7 +58,7 @@ impl Kind for CrossesUsers {
 
     fn message(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
         let pipe = phrases.pipe(self.pipe);
-        // Root beside other users of a side is no news where it matters that they are not root.
+        // Where it matters that the users of a side are not root, root itself is not named.
         let others = |users: &[Uid]| -> Vec<Uid> { users.iter().copied().filter(|user| *user != ROOT).collect() };
         let (readers, writers) = match self.root {
             Some(Side::Read) => (self.readers.clone(), others(&self.writers)),
@@ -83,8 +83,8 @@ impl Kind for CrossesUsers {
 
     fn advice(&self, _: &Phrases<'_>, _: &[Doubt]) -> String {
         match self.root {
-            Some(Side::Read) => "Root reads what another user may have written: check it like any other input.",
-            Some(Side::Write) => "Another user reads what root writes: write no secrets to it.",
+            Some(Side::Read) => "Root reads data from another user: make sure that the reader treats it as untrusted input.",
+            Some(Side::Write) => "Another user reads what root writes: make sure that it contains no secrets.",
             None => {
                 "Nothing to do if these users are meant to share it, as with su(1) and services that drop their privileges."
             }

@@ -1,4 +1,4 @@
-//! What `deadlock` and `self-deadlock` share, all but their explanations: a cycle of waits, between processes or in one.
+//! Shared by `deadlock` and `self-deadlock`: a cycle of waits, between processes or in one.
 
 use super::phrases::{idle, in_parentheses, lines};
 use super::{Case, Details, Evidence, Identity, Judgement, Kind, Phrases, Role};
@@ -48,7 +48,7 @@ impl Kind for WaitCycle {
         format!("{processes} wait for each other, and no other process can unblock them")
     }
 
-    /// The cycle step by step, then the other threads that are stuck with it.
+    /// The cycle step by step, then the other threads that are blocked with it.
     fn evidence(&self, phrases: &Phrases<'_>) -> Vec<Evidence> {
         let steps = self.cycle.iter().map(|edge| Evidence { role: Role::Cycle, text: step(phrases, edge) });
         let outside = self.blocked.iter().skip(self.cycle.len()).chain(&self.blocked_behind);
@@ -62,7 +62,7 @@ impl Kind for WaitCycle {
     }
 
     fn advice(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
-        // The last step first: it is the child rather than the parent.
+        // The last step first: usually the child, not the parent.
         let end = phrases.end_one(self.cycle.iter().rev().map(|edge| edge.task.pid));
         let prevention = if self.is_in_one_process() { prevention_in_one_process } else { prevention };
         format!("To unblock: {end}. To prevent: {}.", prevention(&self.cycle, phrases))
@@ -74,11 +74,16 @@ fn step(phrases: &Phrases<'_>, edge: &WaitEdge) -> String {
     let idle = idle(phrases.task(edge.task).and_then(|task| task.idle));
     match &edge.target {
         WaitTarget::Pipe(wait) => {
-            let is_own = edge.waker.pid == edge.task.pid;
-            let holder = if is_own { "itself".to_owned() } else { phrases.process(edge.waker.pid, edge.waker.tid) };
-            let role = wait.awaited().next().unwrap_or(Side::Write).holder();
-            let fd = in_parentheses(edge.waker.fd);
-            format!("{name} {}{idle}; its {role} is {holder}{fd}", phrases.at_pipe(wait))
+            let side = wait.awaited().next().unwrap_or(Side::Write);
+            let (role, fd) = (side.holder(), in_parentheses(edge.waker.fd));
+            let is_own = |pid| pid == edge.task.pid;
+            let is_only = || pipe_of(phrases, edge).is_some_and(|pipe| pipe.on(side).all(is_own));
+            let holder = match is_own(edge.waker.pid) {
+                true if is_only() => format!("its only {role} is the process itself"),
+                true => format!("one of its {role}s is the process itself"),
+                false => format!("its {role} is {}", phrases.process(edge.waker.pid, edge.waker.tid)),
+            };
+            format!("{name} {}{idle}; {holder}{fd}", phrases.at_pipe(wait))
         }
         WaitTarget::Children(_) => {
             let child = phrases.process(edge.waker.pid, edge.waker.tid);
@@ -110,7 +115,7 @@ fn prevention_in_one_process(cycle: &[WaitEdge], phrases: &Phrases<'_>) -> Strin
                 .to_owned()
         }
         (Some(edge), None) => {
-            format!("close the write end, {}, in the process that reads, right after fork(2)", held(phrases, edge.waker))
+            format!("close {}, the write end, right after fork(2)", held(phrases, edge.waker))
         }
         (_, Some(_)) | (None, None) => "read and write in different threads or processes".to_owned(),
     }
@@ -121,29 +126,30 @@ fn prevention(cycle: &[WaitEdge], phrases: &Phrases<'_>) -> String {
     let waits_for_child = cycle.iter().any(|edge| matches!(edge.target, WaitTarget::Children(_)));
     match (reads.first(), write) {
         (_, Some(edge)) if waits_for_child => format!(
-            "read what the child writes before waiting for it, as communicate() of Python does; or, if another process was to read it, \
-             close {}",
+            "read what the child writes before waiting for it, as Python's subprocess.communicate() does; or, if another process \
+             should read it, close {}",
             held(phrases, edge.waker)
         ),
         (Some(edge), None) if waits_for_child => {
             format!("close the write end before waiting for the child: {}", write_ends(phrases, edge))
         }
         (Some(_), Some(edge)) => format!(
-            "read the full pipe, {}, while waiting for the other, with poll(2) or a thread, as communicate() of Python does",
+            "read the full pipe, {}, while waiting for the other, with poll(2) or a thread, as Python's subprocess.communicate() does",
             held(phrases, edge.waker)
         ),
         (None, Some(_)) => {
-            "read and write at the same time, with poll(2) or a thread, as communicate() of Python does".to_owned()
+            "read and write at the same time, with poll(2) or a thread, as Python's subprocess.communicate() does"
+                .to_owned()
         }
         (Some(_), None) => {
             let ends: Vec<String> = reads.iter().take(MOST_ENDS).map(|edge| held(phrases, edge.waker)).collect();
             format!(
-                "let one process write first: flush what is still in a buffer (stdbuf -oL, python3 -u), or close the write end once all \
-                 is written: {}",
+                "have one process write first: flush its buffered output (`stdbuf -oL`, `python3 -u`), or close the write end once \
+                 everything is written: {}",
                 ends.join(", or ")
             )
         }
-        (None, None) => "let one of them proceed without the others".to_owned(),
+        (None, None) => "make one of them proceed without the others".to_owned(),
     }
 }
 

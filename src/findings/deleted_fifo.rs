@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases};
+use super::phrases::verb;
+use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases, all_on};
 use crate::judge::side::{self, SideState};
 use crate::model::{Doubt, Pipe, PipeId, Severity, Side};
 
@@ -26,13 +27,13 @@ client.",
     ..super::OF_AUDIT
 };
 
-/// Its holders are the processes of the finding.
+/// The holders are the processes of the finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DeletedFifo {
     /// The FIFO.
     pub pipe: PipeId,
-    /// The side that surely has no process, and that no process can open by path any more.
+    /// The side that certainly has no process, and that no process can open by path.
     pub missing_side: Option<Side>,
 }
 
@@ -49,10 +50,10 @@ impl Kind for DeletedFifo {
         let name = phrases.pipe(self.pipe);
         match self.missing_side {
             Some(side) => format!(
-                "{name} was deleted while in use, and has no {}: no process can open it by its path any more",
+                "{name} was deleted while in use and has no {}; no process can open it by its path",
                 side.holder()
             ),
-            None => format!("{name} was deleted while in use: no other process can open it by its path any more"),
+            None => format!("{name} was deleted while in use: no other process can open it by its path"),
         }
     }
 
@@ -60,12 +61,13 @@ impl Kind for DeletedFifo {
         phrases.holders(self.pipe, |pid| phrases.user_of(pid))
     }
 
-    fn advice(&self, _: &Phrases<'_>, _: &[Doubt]) -> String {
-        match self.missing_side {
-            Some(_) => "To unblock: restart its holder, so that it opens a FIFO that exists.",
-            None => "Nothing to do if its users deleted it on purpose once all of them had opened it.",
+    fn advice(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
+        if self.missing_side.is_none() {
+            return "Nothing to do if it was deleted on purpose once all of its users had opened it.".to_owned();
         }
-        .to_owned()
+        let holders = phrases.graph.pipe(self.pipe).map(all_on).unwrap_or_default();
+        let they_open = verb(holders.len(), "it opens", "they open");
+        format!("To unblock: restart {} so that {they_open} the current FIFO.", phrases.processes(holders))
     }
 }
 

@@ -12,7 +12,7 @@ use crate::model::{Doubt, Pid, Severity, Tid, Uid};
 /// Maximum number of ends of a process, unless `--max-ends` says otherwise.
 pub(super) const DEFAULT_MAX_ENDS: u64 = 1024;
 
-/// A user may hold this many times as many in all processes.
+/// A user may hold this many times as many in all processes together.
 const USER_FACTOR: u64 = 4;
 
 /// Fewer ends are not many, however low the limit: some programs lower it to what they have, so that they can open no more.
@@ -39,18 +39,18 @@ Harmless for a program that is made to have many children or threads, such as
 the monitor of a container engine; then --max-ends can be raised.
 
 What to do: list them with `lspipe fds PID`. If most have no process on the
-other side, the program forgets to close them. Otherwise raise its limit.",
+other side, the program leaks them. Otherwise raise its limit.",
     summary: Some(["holder of many pipe ends", "holders of many pipe ends"]),
     ..super::OF_AUDIT
 };
 
-/// How many ends are held.
+/// A holder of many ends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct EndHoard {
     /// The number of ends.
     pub ends: u64,
-    /// `--max-ends` of the audit: how many ends a process may hold.
+    /// `--max-ends` of the audit: the maximum number of ends of a process.
     pub max_ends: u64,
     /// By a process or by a user.
     #[serde(flatten)]
@@ -66,25 +66,25 @@ pub enum HolderKind {
     Process {
         /// The process.
         pid: Pid,
-        /// How many descriptors it may have, by its soft limit.
+        /// Its soft limit of open descriptors.
         fd_limit: Option<u64>,
-        /// How many it has.
+        /// The number of its open descriptors.
         fds: Option<u64>,
-        /// What it crossed.
+        /// The threshold that it crossed.
         threshold: ThresholdCrossed,
     },
     /// A user, in all processes together.
     User {
         /// The user.
         uid: Uid,
-        /// In how many processes.
+        /// The number of processes.
         processes: usize,
         /// Those with the most ends; not empty.
         most: Vec<EndCount>,
     },
 }
 
-/// How many ends a process holds.
+/// The number of ends that a process holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct EndCount {
@@ -95,7 +95,7 @@ pub struct EndCount {
 }
 
 words! {
-    /// From where on ends are many.
+    /// A threshold for the number of ends.
     pub enum ThresholdCrossed {
         /// `--max-ends`.
         MaxEnds = "max-ends",
@@ -133,7 +133,9 @@ impl Kind for EndHoard {
                     (ThresholdCrossed::MaxEnds, _) => {
                         format!("{process} holds {ends} pipe ends, more than {}", self.max_ends)
                     }
-                    (_, Some(limit)) => format!("{process} holds {ends} pipe ends; its limit is {limit} descriptors"),
+                    (_, Some(limit)) => {
+                        format!("{process} holds {ends} pipe ends; its limit is {limit} (RLIMIT_NOFILE)")
+                    }
                     (_, None) => format!("{process} holds {ends} pipe ends"),
                 }
             }
@@ -146,7 +148,7 @@ impl Kind for EndHoard {
     fn evidence(&self, phrases: &Phrases<'_>) -> Vec<Evidence> {
         let all = match &self.holder {
             HolderKind::Process { fds: Some(fds), fd_limit: Some(limit), .. } => {
-                vec![format!("it has {fds} descriptors in all, of {limit}")]
+                vec![format!("it has {fds} of {limit} descriptors in use")]
             }
             HolderKind::Process { .. } => Vec::new(),
             HolderKind::User { most, .. } => {
@@ -159,8 +161,8 @@ impl Kind for EndHoard {
     fn advice(&self, _: &Phrases<'_>, _: &[Doubt]) -> String {
         match self.holder {
             HolderKind::Process { pid, .. } => format!(
-                "List them with `lspipe fds {pid}`. If their number keeps growing, the program forgets to close them; otherwise raise its \
-                 limit, as `prlimit --nofile` does."
+                "List them with `lspipe fds {pid}`. If their number keeps growing, the program leaks them. Otherwise raise its limit with \
+                 prlimit(1), or LimitNOFILE= of its systemd unit."
             ),
             HolderKind::User { uid, .. } => format!("List them with `lspipe -u {uid}`."),
         }
@@ -181,7 +183,7 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Judgement> {
         }
         let process = case.graph.processes.get(pid);
         let fd_limit = process.and_then(|process| process.fd_limit);
-        // The limit is one of each table.
+        // The limit applies to each fd table.
         let most = tables.values().copied().max().unwrap_or_default();
         let share = fd_limit.filter(|_| most >= FEW).and_then(|limit| share(most, limit));
         if let Some(threshold) = share.or((ends > case.max_ends).then_some(ThresholdCrossed::MaxEnds)) {
@@ -198,7 +200,7 @@ fn judgement(case: &Case<'_>, ends: u64, pid: Pid, holder: HolderKind) -> Judgem
     Judgement::new(Details::EndHoard(details), case.leaders([pid]), [])
 }
 
-/// What part of its limit a table has.
+/// The share of the limit that an fd table uses.
 fn share(ends: u64, limit: u64) -> Option<ThresholdCrossed> {
     let (ends, limit) = (u128::from(ends), u128::from(limit));
     if ends * 10 >= limit * 9 {

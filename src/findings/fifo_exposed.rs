@@ -28,7 +28,7 @@ directory of the holder.
 Harmless where any user is meant to write, and the reader trusts nothing.
 
 What to do: chmod(1) the FIFO to 600, or to 620 with a group of its own, or
-keep it in a directory that other users may not search.",
+move it to a directory that other users may not search.",
     summary: Some(["FIFO that other users may open", "FIFOs that other users may open"]),
     ..super::OF_AUDIT
 };
@@ -37,13 +37,13 @@ keep it in a directory that other users may not search.",
 const READ: u16 = 0o4;
 const WRITE: u16 = 0o2;
 
-/// Its owner and mode are those of the pipe in the report.
+/// The owner and mode are in the report's pipe.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FifoExposed {
     /// The FIFO.
     pub pipe: PipeId,
-    /// What other users may do, the worst first; not empty.
+    /// What other users may do, the most severe first; not empty.
     pub exposures: Vec<Exposure>,
 }
 
@@ -61,7 +61,7 @@ pub enum Exposure {
         /// Whether root is among those that hold it.
         root: bool,
     },
-    /// Replace it by another file, which root opens next.
+    /// Replace it with another file, which root opens next.
     Replace {
         /// The users that may.
         by: Class,
@@ -86,7 +86,7 @@ impl Exposure {
             Class::Owner(uid) | Class::Above(uid) => phrases.user(uid),
         };
         match self {
-            Self::Replace { by } => format!("{} may replace it by another file", class(by)),
+            Self::Replace { by } => format!("{} may replace it with another file", class(by)),
             Self::Open { held, by, .. } => {
                 let users = phrases.graph.pipe(pipe).map(|pipe| phrases.graph.users_on(pipe, held));
                 let (class, holders) = (class(by), phrases.users(&users.unwrap_or_default()));
@@ -120,45 +120,45 @@ impl Kind for FifoExposed {
         lines(Role::Holder, mode.chain(phrases.holder_lines(self.pipe, |pid| phrases.user_of(pid))))
     }
 
-    /// A command with the path in it would be for root to copy, and the path is chosen by others.
+    /// No command contains the path: other users choose it, and root may paste the command.
     fn advice(&self, _: &Phrases<'_>, _: &[Doubt]) -> String {
         match self.exposures.first() {
             Some(Exposure::Open { by: Class::Group(_), .. }) => {
-                "To prevent: `chmod g-rw` the FIFO, or keep it in a directory that the group may not search."
+                "To prevent: `chmod g-rw` the FIFO, or move it to a directory that the group may not search."
             }
             Some(Exposure::Open { by: Class::Owner(_), .. }) => {
-                "To prevent: create it as root, or `chown root` it: its owner may open it whatever its mode is."
+                "To prevent: create it as root, or `chown root` it: the owner of a FIFO may change its mode, and then open it."
             }
             Some(
                 Exposure::Open { by: Class::Above(_), .. }
                 | Exposure::Replace { by: Class::Above(_) | Class::Owner(_) },
             ) => {
-                "To prevent: keep it in a directory of root's, below others that are: a directory above it is owned by another user."
+                "To prevent: keep it below directories that are all owned by root: one on its path is owned by another user."
             }
             Some(Exposure::Replace { by: Class::Others }) => {
-                "To prevent: `chmod o-w` its directory and those above, or make them sticky (`chmod +t`)."
+                "To prevent: `chmod o-w` the directories on its path that any user may write to, or make them sticky (`chmod +t`)."
             }
             Some(Exposure::Replace { by: Class::Group(_) }) => {
-                "To prevent: `chmod g-w` its directory and those above, or make them sticky (`chmod +t`)."
+                "To prevent: `chmod g-w` the directories on its path that the group may write to, or make them sticky (`chmod +t`)."
             }
             Some(Exposure::Open { by: Class::Others, .. }) | None => {
-                "To prevent: `chmod o-rw` the FIFO, or keep it in a directory that other users may not search."
+                "To prevent: `chmod o-rw` the FIFO, or move it to a directory that other users may not search."
             }
         }
         .to_owned()
     }
 }
 
-/// `its mode is 0622, its owner is user 7 and its group 7`, and whether its directories let other users pass.
+/// `mode 0622, owner user 7, group 7`, and whether other users may search the directories above it.
 fn mode(phrases: &Phrases<'_>, pipe: PipeId) -> Option<String> {
     let file = phrases.graph.pipe(pipe)?.file?;
     let directories = match file.directories {
-        Some(directories) if directories.others => "; any user may search all directories on its path",
-        Some(_) => "; other users may not search all directories on its path",
+        Some(directories) if directories.others => "; any user may search every directory on its path",
+        Some(_) => "; other users may not search one of the directories on its path",
         None => "",
     };
     let owner = phrases.user(file.owner);
-    Some(format!("its mode is {:04o}, its owner is {owner} and its group {}{directories}", file.mode, file.group))
+    Some(format!("mode {:04o}, owner {owner}, group {}{directories}", file.mode, file.group))
 }
 
 pub(super) fn find(case: &Case<'_>) -> Vec<Judgement> {
@@ -171,7 +171,7 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
     let mut exposures = Vec::new();
     for (held, users) in [(Side::Read, &readers), (Side::Write, &writers)] {
         let root = users.contains(&Uid(0));
-        // Of what other users hold it matters that any user may send them something.
+        // If another user holds it, it matters only that any user may write to it.
         let matters = |by: &Class| root || (held == Side::Read && !users.is_empty() && *by == Class::Others);
         exposures.extend(opener(&file, held).filter(matters).map(|by| Exposure::Open { held, by, root }));
     }
@@ -206,7 +206,7 @@ fn opener(file: &PipeFile, held: Side) -> Option<Class> {
     }
 }
 
-/// The widest class that may replace the FIFO by another file, except root.
+/// The widest class that may replace the FIFO with another file, except root.
 fn replacer(file: &PipeFile) -> Option<Class> {
     let way = file.directories?;
     let owner = way.owner_replaces.map(Class::Above);

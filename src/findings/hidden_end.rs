@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::phrases::verb;
 use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases};
 use crate::judge::side::likely_holders;
-use crate::model::{Certainty, Doubt, HiddenVia, PipeId, PossibleHolder, Severity, Side, TaskId, ViewLimit};
+use crate::model::{Certainty, Doubt, HiddenVia, Pid, PipeId, PossibleHolder, Severity, Side, TaskId, ViewLimit};
 
 pub(super) const ABOUT: About = About {
     severities: &[Severity::Warning, Severity::Info],
@@ -21,13 +21,13 @@ read. That the end exists is proven; which process holds it may not be.
 Harmless if a process that could not be read holds it.
 
 What to do: run lspipe as root, and outside of containers. A descriptor that is
-in flight stays open until its receiver takes it from the socket, or the socket
-is closed.",
+in flight stays open until its receiver receives and closes it, or the socket is
+closed.",
     summary: Some(["pipe with an end that no fd table shows", "pipes with an end that no fd table shows"]),
     ..super::OF_WHY
 };
 
-/// Which processes may hold it is in the doubts of the finding.
+/// The possible holders are in the doubts of the finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct HiddenEnd {
@@ -35,9 +35,9 @@ pub struct HiddenEnd {
     pub pipe: PipeId,
     /// The side of the end.
     pub side: Side,
-    /// The threads that would not be blocked without it; empty where only the kernel said that it exists.
+    /// The threads that would not be blocked without it; empty if it is known from `--probe` only.
     pub blocked: Vec<TaskId>,
-    /// Whether that is to be expected: some process could not be read, or is known to hold it.
+    /// Whether this is expected: a process could not be read, or is known to hold it.
     pub expected: bool,
 }
 
@@ -60,13 +60,16 @@ impl Kind for HiddenEnd {
             Side::Write => ("write", "reading"),
         };
         let is = verb(self.blocked.len(), "is", "are");
-        let since = match self.blocked.as_slice() {
-            [] => String::new(),
-            blocked => format!(", since {} {is} blocked {act} it", phrases.tasks(blocked)),
-        };
         let holders = phrases.possible_holders(doubts);
         let holders = holders.map_or_else(String::new, |holders| format!("; it may be held by {holders}"));
-        format!("{} has a {side} end that no fd table shows{since}{holders}", phrases.pipe(self.pipe))
+        let pipe = phrases.pipe(self.pipe);
+        match self.blocked.as_slice() {
+            [] => format!("{pipe} has a {side} end that no fd table shows{holders}"),
+            blocked => format!(
+                "{} {is} blocked {act} {pipe}, so the pipe still has a {side} end, but no fd table shows it{holders}",
+                phrases.tasks(blocked)
+            ),
+        }
     }
 
     fn evidence(&self, _: &Phrases<'_>) -> Vec<Evidence> {
@@ -74,17 +77,23 @@ impl Kind for HiddenEnd {
     }
 
     fn advice(&self, phrases: &Phrases<'_>, doubts: &[Doubt]) -> String {
-        let may_be =
-            |via: HiddenVia| doubts.iter().any(|doubt| matches!(doubt, Doubt::Holder(holder) if holder.how == via));
-        let in_flight = if may_be(HiddenVia::ScmRights) {
-            "If it is in flight, its receiver has to take it from the socket with recvmsg(2), or to close the socket. "
-        } else {
-            ""
+        let holders =
+            doubts.iter().filter_map(|doubt| if let Doubt::Holder(holder) = doubt { Some(holder) } else { None });
+        let holding = |via: HiddenVia| holders.clone().filter(move |holder| holder.how == via);
+        let may_be = |via: HiddenVia| holding(via).next().is_some();
+        let receivers: Vec<Pid> = holding(HiddenVia::ScmRights).filter_map(|holder| holder.pid).collect();
+        let purpose = if self.blocked.is_empty() { "To close the end" } else { "To unblock" };
+        let in_flight = match receivers.as_slice() {
+            [] => String::new(),
+            _ => format!(
+                "{purpose}: have {} receive the descriptor with recvmsg(2) and close it, or close the socket. ",
+                phrases.processes(receivers)
+            ),
         };
         let coverage = &phrases.graph.coverage;
         let (unread, outside) = (may_be(HiddenVia::Unreadable), may_be(HiddenVia::Outside));
         let look = if !self.expected {
-            "Run with --probe to see what else is known of the pipe."
+            "Run with --probe to ask the kernel about this pipe."
         } else if coverage.outside == Some(ViewLimit::Hidepid) || (unread && !coverage.privileged) {
             "Run as root, or outside of the container, to see which process holds it."
         } else if outside {

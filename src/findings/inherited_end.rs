@@ -1,5 +1,4 @@
-//! `inherited-end`: a process of another session holds an end of a pipe beside the pipeline's own. That is a judgement of how processes
-//! are related, and reported as inferred.
+//! `inherited-end`: a process of another session also holds an end of a pipeline's pipe. Inferred from how the processes are related.
 
 use std::collections::BTreeSet;
 
@@ -30,7 +29,7 @@ reported. It is inferred from sessions and ancestors.
 Harmless where a daemon is meant to write into the pipeline for as long as it
 runs, or was given the end by a service manager, as with `systemd-run --pipe`.
 
-What to do: start it with its descriptors elsewhere, as in
+What to do: start it with its descriptors redirected or closed, as in
 `daemon >/dev/null 2>&1 </dev/null 3>&-`, and open pipes with O_CLOEXEC in
 programs that start others.",
     summary: Some(["pipe inherited by a process of another session", "pipes inherited by processes of other sessions"]),
@@ -47,9 +46,9 @@ pub struct InheritedEnd {
     pub pipe: PipeId,
     /// The session that has a reader and a writer.
     pub session: u32,
-    /// The ends in other sessions, ordered as ends are; not empty.
+    /// The ends of processes of other sessions, ordered as ends are; not empty.
     pub ends: Vec<ForeignEnd>,
-    /// Whether all of their processes descend, or may descend, from one that holds the pipeline's own.
+    /// Whether all of these processes descend, or may descend, from a holder of the session's own ends.
     pub descend: bool,
 }
 
@@ -83,7 +82,7 @@ impl Kind for InheritedEnd {
         Identity::Pipe
     }
 
-    /// Of write ends only, all have leaked where one has.
+    /// If all are write ends, leaked-write-end reports them all.
     fn is_covered_by(&self, of_why: &[Finding]) -> bool {
         self.ends.iter().all(|end| end.end.access.is_on(Side::Write))
             && of_why.iter().any(|it| it.code == Code::LeakedWriteEnd && it.pipes.contains(&self.pipe))
@@ -92,11 +91,17 @@ impl Kind for InheritedEnd {
     fn message(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
         let pids: BTreeSet<Pid> = self.ends.iter().map(|end| end.end.pid).collect();
         let without =
-            if self.has_write_end() { "its readers do not see EOF" } else { "its writers get no SIGPIPE or EPIPE" };
-        let (holds, until) =
-            (verb(pids.len(), "holds", "hold"), verb(pids.len(), "it closes that", "all of them close it"));
+            if self.has_write_end() { "readers will not see EOF" } else { "writers will not get SIGPIPE or EPIPE" };
+        let is_all = |side| self.ends.iter().all(|end| end.end.access.is_on(side));
+        let end = match (is_all(Side::Read), is_all(Side::Write)) {
+            (true, false) => "a read end",
+            (false, true) => "a write end",
+            (true, true) | (false, false) => "an end",
+        };
+        let holds = verb(pids.len(), "holds", "hold");
+        let until = verb(pids.len(), "that process closes it", "those processes close theirs");
         format!(
-            "{} belongs to a pipeline of session {}, and {} of another session {holds} an end of it: {without} until {until}",
+            "{} belongs to a pipeline of session {}, and {} of another session also {holds} {end}: {without} until {until}",
             phrases.pipe(self.pipe),
             self.session,
             phrases.processes(pids.iter().copied()),
@@ -136,11 +141,11 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
     if pipe.id.kind().is_named() {
         return None;
     }
-    // The session from which a PID namespace was entered is 0 inside, and one like any other.
+    // Session 0, from which a PID namespace was entered, counts like any other.
     let session = |pid: Pid| case.processes.session(pid);
     let [reading, writing] =
         Side::BOTH.map(|side| pipe.side(side).filter_map(|end| session(end.pid)).collect::<BTreeSet<u32>>());
-    // Of several such sessions it cannot be said whose pipeline it is.
+    // If there are several such sessions, it is not known which one the pipeline belongs to.
     let mut both = reading.intersection(&writing);
     let (Some(whole), None) = (both.next().copied(), both.next()) else { return None };
     let own: BTreeSet<Pid> = pipe.ends.iter().map(|end| end.pid).filter(|pid| session(*pid) == Some(whole)).collect();
@@ -153,14 +158,14 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
     if ends.is_empty() || is_pool(pipe.ends.iter().map(|end| end.pid), |pid| pipe.is_on_both(pid)) {
         return None;
     }
-    // With one that does not descend, those that do are reported, too: it takes all of them.
+    // If one of them does not descend, all are reported.
     let descend = ends.iter().all(|end| may_descend(&case.processes, end.end.pid, &own));
     let tasks = case.leaders(ends.iter().map(|end| end.end.pid));
     let details = InheritedEnd { pipe: pipe.id, session: whole, ends, descend };
     Some(Judgement::new(Details::InheritedEnd(details), tasks, [pipe.id]))
 }
 
-/// Whether a process descends from one of those, or may do so: a plain report in a file lacks ancestors that hold no end.
+/// Whether a process descends from one of `own`, or may do so: a saved plain report lacks ancestors that hold no end.
 fn may_descend(processes: &Processes<'_>, pid: Pid, own: &BTreeSet<Pid>) -> bool {
     processes.ancestors(pid).any(|ancestor| own.contains(&ancestor)) || !processes.knows_ancestors(pid)
 }

@@ -1,6 +1,5 @@
-//! `leaked-write-end`: a reader waits for EOF, and the only holders of the write end do not belong to its pipeline.
-//!
-//! That is a judgement of how processes are related, and reported as inferred; as suspected, where the true writer may not be seen.
+//! `leaked-write-end`: a reader waits for EOF, and the only holders of the write end do not belong to its pipeline. Inferred from how the
+//! processes are related; suspected if the true writer may be a process that could not be seen.
 
 use std::collections::BTreeSet;
 
@@ -16,7 +15,7 @@ use crate::model::{
     Side, Task, TaskId, TaskState, Time,
 };
 
-/// Standard input, by which a shell passes a pipe to a program.
+/// Standard input, on which a shell passes a pipe to a program.
 const STDIN: Fd = Fd(0);
 
 pub(super) const ABOUT: About = About {
@@ -35,8 +34,8 @@ true writer.
 Harmless if the holder will still write.
 
 What to do: kill the holder, or have it close the end. To prevent it, start
-daemons with their output elsewhere and other descriptors closed, and open pipes
-with O_CLOEXEC.",
+daemons with stdout and stderr redirected and other descriptors closed, and open
+pipes with O_CLOEXEC.",
     summary: Some([
         "pipe whose write end is held by unrelated processes only",
         "pipes whose write end is held by unrelated processes only",
@@ -71,7 +70,7 @@ pub struct LeakedEnd {
     pub ancestor_of_reader: bool,
     /// The session of the process.
     pub session: Option<u32>,
-    /// An ancestor that has the same end under the same number, so that it was inherited from there.
+    /// An ancestor that has the same end under the same descriptor number, so that it was inherited from there.
     pub inherited_from: Option<Pid>,
     /// When the process was started.
     pub started_at: Option<Time>,
@@ -157,7 +156,7 @@ impl Kind for LeakedWriteEnd {
         let more = if doubts.is_empty() { "" } else { "; another write end may remain" };
         let own = self.holders.iter().find(is_own);
         let own = own.map_or_else(String::new, |end| {
-            format!(" The reader has to close its own write end, fd {}, as well.", end.end.fd)
+            format!(" The reader must also close its own write end, fd {}.", end.end.fd)
         });
         format!("To unblock: {unblock}{more}.{own} To prevent: {}.", prevention(&others))
     }
@@ -167,7 +166,7 @@ fn fds(ends: &[&LeakedEnd]) -> impl Iterator<Item = Fd> {
     ends.iter().map(|end| end.end.fd).collect::<BTreeSet<_>>().into_iter()
 }
 
-/// How to keep these holders from having the end.
+/// How to prevent these processes from holding the end.
 fn prevention(others: &[&LeakedEnd]) -> String {
     let is = |relation| move |end: &&LeakedEnd| end.relation == relation;
     if others.iter().all(is(Relation::ReadWrite)) {
@@ -178,13 +177,13 @@ fn prevention(others: &[&LeakedEnd]) -> String {
     }
     let closed: Vec<String> = fds(others).filter(|fd| !is_stdio(*fd)).map(|fd| format!("{fd}>&-")).collect();
     if closed.is_empty() {
-        return "start it with its output elsewhere (`>/dev/null 2>&1`)".to_owned();
+        return "start it with stdout and stderr redirected (`>/dev/null 2>&1`)".to_owned();
     }
     format!("start it with that descriptor closed (in a shell `{}`), or open the pipe with O_CLOEXEC", closed.join(" "))
 }
 
 impl LeakedEnd {
-    /// Why its process does not belong to the pipeline, and how it came by the end.
+    /// Why its process does not belong to the pipeline, and where the end was inherited from.
     fn relation(&self, phrases: &Phrases<'_>) -> String {
         let processes = Processes::new(phrases.graph, phrases.groups);
         let lineage = Lineage { processes: &processes };
@@ -195,8 +194,8 @@ impl LeakedEnd {
             }
             Relation::ReadWrite => "so that there is always a writer".to_owned(),
             Relation::OtherSession => match self.session {
-                Some(session) => format!("in another session ({session})"),
-                None => "in another session".to_owned(),
+                Some(session) => format!("in session {session}, not in that of the pipeline"),
+                None => "in another session than the pipeline".to_owned(),
             },
             Relation::Orphan if lineage.is_doubtful_orphan(self.end.pid) => "apparently an orphan".to_owned(),
             Relation::Orphan => "an orphan, whose parent has exited".to_owned(),
@@ -208,7 +207,7 @@ impl LeakedEnd {
         };
         match self.inherited_from {
             Some(ancestor) => format!("{relation}; inherited from {}", phrases.process(ancestor, None)),
-            None if may_be_inherited => format!("{relation}; probably inherited"),
+            None if may_be_inherited => format!("{relation}; the end was probably inherited"),
             None => relation,
         }
     }
@@ -234,7 +233,7 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
         let relation = relation(case, pipe, &readers, *pid, &ends)?;
         holders.extend(ends.into_iter().map(|end| leaked_end(case, pipe, &readers, end, relation)));
     }
-    // Its own copy alone is a deadlock.
+    // If the reader alone holds it, that is a deadlock.
     if holders.iter().all(|holder| holder.relation == Relation::ReaderItself) {
         return None;
     }
@@ -259,7 +258,7 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
 fn relation(case: &Case<'_>, pipe: &Pipe, readers: &[TaskId], holder: Pid, ends: &[&Endpoint]) -> Option<Relation> {
     let is_write_only = ends.iter().all(|end| end.access == AccessMode::Write);
     if readers.iter().any(|reader| reader.pid == holder) {
-        // Another thread of it may still write; and a reader that opened a FIFO O_RDWR keeps it open on purpose.
+        // Another of its threads may still write; and a reader that opened a FIFO O_RDWR keeps it open on purpose.
         let is_alone = case.groups.get(&holder)?.tasks.len() == 1;
         return (is_write_only && is_alone).then_some(Relation::ReaderItself);
     }

@@ -1,4 +1,4 @@
-//! What `no-reader` and `no-writer` share: a side of a pipe that is surely empty.
+//! Shared by `no-reader` and `no-writer`: a side of a pipe that certainly has no process.
 
 use super::{About, Case, Details, Evidence, Judgement, Lasts, Phrases};
 use crate::judge::side::{self, SideState};
@@ -18,7 +18,7 @@ pub(super) const fn about(explain: &'static str, summary: [&'static str; 2]) -> 
     }
 }
 
-/// The pipes that have no process on that side. One with a hidden end is reported as that.
+/// The pipes that have no process on that side. Those with a hidden end are reported as `hidden-end`.
 pub(super) fn find(case: &Case<'_>, missing: Side, details: impl Fn(&Pipe) -> Details) -> Vec<Judgement> {
     case.each_pipe(|case, pipe| {
         let is_hidden = Side::BOTH.iter().any(|side| case.hidden_ends.contains_key(&(pipe.id, *side)));

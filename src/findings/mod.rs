@@ -1,8 +1,8 @@
-//! The registry of findings: what lspipe can report of pipes, one file per code.
+//! The registry of findings, one file per code.
 //!
 //! A new code is a file, its `mod` line, and its line in the registry below. From that line it has its word in every output and option,
 //! its `details` in JSON, and its place in `--explain`, in the selections of `why` and `audit`, in metrics, in the graph and in the closing
-//! summary: each asks [`About`] or [`Kind`], which have no default that could be wrong for it. Rules judge an observation and read nothing.
+//! summary: each uses [`About`] or [`Kind`]. Rules evaluate an observation and read no files.
 
 mod blocked_open;
 pub(crate) mod confirm;
@@ -130,7 +130,7 @@ macro_rules! codes {
             CrossesUsers: crosses_users = "crosses-users",
             /// The ends of a pipe are held in different containers or PID namespaces.
             CrossesContainers: crosses_containers = "crosses-containers",
-            /// A process of another session holds an end beside the pipeline's own.
+            /// A process of another session also holds an end of a pipeline's pipe.
             InheritedEnd: inherited_end = "inherited-end",
             /// A process or user holds unusually many ends.
             EndHoard: end_hoard = "end-hoard",
@@ -148,7 +148,7 @@ codes! {}
 
 #[cfg(test)]
 codes! {
-    /// That a code is a file and a line.
+    /// Shows that a code takes one file and one line here.
     #[schemars(skip)]
     Dummy: dummy = "dummy",
 }
@@ -160,41 +160,41 @@ pub(crate) enum ReportedBy {
     Audit,
 }
 
-/// When a finding of one look still stands at a later one, for `--confirm`.
+/// When a later scan confirms a finding, for `--confirm`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Lasts {
-    /// If one of its blocked threads still waits, and one of the processes to act on is the same; others may come and go.
+    /// If one of its blocked threads still waits, and one of the processes to act on is the same; others may differ.
     WhileBlocked,
-    /// If it is about the very same threads, and all that were blocked still wait.
+    /// If it is about the same threads, and all that were blocked still wait.
     Unchanged,
-    /// As far as the rule finds it among the ends that the same processes held at both looks.
+    /// If the rule finds it among the ends that the same processes held in both scans.
     ByRule,
 }
 
-/// What is so of all findings of a code.
+/// The properties of a code.
 #[derive(Debug)]
 pub(crate) struct About {
     pub(crate) reported_by: ReportedBy,
-    /// The severities that such a finding may have, the worst first.
+    /// The possible severities, the worst first.
     pub(crate) severities: &'static [Severity],
     /// The text of `--explain`, wrapped at 80 columns, without its name and without a newline at its end.
     pub(crate) explain: &'static str,
-    /// What is counted in the closing summary of `why`, of one and of many; none where each finding is printed.
+    /// Singular and plural for the closing summary of `why`; none if each finding is printed.
     pub(crate) summary: Option<[&'static str; 2]>,
-    /// Whether the rule judges by facts that only an audit collects.
+    /// Whether the rule needs facts that only an audit collects.
     pub(crate) needs_audit_facts: bool,
-    /// Whether such a finding may be true for a moment on a healthy machine, so that the second look waits.
+    /// Whether such a finding may be transient on a healthy machine, so that the second scan waits.
     pub(crate) may_pass: bool,
     /// Whether it depends on which processes may hold ends that no fd table shows.
     pub(crate) depends_on_hidden: bool,
-    /// Whether it is about the processes that share a pipe: of no interest for the pipeline that the audit itself writes to.
+    /// Whether it is about the processes that share a pipe: not reported for the pipeline that the audit itself writes to.
     pub(crate) about_sharing: bool,
     /// Whether a chain of waits shows all of the evidence.
     pub(crate) evidence_in_chain: bool,
     pub(crate) lasts: Lasts,
 }
 
-/// What most codes of `why` share. The rest is for each to say.
+/// Defaults of the codes of `why`.
 const OF_WHY: About = About {
     reported_by: ReportedBy::Why,
     severities: &[],
@@ -208,7 +208,7 @@ const OF_WHY: About = About {
     lasts: Lasts::WhileBlocked,
 };
 
-/// Likewise of those that only an audit reports: their rules need no second look at the threads.
+/// Defaults of the codes that only an audit reports: their rules need no second scan of the threads.
 const OF_AUDIT: About = About {
     reported_by: ReportedBy::Audit,
     needs_audit_facts: true,
@@ -218,7 +218,7 @@ const OF_AUDIT: About = About {
     ..OF_WHY
 };
 
-/// What makes two findings of one code and the same pipes the same, whenever they were made.
+/// Identifies a finding among those of the same code and pipes, across scans.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Identity {
     /// The threads that are blocked. The path is that of a FIFO that could not be identified.
@@ -230,7 +230,7 @@ pub(crate) enum Identity {
 }
 
 impl Identity {
-    /// The threads whose waits the finding is about.
+    /// The threads that the finding is about.
     pub(crate) fn blocked(&self) -> &[TaskId] {
         match self {
             Self::Blocked(tasks, _) => tasks,
@@ -239,9 +239,9 @@ impl Identity {
     }
 }
 
-/// The part of a finding that is its code's.
+/// The rules and texts of a code.
 trait Kind {
-    /// How bad it is, where something `doubted` keeps it from being proven and where not.
+    /// The severity; `doubted` if the finding is not proven.
     fn severity(&self, doubted: bool) -> Severity;
 
     fn certainty(&self, doubted: bool) -> Certainty {
@@ -250,7 +250,7 @@ trait Kind {
 
     fn identity(&self) -> Identity;
 
-    /// How the graph marks processes because of it, where it is about processes that are stuck.
+    /// The marks of blocked processes in the graph.
     fn marks(&self) -> Vec<(MarkKind, Vec<Pid>)> {
         Vec::new()
     }
@@ -260,27 +260,27 @@ trait Kind {
         Vec::new()
     }
 
-    /// Whether one of the findings of `why` says all that it says.
+    /// Whether a finding of `why` already reports all of it.
     fn is_covered_by(&self, _: &[Finding]) -> bool {
         false
     }
 
-    /// Other threads that are blocked because of it, where the rule looks for those.
+    /// Other threads that are blocked because of it, if the rule looks for them.
     fn blocked_behind(&self) -> &[TaskId] {
         &[]
     }
 
-    /// What is wrong, in a sentence without its full stop.
+    /// What is wrong, as a sentence without its full stop.
     fn message(&self, phrases: &Phrases<'_>, doubts: &[Doubt]) -> String;
 
-    /// The processes in it, a line each.
+    /// A line for each process involved.
     fn evidence(&self, phrases: &Phrases<'_>) -> Vec<Evidence>;
 
-    /// How to unblock it and how to prevent it, in whole sentences.
+    /// How to unblock it and how to prevent it, in full sentences.
     fn advice(&self, phrases: &Phrases<'_>, doubts: &[Doubt]) -> String;
 }
 
-/// A finding without its words: those are for when another look has agreed with it.
+/// A finding without its texts, which are made once a second scan has confirmed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Judgement {
     pub(crate) details: Details,
@@ -290,7 +290,7 @@ pub(crate) struct Judgement {
 }
 
 impl Judgement {
-    /// A proven one.
+    /// Without doubts.
     fn new(details: Details, tasks: Vec<TaskId>, pipes: impl IntoIterator<Item = PipeId>) -> Self {
         Self { details, tasks, pipes: pipes.into_iter().collect(), doubts: Vec::new() }
     }
@@ -329,39 +329,39 @@ impl Judgement {
     }
 }
 
-/// A problem, or something worth knowing, as it is reported. In JSON each thread and doubt has the command of its process beside it.
+/// A finding as it is reported. In JSON each thread and doubt also has the command of its process.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Finding"))]
 #[serde(bound(deserialize = "Task: Deserialize<'de>, Reason: Deserialize<'de>"))]
 pub struct Finding<Task = TaskId, Reason = Doubt> {
-    /// What it is.
+    /// The code.
     pub code: Code,
-    /// How bad it is.
+    /// The severity.
     pub severity: Severity,
     /// How it is known.
     pub certainty: Certainty,
-    /// What is wrong, for a person.
+    /// What is wrong, as text.
     pub message: String,
-    /// What shows it, a line each, for a person.
+    /// What shows it, as lines of text.
     #[serde(default)]
     pub evidence: Vec<Evidence>,
-    /// Why it is suspected only, for a person.
+    /// Why it is only suspected, as text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub caveat: Option<String>,
-    /// How to unblock it and how to prevent it, for a person.
+    /// How to unblock it and how to prevent it, as text.
     pub advice: String,
     /// The threads that it is about: those that are blocked first, then those of the processes to act on.
     #[serde(rename = "processes")]
     pub tasks: Vec<Task>,
-    /// Other threads that are blocked because of it: of a deadlock only.
+    /// Other threads that are blocked because of it; for deadlocks only.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub behind: Vec<Task>,
     /// The pipes that it is about, by ID.
     pub pipes: Vec<PipeId>,
-    /// What keeps it from being proven; of `hidden-end`, which processes may hold the end. Of `no-reader` and `no-writer` the first four:
-    /// those that may hold an end of any pipe are in `hidden` and `unreadable`.
+    /// Why it is not proven; for `hidden-end`, the possible holders of the end. At most four for `no-reader` and `no-writer`: what may hold
+    /// an end of any pipe is in `hidden` and `unreadable`.
     pub doubts: Vec<Reason>,
-    /// Its data; null in a report of an older version.
+    /// The data of the code; null in a report of an older version.
     #[serde(default)]
     pub details: Option<Details>,
 }
@@ -372,7 +372,7 @@ impl Finding {
         self.details.as_ref().map(Details::kind)
     }
 
-    /// What makes it the same as another. Of a report of an older version: its threads.
+    /// The identity; in a report of an older version, the threads.
     pub(crate) fn identity(&self) -> Identity {
         match self.kind() {
             Some(kind) => kind.identity(),
@@ -382,7 +382,7 @@ impl Finding {
     }
 }
 
-/// A line that shows a finding.
+/// A line of evidence.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Evidence {
@@ -393,9 +393,9 @@ pub struct Evidence {
 }
 
 words! {
-    /// The part that a process has in a finding.
+    /// The role of a process in a finding.
     pub enum Role {
-        /// A step of a cycle of waits; these stand in its order.
+        /// A step of a cycle of waits; steps are in the order of the cycle.
         Cycle = "circle",
         /// A process that is blocked because of it.
         Behind = "behind",
@@ -406,12 +406,12 @@ words! {
     }
 }
 
-/// All that `why` reports of a machine.
+/// The result of `why`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Diagnosis {
     /// Every wait for a pipe or a child, ordered by process, thread and descriptor.
     pub waits: Vec<Wait>,
-    /// The worst first.
+    /// The findings, the worst first.
     pub findings: Vec<Finding>,
 }
 
@@ -518,8 +518,8 @@ fn all_on(pipe: &Pipe) -> BTreeSet<Pid> {
     Side::BOTH.into_iter().flat_map(|side| pipe.on(side)).collect()
 }
 
-/// What the threads wait for, and what `why` finds. Processes move while they are looked at: only what two looks agree on may be reported
-/// ([`confirm::diagnosis`]), and only of threads that have not moved in between.
+/// What the threads wait for, and what `why` finds. Report only what a second scan confirms ([`confirm::diagnosis`]),
+/// and only if the threads have not run in between.
 pub(crate) fn diagnose(graph: &PipeGraph, groups: &Groups) -> Judged {
     let case = Case::new(graph, groups, None);
     let judgements = case.find(ReportedBy::Why);

@@ -17,7 +17,7 @@ such as a message in flight over a UNIX socket.
 Harmless if the writer will never write again, as with many programs that are
 started with a pipe for their output.
 
-What to do: nothing, unless it should have a reader.",
+What to do: nothing, unless a process should be reading it.",
     ["pipe without a reader", "pipes without a reader"],
 );
 
@@ -53,7 +53,7 @@ impl Kind for NoReader {
     }
 
     fn advice(&self, _: &Phrases<'_>, _: &[Doubt]) -> String {
-        "Nothing to do, unless it should have a reader.".to_owned()
+        "Nothing to do, unless a process should be reading it.".to_owned()
     }
 }
 

@@ -15,7 +15,7 @@ such as a message in flight over a UNIX socket.
 
 Harmless if the reader has not read yet, or never will.
 
-What to do: nothing, unless it should have a writer.",
+What to do: nothing, unless a process should be writing to it.",
     ["pipe without a writer", "pipes without a writer"],
 );
 
@@ -45,7 +45,7 @@ impl Kind for NoWriter {
     }
 
     fn advice(&self, _: &Phrases<'_>, _: &[Doubt]) -> String {
-        "Nothing to do, unless it should have a writer.".to_owned()
+        "Nothing to do, unless a process should be writing to it.".to_owned()
     }
 }
 

@@ -1,4 +1,4 @@
-//! The words that all findings share: processes, pipes, users, ages, and what a thread is doing.
+//! Phrases for all findings: processes, pipes, users, ages, and what a thread is doing.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -102,7 +102,7 @@ impl<'a> Phrases<'a> {
         (pipe, in_parentheses(wait.fd))
     }
 
-    /// How much is in a pipe, where the kernel was asked.
+    /// How full a pipe is, if the kernel was asked.
     fn filling(&self, pipe: Option<PipeId>) -> String {
         let probed = pipe.map(|pipe| self.graph.probed(pipe)).unwrap_or_default();
         match (probed.queued, probed.capacity) {
@@ -130,7 +130,7 @@ impl<'a> Phrases<'a> {
         }
     }
 
-    /// What a process is doing: what its first thread does, or one that is awake.
+    /// What a process is doing: its first thread, or one that is awake.
     pub(crate) fn process_doing(&self, pid: Pid) -> String {
         let is_awake = |task: &&Task| !matches!(task.doing, TaskState::Waits { besides: None, .. });
         match self.groups.get(&pid).map_or(&[][..], |group| &group.tasks) {
@@ -180,12 +180,12 @@ impl<'a> Phrases<'a> {
             _ => String::new(),
         };
         match sleep.on {
-            SleepOn::Timer => "is in a timed sleep".to_owned(),
+            SleepOn::Timer => "is sleeping (nanosleep or a timer)".to_owned(),
             SleepOn::Signal => "is waiting for a signal".to_owned(),
             SleepOn::Files => "polls files other than pipes".to_owned(),
             SleepOn::SomeFiles => "polls files that could not be identified".to_owned(),
             SleepOn::Futex => "is waiting for another thread".to_owned(),
-            SleepOn::IoUring => "is waiting for a completion of io_uring".to_owned(),
+            SleepOn::IoUring => "is waiting for an io_uring completion".to_owned(),
             SleepOn::Terminal => format!("is waiting for its terminal{target}"),
             SleepOn::Socket => format!("is waiting for a socket{target}"),
             SleepOn::FileInPipe { pipe } => format!(
@@ -204,7 +204,7 @@ impl<'a> Phrases<'a> {
         format!("{} holds {}", self.process(end.pid, end.tid), end_name(end.access, &format!("fd {}", end.fd)))
     }
 
-    /// The holders of a pipe and the processes that are opening it: a line for each, with what is said of it.
+    /// A line for each holder of a pipe and each process that is opening it, with `said` about it.
     pub(super) fn holders(&self, pipe: PipeId, said: impl Fn(Pid) -> Option<String>) -> Vec<Evidence> {
         lines(Role::Holder, self.holder_lines(pipe, said).into_iter())
     }

@@ -49,17 +49,17 @@ raise the limit, as `sysctl fs.pipe-user-pages-soft=65536` does.",
     ..super::OF_AUDIT
 };
 
-/// How near the pipes of a user are to a limit of pipe(7).
+/// The pages of a user's pipes, and the limit of pipe(7) that is crossed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PipePages {
     /// The user that made the pipes.
     pub uid: Uid,
-    /// How many were seen.
+    /// The number of pipes that were seen.
     pub pipes: u64,
     /// The pages that their buffers may take.
     pub pages: u64,
-    /// Whether that is assumed of some from what pipes usually have, since the kernel was not asked.
+    /// Whether the usual capacity was assumed for some pipes, since the kernel was not asked.
     pub estimated: bool,
     /// Which limit.
     pub crossed: LimitCrossed,
@@ -123,31 +123,31 @@ impl Kind for PipePages {
     }
 
     fn evidence(&self, phrases: &Phrases<'_>) -> Vec<Evidence> {
-        let most = format!("{} holds the most ends of them", phrases.process(self.most, None));
+        let most = format!("{} holds the most of their ends", phrases.process(self.most, None));
         lines(Role::Holder, [most].into_iter())
     }
 
     fn advice(&self, _: &Phrases<'_>, _: &[Doubt]) -> String {
         match self.crossed {
             _ if self.uid == Uid(0) => {
-                "Root is exempt, but not without CAP_SYS_RESOURCE and CAP_SYS_ADMIN, as in most containers: raise the limit with sysctl(8) \
-                 if those have small pipes."
+                "Root is exempt only with CAP_SYS_RESOURCE or CAP_SYS_ADMIN, which most containers lack: raise the limit with sysctl(8) if \
+                 pipes in containers are small."
             }
-            LimitCrossed::Hard => "To unblock: close pipes, or raise fs.pipe-user-pages-hard with sysctl(8).",
+            LimitCrossed::Hard => "To unblock: close pipes, or raise the limit: `sysctl fs.pipe-user-pages-hard=N`.",
             LimitCrossed::Soft | LimitCrossed::NearSoft => {
-                "To prevent: close pipes, or raise fs.pipe-user-pages-soft with sysctl(8)."
+                "To prevent: close pipes, or raise the limit: `sysctl fs.pipe-user-pages-soft=N`."
             }
         }
         .to_owned()
     }
 }
 
-/// What was counted of a user.
+/// The counts of one user.
 #[derive(Default)]
 struct Count {
-    /// The pages of those pipes of which the capacity is known.
+    /// The pages of the pipes whose capacity is known.
     known: u64,
-    /// The number of all pipes, and of those of which it is not known.
+    /// The number of all pipes, and of those whose capacity is not known.
     pipes: u64,
     unknown: u64,
     /// The ends of each holder.
@@ -172,12 +172,12 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Judgement> {
     counts.into_iter().filter_map(|(user, count)| of_user(case, user, &count)).collect()
 }
 
-/// The user to whose count the kernel adds a pipe. That is the real user that makes it, nearly always the one that owns it.
+/// The user whose page count includes a pipe: the real user of the process that created it, nearly always its owner.
 fn maker(case: &Case<'_>, pipe: &Pipe) -> Option<Uid> {
     if !pipe.id.kind().is_named() {
         return Some(pipe.file?.owner);
     }
-    // That of a FIFO is made again by the first process to open it.
+    // The buffers of a FIFO are allocated by the first process that opens it.
     let mut users = all_on(pipe).into_iter().map(|pid| case.user(pid));
     let first = users.next()??;
     users.all(|user| user == Some(first)).then_some(first)
@@ -204,10 +204,10 @@ fn of_user(case: &Case<'_>, uid: Uid, count: &Count) -> Option<Judgement> {
     Some(Judgement::new(Details::PipePages(details), case.leaders([most]), []))
 }
 
-/// The pages of pipes of unknown capacity, as if they had been made one after the other.
+/// The pages of the pipes of unknown capacity, as if created one after the other.
 fn unknown_pages(count: &Count, soft: Option<u64>) -> u64 {
     let Some(soft) = soft else { return count.unknown * BUFFERS };
-    // One more of the usual size would exceed the limit.
+    // Beyond these, a pipe of the usual size would exceed the limit.
     let usual = (soft.saturating_sub(count.known) / BUFFERS).min(count.unknown);
     usual * BUFFERS + (count.unknown - usual) * LEAST_BUFFERS
 }

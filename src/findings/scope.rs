@@ -1,4 +1,4 @@
-//! How an audit came to its findings.
+//! The parameters and coverage of an audit.
 
 use std::time::Duration;
 
@@ -7,26 +7,26 @@ use serde::{Deserialize, Serialize};
 use super::Code;
 use crate::model::{Severity, time};
 
-/// Distinguishes what was not found from what was not looked for.
+/// Distinguishes what was not found from what was not checked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Audit"))]
 pub(crate) struct AuditScope {
-    /// The codes that were asked for and judged, in order: without a finding, there is none.
+    /// The codes that were asked for and checked, in order: without a finding, there is no such problem.
     pub(crate) codes: Vec<Code>,
-    /// The codes that were asked for and could not be judged, in order: what is found of them need not be all.
+    /// The codes that were asked for and could not be checked completely, in order: there may be more findings of them.
     pub(crate) not_judged: Vec<Code>,
-    /// Findings of less severity were left out.
+    /// The minimum severity: findings below it were left out.
     pub(crate) severity: Severity,
-    /// How many findings the baseline has. They are left out.
+    /// The number of findings in the baseline, which were left out.
     pub(crate) known: usize,
-    /// The seconds after which the findings were still there; null if that was not asked for.
+    /// The seconds after which the findings were confirmed by another scan; null without that.
     #[serde(with = "time::seconds")]
     #[cfg_attr(test, schemars(with = "Option<f64>"))]
     pub(crate) confirmed_after: Option<Duration>,
-    /// Whether each finding is printed in the text, also the notices.
+    /// Whether the text prints every finding, including notices.
     #[serde(skip)]
     pub(crate) each: bool,
-    /// How long the last look took.
+    /// The duration of the last scan.
     #[serde(skip)]
     pub(crate) took: Duration,
 }

@@ -14,7 +14,7 @@ use crate::model::{
     time,
 };
 
-/// A writer that has not run for this long has seen no read in that time: less is how a slow reader looks.
+/// A writer that has not run for this long has seen no read in that time. Less may be a slow reader.
 const LONG: Duration = Duration::from_secs(10);
 
 pub(super) const ABOUT: About = About {
@@ -38,7 +38,7 @@ What to do: see what the reader waits for, or resume it with `kill -CONT PID`.",
     ..super::OF_WHY
 };
 
-/// The writers are blocked until a reader reads, or all readers are gone.
+/// The writers are blocked until a reader reads, or all readers close their ends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct StalledReader {
@@ -48,7 +48,7 @@ pub struct StalledReader {
     pub writers: Vec<TaskId>,
     /// The processes that hold the read end.
     pub readers: Vec<Reader>,
-    /// For how many seconds no writer has run, so that no reader has read; null where the kernel does not say.
+    /// Seconds in which no writer has run, so that no reader has read; null if the kernel does not say.
     #[serde(rename = "idle_seconds", with = "time::seconds")]
     #[cfg_attr(test, schemars(with = "Option<f64>"))]
     pub idle: Option<Duration>,
@@ -62,7 +62,7 @@ pub struct StalledReader {
 pub struct Reader {
     /// The process.
     pub pid: Pid,
-    /// What keeps it from running; null where it runs, or waits for something else.
+    /// What keeps it from running; null if it runs, or waits for something else.
     pub held: Option<Held>,
 }
 
@@ -109,14 +109,20 @@ impl Kind for StalledReader {
 
     fn evidence(&self, phrases: &Phrases<'_>) -> Vec<Evidence> {
         let ends = phrases.graph.pipe(self.pipe).into_iter().flat_map(|pipe| pipe.side(Side::Read));
-        let readers = ends.map(|end| format!("{}; it {}", phrases.holds(end), phrases.process_doing(end.pid)));
+        // The advice has the command that resumes it.
+        let is_stopped = |pid| self.readers.iter().any(|it| it.pid == pid && it.held == Some(Held::Stopped));
+        let doing = |pid| match is_stopped(pid) {
+            true => "is stopped by a signal".to_owned(),
+            false => phrases.process_doing(pid),
+        };
+        let readers = ends.map(|end| format!("{}; it {}", phrases.holds(end), doing(end.pid)));
         [phrases.waits(&self.writers), lines(Role::Holder, readers)].concat()
     }
 
     fn advice(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
         let held = |held| self.readers.iter().find(|reader| reader.held == Some(held)).map(|reader| reader.pid);
         if let Some(pid) = held(Held::Stopped) {
-            return format!("To unblock: {}, which resumes the reader.", phrases.resume(pid));
+            return format!("To unblock: {}.", phrases.resume(pid));
         }
         if held(Held::Traced).is_some() {
             return "To unblock: resume the reader in its tracer, or detach the tracer.".to_owned();
@@ -125,10 +131,13 @@ impl Kind for StalledReader {
             return "To unblock: thaw the cgroup of the reader.".to_owned();
         }
         if self.may_resume {
-            return "Nothing to do if the reader reads again once it has what it waits for.".to_owned();
+            return "Nothing to do if the reader reads again once it has what it is waiting for.".to_owned();
         }
-        "To unblock: see what the reader is waiting for, and end that. To prevent: close the read end in processes that never read."
-            .to_owned()
+        let reader = self.readers.first().map_or(Pid(0), |reader| reader.pid);
+        format!(
+            "To unblock: run `lspipe why -p {reader}` to see what the reader is waiting for, and unblock it. To prevent: close the read \
+             end in processes that never read."
+        )
     }
 }
 

@@ -1,4 +1,4 @@
-//! Commands that unblock: which signal ends a process or resumes it, where it can be sent from here and is not ignored.
+//! Commands that unblock: the signal that kills or resumes a process, and whether it can be sent from here.
 
 use super::Phrases;
 use crate::model::{Pid, SleepOn, Task, TaskState};
@@ -25,13 +25,13 @@ impl Phrases<'_> {
         format!("kill(1){option} of PID {pids} in its PID namespace")
     }
 
-    /// How to end the first process that SIGTERM ends; else the first.
+    /// How to kill the first process that SIGTERM kills; otherwise the first.
     pub(super) fn end_one(&self, mut pids: impl Iterator<Item = Pid> + Clone) -> String {
         let pid = pids.clone().find(|pid| !self.ignores_sigterm(*pid)).or_else(|| pids.next());
         pid.map_or_else(|| "send a signal".to_owned(), |pid| self.end_all(&[pid]))
     }
 
-    /// How to end all of these.
+    /// How to kill all of these.
     pub(super) fn end_all(&self, pids: &[Pid]) -> String {
         let (inits, others): (Vec<Pid>, Vec<Pid>) = pids.iter().partition(|pid| self.ignores_sigterm(**pid));
         let (own, nested): (Vec<Pid>, Vec<Pid>) = inits.into_iter().partition(|pid| *pid == INIT);
@@ -44,7 +44,7 @@ impl Phrases<'_> {
         }
         if !own.is_empty() {
             ways.push(format!(
-                "PID {INIT} has to be ended from outside of its PID namespace: from within, init receives only signals that it handles"
+                "end PID {INIT} from outside its PID namespace: inside, init receives only signals that it handles"
             ));
         }
         ways.join(" and ")

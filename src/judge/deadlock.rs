@@ -63,11 +63,11 @@ pub(crate) struct Deadlock {
     pub(crate) doubts: Vec<Doubt>,
 }
 
-/// The deadlocks, and all threads that are stuck in one or behind one.
+/// The deadlocks, and all threads that are blocked in one or behind one.
 pub(crate) fn find(graph: &PipeGraph, groups: &Groups, processes: &Processes<'_>) -> (Vec<Deadlock>, BTreeSet<TaskId>) {
     let traced = groups.values().filter_map(|group| group.tracer).collect();
     let case = Case { graph, groups, processes, traced };
-    // One whose threads could not be listed, or that has exited, counts as awake: it has no number.
+    // A process without threads, exited or not listable, counts as awake: it has no number.
     let listed = || groups.values().filter(|group| !group.tasks.is_empty());
     let number_of: BTreeMap<Pid, usize> = listed().map(|group| group.pid).zip(0..).collect();
     let tasks: Vec<&Task> = listed().flat_map(|group| &group.tasks).collect();

@@ -76,7 +76,7 @@ pub(crate) fn wakers(
     ends.into_iter().flatten().map(Waker::from).chain(pids.into_iter().map(Waker::process))
 }
 
-/// The ends whose holders could end a wait for a pipe: those on the other side.
+/// The ends on the other side, whose holders could end a wait for a pipe.
 fn holders<'a>(graph: &'a PipeGraph, wait: &PipeWait) -> impl Iterator<Item = &'a Endpoint> + use<'a> {
     let pipe = wait.pipe.filter(|_| wait.operation != Operation::Open).and_then(|id| graph.pipe(id));
     let sides: Vec<_> = wait.awaited().collect();
@@ -84,7 +84,7 @@ fn holders<'a>(graph: &'a PipeGraph, wait: &PipeWait) -> impl Iterator<Item = &'
     ends.iter().filter(move |end| sides.iter().any(|side| end.access.is_on(*side)))
 }
 
-/// The children whose exit wakes a process by SIGCHLD, whatever it waits for: make(1) waits for a token or for a child at once.
+/// The children whose exit wakes a process by SIGCHLD, whatever it waits for: make(1) waits for a token and for a child at once.
 pub(crate) fn sigchld_children(group: &ThreadGroup, processes: &Processes<'_>) -> impl Iterator<Item = Pid> {
     let catches = group.catches & SIGCHLD != 0;
     processes.awaited_children(Children::All, group.pid).filter(move |_| catches)

@@ -1,4 +1,4 @@
-//! How much of the machine a scan saw, and what that means for an end that it did not see.
+//! What a scan could not read, and which pipe ends may be there.
 
 use serde::{Deserialize, Serialize, Serializer};
 
@@ -8,27 +8,27 @@ use std::path::PathBuf;
 
 use super::{CommandName, Fd, Pid, PipeKind, Side, Tid, Uid};
 
-/// What of a process could not be read.
+/// The part of a process that could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "what", rename_all = "snake_case")]
 pub enum UnreadablePart {
     /// Its fd table: not even the descriptor numbers are known.
     FdTable,
-    /// The targets of its descriptors: their numbers are known, not what they lead to.
+    /// The links in /proc/PID/fd: the descriptor numbers are known, their files are not.
     FdLinks,
     /// The list of its threads, some of which may have an fd table of their own.
     Tasks,
     /// A single descriptor.
     Fd {
-        /// Which.
+        /// The descriptor number.
         fd: Fd,
     },
     /// Its command line.
     Cmdline,
 }
 
-/// Which ends may stand in what could not be read.
+/// The ends that may be in what could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PossibleEnds {
@@ -36,22 +36,22 @@ pub struct PossibleEnds {
     pub read: bool,
     /// A write end.
     pub write: bool,
-    /// An end of an anonymous pipe; false where all of those were identified in another way.
+    /// An end of an anonymous pipe; false if all of those were identified in another way.
     pub anonymous: bool,
 }
 
 impl PossibleEnds {
     /// Any end at all.
     pub const ANYTHING: Self = Self { read: true, write: true, anonymous: true };
-    /// For a report of a version that did not say it.
+    /// For reports of older versions, which lack the field.
     const fn anything() -> Self {
         Self::ANYTHING
     }
 
-    /// No end: what is missing is something else.
+    /// No end.
     pub const NOTHING: Self = Self { read: false, write: false, anonymous: false };
 
-    /// Both together.
+    /// The union of both.
     #[must_use]
     pub const fn or(self, other: Self) -> Self {
         Self {
@@ -61,7 +61,7 @@ impl PossibleEnds {
         }
     }
 
-    /// Whether an end of such a pipe on that side may be among them.
+    /// Whether they include an end of such a pipe on that side.
     pub(crate) fn covers(self, kind: PipeKind, side: Side) -> bool {
         let kind_fits = kind.is_named() || self.anonymous;
         kind_fits
@@ -78,32 +78,32 @@ impl PossibleEnds {
 pub struct Gap {
     /// The process.
     pub pid: Pid,
-    /// The thread, where it is about an fd table of its own.
+    /// The thread, if it has an fd table of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tid: Option<Tid>,
-    /// Its command, empty if even that could not be read.
+    /// The command; empty if it could not be read.
     #[serde(flatten)]
     pub command: CommandName,
-    /// Its effective user ID.
+    /// The effective user ID.
     pub uid: Option<Uid>,
-    /// What of it.
+    /// The part that could not be read.
     #[serde(flatten)]
     pub what: UnreadablePart,
-    /// Why: the name of an errno, for example `EACCES`. `ETIMEDOUT` stands for a call that gave no answer.
+    /// The name of the errno, for example `EACCES`. `ETIMEDOUT`: the call did not return in time.
     pub error: String,
-    /// How many descriptors are concerned, where that is known.
+    /// The number of descriptors concerned, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fds: Option<u64>,
-    /// The mount that did not answer, where a call gave no answer.
+    /// The mount that did not answer, for `ETIMEDOUT`.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "lossy")]
     pub mount: Option<PathBuf>,
-    /// The ends that may be there all the same.
+    /// The ends that may be there.
     #[serde(default = "PossibleEnds::anything")]
     pub may_hold: PossibleEnds,
 }
 
 impl Gap {
-    /// Whether a call on it did not return.
+    /// Whether the call did not return in time.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
         self.error == "ETIMEDOUT"
@@ -115,7 +115,7 @@ impl Gap {
         matches!(self.error.as_str(), "EACCES" | "EPERM")
     }
 
-    /// Whether the scan itself had as many files open as it may have.
+    /// Whether the scan reached its own limit of open files.
     #[must_use]
     pub fn is_file_limit(&self) -> bool {
         self.error == "EMFILE"
@@ -123,52 +123,52 @@ impl Gap {
 }
 
 words! {
-    /// Why there may be processes that the scan was not even told of.
+    /// Why there may be processes that /proc does not list.
     pub enum ViewLimit {
         /// The proc file system is that of a PID namespace: processes outside it are not listed.
         PidNamespace = "pid-namespace",
-        /// The proc file system is mounted with `hidepid`, and we are not exempt.
+        /// The proc file system is mounted with `hidepid`, and the scan is not exempt.
         Hidepid = "hidepid",
     }
 }
 
-/// How much of the machine the scan saw.
+/// What the scan covered.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Coverage {
     /// The proc root that was scanned.
     #[serde(with = "transfer::path")]
     pub proc_root: PathBuf,
-    /// How many processes there were.
+    /// The number of processes.
     pub processes: usize,
-    /// How many processes and descriptors went away while the scan looked at them.
+    /// The number of processes and descriptors that disappeared during the scan.
     pub vanished: usize,
     /// What could not be read, ordered by PID.
     pub gaps: Vec<Gap>,
-    /// Why there may be more processes than were listed.
+    /// Why there may be processes that /proc does not list.
     pub outside: Option<ViewLimit>,
-    /// Whether the scan had both capabilities that open every process, so that more rights would not help.
+    /// Whether the scan had both capabilities that give access to every process, so that more privileges would not help.
     pub privileged: bool,
-    /// Whether the PIDs are those of our own PID namespace, so that a system call may use them.
+    /// Whether the PIDs are those of the caller's PID namespace, so that system calls can use them.
     pub own_pids: bool,
-    /// Who made the scan, where the PIDs are those of its own PID namespace.
+    /// The scanning process, if the PIDs are those of its own PID namespace.
     pub scanner: Option<Pid>,
 }
 
 impl Coverage {
-    /// Whether everything was seen.
+    /// Whether nothing was missed.
     #[must_use]
     pub fn is_complete(&self) -> bool {
         self.gaps.is_empty() && self.outside.is_none()
     }
 
-    /// How many processes could not be read whole. `gaps` may have several entries for one.
+    /// The number of processes that could not be read completely; `gaps` may have several entries for one.
     #[must_use]
     pub fn unreadable(&self) -> usize {
         self.gaps.chunk_by(|a, b| a.pid == b.pid).count()
     }
 }
 
-/// A path as text: what is not UTF-8 in it is only shown.
+/// A path as text, lossily where it is not UTF-8.
 fn lossy<S: Serializer>(path: &Option<PathBuf>, serializer: S) -> Result<S::Ok, S::Error> {
     path.as_deref().map(std::path::Path::to_string_lossy).serialize(serializer)
 }

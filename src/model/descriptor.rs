@@ -1,4 +1,4 @@
-//! A descriptor in an fd table: an end of a pipe, or any other.
+//! Descriptors in an fd table: the ends of pipes, and all others.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -18,7 +18,7 @@ words! {
 }
 
 impl AccessMode {
-    /// Whether a descriptor of this mode is an end on that side.
+    /// Whether a descriptor of this mode is on that side.
     #[must_use]
     pub const fn is_on(self, side: Side) -> bool {
         !matches!((self, side), (Self::Read, Side::Write) | (Self::Write, Side::Read))
@@ -30,11 +30,11 @@ impl AccessMode {
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "Vec<String>", inline))]
 pub struct OpenFlags(pub u32);
 
-/// The bit that `O_SYNC` has beyond `O_DSYNC`.
+/// The bit of `O_SYNC` that is not in `O_DSYNC`.
 const SYNC_ONLY: i32 = libc::O_SYNC & !libc::O_DSYNC;
 
-/// The flags worth a name, as fcntl.h of the machine we run on numbers them. Left out: the access mode, which has a field of
-/// its own, and `O_LARGEFILE`, which the kernel sets by itself.
+/// The flags that have a name, numbered as on this machine. Left out: the access mode, which has a field of its own, and `O_LARGEFILE`,
+/// which the kernel sets itself.
 const FLAG_NAMES: [(i32, &str); 11] = [
     (libc::O_APPEND, "O_APPEND"),
     (libc::O_ASYNC, "O_ASYNC"),
@@ -90,7 +90,7 @@ impl OpenFlags {
     }
 }
 
-/// Flags are equal if their names are.
+/// Compares the names only.
 impl PartialEq for OpenFlags {
     fn eq(&self, other: &Self) -> bool {
         self.names().eq(other.names())
@@ -99,7 +99,7 @@ impl PartialEq for OpenFlags {
 
 impl Eq for OpenFlags {}
 
-/// In JSON, the names.
+/// Writes the names.
 impl Serialize for OpenFlags {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(self.names())
@@ -127,25 +127,25 @@ impl<'de> Deserialize<'de> for OpenFlags {
 pub struct Endpoint {
     /// The process.
     pub pid: Pid,
-    /// The thread, where the descriptor is in an fd table that the thread does not share with its process.
+    /// The thread, if its fd table is not that of its process.
     pub tid: Option<Tid>,
     /// The descriptor number.
     pub fd: Fd,
     /// How it is open.
     pub access: AccessMode,
-    /// Its flags, where they were asked for and could be read.
+    /// The flags; none if they were not asked for or could not be read.
     pub flags: Option<OpenFlags>,
 }
 
 impl Endpoint {
-    /// What tells one end from another, and the order of ends in every output.
+    /// Identifies an end, and is the order of ends in every output.
     #[must_use]
     pub const fn key(&self) -> (Pid, Option<Tid>, Fd) {
         (self.pid, self.tid, self.fd)
     }
 }
 
-/// A descriptor of any type, for the whole fd table of a process.
+/// A descriptor of any type, for the listing of a whole fd table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Descriptor {
@@ -155,23 +155,23 @@ pub struct Descriptor {
     pub tid: Option<Tid>,
     /// The descriptor number.
     pub fd: Fd,
-    /// How it is open; none for `O_PATH`, and where it could not be read.
+    /// How it is open; none for `O_PATH`, and if it could not be read.
     pub access: Option<AccessMode>,
-    /// Its flags, where they could be read.
+    /// The flags; none if they could not be read.
     pub flags: Option<OpenFlags>,
-    /// The type of the file, where it could be told.
+    /// The type of the file; none if it is not known.
     #[serde(rename = "type")]
     pub file_type: Option<FileType>,
-    /// The text of the link in /proc/PID/fd, where it could be read.
+    /// The link in /proc/PID/fd; none if it could not be read.
     #[serde(flatten, serialize_with = "LinkTarget::or_null", deserialize_with = "LinkTarget::optional")]
     #[cfg_attr(test, schemars(with = "crate::model::OrNull<LinkTarget>"))]
     pub target: Option<LinkTarget>,
-    /// The pipe, where it is one.
+    /// The pipe, if it is one.
     pub pipe: Option<PipeId>,
 }
 
 impl Descriptor {
-    /// What tells one descriptor from another, as [`Endpoint::key`].
+    /// Identifies a descriptor, as [`Endpoint::key`].
     #[must_use]
     pub const fn key(&self) -> (Pid, Option<Tid>, Fd) {
         (self.pid, self.tid, self.fd)
@@ -193,7 +193,7 @@ words! {
         Fifo = "FIFO",
         /// A socket.
         Socket = "SOCK",
-        /// A symbolic link, which only `O_PATH` can hold open.
+        /// A symbolic link, opened with `O_PATH`.
         Symlink = "LINK",
         /// An inode without a name or type, such as an epoll or an eventfd.
         AnonymousInode = "a_inode",

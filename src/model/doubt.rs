@@ -1,29 +1,29 @@
-//! What keeps a finding from being proven.
+//! Reasons why a finding is not proven.
 
 use serde::{Deserialize, Serialize};
 
 use super::words::{Either, words};
 use super::{CommandName, Fd, HiddenVia, Pid, PipeId, PossibleHolder};
 
-/// What keeps a finding from being proven.
+/// A reason why a finding is not proven.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "FlatDoubt"))]
 #[serde(try_from = "FlatDoubt", into = "FlatDoubt")]
 pub enum Doubt {
-    /// This may hold another end.
+    /// A process or the kernel may hold another end.
     Holder(PossibleHolder),
-    /// The FIFO has a path, by which another process may open it.
+    /// Another process may open the FIFO by its path.
     Name(PipeId),
-    /// This process catches signals, and a handler may do what it waits for.
+    /// A signal handler of this process may do what it is waiting for.
     Handler(Pid),
     /// The directories above this FIFO could not be examined, and may deny access to other users.
     Directories(PipeId),
-    /// This process adopts orphans, and may have started what looks like one.
+    /// Orphans are reparented to this process, and it may have started what looks like an orphan.
     Starter(Pid),
 }
 
 impl Doubt {
-    /// The process in question; none where it is not about one.
+    /// The process in question; none if it is about a pipe or the kernel.
     #[must_use]
     pub const fn pid(&self) -> Option<Pid> {
         match self {
@@ -34,14 +34,14 @@ impl Doubt {
     }
 }
 
-/// A [`Doubt`] in JSON. The writer of a report fills in the command of a process that is no holder.
+/// A [`Doubt`] in JSON. The writer of a report adds the command where it is missing.
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Doubt"))]
 pub(crate) struct FlatDoubt {
-    /// For a holder, how it may hold an end.
+    /// The kind; for a possible holder, how it may hold an end.
     what: Either<HiddenVia, DoubtKind>,
     pid: Option<Pid>,
-    /// The descriptor of the socket or of the ring.
+    /// The descriptor of the socket or `io_uring`.
     fd: Option<Fd>,
     #[serde(flatten, serialize_with = "CommandName::or_null", deserialize_with = "CommandName::optional")]
     #[cfg_attr(test, schemars(with = "crate::model::OrNull<CommandName>"))]
@@ -54,11 +54,11 @@ words! {
     enum DoubtKind {
         /// Another process may open the FIFO by its path.
         Name = "name",
-        /// A signal handler of the process may do what is waited for.
+        /// A signal handler of the process may do what it is waiting for.
         Handler = "handler",
         /// The directories above the FIFO could not be examined, and may deny access to other users.
         Directories = "directories",
-        /// The process adopts orphans, and may have started what looks like one.
+        /// Orphans are reparented to the process, and it may have started what looks like an orphan.
         Starter = "starter",
     }
 }

@@ -1,4 +1,4 @@
-//! What the inode of a pipe says of who may open it, and what the machine allows to those who make pipes.
+//! The owner and mode of a pipe, the modes of the directories above a FIFO, and the limits of pipe(7).
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -9,20 +9,21 @@ use super::{Gid, Uid};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PipeFile {
-    /// Its owner. That of an anonymous pipe is who made it (`get_pipe_inode` in fs/pipe.c), unless fchown(2) was called.
+    /// The owner. For an anonymous pipe: the effective user of the process that created it (`get_pipe_inode` in fs/pipe.c), unless
+    /// fchown(2) was called.
     pub owner: Uid,
-    /// Its group.
+    /// The group.
     pub group: Gid,
-    /// The bits of its permissions, with set-user-ID, set-group-ID and sticky: `0o7777` of `st_mode`.
+    /// The permission bits with set-user-ID, set-group-ID and sticky: `0o7777` of `st_mode`.
     #[serde(serialize_with = "octal", deserialize_with = "from_octal")]
     #[cfg_attr(test, schemars(with = "String"))]
     pub mode: u16,
-    /// What the directories above a FIFO allow; none for an anonymous pipe, and where they could not be looked at.
+    /// What the directories above a FIFO allow; none for an anonymous pipe, and if they could not be examined.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub directories: Option<Directories>,
 }
 
-/// What the directories above a FIFO allow, as whoever holds it sees them, by their modes alone.
+/// What the directories above a FIFO allow, by their modes alone, resolved in the root directory of its holder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Directories {
@@ -30,20 +31,20 @@ pub struct Directories {
     pub owner: bool,
     /// Whether the members of its group may.
     pub group: bool,
-    /// Whether everybody may.
+    /// Whether any user may.
     pub others: bool,
-    /// Whether everybody may rename or remove an entry of one of them on the way, since it is writable and not sticky.
+    /// Whether any user may rename or remove the next entry of the path: a directory is world-writable and not sticky.
     pub replaceable: bool,
-    /// A group other than root's whose members may do so.
+    /// A group, other than root's, that may do so.
     pub group_replaces: Option<Gid>,
-    /// An owner of one of them who is neither root nor the owner of the FIFO, and so may do so.
+    /// The owner of a directory that may do so: neither root nor the owner of the FIFO.
     pub owner_replaces: Option<Uid>,
-    /// An owner of one of them who is not root, and may search all of them, though others may not.
+    /// The owner of a directory, other than root, that may search all of them although others may not.
     pub owner_passes: Option<Uid>,
 }
 
 impl Directories {
-    /// What two paths to one file allow together.
+    /// The union: what two paths to one file allow.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self {
@@ -58,17 +59,17 @@ impl Directories {
     }
 }
 
-/// How many pages the pipes of a user may take; see "/proc files" in pipe(7). A limit of 0 is none.
+/// Maximum number of pages in the pipes of one user; see "/proc files" in pipe(7). 0 means no limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PipeLimits {
-    /// `pipe-user-pages-soft`: from there on what an unprivileged user makes is small.
+    /// `pipe-user-pages-soft`: above it, new pipes of an unprivileged user are small.
     #[serde(rename = "pipe_user_pages_soft")]
     pub user_pages_soft: Option<u64>,
-    /// `pipe-user-pages-hard`: from there on an unprivileged user can make none.
+    /// `pipe-user-pages-hard`: above it, an unprivileged user can create no pipe.
     #[serde(rename = "pipe_user_pages_hard")]
     pub user_pages_hard: Option<u64>,
-    /// The bytes of a page.
+    /// The page size in bytes.
     pub page_size: Option<u64>,
 }
 
@@ -81,18 +82,18 @@ fn from_octal<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Erro
     read(deserializer, "a mode in octal", |text| u16::from_str_radix(text, 8).ok())
 }
 
-/// The users that a mode is for; see inode(7).
+/// A class of users, as in a file mode; see inode(7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "class", content = "id", rename_all = "kebab-case")]
 pub enum Class {
     /// Any user.
     Others,
-    /// The members of the group of the file.
+    /// The members of the file's group.
     Group(Gid),
-    /// Its owner.
+    /// The owner of the file.
     Owner(Uid),
-    /// The owner of a directory above it.
+    /// The owner of a directory above the file.
     #[serde(rename = "directory-owner")]
     Above(Uid),
 }

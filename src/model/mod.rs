@@ -1,4 +1,4 @@
-//! The words of the program as types: what a pipe, an end and a process are, and what a scan could not see.
+//! The types of the program: pipes, ends, processes, threads, and what a scan could not see.
 //!
 //! Knows nothing of /proc, of options or of output, and imports nothing of the crate. Names of processes and files are
 //! bytes, since the kernel promises no encoding for them.
@@ -44,7 +44,7 @@ pub use self::time::Time;
 pub use self::users::Users;
 pub use self::wait::{Attribution, Certainty, Severity, Wait, Waker};
 
-/// The machine that was scanned; a field is none where the proc tree does not say.
+/// The machine that was scanned; a field is none if the proc tree does not have it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Host {
@@ -54,22 +54,22 @@ pub struct Host {
     pub kernel: Option<String>,
     /// The random ID of this boot.
     pub boot_id: Option<String>,
-    /// When it was booted, by its clock at the time of the report: what times of starts are counted from.
+    /// The boot time, by the clock at the time of the scan. Start times are computed from it.
     pub booted_at: Option<Time>,
 }
 
-/// All pipes of a machine with all their ends, at one time.
+/// All pipes of a machine with all their ends, of one scan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PipeGraph {
     /// The machine.
     pub host: Host,
     /// When the scan began.
     pub taken_at: Time,
-    /// How much of it was seen.
+    /// What the scan covered.
     pub coverage: Coverage,
     /// The device of all anonymous pipes; none in a proc tree of plain files.
     pub pipefs: Option<Device>,
-    /// Every process there was, with its parent if parents were wanted.
+    /// Every process, with its parent if parents were asked for.
     pub parents: BTreeMap<Pid, Option<Pid>>,
     /// Every process that holds an end, by PID.
     pub processes: BTreeMap<Pid, Process>,
@@ -78,25 +78,25 @@ pub struct PipeGraph {
     pub pipes: Vec<Pipe>,
     /// The whole fd tables that were asked for, ordered by PID, thread and number.
     pub descriptors: Vec<Descriptor>,
-    /// What the kernel said of those pipes that it was asked about.
+    /// The kernel's answers, for the pipes that it was asked about.
     #[serde(with = "transfer::probed")]
     pub probed: BTreeMap<PipeId, Probed>,
-    /// What may hold an end that no fd table shows; empty where nobody looked.
+    /// What may hold an end that no fd table shows; empty if that was not examined.
     pub hidden: Hidden,
     /// Whether a selection has left out pipes.
     pub selected: bool,
-    /// How many pages the pipes of a user may take.
+    /// The limits of pipe pages per user.
     pub limits: PipeLimits,
 }
 
 impl PipeGraph {
-    /// The device that a pipe is on.
+    /// The device of a pipe.
     #[must_use]
     pub fn device(&self, id: PipeId) -> Option<Device> {
         id.device().or(self.pipefs)
     }
 
-    /// The effective users on a side of a pipe, those who are opening it too, ascending.
+    /// The effective users of the holders and openers on one side of a pipe, ascending.
     #[must_use]
     pub fn users_on(&self, pipe: &Pipe, side: Side) -> Vec<Uid> {
         let users: BTreeSet<Uid> = pipe.on(side).filter_map(|pid| self.processes.get(&pid)?.uid).collect();

@@ -1,5 +1,5 @@
-//! Names that are bytes: the kernel promises no encoding for them. In JSON a name is text, given lossily where it is not UTF-8, and then
-//! exactly, in base64, in a second field that has `_bytes` added to its name.
+//! Names are bytes of any encoding. In JSON a name is text; if it is not UTF-8, the text is lossy, and a second field, with `_bytes` added
+//! to its name, has the exact bytes in base64.
 
 use std::borrow::Cow;
 use std::ops::Deref;
@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::text::read;
 
-/// Defines a name of one field of the JSON, to be flattened into the object that has the field.
+/// Defines a name that is flattened into the JSON object that has its field.
 macro_rules! name {
     ($(#[$meta:meta])* $name:ident, $field:ident, $bytes:ident) => {
         $(#[$meta])*
@@ -112,15 +112,15 @@ name! {
     CommandName, command, command_bytes
 }
 name! {
-    /// A path, as the process has it that it was learned from.
+    /// A path, in the mount namespace of the process that it was read from.
     PathName, path, path_bytes
 }
 name! {
-    /// What a descriptor leads to, as the link in /proc/PID/fd says it.
+    /// The target of a link in /proc/PID/fd.
     LinkTarget, target, target_bytes
 }
 
-/// Bytes that stand as base64 in JSON.
+/// Bytes, in base64 in JSON.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Base64(#[cfg_attr(test, schemars(with = "String"))] pub Vec<u8>);

@@ -1,4 +1,4 @@
-//! The kernel's numbers, each a type of its own.
+//! Newtypes for the numbers of the kernel.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::text::text;
 
-/// Defines an identifier that is a number to the kernel and a type to us, so that a PID never stands in an fd's place.
+/// Defines a newtype, so that a PID cannot be used as a descriptor.
 macro_rules! number {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -25,7 +25,7 @@ macro_rules! number {
 }
 
 number! {
-    /// A process ID, as the scanned proc file system numbers it.
+    /// A process ID, in the PID namespace of the scanned proc file system.
     Pid
 }
 number! {
@@ -46,7 +46,7 @@ number! {
 }
 
 impl Pid {
-    /// The largest PID that a kernel can hand out: `PID_MAX_LIMIT`, 2²², in include/linux/threads.h.
+    /// The largest possible PID: `PID_MAX_LIMIT`, 2²², in include/linux/threads.h.
     pub const MAX: Self = Self(4 * 1024 * 1024);
 }
 
@@ -77,17 +77,17 @@ impl FromStr for Device {
 
 text!(Device, "a device, as MAJ:MIN");
 
-/// The text is not the name of a pipe in either form of [`PipeId`](super::PipeId).
+/// The text is neither form of a [`PipeId`](super::PipeId).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotAPipeId;
 
-/// A number as the kernel writes it: `parse` alone would take `+5` and `005` too.
+/// Parses a number as the kernel writes it: `parse` alone accepts `+5` and `005`.
 pub(super) fn decimal<T: FromStr>(text: &str) -> Result<T, NotAPipeId> {
     let canonical = text == "0" || text.starts_with(|first: char| matches!(first, '1'..='9'));
     text.parse().ok().filter(|_| canonical).ok_or(NotAPipeId)
 }
 
-/// A set of signals by their bits: in JSON in hexadecimal, as in the `Sig` lines of `proc_pid_status(5)`.
+/// A signal set, in hexadecimal as in the `Sig` lines of `proc_pid_status(5)`.
 pub(super) mod signals {
     use serde::{Deserializer, Serializer};
 

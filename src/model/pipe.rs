@@ -1,4 +1,4 @@
-//! A pipe, its kind and its ID.
+//! Pipes, their kinds and IDs.
 
 use serde::{Deserialize, Serialize};
 
@@ -11,9 +11,9 @@ use super::number::decimal;
 use super::{AccessMode, CommandName, Device, Endpoint, NotAPipeId, PathName, Pid, PipeFile, TaskId};
 
 words! {
-    /// The kind of a pipe; see pipe(7). How each is looked at is a file of `observe/channel`.
+    /// The kind of a pipe; see pipe(7).
     pub enum PipeKind {
-        /// Made by pipe(2); lives in pipefs and has no name.
+        /// Created by pipe(2), in pipefs, without a name.
         Anonymous = "anonymous",
         /// A FIFO special file; see fifo(7).
         Fifo = "fifo",
@@ -21,21 +21,21 @@ words! {
 }
 
 impl PipeKind {
-    /// Whether its pipes are files with a path, on the device of their file system, by which any process may open them. The pipes of
-    /// any other kind are known by their inode alone: they are all on one device of the kernel, as pipefs is.
+    /// Whether pipes of this kind have a path, by which any process may open them. Those of any other kind are identified by their inode
+    /// alone, since they are all on one device, that of pipefs.
     #[must_use]
     pub const fn is_named(self) -> bool {
         matches!(self, Self::Fifo)
     }
 
-    /// What its IDs begin with: for an anonymous pipe what the kernel writes in /proc/PID/fd.
+    /// The prefix of an ID: for an anonymous pipe as in /proc/PID/fd.
     const fn prefix(self) -> &'static str {
         if matches!(self, Self::Anonymous) { "pipe" } else { self.as_str() }
     }
 }
 
-/// Which pipe: its kind, its inode and, for one that [has a name](PipeKind::is_named), its device, since FIFOs of two file systems may
-/// share an inode number. Ordered by kind, anonymous pipes first, then by device and inode.
+/// Identifies a pipe: its kind, inode and, if it [has a name](PipeKind::is_named), device, since FIFOs on two file systems may have the
+/// same inode number. Ordered by kind, anonymous pipes first, then by device and inode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "String", inline))]
 pub struct PipeId {
@@ -63,8 +63,7 @@ impl PipeId {
         self.kind
     }
 
-    /// The device of the file system of a pipe that has a name. That of anonymous pipes is a fact of the
-    /// [`PipeGraph`](super::PipeGraph).
+    /// The device of a FIFO's file system. That of anonymous pipes is in the [`PipeGraph`](super::PipeGraph).
     #[must_use]
     pub const fn device(self) -> Option<Device> {
         self.device
@@ -118,7 +117,7 @@ impl Side {
     /// Both directions.
     pub const BOTH: [Self; 2] = [Self::Read, Self::Write];
 
-    /// The side that this one's data go to, or come from.
+    /// The opposite side.
     #[must_use]
     pub const fn other(self) -> Self {
         match self {
@@ -127,7 +126,7 @@ impl Side {
         }
     }
 
-    /// A process that holds such an end.
+    /// The word for a process that holds such an end.
     #[must_use]
     pub const fn holder(self) -> &'static str {
         match self {
@@ -137,7 +136,7 @@ impl Side {
     }
 }
 
-/// A process that is blocked in open(2) of a FIFO: it has no descriptor yet, but the kernel counts it as a reader or writer already
+/// A thread that is blocked in open(2) of a FIFO. It has no descriptor yet, but the kernel already counts it as a reader or writer
 /// (`fifo_open` in fs/pipe.c).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -152,57 +151,55 @@ pub struct Opener {
     pub command: CommandName,
 }
 
-/// A pipe and all its ends that were seen.
+/// A pipe with the ends that were seen.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Pipe {
-    /// Which pipe.
+    /// The ID.
     pub id: PipeId,
-    /// A FIFO's name as its first holder opened it, in that holder's mount namespace.
+    /// The path of a FIFO in the mount namespace of its first holder.
     #[serde(flatten, serialize_with = "PathName::or_null", deserialize_with = "PathName::optional")]
     #[cfg_attr(test, schemars(with = "crate::model::OrNull<PathName>"))]
     pub path: Option<PathName>,
-    /// Whether the FIFO has no name left in its file system (link count 0).
+    /// Whether the FIFO has been deleted (link count 0).
     pub deleted: bool,
-    /// The ends, ordered by [`Endpoint::key`]. A read-write end stands here once.
-    ///
-    /// In JSON they are in two lists, with the names of their holders: see `PipeEntry` of the report.
+    /// The ends, ordered by [`Endpoint::key`]; an `O_RDWR` end is listed once. JSON has a list for each side, see `PipeEntry` of the report.
     #[serde(skip)]
     pub ends: Vec<Endpoint>,
-    /// The threads that are blocked in opening it, in order; empty where that was not looked for.
+    /// The threads that are blocked in opening it, in order; empty if threads were not examined.
     pub openers: Vec<Opener>,
-    /// Its owner and mode; none where those could not be read, or were not asked for.
+    /// The owner and mode; none if they could not be read, or were not asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub file: Option<PipeFile>,
 }
 
 impl Pipe {
-    /// A pipe of which nothing but its ID is known.
+    /// Only the ID is known.
     #[must_use]
     pub const fn unknown(id: PipeId) -> Self {
         Self { id, path: None, deleted: false, ends: Vec::new(), openers: Vec::new(), file: None }
     }
 
-    /// Whether it has a path, by which any process may open it.
+    /// Whether a process may open it by a path.
     #[must_use]
     pub fn has_name(&self) -> bool {
         self.id.kind.is_named() && !self.deleted
     }
 
-    /// The processes that hold an end on a side, or are opening one; those with several as often.
+    /// The processes that hold an end on that side or are opening one, once for each end.
     pub fn on(&self, side: Side) -> impl Iterator<Item = Pid> + '_ {
         let openers = self.openers.iter().filter(move |opener| opener.access.is_on(side));
         self.side(side).map(|end| end.pid).chain(openers.map(|opener| opener.task.pid))
     }
 
-    /// Whether a process holds both sides, each by an end of its own.
+    /// Whether a process holds both sides, by two descriptors.
     #[must_use]
     pub fn is_on_both(&self, pid: Pid) -> bool {
         let is_own = |end: &Endpoint| end.pid == pid && end.access != AccessMode::ReadWrite;
         Side::BOTH.into_iter().all(|side| self.side(side).any(is_own))
     }
 
-    /// The ends on one side; a read-write end is on both.
+    /// The ends on one side; an `O_RDWR` end is on both.
     pub fn side(&self, side: Side) -> impl Iterator<Item = &Endpoint> {
         self.ends.iter().filter(move |end| end.access.is_on(side))
     }

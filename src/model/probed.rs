@@ -1,4 +1,4 @@
-//! What the kernel alone knows of a pipe, and what that means for an end that no fd table shows.
+//! What only the kernel knows about a pipe, and what may hold an end that no fd table shows.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,16 +7,16 @@ use std::collections::BTreeMap;
 
 use super::{CommandName, Fd, Gap, Pid, PipeGraph, PipeId, Side};
 
-/// What the kernel said of a pipe. A fact is none where it was not asked for, refused, or not proven.
+/// The kernel's answers about a pipe. A field is none if it was not asked for, refused, or not proven.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Probed {
     /// Bytes in the pipe.
     pub queued: Option<u64>,
-    /// Bytes that fit into it, as long as each takes its place in a buffer of a page: packets and small pieces fill it sooner.
+    /// Capacity in bytes, if every buffer is a full page: packets and small writes fill it sooner.
     pub capacity: Option<u64>,
-    /// Whether all its buffers are in use, so that poll(2) tells writers to wait. Not the same as `queued == capacity`, since buffers
-    /// count and not bytes; and a write that still fits into the last buffer does not block.
+    /// Whether all buffers are in use, so that poll(2) does not report POLLOUT. Not the same as `queued == capacity`: buffers count, not
+    /// bytes; and a write that still fits into the last buffer does not block.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub full: Option<bool>,
     /// Whether a read end exists anywhere.
@@ -25,7 +25,7 @@ pub struct Probed {
     /// Whether a write end exists anywhere.
     #[serde(rename = "hidden_writers")]
     pub writer: Option<bool>,
-    /// Whether a question got no answer in time: somebody holds the lock of the pipe.
+    /// Whether a call did not return in time: a process holds the lock of the pipe.
     #[serde(skip)]
     pub unanswered: bool,
 }
@@ -40,14 +40,14 @@ impl Probed {
         }
     }
 
-    /// Whether anything at all was learnt.
+    /// Whether there is any answer.
     #[must_use]
     pub fn knows_anything(&self) -> bool {
         *self != Self { unanswered: self.unanswered, ..Self::default() }
     }
 }
 
-/// What may hold an end that no fd table shows, found by a look through the machine.
+/// What may hold an end that no fd table shows.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hidden {
     /// UNIX sockets with descriptors in flight to them, ordered by PID and descriptor.
@@ -56,24 +56,24 @@ pub struct Hidden {
     pub registered: Vec<(PipeId, HolderFd)>,
     /// Processes that have an `io_uring`, ascending.
     pub rings: Vec<Pid>,
-    /// Processes that are stuck in exiting, with descriptors that /proc shows no more: PID and command.
+    /// Processes that are blocked while exiting, whose descriptors /proc no longer shows: PID and command.
     pub exiting: Vec<(Pid, CommandName)>,
-    /// Pipes of which the kernel holds a write end for an autofs mount.
+    /// Pipes whose write end the kernel holds for an autofs mount.
     pub autofs: Vec<PipeId>,
-    /// What of this could not be looked at, ordered by PID.
+    /// What could not be examined, ordered by PID.
     pub gaps: Vec<Gap>,
-    /// Who may hold the hidden ends of each pipe, as a saved report tells: the rest of this is empty then.
+    /// The possible holders of each pipe's hidden ends, from a saved report; all other fields are empty then.
     pub told: BTreeMap<PipeId, Vec<PossibleHolder>>,
 }
 
 impl Hidden {
-    /// Who may hold an end of any pipe, so far as it was looked for: beside those who could not be read.
+    /// The processes that may hold an end of any pipe, except those that could not be read.
     pub fn anywhere(&self) -> impl Iterator<Item = PossibleHolder> {
         let in_flight = self.in_flight.iter().map(|by| PossibleHolder::holding(HiddenVia::ScmRights, by));
         in_flight.chain(self.exiting.iter().map(|(pid, name)| PossibleHolder::process(HiddenVia::Exiting, *pid, name)))
     }
 
-    /// Leaves out the processes that are not among these, which are in ascending order, where what is hidden in them ends with them.
+    /// Removes the exiting processes and the gaps of processes that are not in `alive`, which is in ascending order.
     pub fn keep(&mut self, alive: &[Pid]) {
         let is_alive = |pid: &Pid| alive.binary_search(pid).is_ok();
         self.exiting.retain(|(pid, _)| is_alive(pid));
@@ -81,13 +81,13 @@ impl Hidden {
     }
 }
 
-/// A descriptor by which something is held that is not a descriptor itself.
+/// The descriptor of a socket or an `io_uring` that holds something.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct HolderFd {
     /// The process that has the descriptor.
     pub pid: Pid,
-    /// The descriptor, of a socket or an `io_uring`.
+    /// The descriptor.
     pub fd: Fd,
     /// The command of the process.
     #[serde(flatten)]
@@ -95,32 +95,32 @@ pub struct HolderFd {
 }
 
 words! {
-    /// In what way an end may be held without standing in an fd table that can be read.
+    /// How an end can be held without being in a readable fd table.
     pub enum HiddenVia {
-        /// It was sent over a UNIX socket, and not received yet: see `SCM_RIGHTS` in unix(7).
+        /// In flight over a UNIX socket: see `SCM_RIGHTS` in unix(7).
         ScmRights = "scm-rights",
-        /// It is registered with an `io_uring`: see `io_uring_register(2)`.
+        /// Registered with an `io_uring`: see `io_uring_register(2)`.
         IoUring = "io_uring",
-        /// Its process is stuck in exiting.
+        /// Its process is blocked while exiting.
         Exiting = "exiting",
         /// The kernel holds it for an autofs mount.
         Autofs = "autofs",
-        /// It may stand in a table that could not be read.
+        /// It may be in an fd table that could not be read.
         Unreadable = "unreadable",
-        /// Nothing that can be seen from here holds it.
+        /// Held by a process that is not visible from here.
         Outside = "outside",
     }
 }
 
-/// Somebody who may hold an end that no fd table shows.
+/// A possible holder of an end that no fd table shows.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct PossibleHolder {
-    /// In what way.
+    /// How it holds the end.
     pub how: HiddenVia,
-    /// The process, where it is one.
+    /// The process, if it is one.
     pub pid: Option<Pid>,
-    /// The descriptor of the socket or the `io_uring`, where it is one.
+    /// The descriptor of the socket or `io_uring`, if there is one.
     pub fd: Option<Fd>,
     /// The command of the process.
     #[serde(flatten, serialize_with = "CommandName::or_null", deserialize_with = "CommandName::optional")]
@@ -143,7 +143,7 @@ impl PossibleHolder {
 }
 
 impl PipeGraph {
-    /// What the kernel said of a pipe; nothing where it was not asked.
+    /// The kernel's answers about a pipe; all none if it was not asked.
     #[must_use]
     pub fn probed(&self, id: PipeId) -> Probed {
         self.probed.get(&id).copied().unwrap_or_default()

@@ -1,10 +1,10 @@
-//! What is known of a process.
+//! Facts about a process.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Base64, CommandName, Pid, Time, Uid};
 
-/// Facts about a process that holds an end. A fact is none where its file could not be read, or was not asked for.
+/// Facts about a process that holds an end. A field is none if its file could not be read, or it was not asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Process {
@@ -12,9 +12,9 @@ pub struct Process {
     pub pid: Pid,
     /// The parent.
     pub ppid: Option<u32>,
-    /// The process group; 0 if it was made outside the PID namespace.
+    /// The process group; 0 if it was created outside the PID namespace.
     pub pgid: Option<u32>,
-    /// The session; 0 if it was made outside the PID namespace, and for kernel threads.
+    /// The session; 0 if it was created outside the PID namespace, and for kernel threads.
     pub sid: Option<u32>,
     /// The effective user ID.
     pub uid: Option<Uid>,
@@ -29,33 +29,33 @@ pub struct Process {
     pub state: Option<char>,
     /// When it was started.
     pub started_at: Option<Time>,
-    /// Its PID in its own, innermost PID namespace, where that is another than the scanned one.
+    /// The PID in the innermost PID namespace, if that is not the scanned one.
     pub ns_pid: Option<u32>,
-    /// The container, from its cgroup: an ID in hexadecimal, or the name of an LXC container or a machine.
+    /// The container, from the cgroup: an ID in hexadecimal, or the name of an LXC container or a machine.
     pub container: Option<String>,
-    /// The systemd unit, from its cgroup.
+    /// The systemd unit, from the cgroup.
     pub unit: Option<String>,
-    /// How many descriptors it may have: its soft limit, `RLIMIT_NOFILE` of getrlimit(2). For an audit only, as what follows.
+    /// The soft limit of open descriptors, `RLIMIT_NOFILE` of getrlimit(2). This field and the following are read for an audit only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fd_limit: Option<u64>,
-    /// How many descriptors its fd table has; none before Linux 6.2.
+    /// The number of descriptors in the fd table; none before Linux 6.2.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fds: Option<u64>,
-    /// The inode of its PID namespace; see `pid_namespaces(7)`.
+    /// The inode of the PID namespace; see `pid_namespaces(7)`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pid_namespace: Option<u64>,
 }
 
 impl Process {
-    /// A process of which nothing but the PID is known.
+    /// Only the PID is known.
     #[must_use]
     pub fn unknown(pid: Pid) -> Self {
         Self { pid, ..Self::default() }
     }
 }
 
-/// A command line as the kernel gives it, each argument ended by a NUL; only its first 128 KiB are read. A process may overwrite its
-/// own, and then the last NUL may be missing. Kept whole, since anybody may have one of very many arguments.
+/// The first 128 KiB of /proc/PID/cmdline: arguments, each terminated by a NUL. A process may overwrite its own, and then the last NUL may
+/// be missing. Stored unsplit: there may be very many arguments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "Words", inline))]
 pub struct CommandLine(pub Vec<u8>);
@@ -68,7 +68,7 @@ impl CommandLine {
         all.into_iter().flatten()
     }
 
-    /// Its arguments as text, and, where one of them is not UTF-8, all of them in base64; null if the command line is not known.
+    /// The arguments as text, and all of them in base64 if any is not UTF-8; null if the command line is not known.
     fn or_null<S: Serializer>(line: &Option<Self>, serializer: S) -> Result<S::Ok, S::Error> {
         let words =
             line.as_ref().map(|line| line.arguments().map(|word| String::from_utf8_lossy(word).into_owned()).collect());
@@ -90,9 +90,9 @@ impl CommandLine {
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Words {
-    /// The command line, of which the first 128 KiB are read.
+    /// The arguments, from the first 128 KiB of the command line.
     cmdline: Option<Vec<String>>,
-    /// Every argument in base64, if any of them is not UTF-8.
+    /// Every argument in base64, if any is not UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
     cmdline_bytes: Option<Vec<Base64>>,
 }

@@ -1,4 +1,4 @@
-//! What threads are doing: which of them wait, and for what.
+//! Threads and what they are doing.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,13 +8,13 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::words::{Either, words};
 use super::{AccessMode, CommandName, Fd, LinkTarget, PathName, Pid, PipeId, Side, Tid, number, time};
 
-/// Which thread.
+/// Identifies a thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TaskId {
     /// Its process.
     pub pid: Pid,
-    /// Its thread ID, which is that of the process for the first thread.
+    /// The thread ID; equal to the PID for the first thread.
     pub tid: Tid,
 }
 
@@ -26,10 +26,10 @@ impl TaskId {
     }
 }
 
-/// The processes of a machine with all their threads.
+/// All processes of a machine with their threads.
 pub type Threads = BTreeMap<Pid, ThreadGroup>;
 
-/// A process with all its threads at one time: the kernel's word is thread group.
+/// A process with all its threads: a thread group in the kernel.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ThreadGroup {
@@ -38,74 +38,74 @@ pub struct ThreadGroup {
     /// The parent.
     #[serde(rename = "ppid")]
     pub parent: Option<Pid>,
-    /// The process group; 0 if it was made outside the PID namespace.
+    /// The process group; 0 if it was created outside the PID namespace.
     pub pgid: Option<u32>,
-    /// The session; 0 if it was made outside the PID namespace, and for kernel threads.
+    /// The session; 0 if it was created outside the PID namespace, and for kernel threads.
     pub sid: Option<u32>,
     /// The command name.
     #[serde(flatten)]
     pub command: CommandName,
     /// The process that traces it; see ptrace(2).
     pub tracer: Option<Pid>,
-    /// The signals that it catches, by their bits in `SigCgt` of `proc_pid_status(5)`.
+    /// The signals that it catches: `SigCgt` of `proc_pid_status(5)`.
     #[serde(default, with = "number::signals")]
     #[cfg_attr(test, schemars(with = "String"))]
     pub catches: u64,
-    /// Those that it ignores, likewise in `SigIgn`.
+    /// The signals that it ignores: `SigIgn`.
     #[serde(default, with = "number::signals")]
     #[cfg_attr(test, schemars(with = "String"))]
     pub ignores: u64,
-    /// Those that its first thread has blocked, as for signalfd(2), likewise in `SigBlk`.
+    /// The signals that its first thread has blocked, as for signalfd(2): `SigBlk`.
     #[serde(default, with = "number::signals")]
     #[cfg_attr(test, schemars(with = "String"))]
     pub blocks: u64,
-    /// Its children in the order in which it got them, where it is the first process of a PID namespace; none where it is not. Orphans
-    /// come to it, and stand behind those that it had before (`forget_original_parent` in kernel/exit.c). Empty if they could not be read.
+    /// The children of the init process of a PID namespace, in the order in which it got them; none for other processes. Orphans are
+    /// reparented to it and appended to the list (`forget_original_parent` in kernel/exit.c). Empty if they could not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adopts: Option<Vec<Pid>>,
-    /// Its threads, by thread ID, without those that have ended. Empty where they could not be listed.
+    /// The threads that have not exited, ordered by thread ID. Empty if they could not be listed.
     pub tasks: Vec<Task>,
 }
 
 impl ThreadGroup {
-    /// One of its threads.
+    /// The thread of that ID.
     #[must_use]
     pub fn task(&self, id: TaskId) -> Option<&Task> {
         self.tasks.binary_search_by_key(&id, |task| task.id).ok().and_then(|index| self.tasks.get(index))
     }
 }
 
-/// A thread at one time.
+/// A thread.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Task {
-    /// Which thread. In JSON its process is that of the group, which sets it when it is read.
+    /// The thread. JSON has only the thread ID: the PID is that of the thread group, which sets it when it is read.
     #[serde(rename = "tid", serialize_with = "tid", deserialize_with = "of_tid")]
     #[cfg_attr(test, schemars(with = "Tid"))]
     pub id: TaskId,
     /// What it is doing.
     #[serde(flatten)]
     pub doing: TaskState,
-    /// For how long it has not been on a processor; none where the kernel does not say.
+    /// The time since it was last on a CPU; none if the kernel does not say.
     #[serde(rename = "idle_seconds", with = "time::seconds")]
     #[cfg_attr(test, schemars(with = "Option<f64>"))]
     pub idle: Option<Duration>,
-    /// What changes if it moves.
+    /// Changes if the thread runs.
     #[serde(skip)]
     pub trace: Fingerprint,
 }
 
-/// Everything by which it shows that a thread has moved. Of two looks with equal traces the thread has not run in between, where
-/// `switches` is known, and else it has at least come back to the very same call.
+/// Shows whether a thread has run. If two scans have equal fingerprints, the thread has not run in between; or, if `switches` is not
+/// known, it is at least in the same call again.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint {
-    /// When it was started, in clock ticks after boot: tells it from a later thread of the same number.
+    /// The start time in clock ticks after boot, which distinguishes it from a later thread of the same ID.
     pub started: Option<u64>,
     /// The system call, with arguments, stack pointer and program counter.
     pub syscall: Vec<u8>,
-    /// Where in the kernel it sleeps.
+    /// The kernel function it sleeps in, from /proc/PID/wchan.
     pub wchan: Vec<u8>,
-    /// How often it has left a processor.
+    /// The number of context switches.
     pub switches: Option<u64>,
 }
 
@@ -114,26 +114,26 @@ pub struct Fingerprint {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "doing", rename_all = "lowercase")]
 pub enum TaskState {
-    /// It runs, or could.
+    /// It is running, or runnable.
     Runs,
-    /// It is blocked until one of the causes ends that.
+    /// It is blocked until one of the causes wakes it.
     Waits {
-        /// What could end it; not empty.
+        /// What it waits for; not empty.
         #[serde(default)]
         causes: Vec<WaitTarget>,
-        /// What else could end it; none where only the causes can, short of a signal.
+        /// What else could wake it; none if only the causes can, short of a signal.
         #[serde(skip_serializing_if = "Option::is_none")]
         besides: Option<AlternativeWake>,
     },
     /// It is stopped by a signal.
     Stopped,
-    /// It is stopped by whoever traces it.
+    /// It is stopped by its tracer.
     Traced,
-    /// It is frozen by its control group.
+    /// It is frozen by its cgroup.
     Frozen,
-    /// It is blocked while it exits. Its descriptors are no longer to be seen.
+    /// It is blocked while exiting; /proc no longer shows its descriptors.
     Exits,
-    /// It is blocked in something that has nothing to do with pipes.
+    /// It is blocked in something that is not a pipe.
     Sleeps {
         /// What it sleeps in.
         sleep: Sleep,
@@ -143,7 +143,7 @@ pub enum TaskState {
 }
 
 impl TaskState {
-    /// What it waits for; empty where it does not wait.
+    /// What it waits for; empty if it does not wait.
     #[must_use]
     pub fn causes(&self) -> &[WaitTarget] {
         if let Self::Waits { causes, .. } = self { causes } else { &[] }
@@ -155,7 +155,7 @@ impl TaskState {
     }
 }
 
-/// The thread ID, by which a thread stands in the list of its process.
+/// The thread ID alone.
 fn tid<S: Serializer>(id: &TaskId, serializer: S) -> Result<S::Ok, S::Error> {
     id.tid.serialize(serializer)
 }
@@ -171,9 +171,9 @@ fn of_tid<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TaskId, D::Error
 pub enum WaitTarget {
     /// A pipe.
     Pipe(PipeWait),
-    /// That a child exits.
+    /// The exit of a child.
     Children(Children),
-    /// Another thread of its process: a futex that only those know.
+    /// Another thread of its process, by a private futex.
     Threads,
 }
 
@@ -183,20 +183,20 @@ pub enum WaitTarget {
 struct FlatTarget {
     /// `read`, `write`, `open` or `poll` of a pipe; `wait` for a child; `threads`: for another thread of its own process.
     operation: Either<Operation, OtherWait>,
-    /// As what it waits: `r` for data, `w` for room, `rw` for either; null for `wait` and `threads`.
+    /// `r`: it waits for data; `w`: for room; `rw`: for either; null for `wait` and `threads`.
     access: Option<AccessMode>,
-    /// The descriptor; null for `open`, `wait` and `threads`, and where it is not known.
+    /// The descriptor; null for `open`, `wait` and `threads`, and if it is not known.
     fd: Option<Fd>,
-    /// The ID of the pipe; null for `wait` and `threads`, and where it is not known.
+    /// The ID of the pipe; null for `wait` and `threads`, and if it is not known.
     pipe: Option<PipeId>,
     /// For `open`: the path of the FIFO.
     #[serde(flatten, serialize_with = "PathName::or_null", deserialize_with = "PathName::optional")]
     #[cfg_attr(test, schemars(with = "crate::model::OrNull<PathName>"))]
     path: Option<PathName>,
-    /// For `open`: whether no file has that path any more: true, or missing.
+    /// For `open`: true if the FIFO has been deleted; otherwise missing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     deleted: bool,
-    /// For `wait`: the child; missing where any will do.
+    /// For `wait`: the child; missing if it waits for any child.
     #[serde(skip_serializing_if = "Option::is_none")]
     child: Option<Pid>,
 }
@@ -248,20 +248,21 @@ impl From<FlatTarget> for WaitTarget {
 pub struct PipeWait {
     /// What it does at the pipe.
     pub operation: Operation,
-    /// As what it waits: a reader for writers, a writer for readers, and who polls a read-write end for both.
+    /// `Read`: it waits for writers; `Write`: for readers; `ReadWrite`, a poll of an `O_RDWR` end: for both.
     pub access: AccessMode,
-    /// The descriptor; none in open(2), and where it could not be told.
+    /// The descriptor; none in open(2), and if it is not known.
     pub fd: Option<Fd>,
-    /// The pipe; none where the system call could not be read, or the descriptor is closed meanwhile.
+    /// The pipe; none if the system call could not be read, or the descriptor has been closed meanwhile.
     pub pipe: Option<PipeId>,
-    /// In open(2): the path, after the directory that it is relative to where that has a name. It may lead elsewhere for us.
+    /// In open(2): the path, joined to the directory that it is relative to if that is known. It may name another file in our mount
+    /// namespace.
     pub path: Option<PathName>,
     /// In open(2): whether no file has that path any more: the FIFO was deleted, or it or what leads to it was renamed.
     pub deleted: bool,
 }
 
 impl PipeWait {
-    /// The sides whose holders could end it.
+    /// The sides whose holders could end the wait.
     pub fn awaited(&self) -> impl Iterator<Item = Side> + use<> {
         let access = self.access;
         Side::BOTH.into_iter().filter(move |side| access.is_on(side.other()))
@@ -271,13 +272,13 @@ impl PipeWait {
 words! {
     /// What a thread does at a pipe.
     pub enum Operation {
-        /// read(2) and its kin, and taking from it with splice(2) or tee(2).
+        /// read(2) and similar calls, and splice(2) or tee(2) from it.
         Read = "read",
-        /// write(2) and its kin, and putting into it with splice(2), tee(2), vmsplice(2) or sendfile(2).
+        /// write(2) and similar calls, and splice(2), tee(2), vmsplice(2) or sendfile(2) to it.
         Write = "write",
         /// open(2) of a FIFO.
         Open = "open",
-        /// poll(2), select(2), `epoll_wait(2)` and their kin.
+        /// poll(2), select(2), `epoll_wait(2)` and similar calls.
         Poll = "poll",
     }
 }
@@ -287,62 +288,62 @@ words! {
 pub enum Children {
     /// This one.
     One(Pid),
-    /// Any, or some group of them.
+    /// Any child, or any of a process group.
     All,
 }
 
 words! {
-    /// What else than its causes could end a wait.
+    /// What could end a wait apart from its causes.
     pub enum AlternativeWake {
         /// It has a timeout.
         Timeout = "timeout",
-        /// It is also for descriptors that are no pipes.
+        /// It is also for descriptors other than pipes.
         Files = "files",
-        /// It is for a lock of the pipe, which another thread holds in a call that does not return.
+        /// It is for the lock of the pipe, held by another thread in a call that does not return.
         Lock = "lock",
     }
 }
 
-/// What a thread sleeps in, where that is no pipe.
+/// A sleep that is not on a pipe.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Sleep {
-    /// What it is.
+    /// What it sleeps on.
     #[serde(flatten)]
     pub on: SleepOn,
-    /// The descriptor, where its call is about one.
+    /// The descriptor, if the call has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fd: Option<Fd>,
-    /// What that leads to, as in /proc/PID/fd.
+    /// The link of that descriptor in /proc/PID/fd.
     #[serde(flatten, deserialize_with = "LinkTarget::optional")]
     pub target: Option<LinkTarget>,
-    /// The symbol in the kernel, as /proc/PID/wchan has it.
+    /// The kernel function, from /proc/PID/wchan.
     pub place: String,
 }
 
-/// On what a thread sleeps.
+/// What a thread sleeps on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(tag = "on", rename_all = "kebab-case")]
 pub enum SleepOn {
-    /// A clock: it will wake by itself.
+    /// A timer: it wakes by itself.
     Timer,
     /// A signal.
     Signal,
-    /// Files that are no pipes, in poll(2) or a like call.
+    /// Files other than pipes, in poll(2) or a similar call.
     Files,
-    /// Files that could not be identified, in poll(2) or a like call: pipes may be among them.
+    /// Files that could not be identified, in poll(2) or a similar call: there may be pipes among them.
     SomeFiles,
     /// Another thread, perhaps of another process, perhaps with a timeout.
     Futex,
-    /// An event of `io_uring(7)`, which does not show on what.
+    /// A completion of `io_uring(7)`; which files it is for is not known.
     #[serde(rename = "io_uring")]
     IoUring,
     /// A terminal.
     Terminal,
     /// A socket.
     Socket,
-    /// It passes data through a pipe, and waits for a file system in the middle of it: no process can use the pipe meanwhile.
+    /// A file system, while it moves data to or from a pipe and holds its lock: no process can use the pipe meanwhile.
     FileInPipe {
         /// The pipe.
         pipe: PipeId,

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::de::{Error as _, Unexpected};
 use serde::{Deserialize, Deserializer};
 
-/// Reads a string that has a form. `what` names that form in the error for another string, which is quoted there.
+/// Reads a string of a certain form. `what` describes that form in the error, which quotes the string.
 pub(crate) fn read<'de, D: Deserializer<'de>, T>(
     deserializer: D,
     what: &str,
@@ -15,7 +15,7 @@ pub(crate) fn read<'de, D: Deserializer<'de>, T>(
     parse(&text).ok_or_else(|| D::Error::invalid_value(Unexpected::Str(&text), &what))
 }
 
-/// Makes a type a string in JSON, in the form that `Display` writes and `FromStr` reads.
+/// Implements serde by `Display` and `FromStr`.
 macro_rules! text {
     ($name:ident, $what:literal) => {
         impl serde::Serialize for $name {

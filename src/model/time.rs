@@ -1,5 +1,4 @@
-//! Points in time and spans of time, as exact as the JSON has them: to the millisecond. So what is judged live and what is judged from a
-//! saved report come out the same.
+//! Times and durations, rounded to the millisecond as in JSON, so that a live scan and its saved report give the same findings.
 
 use std::fmt;
 use std::str::FromStr;
@@ -17,13 +16,13 @@ impl Time {
     /// The time from which the seconds of a [`Timestamp`] are counted.
     pub const EPOCH: Self = Self(Timestamp::UNIX_EPOCH);
 
-    /// The present.
+    /// The current time.
     #[must_use]
     pub fn now() -> Self {
         Timestamp::now().into()
     }
 
-    /// So many seconds after 1970.
+    /// Seconds since 1970.
     #[cfg(test)]
     pub(crate) fn at(seconds: i64) -> Self {
         Timestamp::from_second(seconds).map(Self::from).unwrap()
@@ -35,13 +34,13 @@ impl Time {
         self.0.as_duration().as_secs_f64()
     }
 
-    /// By how much it is later, or, negative, earlier than another time.
+    /// The time elapsed since `other`; negative if it is later.
     #[must_use]
     pub fn duration_since(self, other: Self) -> jiff::SignedDuration {
         self.0.duration_since(other.0)
     }
 
-    /// How much later it is than another time; none if it is earlier.
+    /// The time elapsed since `earlier`; none if that is later.
     #[must_use]
     pub fn since(self, earlier: Self) -> Option<Duration> {
         self.0.duration_since(earlier.0).try_into().ok()
@@ -73,7 +72,7 @@ impl FromStr for Time {
 
 text!(Time, "a time, as RFC 3339 has it");
 
-/// A span of time that may be unknown, as a number of seconds, to the millisecond; for `#[serde(with = …)]`.
+/// An optional duration as a number of seconds, to the millisecond; for `#[serde(with = …)]`.
 pub(crate) mod seconds {
     use std::time::Duration;
 

@@ -1,5 +1,4 @@
-//! How a part of the model passes whole from one process to another: with what the JSON of a report leaves out or has elsewhere. For
-//! `#[serde(with = …)]`.
+//! Serialization between two lspipe processes, including what the JSON of a report leaves out or has elsewhere; for `#[serde(with = …)]`.
 
 /// Pipes with their ends.
 pub(crate) mod pipes {
@@ -17,7 +16,7 @@ pub(crate) mod pipes {
     }
 }
 
-/// Answers of the kernel with whether one is missing.
+/// Answers of the kernel, with [`Probed::unanswered`](crate::model::Probed::unanswered).
 pub(crate) mod probed {
     use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! The names of users, as the machine of the report has them.
+//! The names of users on the machine of the report.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Waits and which processes could end them, and how bad and how sure a finding is.
+//! Waits, the processes that could end them, and the severity and certainty of findings.
 
 use std::time::Duration;
 
@@ -14,19 +14,19 @@ pub struct Wait {
     /// The thread.
     #[serde(flatten)]
     pub task: TaskId,
-    /// For what; a wait of one thread for several pipes is as many waits.
+    /// What it waits for; a wait of one thread for several pipes is as many waits.
     #[serde(flatten)]
     pub target: WaitTarget,
-    /// The holders of the other side, or the children meant; ordered as ends are. Empty for `open`, since the process that will open the other
-    /// side is not there yet, and where none was seen. A report writes them with their names.
+    /// The holders of the other side, or the children; ordered as ends are. Empty for `open`, and if none was seen. A report writes them with
+    /// their names.
     #[serde(skip_serializing)]
     pub wakers: Vec<Waker>,
-    /// What else could end it: `timeout`, `files` (it polls others than pipes too) or `lock` (it waits for the lock of the pipe); null
-    /// where nothing but the wakers can, short of a signal.
+    /// What else could end it: `timeout`, `files` (it also polls files other than pipes) or `lock` (it waits for the lock of the pipe);
+    /// null if only the wakers can, short of a signal.
     pub besides: Option<AlternativeWake>,
     /// How it is known.
     pub certainty: Attribution,
-    /// For about how many seconds the thread has not run; null where the kernel does not say.
+    /// Seconds since the thread last ran, approximately; null if the kernel does not say.
     #[serde(rename = "idle_seconds", with = "time::seconds")]
     #[cfg_attr(test, schemars(with = "Option<f64>"))]
     pub idle: Option<Duration>,
@@ -39,7 +39,7 @@ impl Wait {
         if let WaitTarget::Pipe(wait) = &self.target { wait.pipe } else { None }
     }
 
-    /// The descriptor, likewise.
+    /// The descriptor, if it is for a pipe and known.
     #[must_use]
     pub const fn fd(&self) -> Option<Fd> {
         if let WaitTarget::Pipe(wait) = &self.target { wait.fd } else { None }
@@ -54,7 +54,7 @@ pub struct Waker {
     pub pid: Pid,
     /// The thread, as in [`Endpoint::tid`].
     pub tid: Option<Tid>,
-    /// The descriptor by which it could; none for a child.
+    /// The descriptor of its end; none for a child.
     pub fd: Option<Fd>,
 }
 
@@ -71,21 +71,21 @@ impl From<&Endpoint> for Waker {
 }
 
 words! {
-    /// How it is known for what a thread waits.
+    /// How it is known what a thread waits for.
     pub enum Attribution {
-        /// By its system call and by the place where it sleeps, which agree.
+        /// From its system call and the kernel function it sleeps in, which agree.
         Seen = "seen",
-        /// By the place where it sleeps, and there is one pipe only that it could mean.
+        /// From the kernel function it sleeps in; only one pipe is possible.
         Inferred = "inferred",
-        /// By the place where it sleeps: this is one of several pipes that it could mean.
+        /// From the kernel function it sleeps in; this is one of several possible pipes.
         Candidate = "candidate",
     }
 }
 
 words! {
-    /// How bad a finding is. Ordered from the worst: a greater one is less severe.
+    /// The severity of a finding, the worst first: a greater value is less severe.
     pub enum Severity {
-        /// Something does not work, and will not.
+        /// Something does not work, and will not work without intervention.
         Error = "error",
         /// Something is blocked, or is about to be.
         Warning = "warning",
@@ -95,7 +95,7 @@ words! {
 }
 
 impl Severity {
-    /// Whether it is as bad as another, or worse.
+    /// Whether it is of this severity or worse.
     #[must_use]
     pub fn is_at_least(self, other: Self) -> bool {
         self <= other
@@ -105,11 +105,11 @@ impl Severity {
 words! {
     /// How a finding is known.
     pub enum Certainty {
-        /// It follows from what the kernel shows.
+        /// It follows from data of the kernel.
         Proven = "proven",
-        /// It is a judgement of how processes are related.
+        /// It is inferred from how processes are related.
         Inferred = "inferred",
-        /// It would follow, but there is something that could not be seen.
+        /// It would follow, but something could not be seen.
         Suspected = "suspected",
     }
 }

@@ -1,4 +1,4 @@
-//! Closed sets of words: each word of the JSON stands once, beside the variant that it names.
+//! Enums whose variants are words in JSON and in text.
 
 use std::str::FromStr;
 
@@ -23,7 +23,7 @@ impl<'de, A: FromStr, B: FromStr> Deserialize<'de> for Either<A, B> {
     }
 }
 
-/// Defines an enum whose variants are words in every output: as text, in JSON, and back.
+/// Defines an enum with a word for each variant, written and parsed in text and JSON.
 macro_rules! words {
     ($(#[$meta:meta])* $vis:vis enum $name:ident { $($(#[$variant_meta:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
         $(#[$meta])*

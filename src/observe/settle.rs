@@ -39,7 +39,7 @@ pub(super) fn openers(threads: &Threads) -> Vec<Pid> {
     threads.values().filter(is_opening).map(|group| group.pid).collect()
 }
 
-/// The pipes whose lock is held, or seems to be held, in a call that does not return: to ask the kernel for their sizes would hang.
+/// The pipes whose lock is held, or seems to be held, in a call that does not return: asking the kernel for their sizes would hang.
 pub(super) fn lock_held(threads: &Threads) -> impl Iterator<Item = PipeId> {
     threads.values().flat_map(|group| &group.tasks).flat_map(|task| {
         let holds = match &task.doing {

@@ -15,7 +15,7 @@ use crate::model::{
     ThreadGroup, Time, Uid, Wait,
 };
 
-/// A list whose items are made while they are written.
+/// A list whose items are created while they are written.
 pub(crate) struct Each<F>(pub(crate) F);
 
 impl<F: Fn() -> I, I: Iterator<Item: Serialize>> Serialize for Each<F> {

@@ -28,23 +28,23 @@ pub(crate) enum Invalid {
     Truncated(usize, usize),
     #[error("not JSON: {}; save a report with `lspipe --json > FILE`", brief(.0))]
     NotJson(serde_json::Error),
-    #[error("not a report of lspipe: it has no schema_version; save one with `lspipe --json > FILE`")]
+    #[error("not an lspipe report: it has no schema_version; save one with `lspipe --json > FILE`")]
     NotOurs,
-    #[error("these are lines of --ndjson, and not a whole report: save it with --json")]
+    #[error("NDJSON, not a complete report: save one with `lspipe --json > FILE`")]
     Lines,
     /// With the subcommand that printed it.
     #[error("the output of `lspipe {0}` is not a report: save one with `lspipe --json > FILE`")]
     Printed(&'static str),
     #[error(
-        "this report has schema_version {0}, and this lspipe reads only version {SCHEMA_VERSION}: use the lspipe that wrote it"
+        "the report has schema_version {0}, and this lspipe reads only version {SCHEMA_VERSION}: use the lspipe that wrote it"
     )]
     OtherVersion(Number),
     /// A field is missing or has another type.
-    #[error("not a whole report of lspipe: {}", brief(.0))]
+    #[error("not a complete lspipe report: {}", brief(.0))]
     NotWhole(serde_path_to_error::Error<serde_json::Error>),
-    #[error("not a report of lspipe only: {}", brief(.0))]
+    #[error("not a single lspipe report: {}", brief(.0))]
     Trailing(serde_json::Error),
-    #[error("the report contradicts itself, so it was changed after lspipe wrote it: {}", brief(.0))]
+    #[error("inconsistent report, modified after lspipe wrote it: {}", brief(.0))]
     Contradictory(String),
 }
 

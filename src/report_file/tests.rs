@@ -177,7 +177,7 @@ fn numbers_beyond_their_range_are_refused() {
         let reason = with(pointer, &number).unwrap_or_else(|| panic!("{pointer} may be {number}"));
         // Of an object that is flattened, serde names no field.
         let place = &pointer[1..pointer.find("/0").map_or(pointer.len(), |at| at)];
-        assert!(reason.starts_with(&format!("not a whole report of lspipe: {}", place.replace('/', "."))), "{reason}");
+        assert!(reason.starts_with(&format!("not a complete lspipe report: {}", place.replace('/', "."))), "{reason}");
         assert!(reason.contains(": invalid "), "{reason}");
     }
 }
@@ -202,7 +202,7 @@ fn what_must_be_there_is_missed() {
         let reason = refusal(report.to_string().as_bytes()).unwrap();
         let place = object.trim_start_matches('/').replace("/0", "[0]").replace('/', ".");
         let separator = if place.is_empty() { "" } else { ": " };
-        let expected = format!("not a whole report of lspipe: {place}{separator}missing field `{field}` at line 1 ");
+        let expected = format!("not a complete lspipe report: {place}{separator}missing field `{field}` at line 1 ");
         assert!(reason.starts_with(&expected), "{reason}");
     }
 }

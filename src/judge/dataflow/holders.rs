@@ -146,7 +146,7 @@ impl<'a> Case<'a> {
         drop_copies(holders, |pid, holder| !holder.standard && (is_anonymous || is_related(pid)));
     }
 
-    /// Whether it is another program than an ancestor that has the same ends, and was told of none of them.
+    /// Whether it runs another program than an ancestor that has the same ends, and was not passed any of them.
     fn is_unknowing_copy(&self, pid: Pid, holder: &Holder<'_>) -> bool {
         let has_all =
             |ancestor: &Pid| holder.ends.iter().all(|end| self.ends.contains(&(*ancestor, end.fd, end.access)));

@@ -13,7 +13,7 @@ use crate::model::{Pid, PipeId, Side};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Node {
     Process(Pid),
-    /// A pipe with several writers and several readers, or whose many processes are only counted.
+    /// A pipe with several writers and several readers, or with so many processes that they are only counted.
     Junction(PipeId),
     /// The side of a pipe on which no process was seen.
     Absent(PipeId),

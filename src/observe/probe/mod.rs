@@ -59,7 +59,7 @@ pub(crate) struct Answers {
     pub user_pages_soft: Option<u64>,
 }
 
-/// Asks the kernel about each of these pipes, and keeps the answers in [`PipeGraph::probed`]. Of the pipes in `skip_sizes`, whose lock may
+/// Asks the kernel about each of these pipes, and stores the answers in [`PipeGraph::probed`]. Of the pipes in `skip_sizes`, whose lock may
 /// be held by a call that never returns, only poll(2) is asked, which takes no lock.
 ///
 /// `helper` is the program, with its arguments, that calls [`serve_if_asked`] before anything else. It exits with the calling thread.

@@ -76,7 +76,7 @@ fn select(process: &ProcessDir, bits: u64, sets: [u64; 3]) -> Option<Vec<Fd>> {
             *byte |= more;
         }
     }
-    // The kernel's sets are arrays of long, and its longs are little-endian on every machine whose calls are known here.
+    // An fd_set is an array of long, which is little-endian on every architecture supported here.
     let is_set = |bit: &u32| all.get((bit / 8) as usize).is_some_and(|byte| byte & (1 << (bit % 8)) != 0);
     Some((0..bits).filter(is_set).map(Fd).collect())
 }

@@ -90,7 +90,7 @@ impl ProcessDir {
         let stat = parse::stat(&self.text("stat"));
         let status = parse::status(&self.text("status"));
         let group = parse::cgroup(&self.text("cgroup"));
-        // That of a process whose leader has exited is to be had from its live threads only.
+        // If the leader has exited, only its live threads have it.
         let path = tid.map_or_else(|| "cmdline".to_owned(), |tid| format!("task/{tid}/cmdline"));
         let cmdline = read_piece(&self.dir, path, CMDLINE).map(CommandLine);
         if let Err(errno) = cmdline
@@ -118,7 +118,7 @@ impl ProcessDir {
         }
         Process {
             fd_limit: parse::fd_limit(&self.text("limits")),
-            // A process whose first thread has exited has its table no more in that one's directory, which then says 0.
+            // If the first thread has exited, its directory no longer has the fd table, and says 0.
             fds: if is_dead { None } else { self.fd_count("fd", scanner) },
             pid_namespace: self.pid_namespace(),
             ..process

@@ -24,7 +24,7 @@ pub(super) struct Scanner {
     /// When the machine was booted, where start times are wanted and it is known.
     pub(super) booted_at: Option<Timestamp>,
     pub(super) dead_mounts: DeadMounts,
-    /// Mounts of FIFOs whose directories gave no answer. The descriptors on them may.
+    /// Mounts of FIFOs whose directories did not answer. Descriptors on them still may.
     pub(super) dead_names: DeadMounts,
 }
 

@@ -53,7 +53,7 @@ struct TableWalk<'a> {
     describes: bool,
 }
 
-/// The account of descriptors whose links may not be read.
+/// Descriptors whose links may not be read.
 struct Refused {
     errno: Errno,
     fds: u64,
@@ -188,13 +188,13 @@ impl<'a> TableWalk<'a> {
         }
     }
 
-    /// Asked only after some mount gave no answer, since fdinfo costs twice what the rest does.
+    /// Reads fdinfo only after a mount did not answer: it costs twice as much as the rest.
     fn is_on_dead_mount(&self, fd: Fd) -> bool {
         let dead = &self.context.scanner.dead_mounts;
         !dead.is_empty() && self.dir.fdinfo(fd).is_ok_and(|info| dead.contains(info.mnt_id))
     }
 
-    /// Records a descriptor whose file system does not answer. Its link does not ask it, nor does its fdinfo, unless it is an epoll.
+    /// Records a descriptor whose file system does not answer. Its link does not depend on that, nor does its fdinfo, unless it is an epoll.
     fn record_timeout(&mut self, fd: Fd) {
         let info = self.dir.fdinfo(fd).unwrap_or_default();
         let may_hold = match info.flags.map(OpenFlags::access) {
@@ -209,7 +209,7 @@ impl<'a> TableWalk<'a> {
 
     /// Records a descriptor whose link may not be followed: by its fdinfo, or at least by the mode of the link.
     fn record_refused(&mut self, fd: Fd, errno: Errno) {
-        // What is refused once is refused for the whole table, so it is tried once only.
+        // What is refused once is refused for the whole table, so it is tried only once.
         let tries_fdinfo = self.refused.as_ref().is_none_or(|refused| refused.fdinfo);
         let info = if tries_fdinfo { self.dir.fdinfo(fd).ok() } else { None };
         if let Some(ends) = info.and_then(|info| self.dir.ends_by_fdinfo(fd, info)) {

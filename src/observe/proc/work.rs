@@ -90,7 +90,7 @@ impl TimedOutCalls {
         self.0.contains(&step)
     }
 
-    /// The FIFO whose directories hung: those of no other FIFO in this process are looked at.
+    /// The FIFO whose directories hung: those of other FIFOs in this process are not examined.
     pub(super) fn directories(&self) -> Option<(Option<Tid>, Fd)> {
         self.0.iter().find_map(|step| match step {
             ScanStep::Directories(tid, fd) => Some((*tid, *fd)),

@@ -77,7 +77,7 @@ pub(crate) struct Flow<'a> {
     writers: usize,
     /// How many read from it.
     readers: usize,
-    /// Where there is no writer: `nobody`; `unsure`, since a process that could not be read may be one; or `hidden`, since there is one that
+    /// If there is no writer: `nobody`; `unsure`, since a process that could not be read may be one; or `hidden`, since there is one that
     /// no fd table shows.
     no_writer: Option<Absence>,
     /// Where there is no reader, the same.
