@@ -18,7 +18,7 @@ mod inherited_end;
 mod leaked_write_end;
 mod marks;
 mod missing_side;
-mod narrow;
+pub(crate) mod narrow;
 mod no_reader;
 mod no_writer;
 mod phrases;

@@ -5,25 +5,30 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Diagnosis, Finding, Identity};
 use crate::model::{Pid, PipeId, Wait};
 
-/// Keeps what concerns these processes or, if there are none, these pipes: their waits, the waits of those that could end them, and so on
-/// to the end of each chain; the waits for these processes; and the findings about any of those threads. Returns the pipes in what is left.
-pub(crate) fn narrow(diagnosis: &mut Diagnosis, pipes: &BTreeSet<PipeId>, pids: &BTreeSet<Pid>) -> BTreeSet<PipeId> {
+/// Some waits, the waits of the processes that could end them, and so on to the end of each chain; by their places in the list.
+pub(crate) fn chain(waits: &[Wait], is_start: impl Fn(&Wait) -> bool) -> BTreeSet<usize> {
     let mut waits_of: BTreeMap<Pid, Vec<usize>> = BTreeMap::new();
-    for (index, wait) in diagnosis.waits.iter().enumerate() {
+    for (index, wait) in waits.iter().enumerate() {
         waits_of.entry(wait.task.pid).or_default().push(index);
     }
-    let is_start = |wait: &Wait| match pids.is_empty() {
-        true => wait.pipe().is_some_and(|pipe| pipes.contains(&pipe)),
-        false => pids.contains(&wait.task.pid),
-    };
-    let mut next: Vec<usize> = (0..diagnosis.waits.len()).filter(|index| is_start(&diagnosis.waits[*index])).collect();
+    let mut next: Vec<usize> = (0..waits.len()).filter(|index| is_start(&waits[*index])).collect();
     let mut chain = BTreeSet::new();
     while let Some(index) = next.pop() {
         if chain.insert(index) {
-            let wakers = &diagnosis.waits[index].wakers;
+            let wakers = &waits[index].wakers;
             next.extend(wakers.iter().filter_map(|waker| waits_of.get(&waker.pid)).flatten());
         }
     }
+    chain
+}
+
+/// Keeps what concerns these processes or, if there are none, these pipes: their waits, the waits of those that could end them, and so on
+/// to the end of each chain; the waits for these processes; and the findings about any of those threads. Returns the pipes in what is left.
+pub(crate) fn narrow(diagnosis: &mut Diagnosis, pipes: &BTreeSet<PipeId>, pids: &BTreeSet<Pid>) -> BTreeSet<PipeId> {
+    let chain = chain(&diagnosis.waits, |wait| match pids.is_empty() {
+        true => wait.pipe().is_some_and(|pipe| pipes.contains(&pipe)),
+        false => pids.contains(&wait.task.pid),
+    });
     let tasks: BTreeSet<_> = chain.iter().map(|index| diagnosis.waits[*index].task).collect();
     let is_about = |finding: &Finding| {
         let of_pipe = finding.pipes.iter().any(|pipe| pipes.contains(pipe));
@@ -42,4 +47,31 @@ pub(crate) fn narrow(diagnosis: &mut Diagnosis, pipes: &BTreeSet<PipeId>, pids: 
     });
     let of_findings = diagnosis.findings.iter().flat_map(|finding| finding.pipes.iter().copied());
     diagnosis.waits.iter().filter_map(Wait::pipe).chain(of_findings).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Attribution, Children, TaskId, Tid, WaitTarget, Waker};
+
+    fn wait(pid: u32, wakers: &[u32]) -> Wait {
+        Wait {
+            task: TaskId { pid: Pid(pid), tid: Tid(pid) },
+            target: WaitTarget::Children(Children::All),
+            wakers: wakers.iter().map(|pid| Waker { pid: Pid(*pid), tid: None, fd: None }).collect(),
+            besides: None,
+            certainty: Attribution::Seen,
+            idle: None,
+        }
+    }
+
+    /// A shell waits for the first and the second, the first for the third, and that one for the first.
+    #[test]
+    fn a_chain_goes_down_to_its_end_and_not_up() {
+        let waits = [wait(10, &[1, 2]), wait(1, &[3]), wait(3, &[1])];
+        let from = |pid: u32| chain(&waits, |wait| wait.task.pid == Pid(pid)).into_iter().collect::<Vec<_>>();
+        assert_eq!(from(1), [1, 2]);
+        assert_eq!(from(10), [0, 1, 2]);
+        assert!(from(2).is_empty());
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::findings::narrow::chain;
 use crate::findings::{AuditScope, Code, Finding};
 use crate::judge::side;
 use crate::model::{Pipe, Severity, TaskState, Waker};
@@ -51,12 +52,18 @@ impl ReportView<'_> {
             let tasks = judgment.groups.get(&waker.pid).map_or(&[][..], |group| &group.tasks);
             tasks.is_empty() || tasks.iter().any(|task| !matches!(task.doing, TaskState::Waits { besides: None, .. }))
         };
+        // A shell that waits for a selected process has other children, too: those are not below it.
+        let below = chain(waits, |wait| match judgment.scope {
+            Scope::Everything => true,
+            Scope::Processes(pids) => pids.contains(&wait.task.pid),
+            Scope::Pipes(pipes) => wait.pipe().is_some_and(|pipe| pipes.contains(&pipe)),
+        });
         match (waiting.len(), *judgment.scope == Scope::Everything) {
             (0, true) => format!("{none}. No thread is waiting on a pipe."),
             (1, true) => format!("{none}. One thread is waiting on a pipe, and can still be woken."),
             (count, true) => format!("{none}. {count} threads are waiting on pipes, and each can still be woken."),
             (0, false) => format!("{none} here. None of the selected threads is waiting on a pipe."),
-            _ if waits.iter().flat_map(|wait| &wait.wakers).any(may_proceed) => {
+            _ if below.iter().flat_map(|index| &waits[*index].wakers).any(may_proceed) => {
                 format!("{none} here. A process at the end of the chain can still proceed.")
             }
             _ => "No deadlock is proven here, but no process above can proceed by itself: only a process that opens one of these FIFOs, or \
