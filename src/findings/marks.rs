@@ -2,15 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Diagnosis, Finding};
+use super::{Code, Diagnosis, Finding};
 use crate::judge::Groups;
 use crate::judge::dataflow::{Dataflow, Mark, MarkKind, Marks, analyze};
-use crate::model::{Certainty, Pid, PipeGraph, Severity};
+use crate::model::{Certainty, Pid, PipeGraph, PipeId, PipeWait, Severity, Side, TaskId, Wait, WaitTarget};
+
+type MarkedPids = Vec<(MarkKind, Vec<Pid>)>;
 
 impl Diagnosis {
     /// The flow of data between processes, with what is wrong with each of them.
     pub(crate) fn dataflow(&self, graph: &PipeGraph, groups: &Groups) -> Dataflow {
-        let leaked = self.findings.iter().filter_map(Finding::kind).flat_map(|kind| kind.leaks()).collect();
+        let leaks = |finding: &Finding| match finding.kind() {
+            Some(kind) => kind.leaks(),
+            None => older_leaks(finding, &self.waits),
+        };
+        let leaked = self.findings.iter().flat_map(leaks).collect();
         analyze(graph, groups, &self.waits, Marks { of: self.marks(graph), leaked })
     }
 
@@ -20,17 +26,58 @@ impl Diagnosis {
         let mark = Mark { severity: Severity::Warning, kind: MarkKind::Stopped, suspected: false };
         let stopped = stopped.map(|process| (process.pid, mark));
         let mut marks: BTreeMap<Pid, BTreeSet<Mark>> = BTreeMap::new();
-        for (pid, mark) in self.findings.iter().flat_map(of_finding).chain(stopped) {
+        for (pid, mark) in self.findings.iter().flat_map(|finding| of_finding(finding, &self.waits)).chain(stopped) {
             marks.entry(pid).or_default().insert(mark);
         }
         marks.into_iter().map(|(pid, marks)| (pid, distinct(marks))).collect()
     }
 }
 
-fn of_finding(finding: &Finding) -> impl Iterator<Item = (Pid, Mark)> {
+fn of_finding(finding: &Finding, waits: &[Wait]) -> impl Iterator<Item = (Pid, Mark)> + use<> {
     let (severity, suspected) = (finding.severity, finding.certainty == Certainty::Suspected);
-    let marks = finding.kind().map(|kind| kind.marks()).unwrap_or_default().into_iter();
-    marks.flat_map(move |(kind, pids)| pids.into_iter().map(move |pid| (pid, Mark { severity, kind, suspected })))
+    let marks = finding.kind().map_or_else(|| older_marks(finding, waits), |kind| kind.marks());
+    marks
+        .into_iter()
+        .flat_map(move |(kind, pids)| pids.into_iter().map(move |pid| (pid, Mark { severity, kind, suspected })))
+}
+
+/// The marks of a finding that has no details, from a report of an older version. A later code always has them.
+fn older_marks(finding: &Finding, waits: &[Wait]) -> MarkedPids {
+    let all = |tasks: &[TaskId]| tasks.iter().map(|task| task.pid).collect();
+    let is_bad = finding.severity.is_at_least(Severity::Warning);
+    let (waiting, others) = older_parts(finding, waits);
+    let mut marks = match finding.code {
+        Code::Deadlock => vec![(MarkKind::Deadlock, all(&finding.tasks))],
+        Code::SelfDeadlock => vec![(MarkKind::SelfDeadlock, all(&finding.tasks))],
+        Code::LeakedWriteEnd if is_bad => vec![(MarkKind::NoEndOfFile, waiting), (MarkKind::LeakedWriteEnd, others)],
+        Code::LeakedWriteEnd => vec![(MarkKind::LeakedWriteEnd, others)],
+        Code::StalledReader if is_bad => vec![(MarkKind::BlockedWriter, waiting), (MarkKind::StalledReader, others)],
+        Code::BlockedOpen => vec![(MarkKind::BlockedOpen, all(&finding.tasks))],
+        _ => Vec::new(),
+    };
+    marks.push((MarkKind::Behind, all(&finding.behind)));
+    marks
+}
+
+/// Likewise the write ends that keep a reader from EOF.
+fn older_leaks(finding: &Finding, waits: &[Wait]) -> Vec<(PipeId, Pid)> {
+    if finding.code != Code::LeakedWriteEnd {
+        return Vec::new();
+    }
+    let (_, others) = older_parts(finding, waits);
+    finding.pipes.iter().flat_map(|pipe| others.iter().map(|pid| (*pipe, *pid))).collect()
+}
+
+/// The processes of a finding that wait for one of its pipes, and the others.
+fn older_parts(finding: &Finding, waits: &[Wait]) -> (Vec<Pid>, Vec<Pid>) {
+    // A holder of a leaked write end may wait for room in it, and a stalled reader for data in poll(2).
+    let side = if finding.code == Code::StalledReader { Side::Write } else { Side::Read };
+    let is_its =
+        |wait: &PipeWait| wait.access.is_on(side) && wait.pipe.is_some_and(|pipe| finding.pipes.contains(&pipe));
+    let waiting = waits.iter().filter(|wait| matches!(&wait.target, WaitTarget::Pipe(wait) if is_its(wait)));
+    let waiting: BTreeSet<Pid> = waiting.map(|wait| wait.task.pid).collect();
+    let pids: BTreeSet<Pid> = finding.tasks.iter().map(|task| task.pid).collect();
+    pids.into_iter().partition(|pid| waiting.contains(pid))
 }
 
 /// A process in a deadlock is marked with that alone, not also as blocked behind another one.

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::findings::{self, Phrases};
+use crate::judge::dataflow::MarkKind;
 use crate::render::columns::Column;
 use crate::render::{DrawingFormat, Format, Style, TableFormat};
 use crate::report::{Judgment, ReportView, Scope};
@@ -74,6 +75,22 @@ fn a_suspected_finding_of_an_older_report_says_why_it_is_not_proven() {
         finding["caveat"] = json!("c");
     });
     assert_eq!(as_written.as_deref(), Some("c"));
+}
+
+#[test]
+fn a_drawing_of_an_older_report_has_its_marks() {
+    let mut report: Value = serde_json::from_str(WHOLE).unwrap();
+    let finding = &mut report["findings"][0];
+    finding["code"] = json!("leaked-write-end");
+    finding["processes"] = json!([{"pid": 5, "tid": 5}, {"pid": 6, "tid": 6}]);
+    let marks = |report: &Value| {
+        let saved = parse(report.to_string().as_bytes()).unwrap();
+        let dataflow = saved.diagnosis.unwrap().dataflow(&saved.graph, &saved.groups);
+        dataflow.marks.iter().map(|(pid, marks)| (pid.0, marks[0].kind)).collect::<Vec<_>>()
+    };
+    assert_eq!(marks(&report), [(5, MarkKind::NoEndOfFile), (6, MarkKind::LeakedWriteEnd)]);
+    report["findings"][0]["code"] = json!("blocked-open");
+    assert_eq!(marks(&report), [(5, MarkKind::BlockedOpen), (6, MarkKind::BlockedOpen)]);
 }
 
 #[test]
