@@ -21,8 +21,9 @@ proven.
 Harmless where a service waits for its next client in this way.
 
 What to do: start the process that is to open the other side. If the FIFO has
-been deleted, no process can open it any more: kill the one that is blocked.
-With O_NONBLOCK, open(2) returns at once.",
+been deleted, no process can open it any more: kill the one that is blocked. If
+it has been renamed, open it by its new path. With O_NONBLOCK, open(2) returns
+at once.",
     depends_on_hidden: false,
     evidence_in_chain: true,
     ..super::OF_WHY
@@ -37,7 +38,8 @@ pub struct BlockedOpen {
     /// The path that the first of them passed to open(2).
     #[serde(flatten, deserialize_with = "PathName::optional")]
     pub path: Option<PathName>,
-    /// Whether the FIFO has been deleted, so that no process can open it by its path.
+    /// Whether no file has the path any more: the FIFO has been deleted, or it, a directory above it or a link to it has been renamed or
+    /// removed.
     pub deleted: bool,
     /// The threads that are blocked.
     pub openers: Vec<BlockedOpener>,
@@ -90,7 +92,7 @@ impl Kind for BlockedOpen {
         let (processes, is) = (phrases.tasks(&tasks), verb(tasks.len(), "is", "are"));
         let (name, for_what) = (self.name(phrases), to_do_what(self.access()));
         let other = match self.access() {
-            _ if self.deleted => "the FIFO has been deleted, so that no process can open it any more",
+            _ if self.deleted => "the FIFO has been deleted or renamed, so that no process can open it by that path",
             AccessMode::Read => "no process has it open for writing",
             AccessMode::Write => "no process has it open for reading",
             AccessMode::ReadWrite => "no process has its other side open",
@@ -106,8 +108,8 @@ impl Kind for BlockedOpen {
         if self.deleted {
             let pids: Vec<Pid> = self.openers.iter().map(|opener| opener.task.pid).collect();
             return format!(
-                "To unblock: {}; only a signal can. To prevent: create the FIFO before the process is started, and delete it only \
-                 when no process will open it.",
+                "To unblock: {}, or, if the FIFO has only been renamed, open its other side by its new path. To prevent: create the \
+                 FIFO before the process is started, and delete or rename it only when no process opens it any more.",
                 phrases.end_all(&pids)
             );
         }

@@ -13,8 +13,8 @@ Root has a FIFO open, and other users may open its other side: by the mode of
 the FIFO, and by the directories above it, as its holder sees them.
 
 Error if root reads what any user may write. Warning if root writes what any
-user may read (a reader takes the data away from those they are for), and if any
-user may replace the FIFO with another file, since a directory on its path is
+user may read (a reader consumes data that is meant for another), and if any
+user may replace the FIFO by another file, since a directory on its path is
 writable to all and not sticky. Notice (info) if only the members of its group
 or of that of a directory above may, or an owner of either that is not root; and
 if the reader of what any user may write is not root.

@@ -237,16 +237,14 @@ impl<'a> Phrases<'a> {
         age.map_or_else(String::new, |age| format!("; started {} ago", self::age(age)))
     }
 
-    /// Why a finding is not proven, in a sentence.
-    pub(super) fn caveat(&self, doubts: &[Doubt]) -> String {
+    /// What keeps a finding from being proven, in a sentence.
+    pub(crate) fn caveat(&self, doubts: &[Doubt]) -> String {
         let holders = self.possible_holders(doubts);
         let holders = holders.map(|holders| format!("such an end may also be held by {holders}"));
         let others = doubts.iter().filter_map(|doubt| match doubt {
             Doubt::Holder(_) => None,
             Doubt::Name(pipe) => Some(format!("another process may open {}", self.pipe(*pipe))),
-            Doubt::Handler(pid) => {
-                Some(format!("a signal handler of {} may do what it is waiting for", self.process(*pid, None)))
-            }
+            Doubt::Handler(pid) => Some(format!("a signal handler of {} may end its wait", self.process(*pid, None))),
             Doubt::Directories(pipe) => {
                 Some(format!("the directories of {} could not be read, and may deny access", self.pipe(*pipe)))
             }

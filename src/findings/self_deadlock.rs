@@ -5,9 +5,9 @@ use crate::judge::deadlock::WaitCycle;
 
 pub(super) const ABOUT: About = About {
     explain: "\
-The threads of one process wait for themselves or each other: it reads a pipe
-of which it holds the only write end, or writes to a full pipe that only it
-reads.
+The threads of one process wait for each other, or one for itself: the process
+reads a pipe of which it holds the only write end, or writes to a full pipe that
+only it reads.
 
 Error if it is proven, warning if there is a doubt, as for deadlock.
 

@@ -257,7 +257,7 @@ pub struct PipeWait {
     /// In open(2): the path, joined to the directory that it is relative to if that is known. It may name another file in our mount
     /// namespace.
     pub path: Option<PathName>,
-    /// In open(2): whether the FIFO has been deleted: no file has that path.
+    /// In open(2): whether no file has that path any more: the FIFO was deleted, or it or what leads to it was renamed.
     pub deleted: bool,
 }
 

@@ -80,7 +80,11 @@ pub(crate) mod seconds {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
     pub(crate) fn serialize<S: Serializer>(span: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
-        let seconds = |span: &Duration| Duration::new(span.as_secs(), span.subsec_millis() * 1_000_000).as_secs_f64();
+        // Rounded again, since the sum of whole seconds and a fraction may be 5.2780000000000005.
+        let seconds = |span: &Duration| {
+            let span = Duration::new(span.as_secs(), span.subsec_millis() * 1_000_000);
+            (span.as_secs_f64() * 1000.0).round() / 1000.0
+        };
         span.as_ref().map(seconds).serialize(serializer)
     }
 
@@ -116,6 +120,10 @@ mod tests {
                 let back: Wait = serde_json::from_str(&json).unwrap();
                 assert_eq!(back.idle, Some(Duration::from_millis(millis)), "{json}");
             }
+        }
+        for (millis, expected) in [(5278, "5.278"), (4690, "4.69"), (123_456_789, "123456.789"), (3000, "3.0")] {
+            let json = serde_json::to_string(&Wait { idle: Some(Duration::from_millis(millis)) }).unwrap();
+            assert_eq!(json, format!("{{\"idle\":{expected}}}"));
         }
         for wrong in ["-1.0", "-0.0001", "1e300", "\"1\""] {
             serde_json::from_str::<Wait>(&format!("{{\"idle\":{wrong}}}")).unwrap_err();

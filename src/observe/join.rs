@@ -7,6 +7,13 @@ use crate::model::{Endpoint, Opener, Operation, Pipe, PipeFile, PipeGraph, PipeI
 pub(crate) struct RawEndpoint {
     pub(crate) pipe: PipeId,
     pub(crate) end: Endpoint,
+    /// Of the file; none of an anonymous pipe outside of an audit. Apart, since a machine may have very many ends of those.
+    pub(crate) facts: Option<Box<FileFacts>>,
+}
+
+/// What the descriptor says of the file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct FileFacts {
     /// For a FIFO: the name by which it was opened, where that can be read.
     pub(crate) path: Option<Vec<u8>>,
     /// For a FIFO: whether its last name is gone.
@@ -44,17 +51,18 @@ pub(crate) fn add_openers(graph: &mut PipeGraph, threads: &Threads) {
 
 /// Makes one pipe of its ends.
 fn pipe(seen: &[RawEndpoint]) -> Option<Pipe> {
-    let paths = || seen.iter().filter_map(|seen| seen.path.as_ref());
+    let facts = || seen.iter().filter_map(|seen| seen.facts.as_deref());
+    let paths = || facts().filter_map(|facts| facts.path.as_ref());
     // A name that was removed while another hard link lives reads so too: prefer one that does not.
     // Of several, the same for any set of holders.
     let path = paths().filter(|path| !path.ends_with(b" (deleted)")).min().or_else(|| paths().min());
     Some(Pipe {
         id: seen.first()?.pipe,
         path: path.cloned().map(Into::into),
-        deleted: seen.iter().any(|seen| seen.deleted),
+        deleted: facts().any(|facts| facts.deleted),
         ends: seen.iter().map(|seen| seen.end).collect(),
         openers: Vec::new(),
-        file: seen.iter().filter_map(|seen| seen.file).reduce(merge),
+        file: facts().filter_map(|facts| facts.file).reduce(merge),
     })
 }
 

@@ -22,7 +22,7 @@ impl ReportView<'_> {
         });
         gauge(out, "ends", "Descriptors that are ends of pipes, by access mode.", accesses)?;
         single(out, "processes", "Processes.", coverage.processes)?;
-        single(out, "unreadable_processes", "Processes that could not be read whole.", coverage.unreadable())?;
+        single(out, "unreadable_processes", "Processes that could not be read completely.", coverage.unreadable())?;
         let complete = u8::from(coverage.is_complete());
         single(out, "scan_complete", "Whether everything could be read; if not, findings may be missing.", complete)?;
         if let Some(Judgment { diagnosis, audit: Some(audit), .. }) = self.judgment {
@@ -34,7 +34,7 @@ impl ReportView<'_> {
                 let is_said = count > 0 || audit.codes.contains(&code);
                 is_said.then(|| (format!(r#"code="{code}",severity="{}""#, severity.as_str()), count))
             });
-            gauge(out, "findings", "Findings that were asked for and that the baseline does not know.", findings)?;
+            gauge(out, "findings", "Findings of the checked codes that are not in the baseline.", findings)?;
             single(out, "known_findings", "Findings that the baseline knows.", audit.known)?;
             single(out, "scan_duration_seconds", "How long the look took.", audit.took.as_secs_f64())?;
         }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use super::{End, PipeEntry, ReadReport, Scan};
 use crate::escape::sanitize_sentence;
-use crate::findings::{AuditScope, Diagnosis, Finding};
+use crate::findings::{AuditScope, Diagnosis, Finding, Phrases};
 use crate::judge::Groups;
 use crate::model::{
-    self, AccessMode, Coverage, Endpoint, Gap, Hidden, HiddenVia, HolderFd, Pid, Pipe, PipeGraph, PossibleHolder, Side,
-    Users,
+    self, AccessMode, Certainty, Coverage, Endpoint, Gap, Hidden, HiddenVia, HolderFd, Pid, Pipe, PipeGraph,
+    PossibleHolder, Side, Users,
 };
 
 /// A report that was read.
@@ -32,10 +32,15 @@ impl ReadReport {
     pub(crate) fn into_saved(self) -> Result<Saved, String> {
         let users =
             self.processes.iter().filter_map(|process| Some((process.of.uid?, process.user.clone()?))).collect();
-        let diagnosis = self
+        let mut diagnosis = self
             .waits
             .zip(self.findings)
             .map(|(waits, findings)| Diagnosis { waits, findings: findings.into_iter().map(sanitize).collect() });
+        for finding in diagnosis.iter().flat_map(|diagnosis| &diagnosis.findings) {
+            if let Some(details) = finding.details.as_ref().filter(|details| details.code() != finding.code) {
+                return Err(format!("a finding `{}` has the details of `{}`", finding.code, details.code()));
+            }
+        }
         let mut groups = by_pid(self.threads.into_iter().flatten(), |group| group.pid)?;
         for group in groups.values_mut() {
             group.tasks.iter_mut().for_each(|task| task.id.pid = group.pid);
@@ -75,6 +80,10 @@ impl ReadReport {
             return Err(format!("{} is listed twice", pair[0].id));
         }
         graph.descriptors.sort_by_key(model::Descriptor::key);
+        let phrases = Phrases { graph: &graph, groups: &groups, users: &users };
+        for finding in diagnosis.iter_mut().flat_map(|diagnosis| &mut diagnosis.findings) {
+            add_caveat(finding, &phrases);
+        }
         Ok(Saved { graph, users, groups, diagnosis, audit: self.audit })
     }
 }
@@ -166,6 +175,14 @@ fn by_pid<T>(items: impl IntoIterator<Item = T>, pid: impl Fn(&T) -> Pid) -> Res
         }
     }
     Ok(all)
+}
+
+/// A report of an older version says only in `doubts` why a finding is not proven.
+fn add_caveat(finding: &mut Finding, phrases: &Phrases<'_>) {
+    let is_missing = finding.caveat.is_none() && !finding.doubts.is_empty();
+    if is_missing && finding.certainty == Certainty::Suspected {
+        finding.caveat = Some(phrases.caveat(&finding.doubts));
+    }
 }
 
 /// Makes the texts safe to print: the file may have been edited.

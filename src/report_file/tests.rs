@@ -59,6 +59,36 @@ fn the_whole_is_read() {
 }
 
 #[test]
+fn a_suspected_finding_of_an_older_report_says_why_it_is_not_proven() {
+    let caveat = |change: &dyn Fn(&mut Value)| {
+        let mut report: Value = serde_json::from_str(WHOLE).unwrap();
+        change(&mut report["findings"][0]);
+        let mut diagnosis = parse(report.to_string().as_bytes()).unwrap().diagnosis.unwrap();
+        diagnosis.findings.remove(0).caveat
+    };
+    let suspected = caveat(&|finding| finding["certainty"] = json!("suspected")).unwrap();
+    assert!(suspected.starts_with("Not proven: ") && suspected.contains("sh (PID 6)"), "{suspected}");
+    assert_eq!(caveat(&|_| ()), None, "of a proven one there is nothing to say");
+    let as_written = caveat(&|finding| {
+        finding["certainty"] = json!("suspected");
+        finding["caveat"] = json!("c");
+    });
+    assert_eq!(as_written.as_deref(), Some("c"));
+}
+
+#[test]
+fn details_are_those_of_the_code() {
+    let with_details = |code: &str| {
+        let mut report: Value = serde_json::from_str(WHOLE).unwrap();
+        report["findings"][0]["code"] = json!(code);
+        report["findings"][0]["details"] = json!({"code": "no-writer", "pipe": "pipe:[12]"});
+        refusal(report.to_string().as_bytes())
+    };
+    assert_eq!(with_details("no-writer"), None);
+    assert!(with_details("no-reader").unwrap().contains("a finding `no-reader` has the details of `no-writer`"));
+}
+
+#[test]
 fn cut_anywhere_it_is_refused_as_such() {
     let whole = WHOLE.trim_end();
     for length in 0..whole.len() {

@@ -15,14 +15,14 @@ const MAY_IMPORT: [(&str, &[&str]); 18] = [
     ("judge", &["model"]),
     ("select", &["model", "judge"]),
     ("diff", &["model", "judge"]),
-    ("observe", &["model", "privilege", "sys", "select"]),
+    ("observe", &["model", "privilege", "sys", "judge", "select"]),
     ("findings", &["model", "escape", "judge", "observe"]),
     ("baseline", &["model", "sys", "files", "judge", "findings"]),
     ("report", &["model", "escape", "judge", "findings"]),
     ("report_file", &["model", "escape", "sys", "files", "judge", "findings", "report"]),
     ("render", &["model", "escape", "judge", "diff", "findings", "report", "report_file"]),
     ("cli", &["model", "select", "findings", "report_file", "render"]),
-    ("note", &["model", "escape", "select", "observe", "cli"]),
+    ("note", &["model", "escape", "judge", "select", "observe", "cli"]),
     ("generate", &["findings", "render", "cli"]),
 ];
 

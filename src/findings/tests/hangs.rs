@@ -181,11 +181,13 @@ fn opens_that_are_blocked() {
     }
 }
 
-/// No process can open it any more: only a signal ends that.
+/// No process can open it by that path. That the path is gone does not prove that the FIFO is: it may have been renamed, or have another
+/// link.
 #[test]
-fn an_open_of_a_deleted_fifo_is_ended_by_a_signal_only() {
+fn an_open_by_a_path_that_is_gone_is_ended_by_a_signal_or_by_another_path() {
     let deleted = opener(opening("/f", AccessMode::Read, None, true)).find(Code::BlockedOpen).unwrap();
-    assert!(deleted.message.contains("deleted"), "{}", deleted.message);
+    assert!(deleted.message.contains("deleted or renamed"), "{}", deleted.message);
+    assert!(deleted.advice.contains("new path") && !deleted.advice.contains("nothing but"), "{}", deleted.advice);
     assert!(deleted.advice.contains("`kill 5`") && !deleted.advice.contains("start the process"), "{}", deleted.advice);
     let Some(Details::BlockedOpen(details)) = &deleted.details else { panic!() };
     assert!(details.deleted && details.path.as_deref() == Some(&b"/f"[..]));

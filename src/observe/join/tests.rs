@@ -19,7 +19,7 @@ fn seen_end() -> impl Strategy<Value = RawEndpoint> {
     let access = prop_oneof![Just(AccessMode::Read), Just(AccessMode::Write), Just(AccessMode::ReadWrite)];
     (pipe_id(), 1..6_u32, proptest::option::of(1..3_u32), 0..6_u32, access).prop_map(|(pipe, pid, tid, fd, access)| {
         let end = Endpoint { pid: Pid(pid), tid: tid.map(Tid), fd: Fd(fd), access, flags: None };
-        RawEndpoint { pipe, end, path: None, deleted: false, file: None }
+        RawEndpoint { pipe, end, facts: None }
     })
 }
 
@@ -38,9 +38,7 @@ fn a_name_that_still_leads_to_the_fifo_is_preferred() {
     let seen = |pid, path: &str| RawEndpoint {
         pipe,
         end: Endpoint { pid: Pid(pid), tid: None, fd: Fd(3), access: AccessMode::Read, flags: None },
-        path: Some(path.into()),
-        deleted: false,
-        file: None,
+        facts: Some(Box::new(FileFacts { path: Some(path.into()), ..FileFacts::default() })),
     };
     let pipes = join(vec![seen(1, "/run/old (deleted)"), seen(2, "/run/new")]);
     assert_eq!(pipes[0].path.as_deref(), Some(b"/run/new".as_slice()));

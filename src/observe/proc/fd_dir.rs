@@ -21,7 +21,7 @@ use crate::model::{
     AccessMode, Descriptor, Directories, Endpoint, Fd, FileType, Gid, OpenFlags, PipeFile, PipeId, Tid, Uid,
 };
 use crate::observe::channel::{self, Ends, Pipefs, device};
-use crate::observe::join::RawEndpoint;
+use crate::observe::join::{FileFacts, RawEndpoint};
 
 /// Maximum number of looks at a descriptor that changes meanwhile.
 const ATTEMPTS: u32 = 4;
@@ -148,17 +148,14 @@ impl FdDir<'_> {
         (channel::class(pipe.kind()).ends)(pipe, access).map(|end| {
             let (pipe, access) = end?;
             let end = Endpoint { pid: self.table.process.pid, tid: self.table.tid, fd, access, flags };
-            let mut seen = RawEndpoint { pipe, end, path: None, deleted: false, file: None };
-            if pipe.kind().is_named() || self.context.scanner.is_audit() {
-                self.add_file(&mut seen);
-            }
-            Some(seen)
+            let has_facts = pipe.kind().is_named() || self.context.scanner.is_audit();
+            Some(RawEndpoint { pipe, end, facts: has_facts.then(|| Box::new(self.file_facts(fd, pipe))) })
         })
     }
 
-    /// Adds the name of a FIFO, and for an audit the owner and mode of any pipe.
-    fn add_file(&self, seen: &mut RawEndpoint) {
-        let (fd, pipe) = (seen.end.fd, seen.pipe);
+    /// The name of a FIFO, and for an audit the owner and mode of any pipe.
+    fn file_facts(&self, fd: Fd, pipe: PipeId) -> FileFacts {
+        let mut seen = FileFacts::default();
         let (is_named, is_audit) = (pipe.kind().is_named(), self.context.scanner.is_audit());
         let mut mask = StatxFlags::empty();
         mask.set(StatxFlags::NLINK, is_named);
@@ -173,7 +170,7 @@ impl FdDir<'_> {
             directories: None,
         });
         if !is_named {
-            return;
+            return seen;
         }
         seen.deleted = stat.is_some_and(|stat| stat.stx_nlink == 0);
         seen.path = self.link(fd).ok().map(|path| match path.strip_suffix(b" (deleted)") {
@@ -184,6 +181,7 @@ impl FdDir<'_> {
         if let (Some(path), Some(file), false) = (&seen.path, &mut seen.file, seen.deleted) {
             file.directories = self.directories(fd, pipe, path, file);
         }
+        seen
     }
 
     /// What the directories above a FIFO allow, unless those of one on that mount have given no answer before.

@@ -176,7 +176,7 @@ fn mark(mark: &Mark) -> String {
         MarkKind::Behind => "stuck behind a deadlock",
         MarkKind::BlockedWriter => "blocked in write",
         MarkKind::StalledReader => "does not read",
-        MarkKind::NoEndOfFile => "gets no end of file",
+        MarkKind::NoEndOfFile => "will not see EOF",
         MarkKind::LeakedWriteEnd => "leaked write end",
         MarkKind::BlockedOpen => "blocked in open",
         MarkKind::Stopped => "stopped",

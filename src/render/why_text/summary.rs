@@ -55,7 +55,7 @@ impl ReportView<'_> {
             (0, true) => format!("{none}. No thread is waiting on a pipe."),
             (1, true) => format!("{none}. One thread is waiting on a pipe, and can still be woken."),
             (count, true) => format!("{none}. {count} threads are waiting on pipes, and each can still be woken."),
-            (0, false) => format!("{none} here. No thread of these is waiting on a pipe."),
+            (0, false) => format!("{none} here. None of the selected threads is waiting on a pipe."),
             _ if waits.iter().flat_map(|wait| &wait.wakers).any(may_proceed) => {
                 format!("{none} here. A process at the end of the chain can still proceed.")
             }
@@ -92,8 +92,8 @@ impl ReportView<'_> {
         }
         match audit.known {
             0 => {}
-            1 => sentences.push("1 finding is known from the baseline and left out.".to_owned()),
-            known => sentences.push(format!("{known} findings are known from the baseline and left out.")),
+            1 => sentences.push("1 finding is in the baseline and suppressed.".to_owned()),
+            known => sentences.push(format!("{known} findings are in the baseline and suppressed.")),
         }
         if self.graph.selected {
             sentences.push("Only a part of the report was judged, since it was saved with a selection.".to_owned());
