@@ -30,7 +30,7 @@ pub(crate) enum Invalid {
     NotJson(serde_json::Error),
     #[error("not an lspipe report: it has no schema_version; save one with `lspipe --json > FILE`")]
     NotOurs,
-    #[error("NDJSON, not a complete report: save one with `lspipe --json > FILE`")]
+    #[error("output of --ndjson, not a complete report: save one with `lspipe --json > FILE`")]
     Lines,
     /// With the subcommand that printed it.
     #[error("the output of `lspipe {0}` is not a report: save one with `lspipe --json > FILE`")]
