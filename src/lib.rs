@@ -1,6 +1,6 @@
 //! Lists the pipes and FIFOs of a Linux machine with the processes on both ends, explains what is blocked on them, and checks for problems.
 //!
-//! A program that embeds the library calls [`report()`] with a [`Request`] and gets an [`Answer`]. What it reports as blocked or wrong has
+//! A program that embeds the library calls [`report()`] with a [`Request`] and gets a [`Report`]. What it reports as blocked or wrong has
 //! been observed twice, and did not change in between. [`report()`] starts no process, prints nothing and leaves the caller's
 //! capabilities as they are. Only [`command::run`] can probe pipes, since that takes a helper program, which the caller names.
 //!
@@ -42,7 +42,7 @@ mod users;
 
 pub use cli::{AuditArgs, Color, OutputOptions, PipeName, Question, Request, SelectionArgs, SourceOptions};
 pub use note::{Cure, Note};
-pub use run::{Answer, Error, Exit, report};
+pub use run::{Error, Exit, Report, report};
 
 /// The parts of the `lspipe` program: its command line, and the writing of reports.
 pub mod command {

@@ -8,7 +8,7 @@ mod source;
 mod why;
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::io::{self, Write};
 use std::thread;
 
 use self::source::Source;
@@ -19,7 +19,7 @@ use crate::model::{PipeGraph, Threads, Users};
 use crate::note::Note;
 use crate::observe::Depth;
 use crate::observe::proc::{Detail, ScanOptions};
-use crate::render::Style;
+use crate::render::{Format, Style};
 use crate::report::{Judgment, ReportView, Scope};
 use crate::select::{Missing, Selection};
 use crate::users::users_of;
@@ -63,7 +63,7 @@ impl From<Exit> for u8 {
 
 /// The answer to one question.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct Report {
     /// The pipes that were selected, and the processes that hold them.
     pub graph: PipeGraph,
     /// What threads were doing; empty where the question does not depend on it.
@@ -79,10 +79,32 @@ pub struct Answer {
     drawing: Option<Dataflow>,
 }
 
-impl Answer {
+impl Report {
     fn new(graph: PipeGraph, notes: Vec<Note>, exit: Exit) -> Self {
         let (threads, scope) = (Threads::new(), Scope::Everything);
         Self { graph, threads, diagnosis: None, notes, exit, scope, audit: None, drawing: None }
+    }
+
+    /// Writes it as `--json` does, without the names of users. A saved report is read with `--from`.
+    ///
+    /// # Errors
+    ///
+    /// Those of the writer.
+    pub fn write_json(&self, out: &mut dyn Write) -> io::Result<()> {
+        let style = Style { width: None, color: false };
+        self.view(&Users::default(), false, false).render(&Format::Json, &style, out)
+    }
+
+    fn view<'a>(&'a self, users: &'a Users, may_probe: bool, from_file: bool) -> ReportView<'a> {
+        let judgment = self.diagnosis.as_ref().map(|diagnosis| Judgment {
+            diagnosis,
+            groups: &self.threads,
+            scope: &self.scope,
+            audit: self.audit.as_ref(),
+            may_probe,
+            from_file,
+        });
+        ReportView { graph: &self.graph, users, judgment, dataflow: self.drawing.as_ref() }
     }
 }
 
@@ -100,7 +122,7 @@ struct Session<'a> {
 /// # Errors
 ///
 /// If the source cannot be read, or nothing of what was asked about exists.
-pub fn report(request: &Request) -> Result<Answer, Error> {
+pub fn report(request: &Request) -> Result<Report, Error> {
     Session::open(request, &[])?.answer()
 }
 
@@ -145,7 +167,7 @@ impl<'a> Session<'a> {
         Ok(Self { request, source, selection, names })
     }
 
-    fn answer(&mut self) -> Result<Answer, Error> {
+    fn answer(&mut self) -> Result<Report, Error> {
         let request = self.request;
         match &request.question {
             Question::Pipes(_) => self.pipes(),
@@ -178,7 +200,7 @@ impl<'a> Session<'a> {
         Depth { scan, selection, probe: *probe }
     }
 
-    fn write(&self, answer: &Answer, style: &Style, out: &mut dyn Write) -> Result<(), Error> {
+    fn write(&self, answer: &Report, style: &Style, out: &mut dyn Write) -> Result<(), Error> {
         let request = self.request;
         let is_for_machines = request.format.is_for_machines();
         if request.source.repeat.is_some() && !is_for_machines {
@@ -189,22 +211,11 @@ impl<'a> Session<'a> {
             // An audit has them in its messages, and those are the same in every format.
             let is_named = request.format.needs_users() || answer.audit.is_some();
             let users = if is_named { self.users(&answer.graph) } else { Users::default() };
-            self.view(answer, &users).render(&request.format, style, out)?;
+            let is_saved = self.source.file().is_some();
+            answer.view(&users, !request.probe && !is_saved, is_saved).render(&request.format, style, out)?;
         }
         out.flush()?;
         Ok(())
-    }
-
-    fn view<'b>(&self, answer: &'b Answer, users: &'b Users) -> ReportView<'b> {
-        let judgment = answer.diagnosis.as_ref().map(|diagnosis| Judgment {
-            diagnosis,
-            groups: &answer.threads,
-            scope: &answer.scope,
-            audit: answer.audit.as_ref(),
-            may_probe: !self.request.probe && self.source.file().is_none(),
-            from_file: self.source.file().is_some(),
-        });
-        ReportView { graph: &answer.graph, users, judgment, dataflow: answer.drawing.as_ref() }
     }
 
     /// The names of all users in it.

@@ -9,7 +9,6 @@ use super::phrases::{lines, list, verb};
 use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases, Role};
 use crate::judge::dataflow::MarkKind;
 use crate::judge::lineage::{Lineage, Relation, is_pool, is_stdio};
-use crate::judge::processes::Processes;
 use crate::model::{
     AccessMode, AlternativeWake, Certainty, Doubt, Endpoint, Fd, Operation, Pid, Pipe, PipeId, PipeWait, Severity,
     Side, Task, TaskId, TaskState, Time,
@@ -72,6 +71,12 @@ pub struct LeakedEnd {
     pub session: Option<u32>,
     /// An ancestor that has the same end under the same descriptor number, so that it was inherited from there.
     pub inherited_from: Option<Pid>,
+    /// Whether it was probably inherited, though not from a living ancestor: exec(2) does not close it.
+    #[serde(default)]
+    pub probably_inherited: bool,
+    /// Of an orphan: whether its parent adopts orphans and may have started it.
+    #[serde(default)]
+    pub doubtful_orphan: bool,
     /// When the process was started.
     pub started_at: Option<Time>,
 }
@@ -185,8 +190,6 @@ fn prevention(others: &[&LeakedEnd]) -> String {
 impl LeakedEnd {
     /// Why its process does not belong to the pipeline, and where the end was inherited from.
     fn relation(&self, phrases: &Phrases<'_>) -> String {
-        let processes = Processes::new(phrases.graph, phrases.groups);
-        let lineage = Lineage { processes: &processes };
         let relation = match self.relation {
             Relation::ReaderItself => return "the reader itself, which did not close it".to_owned(),
             Relation::ReadWrite if self.ancestor_of_reader => {
@@ -197,17 +200,13 @@ impl LeakedEnd {
                 Some(session) => format!("in session {session}, not in that of the pipeline"),
                 None => "in another session than the pipeline".to_owned(),
             },
-            Relation::Orphan if lineage.is_doubtful_orphan(self.end.pid) => "apparently an orphan".to_owned(),
+            Relation::Orphan if self.doubtful_orphan => "apparently an orphan".to_owned(),
             Relation::Orphan => "an orphan, whose parent has exited".to_owned(),
             Relation::Inherited => "another program, which inherited it by accident".to_owned(),
         };
-        let may_be_inherited = match self.relation {
-            Relation::OtherSession | Relation::Orphan => self.end.flags.is_some_and(|flags| !flags.closes_on_exec()),
-            Relation::ReaderItself | Relation::ReadWrite | Relation::Inherited => false,
-        };
         match self.inherited_from {
             Some(ancestor) => format!("{relation}; inherited from {}", phrases.process(ancestor, None)),
-            None if may_be_inherited => format!("{relation}; the end was probably inherited"),
+            None if self.probably_inherited => format!("{relation}; the end was probably inherited"),
             None => relation,
         }
     }
@@ -287,6 +286,11 @@ fn leaked_end(case: &Case<'_>, pipe: &Pipe, readers: &[TaskId], end: &Endpoint, 
         ancestor_of_reader: readers.iter().any(|reader| processes.is_ancestor(end.pid, reader.pid)),
         session: processes.session(end.pid),
         inherited_from: processes.ancestors(end.pid).find(same_end),
+        probably_inherited: match relation {
+            Relation::OtherSession | Relation::Orphan => end.flags.is_some_and(|flags| !flags.closes_on_exec()),
+            Relation::ReaderItself | Relation::ReadWrite | Relation::Inherited => false,
+        },
+        doubtful_orphan: relation == Relation::Orphan && Lineage { processes }.is_doubtful_orphan(end.pid),
         started_at: processes.facts(end.pid).and_then(|process| process.started_at),
     }
 }

@@ -4,7 +4,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Answer, Error, Exit, Session};
+use super::{Error, Exit, Report, Session};
 use crate::baseline::Baseline;
 use crate::cli::AuditArgs;
 use crate::files;
@@ -17,7 +17,7 @@ use crate::render::{Format, Style};
 
 impl Session<'_> {
     /// What is wrong. The baseline is read first: if that fails, there is nothing to wait for.
-    pub(super) fn audit(&mut self, wanted: &AuditArgs) -> Result<Answer, Error> {
+    pub(super) fn audit(&mut self, wanted: &AuditArgs) -> Result<Report, Error> {
         if let Some(metrics) = &wanted.metrics_file {
             let mut baselines = [&wanted.baseline, &wanted.write_baseline].into_iter().flatten();
             if baselines.any(|baseline| files::is_same(metrics, baseline)) {
@@ -63,11 +63,11 @@ impl Session<'_> {
         };
         let exit = Exit::of_findings(diagnosis.is_warning() && wanted.write_baseline.is_none());
         let (diagnosis, audit) = (Some(diagnosis), Some(scope));
-        let answer = Answer { threads, diagnosis, audit, ..Answer::new(graph, notes, exit) };
+        let answer = Report { threads, diagnosis, audit, ..Report::new(graph, notes, exit) };
         if let Some(path) = &wanted.metrics_file {
             let mut text = Vec::new();
             let style = Style { width: None, color: false };
-            self.view(&answer, &Users::default()).render(&Format::Metrics, &style, &mut text)?;
+            answer.view(&Users::default(), false, false).render(&Format::Metrics, &style, &mut text)?;
             files::write_atomic(path, &text)?;
         }
         Ok(answer)

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use super::{Answer, Error, Exit, Session};
+use super::{Error, Exit, Report, Session};
 use crate::model::Pid;
 use crate::note::Note;
 use crate::select::{Missing, select, select_tables};
 
 impl Session<'_> {
     /// The selected pipes.
-    pub(super) fn pipes(&mut self) -> Result<Answer, Error> {
+    pub(super) fn pipes(&mut self) -> Result<Report, Error> {
         let seen = self.source.look(&self.depth())?;
         let (selection, file) = (&self.selection, self.source.file());
         let (missing, is_part) = (selection.missing_from(&seen.graph), seen.graph.selected);
@@ -22,11 +22,11 @@ impl Session<'_> {
         notes.extend(file.filter(|_| is_part).map(|file| Note::IsPart { file: file.to_owned() }));
         notes.extend(Note::coverage(&graph, file));
         notes.extend(Note::probe(seen.probe.as_ref(), &graph));
-        Ok(Answer::new(graph, notes, Exit::of_list(is_empty)))
+        Ok(Report::new(graph, notes, Exit::of_list(is_empty)))
     }
 
     /// The whole fd tables of these processes.
-    pub(super) fn tables(&mut self, pids: &[Pid]) -> Result<Answer, Error> {
+    pub(super) fn tables(&mut self, pids: &[Pid]) -> Result<Report, Error> {
         let mut graph = self.source.look(&self.depth())?.graph;
         let has_tables = !graph.descriptors.is_empty();
         graph.descriptors.retain(|descriptor| pids.contains(&descriptor.pid));
@@ -50,6 +50,6 @@ impl Session<'_> {
         let is_nothing = pids.iter().all(|pid| !graph.parents.contains_key(pid));
         let graph = select_tables(graph);
         notes.extend(Note::coverage(&graph, file));
-        Ok(Answer::new(graph, notes, Exit::of_list(is_nothing)))
+        Ok(Report::new(graph, notes, Exit::of_list(is_nothing)))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Answer, Error, Exit, Session};
+use super::{Error, Exit, Report, Session};
 use crate::findings::{ReportedBy, narrow};
 use crate::judge::dataflow::within_reach;
 use crate::model::PipeId;
@@ -12,7 +12,7 @@ use crate::select::{keep, selected, selected_processes};
 
 impl Session<'_> {
     /// What is blocked on pipes, and why.
-    pub(super) fn why(&mut self) -> Result<Answer, Error> {
+    pub(super) fn why(&mut self) -> Result<Report, Error> {
         let (seen, mut diagnosis) = self.source.diagnose(&self.depth())?;
         let (selection, file, mut graph) = (&self.selection, self.source.file(), seen.graph);
         if let Some(file) = file.filter(|_| !self.source.has_waits()) {
@@ -42,11 +42,11 @@ impl Session<'_> {
             scope = if pids.is_empty() { Scope::Pipes(pipes) } else { Scope::Processes(pids) };
         }
         let exit = Exit::of_findings(diagnosis.is_warning());
-        Ok(Answer { threads: seen.threads, diagnosis: Some(diagnosis), scope, ..Answer::new(graph, notes, exit) })
+        Ok(Report { threads: seen.threads, diagnosis: Some(diagnosis), scope, ..Report::new(graph, notes, exit) })
     }
 
     /// The pipelines of the selected pipes and processes. Without findings, as in some saved reports, nothing is marked.
-    pub(super) fn pipelines(&mut self) -> Result<Answer, Error> {
+    pub(super) fn pipelines(&mut self) -> Result<Report, Error> {
         let (seen, diagnosis) = self.source.diagnose(&self.depth())?;
         let (selection, file, mut graph) = (&self.selection, self.source.file(), seen.graph);
         let missing = selection.missing_from(&graph);
@@ -67,6 +67,6 @@ impl Session<'_> {
         notes.extend(saved_report);
         notes.extend(Note::coverage(&graph, file));
         let is_empty = drawing.flows.is_empty() && !selection.is_everything();
-        Ok(Answer { drawing: Some(drawing), ..Answer::new(graph, notes, Exit::of_list(is_empty)) })
+        Ok(Report { drawing: Some(drawing), ..Report::new(graph, notes, Exit::of_list(is_empty)) })
     }
 }

@@ -23,6 +23,10 @@ fn an_embedder_sees_its_own_pipe() {
         let own = pipe.ends.iter().filter(|end| end.pid.0 == process::id());
         let fds: Vec<i32> = own.map(|end| end.fd.0.cast_signed()).collect();
         assert!([reader.as_raw_fd(), writer.as_raw_fd()].iter().all(|fd| fds.contains(fd)), "{pipe:?}");
+        let mut json = Vec::new();
+        answer.write_json(&mut json).expect("a vector takes all");
+        let json: serde_json::Value = serde_json::from_slice(&json).expect("JSON");
+        assert_eq!(json["pipes"][0]["id"], pipe.id.to_string());
     }
 }
 
