@@ -526,7 +526,7 @@ pub(crate) fn diagnose(graph: &PipeGraph, groups: &Groups) -> Judged {
     Judged { waits: case.waits, judgements }
 }
 
-/// What only an audit finds, the worst first, by the facts of [`Facts::Audit`](crate::observe::proc::Facts::Audit). What is not known is
+/// What only an audit finds, the worst first, by the facts of [`Detail::Audit`](crate::observe::proc::Detail::Audit). What is not known is
 /// not claimed.
 pub(crate) fn audit(phrases: &Phrases<'_>, max_ends: Option<u64>) -> Vec<Finding> {
     let case = Case::new(phrases.graph, phrases.groups, max_ends);
