@@ -41,6 +41,7 @@ mod sys;
 mod users;
 
 pub use cli::{AuditArgs, Color, OutputOptions, PipeName, Question, Request, SelectionArgs, SourceOptions};
+pub use findings::{Code, Diagnosis, Evidence, Finding, Role};
 pub use note::{Cure, Note};
 pub use run::{Error, Exit, Report, report};
 

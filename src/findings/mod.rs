@@ -5,6 +5,7 @@
 //! summary: each uses [`About`] or [`Kind`]. Rules evaluate an observation and read no files.
 
 mod blocked_open;
+mod case;
 pub(crate) mod confirm;
 mod crosses_containers;
 mod crosses_users;
@@ -13,6 +14,7 @@ mod deadlock;
 mod deleted_fifo;
 mod end_hoard;
 mod fifo_exposed;
+mod finding;
 mod hidden_end;
 mod inherited_end;
 mod leaked_write_end;
@@ -33,22 +35,20 @@ mod unblock;
 #[cfg(test)]
 use self::tests::dummy;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use crate::judge::Groups;
 use crate::judge::dataflow::MarkKind;
-use crate::judge::deadlock::{self as deadlocks, Deadlock};
-use crate::judge::lineage::{Lineage, is_stdio};
+use crate::judge::lineage::is_stdio;
 use crate::judge::processes::{NO_THREADS, Processes};
-use crate::judge::waits::{self, ByPipe};
-use crate::judge::{Groups, side};
 use crate::model::words::words;
-use crate::model::{
-    Certainty, Doubt, PathName, Pid, Pipe, PipeGraph, PipeId, Severity, Side, TaskId, Uid, Users, Wait,
-};
+use crate::model::{Certainty, Doubt, PathName, Pid, Pipe, PipeGraph, PipeId, Severity, Side, TaskId, Uid};
 
-use self::end_hoard::DEFAULT_MAX_ENDS;
+use self::case::Case;
+pub use self::finding::{Diagnosis, Evidence, Finding, Role};
+pub(crate) use self::finding::{Judged, Judgement};
 pub(crate) use self::narrow::narrow;
 pub(crate) use self::phrases::{MOST_LINES, Phrases, pipe_name};
 pub(crate) use self::scope::AuditScope;
@@ -278,239 +278,6 @@ trait Kind {
 
     /// How to unblock it and how to prevent it, in full sentences.
     fn advice(&self, phrases: &Phrases<'_>, doubts: &[Doubt]) -> String;
-}
-
-/// A finding without its texts, which are made once a second scan has confirmed it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Judgement {
-    pub(crate) details: Details,
-    pub(crate) tasks: Vec<TaskId>,
-    pub(crate) pipes: Vec<PipeId>,
-    pub(crate) doubts: Vec<Doubt>,
-}
-
-impl Judgement {
-    /// Without doubts.
-    fn new(details: Details, tasks: Vec<TaskId>, pipes: impl IntoIterator<Item = PipeId>) -> Self {
-        Self { details, tasks, pipes: pipes.into_iter().collect(), doubts: Vec::new() }
-    }
-
-    pub(crate) const fn code(&self) -> Code {
-        self.details.code()
-    }
-
-    pub(crate) fn severity(&self) -> Severity {
-        self.details.kind().severity(!self.doubts.is_empty())
-    }
-
-    #[cfg(test)]
-    pub(crate) fn certainty(&self) -> Certainty {
-        self.details.kind().certainty(!self.doubts.is_empty())
-    }
-
-    fn word(self, phrases: &Phrases<'_>) -> Finding {
-        let kind = self.details.kind();
-        let certainty = kind.certainty(!self.doubts.is_empty());
-        let is_suspected = certainty == Certainty::Suspected;
-        Finding {
-            code: self.code(),
-            severity: self.severity(),
-            certainty,
-            message: kind.message(phrases, &self.doubts),
-            evidence: kind.evidence(phrases),
-            caveat: is_suspected.then(|| phrases.caveat(&self.doubts)),
-            advice: kind.advice(phrases, &self.doubts),
-            tasks: self.tasks,
-            behind: kind.blocked_behind().to_vec(),
-            pipes: self.pipes,
-            doubts: self.doubts,
-            details: Some(self.details),
-        }
-    }
-}
-
-/// A finding as it is reported. In JSON each thread and doubt also has the command of its process.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "Finding"))]
-#[serde(bound(deserialize = "Task: Deserialize<'de>, Reason: Deserialize<'de>"))]
-pub struct Finding<Task = TaskId, Reason = Doubt> {
-    /// The code.
-    pub code: Code,
-    /// The severity.
-    pub severity: Severity,
-    /// How it is known.
-    pub certainty: Certainty,
-    /// What is wrong, as text.
-    pub message: String,
-    /// What shows it, as lines of text.
-    #[serde(default)]
-    pub evidence: Vec<Evidence>,
-    /// Why it is only suspected, as text.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub caveat: Option<String>,
-    /// How to unblock it and how to prevent it, as text.
-    pub advice: String,
-    /// The threads that it is about: those that are blocked first, then those of the processes to act on.
-    #[serde(rename = "processes")]
-    pub tasks: Vec<Task>,
-    /// Other threads that are blocked because of it; for deadlocks only.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub behind: Vec<Task>,
-    /// The pipes that it is about, by ID.
-    pub pipes: Vec<PipeId>,
-    /// Why it is not proven; for `hidden-end`, the possible holders of the end. At most four for `no-reader` and `no-writer`: what may hold
-    /// an end of any pipe is in `hidden` and `unreadable`.
-    pub doubts: Vec<Reason>,
-    /// The data of the code; null in a report of an older version.
-    #[serde(default)]
-    pub details: Option<Details>,
-}
-
-impl Finding {
-    /// None in a report of an older version.
-    fn kind(&self) -> Option<&dyn Kind> {
-        self.details.as_ref().map(Details::kind)
-    }
-
-    /// The identity; in a report of an older version, the threads.
-    pub(crate) fn identity(&self) -> Identity {
-        match self.kind() {
-            Some(kind) => kind.identity(),
-            None if self.tasks.is_empty() => Identity::Pipe,
-            None => Identity::Blocked(self.tasks.clone(), None),
-        }
-    }
-}
-
-/// A line of evidence.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-pub struct Evidence {
-    /// What the line is about.
-    pub role: Role,
-    /// The line.
-    pub text: String,
-}
-
-words! {
-    /// The role of a process in a finding.
-    pub enum Role {
-        /// A step of a cycle of waits; steps are in the order of the cycle.
-        Cycle = "circle",
-        /// A process that is blocked because of it.
-        Behind = "behind",
-        /// A thread that waits.
-        Waits = "waits",
-        /// A process that holds an end.
-        Holder = "holder",
-    }
-}
-
-/// The result of `why`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Diagnosis {
-    /// Every wait for a pipe or a child, ordered by process, thread and descriptor.
-    pub waits: Vec<Wait>,
-    /// The findings, the worst first.
-    pub findings: Vec<Finding>,
-}
-
-impl Diagnosis {
-    /// Whether there is an error or a warning.
-    #[must_use]
-    pub fn is_warning(&self) -> bool {
-        self.findings.iter().any(|finding| finding.severity.is_at_least(Severity::Warning))
-    }
-}
-
-/// What one look at a machine shows.
-#[derive(Debug, Clone)]
-pub(crate) struct Judged {
-    pub(crate) waits: Vec<Wait>,
-    /// The worst first.
-    pub(crate) judgements: Vec<Judgement>,
-}
-
-impl Judged {
-    /// Whether that is so of the code of any of its judgements.
-    pub(crate) fn any(&self, is_so: fn(&About) -> bool) -> bool {
-        self.judgements.iter().any(|judgement| is_so(judgement.code().about()))
-    }
-
-    /// The findings in words. No user is named in those of `why`.
-    pub(crate) fn word(self, graph: &PipeGraph, groups: &Groups) -> Diagnosis {
-        let phrases = Phrases { graph, groups, users: &Users::default() };
-        let findings = self.judgements.into_iter().map(|judgement| judgement.word(&phrases)).collect();
-        Diagnosis { waits: self.waits, findings }
-    }
-}
-
-/// What the rules judge by: an observation, and what follows from it for all of them.
-struct Case<'a> {
-    graph: &'a PipeGraph,
-    groups: &'a Groups,
-    processes: Processes<'a>,
-    max_ends: u64,
-    waits: Vec<Wait>,
-    deadlocks: Vec<Deadlock>,
-    /// The threads that wait for a process in a deadlock: what is wrong with those is reported as that.
-    stuck: BTreeSet<TaskId>,
-    waiting: ByPipe<'a>,
-    hidden_ends: BTreeMap<(PipeId, Side), Vec<TaskId>>,
-}
-
-impl<'a> Case<'a> {
-    fn new(graph: &'a PipeGraph, groups: &'a Groups, max_ends: Option<u64>) -> Self {
-        let processes = Processes::new(graph, groups);
-        let waits = waits::waits(graph, groups, &processes);
-        let (deadlocks, stuck) = deadlocks::find(graph, groups, &processes);
-        let hidden_ends = waits::hidden_ends(graph, &waits);
-        let max_ends = max_ends.unwrap_or(DEFAULT_MAX_ENDS);
-        let waiting = waits::by_pipe(groups);
-        Self { graph, groups, processes, max_ends, waits, deadlocks, stuck, waiting, hidden_ends }
-    }
-
-    /// What the rules of one command find, the worst first.
-    fn find(&self, reported_by: ReportedBy) -> Vec<Judgement> {
-        let codes = Code::ALL.iter().filter(|code| code.about().reported_by == reported_by);
-        let mut judgements: Vec<Judgement> = codes.flat_map(|code| code.find(self)).collect();
-        judgements.sort_by_key(|judgement| (judgement.severity(), judgement.code()));
-        judgements
-    }
-
-    const fn lineage(&self) -> Lineage<'_> {
-        Lineage { processes: &self.processes }
-    }
-
-    /// The main threads of some processes, ascending.
-    fn leaders(&self, pids: impl IntoIterator<Item = Pid>) -> Vec<TaskId> {
-        let pids: BTreeSet<Pid> = pids.into_iter().collect();
-        pids.into_iter().map(|pid| self.processes.leader(pid)).collect()
-    }
-
-    /// A proven judgement about all processes on a pipe.
-    fn of_all_on(&self, pipe: &Pipe, details: Details) -> Judgement {
-        Judgement::new(details, self.leaders(all_on(pipe)), [pipe.id])
-    }
-
-    /// Which processes may be on a side of a pipe beside those that are seen there.
-    fn doubts(&self, pipe: PipeId, side: Side) -> Vec<Doubt> {
-        side::possible_holders(self.graph, pipe, side).into_iter().map(Doubt::Holder).collect()
-    }
-
-    fn user(&self, pid: Pid) -> Option<Uid> {
-        self.processes.facts(pid)?.uid
-    }
-
-    /// What a rule that looks at one pipe at a time finds.
-    fn each_pipe(&self, rule: impl Fn(&Self, &'a Pipe) -> Option<Judgement>) -> Vec<Judgement> {
-        self.graph.pipes.iter().filter_map(|pipe| rule(self, pipe)).collect()
-    }
-
-    /// Likewise, of the pipes that a thread waits for.
-    fn each_awaited_pipe(&self, rule: impl Fn(&Self, &'a Pipe) -> Option<Judgement>) -> Vec<Judgement> {
-        self.waiting.keys().filter_map(|pipe| rule(self, self.graph.pipe(*pipe)?)).collect()
-    }
 }
 
 /// The processes on either side of a pipe, those that are opening it, too.

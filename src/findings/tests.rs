@@ -12,7 +12,7 @@ mod texts;
 
 use self::testing::{FIFO, ID, Scene, end, machine, process, reads, task, with, with_pipe, writes};
 use super::*;
-use crate::model::{AccessMode, Directories, Endpoint, Fd, Gid, OpenFlags, PipeFile, PipeLimits, Process, Tid};
+use crate::model::{AccessMode, Directories, Endpoint, Fd, Gid, OpenFlags, PipeFile, PipeLimits, Process, Tid, Users};
 
 /// What is found, after checking what holds for all of it.
 fn found(graph: &PipeGraph, max_ends: Option<u64>) -> Vec<Judgement> {

@@ -1,7 +1,7 @@
 //! Those who should not share a pipe: users, containers, sessions.
 
 use super::*;
-use crate::model::{Certainty, Opener};
+use crate::model::{Certainty, Opener, Users};
 
 #[test]
 fn users_on_both_sides() {
