@@ -7,8 +7,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::{
-    AccessMode, Coverage, Device, Gap, Hidden, Host, OpenFlags, PipeKind, PipeLimits, PossibleEnds, Side, TaskId, Time,
-    Uid, UnreadablePart, ViewLimit,
+    AccessMode, Coverage, Device, Gap, Host, OpenFlags, PipeKind, PossibleEnds, Side, TaskId, Time, Uid,
+    UnreadablePart, ViewLimit,
 };
 
 /// An end in the small world of these tests: pipe, process with its start in seconds, thread, and descriptor.
@@ -307,26 +307,7 @@ fn a_clock_that_was_set_starts_nobody_anew() {
 
 fn empty() -> PipeGraph {
     PipeGraph {
-        host: Host::default(),
-        taken_at: Time::EPOCH,
-        coverage: Coverage {
-            proc_root: "/proc".into(),
-            processes: 0,
-            vanished: 0,
-            gaps: Vec::new(),
-            outside: None,
-            privileged: false,
-            own_pids: false,
-            scanner: None,
-        },
-        pipefs: None,
-        parents: BTreeMap::new(),
-        processes: BTreeMap::new(),
-        pipes: Vec::new(),
-        descriptors: Vec::new(),
-        probed: BTreeMap::new(),
-        hidden: Hidden::default(),
-        selected: false,
-        limits: PipeLimits::default(),
+        coverage: Coverage { privileged: false, own_pids: false, ..PipeGraph::empty().coverage },
+        ..PipeGraph::empty()
     }
 }

@@ -90,6 +90,34 @@ pub struct PipeGraph {
 }
 
 impl PipeGraph {
+    /// A machine of which everything was seen, and that has nothing: for tests to add to.
+    #[cfg(test)]
+    pub(crate) fn empty() -> Self {
+        Self {
+            host: Host::default(),
+            taken_at: Time::EPOCH,
+            coverage: Coverage {
+                proc_root: "/proc".into(),
+                processes: 0,
+                vanished: 0,
+                gaps: Vec::new(),
+                outside: None,
+                privileged: true,
+                own_pids: true,
+                scanner: None,
+            },
+            pipefs: None,
+            parents: BTreeMap::new(),
+            processes: BTreeMap::new(),
+            pipes: Vec::new(),
+            descriptors: Vec::new(),
+            probed: BTreeMap::new(),
+            hidden: Hidden::default(),
+            selected: false,
+            limits: PipeLimits::default(),
+        }
+    }
+
     /// The device of a pipe.
     #[must_use]
     pub fn device(&self, id: PipeId) -> Option<Device> {

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::model::{
-    AccessMode, Coverage, Device, Endpoint, Fd, Gap, Hidden, HolderFd, Host, Pid, PipeId, PipeLimits, PossibleEnds,
-    Probed, Process, UnreadablePart,
+    AccessMode, Coverage, Device, Endpoint, Fd, Gap, HolderFd, Pid, PipeId, PossibleEnds, Probed, Process,
+    UnreadablePart,
 };
 
 const ID: PipeId = PipeId::anonymous(123);
@@ -14,27 +14,12 @@ const ID: PipeId = PipeId::anonymous(123);
 fn graph(probed: Probed, uid: u32) -> PipeGraph {
     let end = Endpoint { pid: Pid(7), tid: None, fd: Fd(0), access: AccessMode::Read, flags: None };
     PipeGraph {
-        host: Host::default(),
-        taken_at: Time::EPOCH,
-        coverage: Coverage {
-            proc_root: "/proc".into(),
-            processes: 2,
-            vanished: 0,
-            gaps: Vec::new(),
-            outside: None,
-            privileged: false,
-            own_pids: true,
-            scanner: None,
-        },
+        coverage: Coverage { processes: 2, privileged: false, ..PipeGraph::empty().coverage },
         pipefs: Some(Device { major: 0, minor: 15 }),
-        parents: BTreeMap::new(),
         processes: BTreeMap::from([(Pid(7), Process { uid: Some(Uid(uid)), ..Process::unknown(Pid(7)) })]),
         pipes: vec![Pipe { ends: vec![end], ..Pipe::unknown(ID) }],
-        descriptors: Vec::new(),
         probed: BTreeMap::from([(ID, probed)]),
-        hidden: Hidden::default(),
-        selected: false,
-        limits: PipeLimits::default(),
+        ..PipeGraph::empty()
     }
 }
 

@@ -10,10 +10,7 @@ use serde_json::Value;
 use self::graphs::{graph, users};
 use super::*;
 use crate::findings::{self, AuditScope, Code, Diagnosis, Phrases};
-use crate::model::{
-    AccessMode, Coverage, Endpoint, Fd, Hidden, Host, Pipe, PipeGraph, PipeKind, PipeLimits, Probed, Process, Severity,
-    Users,
-};
+use crate::model::{AccessMode, Coverage, Endpoint, Fd, Pipe, PipeGraph, PipeKind, Probed, Process, Severity, Users};
 use crate::report::{Judgment, Scope};
 use crate::report_file;
 
@@ -299,27 +296,8 @@ fn a_long_pipeline_is_drawn() {
 /// A machine without a pipe, of which all is known.
 fn bare_graph() -> PipeGraph {
     PipeGraph {
-        host: Host::default(),
-        taken_at: crate::model::Time::EPOCH,
-        coverage: Coverage {
-            proc_root: "/proc".into(),
-            processes: 1,
-            vanished: 0,
-            gaps: Vec::new(),
-            outside: None,
-            privileged: false,
-            own_pids: true,
-            scanner: None,
-        },
-        pipefs: None,
-        parents: std::collections::BTreeMap::new(),
-        processes: std::collections::BTreeMap::new(),
-        pipes: Vec::new(),
-        descriptors: Vec::new(),
-        probed: std::collections::BTreeMap::new(),
-        hidden: Hidden::default(),
-        selected: false,
-        limits: PipeLimits::default(),
+        coverage: Coverage { processes: 1, privileged: false, ..PipeGraph::empty().coverage },
+        ..PipeGraph::empty()
     }
 }
 

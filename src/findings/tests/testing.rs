@@ -1,14 +1,13 @@
 //! Observations made by hand, for tests of the rules.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::findings::{Case, Code, Finding, Judgement, Phrases};
 use crate::judge::Groups;
 use crate::model::Users;
 use crate::model::{
-    AccessMode, Children, Coverage, Device, Endpoint, Fd, Fingerprint, Hidden, Host, OpenFlags, Operation, Pid, Pipe,
-    PipeGraph, PipeId, PipeLimits, PipeWait, Process, Task, TaskId, TaskState, ThreadGroup, Tid, Time, Uid, WaitTarget,
+    AccessMode, Children, Coverage, Device, Endpoint, Fd, Fingerprint, OpenFlags, Operation, Pid, Pipe, PipeGraph,
+    PipeId, PipeWait, Process, Task, TaskId, TaskState, ThreadGroup, Tid, Uid, WaitTarget,
 };
 
 pub(in crate::findings) const ID: PipeId = PipeId::anonymous(123);
@@ -17,27 +16,10 @@ pub(in crate::findings) const FIFO: PipeId = PipeId::fifo(Device { major: 0, min
 /// A machine without pipes, of which everything was seen.
 pub(in crate::findings) fn machine(processes: impl IntoIterator<Item = Process>) -> PipeGraph {
     PipeGraph {
-        host: Host::default(),
-        taken_at: Time::EPOCH,
-        coverage: Coverage {
-            proc_root: "/proc".into(),
-            processes: 9,
-            vanished: 0,
-            gaps: Vec::new(),
-            outside: None,
-            privileged: true,
-            own_pids: true,
-            scanner: None,
-        },
+        coverage: Coverage { processes: 9, ..PipeGraph::empty().coverage },
         pipefs: Some(Device { major: 0, minor: 15 }),
-        parents: BTreeMap::new(),
         processes: processes.into_iter().map(|process| (process.pid, process)).collect(),
-        pipes: Vec::new(),
-        descriptors: Vec::new(),
-        probed: BTreeMap::new(),
-        hidden: Hidden::default(),
-        limits: PipeLimits::default(),
-        selected: false,
+        ..PipeGraph::empty()
     }
 }
 

@@ -9,8 +9,8 @@ use super::marks::{MarkKind, Marks};
 use super::{Flow, analyze, within_reach};
 use crate::judge::processes::NO_THREADS;
 use crate::model::{
-    AccessMode, Attribution, CommandLine, Coverage, Endpoint, Fd, Host, OpenFlags, Operation, Pid, Pipe, PipeGraph,
-    PipeId, PipeWait, Process, Side, TaskId, ThreadGroup, Tid, Wait, WaitTarget,
+    AccessMode, Attribution, CommandLine, Coverage, Endpoint, Fd, OpenFlags, Operation, Pid, Pipe, PipeGraph, PipeId,
+    PipeWait, Process, Side, TaskId, ThreadGroup, Tid, Wait, WaitTarget,
 };
 
 /// A process: its PID, its parent, its process group, and its command line.
@@ -52,27 +52,11 @@ pub(in crate::judge) fn graph(processes: &[Who], ends: &[End]) -> PipeGraph {
         Pipe { ends, ..Pipe::unknown(id) }
     };
     PipeGraph {
-        host: Host::default(),
-        taken_at: crate::model::Time::EPOCH,
-        coverage: Coverage {
-            proc_root: "/proc".into(),
-            processes: processes.len(),
-            vanished: 0,
-            gaps: Vec::new(),
-            outside: None,
-            privileged: true,
-            own_pids: true,
-            scanner: None,
-        },
-        pipefs: None,
+        coverage: Coverage { processes: processes.len(), ..PipeGraph::empty().coverage },
         parents: processes.iter().map(|(pid, ppid, ..)| (Pid(*pid), Some(Pid(*ppid)))).collect(),
         processes: processes.iter().map(process).map(|process| (process.pid, process)).collect(),
         pipes: pipes.into_iter().map(pipe).collect(),
-        descriptors: Vec::new(),
-        probed: BTreeMap::new(),
-        hidden: crate::model::Hidden::default(),
-        selected: false,
-        limits: crate::model::PipeLimits::default(),
+        ..PipeGraph::empty()
     }
 }
 

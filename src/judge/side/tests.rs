@@ -1,36 +1,12 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::model::{
-    AccessMode, Fd, Gap, Hidden, HolderFd, Host, Opener, Pid, PipeLimits, PossibleEnds, Probed, TaskId, Tid, ViewLimit,
-};
+use crate::model::{AccessMode, Fd, Gap, HolderFd, Opener, Pid, PossibleEnds, Probed, TaskId, Tid, ViewLimit};
 
 const PIPE: PipeId = PipeId::anonymous(7);
 
 fn graph() -> PipeGraph {
-    PipeGraph {
-        host: Host::default(),
-        taken_at: crate::model::Time::EPOCH,
-        coverage: Coverage {
-            proc_root: "/proc".into(),
-            processes: 1,
-            vanished: 0,
-            gaps: Vec::new(),
-            outside: None,
-            privileged: true,
-            own_pids: true,
-            scanner: None,
-        },
-        pipefs: None,
-        parents: BTreeMap::new(),
-        processes: BTreeMap::new(),
-        pipes: Vec::new(),
-        descriptors: Vec::new(),
-        probed: BTreeMap::new(),
-        hidden: Hidden::default(),
-        selected: false,
-        limits: PipeLimits::default(),
-    }
+    PipeGraph { coverage: Coverage { processes: 1, ..PipeGraph::empty().coverage }, ..PipeGraph::empty() }
 }
 
 fn with_reader() -> Pipe {
