@@ -17,8 +17,8 @@ type Seen<'a> = (&'a PipeGraph, &'a Groups, &'a [Finding]);
 fn stands(before: Seen<'_>, now: Seen<'_>) -> Vec<(Code, Severity, Vec<u32>)> {
     let users = Users::default();
     let look = |(graph, groups, findings)| Look { graph, groups, users: &users, findings };
-    let told = |finding: &Finding| (finding.code, finding.severity, pids(&finding.tasks));
-    confirmed(&look(before), &look(now)).iter().map(told).collect()
+    let seen = |finding: &Finding| (finding.code, finding.severity, pids(&finding.tasks));
+    confirmed(&look(before), &look(now)).iter().map(seen).collect()
 }
 
 #[test]

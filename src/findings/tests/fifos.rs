@@ -28,7 +28,7 @@ fn fifos_by_mode_and_directories() {
     use AccessMode::{Read, ReadWrite, Write};
     let opened = |held, by| Exposure::Open { held, by, root: true };
     let for_others = |held| Exposure::Open { held, by: Class::Others, root: false };
-    let everybody = Exposure::Replace { by: Class::Others };
+    let any_user = Exposure::Replace { by: Class::Others };
     let (error, warning, info) = (Severity::Error, Severity::Warning, Severity::Info);
     let proven = |severity, exposures: &[Exposure]| Some((severity, Certainty::Proven, exposures.to_vec()));
     let by_others = |held| opened(held, Class::Others);
@@ -44,8 +44,8 @@ fn fifos_by_mode_and_directories() {
     assert_eq!(exposed(0, ReadWrite, file(0o600, 0, 0, Some(OPEN))), None);
 
     let replaceable = Directories { replaceable: true, ..OPEN };
-    assert_eq!(exposed(0, Write, file(0o600, 0, 0, Some(replaceable))), proven(warning, &[everybody]));
-    let some = [by_others(Side::Write), everybody];
+    assert_eq!(exposed(0, Write, file(0o600, 0, 0, Some(replaceable))), proven(warning, &[any_user]));
+    let some = [by_others(Side::Write), any_user];
     assert_eq!(exposed(0, Write, file(0o604, 0, 0, Some(replaceable))), proven(warning, &some));
 
     // Its group and its owner, if those are not root's.
@@ -71,7 +71,7 @@ fn fifos_by_mode_and_directories() {
     let by_members = Exposure::Replace { by: Class::Group(Gid(5)) };
     assert_eq!(exposed(0, Read, file(0o600, 0, 0, Some(members))), proven(info, &[by_members]));
 
-    // Whoever is not root: only what everybody may write to it.
+    // A holder other than root: only what any user may write to it.
     assert_eq!(exposed(7, Read, file(0o602, 7, 7, Some(OPEN))), proven(info, &[for_others(Side::Read)]));
     assert_eq!(exposed(7, Write, file(0o644, 7, 7, Some(OPEN))), None);
     assert_eq!(exposed(7, Read, file(0o620, 7, 5, Some(OPEN))), None);

@@ -23,8 +23,8 @@ fn hoarder(ends: u64, fd_limit: Option<u64>) -> PipeGraph {
 fn hoards_begin_at_half_and_at_nine_tenths_of_a_limit() {
     let passed = |ends, limit| {
         only(&hoarder(ends, limit), Code::EndHoard).map(|finding| match finding.details {
-            Details::EndHoard(EndHoard { holder: HolderKind::Process { threshold, .. }, ends: told, .. }) => {
-                assert_eq!(told, ends);
+            Details::EndHoard(EndHoard { holder: HolderKind::Process { threshold, .. }, ends: found, .. }) => {
+                assert_eq!(found, ends);
                 threshold
             }
             other => panic!("{other:?}"),
@@ -70,7 +70,7 @@ fn users_hoard_in_several_processes() {
         first
     };
     assert_eq!(of_user(&[10, 10, 10, 10]), None);
-    assert_eq!(of_user(&[41]), None, "that one process has them is told already");
+    assert_eq!(of_user(&[41]), None, "that one process has them is reported already");
     let finding = of_user(&[10, 11, 10, 10]).expect("41 are more than four times ten");
     assert_eq!((user_of(&finding), finding.severity(), pids(&finding.tasks)), (Some(Uid(7)), Severity::Info, vec![2]));
 }
@@ -93,8 +93,8 @@ fn pages(
     let finding = only(&graph, Code::PipePages)?;
     let (severity, certainty) = (finding.severity(), finding.certainty());
     assert_eq!((user_of(&finding), pids(&finding.tasks)), (Some(Uid(user)), vec![1]));
-    let Details::PipePages(PipePages { pages, crossed, limit, pipes: told, .. }) = finding.details else { panic!() };
-    assert_eq!(told, pipes);
+    let Details::PipePages(PipePages { pages, crossed, limit, pipes: found, .. }) = finding.details else { panic!() };
+    assert_eq!(found, pipes);
     Some((severity, certainty, pages, (crossed, limit)))
 }
 
@@ -109,7 +109,7 @@ fn pages_of_a_user() {
     // What comes then is small.
     assert_eq!(pages(7, 11, soft, None), over(162));
     assert_eq!(pages(7, 20, soft, None), over(180));
-    // Where the kernel told, nothing is taken for granted.
+    // Where the kernel gave the capacity, none is assumed.
     let exact = |severity, pages, limit| Some((severity, Certainty::Proven, pages, limit));
     assert_eq!(pages(7, 64, soft, Some(8192)), exact(Severity::Info, 128, (LimitCrossed::NearSoft, 160)));
     assert_eq!(pages(7, 3, soft, Some(1 << 20)), exact(Severity::Warning, 768, (LimitCrossed::Soft, 160)));

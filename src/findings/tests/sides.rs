@@ -136,7 +136,7 @@ fn ends_in_other_sessions() {
         }
         assert_eq!(severity(&graph, code), Some(Severity::Warning), "{own} {other}");
     }
-    // A pipe between sessions is nobody's own, and one that two have whole cannot be told to be either's.
+    // A pipe between two sessions belongs to neither, and one that both have whole cannot be assigned to one.
     let mut graph = pipeline(writes(3));
     graph.processes.insert(Pid(2), process(2, 7, 2));
     assert_eq!(severity(&graph, code), None);
