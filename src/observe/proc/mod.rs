@@ -3,6 +3,7 @@
 //! The only part that reads /proc. Nothing is dropped silently: what cannot be read becomes a [`Gap`](crate::model::Gap), what goes
 //! away in mid-scan is counted. Nothing is judged or selected here.
 
+mod beneath;
 mod blocked;
 mod children;
 mod directories;
@@ -14,6 +15,7 @@ mod hidden;
 mod lookup;
 mod memory;
 mod mounts;
+mod opener;
 mod parse;
 mod process;
 mod root;
