@@ -110,6 +110,10 @@ impl ProcRoot {
         &self.path
     }
 
+    pub(super) fn into_dir(self) -> OwnedFd {
+        self.dir
+    }
+
     /// Every process, ascending. What is not named by a number in the range of PIDs is no process.
     pub(super) fn pids(&self) -> Result<Vec<Pid>, Error> {
         let failed = |errno: Errno| Error::OpenRoot { path: self.path.clone(), source: errno.into() };
