@@ -87,7 +87,8 @@ impl ProcRoot {
             .map_err(failed("statx(2)"))?;
         // "self" and never getpid(2): the proc of another PID namespace numbers us differently, or not at all.
         let own = rustix::fs::readlinkat(&self.dir, c"self", Vec::new()).ok();
-        let info = self.read(&format!("self/fdinfo/{}", read_end.as_raw_fd())).map(|text| parse::fdinfo(&text));
+        let info = read_small(Dir::of_proc(&self.dir), format!("self/fdinfo/{}", read_end.as_raw_fd()));
+        let info = info.map(|text| parse::fdinfo(&text));
         let table = rustix::fs::statat(&self.dir, c"self/fd", AtFlags::empty());
         Ok(ProcFs {
             pipefs: Pipefs { device: device(&stat), mnt_id: info.ok().and_then(|info| info.mnt_id) },
