@@ -95,9 +95,8 @@ impl KillTimer {
         let time: [libc::c_long; 4] = [0, 0, seconds, 0];
         let (none, old): (libc::c_long, *mut libc::c_long) = (0, std::ptr::null_mut());
         // SAFETY: timer_settime reads the times, which live until it returns, and writes nothing.
-        let set = unsafe {
-            libc::syscall(libc::SYS_timer_settime, libc::c_long::from(self.0), none, time.as_ptr(), old)
-        };
+        let set =
+            unsafe { libc::syscall(libc::SYS_timer_settime, libc::c_long::from(self.0), none, time.as_ptr(), old) };
         if set == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     }
 }

@@ -114,10 +114,7 @@ impl Helper {
     }
 
     /// Starts it, and waits for its first answer.
-    fn spawn(
-        command: &[OsString],
-        proc_root: &OwnedFd,
-    ) -> io::Result<(Self, rustix::io::Result<Option<Answer>>)> {
+    fn spawn(command: &[OsString], proc_root: &OwnedFd) -> io::Result<(Self, rustix::io::Result<Option<Answer>>)> {
         let (program, arguments) = command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
         // No pipe, which would be one more on the machine that is reported; packets, so that no message comes in pieces.
         let (socket, theirs) =

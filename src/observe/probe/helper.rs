@@ -143,7 +143,8 @@ impl Helper<'_> {
         if ready == 0 || getppid() != Some(self.parent) {
             return Ok(None);
         }
-        let (mut buffer, mut space) = ([0; MAX_PACKET], [MaybeUninit::uninit(); rustix::cmsg_space!(ScmCredentials(1))]);
+        let (mut buffer, mut space) =
+            ([0; MAX_PACKET], [MaybeUninit::uninit(); rustix::cmsg_space!(ScmCredentials(1))]);
         let mut control = RecvAncillaryBuffer::new(&mut space);
         let flags = RecvFlags::DONTWAIT | RecvFlags::CMSG_CLOEXEC;
         let received = recvmsg(self.socket, &mut [IoSliceMut::new(&mut buffer)], &mut control, flags)?;

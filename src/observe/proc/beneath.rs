@@ -4,7 +4,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::path::Arg;
 
@@ -78,15 +78,14 @@ fn open(dir: Dir<'_>, path: impl Arg, flags: OFlags) -> rustix::io::Result<Owned
         return rustix::fs::openat(dir, path, flags, Mode::empty());
     }
     path.into_with_c_str(|path| {
-        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
-        match rustix::fs::openat2(dir, path, flags, Mode::empty(), resolve) {
-            // Before Linux 5.6, and under a seccomp profile that is older.
-            Err(Errno::NOSYS | Errno::PERM) => {
-                let (above, name) = parent(dir, path.to_str().map_err(|_| Errno::INVAL)?)?;
-                let above = above.as_ref().map_or(dir.fd, AsFd::as_fd);
-                rustix::fs::openat(above, name, flags | OFlags::NOFOLLOW, Mode::empty())
-            }
-            opened => opened,
+        let (above, name) = parent(dir, path.to_str().map_err(|_| Errno::INVAL)?)?;
+        let above = above.as_ref().map_or(dir.fd, AsFd::as_fd);
+        // To open a device may do something.
+        let file_type = FileType::from_raw_mode(rustix::fs::statat(above, name, AtFlags::SYMLINK_NOFOLLOW)?.st_mode);
+        match file_type {
+            FileType::Symlink => Err(Errno::LOOP),
+            FileType::CharacterDevice | FileType::BlockDevice => Err(Errno::NXIO),
+            _ => rustix::fs::openat(above, name, flags | OFlags::NOFOLLOW, Mode::empty()),
         }
     })
 }

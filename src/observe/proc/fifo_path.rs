@@ -132,7 +132,7 @@ impl Stop {
     }
 }
 
-/// The name of an open file from our root directory on, where it is below that; see `d_path` in fs/d_path.c.
+/// The name of an open file from our root directory on, where it is below that; see `d_path` in `fs/d_path.c`.
 fn name_of(file: &OwnedFd) -> Option<Vec<u8>> {
     let path = format!("/proc/thread-self/fd/{}", file.as_raw_fd());
     rustix::fs::readlinkat(CWD, path, Vec::new()).ok().map(std::ffi::CString::into_bytes)

@@ -1,4 +1,4 @@
-//! What a thread that opens a file may do: by its user, its groups and its capabilities, as path_resolution(7) has them. What it waits for
+//! What a thread that opens a file may do: by its user, its groups and its capabilities, as `path_resolution(7)` has them. What it waits for
 //! is looked up with these rights and no others, since the path is only its word.
 //!
 //! A necessary condition: an access control list may allow less, and where it allows more, that is not seen.
@@ -56,7 +56,11 @@ impl<'a> Opener<'a> {
         let map = |name: &str| {
             let (own, of_process) = (std::fs::read(format!("/proc/self/{name}")).ok(), self.process.text(name));
             // Seen from the same namespace, its numbers are ours.
-            if own.is_some_and(|own| own == of_process) { IdMap::All } else { IdMap::Ranges(parse::id_map(&of_process)) }
+            if own.is_some_and(|own| own == of_process) {
+                IdMap::All
+            } else {
+                IdMap::Ranges(parse::id_map(&of_process))
+            }
         };
         let [users, groups] = self.maps.get_or_init(|| ["uid_map", "gid_map"].map(map));
         users.has(file.stx_uid) && groups.has(file.stx_gid)

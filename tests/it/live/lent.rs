@@ -270,9 +270,12 @@ fn a_path_in_a_jail_is_told_as_it_is_for_us() {
     let scene = Scene::start("why_places", User::Me);
     let jail = fs::canonicalize(scene.dir().join("stage/jail")).expect("a jail");
     let report = Report::parse(&lspipe(["why", "--json"]).run().stdout);
-    for (name, path) in
-        [("above", "data/above"), ("absolute", "data/absolute"), ("relative", "data/relative"), ("linked", "data/linked")]
-    {
+    for (name, path) in [
+        ("above", "data/above"),
+        ("absolute", "data/absolute"),
+        ("relative", "data/relative"),
+        ("linked", "data/linked"),
+    ] {
         let pid = scene.truth.number(&format!("/{name}"));
         let wait = report.waits().iter().find(|wait| wait.pid == pid).expect("a wait");
         assert_eq!(wait.path.as_deref(), Some(text(&jail.join(path))), "{name}");
