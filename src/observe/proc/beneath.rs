@@ -96,7 +96,15 @@ fn parent<'a>(dir: Dir<'_>, path: &'a str) -> rustix::io::Result<(Option<OwnedFd
     let mut here: Option<OwnedFd> = None;
     for part in above.split('/').filter(|part| !part.is_empty()) {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        here = Some(rustix::fs::openat(here.as_ref().map_or(dir.fd, AsFd::as_fd), part, flags, Mode::empty())?);
+        let above = here.as_ref().map_or(dir.fd, AsFd::as_fd);
+        let is_link = || {
+            let stat = rustix::fs::statat(above, part, AtFlags::SYMLINK_NOFOLLOW);
+            stat.is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Symlink)
+        };
+        here = Some(match rustix::fs::openat(above, part, flags, Mode::empty()) {
+            Err(Errno::NOTDIR) if is_link() => return Err(Errno::LOOP),
+            opened => opened?,
+        });
     }
     Ok((here, name))
 }

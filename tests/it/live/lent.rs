@@ -144,7 +144,7 @@ fn a_helper_serves_no_program_of_the_user() {
         assert_eq!(told["ended"], true, "{how}: {told}");
     }
     // The same program does serve those that have its rights.
-    let own = lspipe(["--json", "--probe", "-p", &scene.pid().to_string()]).report();
+    let own = lspipe(["--probe", "-p", &scene.pid().to_string()]).report();
     assert_eq!(own.pipe(&id).expect("listed").queued, Some(1000));
 }
 
