@@ -3,11 +3,13 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::escape::{quote_name, sanitize_sentence};
 use crate::files;
 use crate::findings::{Code, Finding, Identity};
 use crate::judge::Groups;
@@ -51,10 +53,9 @@ struct File<F> {
 
 /// A file that cannot be used as a baseline.
 #[derive(Debug, Error)]
-#[error("{}: {what}", path.escape_debug())]
+#[error("{}: {what}", quote_name(path.as_os_str().as_bytes()))]
 pub struct Error {
-    /// Lossily, if it is not UTF-8.
-    path: String,
+    path: PathBuf,
     what: Invalid,
 }
 
@@ -66,7 +67,7 @@ enum Invalid {
         "a baseline of version {0}, and this lspipe reads only version {VERSION}: use the lspipe that wrote it, or write a new one with --write-baseline"
     )]
     Version(u64),
-    #[error("not a whole baseline of lspipe: {}; correct it, or write a new one with --write-baseline", .0.escape_debug())]
+    #[error("not a whole baseline of lspipe: {}; correct it, or write a new one with --write-baseline", sanitize_sentence(.0))]
     Corrupt(String),
 }
 
@@ -78,7 +79,7 @@ impl Baseline {
     /// Reads a baseline from its file.
     pub(crate) fn read(path: &Path) -> Result<Self, Error> {
         let bytes = files::read(path).map_err(Invalid::Unreadable);
-        let error = |what| Error { path: path.to_string_lossy().into_owned(), what };
+        let error = |what| Error { path: path.to_owned(), what };
         bytes.and_then(|bytes| Self::parse(&bytes)).map_err(error)
     }
 
@@ -119,7 +120,7 @@ impl Baseline {
         }
         let file: File<BTreeSet<Known>> = serde_json::from_slice(bytes).map_err(corrupt)?;
         match file.findings.iter().find(|known| known.code.parse::<Code>().is_err()) {
-            Some(unknown) => Err(Invalid::Corrupt(format!("there is no finding `{}`", unknown.code))),
+            Some(unknown) => Err(Invalid::Corrupt(format!("there is no finding {}", quote_name(unknown.code.as_bytes())))),
             None => Ok(Self(file.findings)),
         }
     }

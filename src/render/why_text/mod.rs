@@ -11,7 +11,7 @@ use textwrap::{Options, WordSeparator, WordSplitter};
 use self::chain::Chain;
 use super::Style;
 use super::text::{TextRole, paint, width};
-use crate::escape::escape_name;
+use crate::escape::quote_name;
 use crate::findings::{Code, Evidence, Finding, Phrases, Role};
 use crate::model::Severity;
 use crate::report::{Judgment, ReportView, Scope};
@@ -65,7 +65,7 @@ impl ReportView<'_> {
             None => self.summary(judgment, shown.is_empty(), &counted),
         };
         if judgment.from_file && !paragraphs.is_empty() {
-            let host = escape_name(self.graph.host.hostname.as_deref().unwrap_or("another machine").as_bytes());
+            let host = quote_name(self.graph.host.hostname.as_deref().unwrap_or("another machine").as_bytes());
             closing.push(format!("The PIDs are those of {host} at {:.0}.", self.graph.taken_at));
         }
         if !closing.is_empty() {
