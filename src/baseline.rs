@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::escape::{quote_name, sanitize_sentence};
+use crate::escape::{quote_name, shell_word, sanitize_sentence};
 use crate::files;
 use crate::findings::{Code, Finding, Identity};
 use crate::judge::Groups;
@@ -61,8 +61,8 @@ pub struct Error {
 
 #[derive(Debug, Error)]
 enum Invalid {
-    #[error("cannot read the baseline: {}{}", reason(.0), missing_hint(.0))]
-    Unreadable(io::Error),
+    #[error("cannot read the baseline: {}{}", reason(.0), missing_hint(.0, .1))]
+    Unreadable(io::Error, PathBuf),
     #[error(
         "a baseline of version {0}, and this lspipe reads only version {VERSION}: use the lspipe that wrote it, or write a new one with --write-baseline"
     )]
@@ -71,14 +71,18 @@ enum Invalid {
     Corrupt(String),
 }
 
-fn missing_hint(error: &io::Error) -> &'static str {
-    if error.kind() == io::ErrorKind::NotFound { "; --write-baseline creates one" } else { "" }
+fn missing_hint(error: &io::Error, path: &Path) -> String {
+    if error.kind() != io::ErrorKind::NotFound {
+        return String::new();
+    }
+    let command = shell_word(path.as_os_str().as_bytes()).map(|path| format!("`lspipe audit --write-baseline {path}`"));
+    format!("; {} creates one", command.as_deref().unwrap_or("--write-baseline"))
 }
 
 impl Baseline {
     /// Reads a baseline from its file.
     pub(crate) fn read(path: &Path) -> Result<Self, Error> {
-        let bytes = files::read(path).map_err(Invalid::Unreadable);
+        let bytes = files::read(path).map_err(|error| Invalid::Unreadable(error, path.to_owned()));
         let error = |what| Error { path: path.to_owned(), what };
         bytes.and_then(|bytes| Self::parse(&bytes)).map_err(error)
     }

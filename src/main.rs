@@ -1,6 +1,6 @@
 //! The `lspipe` command: parse, run, exit status. Only this file prints to stderr and ends the process.
 
-use std::io::{self, BufWriter, IsTerminal as _, Write as _};
+use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write};
 use std::process::ExitCode;
 
 use anstream::{AutoStream, ColorChoice};
@@ -15,6 +15,7 @@ const DEFAULT_WIDTH: u16 = 80;
 
 fn main() -> ExitCode {
     command::die_of_sigpipe();
+    command::ignore_sigxfsz();
     if let Some(served) = command::serve_if_asked() {
         return if served { ExitCode::SUCCESS } else { ExitCode::from(FAILED) };
     }
@@ -32,7 +33,7 @@ fn answer(cli: Cli) -> Result<Exit, Error> {
     let stdout = io::stdout();
     let terminal = stdout.is_terminal();
     let automatic = AutoStream::choice(&stdout) != ColorChoice::Never;
-    let mut out = BufWriter::with_capacity(64 * 1024, stdout.lock());
+    let mut out = BufWriter::with_capacity(64 * 1024, Stdout(stdout.lock()));
     let style = |color| Style {
         width: terminal.then(width),
         color: match color {
@@ -56,6 +57,26 @@ fn answer(cli: Cli) -> Result<Exit, Error> {
     Ok(Exit::Reported)
 }
 
+/// The standard output. A write fails if it was closed, as that of `ls >&-` does.
+struct Stdout(StdoutLock<'static>);
+
+impl Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        check_stdout()?;
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+fn check_stdout() -> io::Result<()> {
+    /// `EBADF`, which is the same on all architectures.
+    const CLOSED: i32 = 9;
+    if command::stdout_was_closed() { Err(io::Error::from_raw_os_error(CLOSED)) } else { Ok(()) }
+}
+
 /// The error; for a word that is not a PIPE but resembles a command, with that command.
 fn message(error: &Error) -> String {
     match error.missing_path().and_then(|path| Some((path, Cli::similar_command(path)?))) {
@@ -71,7 +92,8 @@ fn width() -> u16 {
 /// Prints help and version as they are, and an error as one line.
 fn usage(error: &clap::Error) -> u8 {
     if !error.use_stderr() {
-        return error.print().map_or_else(|error| fail(&Error::Write(error).to_string()), |()| 0);
+        let printed = check_stdout().and_then(|()| error.print());
+        return printed.map_or_else(|error| fail(&Error::Write(error).to_string()), |()| 0);
     }
     let text = error.render().to_string();
     let lines = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));

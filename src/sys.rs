@@ -1,10 +1,11 @@
 //! The system calls that neither std nor rustix wraps, behind safe functions, and the text of their errors. All `unsafe` of the crate is
 //! here.
 
-#![allow(unsafe_code, reason = "kcmp(2), signal(2) and close_range(2) have no safe wrapper")]
+#![allow(unsafe_code, reason = "kcmp(2), signal(2) and close_range(2) have no safe wrapper, nor has what runs before main")]
 
 use std::cmp::Ordering;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering as AtomicOrdering};
 
 use crate::model::Tid;
 
@@ -14,6 +15,9 @@ const KCMP_FILES: libc::c_long = 2;
 /// What an error says, without the number that std appends: `No such file or directory`.
 pub(crate) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
+    if matches!(error.raw_os_error(), Some(libc::EMFILE)) {
+        return "Too many open files; raise the limit, for example with `ulimit -n 1024`".to_owned();
+    }
     text.split_once(" (os error").map_or(text.as_str(), |(words, _)| words).to_owned()
 }
 
@@ -49,6 +53,34 @@ pub(crate) fn close_from(first: u32) -> io::Result<()> {
     let closed =
         unsafe { libc::syscall(libc::SYS_close_range, libc::c_long::from(first), libc::c_long::from(u32::MAX), none) };
     if closed == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Makes a write beyond `RLIMIT_FSIZE` fail with `EFBIG`, which is an error like others, instead of killing the process.
+pub fn ignore_sigxfsz() {
+    // SAFETY: SIG_IGN installs no handler, so nothing of ours runs in signal context.
+    unsafe {
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+    }
+}
+
+static STDOUT_WAS_CLOSED: AtomicBool = AtomicBool::new(false);
+
+/// Whether the process was started with a closed stdout. std opens /dev/null in its place before `main`, in the same way as a caller may
+/// have done, so that only what ran before can tell.
+pub fn stdout_was_closed() -> bool {
+    STDOUT_WAS_CLOSED.load(AtomicOrdering::Relaxed)
+}
+
+/// glibc and musl call what is in this section before `main`.
+#[used]
+#[unsafe(link_section = ".init_array")]
+static LOOK_AT_STDOUT: extern "C" fn() = look_at_stdout;
+
+extern "C" fn look_at_stdout() {
+    // SAFETY: fcntl with F_GETFD takes two integers and touches no memory of ours. Nothing here needs the runtime of Rust, which has not
+    // started yet.
+    let flags = unsafe { libc::fcntl(libc::STDOUT_FILENO, libc::F_GETFD) };
+    STDOUT_WAS_CLOSED.store(flags < 0, AtomicOrdering::Relaxed);
 }
 
 /// Lets a write to a closed pipe end the process, as it ends `cat`; Rust's runtime ignores SIGPIPE.
