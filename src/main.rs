@@ -1,10 +1,10 @@
 //! The `lspipe` command: parse, run, exit status. Only this file prints to stderr and ends the process.
 
-use std::io::{self, BufWriter, IsTerminal as _, StdoutLock, Write};
+use std::io::{self, BufWriter, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use anstream::{AutoStream, ColorChoice};
-use lspipe::command::{self, Action, Cli, Style, compare, run};
+use lspipe::command::{self, Action, Cli, Stdout, Style, compare, run};
 use lspipe::{Color, Error, Exit};
 
 /// The exit status of a usage error and of a report that could not be made.
@@ -33,7 +33,7 @@ fn answer(cli: Cli) -> Result<Exit, Error> {
     let stdout = io::stdout();
     let terminal = stdout.is_terminal();
     let automatic = AutoStream::choice(&stdout) != ColorChoice::Never;
-    let mut out = BufWriter::with_capacity(64 * 1024, Stdout(stdout.lock()));
+    let mut out = BufWriter::with_capacity(64 * 1024, Stdout);
     let style = |color| Style {
         width: terminal.then(width),
         color: match color {
@@ -57,26 +57,6 @@ fn answer(cli: Cli) -> Result<Exit, Error> {
     Ok(Exit::Reported)
 }
 
-/// The standard output. A write fails if it was closed, as that of `ls >&-` does.
-struct Stdout(StdoutLock<'static>);
-
-impl Write for Stdout {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        check_stdout()?;
-        self.0.write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.0.flush()
-    }
-}
-
-fn check_stdout() -> io::Result<()> {
-    /// `EBADF`, which is the same on all architectures.
-    const CLOSED: i32 = 9;
-    if command::stdout_was_closed() { Err(io::Error::from_raw_os_error(CLOSED)) } else { Ok(()) }
-}
-
 /// The error; for a word that is not a PIPE but resembles a command, with that command.
 fn message(error: &Error) -> String {
     match error.missing_path().and_then(|path| Some((path, Cli::similar_command(path)?))) {
@@ -92,8 +72,10 @@ fn width() -> u16 {
 /// Prints help and version as they are, and an error as one line.
 fn usage(error: &clap::Error) -> u8 {
     if !error.use_stderr() {
-        let printed = check_stdout().and_then(|()| error.print());
-        return printed.map_or_else(|error| fail(&Error::Write(error).to_string()), |()| 0);
+        let text = error.render();
+        let is_plain = AutoStream::choice(&io::stdout()) == ColorChoice::Never;
+        let text = if is_plain { text.to_string() } else { text.ansi().to_string() };
+        return Stdout.write_all(text.as_bytes()).map_or_else(|error| fail(&Error::Write(error).to_string()), |()| 0);
     }
     let text = error.render().to_string();
     let lines = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));

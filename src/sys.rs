@@ -63,12 +63,25 @@ pub fn ignore_sigxfsz() {
     }
 }
 
-static STDOUT_WAS_CLOSED: AtomicBool = AtomicBool::new(false);
-
 /// Whether the process was started with a closed stdout. std opens /dev/null in its place before `main`, in the same way as a caller may
 /// have done, so that only what ran before can tell.
-pub fn stdout_was_closed() -> bool {
-    STDOUT_WAS_CLOSED.load(AtomicOrdering::Relaxed)
+static STDOUT_WAS_CLOSED: AtomicBool = AtomicBool::new(false);
+
+/// The standard output, without a buffer. A write fails if it was closed or is not open for writing; that of std takes `EBADF` for success.
+#[derive(Debug, Clone, Copy)]
+pub struct Stdout;
+
+impl io::Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if STDOUT_WAS_CLOSED.load(AtomicOrdering::Relaxed) {
+            return Err(io::Error::from_raw_os_error(libc::EBADF));
+        }
+        Ok(rustix::io::write(io::stdout(), bytes)?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// glibc and musl call what is in this section before `main`.

@@ -2,7 +2,7 @@
 //! temporary file that nobody has locked is left from a process that was killed; the next one removes it.
 
 use std::ffi::OsStr;
-use std::fs::File;
+use std::fs::{self, File};
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::io::{self, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
@@ -13,7 +13,7 @@ use rustix::fs::{
     AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, fchmod, flock, fstat, openat, renameat, statat, unlinkat,
 };
 use rustix::io::Errno;
-use rustix::process::{geteuid, umask};
+use rustix::process::geteuid;
 
 use super::Cause;
 use super::place::{Place, identity};
@@ -59,15 +59,15 @@ impl Place {
 }
 
 /// A file that is removed unless it is renamed.
-struct Temporary<'a> {
+pub(super) struct Temporary<'a> {
     folder: BorrowedFd<'a>,
-    name: Option<Vec<u8>>,
+    pub(super) name: Option<Vec<u8>>,
     file: File,
 }
 
 impl<'a> Temporary<'a> {
     /// The name ends in random letters, so that a collector of *.prom does not read it.
-    fn create(folder: BorrowedFd<'a>, prefix: &[u8]) -> Result<Self, Cause> {
+    pub(super) fn create(folder: BorrowedFd<'a>, prefix: &[u8]) -> Result<Self, Cause> {
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::WRONLY | OFlags::CLOEXEC;
         for _ in 0..TRIES {
             let name = [prefix, &random_letters()].concat();
@@ -88,7 +88,7 @@ impl<'a> Temporary<'a> {
         Err(io::Error::from(io::ErrorKind::AlreadyExists).into())
     }
 
-    fn rename(mut self, name: &OsStr) -> Result<(), Cause> {
+    pub(super) fn rename(mut self, name: &OsStr) -> Result<(), Cause> {
         if let Some(temporary) = &self.name {
             renameat(self.folder, temporary.as_slice(), self.folder, name)?;
         }
@@ -145,9 +145,10 @@ fn remove_leftover(folder: BorrowedFd<'_>, name: &std::ffi::CStr) -> Result<(), 
     Ok(())
 }
 
-/// Only umask(2) tells it everywhere, and only by setting it; for that moment it denies other users everything.
+/// From proc (since Linux 4.7): umask(2) tells it only by setting another, for all threads. If it is not known, nobody else is to read the
+/// file.
 fn own_umask() -> Mode {
-    let mask = umask(Mode::RWXG | Mode::RWXO);
-    umask(mask);
-    mask
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| u32::from_str_radix(line.strip_prefix("Umask:")?.trim(), 8).ok());
+    mask.map_or(Mode::RWXG | Mode::RWXO, Mode::from_raw_mode)
 }

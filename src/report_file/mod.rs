@@ -145,4 +145,4 @@ fn descriptor(below: &Path) -> Option<(TaskId, Fd)> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
