@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::escape::{quote_name, shell_word, sanitize_sentence};
+use crate::escape::{quote_name, sanitize_sentence, shell_word};
 use crate::files;
 use crate::findings::{Code, Finding, Identity};
 use crate::judge::Groups;
@@ -124,7 +124,9 @@ impl Baseline {
         }
         let file: File<BTreeSet<Known>> = serde_json::from_slice(bytes).map_err(corrupt)?;
         match file.findings.iter().find(|known| known.code.parse::<Code>().is_err()) {
-            Some(unknown) => Err(Invalid::Corrupt(format!("there is no finding {}", quote_name(unknown.code.as_bytes())))),
+            Some(unknown) => {
+                Err(Invalid::Corrupt(format!("there is no finding {}", quote_name(unknown.code.as_bytes()))))
+            }
             None => Ok(Self(file.findings)),
         }
     }

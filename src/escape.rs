@@ -71,7 +71,8 @@ pub(crate) fn quote_name(name: &[u8]) -> String {
 /// The target of a link in /proc/PID/fd in a sentence: a path, or what the kernel writes for a file without one, as `socket:[123]` and
 /// `anon_inode:[eventpoll]`.
 pub(crate) fn quote_target(target: &[u8]) -> String {
-    let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let is_word =
+        |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
     let parts = std::str::from_utf8(target).ok().and_then(|text| text.strip_suffix(']')?.split_once(":["));
     match parts {
         Some((kind, what)) if is_word(kind) && is_word(&what.replace('-', "_")) => format!("{kind}:[{what}]"),

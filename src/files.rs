@@ -10,7 +10,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FileType, FsWord, Mode, OFlags, fcntl_setfl, fstat, fstatfs, open};
+use rustix::fs::{FileType, FsWord, Mode, OFlags, fcntl_setfl, fstat, fstatfs, makedev, open};
 use thiserror::Error;
 
 use self::place::{Place, name_of};
@@ -83,9 +83,12 @@ pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
         // Nonblocking: open(2) of a FIFO waits for a writer.
         let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let mut file = File::from(open(path, flags, Mode::empty())?);
-        match FileType::from_raw_mode(fstat(&file)?.st_mode) {
+        let stat = fstat(&file)?;
+        match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile | FileType::Directory => {}
             FileType::Fifo if fstatfs(&file)?.f_type == PIPEFS_MAGIC => fcntl_setfl(&file, OFlags::empty())?,
+            // Which is as good as an empty file.
+            FileType::CharacterDevice if stat.st_rdev == makedev(1, 3) => {}
             kind => {
                 let what = name_of(kind);
                 return Err(io::Error::other(format!("this is {what}, which may never end; give a regular file")));

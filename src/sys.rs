@@ -1,7 +1,10 @@
 //! The system calls that neither std nor rustix wraps, behind safe functions, and the text of their errors. All `unsafe` of the crate is
 //! here.
 
-#![allow(unsafe_code, reason = "kcmp(2), signal(2) and close_range(2) have no safe wrapper, nor has what runs before main")]
+#![allow(
+    unsafe_code,
+    reason = "kcmp(2), signal(2) and close_range(2) have no safe wrapper, nor has what runs before main"
+)]
 
 use std::cmp::Ordering;
 use std::io;

@@ -5,12 +5,11 @@ use std::collections::BTreeSet;
 
 use thiserror::Error;
 
-use crate::escape::quote_name;
 use crate::model::{PipeGraph, Uid, Users};
 
 /// No user has this name, and it is not a number.
 #[derive(Debug, Error)]
-#[error("no user named {}: give a name that `getent passwd` lists, or a number", quote_name(.0.as_bytes()))]
+#[error("no user named {0:?}: give a name that `getent passwd` lists, or a number")]
 pub struct NoSuchUser(String);
 
 /// The names of all users that hold an end.

@@ -163,7 +163,7 @@ fn a_shell_reads_the_very_path() {
     let plain = HOSTILE.iter().zip(&words).filter(|(_, word)| !word.starts_with('$'));
     let (names, words): (Vec<&&[u8]>, Vec<&String>) = plain.unzip();
     assert!(names.len() > 20);
-    let all: Vec<u8> = names.into_iter().flat_map(|name| meant(name)).collect();
+    let all: Vec<u8> = names.into_iter().flat_map(meant).collect();
     for shell in ["sh", "dash", "busybox sh"] {
         let words = words.iter().map(|word| word.as_str()).collect::<Vec<_>>().join(" ");
         if let Some(found) = words_by(shell, &words) {
@@ -195,7 +195,7 @@ fn a_shell_reads_any_path() {
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
     let mut byte = || {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-        (random >> 40) as u8
+        (random >> 40).to_le_bytes()[0]
     };
     let alphabet = b"a0'\"`\\!$(){}[]*?~#&|;<> \n\t\x1b\xff\xc3\xa4-=%^,/";
     let mut name = || -> Vec<u8> {

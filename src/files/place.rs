@@ -116,11 +116,14 @@ fn open(folder: impl std::os::fd::AsFd, name: impl rustix::path::Arg, flags: OFl
 /// The steps of a path, the first one last.
 fn steps(path: &[u8]) -> Vec<Step> {
     let mut steps: Vec<Step> = path.starts_with(b"/").then_some(Step::Root).into_iter().collect();
-    let names = path.split(|byte| *byte == b'/');
-    steps.extend(names.clone().filter(|name| !name.is_empty() && *name != b".").map(|name| {
-        Step::Entry(OsString::from_vec(name.to_vec()))
-    }));
-    if names.last().is_some_and(|last| last.is_empty() || last == b".") {
+    let mut names = path.split(|byte| *byte == b'/');
+    steps.extend(
+        names
+            .clone()
+            .filter(|name| !name.is_empty() && *name != b".")
+            .map(|name| Step::Entry(OsString::from_vec(name.to_vec()))),
+    );
+    if names.next_back().is_some_and(|last| last.is_empty() || last == b".") {
         steps.push(Step::Here);
     }
     steps.reverse();
@@ -130,7 +133,8 @@ fn steps(path: &[u8]) -> Vec<Step> {
 /// Whether a link was made by us or by root, or is in a directory in which nobody else can make one.
 fn is_trusted(link: &Stat, folder: &Stat) -> bool {
     let is_ours = |uid: u32| uid == 0 || uid == geteuid().as_raw();
-    let is_closed = is_ours(folder.st_uid) && Mode::from_raw_mode(folder.st_mode).intersection(Mode::WGRP | Mode::WOTH).is_empty();
+    let is_closed =
+        is_ours(folder.st_uid) && Mode::from_raw_mode(folder.st_mode).intersection(Mode::WGRP | Mode::WOTH).is_empty();
     is_ours(link.st_uid) || is_closed
 }
 

@@ -48,7 +48,7 @@ pub enum Error {
         file: String,
     },
     /// A saved report has no user of that name.
-    #[error("no user named {} in {file}, which contains only users that hold a pipe: give a number", quote_name(user.as_bytes()))]
+    #[error("no user named {user:?} in {file}, which contains only users that hold a pipe: give a number")]
     NoSavedUser {
         /// As it was given.
         user: String,

@@ -18,7 +18,22 @@ const QUESTIONS: usize = 5;
 
 /// Each command with its formats, and with what it is asked about.
 const FORMS: [(&str, &[&str]); 5] = [
-    ("", &["", "-n", "-e", "-t", "-t --readers", "-t --writers", "--ndjson", "-J", "-l", "-e --color=always", "-o +FLAGS"]),
+    (
+        "",
+        &[
+            "",
+            "-n",
+            "-e",
+            "-t",
+            "-t --readers",
+            "-t --writers",
+            "--ndjson",
+            "-J",
+            "-l",
+            "-e --color=always",
+            "-o +FLAGS",
+        ],
+    ),
     ("why", &["", "-J", "-l", "--color=always"]),
     (
         "audit",
@@ -51,14 +66,16 @@ fn questions() -> Vec<Vec<String>> {
     let mut all = Vec::new();
     for (command, formats) in FORMS {
         let selections: &[&str] = if matches!(command, "audit" | "fds") { &[""] } else { &SELECTIONS };
-        for words in formats.iter().flat_map(|format| selections.iter().map(move |it| format!("{command} {format} {it}"))) {
+        for words in
+            formats.iter().flat_map(|format| selections.iter().map(move |it| format!("{command} {format} {it}")))
+        {
             all.push(words.split_whitespace().map(str::to_owned).collect());
         }
     }
     all
 }
 
-/// SplitMix64.
+/// `SplitMix64`.
 struct Random(u64);
 
 impl Random {
@@ -115,7 +132,12 @@ fn damage(report: &mut Value, random: &mut Random) {
         _ => {
             let numbers = [json!(0), json!(1), json!(5), json!(-1), json!(u32::MAX), json!(i64::MAX), json!(u64::MAX)];
             let others = [json!(null), json!(true), json!(""), json!([]), json!({}), json!(0.5), json!(1e300)];
-            let texts = ["\u{1b}[31m`\u{202e}, (PID 1)\n", "pipe:[18446744073709551615]", "fifo:[0:26:9]", "9999-12-31T23:59:59Z"];
+            let texts = [
+                "\u{1b}[31m`\u{202e}, (PID 1)\n",
+                "pipe:[18446744073709551615]",
+                "fifo:[0:26:9]",
+                "9999-12-31T23:59:59Z",
+            ];
             let value = match random.below(5) {
                 0 | 1 => random.pick(&numbers).clone(),
                 2 => random.pick(&others).clone(),

@@ -10,7 +10,7 @@ const MAY_IMPORT: [(&str, &[&str]); 18] = [
     ("escape", &[]),
     ("privilege", &[]),
     ("sys", &["model"]),
-    ("users", &["model", "escape"]),
+    ("users", &["model"]),
     ("files", &["escape", "privilege", "sys"]),
     ("judge", &["model"]),
     ("select", &["model", "judge"]),
