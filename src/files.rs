@@ -10,7 +10,9 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{FileType, FsWord, Mode, OFlags, fcntl_setfl, fstat, fstatfs, makedev, open};
+use rustix::io::retry_on_intr;
 use thiserror::Error;
 
 use self::place::{Place, name_of};
@@ -20,6 +22,9 @@ use crate::sys::reason;
 
 /// `PIPEFS_MAGIC` of linux/magic.h.
 const PIPEFS_MAGIC: FsWord = 0x5049_5045;
+
+/// How long the next bytes of a FIFO are waited for.
+const FIFO_SECONDS: i64 = 5;
 
 /// A file cannot be written.
 #[derive(Debug, Error)]
@@ -77,7 +82,8 @@ fn hint(error: &io::Error) -> &'static str {
     }
 }
 
-/// Reads a whole file, or an anonymous pipe, as `<(cat FILE)` is in a shell. What may never end is refused: a FIFO may have no writer.
+/// Reads a whole file, or an anonymous pipe, as `<(cat FILE)` is in a shell. What may never end is refused; so is a FIFO that no process
+/// writes to.
 pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     without_capabilities(|| {
         // Nonblocking: open(2) of a FIFO waits for a writer.
@@ -87,6 +93,7 @@ pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::RegularFile | FileType::Directory => {}
             FileType::Fifo if fstatfs(&file)?.f_type == PIPEFS_MAGIC => fcntl_setfl(&file, OFlags::empty())?,
+            FileType::Fifo => return read_fifo(&file),
             // Which is as good as an empty file.
             FileType::CharacterDevice if stat.st_rdev == makedev(1, 3) => {}
             kind => {
@@ -98,6 +105,23 @@ pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
         file.read_to_end(&mut bytes)?;
         Ok(bytes)
     })?
+}
+
+/// Reads a FIFO that is open with `O_NONBLOCK`. Until a writer has come, poll(2) waits (`pipe_poll` in fs/pipe.c).
+fn read_fifo(mut file: &File) -> io::Result<Vec<u8>> {
+    let patience = Timespec { tv_sec: FIFO_SECONDS, tv_nsec: 0 };
+    let (mut bytes, mut chunk) = (Vec::new(), vec![0; 65536]);
+    loop {
+        if retry_on_intr(|| poll(&mut [PollFd::new(&file, PollFlags::IN)], Some(&patience)))? == 0 {
+            return Err(io::Error::other(format!("no process has written to this FIFO for {FIFO_SECONDS} s")));
+        }
+        match file.read(&mut chunk) {
+            Ok(0) => return Ok(bytes),
+            Ok(count) => bytes.extend_from_slice(&chunk[..count]),
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// Writes a temporary file beside that one and renames it: a reader finds either the old or the new file, whole, even after a crash.
