@@ -3,11 +3,13 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::path::Path;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::escape::{quote_name, sanitize_sentence, shell_word};
 use crate::files;
 use crate::findings::{Code, Finding, Identity};
 use crate::judge::Groups;
@@ -51,34 +53,37 @@ struct File<F> {
 
 /// A file that cannot be used as a baseline.
 #[derive(Debug, Error)]
-#[error("{}: {what}", path.escape_debug())]
+#[error("{}: {what}", quote_name(path.as_os_str().as_bytes()))]
 pub struct Error {
-    /// Lossily, if it is not UTF-8.
-    path: String,
+    path: PathBuf,
     what: Invalid,
 }
 
 #[derive(Debug, Error)]
 enum Invalid {
-    #[error("cannot read the baseline: {}{}", reason(.0), missing_hint(.0))]
-    Unreadable(io::Error),
+    #[error("cannot read the baseline: {}{}", reason(.0), missing_hint(.0, .1))]
+    Unreadable(io::Error, PathBuf),
     #[error(
         "a baseline of version {0}, and this lspipe reads only version {VERSION}: use the lspipe that wrote it, or write a new one with --write-baseline"
     )]
     Version(u64),
-    #[error("not a whole baseline of lspipe: {}; correct it, or write a new one with --write-baseline", .0.escape_debug())]
+    #[error("not a whole baseline of lspipe: {}; correct it, or write a new one with --write-baseline", sanitize_sentence(.0))]
     Corrupt(String),
 }
 
-fn missing_hint(error: &io::Error) -> &'static str {
-    if error.kind() == io::ErrorKind::NotFound { "; --write-baseline creates one" } else { "" }
+fn missing_hint(error: &io::Error, path: &Path) -> String {
+    if error.kind() != io::ErrorKind::NotFound {
+        return String::new();
+    }
+    let command = shell_word(path.as_os_str().as_bytes()).map(|path| format!("`lspipe audit --write-baseline {path}`"));
+    format!("; {} creates one", command.as_deref().unwrap_or("--write-baseline"))
 }
 
 impl Baseline {
     /// Reads a baseline from its file.
     pub(crate) fn read(path: &Path) -> Result<Self, Error> {
-        let bytes = files::read(path).map_err(Invalid::Unreadable);
-        let error = |what| Error { path: path.to_string_lossy().into_owned(), what };
+        let bytes = files::read(path).map_err(|error| Invalid::Unreadable(error, path.to_owned()));
+        let error = |what| Error { path: path.to_owned(), what };
         bytes.and_then(|bytes| Self::parse(&bytes)).map_err(error)
     }
 
@@ -128,7 +133,9 @@ impl Baseline {
         }
         let file: File<BTreeSet<Known>> = serde_json::from_slice(bytes).map_err(corrupt)?;
         match file.findings.iter().find(|known| known.code.parse::<Code>().is_err()) {
-            Some(unknown) => Err(Invalid::Corrupt(format!("there is no finding `{}`", unknown.code))),
+            Some(unknown) => {
+                Err(Invalid::Corrupt(format!("there is no finding {}", quote_name(unknown.code.as_bytes()))))
+            }
             None => Ok(Self(file.findings)),
         }
     }

@@ -54,5 +54,5 @@ pub mod command {
     pub use crate::observe::probe::{own_helper, serve_if_asked};
     pub use crate::render::Style;
     pub use crate::run::{compare, run};
-    pub use crate::sys::die_of_sigpipe;
+    pub use crate::sys::{Stdout, die_of_sigpipe, ignore_sigxfsz};
 }

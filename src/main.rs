@@ -4,7 +4,7 @@ use std::io::{self, BufWriter, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use anstream::{AutoStream, ColorChoice};
-use lspipe::command::{self, Action, Cli, Style, compare, run};
+use lspipe::command::{self, Action, Cli, Stdout, Style, compare, run};
 use lspipe::{Color, Error, Exit};
 
 /// The exit status of a usage error and of a report that could not be made.
@@ -15,6 +15,7 @@ const DEFAULT_WIDTH: u16 = 80;
 
 fn main() -> ExitCode {
     command::die_of_sigpipe();
+    command::ignore_sigxfsz();
     if let Some(served) = command::serve_if_asked() {
         return if served { ExitCode::SUCCESS } else { ExitCode::from(FAILED) };
     }
@@ -32,7 +33,7 @@ fn answer(cli: Cli) -> Result<Exit, Error> {
     let stdout = io::stdout();
     let terminal = stdout.is_terminal();
     let automatic = AutoStream::choice(&stdout) != ColorChoice::Never;
-    let mut out = BufWriter::with_capacity(64 * 1024, stdout.lock());
+    let mut out = BufWriter::with_capacity(64 * 1024, Stdout);
     let style = |color| Style {
         width: terminal.then(width),
         color: match color {
@@ -71,7 +72,10 @@ fn width() -> u16 {
 /// Prints help and version as they are, and an error as one line.
 fn usage(error: &clap::Error) -> u8 {
     if !error.use_stderr() {
-        return error.print().map_or_else(|error| fail(&Error::Write(error).to_string()), |()| 0);
+        let text = error.render();
+        let is_plain = AutoStream::choice(&io::stdout()) == ColorChoice::Never;
+        let text = if is_plain { text.to_string() } else { text.ansi().to_string() };
+        return Stdout.write_all(text.as_bytes()).map_or_else(|error| fail(&Error::Write(error).to_string()), |()| 0);
     }
     let text = error.render().to_string();
     let lines = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));

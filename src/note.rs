@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::cli::PipeName;
-use crate::escape::escape_name;
+use crate::escape::quote_name;
 use crate::judge::processes::{NO_THREADS, Processes};
 use crate::judge::side;
 use crate::model::{
@@ -36,7 +36,7 @@ const USUAL: u64 = 65536;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Note {
     /// A selected process does not exist. `proc_root` is the proc that does not list it.
-    #[error("no process {pid} in {}{}", .proc_root.display(), not_listed(*.outside))]
+    #[error("no process {pid} in {}{}", quote_path(.proc_root), not_listed(*.outside))]
     NoProcess { pid: Pid, proc_root: PathBuf, outside: Option<ViewLimit> },
     /// A selected process is not in the saved report.
     #[error("no process {pid} in {file}, which contains only processes that hold an end of a pipe")]
@@ -78,7 +78,7 @@ pub enum Note {
     #[error("{new} was saved before {old}: swap them, or read + as - and - as +")]
     IsEarlier { old: String, new: String },
     /// The findings were written to a baseline.
-    #[error("{}: {findings} finding{} written to the baseline", escape_path(.path), if *.findings == 1 { "" } else { "s" })]
+    #[error("{}: {findings} finding{} written to the baseline", quote_path(.path), if *.findings == 1 { "" } else { "s" })]
     BaselineWritten { path: PathBuf, findings: usize },
     /// A call did not return, or something was not read that has nothing to do with pipes.
     #[error("{}", unread(.0))]
@@ -86,7 +86,7 @@ pub enum Note {
     /// Processes could not be read and may hold pipes. `only` is the process, where it is one.
     #[error(
         "{unreadable} of {processes} processes{} could not be read{} and may hold ends that are not shown (?){}",
-        only.as_ref().map_or_else(String::new, |(pid, command)| known(&[format!("PID {pid}"), escape_name(command)])),
+        only.as_ref().map_or_else(String::new, |(pid, command)| known(&[format!("PID {pid}"), name_or_nothing(command)])),
         when(.file), what_to_do(.file, .cure)
     )]
     Incomplete {
@@ -289,7 +289,7 @@ fn no_pipe(name: &PipeName, process: Option<Pid>) -> String {
     match (name, process) {
         (PipeName::Id(id), _) => format!("no process is known to have {id} open"),
         (PipeName::Path(path), _) => {
-            let path = escape_path(path);
+            let path = quote_path(path);
             format!("no process is known to have {path} open or to be blocked in open(2) of it")
         }
         (PipeName::Inode(inode), Some(pid)) => {
@@ -300,18 +300,18 @@ fn no_pipe(name: &PipeName, process: Option<Pid>) -> String {
 }
 
 fn of_host(name: &Option<String>) -> String {
-    name.as_ref().map_or_else(String::new, |name| format!(" of {}", escape_name(name.as_bytes())))
+    name.as_ref().map_or_else(String::new, |name| format!(" of {}", quote_name(name.as_bytes())))
 }
 
 fn unread(gap: &Gap) -> String {
-    let (pid, command) = (gap.pid, known(&[escape_name(&gap.command)]));
+    let (pid, command) = (gap.pid, known(&[name_or_nothing(&gap.command)]));
     let part = match gap.what {
         UnreadablePart::Fd { fd } => format!("descriptor {fd}"),
         UnreadablePart::Cmdline => "the command line".to_owned(),
         UnreadablePart::FdTable | UnreadablePart::FdLinks | UnreadablePart::Tasks => "the fd table".to_owned(),
     };
     if gap.is_timeout() {
-        let mount = gap.mount.as_deref().map_or_else(String::new, |mount| format!(" on {}", escape_path(mount)));
+        let mount = gap.mount.as_deref().map_or_else(String::new, |mount| format!(" on {}", quote_path(mount)));
         format!("process {pid}{command}: {part}{mount} did not answer and is left out; its file system may be dead")
     } else {
         format!("process {pid}{command}: {part} could not be read ({})", errno(gap))
@@ -354,7 +354,7 @@ fn possible_holders(holders: &[PossibleHolder]) -> String {
 }
 
 fn possible_holder(holder: &PossibleHolder) -> String {
-    let command = escape_name(holder.command.as_deref().unwrap_or_default());
+    let command = name_or_nothing(holder.command.as_deref().unwrap_or_default());
     let pid = holder.pid.map_or_else(String::new, |pid| pid.to_string());
     let fd = holder.fd.map_or_else(String::new, |fd| format!("fd {fd}"));
     let process = format!("process {pid}{}", known(&[command, fd]));
@@ -385,11 +385,15 @@ fn what_to_do(file: &Option<String>, cure: &Cure) -> String {
 
 /// Escaped, since a saved report may hold anything in its place.
 fn errno(gap: &Gap) -> String {
-    escape_name(gap.error.as_bytes())
+    quote_name(gap.error.as_bytes())
 }
 
-fn escape_path(path: &Path) -> String {
-    escape_name(path.as_os_str().as_bytes())
+fn name_or_nothing(name: &[u8]) -> String {
+    if name.is_empty() { String::new() } else { quote_name(name) }
+}
+
+fn quote_path(path: &Path) -> String {
+    quote_name(path.as_os_str().as_bytes())
 }
 
 #[cfg(test)]

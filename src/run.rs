@@ -3,6 +3,8 @@
 mod audit;
 mod diff;
 mod error;
+#[cfg(test)]
+mod mutations;
 mod pipes;
 mod source;
 mod why;

@@ -1,10 +1,14 @@
 //! The system calls that neither std nor rustix wraps, behind safe functions, and the text of their errors. All `unsafe` of the crate is
 //! here.
 
-#![allow(unsafe_code, reason = "kcmp(2), signal(2), close(2), close_range(2) and timer_create(2) have no safe wrapper")]
+#![allow(
+    unsafe_code,
+    reason = "kcmp(2), signal(2), close(2), close_range(2) and timer_create(2) have no safe wrapper, nor has what runs before main"
+)]
 
 use std::cmp::Ordering;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering as AtomicOrdering};
 use std::time::Duration;
 
 use crate::model::Tid;
@@ -15,6 +19,9 @@ const KCMP_FILES: libc::c_long = 2;
 /// What an error says, without the number that std appends: `No such file or directory`.
 pub(crate) fn reason(error: &io::Error) -> String {
     let text = error.to_string();
+    if matches!(error.raw_os_error(), Some(libc::EMFILE)) {
+        return "Too many open files; raise the limit, for example with `ulimit -n 1024`".to_owned();
+    }
     text.split_once(" (os error").map_or(text.as_str(), |(words, _)| words).to_owned()
 }
 
@@ -99,6 +106,47 @@ impl KillTimer {
             unsafe { libc::syscall(libc::SYS_timer_settime, libc::c_long::from(self.0), none, time.as_ptr(), old) };
         if set == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     }
+}
+
+/// Makes a write beyond `RLIMIT_FSIZE` fail with `EFBIG`, which is an error like others, instead of killing the process.
+pub fn ignore_sigxfsz() {
+    // SAFETY: SIG_IGN installs no handler, so nothing of ours runs in signal context.
+    unsafe {
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+    }
+}
+
+/// Whether the process was started with a closed stdout. std opens /dev/null in its place before `main`, in the same way as a caller may
+/// have done, so that only what ran before can tell.
+static STDOUT_WAS_CLOSED: AtomicBool = AtomicBool::new(false);
+
+/// The standard output, without a buffer. A write fails if it was closed or is not open for writing; that of std takes `EBADF` for success.
+#[derive(Debug, Clone, Copy)]
+pub struct Stdout;
+
+impl io::Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if STDOUT_WAS_CLOSED.load(AtomicOrdering::Relaxed) {
+            return Err(io::Error::from_raw_os_error(libc::EBADF));
+        }
+        Ok(rustix::io::write(io::stdout(), bytes)?)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// glibc and musl call what is in this section before `main`.
+#[used]
+#[unsafe(link_section = ".init_array")]
+static LOOK_AT_STDOUT: extern "C" fn() = look_at_stdout;
+
+extern "C" fn look_at_stdout() {
+    // SAFETY: fcntl with F_GETFD takes two integers and touches no memory of ours. Nothing here needs the runtime of Rust, which has not
+    // started yet.
+    let flags = unsafe { libc::fcntl(libc::STDOUT_FILENO, libc::F_GETFD) };
+    STDOUT_WAS_CLOSED.store(flags < 0, AtomicOrdering::Relaxed);
 }
 
 /// Lets a write to a closed pipe end the process, as it ends `cat`; Rust's runtime ignores SIGPIPE.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::phrases::{to_do_what, verb};
 use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases};
-use crate::escape::escape_name;
+use crate::escape::quote_name;
 use crate::judge::dataflow::MarkKind;
 use crate::model::{AccessMode, Certainty, Doubt, Operation, PathName, Pid, PipeId, Severity, TaskId};
 
@@ -71,7 +71,7 @@ impl BlockedOpen {
     fn name(&self, phrases: &Phrases<'_>) -> String {
         match (self.pipe, &self.path) {
             (Some(pipe), _) => phrases.pipe(pipe),
-            (None, Some(path)) => escape_name(path),
+            (None, Some(path)) => quote_name(path),
             (None, None) => "a FIFO".to_owned(),
         }
     }
@@ -121,7 +121,7 @@ impl Kind for BlockedOpen {
             );
         }
         // The path that the process passed to open(2), not that of another holder.
-        let name = self.path.as_deref().map_or_else(|| self.name(phrases), escape_name);
+        let name = self.path.as_deref().map_or_else(|| self.name(phrases), quote_name);
         let (other, nonblock) = match self.access() {
             AccessMode::Read => ("write to", "open it with O_NONBLOCK, with which open(2) for reading returns at once"),
             AccessMode::Write => (

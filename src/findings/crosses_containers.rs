@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::phrases::list;
 use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases, all_on};
-use crate::escape::escape_name;
+use crate::escape::quote_name;
 use crate::model::{AccessMode, Doubt, Endpoint, Fd, Pid, Pipe, PipeId, Severity};
 
 pub(super) const ABOUT: About = About {
@@ -69,7 +69,7 @@ impl Place {
             (Some(name), _) => {
                 let is_id = name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
                 let shown = if is_id { name.get(..SHORT).unwrap_or(name) } else { name };
-                format!("container {}", escape_name(shown.as_bytes()))
+                format!("container {}", quote_name(shown.as_bytes()))
             }
             (None, Some(inode)) => format!("PID namespace {inode}"),
             (None, None) => "no container".to_owned(),

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::{Evidence, Role};
-use crate::escape::escape_name;
+use crate::escape::{quote_name, quote_target};
 use crate::judge::Groups;
 use crate::judge::processes::Processes;
 use crate::model::Users;
@@ -34,7 +34,7 @@ impl<'a> Phrases<'a> {
     }
 
     fn named(&self, command: &[u8], pid: Pid, tid: Option<Tid>) -> String {
-        let name = if command.is_empty() { "process".to_owned() } else { escape_name(command) };
+        let name = if command.is_empty() { "process".to_owned() } else { quote_name(command) };
         match tid.filter(|tid| tid.0 != pid.0) {
             Some(tid) => format!("{name} (PID {pid}, thread {tid})"),
             None => format!("{name} (PID {pid})"),
@@ -70,7 +70,7 @@ impl<'a> Phrases<'a> {
     pub(super) fn user(&self, user: Uid) -> String {
         match self.users.name(user) {
             _ if user == Uid(0) => "root".to_owned(),
-            Some(name) => format!("{} (user {user})", escape_name(name.as_bytes())),
+            Some(name) => format!("{} (user {user})", quote_name(name.as_bytes())),
             None => format!("user {user}"),
         }
     }
@@ -91,7 +91,7 @@ impl<'a> Phrases<'a> {
             Operation::Write => format!("is blocked writing to {pipe}{fd}, which is full{}", self.filling(wait.pipe)),
             Operation::Poll => format!("polls {pipe}{fd}{}", for_what(wait.access)),
             Operation::Open => {
-                let path = wait.path.as_deref().map_or_else(|| "a FIFO".to_owned(), escape_name);
+                let path = wait.path.as_deref().map_or_else(|| "a FIFO".to_owned(), quote_name);
                 format!("is blocked in open(2) of {path}{}", to_do_what(wait.access))
             }
         }
@@ -176,7 +176,7 @@ impl<'a> Phrases<'a> {
 
     fn sleeping(&self, sleep: &Sleep) -> String {
         let target = match (&sleep.target, sleep.fd) {
-            (Some(target), Some(fd)) => format!(" ({}, fd {fd})", escape_name(target)),
+            (Some(target), Some(fd)) => format!(" ({}, fd {fd})", quote_target(target)),
             _ => String::new(),
         };
         match sleep.on {
@@ -190,12 +190,12 @@ impl<'a> Phrases<'a> {
             SleepOn::Socket => format!("is waiting for a socket{target}"),
             SleepOn::FileInPipe { pipe } => format!(
                 "is blocked in a file system ({}) during a call on {}{}, and holds the lock of the pipe",
-                escape_name(sleep.place.as_bytes()),
+                quote_name(sleep.place.as_bytes()),
                 self.pipe(pipe),
                 in_parentheses(sleep.fd),
             ),
             SleepOn::Other if sleep.place.is_empty() || sleep.place == "0" => format!("is blocked{target}"),
-            SleepOn::Other => format!("is blocked in {}{target}", escape_name(sleep.place.as_bytes())),
+            SleepOn::Other => format!("is blocked in {}{target}", quote_name(sleep.place.as_bytes())),
         }
     }
 
@@ -293,7 +293,7 @@ impl<'a> Phrases<'a> {
 /// `pipe:[18913]`, or the path of a FIFO.
 pub(crate) fn pipe_name(graph: &PipeGraph, id: PipeId) -> String {
     let path = graph.pipe(id).and_then(|pipe| pipe.path.as_deref());
-    path.map_or_else(|| id.to_string(), escape_name)
+    path.map_or_else(|| id.to_string(), quote_name)
 }
 
 /// The first lines of many, and how many more there are.

@@ -66,7 +66,7 @@ fn everybody_who_may_hold_it_is_named_and_nobody_else() {
     graph.coverage.gaps = vec![Gap { command: Vec::new().into(), ..gap(false) }];
     assert_eq!(notes(&graph), format!("{starts}process 1, which could not be read"));
     graph.coverage.gaps = vec![gap(false)];
-    assert_eq!(notes(&graph), format!("{starts}process 1 (in\\nit), which could not be read"));
+    assert_eq!(notes(&graph), format!("{starts}process 1 (\"in\\nit\"), which could not be read"));
     graph.coverage.gaps = vec![gap(false), Gap { pid: Pid(2), ..gap(false) }];
     assert_eq!(notes(&graph), format!("{starts}one of 2 processes that could not be read"));
     graph.coverage.gaps = vec![gap(false)];
@@ -75,7 +75,7 @@ fn everybody_who_may_hold_it_is_named_and_nobody_else() {
         notes(&graph),
         format!(
             "{starts}one in flight to process 70 (postgres, fd 5): sent to its socket and not received yet, or process 1 \
-              (in\\nit), which could not be read"
+              (\"in\\nit\"), which could not be read"
         )
     );
     // Who is known to hold it leaves no room for others.

@@ -165,7 +165,7 @@ impl<'a> ReportView<'a> {
             Format::Ends(table) => self.table(table, graph.pipes.iter().flat_map(Row::of_ends), style, out),
             Format::Tables { headings } => self.tables(*headings, style, out),
             Format::Json => json::write_object(&self.report(), style, out),
-            Format::Ndjson => self.write_lines(style, out),
+            Format::Ndjson => self.write_lines(out),
             Format::Terse(sides) => {
                 let holders = |side: &Side| graph.pipes.iter().flat_map(|pipe| pipe.on(*side)).collect::<Vec<Pid>>();
                 let pids: BTreeSet<Pid> = sides.iter().flat_map(holders).collect();

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use serde_json::Number;
 
 pub(crate) use self::error::{Invalid, SavedError};
+use crate::escape::quote_name;
 use crate::files;
 use crate::findings::{AuditScope, Code, ReportedBy};
 use crate::model::{Endpoint, Fd, Pid, Pipe, PipeId, Severity, TaskId, Tid};
@@ -34,7 +35,7 @@ impl ReportFile {
         if self.is_stdin() {
             return "standard input".to_owned();
         }
-        self.0.to_string_lossy().escape_debug().to_string()
+        quote_name(self.0.as_os_str().as_bytes())
     }
 
     fn bytes(&self) -> io::Result<Vec<u8>> {
@@ -144,4 +145,4 @@ fn descriptor(below: &Path) -> Option<(TaskId, Fd)> {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

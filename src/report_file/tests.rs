@@ -11,7 +11,7 @@ use crate::render::{DrawingFormat, Format, Style, TableFormat};
 use crate::report::{Judgment, ReportView, Scope};
 
 /// A report of everything that may be told: by `why`, `fds` and `--probe`, of FIFOs and hidden ends.
-const WHOLE: &str = r#"{"schema_version":1,"host":{"hostname":"web1","kernel":"6.18.44","boot_id":"0-1"},"taken_at":"2026-11-22T16:38:00.123Z",
+pub(crate) const WHOLE: &str = r#"{"schema_version":1,"host":{"hostname":"web1","kernel":"6.18.44","boot_id":"0-1"},"taken_at":"2026-11-22T16:38:00.123Z",
 "scan":{"proc":"/proc","complete":false,"processes":9,"unreadable":1,"vanished":0},
 "unreadable":[{"pid":7,"command":"\ufffd","command_bytes":"/w==","uid":0,"what":"fd","error":"ETIMEDOUT","fd":3,"fds":1,"mount":"/mnt","may_hold":{"read":true,"write":false,"anonymous":true}}],
 "processes":[{"pid":5,"ppid":1,"pgid":5,"sid":5,"uid":0,"user":"root","command":"cat","cmdline":["cat","\ufffd"],"cmdline_bytes":["Y2F0","/w=="],"state":"S","started_at":"2026-11-22T16:30:00.000Z","ns_pid":null,"container":null,"unit":"a.service"},

@@ -21,7 +21,7 @@ impl Session<'_> {
         if let Some(metrics) = &wanted.metrics_file {
             let mut baselines = [&wanted.baseline, &wanted.write_baseline].into_iter().flatten();
             if baselines.any(|baseline| files::is_same(metrics, baseline)) {
-                return Err(Error::MetricsInBaseline(metrics.to_string_lossy().into_owned()));
+                return Err(Error::MetricsInBaseline(metrics.clone()));
             }
         }
         let known = wanted.baseline.as_deref().map_or_else(|| Ok(Baseline::default()), Baseline::read)?;

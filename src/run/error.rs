@@ -1,11 +1,13 @@
 //! Why there is no report: the errors of all rooms, and those of the question itself. The command ends with status 2.
 
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
 use thiserror::Error;
 
 use crate::baseline;
+use crate::escape::quote_name;
 use crate::files;
 use crate::note::Note;
 use crate::observe::proc;
@@ -37,7 +39,7 @@ pub enum Error {
     /// A saved report has no pipe of that path.
     #[error(
         "{}: no process in {file} has a pipe open by that name; a FIFO may have several: use its id or inode",
-        path.to_string_lossy().escape_debug()
+        quote_name(path.as_os_str().as_bytes())
     )]
     NoSuchPath {
         /// As it was given.
@@ -62,8 +64,8 @@ pub enum Error {
         command: &'static str,
     },
     /// Metrics are to be written into the baseline.
-    #[error("{}: --metrics-file would overwrite the baseline; give it another name", .0.escape_debug())]
-    MetricsInBaseline(String),
+    #[error("{}: --metrics-file would overwrite the baseline; give it another name", quote_name(.0.as_os_str().as_bytes()))]
+    MetricsInBaseline(PathBuf),
     /// The report cannot be written.
     #[error("cannot write the report: {}", reason(.0))]
     Write(#[from] io::Error),

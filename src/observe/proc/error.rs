@@ -2,17 +2,19 @@
 //! [`Gap`](crate::model::Gap).
 
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::escape::quote_name;
 use crate::sys::reason;
 
 /// Its text is one line, and says what to do where that is not obvious.
 #[derive(Debug, Error)]
 pub enum Error {
     /// The proc root cannot be opened or listed.
-    #[error("{}: cannot open the proc root: {}", path.display(), reason(source))]
+    #[error("{}: cannot open the proc root: {}", quote_name(path.as_os_str().as_bytes()), reason(source))]
     OpenRoot {
         /// As it was given.
         path: PathBuf,
@@ -20,13 +22,13 @@ pub enum Error {
         source: io::Error,
     },
     /// The proc root holds no process.
-    #[error("{}: not a proc file system, nor a copy of one: it has no directory named by a PID", .0.display())]
+    #[error("{}: not a proc file system, nor a copy of one: it has no directory named by a PID", quote_name(.0.as_os_str().as_bytes()))]
     NotProc(PathBuf),
     /// A directory of a proc file system that is not its root.
-    #[error("{}: a directory inside a proc file system: give its mount point, such as /proc", .0.display())]
+    #[error("{}: a directory inside a proc file system: give its mount point, such as /proc", quote_name(.0.as_os_str().as_bytes()))]
     InsideProc(PathBuf),
     /// A proc file system that lists no process, and is not mounted with `hidepid`.
-    #[error("{}: lists no process, since its PID namespace has ended: give another proc, such as /proc", .0.display())]
+    #[error("{}: lists no process, since its PID namespace has ended: give another proc, such as /proc", quote_name(.0.as_os_str().as_bytes()))]
     EndedNamespace(PathBuf),
     /// The device of pipefs cannot be learned from a pipe of our own.
     #[error("cannot determine the device of pipes: {call} failed: {}{}", reason(source), seccomp_hint(source))]
@@ -37,7 +39,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A path given as PIPE cannot be looked up.
-    #[error("{}: {}{}", path.escape_debug(), reason(source), path_hint(source))]
+    #[error("{}: {}{}", quote_name(path.as_bytes()), reason(source), path_hint(source))]
     LookUp {
         /// Lossily, if it is not UTF-8.
         path: String,
@@ -45,7 +47,7 @@ pub enum Error {
         source: io::Error,
     },
     /// A path given as PIPE leads to something else.
-    #[error("{}: this is {what}, not a pipe or FIFO{hint}", path.escape_debug())]
+    #[error("{}: this is {what}, not a pipe or FIFO{hint}", quote_name(path.as_bytes()))]
     NotAPipe {
         /// Lossily, if it is not UTF-8.
         path: String,

@@ -15,7 +15,7 @@ pub(crate) use self::json::Graph;
 use super::json::write_object;
 use super::text::TextRole;
 use super::{DrawingFormat, ReportView, Style};
-use crate::escape::escape_name;
+use crate::escape::quote_name;
 use crate::judge::dataflow::layout::{Arrow, Layout, Node, Through};
 use crate::judge::dataflow::{Absence, Dataflow, Flow, InheritedCopy, MANY, Mark, MarkKind, Participant};
 use crate::model::{Fd, Pid, Severity, Side};
@@ -52,8 +52,8 @@ impl ReportView<'_> {
     }
 
     fn process_name(&self, pid: Pid) -> String {
-        let name = escape_name(self.name(pid));
-        let name = if name.is_empty() { "process" } else { &name };
+        let name = self.name(pid);
+        let name = if name.is_empty() { "process".to_owned() } else { quote_name(name) };
         format!("{name} ({pid})")
     }
 
@@ -83,10 +83,10 @@ impl ReportView<'_> {
         let mut counts: Vec<(&[u8], usize)> = counts.into_iter().collect();
         counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
         let others: usize = counts.iter().skip(MOST_COMMANDS).map(|(_, count)| count).sum();
-        let named = counts.into_iter().take(MOST_COMMANDS).map(|(name, count)| match (escape_name(name), count) {
-            (name, _) if name.is_empty() => format!("process ×{count}"),
-            (name, 1) => name,
-            (name, count) => format!("{name} ×{count}"),
+        let named = counts.into_iter().take(MOST_COMMANDS).map(|(name, count)| match count {
+            _ if name.is_empty() => format!("process ×{count}"),
+            1 => quote_name(name),
+            _ => format!("{} ×{count}", quote_name(name)),
         });
         named.chain((others > 0).then(|| format!("{others} more"))).collect::<Vec<_>>().join(", ")
     }

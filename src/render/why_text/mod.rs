@@ -6,12 +6,13 @@ mod summary;
 
 use std::io::{self, Write};
 
+use textwrap::core::Word;
 use textwrap::{Options, WordSeparator, WordSplitter};
 
 use self::chain::Chain;
 use super::Style;
 use super::text::{TextRole, paint, width};
-use crate::escape::escape_name;
+use crate::escape::quote_name;
 use crate::findings::{Code, Evidence, Finding, Phrases, Role};
 use crate::model::Severity;
 use crate::report::{Judgment, ReportView, Scope};
@@ -42,7 +43,7 @@ impl WrappedLine {
         let options = Options::new(usize::from(width).max(20))
             .initial_indent(&self.first)
             .subsequent_indent(&self.rest)
-            .word_separator(WordSeparator::AsciiSpace)
+            .word_separator(WordSeparator::Custom(words))
             .word_splitter(WordSplitter::NoHyphenation)
             .break_words(false);
         for line in textwrap::wrap(&self.text, options) {
@@ -50,6 +51,23 @@ impl WrappedLine {
         }
         Ok(())
     }
+}
+
+/// The words of a line. What stands between backticks is one word: a command that is copied from two lines is another command.
+fn words(line: &str) -> Box<dyn Iterator<Item = Word<'_>> + '_> {
+    // One too many is of a saved report that was edited.
+    let is_paired = line.matches('`').count().is_multiple_of(2);
+    let (mut in_command, mut is_gap) = (false, false);
+    let mut starts = vec![0];
+    for (at, byte) in line.bytes().enumerate() {
+        if byte != b' ' && is_gap && !in_command {
+            starts.push(at);
+        }
+        is_gap = byte == b' ';
+        in_command ^= is_paired && byte == b'`';
+    }
+    starts.push(line.len());
+    Box::new(starts.windows(2).map(|pair| Word::from(&line[pair[0]..pair[1]])).collect::<Vec<_>>().into_iter())
 }
 
 impl ReportView<'_> {
@@ -65,7 +83,7 @@ impl ReportView<'_> {
             None => self.summary(judgment, shown.is_empty(), &counted),
         };
         if judgment.from_file && !paragraphs.is_empty() {
-            let host = escape_name(self.graph.host.hostname.as_deref().unwrap_or("another machine").as_bytes());
+            let host = quote_name(self.graph.host.hostname.as_deref().unwrap_or("another machine").as_bytes());
             closing.push(format!("The PIDs are those of {host} at {:.0}.", self.graph.taken_at));
         }
         if !closing.is_empty() {
@@ -128,4 +146,20 @@ fn draw(evidence: &[Evidence], code: Code, is_drawn: bool) -> Vec<WrappedLine> {
         }
     }
     lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_stays_on_one_line() {
+        let text = "To unblock: `kill 100 200` and  `cat '/a b'`, or wait for it";
+        let mut lines = Vec::new();
+        WrappedLine::new("  ", "  ", text).write(&Style { width: Some(20), color: false }, &mut lines).unwrap();
+        assert_eq!(
+            String::from_utf8(lines).unwrap(),
+            "  To unblock:\n  `kill 100 200` and\n  `cat '/a b'`, or\n  wait for it\n"
+        );
+    }
 }

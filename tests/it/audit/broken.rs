@@ -44,7 +44,7 @@ fn what_is_no_baseline_is_refused_with_what_to_do() {
         (change(": 1,", ": -1,"), vec!["line 1", anew]),
         (r#"{"baseline_version": 99, "entries": {"new": "shape"}}"#.to_owned(), vec!["version 99", "version 1"]),
         (change("no-reader", "no-raeder"), vec!["no-raeder", anew]),
-        (change("no-reader", "\\u001b[31m"), vec![r"\u{1b}[31m", anew]),
+        (change("no-reader", "\\u001b[31m"), vec![r"\x1b[31m", anew]),
         (change("\"fifos\": []", "\"fifos\": [], \"pid\": 3"), vec!["pid", "line 2", anew]),
         (change(", \"fifos\": []", ""), vec!["fifos", anew]),
         (change(", \"severity\": \"info\"", ""), vec!["severity", anew]),

@@ -49,7 +49,7 @@ fn no_pipe() {
             (&["fifo:[1:2]"], &unknown("fifo:[1:2]")),
             (&["99999999999999999999"], &unknown("99999999999999999999")),
             (&["/proc/251/fd/99"], &unknown("/proc/251/fd/99")),
-            (&["two\nlines\x1b[31m"], &[r"two\nlines\u{1b}[31m"]),
+            (&["two\nlines\x1b[31m"], &[r#""two\nlines\x1b[31m""#]),
             // The right one beside it does not help.
             (&["pipe:[18913]", plain_file], &[plain_file]),
         ],

@@ -1,6 +1,9 @@
 //! Names made to break a terminal, a table or a parser.
 
 use std::collections::BTreeSet;
+use std::process::{Command, Stdio};
+
+use rustix::fs::{CWD, Mode, mkfifoat};
 
 use super::{PLAIN, assert_scene};
 use crate::support::need::{Need, need};
@@ -44,14 +47,36 @@ fn harmless_in_tables() {
                 assert!(ids.iter().any(|id| line.contains(id.as_str())), "a row without a pipe: {line}");
             }
         }
-        // One line a pipe there, too, and a newline in a name is no newline. JSON itself forbids no more than C0.
+        // One line a pipe there, too, and a newline in a name is no newline.
         let lines = lspipe(["--ndjson", "-p", &pids]).user(user).run().expect(0);
-        assert!(!lines.text().bytes().any(|byte| byte < 0x20 && byte != b'\n'));
+        assert_harmless(lines.text());
         assert_eq!(lines.text().lines().count(), PIPES + FIFOS);
         for pid in scene.truth.pids() {
             assert_harmless(lspipe(["fds", &pid.to_string()]).user(user).run().expect(0).text());
         }
     }
+}
+
+/// A name in a sentence is in quotes, and no part of a command.
+#[test]
+fn hostile_names_in_sentences() {
+    need!(Need::Program("cat"));
+    let dir = tempfile::TempDir::new().expect("temporary directory");
+    let fifo = dir.path().join("log;touch pwned;`id`\n(x), \"y\"");
+    mkfifoat(CWD, &fifo, Mode::from_raw_mode(0o600)).expect("mkfifo");
+    let mut cat = Command::new("cat").arg(&fifo).stdout(Stdio::null()).spawn().expect("start cat");
+    let shown = format!("\"{}/log;touch pwned;\\x60id\\x60\\n(x), \\\"y\\\"\"", dir.path().display());
+    let text = loop {
+        let output = lspipe(["why".as_ref(), fifo.as_os_str()]).run();
+        if output.text().contains("blocked-open") {
+            break output.text().to_owned();
+        }
+    };
+    cat.kill().expect("kill");
+    cat.wait().expect("reap");
+    assert!(text.contains(&format!("is blocked in open(2) of {shown} for reading")), "{text}");
+    assert!(text.contains(&format!("that should write to {shown}.")), "{text}");
+    assert!(!text.contains('`'), "{text}");
 }
 
 /// A FIFO is found by its name, however hostile.

@@ -18,6 +18,63 @@ fn every_form(pid: &str) -> [Vec<&str>; 6] {
     [selected(&[]), selected(&["-e"]), selected(&["--json"]), selected(&["--ndjson"]), selected(&["-t"]), vec!["-H"]]
 }
 
+/// Every command. A process that does not exist is not much to look at.
+const EVERY_COMMAND: [&[&str]; 15] = [
+    &[],
+    &["-t"],
+    &["--json"],
+    &["--ndjson"],
+    &["-H"],
+    &["why"],
+    &["audit"],
+    &["audit", "--explain", "deadlock"],
+    &["graph"],
+    &["fds", "1"],
+    &["--help"],
+    &["why", "--help"],
+    &["--version"],
+    &["--generate", "man"],
+    &["--generate", "schema"],
+];
+
+/// As `ls >&-` does. What is closed or only open for reading takes nothing; what is open for reading and writing, as Python's
+/// `subprocess.DEVNULL`, takes all.
+#[test]
+fn a_closed_stdout_is_an_error() {
+    need!(Need::Program("bash"));
+    for args in EVERY_COMMAND {
+        for (stdout, is_closed) in
+            [(">&-", true), ("1</dev/null", true), (">/dev/null", false), ("1<>/dev/null", false)]
+        {
+            let output = std::process::Command::new("bash")
+                .args(["-c", &format!("exec \"$@\" {stdout}"), "bash", env!("CARGO_BIN_EXE_lspipe")])
+                .args(args)
+                .output()
+                .expect("start bash");
+            let stderr = String::from_utf8(output.stderr).expect("UTF-8");
+            if is_closed {
+                assert_eq!(output.status.code(), Some(2), "{args:?} {stdout}: {stderr}");
+                assert!(stderr.contains("cannot write the report: Bad file descriptor"), "{args:?} {stdout}: {stderr}");
+            } else {
+                assert!(matches!(output.status.code(), Some(0 | 1)), "{args:?} {stdout}: {stderr}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_command_needs_room() {
+    for args in EVERY_COMMAND {
+        let full = File::options().write(true).open("/dev/full").expect("open /dev/full");
+        let output = lspipe(args).stdout(Stdio::from(full)).run().expect(2);
+        assert!(
+            output.stderr.contains("cannot write the report: No space left on device"),
+            "{args:?}: {}",
+            output.stderr
+        );
+    }
+}
+
 /// As `cat` does: the reader has left, and that is nothing to speak of.
 #[test]
 fn closed_pipe_is_quiet() {

@@ -128,7 +128,7 @@ fn files_that_are_no_plain_files() {
     assert_no_report(&Saved(dir.join("none")), &["No such file or directory"]);
     assert_no_report(&Saved("/dev/null".into()), &["empty", SAVE]);
     let strange = Saved(dir.join("esc\u{1b}[31m\nline"));
-    let name = strange.path().escape_debug().to_string();
+    let name = format!("\"{}/esc\\x1b[31m\\nline\"", dir.display());
     assert_refused(&strange.ask(&[]), &[&name, "No such file or directory"]);
 
     // Names of what stands for a file.
