@@ -7,6 +7,7 @@ mod ends;
 mod rights;
 mod rings;
 mod text;
+mod wide;
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
