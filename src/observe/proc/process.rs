@@ -21,7 +21,7 @@ use crate::model::{CommandLine, CommandName, Gap, Pid, PossibleEnds, Process, Ti
 const CMDLINE: usize = 4 * 1024;
 
 /// Maximum length of a file of many records, in bytes.
-const LONG: u64 = 2 * 1024 * 1024;
+pub(super) const LONG: u64 = 2 * 1024 * 1024;
 
 /// A process directory, held open so that a PID used again cannot lead to another process.
 pub(super) struct ProcessDir {

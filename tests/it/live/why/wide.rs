@@ -73,7 +73,7 @@ fn processes_of_a_long_command_line() {
     let scene = Scene::start_with("why_wide", User::Me, &["args", "20", "100000"]);
     let output = lspipe(["--json"]).run().expect(0);
     let report = Report::parse(&output.stdout);
-    for pid in scene.truth.numbers("/pids") {
+    for pid in scene.truth.numbers("pids") {
         let process = report.processes.iter().find(|process| process.pid == pid).expect("it holds an end");
         assert!(process.cmdline_cut, "{pid}");
         let line = process.cmdline();
