@@ -11,6 +11,8 @@ mod epoll;
 mod error;
 mod fd_dir;
 mod fifo_path;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod heartbeat;
 mod hidden;
 mod lookup;
