@@ -13,6 +13,7 @@ use rustix::io::Errno;
 
 use super::children::{ChildPids, children};
 use super::descriptors::Descriptors;
+use super::epoll::{self, Asked};
 use super::fd_dir::Table;
 use super::fifo_path::PathBase;
 use super::heartbeat::ScanStep;
@@ -22,10 +23,10 @@ use super::scanner::Context;
 use super::syscall::{self, Abi, Call, Line, OpenArgument};
 use super::thread_files::{ThreadFiles, thread_files};
 use super::wchan::{self, Place};
-use super::{epoll, maps, memory, parse};
+use super::{maps, memory, parse};
 use crate::model::{
     AccessMode, AlternativeWake, Children, Fd, OpenFlags, Operation, Pid, PipeId, PipeWait, Sleep, SleepOn, Task,
-    TaskId, TaskState, ThreadGroup, Tid, WaitTarget,
+    TaskId, TaskState, ThreadGroup, Tid, Uid, WaitTarget,
 };
 use crate::observe::channel::WaitPlace;
 use crate::sys;
@@ -45,8 +46,7 @@ pub(super) fn thread_group(pid: Pid, context: &Context<'_>) -> Option<ThreadGrou
         child_pids: ChildPids::new(&process, status.level()),
         futexes: threads.iter().filter_map(|thread| unmarked_futex(thread, context)).collect(),
         private: OnceCell::new(),
-        reads_epolls: OnceCell::new(),
-        may_read_epolls: &|| epoll::may_read(context, status.uid, stat.sid),
+        user: (status.uid, stat.sid),
         is_stuck: threads.iter().any(|thread| thread.state == Some('D') || epoll::in_fuse(&thread.fingerprint.wchan)),
         leaders: OnceCell::new(),
         latest: RefCell::default(),
@@ -80,9 +80,8 @@ struct Common<'a> {
     futexes: BTreeSet<u64>,
     /// Those of them in memory that no other process shares.
     private: OnceCell<BTreeSet<u64>>,
-    /// Whether fdinfo of an epoll may be read without the risk that it hangs.
-    reads_epolls: OnceCell<bool>,
-    may_read_epolls: &'a dyn Fn() -> bool,
+    /// Its user and session.
+    user: (Option<Uid>, Option<u32>),
     /// Whether a thread of the process may be in a call that does not return.
     is_stuck: bool,
     /// The table of its first thread.
@@ -131,9 +130,11 @@ impl<'a> Common<'a> {
         one == other || own_pids && sys::compare_fd_tables(one, other).is_ok_and(std::cmp::Ordering::is_eq)
     }
 
-    fn reads_epolls(&self) -> bool {
+    /// Whether fdinfo of an epoll may be read without the risk that it hangs.
+    fn reads_epoll(&self, tid: Tid, epoll: Fd) -> bool {
+        let (uid, sid) = self.user;
         let is_real = self.context.scanner.root.is_real();
-        *self.reads_epolls.get_or_init(|| !is_real || !self.is_stuck && (self.may_read_epolls)())
+        !is_real || !self.is_stuck && epoll::may_read(self.context, &Asked { uid, sid, tid, epoll })
     }
 
     /// Whether a futex at this address is in memory that no other process shares. `pthread_join(3)` waits on such a futex
@@ -253,7 +254,7 @@ impl Look<'_> {
                 self.at_poll(memory::fds(self.of.process, set).as_deref(), timeout)
             }
             (Place::Epoll, Call::Epoll { fd, timeout }) => {
-                self.at_poll(self.table().epoll(fd, || self.of.reads_epolls()).as_deref(), timeout)
+                self.at_poll(self.table().epoll(fd, || self.of.reads_epoll(self.thread.id.tid, fd)).as_deref(), timeout)
             }
             (Place::Child, Call::Wait(Children::One(number))) => {
                 let child = self.of.child_pids.resolve(number, &self.of.context.scanner.root);

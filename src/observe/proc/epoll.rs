@@ -2,7 +2,8 @@
 //! which a thread of any process that shares the epoll may hold for as long as a file system does not answer. A wait for that lock
 //! cannot be killed.
 
-use std::ffi::CStr;
+use rustix::io::Errno;
+use rustix::path::DecInt;
 
 use super::heartbeat::ScanStep;
 use super::process::ProcessDir;
@@ -11,7 +12,8 @@ use super::scanner::Context;
 use super::syscall::{self, Line};
 use super::wchan::{self, Place};
 use super::{parse, task};
-use crate::model::{Fd, Uid};
+use crate::model::{Fd, Tid, Uid};
+use crate::sys;
 
 /// The function in which a request to a FUSE waits for its answer (fs/fuse/dev.c).
 const FUSE_WAIT: &[u8] = b"request_wait_answer";
@@ -41,7 +43,7 @@ pub(super) fn watched(text: &[u8]) -> Option<Vec<Watched>> {
 fn watched_file(line: &[u8]) -> Option<Watched> {
     let mut words = std::str::from_utf8(line.strip_prefix(b"tfd:")?).ok()?.split_ascii_whitespace();
     let fd = words.next()?.parse().ok()?;
-    // The last but one: the device comes last.
+    // The last but one word: the device comes last.
     let inode = words.find_map(|word| word.strip_prefix("ino:"))?;
     words.next()?.strip_prefix("sdev:")?;
     Some(Watched { fd: Fd(fd), inode: u64::from_str_radix(inode, 16).ok()? })
@@ -67,25 +69,44 @@ fn may_hold(wchan: &[u8], syscall: &[u8]) -> bool {
     }
 }
 
-/// A process with a thread that may hold the lock of an epoll.
-#[derive(Debug, Clone, Copy)]
+/// Maximum number of threads that hold a lock, and of epolls of each, that are compared with those to be read.
+const MAX_COMPARED: usize = 64;
+
+/// A thread that may hold the lock of an epoll.
+#[derive(Debug, Clone)]
 pub(super) struct LockHolder {
+    tid: Tid,
+    uid: Option<Uid>,
+    sid: Option<u32>,
+    /// Its epolls; none if they are too many, or could not be listed or compared.
+    epolls: Option<Vec<Fd>>,
+}
+
+/// An epoll that a thread waits for, with the user and session of its process.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked {
     pub(super) uid: Option<Uid>,
     pub(super) sid: Option<u32>,
+    pub(super) tid: Tid,
+    pub(super) epoll: Fd,
 }
 
 impl LockHolder {
-    /// Whether it may share an epoll with a process of this user and session: it is inherited by fork(2), or passed between processes
-    /// that trust each other.
-    fn may_share(&self, uid: Option<Uid>, sid: Option<u32>) -> bool {
+    /// Whether it may hold the lock of this epoll.
+    fn may_share(&self, asked: &Asked) -> bool {
+        if let Some(epolls) = &self.epolls {
+            let order = |own: &Fd| sys::compare_files((self.tid, *own), (asked.tid, asked.epoll));
+            return epolls.iter().any(|own| !order(own).is_ok_and(std::cmp::Ordering::is_ne));
+        }
+        // An epoll is inherited by fork(2), or passed between processes that trust each other.
         let differ = |one: Option<u32>, other: Option<u32>| one.zip(other).is_some_and(|(one, other)| one != other);
-        !differ(self.uid.map(|uid| uid.0), uid.map(|uid| uid.0)) || !differ(self.sid, sid)
+        !differ(self.uid.map(|uid| uid.0), asked.uid.map(|uid| uid.0)) || !differ(self.sid, asked.sid)
     }
 }
 
-/// Whether no thread on the machine seems to hold the lock of an epoll that a process of this user and session may have. The machine is
-/// looked at once in a look, before the first epoll is read.
-pub(super) fn may_read(context: &Context<'_>, uid: Option<Uid>, sid: Option<u32>) -> bool {
+/// Whether no thread on the machine seems to hold the lock of an epoll. The machine is looked at once in a look, before the first epoll is
+/// read.
+pub(super) fn may_read(context: &Context<'_>, asked: &Asked) -> bool {
     if context.timed_out.contains(ScanStep::EpollLocks) {
         return false;
     }
@@ -95,38 +116,59 @@ pub(super) fn may_read(context: &Context<'_>, uid: Option<Uid>, sid: Option<u32>
         // Another worker may have been faster. To wait for it could take for ever, should it hang.
         let _ = known.set(holders);
     }
-    known.get().is_some_and(|holders| !holders.iter().any(|holder| holder.may_share(uid, sid)))
+    known.get().is_some_and(|holders| !holders.iter().any(|holder| holder.may_share(asked)))
 }
 
-/// Every process with a thread that may hold the lock of an epoll. Costs one small file for each thread.
+/// Every thread that may hold the lock of an epoll. Costs one small file for each thread of the machine.
 fn lock_holders(context: &Context<'_>) -> Vec<LockHolder> {
     let scanner = context.scanner;
-    let pids = scanner.root.pids().unwrap_or_default();
-    let holder = |pid| {
+    let Ok(pids) = scanner.root.pids() else {
+        // It may be any.
+        return vec![LockHolder { tid: Tid(0), uid: None, sid: None, epolls: None }];
+    };
+    let mut holders = Vec::new();
+    for pid in pids {
         context.heartbeat.enter(ScanStep::EpollLocks);
-        let process = ProcessDir::open(scanner, pid).ok()?;
-        holds_any(&process, context).then(|| LockHolder {
-            uid: parse::status(&process.text("status")).uid,
-            sid: parse::stat(&process.text("stat")).sid,
-        })
-    };
-    pids.into_iter().filter_map(holder).collect()
-}
-
-fn holds_any(process: &ProcessDir, context: &Context<'_>) -> bool {
-    let holds = |dir: &str| {
-        let wchan = process.text(&format!("{dir}wchan"));
-        // Most threads are told by that alone.
-        wchan::place(&wchan) == Some(Place::Elsewhere) && may_hold(&wchan, &process.text(&format!("{dir}syscall")))
-    };
-    if task::count(context.scanner, process) <= 1 {
-        return holds("");
+        let Ok(process) = ProcessDir::open(scanner, pid) else { continue };
+        let tids = if task::count(scanner, &process) <= 1 {
+            vec![pid.0]
+        } else {
+            open_listing(process.dir(), c"task").and_then(numbers_in).unwrap_or_default()
+        };
+        for tid in tids {
+            let dir = format!("task/{tid}/");
+            let wchan = process.text(&format!("{dir}wchan"));
+            // Most threads are told by that alone.
+            if wchan::place(&wchan) == Some(Place::Elsewhere)
+                && may_hold(&wchan, &process.text(&format!("{dir}syscall")))
+            {
+                let compares = holders.len() < MAX_COMPARED
+                    && scanner.root.proc_fs.as_ref().is_some_and(|proc_fs| proc_fs.own_pids);
+                holders.push(LockHolder {
+                    tid: Tid(tid),
+                    uid: parse::status(&process.text("status")).uid,
+                    sid: parse::stat(&process.text("stat")).sid,
+                    epolls: if compares { epolls(&process, &dir) } else { None },
+                });
+            }
+        }
     }
-    let tids = open_listing(process.dir(), TASKS).and_then(numbers_in).unwrap_or_default();
-    tids.into_iter().any(|tid| holds(&format!("task/{tid}/")))
+    holders
 }
 
-const TASKS: &CStr = c"task";
+/// The epolls in the fd table of a thread.
+fn epolls(process: &ProcessDir, dir: &str) -> Option<Vec<Fd>> {
+    let listing = open_listing(process.dir(), format!("{dir}fd")).ok()?;
+    let mut found = Vec::new();
+    for fd in numbers_in(&listing).ok()? {
+        match rustix::fs::readlinkat(&listing, DecInt::new(fd), Vec::new()) {
+            Ok(link) if is_epoll(link.as_bytes()) => found.push(Fd(fd)),
+            Ok(_) | Err(Errno::NOENT) => {}
+            Err(_) => return None,
+        }
+    }
+    Some(found).filter(|found| found.len() <= MAX_COMPARED)
+}
 
 #[cfg(test)]
 mod tests {
@@ -177,11 +219,12 @@ mod tests {
     }
 
     #[test]
-    fn who_may_share_an_epoll() {
-        let holder = LockHolder { uid: Some(Uid(7)), sid: Some(70) };
-        assert!(holder.may_share(Some(Uid(7)), Some(71)));
-        assert!(holder.may_share(Some(Uid(8)), Some(70)));
-        assert!(holder.may_share(None, Some(71)));
-        assert!(!holder.may_share(Some(Uid(8)), Some(71)));
+    fn holders_that_could_not_be_compared() {
+        let holder = LockHolder { tid: Tid(1), uid: Some(Uid(7)), sid: Some(70), epolls: None };
+        let may_share = |uid: Option<u32>, sid| {
+            holder.may_share(&Asked { uid: uid.map(Uid), sid: Some(sid), tid: Tid(2), epoll: Fd(3) })
+        };
+        assert!(may_share(Some(7), 71) && may_share(Some(8), 70) && may_share(None, 71));
+        assert!(!may_share(Some(8), 71));
     }
 }

@@ -4,6 +4,7 @@ mod ages;
 mod deadlocks;
 mod deleted;
 mod ends;
+mod epolls;
 mod rights;
 mod rings;
 mod text;

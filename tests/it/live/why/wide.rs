@@ -1,36 +1,13 @@
-//! Processes with very many threads, mappings, polled files or arguments: all is told, and the cost does not grow with the product of any two.
+//! Processes with very many threads, mappings, polled descriptors or arguments: all is told, and the cost does not grow with the product of any two.
 
-use std::collections::BTreeSet;
 use std::process::Command;
 
-use super::{assert_claims, why};
+use super::why;
 use crate::support::need::{Need, need, program};
 use crate::support::report::{Report, Wait};
 use crate::support::run::lspipe;
 use crate::support::scene::Scene;
 use crate::support::user::User;
-
-/// More lines than fit into 1 MiB of the fdinfo of an epoll.
-const FILES: &str = "14000";
-
-/// The pipe that an awake worker holds is found among all others, so that no deadlock is claimed.
-#[test]
-fn epoll_of_very_many_files() {
-    need!(Need::PYTHON);
-    for &user in User::all() {
-        let scene = Scene::start_with("why_wide", user, &["epoll", FILES]);
-        let [supervisor, idle] = ["/supervisor", "/idle"].map(|name| scene.truth.number(name));
-        let report = why(user, [""; 0]);
-        assert_claims(&scene, &report, &[]);
-        let waits: Vec<&Wait> = report.waits().iter().filter(|wait| wait.pid == supervisor).collect();
-        let polled: BTreeSet<String> = waits.iter().filter_map(|wait| wait.pipe.clone()).collect();
-        let pipes: BTreeSet<String> = (0..40).map(|number| scene.truth.id(&format!("pipe{number}"))).collect();
-        assert_eq!(polled, pipes);
-        assert_eq!(waits.len(), pipes.len(), "one for each pipe, however many descriptors of it there are");
-        assert!(waits.iter().all(|wait| wait.besides.is_none()), "{waits:#?}");
-        assert!(report.waits().iter().any(|wait| wait.pid == idle));
-    }
-}
 
 /// A pipe that stands in all entries of an array is one wait of each thread.
 #[test]
