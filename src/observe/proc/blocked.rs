@@ -11,14 +11,15 @@ use std::sync::Arc;
 
 use rustix::io::Errno;
 
+use super::beneath::open_file;
 use super::children::{ChildPids, children};
 use super::descriptors::Descriptors;
 use super::epoll::{self, Asked};
 use super::fd_dir::Table;
-use super::fifo_path::PathBase;
+use super::fifo_path::{Found, PathBase};
 use super::heartbeat::ScanStep;
 use super::process::ProcessDir;
-use super::root::{PF_EXITING, PF_KTHREAD, open_file};
+use super::root::{PF_EXITING, PF_KTHREAD};
 use super::scanner::Context;
 use super::syscall::{self, Abi, Call, Line, OpenArgument};
 use super::thread_files::{ThreadFiles, thread_files};
@@ -303,19 +304,22 @@ impl Look<'_> {
                 .and_then(|bytes| bytes.try_into().ok())
                 .and_then(|bytes| u32::try_from(u64::from_ne_bytes(bytes)).ok()),
         };
+        let access = flags.and_then(|flags| OpenFlags(flags).access()).unwrap_or(AccessMode::ReadWrite);
         let path = memory::string(self.of.process, path);
         let base = PathBase { process: self.of.process, thread: &self.thread.dir, dir };
         let step = ScanStep::Path(self.thread.id.tid);
         let found = match &path {
-            Some(path) if !self.of.context.timed_out.contains(step) => {
-                self.of.context.heartbeat.during(step, || base.fifo(path, &self.of.context.scanner.root))
+            None => Found { pipe: Err(Errno::FAULT), name: None },
+            Some(path) if self.of.context.timed_out.contains(step) => {
+                Found { pipe: Err(Errno::TIMEDOUT), name: base.name_by_text(path) }
             }
-            _ => Err(Errno::TIMEDOUT),
+            Some(path) => {
+                self.of.context.heartbeat.during(step, || base.look_up(path, access, &self.of.context.scanner.root))
+            }
         };
-        let (pipe, deleted) = (found.ok(), found == Err(Errno::NOENT));
-        let path = path.map(|path| base.name(path).into());
-        let access = flags.and_then(|flags| OpenFlags(flags).access()).unwrap_or(AccessMode::ReadWrite);
-        waits(WaitTarget::Pipe(PipeWait { operation: Operation::Open, access, fd: None, pipe, path, deleted }))
+        let (pipe, deleted) = (found.pipe.ok(), found.pipe == Err(Errno::NOENT));
+        let (operation, path) = (Operation::Open, found.name.map(Into::into));
+        waits(WaitTarget::Pipe(PipeWait { operation, access, fd: None, pipe, path, deleted }))
     }
 
     /// In a poll of these descriptors; none where they could not be read. It waits once for a pipe, however many of them are ends of it.

@@ -11,7 +11,7 @@ use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
 use super::epoll;
-use super::fd_dir::{FdDir, Table};
+use super::fd_dir::{FDINFO, FdDir, Table};
 use super::scanner::Context;
 use crate::model::{AccessMode, Fd, PipeId};
 use crate::observe::channel::Ends;
@@ -68,7 +68,9 @@ impl<'a> Descriptors<'a> {
         if !epoll::is_epoll(&self.fd_dir().link(epoll).ok()?) {
             return None;
         }
-        let watched = epoll::watched(&self.fd_dir().fdinfo_text(epoll).ok()?)?;
+        // One that fills the limit is cut, perhaps between two lines.
+        let text = self.fd_dir().fdinfo_text(epoll).ok().filter(|text| text.len() < FDINFO)?;
+        let watched = epoll::watched(&text)?;
         let is_same = |file: &epoll::Watched| self.ends(file.fd)[0].is_none_or(|(pipe, _)| pipe.inode() == file.inode);
         watched.iter().all(is_same).then(|| {
             let mut fds: Vec<Fd> = watched.iter().map(|file| file.fd).collect();

@@ -5,9 +5,10 @@
 use rustix::io::Errno;
 use rustix::path::DecInt;
 
+use super::beneath::open_listing;
 use super::heartbeat::ScanStep;
 use super::process::ProcessDir;
-use super::root::{numbers_in, open_listing};
+use super::root::numbers_in;
 use super::scanner::Context;
 use super::syscall::{self, Line};
 use super::wchan::{self, Place};

@@ -11,11 +11,12 @@ use rustix::fs::{AtFlags, FileType as Type, Statx, StatxFlags};
 use rustix::io::Errno;
 use rustix::path::DecInt;
 
+use super::beneath::{Dir, open_listing};
 use super::directories;
 use super::heartbeat::ScanStep;
 use super::parse::{self, FdInfo};
 use super::process::ProcessDir;
-use super::root::{open_listing, read_piece, statx};
+use super::root::{read_piece, statx};
 use super::scanner::{Context, Scanner};
 use crate::model::{
     AccessMode, Descriptor, Directories, Endpoint, Fd, FileType, Gid, OpenFlags, PipeFile, PipeId, Tid, Uid,
@@ -28,7 +29,7 @@ const ATTEMPTS: u32 = 4;
 
 /// Maximum length of an fdinfo, in bytes. That of an epoll has a line of some 80 bytes for each file in it; that of an `io_uring` has all
 /// that waits in its rings before its files.
-const FDINFO: usize = 16 * 1024 * 1024;
+pub(super) const FDINFO: usize = 16 * 1024 * 1024;
 
 /// `S_IRUSR` and `S_IWUSR`: the mode of a link in /proc/PID/fd says how the descriptor is open.
 const LINK_READ: u32 = 0o400;
@@ -254,7 +255,12 @@ impl FdDir<'_> {
     }
 
     fn statx(&self, fd: Fd, mask: StatxFlags) -> rustix::io::Result<Statx> {
-        statx(self.listing()?, DecInt::new(fd.0), AtFlags::empty(), mask)
+        let listing = self.listing()?;
+        // A link of a tree that somebody else made may lead to anything on this machine.
+        if self.pipefs().is_none() && !Dir::of_tree(listing).is_ours(&fd.to_string()) {
+            return Err(Errno::ACCESS);
+        }
+        statx(listing, DecInt::new(fd.0), AtFlags::empty(), mask)
     }
 
     /// How it is open, by the mode of the link, which a real proc takes from the open file; none for `O_PATH`.

@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
+use super::beneath::open_listing;
 use super::parse;
 use super::process::ProcessDir;
-use super::root::{numbers_in, open_listing};
+use super::root::numbers_in;
 use super::scanner::Context;
 use super::sched::{Sched, SchedClock, sched};
 use crate::model::{Fingerprint, TaskId, Tid};
