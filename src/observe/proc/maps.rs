@@ -8,7 +8,7 @@ use std::io::Read;
 /// be endless.
 const LONGEST: u64 = 64 * 1024 * 1024;
 
-/// How much of a line is kept, in bytes: the fields before the path have 73 at most (`show_map_vma` in fs/proc/task_mmu.c).
+/// How much of a line is kept, in bytes: the fields before the path have 73 at most (`show_map_vma` in fs/proc/`task_mmu.c`).
 const FIELDS: usize = 128;
 
 /// Those of the addresses that are in private anonymous memory, such as a heap or a stack. Of an address that lies behind what could be
