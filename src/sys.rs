@@ -11,10 +11,13 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering as AtomicOrdering};
 use std::time::Duration;
 
-use crate::model::Tid;
+use crate::model::{Fd, Tid};
 
 /// `KCMP_FILES` of linux/kcmp.h: compare the fd tables of two threads.
 const KCMP_FILES: libc::c_long = 2;
+
+/// `KCMP_FILE` of linux/kcmp.h: compare the open files of two descriptors.
+const KCMP_FILE: libc::c_long = 0;
 
 /// What an error says, without the number that std appends: `No such file or directory`.
 pub(crate) fn reason(error: &io::Error) -> String {
@@ -32,11 +35,22 @@ pub(crate) fn reason(error: &io::Error) -> String {
 ///
 /// `ESRCH` if either thread is gone, `EPERM` without the right to read both, `ENOSYS` if the kernel was built without it.
 pub(crate) fn compare_fd_tables(a: Tid, b: Tid) -> io::Result<Ordering> {
-    let zero: libc::c_long = 0;
+    compare(a, b, KCMP_FILES, [0; 2])
+}
+
+/// Compares the open files of a descriptor of each of two threads, in the same way: equal if one is a duplicate of the other.
+///
+/// # Errors
+///
+/// As [`compare_fd_tables`]; `EBADF` if either is not open.
+pub(crate) fn compare_files((a, a_fd): (Tid, Fd), (b, b_fd): (Tid, Fd)) -> io::Result<Ordering> {
+    compare(a, b, KCMP_FILE, [a_fd.0, b_fd.0])
+}
+
+fn compare(a: Tid, b: Tid, what: libc::c_long, which: [u32; 2]) -> io::Result<Ordering> {
+    let [a, b, one, other] = [a.0, b.0, which[0], which[1]].map(libc::c_long::from);
     // SAFETY: kcmp takes five integers and touches no memory of ours.
-    let order = unsafe {
-        libc::syscall(libc::SYS_kcmp, libc::c_long::from(a.0), libc::c_long::from(b.0), KCMP_FILES, zero, zero)
-    };
+    let order = unsafe { libc::syscall(libc::SYS_kcmp, a, b, what, one, other) };
     match order {
         0 => Ok(Ordering::Equal),
         1 => Ok(Ordering::Less),

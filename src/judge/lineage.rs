@@ -169,12 +169,13 @@ pub(crate) fn knows_fd(process: &Process, end: &Endpoint) -> bool {
     is_stdio(end.fd) || end.flags.is_none_or(OpenFlags::closes_on_exec) || fd_in_cmdline(process, end.fd)
 }
 
-/// Whether a number stands in the arguments of a process, as in `/dev/fd/63` or `--status-fd=5`; assumed where those could not be read.
+/// Whether a number stands in the arguments of a process, as in `/dev/fd/63` or `--status-fd=5`; assumed where those could not be read to
+/// their end.
 pub(crate) fn fd_in_cmdline(process: &Process, fd: Fd) -> bool {
     let Some(cmdline) = &process.cmdline else {
         return true;
     };
     let number = fd.to_string();
     let mut words = cmdline.arguments().skip(1).flat_map(|argument| argument.split(|byte| !byte.is_ascii_digit()));
-    words.any(|digits| digits == number.as_bytes())
+    cmdline.cut || words.any(|digits| digits == number.as_bytes())
 }

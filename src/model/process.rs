@@ -1,5 +1,7 @@
 //! Facts about a process.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Base64, CommandName, Pid, Time, Uid};
@@ -54,17 +56,29 @@ impl Process {
     }
 }
 
-/// The first 128 KiB of /proc/PID/cmdline: arguments, each terminated by a NUL. A process may overwrite its own, and then the last NUL may
-/// be missing. Stored unsplit: there may be very many arguments.
+/// The beginning of /proc/PID/cmdline: arguments, each terminated by a NUL. A process may overwrite its own, and then the last NUL may
+/// be missing. Stored unsplit, since there may be very many arguments, and once for all processes that have the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "Words", inline))]
-pub struct CommandLine(pub Vec<u8>);
+pub struct CommandLine {
+    /// The text as /proc has it.
+    pub text: Arc<[u8]>,
+    /// Whether it was longer than the first 4 KiB, of which `text` is.
+    pub cut: bool,
+}
+
+impl From<Vec<u8>> for CommandLine {
+    /// A whole one.
+    fn from(text: Vec<u8>) -> Self {
+        Self { text: text.into(), cut: false }
+    }
+}
 
 impl CommandLine {
     /// The arguments; none for a kernel thread or a zombie.
     pub fn arguments(&self) -> impl Iterator<Item = &[u8]> {
-        let text = self.0.strip_suffix(b"\0").unwrap_or(&self.0);
-        let all = (!self.0.is_empty()).then(|| text.split(|byte| *byte == 0));
+        let text = self.text.strip_suffix(b"\0").unwrap_or(&self.text);
+        let all = (!self.text.is_empty()).then(|| text.split(|byte| *byte == 0));
         all.into_iter().flatten()
     }
 
@@ -72,17 +86,18 @@ impl CommandLine {
     fn or_null<S: Serializer>(line: &Option<Self>, serializer: S) -> Result<S::Ok, S::Error> {
         let words =
             line.as_ref().map(|line| line.arguments().map(|word| String::from_utf8_lossy(word).into_owned()).collect());
-        let inexact = line.as_ref().filter(|line| std::str::from_utf8(&line.0).is_err());
+        let inexact = line.as_ref().filter(|line| std::str::from_utf8(&line.text).is_err());
         let bytes = inexact.map(|line| line.arguments().map(|word| Base64(word.to_vec())).collect());
-        Words { cmdline: words, cmdline_bytes: bytes }.serialize(serializer)
+        let cut = line.as_ref().is_some_and(|line| line.cut);
+        Words { cmdline: words, cmdline_bytes: bytes, cmdline_cut: cut }.serialize(serializer)
     }
 
     fn optional<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Self>, D::Error> {
-        let Words { cmdline, cmdline_bytes } = Words::deserialize(deserializer)?;
+        let Words { cmdline, cmdline_bytes, cmdline_cut } = Words::deserialize(deserializer)?;
         let words = |words: Vec<String>| words.into_iter().map(|word| Base64(word.into_bytes())).collect();
         let ended = |word: Base64| word.0.into_iter().chain([0]);
         let line = cmdline_bytes.or_else(|| cmdline.map(words));
-        Ok(line.map(|line| Self(line.into_iter().flat_map(ended).collect())))
+        Ok(line.map(|line| Self { text: line.into_iter().flat_map(ended).collect(), cut: cmdline_cut }))
     }
 }
 
@@ -90,11 +105,14 @@ impl CommandLine {
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Words {
-    /// The arguments, from the first 128 KiB of the command line.
+    /// The arguments, from the first 4 KiB of the command line.
     cmdline: Option<Vec<String>>,
     /// Every argument in base64, if any is not UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
     cmdline_bytes: Option<Vec<Base64>>,
+    /// True if the command line is longer, so that the last argument may be incomplete; otherwise missing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    cmdline_cut: bool,
 }
 
 #[cfg(test)]
@@ -104,7 +122,7 @@ mod tests {
     #[test]
     fn command_line_keeps_empty_arguments_and_needs_no_last_nul() {
         let arguments = |text: &str| -> Vec<String> {
-            let line = CommandLine(text.into());
+            let line = CommandLine::from(text.as_bytes().to_vec());
             line.arguments().map(|argument| String::from_utf8(argument.to_vec()).unwrap()).collect()
         };
         assert_eq!(arguments(""), [""; 0]);

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use self::join::add_openers;
 use self::probe::{Answers, Unsupported};
 use self::proc::{Error, ScanOptions};
-use self::settle::{idle_since, lock_held, openers, retain_unmoved};
+use self::settle::{idle_since, lock_held, openers, retain_unmoved, share_command_lines};
 use crate::judge::side::has_hidden;
 use crate::model::{Pid, PipeGraph, PipeId, Side, Threads, transfer};
 use crate::select::{Selection, selected, selected_processes};
@@ -134,6 +134,7 @@ impl Observer {
         let threads = self.look_again(threads, &mut pids)?;
         let scanned_at = Instant::now();
         let mut second = self.pipes(depth, &threads)?;
+        share_command_lines(&mut graph, &second);
         if first.hidden_ends {
             second.hidden = proc::hidden(&self.proc_root)?;
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use crate::model::{
-    AlternativeWake, Operation, Pid, PipeId, PipeWait, Sleep, SleepOn, TaskState, ThreadGroup, Threads,
+    AlternativeWake, Operation, Pid, PipeGraph, PipeId, PipeWait, Sleep, SleepOn, TaskState, ThreadGroup, Threads,
 };
 
 /// The threads after a later look at the processes in `again`. A thread that has moved since the earlier look counts as running. Processes
@@ -29,6 +29,18 @@ pub(super) fn idle_since(threads: &mut Threads, looked_at: Instant, instant: Ins
     let (later, earlier) = (instant.saturating_duration_since(looked_at), looked_at.saturating_duration_since(instant));
     for task in threads.values_mut().flat_map(|group| &mut group.tasks) {
         task.idle = task.idle.map(|idle| (idle + later).saturating_sub(earlier));
+    }
+}
+
+/// Lets a first scan keep no command line of its own that the second has, too.
+pub(super) fn share_command_lines(first: &mut PipeGraph, second: &PipeGraph) {
+    for (pid, process) in &mut first.processes {
+        let later = second.processes.get(pid).and_then(|process| process.cmdline.as_ref());
+        if let (Some(line), Some(later)) = (&mut process.cmdline, later)
+            && line == later
+        {
+            *line = later.clone();
+        }
     }
 }
 

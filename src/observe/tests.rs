@@ -65,7 +65,7 @@ fn graph() -> PipeGraph {
         ppid: Some(1),
         uid: Some(Uid(1000)),
         command: name(),
-        cmdline: Some(CommandLine(b"caf\xe9\0\0-x\0".to_vec())),
+        cmdline: Some(CommandLine { text: b"caf\xe9\0\0-x\0"[..].into(), cut: true }),
         state: Some('S'),
         started_at: Some(Time::at(1_700_000_000)),
         container: Some("0123".to_owned()),

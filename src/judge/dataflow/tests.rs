@@ -38,7 +38,7 @@ pub(in crate::judge) fn graph(processes: &[Who], ends: &[End]) -> PipeGraph {
         ppid: Some(*ppid),
         pgid: Some(*pgid),
         command: cmdline.split(' ').next().unwrap().into(),
-        cmdline: Some(CommandLine(format!("{cmdline} ").replace(' ', "\0").into())),
+        cmdline: Some(CommandLine::from(format!("{cmdline} ").replace(' ', "\0").into_bytes())),
         ..Process::unknown(Pid(*pid))
     };
     let mut pipes: BTreeMap<PipeId, Vec<Endpoint>> = BTreeMap::new();

@@ -3,32 +3,34 @@
 //!
 //! Nothing is judged here, not even which process could end a wait. Where the system call may not be read, the place alone counts.
 
-use std::cell::OnceCell;
-use std::os::fd::OwnedFd;
+use std::cell::{OnceCell, RefCell};
+use std::collections::{BTreeSet, HashSet};
+use std::fs::File;
+use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
-use procfs::FromBufRead as _;
-use procfs::process::{MMPermissions, MemoryMaps};
-use rustix::fs::CWD;
 use rustix::io::Errno;
 
-use super::beneath::open_listing;
+use super::beneath::open_file;
 use super::children::{ChildPids, children};
-use super::fd_dir::{FdDir, Table};
+use super::descriptors::Descriptors;
+use super::epoll::{self, Asked};
+use super::fd_dir::Table;
 use super::fifo_path::{Found, PathBase};
 use super::heartbeat::ScanStep;
 use super::process::ProcessDir;
-use super::root::{PF_EXITING, PF_KTHREAD, numbers_in, read_small};
+use super::root::{PF_EXITING, PF_KTHREAD};
 use super::scanner::Context;
 use super::syscall::{self, Abi, Call, Line, OpenArgument};
+use super::thread_files::{ThreadFiles, thread_files};
 use super::wchan::{self, Place};
-use super::{memory, parse};
+use super::{maps, memory, parse};
 use crate::model::{
-    AccessMode, AlternativeWake, Children, Fd, Fingerprint, OpenFlags, Operation, Pid, PipeId, PipeWait, Sleep,
-    SleepOn, Task, TaskId, TaskState, ThreadGroup, Tid, WaitTarget,
+    AccessMode, AlternativeWake, Children, Fd, OpenFlags, Operation, Pid, PipeId, PipeWait, Sleep, SleepOn, Task,
+    TaskId, TaskState, ThreadGroup, Tid, Uid, WaitTarget,
 };
 use crate::observe::channel::WaitPlace;
+use crate::sys;
 
 /// All threads of a process; none for a kernel thread, and for a process that has ended.
 pub(super) fn thread_group(pid: Pid, context: &Context<'_>) -> Option<ThreadGroup> {
@@ -38,16 +40,20 @@ pub(super) fn thread_group(pid: Pid, context: &Context<'_>) -> Option<ThreadGrou
         return None;
     }
     let status = parse::status(&process.text("status"));
-    let files = task_files(&process, &stat, status.switches, context);
-    // `epoll_ctl(2)` may hold the lock of the epoll while a file system does not answer, and its fdinfo waits for that lock.
-    let reads_epolls =
-        files.iter().all(|task| task.state != Some('D') && !task.fingerprint.wchan.starts_with(b"request_wait_answer"));
-    let child_pids = ChildPids::new(&process, status.level());
-    let look = |task| {
-        let (process, child_pids) = (&process, &child_pids);
-        Look { context, process, child_pids, reads_epolls, table: OnceCell::new(), task }.task()
+    let threads = thread_files(&process, &stat, status.switches, context);
+    let common = Common {
+        context,
+        process: &process,
+        child_pids: ChildPids::new(&process, status.level()),
+        futexes: threads.iter().filter_map(|thread| unmarked_futex(thread, context)).collect(),
+        private: OnceCell::new(),
+        user: (status.uid, stat.sid),
+        is_stuck: threads.iter().any(|thread| thread.state == Some('D') || epoll::in_fuse(&thread.fingerprint.wchan)),
+        leaders: OnceCell::new(),
+        latest: RefCell::default(),
     };
-    let mut tasks: Vec<Task> = files.into_iter().filter_map(look).collect();
+    let look = |thread| Look { of: &common, table: OnceCell::new(), thread }.task();
+    let mut tasks: Vec<Task> = threads.into_iter().filter_map(look).collect();
     tasks.sort_unstable_by_key(|task| task.id);
     let is_init = status.ns_pids.last().copied().unwrap_or(pid.0) == 1;
     Some(ThreadGroup {
@@ -66,107 +72,148 @@ pub(super) fn thread_group(pid: Pid, context: &Context<'_>) -> Option<ThreadGrou
     })
 }
 
-/// One thread, as its small files show it.
-struct TaskFiles {
-    id: TaskId,
-    /// The directory of its files, below the process.
-    dir: String,
-    state: Option<char>,
-    flags: u32,
-    fingerprint: Fingerprint,
+/// What the looks at the threads of one process have in common. Each file of the process is read once for all of them.
+struct Common<'a> {
+    context: &'a Context<'a>,
+    process: &'a Arc<ProcessDir>,
+    child_pids: ChildPids<'a>,
+    /// The addresses of the futexes that threads wait for without a mark that they are private.
+    futexes: BTreeSet<u64>,
+    /// Those of them in memory that no other process shares.
+    private: OnceCell<BTreeSet<u64>>,
+    /// Its user and session.
+    user: (Option<Uid>, Option<u32>),
+    /// Whether a thread of the process may be in a call that does not return.
+    is_stuck: bool,
+    /// The table of its first thread.
+    leaders: OnceCell<Rc<Descriptors<'a>>>,
+    /// The last other table that was opened. One at a time: there may be more tables than we may have descriptors.
+    latest: RefCell<Option<Rc<Descriptors<'a>>>>,
 }
 
-/// Reads the small files of all threads. Of a single thread, the files of the process say the same, and stat is read already.
-fn task_files(
-    process: &ProcessDir,
-    leader: &parse::Stat,
-    switches: Option<u64>,
-    context: &Context<'_>,
-) -> Vec<TaskFiles> {
-    let pid = process.pid;
-    let tids = match open_listing(process.dir(), c"task").and_then(numbers_in) {
-        Ok(tids) => tids,
-        // A saved tree need not have the threads.
-        Err(_) if !context.scanner.root.is_real() => vec![pid.0],
-        Err(_) => Vec::new(),
-    };
-    if tids == [pid.0] {
-        return vec![TaskFiles::read(process, Tid(pid.0), String::new(), leader, switches)];
+impl<'a> Common<'a> {
+    /// The table that a thread uses.
+    fn table(&self, id: TaskId) -> Rc<Descriptors<'a>> {
+        let own = || Table::new(self.process, Some(id.tid));
+        if !self.context.scanner.root.is_real() {
+            // A saved tree has a table for a thread only if it is one of its own.
+            if let Some(table) = Some(own()).filter(|_| !id.is_leader()).map(|table| self.open(table))
+                && table.is_open()
+            {
+                return table;
+            }
+            return Rc::clone(self.leaders.get_or_init(|| self.open(Table::new(self.process, None))));
+        }
+        let leader = Tid(id.pid.0);
+        if self.share(leader, id.tid) {
+            let table = self.leaders.get_or_init(|| self.open(Table::new(self.process, Some(leader))));
+            if table.is_open() {
+                return Rc::clone(table);
+            }
+        }
+        let latest = self.latest.borrow().clone();
+        let is_latest = |table: &Rc<Descriptors<'a>>| table.table.tid.is_some_and(|owner| self.share(owner, id.tid));
+        if let Some(table) = latest.filter(is_latest) {
+            return table;
+        }
+        let table = self.open(own());
+        *self.latest.borrow_mut() = table.is_open().then(|| Rc::clone(&table));
+        table
     }
-    let read = |tid| {
-        let dir = format!("task/{tid}/");
-        let stat = parse::stat(&process.text(&format!("{dir}stat")));
-        let switches = parse::status(&process.text(&format!("{dir}status"))).switches;
-        TaskFiles::read(process, Tid(tid), dir, &stat, switches)
-    };
-    tids.into_iter().map(read).collect()
+
+    fn open(&self, table: Table) -> Rc<Descriptors<'a>> {
+        Rc::new(Descriptors::open(table, self.context))
+    }
+
+    /// Whether two threads surely share a table.
+    fn share(&self, one: Tid, other: Tid) -> bool {
+        let own_pids = self.context.scanner.root.proc_fs.as_ref().is_some_and(|proc_fs| proc_fs.own_pids);
+        one == other || own_pids && sys::compare_fd_tables(one, other).is_ok_and(std::cmp::Ordering::is_eq)
+    }
+
+    /// Whether fdinfo of an epoll may be read without the risk that it hangs.
+    fn reads_epoll(&self, tid: Tid, epoll: Fd) -> bool {
+        let (uid, sid) = self.user;
+        let is_real = self.context.scanner.root.is_real();
+        !is_real || !self.is_stuck && epoll::may_read(self.context, &Asked { uid, sid, tid, epoll })
+    }
+
+    /// Whether a futex at this address is in memory that no other process shares. `pthread_join(3)` waits on such a futex
+    /// without marking it as private.
+    fn is_private(&self, address: u64) -> bool {
+        self.private.get_or_init(|| self.private_futexes()).contains(&address)
+    }
+
+    fn private_futexes(&self) -> BTreeSet<u64> {
+        if self.context.timed_out.contains(ScanStep::Maps) {
+            return BTreeSet::new();
+        }
+        self.context.heartbeat.during(ScanStep::Maps, || {
+            let file = open_file(self.process.dir(), c"maps").map(File::from);
+            file.map(|file| maps::private(file, &self.futexes)).unwrap_or_default()
+        })
+    }
 }
 
-impl TaskFiles {
-    fn read(process: &ProcessDir, tid: Tid, dir: String, stat: &parse::Stat, switches: Option<u64>) -> Self {
-        let text = |name: &str| process.text(&format!("{dir}{name}"));
-        let fingerprint =
-            Fingerprint { started: stat.start_time, syscall: text("syscall"), wchan: text("wchan"), switches };
-        let id = TaskId { pid: process.pid, tid };
-        Self { id, state: stat.state, flags: stat.flags.unwrap_or_default(), fingerprint, dir }
+/// The address of the futex that a thread waits for, if the call does not mark it as private.
+fn unmarked_futex(thread: &ThreadFiles, context: &Context<'_>) -> Option<u64> {
+    if wchan::place(&thread.fingerprint.wchan) != Some(Place::Futex) {
+        return None;
     }
+    let Line::Call(number, arguments) = syscall::line(&thread.fingerprint.syscall)? else { return None };
+    match calls(context, number, arguments).find(|call| Place::Futex.fits(*call))? {
+        Call::Futex { address, private: false, timeout: false } => Some(address),
+        _ => None,
+    }
+}
+
+/// What a number may mean to a caller on the machine.
+fn calls(context: &Context<'_>, number: i64, arguments: [u64; 6]) -> impl Iterator<Item = Call> + use<> {
+    let abis = if context.scanner.root.is_real() { Abi::of_machine() } else { Abi::ALL };
+    abis.iter().filter_map(move |abi| syscall::decode(*abi, number, arguments))
 }
 
 /// A look at one thread.
 struct Look<'a> {
-    context: &'a Context<'a>,
-    process: &'a Arc<ProcessDir>,
-    child_pids: &'a ChildPids<'a>,
-    /// Whether fdinfo of an epoll may be read without the risk that it hangs.
-    reads_epolls: bool,
-    /// The fd table, opened when a descriptor is first asked for.
-    table: OnceCell<(Table, Option<OwnedFd>)>,
-    task: TaskFiles,
+    of: &'a Common<'a>,
+    /// The fd table that it uses, found when a descriptor is first asked for.
+    table: OnceCell<Rc<Descriptors<'a>>>,
+    thread: ThreadFiles,
 }
 
 impl Look<'_> {
     /// What the thread is doing; none if it has ended.
     fn task(self) -> Option<Task> {
-        self.context.heartbeat.enter(ScanStep::Task(self.task.id.tid));
-        let doing = match self.task.state {
+        self.of.context.heartbeat.enter(ScanStep::Task(self.thread.id.tid));
+        let doing = match self.thread.state {
             Some('Z' | 'X' | 'x') => return None,
             // It is going away, or could not be read. It is not left out, since it might be the one that is awake.
             None => TaskState::Unknown,
-            _ if self.context.timed_out.contains(ScanStep::Task(self.task.id.tid)) => TaskState::Unknown,
+            _ if self.of.context.timed_out.contains(ScanStep::Task(self.thread.id.tid)) => TaskState::Unknown,
             Some('R') => TaskState::Runs,
             Some('T') => TaskState::Stopped,
             Some('t') => TaskState::Traced,
-            _ if self.task.flags & PF_EXITING != 0 => TaskState::Exits,
+            _ if self.thread.flags & PF_EXITING != 0 => TaskState::Exits,
             _ => self.asleep(),
         };
-        let idle = if matches!(doing, TaskState::Waits { .. }) { self.idle() } else { None };
-        Some(Task { id: self.task.id, doing, idle, trace: self.task.fingerprint })
-    }
-
-    /// For how long it has not run: on the scheduler's clock, of which our own thread, which runs now, gives the time.
-    fn idle(&self) -> Option<Duration> {
-        let root = &self.context.scanner.root;
-        if !root.is_real() {
-            return None;
-        }
-        // In our own proc: that of another PID namespace does not list us, and the clock is the same.
-        let own = read_small(CWD, c"/proc/thread-self/sched").or_else(|_| root.read("thread-self/sched"));
-        let now = parse::exec_start(&own.ok()?)?;
-        // It is 0 after the thread was moved to another processor (`migrate_task_rq_fair` in kernel/sched/fair.c).
-        let last_run = parse::exec_start(&self.process.text(&format!("{}sched", self.task.dir)))?;
-        now.checked_sub(Some(last_run).filter(|start| !start.is_zero())?)
+        let idle = if matches!(doing, TaskState::Waits { .. }) {
+            self.thread.idle(self.of.process, self.of.context.scanner.clock())
+        } else {
+            None
+        };
+        Some(Task { id: self.thread.id, doing, idle, trace: self.thread.fingerprint })
     }
 
     fn asleep(&self) -> TaskState {
-        let place = wchan::place(&self.task.fingerprint.wchan);
-        let line = syscall::line(&self.task.fingerprint.syscall);
+        let place = wchan::place(&self.thread.fingerprint.wchan);
+        let line = syscall::line(&self.thread.fingerprint.syscall);
         let (place, line) = match (place, line) {
             (_, Some(Line::Running)) => return TaskState::Runs,
             (Some(Place::Stopped), _) => return TaskState::Stopped,
             (Some(Place::Traced), _) => return TaskState::Traced,
             (Some(Place::Frozen), _) => return TaskState::Frozen,
             // No thread sleeps there uninterruptibly: so shows one that a control group of version 1 froze where it was.
-            (Some(place), _) if self.task.state == Some('D') && place.is_interruptible() => return TaskState::Frozen,
+            (Some(place), _) if self.thread.state == Some('D') && place.is_interruptible() => return TaskState::Frozen,
             (None, None) => return TaskState::Unknown,
             (place, line) => (place.unwrap_or(Place::Elsewhere), line),
         };
@@ -176,9 +223,7 @@ impl Look<'_> {
         let Line::Call(number, arguments) = line else {
             return self.sleeps(SleepOn::Other, None);
         };
-        let abis = if self.context.scanner.root.is_real() { Abi::of_machine() } else { Abi::ALL };
-        let mut calls = abis.iter().filter_map(|abi| syscall::decode(*abi, number, arguments));
-        match calls.find(|call| place.fits(*call)) {
+        match calls(self.of.context, number, arguments).find(|call| place.fits(*call)) {
             Some(call) => self.in_call(call, place),
             // The number does not say what the place does, so the place is believed.
             None => self.by_place(place),
@@ -207,15 +252,19 @@ impl Look<'_> {
             (Place::Pipe(SpliceWrite), Call::Move(_, fd) | Call::Vmsplice(fd)) => self.at_pipe(Operation::Write, fd),
             (Place::Pipe(Open), Call::Open { dir, path, flags }) => self.at_open(dir, path, flags),
             (Place::Poll, Call::Poll { set, timeout } | Call::Restart { poll: set, timeout }) => {
-                self.at_poll(memory::fds(self.process, set), timeout)
+                self.at_poll(memory::fds(self.of.process, set).as_deref(), timeout)
             }
-            (Place::Epoll, Call::Epoll { fd, timeout }) => self.at_poll(self.epoll(fd), timeout),
+            (Place::Epoll, Call::Epoll { fd, timeout }) => {
+                self.at_poll(self.table().epoll(fd, || self.of.reads_epoll(self.thread.id.tid, fd)).as_deref(), timeout)
+            }
             (Place::Child, Call::Wait(Children::One(number))) => {
-                let child = self.child_pids.resolve(number, &self.context.scanner.root);
+                let child = self.of.child_pids.resolve(number, &self.of.context.scanner.root);
                 waits(WaitTarget::Children(child.map_or(Children::All, Children::One)))
             }
             (Place::Child, Call::Wait(which)) => waits(WaitTarget::Children(which)),
-            (Place::Futex, Call::Futex { address, private, timeout: false }) if private || self.is_private(address) => {
+            (Place::Futex, Call::Futex { address, private, timeout: false })
+                if private || self.of.is_private(address) =>
+            {
                 waits(WaitTarget::Threads)
             }
             // In the middle of a call on a pipe, and asleep where no pipe is: it holds the lock of the pipe.
@@ -237,7 +286,7 @@ impl Look<'_> {
 
     /// Uninterruptible in a pipe: it waits for the lock, not for data.
     fn lock(&self) -> Option<AlternativeWake> {
-        (self.task.state == Some('D')).then_some(AlternativeWake::Lock)
+        (self.thread.state == Some('D')).then_some(AlternativeWake::Lock)
     }
 
     fn in_middle(&self, pipe: Option<(PipeId, AccessMode)>, fd: Fd) -> TaskState {
@@ -251,21 +300,21 @@ impl Look<'_> {
         let flags = match flags {
             OpenArgument::Flags(flags) => Some(flags),
             // The first member of struct open_how, of 64 bits.
-            OpenArgument::OpenHow(address) => memory::memory(self.process, address, 8)
+            OpenArgument::OpenHow(address) => memory::memory(self.of.process, address, 8)
                 .and_then(|bytes| bytes.try_into().ok())
                 .and_then(|bytes| u32::try_from(u64::from_ne_bytes(bytes)).ok()),
         };
         let access = flags.and_then(|flags| OpenFlags(flags).access()).unwrap_or(AccessMode::ReadWrite);
-        let path = memory::string(self.process, path);
-        let base = PathBase { process: self.process, thread: &self.task.dir, dir };
-        let step = ScanStep::Path(self.task.id.tid);
+        let path = memory::string(self.of.process, path);
+        let base = PathBase { process: self.of.process, thread: &self.thread.dir, dir };
+        let step = ScanStep::Path(self.thread.id.tid);
         let found = match &path {
             None => Found { pipe: Err(Errno::FAULT), name: None },
-            Some(path) if self.context.timed_out.contains(step) => {
+            Some(path) if self.of.context.timed_out.contains(step) => {
                 Found { pipe: Err(Errno::TIMEDOUT), name: base.name_by_text(path) }
             }
             Some(path) => {
-                self.context.heartbeat.during(step, || base.look_up(path, access, &self.context.scanner.root))
+                self.of.context.heartbeat.during(step, || base.look_up(path, access, &self.of.context.scanner.root))
             }
         };
         let (pipe, deleted) = (found.pipe.ok(), found.pipe == Err(Errno::NOENT));
@@ -273,94 +322,47 @@ impl Look<'_> {
         waits(WaitTarget::Pipe(PipeWait { operation, access, fd: None, pipe, path, deleted }))
     }
 
-    /// In a poll of these descriptors; none where they could not be read.
-    fn at_poll(&self, set: Option<Vec<Fd>>, timeout: bool) -> TaskState {
-        let (mut causes, mut others) = (Vec::new(), false);
-        for fd in set.iter().flatten().copied() {
-            let before = causes.len();
-            causes.extend(self.ends(fd).map(|(pipe, access)| {
+    /// In a poll of these descriptors; none where they could not be read. It waits once for a pipe, however many of them are ends of it.
+    fn at_poll(&self, set: Option<&[Fd]>, timeout: bool) -> TaskState {
+        let (mut causes, mut others, mut seen) = (Vec::new(), false, HashSet::new());
+        let mut last = None;
+        for fd in set.into_iter().flatten().copied() {
+            if last.replace(fd) == Some(fd) {
+                continue;
+            }
+            let ends = self.table().ends(fd);
+            others |= ends == [None, None];
+            for (pipe, access) in ends.into_iter().flatten().filter(|end| seen.insert(*end)) {
                 let (operation, fd, pipe) = (Operation::Poll, Some(fd), Some(pipe));
-                WaitTarget::Pipe(PipeWait { operation, access, fd, pipe, path: None, deleted: false })
-            }));
-            others |= causes.len() == before;
+                causes.push(WaitTarget::Pipe(PipeWait { operation, access, fd, pipe, path: None, deleted: false }));
+            }
         }
         if causes.is_empty() {
             let on = match set {
                 None => SleepOn::SomeFiles,
-                Some(set) if timeout && set.is_empty() => SleepOn::Timer,
+                Some([]) if timeout => SleepOn::Timer,
                 Some(_) => SleepOn::Files,
             };
             return self.sleep(on, None, None);
         }
+        causes.shrink_to_fit();
         let files = others.then_some(AlternativeWake::Files);
         TaskState::Waits { causes, besides: timeout.then_some(AlternativeWake::Timeout).or(files) }
     }
 
-    /// What an epoll watches; none where a file of it cannot be identified, since its number is another's by now.
-    fn epoll(&self, epoll: Fd) -> Option<Vec<Fd>> {
-        if !self.reads_epolls {
-            return None;
-        }
-        let text = match self.fd_dir().fdinfo_text(epoll) {
-            Err(Errno::TIMEDOUT) => return None,
-            text => text.unwrap_or_default(),
-        };
-        let watched = parse::epoll(&text);
-        let is_same = |file: &parse::Watched| {
-            self.ends(Fd(file.fd)).next().is_none_or(|(pipe, _)| Some(pipe.inode()) == file.inode)
-        };
-        watched.iter().all(is_same).then(|| {
-            let mut fds: Vec<Fd> = watched.iter().map(|file| Fd(file.fd)).collect();
-            fds.dedup();
-            fds
-        })
-    }
-
     /// The ends that a descriptor of this thread is, and how each is open.
     fn ends(&self, fd: Fd) -> impl Iterator<Item = (PipeId, AccessMode)> + use<> {
-        let ends = self.fd_dir().look(fd).unwrap_or_default();
-        ends.into_iter().flatten().map(|seen| (seen.pipe, seen.end.access))
+        self.table().ends(fd).into_iter().flatten()
     }
 
-    fn fd_dir(&self) -> FdDir<'_> {
-        let (table, listing) = self.table.get_or_init(|| self.open_table());
-        FdDir { table, listing: listing.as_ref(), context: self.context }
-    }
-
-    /// The table that the thread uses: by its own directory also where that is shared, so that it is surely the right one.
-    fn open_table(&self) -> (Table, Option<OwnedFd>) {
-        let is_real = self.context.scanner.root.is_real();
-        let id = self.task.id;
-        let own = Table::new(self.process, (is_real || !id.is_leader()).then_some(id.tid));
-        match own.open("fd") {
-            Ok(listing) => (own, Some(listing)),
-            Err(_) if is_real => (own, None),
-            // A saved tree has a table for a thread only if it is one of its own.
-            Err(_) => {
-                let shared = Table::new(self.process, None);
-                let listing = shared.open("fd").ok();
-                (shared, listing)
-            }
-        }
-    }
-
-    /// Whether a futex at this address is in memory that no other process shares. `pthread_join(3)` waits on such a futex
-    /// without marking it as private.
-    fn is_private(&self, address: u64) -> bool {
-        let maps = MemoryMaps::from_buf_read(self.process.long_text("maps").as_slice());
-        maps.is_ok_and(|maps| {
-            maps.into_iter().any(|map| {
-                (map.address.0..map.address.1).contains(&address)
-                    && map.perms.contains(MMPermissions::PRIVATE)
-                    && map.inode == 0
-            })
-        })
+    fn table(&self) -> &Descriptors<'_> {
+        self.table.get_or_init(|| self.of.table(self.thread.id))
     }
 
     /// Asleep, with what its descriptor leads to.
     fn sleeps(&self, on: SleepOn, fd: Option<Fd>) -> TaskState {
         let fd = fd.or_else(|| self.descriptor());
-        let target = fd.and_then(|fd| self.fd_dir().link(fd).ok());
+        let target = fd.and_then(|fd| self.table().fd_dir().link(fd).ok());
         let on = match target.as_deref() {
             Some(target) if on == SleepOn::Other && target.starts_with(b"socket:[") => SleepOn::Socket,
             Some(target) if on == SleepOn::Other && is_terminal(target) => SleepOn::Terminal,
@@ -371,7 +373,7 @@ impl Look<'_> {
 
     /// The descriptor that its call is about, if it is a call of a 64-bit caller on one.
     fn descriptor(&self) -> Option<Fd> {
-        let Some(Line::Call(number, arguments)) = syscall::line(&self.task.fingerprint.syscall) else {
+        let Some(Line::Call(number, arguments)) = syscall::line(&self.thread.fingerprint.syscall) else {
             return None;
         };
         match syscall::decode(*Abi::of_machine().first()?, number, arguments)? {
@@ -381,7 +383,7 @@ impl Look<'_> {
     }
 
     fn sleep(&self, on: SleepOn, fd: Option<Fd>, target: Option<Vec<u8>>) -> TaskState {
-        let place = String::from_utf8_lossy(parse::line(&self.task.fingerprint.wchan)).into_owned();
+        let place = String::from_utf8_lossy(parse::line(&self.thread.fingerprint.wchan)).into_owned();
         TaskState::Sleeps { sleep: Sleep { on, fd, target: target.map(Into::into), place } }
     }
 }

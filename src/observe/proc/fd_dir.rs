@@ -27,8 +27,9 @@ use crate::observe::join::{FileFacts, RawEndpoint};
 /// Maximum number of looks at a descriptor that changes meanwhile.
 const ATTEMPTS: u32 = 4;
 
-/// Maximum length of an fdinfo, in bytes. That of an `io_uring` has all that waits in its rings before its files.
-const FDINFO: usize = 1024 * 1024;
+/// Maximum length of an fdinfo, in bytes. That of an epoll has a line of some 80 bytes for each file in it; that of an `io_uring` has all
+/// that waits in its rings before its files.
+pub(super) const FDINFO: usize = 16 * 1024 * 1024;
 
 /// `S_IRUSR` and `S_IWUSR`: the mode of a link in /proc/PID/fd says how the descriptor is open.
 const LINK_READ: u32 = 0o400;

@@ -1,31 +1,36 @@
 //! What a fuzz target calls of the pure parts here. Compiled for it only.
 
+use std::collections::BTreeSet;
+
 use super::syscall::{self, Abi, Line};
-use super::{mounts, parse, wchan};
+use super::{epoll, maps, mounts, parse, sched, wchan};
 use crate::model::Device;
 
 /// Reads the input as one of the files of /proc, which its first byte selects.
 pub(crate) fn files(input: &[u8]) {
     let Some((which, text)) = input.split_first() else { return };
-    match which % 16 {
+    match which % 17 {
         0 => drop(parse::stat(text)),
         1 => {
             let status = parse::status(text);
             let _ = (status.ns_pid(), status.level());
         }
         2 => drop(parse::fdinfo(text)),
-        3 => drop(parse::epoll(text)),
+        3 => drop(epoll::watched(text)),
         4 => drop(parse::registered_pipes(text)),
         5 => drop(parse::in_flight(text)),
         6 => drop(parse::cgroup(text)),
         7 => drop(parse::fd_limit(text)),
         8 => drop(parse::namespace(text)),
-        9 => drop(parse::exec_start(text)),
+        9 => {
+            let _ = sched::sched(text);
+        }
         10 => drop(parse::list(text)),
         11 => drop(parse::single(text)),
         12 => drop(parse::boot_time(text)),
         13 => drop(mounts::autofs_pipes(text)),
         14 => drop(mounts::is_hidepid(text, Device { major: 0, minor: 21 })),
+        15 => drop(maps::private(text, &BTreeSet::from([0, 0x1000, u64::MAX]))),
         _ => assert!(text.starts_with(parse::line(text)), "a line is the beginning of its text"),
     }
 }

@@ -25,6 +25,10 @@ pub(super) enum ScanStep {
     Facts,
     /// Finding out what a thread waits for. That takes a lock of the memory of its process, which a page fault on a file may hold.
     Task(Tid),
+    /// Reading the mappings of a process, which takes the same lock.
+    Maps,
+    /// Looking for threads that may hold the lock of an epoll.
+    EpollLocks,
     /// Looking up a path that a thread opens.
     Path(Tid),
     /// Looking at the directories above the FIFO at this descriptor.

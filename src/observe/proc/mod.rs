@@ -6,7 +6,9 @@
 mod beneath;
 mod blocked;
 mod children;
+mod descriptors;
 mod directories;
+mod epoll;
 mod error;
 mod fd_dir;
 mod fifo_path;
@@ -15,6 +17,7 @@ pub(crate) mod fuzzing;
 mod heartbeat;
 mod hidden;
 mod lookup;
+mod maps;
 mod memory;
 mod mounts;
 mod opener;
@@ -22,10 +25,12 @@ mod parse;
 mod process;
 mod root;
 mod scanner;
+mod sched;
 mod snapshot;
 mod syscall;
 mod table_walk;
 mod task;
+mod thread_files;
 mod wchan;
 mod work;
 
@@ -157,6 +162,8 @@ fn lacks_a_side(results: &[ProcessResult]) -> bool {
 /// left out. Fails as [`scan`] does.
 pub(crate) fn threads(proc_root: &Path, pids: Option<&[Pid]>) -> Result<Threads, Error> {
     with_scanner(proc_root, ScanOptions::default(), |scanner| {
+        // All idle times are those at this instant.
+        scanner.clock();
         let pids = pids.map_or_else(|| scanner.root.pids(), |pids| Ok(pids.to_vec()))?;
         let groups = work::run(scanner, pids, Work::Threads).into_iter().filter_map(|result| result.threads);
         Ok(groups.map(|group| (group.pid, group)).collect())

@@ -203,30 +203,16 @@ fn split_at<'a>(text: &'a [u8], needle: &[u8]) -> Option<(&'a [u8], &'a [u8])> {
     Some((&text[..start], &text[start + needle.len()..]))
 }
 
-/// A file that an epoll watches, by a line of its fdinfo: `tfd:        6 events:       1c data: …  pos:0 ino:87a7c sdev:f`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Watched {
-    /// The number by which it was added; it may be another file's by now.
-    pub(super) fd: u32,
-    /// The inode of the file itself.
-    pub(super) inode: Option<u64>,
-}
-
-/// The files that an epoll watches, from its fdinfo; see `proc_pid_fdinfo(5)`.
-pub(super) fn epoll(text: &[u8]) -> Vec<Watched> {
-    let inode = |line| {
-        let word = split_at(line, b"ino:")?.1.split(u8::is_ascii_whitespace).next()?;
-        in_radix(word, 16)
-    };
-    let files = lines(text).filter_map(|line| line.strip_prefix(b"tfd:"));
-    files.filter_map(|line| Some(Watched { fd: numbers(line).next()?, inode: inode(line) })).collect()
-}
-
 /// When a thread was last on a processor, by the line `se.exec_start : 907987.688729` of /proc/PID/sched: milliseconds of a clock
 /// of the scheduler, which only a difference makes sense of.
 pub(super) fn exec_start(text: &[u8]) -> Option<std::time::Duration> {
     let milliseconds: f64 = number(value(text, b"se.exec_start")?.strip_prefix(b":")?.trim_ascii())?;
     std::time::Duration::try_from_secs_f64(milliseconds / 1000.0).ok()
+}
+
+/// The number of its context switches, by the line `nr_switches : 7` of the same file.
+pub(super) fn switches(text: &[u8]) -> Option<u64> {
+    number(value(text, b"nr_switches")?.strip_prefix(b":")?.trim_ascii())
 }
 
 /// The text of a file that holds one line, such as comm or sys/kernel/hostname, without its newline.

@@ -1,7 +1,9 @@
 //! One process under scan: the descriptor that everything is looked up by, and the facts read of those that hold an end.
 
+use std::collections::HashSet;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use rustix::fs::AtFlags;
@@ -15,12 +17,12 @@ use super::work::ProcessResult;
 use super::{Detail, parse};
 use crate::model::{CommandLine, CommandName, Gap, Pid, PossibleEnds, Process, Tid, UnreadablePart};
 
-/// Maximum length of a command line, in bytes. It may have 6 MiB (`_STK_LIM / 4 * 3` in fs/exec.c), and any user may run many
-/// processes of that size.
-const CMDLINE: usize = 128 * 1024;
+/// How much of a command line is kept, in bytes. It may have 6 MiB (`_STK_LIM / 4 * 3` in fs/exec.c), and any user may run many
+/// processes that share the memory of theirs.
+const CMDLINE: usize = 4 * 1024;
 
 /// Maximum length of a file of many records, in bytes.
-const LONG: u64 = 2 * 1024 * 1024;
+pub(super) const LONG: u64 = 2 * 1024 * 1024;
 
 /// A process directory, held open so that a PID used again cannot lead to another process.
 pub(super) struct ProcessDir {
@@ -96,7 +98,7 @@ impl ProcessDir {
         let group = parse::cgroup(&self.text("cgroup"));
         // If the leader has exited, only its live threads have it.
         let path = tid.map_or_else(|| "cmdline".to_owned(), |tid| format!("task/{tid}/cmdline"));
-        let cmdline = read_piece(self.dir(), path, CMDLINE).map(CommandLine);
+        let cmdline = read_piece(self.dir(), path, CMDLINE + 1).map(|text| scanner.command_lines.intern(text));
         if let Err(errno) = cmdline
             && !scanner.root.is_vanished(errno)
         {
@@ -141,6 +143,30 @@ impl ProcessDir {
     }
 }
 
+/// The command lines of a scan. Forked processes have the same: it is kept once.
+#[derive(Default)]
+pub(super) struct CommandLines(Mutex<HashSet<Arc<[u8]>>>);
+
+impl CommandLines {
+    /// Keeps the beginning of a command line.
+    fn intern(&self, mut text: Vec<u8>) -> CommandLine {
+        let cut = text.len() > CMDLINE;
+        if cut {
+            text.truncate(CMDLINE);
+            // Not within a character.
+            let rest = text.utf8_chunks().last().map_or(0, |chunk| chunk.invalid().len());
+            text.truncate(text.len() - rest);
+        }
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let text = known.get(&text[..]).cloned().unwrap_or_else(|| {
+            let text: Arc<[u8]> = text.into();
+            known.insert(Arc::clone(&text));
+            text
+        });
+        CommandLine { text, cut }
+    }
+}
+
 /// When a process was started, from the clock ticks after boot.
 fn started_at(booted_at: Timestamp, ticks: u64) -> Option<Timestamp> {
     let millis = ticks.checked_mul(1000)? / procfs::ticks_per_second().max(1);
@@ -167,6 +193,23 @@ fn errno_name(errno: Errno) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn equal_command_lines_are_kept_once_and_long_ones_are_cut() {
+        let lines = CommandLines::default();
+        let [one, other] = [0, 1].map(|_| lines.intern(vec![b'x'; CMDLINE + 1]));
+        assert!(Arc::ptr_eq(&one.text, &other.text));
+        assert_eq!((one.text.len(), one.cut), (CMDLINE, true));
+        let whole = lines.intern(vec![b'x'; CMDLINE]);
+        assert_eq!((whole.text.len(), whole.cut), (CMDLINE, false));
+        // A character is not cut in two, whatever its length; what is no character stays.
+        for character in ["é", "€", "🦀"] {
+            let text = format!("{}{character}", "x".repeat(CMDLINE - 1));
+            assert_eq!(lines.intern(text.into_bytes()).text.len(), CMDLINE - 1, "{character}");
+        }
+        let text = [&[0xff][..], &[b'x'; CMDLINE]].concat();
+        assert_eq!(lines.intern(text).text.len(), CMDLINE);
+    }
 
     #[test]
     fn errnos_have_the_names_of_the_manual() {

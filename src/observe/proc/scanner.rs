@@ -1,16 +1,18 @@
 //! What is done at one process: its tables, those of its threads, and its facts.
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 use rustix::io::Errno;
 
+use super::epoll::LockHolder;
 use super::fd_dir::Table;
 use super::heartbeat::{Heartbeat, ScanStep};
 use super::mounts::DeadMounts;
-use super::process::{ProcessDir, gap};
+use super::process::{CommandLines, ProcessDir, gap};
 use super::root::ProcRoot;
+use super::sched::SchedClock;
 use super::task::{self, Tables};
 use super::work::{Job, ProcessResult, TimedOutCalls, Work, WorkerPool};
 use super::{Detail, ScanOptions, blocked, parse, table_walk};
@@ -26,6 +28,11 @@ pub(super) struct Scanner {
     pub(super) dead_mounts: DeadMounts,
     /// Mounts of FIFOs whose directories did not answer. Descriptors on them still may.
     pub(super) dead_names: DeadMounts,
+    pub(super) command_lines: CommandLines,
+    /// See [`Scanner::clock`].
+    clock: OnceLock<SchedClock>,
+    /// The processes that may hold the lock of an epoll; see [`epoll::may_read`](super::epoll::may_read).
+    pub(super) epoll_locks: OnceLock<Vec<LockHolder>>,
 }
 
 /// What a job looks with.
@@ -43,7 +50,13 @@ impl Scanner {
     pub(super) fn new(root: ProcRoot, options: ScanOptions) -> Self {
         let booted_at = if options.detail >= Detail::All { root.booted_at() } else { None };
         let [dead_mounts, dead_names] = [DeadMounts::default(), DeadMounts::default()];
-        Self { root, options, booted_at, dead_mounts, dead_names }
+        let (command_lines, clock, epoll_locks) = (CommandLines::default(), OnceLock::new(), OnceLock::new());
+        Self { root, options, booted_at, dead_mounts, dead_names, command_lines, clock, epoll_locks }
+    }
+
+    /// The clock of the scheduler, read when it is first asked for.
+    pub(super) fn clock(&self) -> &SchedClock {
+        self.clock.get_or_init(|| SchedClock::read(&self.root))
     }
 
     pub(super) fn is_audit(&self) -> bool {

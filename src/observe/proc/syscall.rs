@@ -144,6 +144,19 @@ impl Abi {
     }
 }
 
+/// Whether a caller of any kind on this machine may ask files with that number whether they are ready, which an epoll does under its lock
+/// (`ep_item_poll` in fs/eventpoll.c).
+pub(super) fn may_poll(number: i64) -> bool {
+    let polls = |abi: &Abi| match abi.name(number) {
+        // 0 is also read(2) to a 64-bit caller.
+        Some("restart_syscall") => number != 0,
+        Some("io_uring_enter" | "io_submit" | "_newselect") => true,
+        Some(name) => ["epoll_", "poll", "ppoll", "select", "pselect6"].iter().any(|word| name.starts_with(word)),
+        None => false,
+    };
+    Abi::of_machine().iter().any(polls)
+}
+
 /// The call of that number; none if it is not known to wait, or its descriptor is none.
 pub(super) fn decode(abi: Abi, number: i64, arguments: [u64; 6]) -> Option<Call> {
     let [a1, a2, a3, a4, a5, _] = arguments;

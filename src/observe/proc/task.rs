@@ -23,7 +23,7 @@ pub(super) enum Tables {
 }
 
 /// The number of threads of a process, by the link count of its task directory; one where that cannot be read.
-fn count(scanner: &Scanner, process: &ProcessDir) -> u64 {
+pub(super) fn count(scanner: &Scanner, process: &ProcessDir) -> u64 {
     if !scanner.root.is_real() {
         return u64::MAX;
     }

@@ -31,7 +31,7 @@ fn process(pid: u32) -> impl Strategy<Value = Process> {
     // A NUL ends an argument, so there is none in it.
     let arguments = option::of(vec(name(), 0..4)).prop_map(|arguments| {
         let ended = |argument: Vec<u8>| argument.into_iter().filter(|byte| *byte != 0).chain([0]);
-        arguments.map(|arguments| CommandLine(arguments.into_iter().flat_map(ended).collect()))
+        arguments.map(|arguments| CommandLine::from(arguments.into_iter().flat_map(ended).collect::<Vec<u8>>()))
     });
     let numbers = any::<[Option<u32>; 5]>();
     let facts = any::<[Option<u64>; 3]>();

@@ -184,6 +184,8 @@ pub(crate) struct Process {
     pub(crate) cmdline: Option<Vec<String>>,
     #[serde(default)]
     pub(crate) cmdline_bytes: Option<Vec<String>>,
+    #[serde(default)]
+    pub(crate) cmdline_cut: bool,
     #[serde(deserialize_with = "nullable")]
     pub(crate) state: Option<String>,
     #[serde(deserialize_with = "nullable")]

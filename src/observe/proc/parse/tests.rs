@@ -167,16 +167,6 @@ fn status_of_a_thread_that_is_traced_and_catches_signals() {
 
 /// As Linux 6.18 prints it.
 #[test]
-fn fdinfo_of_an_epoll() {
-    let text = b"pos:\t0\nflags:\t02000002\nmnt_id:\t17\nino:\t2085\n\
-        tfd:        6 events:       1c data:                6  pos:0 ino:87a7c sdev:f\n\
-        tfd:       11 events: 80000001 data:               11  pos:0 ino:3 sdev:33\ntfd: x\n";
-    let watched = |fd, inode| Watched { fd, inode: Some(inode) };
-    assert_eq!(epoll(text), [watched(6, 0x87a7c), watched(11, 3)]);
-    assert_eq!(epoll(b"tfd:        6 events:       1c"), [Watched { fd: 6, inode: None }]);
-}
-
-#[test]
 fn when_a_thread_last_ran() {
     let text = b"cat (5267, #threads: 1)\n---\nse.exec_start                                :        907987.688729\nse.vruntime : 1\n";
     assert_eq!(exec_start(text), Some(std::time::Duration::from_nanos(907_987_688_729)));

@@ -4,9 +4,11 @@ mod ages;
 mod deadlocks;
 mod deleted;
 mod ends;
+mod epolls;
 mod rights;
 mod rings;
 mod text;
+mod wide;
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
