@@ -62,7 +62,8 @@ pub(crate) fn knots(nodes: &[Node], sets: &[Vec<usize>], stuck: &[bool], process
     // A thread leads to its sets, a set to its processes, a process to its threads. Vertices of stuck threads have their numbers.
     let mut graph: DiGraph<Option<usize>, ()> = DiGraph::new();
     let processes: Vec<NodeIndex> = (0..processes).map(|_| graph.add_node(None)).collect();
-    let sets: Vec<NodeIndex> = sets
+    let members = sets;
+    let sets: Vec<NodeIndex> = members
         .iter()
         .map(|members| {
             let set = graph.add_node(None);
@@ -72,7 +73,8 @@ pub(crate) fn knots(nodes: &[Node], sets: &[Vec<usize>], stuck: &[bool], process
         .collect();
     for (thread, node) in nodes.iter().enumerate().filter(|(thread, _)| stuck[*thread]) {
         let vertex = graph.add_node(Some(thread));
-        graph.extend_with_edges(node.wakers.iter().flatten().map(|set| (vertex, sets[*set])));
+        let with_members = node.wakers.iter().flatten().filter(|set| !members[**set].is_empty());
+        graph.extend_with_edges(with_members.map(|set| (vertex, sets[*set])));
         graph.extend_with_edges([(processes[node.process], vertex)]);
     }
     let graph = condensation(graph, false);
