@@ -289,17 +289,21 @@ impl<'a> Sides<'a> {
         let mut kinds = BTreeMap::new();
         for pid in &reading {
             let parent = processes.parent(*pid);
-            let is_adopted = parent.is_some_and(|parent| processes.threads(parent).is_some_and(|it| it.adopts.is_some()));
-            // Its place among the children of a child reaper matters, and what descends from it.
-            let own = (is_adopted || above_writers.contains(pid)).then_some(*pid);
+            // Of the children of a child reaper, the last may have been started after the most writers.
+            let place = parent.and_then(|parent| processes.place_among_adopted(parent, *pid));
+            // It matters what descends from it.
+            let own = above_writers.contains(pid).then_some(*pid);
             let is_given = given.contains(pid);
-            let kind = (parent, processes.process_group(*pid), processes.session(*pid), is_given, own);
-            kinds.entry(kind).or_insert((*pid, is_given));
+            let kind = (parent, processes.process_group(*pid), processes.session(*pid), is_given, place.is_some(), own);
+            let known = kinds.entry(kind).or_insert((place, *pid, is_given));
+            if place > known.0 {
+                *known = (place, *pid, is_given);
+            }
             if kinds.len() > MOST_KINDS {
                 return None;
             }
         }
-        let mut readers: Vec<(Pid, bool)> = kinds.into_values().collect();
+        let mut readers: Vec<(Pid, bool)> = kinds.into_values().map(|(_, pid, given)| (pid, given)).collect();
         readers.sort_unstable();
         let above_readers = kin.all_above(&reading);
         let ends = pipe.ends.iter().map(|end| (end.pid, end.fd, end.access)).collect();

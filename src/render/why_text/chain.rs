@@ -11,6 +11,9 @@ use crate::report::{Judgment, Scope};
 /// Maximum number of steps of a chain.
 const MOST_STEPS: usize = 24;
 
+/// Maximum number of processes with a chain each; of the others it is only said what they do.
+const MOST_CHAINS: usize = 24;
+
 /// Nothing is drawn below a line that comes after so many: the chains of many processes would each be as long as there are processes.
 const MOST_IN_CHAIN: usize = 100;
 
@@ -33,8 +36,11 @@ impl<'a> Chain<'a> {
         match judgment.scope {
             Scope::Everything => Vec::new(),
             Scope::Processes(pids) => {
-                let known = pids.iter().filter(|pid| judgment.groups.contains_key(pid));
-                known.map(|pid| draw(&|chain| chain.process(*pid))).collect()
+                let known: Vec<Pid> = pids.iter().copied().filter(|pid| judgment.groups.contains_key(pid)).collect();
+                let (drawn, others) = known.split_at(known.len().min(MOST_CHAINS));
+                let mut chains: Vec<_> = drawn.iter().map(|pid| draw(&|chain| chain.process(*pid))).collect();
+                chains.extend((!others.is_empty()).then(|| draw(&|chain| chain.processes(others))));
+                chains
             }
             Scope::Pipes(pipes) => {
                 let known = pipes.iter().filter_map(|pipe| phrases.graph.pipe(*pipe));
@@ -45,6 +51,14 @@ impl<'a> Chain<'a> {
 
     fn line(&mut self, text: impl Into<String>) {
         self.lines.push(WrappedLine::new("", "  ", text));
+    }
+
+    /// Further processes, without what they wait for.
+    fn processes(&mut self, pids: &[Pid]) {
+        for pid in pids {
+            let (process, doing) = (self.phrases.process(*pid, None), self.phrases.process_doing(*pid));
+            self.line(format!("{process} {doing}"));
+        }
     }
 
     /// A process with all that its threads wait for.
