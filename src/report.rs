@@ -11,9 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::findings::{self, AuditScope};
 use crate::model::{
-    number,
     CommandName, Descriptor, Device, Endpoint, FlatDoubt, Gap, Host, Pid, Pipe, PipeKind, PipeLimits, PossibleHolder,
-    Probed, Process, TaskId, ThreadGroup, Time, Uid, ViewLimit, Wait, Waker,
+    Probed, Process, TaskId, ThreadGroup, Time, Uid, ViewLimit, Wait, Waker, number,
 };
 
 pub(crate) use self::read::Saved;

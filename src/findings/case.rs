@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::end_hoard::DEFAULT_MAX_ENDS;
 use super::{Code, Details, Judgement, ReportedBy, all_on};
+use crate::judge::Groups;
 use crate::judge::deadlock::{self as deadlocks, Deadlock};
 use crate::judge::lineage::Lineage;
 use crate::judge::processes::Processes;
-use crate::judge::Groups;
 use crate::judge::side::Unread;
 use crate::judge::waits::{self, ByPipe, WakerSets};
 use crate::model::{Doubts, Pid, Pipe, PipeGraph, PipeId, Side, TaskId, Uid, Wait};

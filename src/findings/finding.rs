@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{About, Code, Details, Identity, Kind, Phrases};
 use crate::judge::Groups;
-use crate::model::words::words;
 use crate::model::number;
+use crate::model::words::words;
 use crate::model::{Certainty, Doubt, Doubts, PipeGraph, PipeId, Severity, TaskId, Users, Wait};
 
 /// A finding without its texts, which are made once a second scan has confirmed it.

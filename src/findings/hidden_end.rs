@@ -4,7 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::phrases::verb;
 use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases};
-use crate::model::{Certainty, Doubt, Doubts, HiddenVia, Pid, PipeId, PossibleHolder, Severity, Side, TaskId, ViewLimit};
+use crate::model::{
+    Certainty, Doubt, Doubts, HiddenVia, Pid, PipeId, PossibleHolder, Severity, Side, TaskId, ViewLimit,
+};
 
 pub(super) const ABOUT: About = About {
     severities: &[Severity::Warning, Severity::Info],

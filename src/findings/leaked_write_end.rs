@@ -11,8 +11,8 @@ use crate::judge::dataflow::MarkKind;
 use crate::judge::lineage::{Lineage, Relation, is_pool, is_stdio};
 use crate::judge::processes::Kin;
 use crate::model::{
-    AccessMode, AlternativeWake, Certainty, Doubt, Doubts, Endpoint, Fd, Operation, Pid, Pipe, PipeId, PipeWait, Severity,
-    Side, Task, TaskId, TaskState, Time,
+    AccessMode, AlternativeWake, Certainty, Doubt, Doubts, Endpoint, Fd, Operation, Pid, Pipe, PipeId, PipeWait,
+    Severity, Side, Task, TaskId, TaskState, Time,
 };
 
 /// Maximum number of descriptors in a command that closes them.

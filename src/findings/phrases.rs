@@ -10,8 +10,8 @@ use crate::judge::processes::Processes;
 use crate::model::Users;
 use crate::model::words::Either;
 use crate::model::{
-    AccessMode, AlternativeWake, Children, CommandName, Doubt, Doubts, Endpoint, Fd, HiddenVia, Operation, Pid, PipeGraph,
-    PipeId, PipeWait, PossibleHolder, Sleep, SleepOn, Task, TaskId, TaskState, Tid, Time, Uid, WaitTarget,
+    AccessMode, AlternativeWake, Children, CommandName, Doubt, Doubts, Endpoint, Fd, HiddenVia, Operation, Pid,
+    PipeGraph, PipeId, PipeWait, PossibleHolder, Sleep, SleepOn, Task, TaskId, TaskState, Tid, Time, Uid, WaitTarget,
 };
 
 /// Maximum number of names in a sentence; the rest is counted.
@@ -325,11 +325,7 @@ pub(crate) fn pipe_name(graph: &PipeGraph, id: PipeId) -> String {
 }
 
 /// The lines of the first of many, and how many more there are, for which none is made.
-pub(super) fn lines<T>(
-    role: Role,
-    items: impl IntoIterator<Item = T>,
-    line: impl FnMut(T) -> String,
-) -> Vec<Evidence> {
+pub(super) fn lines<T>(role: Role, items: impl IntoIterator<Item = T>, line: impl FnMut(T) -> String) -> Vec<Evidence> {
     first_lines(role, MOST_LINES, "more", items, line)
 }
 
@@ -406,7 +402,8 @@ pub(super) fn list<T>(items: impl IntoIterator<Item = T>, name: impl Fn(T) -> St
 /// `4,984`.
 pub(crate) fn thousands(number: usize) -> String {
     let digits = number.to_string();
-    let groups: Vec<&str> = digits.as_bytes().rchunks(3).rev().map(|group| str::from_utf8(group).unwrap_or_default()).collect();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().map(|group| str::from_utf8(group).unwrap_or_default()).collect();
     groups.join(",")
 }
 

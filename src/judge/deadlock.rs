@@ -129,7 +129,8 @@ impl Sets<'_> {
             return *set;
         }
         let wakers = self.case.wakers.of(key);
-        let members: Option<BTreeSet<usize>> = wakers.iter().map(|waker| self.number_of.get(&waker.pid).copied()).collect();
+        let members: Option<BTreeSet<usize>> =
+            wakers.iter().map(|waker| self.number_of.get(&waker.pid).copied()).collect();
         let set = members.map(|members| {
             self.members.push(members.into_iter().collect());
             self.members.len() - 1
@@ -144,7 +145,8 @@ impl Sets<'_> {
             WaitTarget::Pipe(wait) => {
                 let mut sides = wait.awaited();
                 let is_held = |pipe| sides.any(|side| is_known_held(self.case.graph, pipe, side));
-                let is_own = || self.number_of.get(&group.pid).is_some_and(|own| self.members[set].binary_search(own).is_ok());
+                let is_own =
+                    || self.number_of.get(&group.pid).is_some_and(|own| self.members[set].binary_search(own).is_ok());
                 wait.pipe.is_some_and(is_held)
                     || self.case.may_be_opened(wait)
                     || (may_be_handled(group, wait) && is_own())

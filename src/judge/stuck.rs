@@ -83,7 +83,8 @@ pub(crate) fn knots(nodes: &[Node], sets: &[Vec<usize>], stuck: &[bool], process
         graph.node_indices().filter(is_last).map(|component| (threads(&graph, [component]), component)).collect();
     last.retain(|(inside, _)| !inside.is_empty());
     last.sort_unstable();
-    let mut behind = Behind { graph: &graph, visits: vec![0; graph.node_count()], seen: vec![None; graph.node_count()] };
+    let mut behind =
+        Behind { graph: &graph, visits: vec![0; graph.node_count()], seen: vec![None; graph.node_count()] };
     last.into_iter().map(|(inside, component)| Knot { inside, behind: behind.threads(component) }).collect()
 }
 

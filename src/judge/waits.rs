@@ -7,8 +7,8 @@ use super::Groups;
 use super::processes::Processes;
 use super::side::{self, SideState};
 use crate::model::{
-    AccessMode, AlternativeWake, Attribution, Children, Endpoint, Fd, Operation, Pid, PipeGraph, PipeId, PipeWait, Side,
-    Task, TaskId, TaskState, ThreadGroup, Tid, Wait, WaitTarget, Waker, Wakers,
+    AccessMode, AlternativeWake, Attribution, Children, Endpoint, Fd, Operation, Pid, PipeGraph, PipeId, PipeWait,
+    Side, Task, TaskId, TaskState, ThreadGroup, Tid, Wait, WaitTarget, Waker, Wakers,
 };
 
 /// Maximum number of pipes of which a thread may wait for one: more are too many to list for each thread.
@@ -61,7 +61,9 @@ impl<'a> WakerSets<'a> {
             WakersOf::Pipe(None) => Wakers::default(),
             WakersOf::Pipe(Some((pipe, access))) => {
                 let ends = self.graph.pipe(pipe).map_or(&[][..], |pipe| &pipe.ends);
-                let awaited = |end: &&Endpoint| Side::BOTH.iter().any(|side| end.access.is_on(*side) && access.is_on(side.other()));
+                let awaited = |end: &&Endpoint| {
+                    Side::BOTH.iter().any(|side| end.access.is_on(*side) && access.is_on(side.other()))
+                };
                 ends.iter().filter(awaited).map(Waker::from).collect()
             }
             WakersOf::Children(pid, child) => {

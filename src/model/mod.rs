@@ -26,8 +26,8 @@ use serde::{Deserialize, Serialize};
 
 pub use self::coverage::{Coverage, Gap, PossibleEnds, UnionOfGaps, UnreadablePart, ViewLimit};
 pub use self::descriptor::{AccessMode, Descriptor, Endpoint, FileType, OpenFlags};
-pub use self::doubt::{Doubt, Doubts};
 pub(crate) use self::doubt::FlatDoubt;
+pub use self::doubt::{Doubt, Doubts};
 pub use self::file::{Class, Directories, PipeFile, PipeLimits};
 #[cfg(test)]
 pub(crate) use self::name::tests::OrNull;

@@ -34,10 +34,10 @@ impl ReadReport {
     pub(crate) fn into_saved(self) -> Result<Saved, String> {
         let users =
             self.processes.iter().filter_map(|process| Some((process.of.uid?, process.user.clone()?))).collect();
-        let mut diagnosis = self.findings.filter(|_| self.waits.is_some()).map(|findings| Diagnosis {
-            waits: Vec::new(),
-            findings: findings.into_iter().map(sanitize).collect(),
-        });
+        let mut diagnosis = self
+            .findings
+            .filter(|_| self.waits.is_some())
+            .map(|findings| Diagnosis { waits: Vec::new(), findings: findings.into_iter().map(sanitize).collect() });
         for finding in diagnosis.iter().flat_map(|diagnosis| &diagnosis.findings) {
             if let Some(details) = finding.details.as_ref().filter(|details| details.code() != finding.code) {
                 return Err(format!("a finding `{}` has the details of `{}`", finding.code, details.code()));

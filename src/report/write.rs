@@ -7,7 +7,8 @@ use std::rc::Rc;
 use serde::{Serialize, Serializer};
 
 use super::{
-    Ancestor, End, Finding, Judgment, MOST_WAKERS, Named, OfUser, PipeEntry, Report, ReportView, SCHEMA_VERSION, Scan, WaitEntry,
+    Ancestor, End, Finding, Judgment, MOST_WAKERS, Named, OfUser, PipeEntry, Report, ReportView, SCHEMA_VERSION, Scan,
+    WaitEntry,
 };
 use crate::findings::{self, AuditScope};
 use crate::judge::processes::{NO_THREADS, Processes};

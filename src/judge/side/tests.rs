@@ -54,7 +54,10 @@ fn a_hidden_end_is_of_what_is_known_to_hold_it_before_all_others() {
     assert_eq!(Unread::new(&graph).hidden_holders(&pipe).named, [PossibleHolder::nobody(HiddenVia::Outside)]);
     let socket = HolderFd { pid: Pid(8), fd: Fd(3), command: "mail".into() };
     graph.hidden.in_flight.push(socket.clone());
-    assert_eq!(Unread::new(&graph).hidden_holders(&pipe).named, [PossibleHolder::holding(HiddenVia::ScmRights, &socket)]);
+    assert_eq!(
+        Unread::new(&graph).hidden_holders(&pipe).named,
+        [PossibleHolder::holding(HiddenVia::ScmRights, &socket)]
+    );
     let ring = HolderFd { pid: Pid(9), fd: Fd(4), command: "db".into() };
     graph.hidden.registered.push((PIPE, ring.clone()));
     let by_ring = PossibleHolder::holding(HiddenVia::IoUring, &ring);
