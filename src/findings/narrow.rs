@@ -76,4 +76,15 @@ mod tests {
         assert_eq!(from(10), [0, 1, 2]);
         assert!(from(2).is_empty());
     }
+
+    /// Each of the threads of each process waits for all of them: what is shared is followed once, or this would not end.
+    #[test]
+    fn a_chain_of_many_that_share_all_they_wait_for() {
+        const PROCESSES: u32 = 20_000;
+        const THREADS: u32 = 10;
+        let one = wait(0, &(0..PROCESSES).collect::<Vec<_>>());
+        let of = |pid: u32| (0..THREADS).map(move |tid| TaskId { pid: Pid(pid), tid: Tid(pid * THREADS + tid) });
+        let waits: Vec<Wait> = (0..PROCESSES).flat_map(of).map(|task| Wait { task, ..one.clone() }).collect();
+        assert_eq!(chain(&waits, |wait| wait.task.pid == Pid(7)).len(), waits.len());
+    }
 }
