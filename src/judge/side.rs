@@ -91,8 +91,11 @@ pub(crate) fn may_hide_end(coverage: &Coverage, kind: PipeKind, end: &Endpoint) 
 /// What may hold ends that were not seen. What may hold an end of any pipe is the same for all pipes of a kind, so it is found once.
 pub(crate) struct Unread<'a> {
     graph: &'a PipeGraph,
-    known: RefCell<BTreeMap<BTreeSet<(PipeKind, Side)>, Rc<Suspects>>>,
+    known: RefCell<BTreeMap<Ends, Rc<Suspects>>>,
 }
+
+/// Ends of these kinds of pipes on these sides.
+type Ends = BTreeSet<(PipeKind, Side)>;
 
 impl<'a> Unread<'a> {
     pub(crate) const fn new(graph: &'a PipeGraph) -> Self {

@@ -161,7 +161,10 @@ fn is_guess(target: &WaitTarget) -> bool {
 
 /// The ends in the fd tables of processes with a thread of which only the place in the kernel is known: by process, thread if it has a table
 /// of its own, and how the thread may use them; ordered by pipe.
-struct Tables<'a>(BTreeMap<(Pid, Option<Tid>, AccessMode), Vec<(PipeId, &'a Endpoint)>>);
+struct Tables<'a>(BTreeMap<(Pid, Option<Tid>, AccessMode), Vec<EndOf<'a>>>);
+
+/// An end and its pipe.
+type EndOf<'a> = (PipeId, &'a Endpoint);
 
 impl<'a> Tables<'a> {
     fn of(graph: &'a PipeGraph, groups: &Groups) -> Self {
