@@ -3,7 +3,7 @@
 //! Each takes any bytes and must return. What it checks besides is said at each.
 
 use crate::baseline::Baseline;
-use crate::escape::{escape_name, is_unsafe_char};
+use crate::escape::{quote_name, is_unsafe_char};
 use crate::observe;
 
 /// The files of /proc. The first byte selects the file.
@@ -32,6 +32,6 @@ pub fn baseline(input: &[u8]) {
 ///
 /// If it is not safe to print.
 pub fn name(input: &[u8]) {
-    let text = escape_name(input);
+    let text = quote_name(input);
     assert!(!text.chars().any(|c| c.is_control() || is_unsafe_char(c)), "{text:?}");
 }

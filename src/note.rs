@@ -10,9 +10,9 @@ use thiserror::Error;
 use crate::cli::PipeName;
 use crate::escape::quote_name;
 use crate::judge::processes::{NO_THREADS, Processes};
-use crate::judge::side;
+use crate::judge::side::{self, Unread};
 use crate::model::{
-    CommandName, Gap, HiddenVia, Pid, Pipe, PipeGraph, PipeId, PossibleEnds, PossibleHolder, Side, Time, Uid,
+    CommandName, Gap, HiddenVia, Pid, Pipe, PipeGraph, PipeId, PossibleEnds, PossibleHolder, Side, Suspects, Time, Uid,
     UnreadablePart, ViewLimit,
 };
 use crate::observe::probe::{Answers, Unsupported};
@@ -104,7 +104,7 @@ pub enum Note {
     NoProbe(Unsupported),
     /// An end exists that is in no fd table.
     #[error("{pipe} has a {} that no fd table shows: possibly {}", .sides.iter().map(|side| side.holder()).collect::<Vec<_>>().join(" and a "), possible_holders(.holders))]
-    HiddenEnd { pipe: PipeId, sides: Vec<Side>, holders: Vec<PossibleHolder> },
+    HiddenEnd { pipe: PipeId, sides: Vec<Side>, holders: Suspects },
     /// The number of further pipes with such an end.
     #[error("{0} more pipes have an end that no fd table shows")]
     MoreHiddenEnds(usize),
@@ -218,10 +218,11 @@ impl Note {
             Some(Err(cause)) => return vec![Self::NoProbe(cause.clone())],
             Some(Ok(answers)) => answers,
         };
+        let unread = Unread::new(graph);
         let hidden_end = |pipe: &&Pipe| Self::HiddenEnd {
             pipe: pipe.id,
             sides: side::hidden_sides(graph, pipe),
-            holders: side::hidden_holders(graph, pipe),
+            holders: unread.hidden_holders(pipe),
         };
         let hidden: Vec<&Pipe> = graph.pipes.iter().filter(|pipe| side::has_hidden(graph, pipe)).collect();
         let mut notes: Vec<Self> = hidden.iter().take(MAX_PIPES).map(hidden_end).collect();
@@ -342,14 +343,14 @@ fn first_pipes(pipes: &[PipeId]) -> String {
 }
 
 /// `that of process 70 (postgres), …, or process 1 (init), which could not be read`
-fn possible_holders(holders: &[PossibleHolder]) -> String {
+fn possible_holders(holders: &Suspects) -> String {
+    let count = holders.named.len() + holders.omitted();
     // The first of many unreadable processes is no more likely than the others.
-    let unread = holders.iter().filter(|holder| holder.how == HiddenVia::Unreadable).count();
-    if unread == holders.len() && unread > 1 {
-        return format!("one of {unread} processes that could not be read");
+    if count > 1 && holders.named.iter().all(|holder| holder.how == HiddenVia::Unreadable) {
+        return format!("one of {count} processes that could not be read");
     }
-    let mut named: Vec<String> = holders.iter().take(MAX_HOLDERS).map(possible_holder).collect();
-    named.extend(more(holders.len(), MAX_HOLDERS).map(|more| format!("one of {more} others")));
+    let mut named: Vec<String> = holders.named.iter().take(MAX_HOLDERS).map(possible_holder).collect();
+    named.extend(more(count, MAX_HOLDERS).map(|more| format!("one of {more} others")));
     named.join(", or ")
 }
 

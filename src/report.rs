@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::findings::{self, AuditScope};
 use crate::model::{
     CommandName, Descriptor, Device, Endpoint, FlatDoubt, Gap, Host, Pid, Pipe, PipeKind, PipeLimits, PossibleHolder,
-    Probed, Process, TaskId, ThreadGroup, Time, Uid, ViewLimit, Wait, Waker,
+    Probed, Process, TaskId, ThreadGroup, Time, Uid, ViewLimit, Wait, Waker, number,
 };
 
 pub(crate) use self::read::Saved;
@@ -62,7 +62,7 @@ pub(crate) struct Report<
     /// The ancestors of `processes` that are not among them, by PID; only from `lspipe why` and `lspipe audit`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) ancestors: Option<Vec<Ancestor>>,
-    /// What may hold an end of any pipe that no fd table shows, where that was looked for; only from `lspipe why` and `lspipe audit`.
+    /// What may hold an end of any pipe that no fd table shows, where that was looked for: by `lspipe why`, `lspipe audit` and `--probe`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) hidden: Option<Vec<PossibleHolder>>,
     /// What the machine allows to processes that make pipes; only from `lspipe audit`.
@@ -169,10 +169,17 @@ pub(crate) struct PipeEntry<P = Pipe, Ends = Vec<End>> {
     pub(crate) writers: Ends,
     #[serde(flatten)]
     pub(crate) probed: Probed,
-    /// What may hold the end that no fd table shows, where there is one.
+    /// What may hold the end that no fd table shows, where there is one; at most four of each kind. What may hold one of any pipe is in
+    /// `hidden` and `unreadable`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) hidden_by: Option<Vec<PossibleHolder>>,
+    /// How many there are besides; missing if all are listed.
+    #[serde(default, skip_serializing_if = "number::is_zero")]
+    pub(crate) hidden_by_omitted: usize,
 }
+
+/// Maximum number of wakers that are listed of a wait: those of many waits are the same.
+pub(crate) const MOST_WAKERS: usize = 16;
 
 /// A wait with the commands of its processes.
 #[derive(Serialize)]
@@ -183,8 +190,21 @@ pub(crate) struct WaitEntry<W = Wait, Command = CommandName, Wakers = Vec<Named<
     #[serde(flatten)]
     pub(crate) command: Command,
     /// What could end it: the holders of the other side, or the children meant. Empty for `open`, since no process is there yet, and
-    /// where none was seen.
+    /// where none was seen. Of more than 16, the first 16: the others are the other ends on that side of the pipe in `pipes`, or the other
+    /// children of the process in `threads`.
     pub(crate) wakers: Wakers,
+    /// How many there are besides; missing if all are listed.
+    #[serde(skip_serializing_if = "number::is_zero")]
+    pub(crate) wakers_omitted: usize,
+}
+
+/// A wait as it is read.
+#[derive(Deserialize)]
+pub(crate) struct ReadWait {
+    #[serde(flatten)]
+    pub(crate) wait: Wait,
+    #[serde(default)]
+    pub(crate) wakers_omitted: usize,
 }
 
 /// A finding in which each thread and doubt has the command of its process.
@@ -192,4 +212,4 @@ pub(crate) type Finding = findings::Finding<Named<TaskId>, FlatDoubt>;
 
 /// A report as it is read: the commands in waits and findings are redundant.
 pub(crate) type ReadReport =
-    Report<Vec<OfUser<Process>>, Vec<PipeEntry>, Vec<ThreadGroup>, Vec<Wait>, Vec<findings::Finding>>;
+    Report<Vec<OfUser<Process>>, Vec<PipeEntry>, Vec<ThreadGroup>, Vec<ReadWait>, Vec<findings::Finding>>;

@@ -2,13 +2,15 @@
 //! (`wait_for_partner` in fs/pipe.c), so that is proven. Which FIFO it is, only a path in the memory of the process says, where another may
 //! have been written since: so that is inferred.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::phrases::{to_do_what, verb};
 use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases};
 use crate::escape::quote_name;
 use crate::judge::dataflow::MarkKind;
-use crate::model::{AccessMode, Certainty, Doubt, Operation, PathName, Pid, PipeId, Severity, TaskId};
+use crate::model::{AccessMode, Certainty, Doubts, Operation, PathName, Pid, PipeId, Severity, TaskId};
 
 pub(super) const ABOUT: About = About {
     severities: &[Severity::Warning],
@@ -94,7 +96,7 @@ impl Kind for BlockedOpen {
         vec![(MarkKind::BlockedOpen, self.openers.iter().map(|opener| opener.task.pid).collect())]
     }
 
-    fn message(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
+    fn message(&self, phrases: &Phrases<'_>, _: &Doubts) -> String {
         let tasks = self.tasks();
         let (processes, is) = (phrases.tasks(&tasks), verb(tasks.len(), "is", "are"));
         let (name, for_what) = (self.name(phrases), to_do_what(self.access()));
@@ -111,7 +113,7 @@ impl Kind for BlockedOpen {
         phrases.waits(&self.tasks())
     }
 
-    fn advice(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
+    fn advice(&self, phrases: &Phrases<'_>, _: &Doubts) -> String {
         if self.deleted {
             let pids: Vec<Pid> = self.openers.iter().map(|opener| opener.task.pid).collect();
             return format!(
@@ -136,16 +138,18 @@ impl Kind for BlockedOpen {
 
 pub(super) fn find(case: &Case<'_>) -> Vec<Judgement> {
     let mut found: Vec<BlockedOpen> = Vec::new();
+    let mut of_pipe: BTreeMap<PipeId, usize> = BTreeMap::new();
     let tasks = case.groups.values().flat_map(|group| &group.tasks);
     let waits = tasks.flat_map(|task| task.doing.pipe_waits().map(|wait| (task.id, wait)));
     for (task, wait) in waits.filter(|(_, wait)| wait.operation == Operation::Open) {
         let opener = BlockedOpener { task, access: wait.access };
-        match found.iter_mut().find(|it| it.pipe.is_some() && it.pipe == wait.pipe) {
+        match wait.pipe.and_then(|pipe| found.get_mut(*of_pipe.get(&pipe)?)) {
             Some(known) => known.openers.push(opener),
             None => {
                 let deleted =
                     wait.deleted || wait.pipe.and_then(|id| case.graph.pipe(id)).is_some_and(|pipe| pipe.deleted);
                 let path = wait.path.clone();
+                of_pipe.extend(wait.pipe.map(|pipe| (pipe, found.len())));
                 found.push(BlockedOpen { pipe: wait.pipe, path, deleted, openers: vec![opener] });
             }
         }

@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::end_hoard::DEFAULT_MAX_ENDS;
 use super::{Code, Details, Judgement, ReportedBy, all_on};
+use crate::judge::Groups;
 use crate::judge::deadlock::{self as deadlocks, Deadlock};
 use crate::judge::lineage::Lineage;
 use crate::judge::processes::Processes;
-use crate::judge::waits::{self, ByPipe};
-use crate::judge::{Groups, side};
-use crate::model::{Doubt, Pid, Pipe, PipeGraph, PipeId, Side, TaskId, Uid, Wait};
+use crate::judge::side::Unread;
+use crate::judge::waits::{self, ByPipe, WakerSets};
+use crate::model::{Doubts, Pid, Pipe, PipeGraph, PipeId, Side, TaskId, Uid, Wait};
 
 /// What the rules judge by: an observation, and what follows from it for all of them.
 pub(super) struct Case<'a> {
@@ -23,17 +24,21 @@ pub(super) struct Case<'a> {
     pub(super) stuck: BTreeSet<TaskId>,
     pub(super) waiting: ByPipe<'a>,
     pub(super) hidden_ends: BTreeMap<(PipeId, Side), Vec<TaskId>>,
+    /// What may hold ends that were not seen.
+    pub(super) unread: Unread<'a>,
 }
 
 impl<'a> Case<'a> {
     pub(super) fn new(graph: &'a PipeGraph, groups: &'a Groups, max_ends: Option<u64>) -> Self {
         let processes = Processes::new(graph, groups);
-        let waits = waits::waits(graph, groups, &processes);
-        let (deadlocks, stuck) = deadlocks::find(graph, groups, &processes);
+        let unread = Unread::new(graph);
+        let wakers = WakerSets::new(graph, &processes);
+        let waits = waits::waits(graph, groups, &wakers);
+        let (deadlocks, stuck) = deadlocks::find(graph, groups, &wakers, &unread);
         let hidden_ends = waits::hidden_ends(graph, &waits);
         let max_ends = max_ends.unwrap_or(DEFAULT_MAX_ENDS);
         let waiting = waits::by_pipe(groups);
-        Self { graph, groups, processes, max_ends, waits, deadlocks, stuck, waiting, hidden_ends }
+        Self { graph, groups, processes, max_ends, waits, deadlocks, stuck, waiting, hidden_ends, unread }
     }
 
     /// What the rules of one command find, the worst first.
@@ -60,8 +65,8 @@ impl<'a> Case<'a> {
     }
 
     /// Which processes may be on a side of a pipe beside those that are seen there.
-    pub(super) fn doubts(&self, pipe: PipeId, side: Side) -> Vec<Doubt> {
-        side::possible_holders(self.graph, pipe, side).into_iter().map(Doubt::Holder).collect()
+    pub(super) fn doubts(&self, pipe: PipeId, side: Side) -> Doubts {
+        self.unread.possible_holders(pipe, side)
     }
 
     pub(super) fn user(&self, pid: Pid) -> Option<Uid> {

@@ -1,7 +1,7 @@
 //! Which findings a later scan confirms: an immediate second scan, and for `--confirm` one after a pause.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::{Code, Diagnosis, Finding, Identity, Judged, Judgement, Lasts, Phrases, diagnose};
 use crate::judge::Groups;
@@ -35,7 +35,9 @@ pub(crate) fn diagnosis(seen: &Observation) -> Diagnosis {
 fn pids_to_recheck(groups: &Groups, judged: &Judged) -> BTreeSet<Pid> {
     let waits = |group: &&ThreadGroup| group.tasks.iter().any(|task| matches!(task.doing, TaskState::Waits { .. }));
     let waiting = groups.values().filter(waits).map(|group| group.pid);
-    let wakers = judged.waits.iter().flat_map(|wait| &wait.wakers).map(|waker| waker.pid);
+    let mut shared = HashSet::new();
+    let wakers = judged.waits.iter().map(|wait| &wait.wakers).filter(|wakers| shared.insert(wakers.place()));
+    let wakers = wakers.flat_map(|wakers| wakers.iter()).map(|waker| waker.pid);
     let passing = judged.judgements.iter().filter(|judgement| judgement.code().about().may_pass);
     let found = passing.flat_map(|judgement| &judgement.tasks).map(|task| task.pid);
     waiting.chain(wakers).chain(found).collect()
@@ -88,7 +90,8 @@ pub(crate) fn confirmed(before: &Look<'_>, now: &Look<'_>) -> Vec<Finding> {
     let is_blocked = |finding: &Finding, blocked: &[TaskId]| {
         let Some(then) = tasks_then.get(&(finding.code, &finding.pipes[..])) else { return false };
         let was_there = |task: &TaskId| then.contains(task) && is_same(task);
-        let mut others = finding.tasks.iter().filter(|task| !blocked.contains(task)).peekable();
+        let known: BTreeSet<&TaskId> = blocked.iter().collect();
+        let mut others = finding.tasks.iter().filter(|task| !known.contains(task)).peekable();
         blocked.iter().any(|task| was_there(task) && still_waits(task))
             && (others.peek().is_none() || others.any(was_there))
     };

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::phrases::list;
 use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases, all_on};
 use crate::escape::quote_name;
-use crate::model::{AccessMode, Doubt, Endpoint, Fd, Pid, Pipe, PipeId, Severity};
+use crate::model::{AccessMode, Doubts, Endpoint, Fd, Pid, Pipe, PipeId, Severity};
 
 pub(super) const ABOUT: About = About {
     severities: &[Severity::Warning, Severity::Info],
@@ -86,8 +86,8 @@ impl Kind for CrossesContainers {
         Identity::Pipe
     }
 
-    fn message(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
-        let places = list(self.places.iter().map(|place| format!("in {}", place.name())));
+    fn message(&self, phrases: &Phrases<'_>, _: &Doubts) -> String {
+        let places = list(&self.places, |place| format!("in {}", place.name()));
         format!("{} has holders {places}", phrases.pipe(self.pipe))
     }
 
@@ -99,7 +99,7 @@ impl Kind for CrossesContainers {
         phrases.holders(self.pipe, place)
     }
 
-    fn advice(&self, _: &Phrases<'_>, _: &[Doubt]) -> String {
+    fn advice(&self, _: &Phrases<'_>, _: &Doubts) -> String {
         if self.expected {
             "Nothing to do if it is a standard stream of a container or sandbox that a process outside reads or writes."
                 .to_owned()

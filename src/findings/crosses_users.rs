@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases};
-use crate::model::{Doubt, Pipe, PipeId, Severity, Side, Uid};
+use crate::model::{Doubts, Pipe, PipeId, Severity, Side, Uid};
 
 pub(super) const ABOUT: About = About {
     severities: &[Severity::Warning, Severity::Info],
@@ -56,7 +56,7 @@ impl Kind for CrossesUsers {
         Identity::Pipe
     }
 
-    fn message(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
+    fn message(&self, phrases: &Phrases<'_>, _: &Doubts) -> String {
         let pipe = phrases.pipe(self.pipe);
         // Where it matters that the users of a side are not root, root itself is not named.
         let others = |users: &[Uid]| -> Vec<Uid> { users.iter().copied().filter(|user| *user != ROOT).collect() };
@@ -67,7 +67,7 @@ impl Kind for CrossesUsers {
         };
         let [reading, writing] = [&readers, &writers].map(|users| phrases.users(users));
         match (readers.is_empty(), writers.is_empty()) {
-            (false, false) if readers.iter().any(|user| writers.contains(user)) => {
+            (false, false) if readers.iter().any(|user| writers.binary_search(user).is_ok()) => {
                 format!("{pipe} is shared by several users: {writing} may write, {reading} may read")
             }
             (false, false) => format!("{pipe} passes data from one user to another: {writing} to {reading}"),
@@ -81,7 +81,7 @@ impl Kind for CrossesUsers {
         phrases.holders(self.pipe, |pid| phrases.user_of(pid))
     }
 
-    fn advice(&self, _: &Phrases<'_>, _: &[Doubt]) -> String {
+    fn advice(&self, _: &Phrases<'_>, _: &Doubts) -> String {
         match self.root {
             Some(Side::Read) => "Root reads data from another user: make sure that the reader treats it as untrusted input.",
             Some(Side::Write) => "Another user reads what root writes: make sure that it contains no secrets.",

@@ -1,10 +1,13 @@
 //! Shared by `deadlock` and `self-deadlock`: a cycle of waits, between processes or in one.
 
-use super::phrases::{idle, in_parentheses, lines};
+use super::phrases::{first_lines, idle, in_parentheses, lines};
 use super::{Case, Details, Evidence, Identity, Judgement, Kind, Phrases, Role};
 use crate::judge::dataflow::MarkKind;
 use crate::judge::deadlock::{Deadlock, WaitCycle, WaitEdge};
-use crate::model::{AccessMode, Doubt, Endpoint, Pid, Pipe, PipeWait, Severity, Side, TaskId, WaitTarget, Waker};
+use crate::model::{AccessMode, Doubts, Endpoint, Pid, Pipe, PipeWait, Severity, Side, TaskId, WaitTarget, Waker};
+
+/// Maximum number of steps of a cycle in text.
+const MOST_STEPS: usize = 20;
 
 /// Maximum number of ends in a sentence.
 const MOST_ENDS: usize = 4;
@@ -40,7 +43,7 @@ impl Kind for WaitCycle {
         &self.blocked_behind
     }
 
-    fn message(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
+    fn message(&self, phrases: &Phrases<'_>, _: &Doubts) -> String {
         let processes = phrases.processes(self.blocked.iter().map(|task| task.pid));
         if self.is_in_one_process() {
             return format!("{processes} waits for itself, and no other process can unblock it");
@@ -50,18 +53,18 @@ impl Kind for WaitCycle {
 
     /// The cycle step by step, then the other threads that are blocked with it.
     fn evidence(&self, phrases: &Phrases<'_>) -> Vec<Evidence> {
-        let steps = self.cycle.iter().map(|edge| Evidence { role: Role::Cycle, text: step(phrases, edge) });
+        let steps = first_lines(Role::Cycle, MOST_STEPS, "others", &self.cycle, |edge| step(phrases, edge));
         let outside = self.blocked.iter().skip(self.cycle.len()).chain(&self.blocked_behind);
         let mut outside: Vec<TaskId> = outside.copied().collect();
         outside.dedup_by_key(|task| task.pid);
-        let stuck = outside.into_iter().map(|task| {
+        let stuck = lines(Role::Behind, outside, |task| {
             let doing = phrases.task(task).map_or_else(String::new, |task| format!(" {}", phrases.doing(task)));
             format!("blocked behind it: {}{doing}", phrases.process(task.pid, None))
         });
-        steps.chain(lines(Role::Behind, stuck)).collect()
+        [steps, stuck].concat()
     }
 
-    fn advice(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
+    fn advice(&self, phrases: &Phrases<'_>, _: &Doubts) -> String {
         // The last step first: usually the child, not the parent.
         let end = phrases.end_one(self.cycle.iter().rev().map(|edge| edge.task.pid));
         let prevention = if self.is_in_one_process() { prevention_in_one_process } else { prevention };

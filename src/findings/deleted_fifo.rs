@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::phrases::verb;
 use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases, all_on};
 use crate::judge::side::{self, SideState};
-use crate::model::{Doubt, Pipe, PipeId, Severity, Side};
+use crate::model::{Doubts, Pipe, PipeId, Severity, Side};
 
 pub(super) const ABOUT: About = About {
     severities: &[Severity::Warning, Severity::Info],
@@ -46,7 +46,7 @@ impl Kind for DeletedFifo {
         Identity::Pipe
     }
 
-    fn message(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
+    fn message(&self, phrases: &Phrases<'_>, _: &Doubts) -> String {
         let name = phrases.pipe(self.pipe);
         match self.missing_side {
             Some(side) => format!(
@@ -61,7 +61,7 @@ impl Kind for DeletedFifo {
         phrases.holders(self.pipe, |pid| phrases.user_of(pid))
     }
 
-    fn advice(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
+    fn advice(&self, phrases: &Phrases<'_>, _: &Doubts) -> String {
         if self.missing_side.is_none() {
             return "Nothing to do if it was deleted on purpose once all of its users had opened it.".to_owned();
         }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::phrases::lines;
 use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases, Role};
 use crate::model::words::words;
-use crate::model::{Doubt, Pid, Severity, Tid, Uid};
+use crate::model::{Doubts, Pid, Severity, Tid, Uid};
 
 /// Maximum number of ends of a process, unless `--max-ends` says otherwise.
 pub(super) const DEFAULT_MAX_ENDS: u64 = 1024;
@@ -124,7 +124,7 @@ impl Kind for EndHoard {
         }
     }
 
-    fn message(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
+    fn message(&self, phrases: &Phrases<'_>, _: &Doubts) -> String {
         let ends = self.ends;
         match &self.holder {
             HolderKind::Process { pid, threshold, fd_limit, .. } => {
@@ -155,10 +155,10 @@ impl Kind for EndHoard {
                 most.iter().map(|it| format!("{} holds {}", phrases.process(it.pid, None), it.ends)).collect()
             }
         };
-        lines(Role::Holder, all.into_iter())
+        lines(Role::Holder, all, |line| line)
     }
 
-    fn advice(&self, _: &Phrases<'_>, _: &[Doubt]) -> String {
+    fn advice(&self, _: &Phrases<'_>, _: &Doubts) -> String {
         match self.holder {
             HolderKind::Process { pid, .. } => format!(
                 "List them with `lspipe fds {pid}`. If their number keeps growing, the program leaks them. Otherwise raise its limit with \

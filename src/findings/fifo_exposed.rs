@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::phrases::lines;
 use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases, Role};
-use crate::model::{Class, Doubt, Gid, Pipe, PipeFile, PipeId, Severity, Side, Uid};
+use crate::model::{Class, Doubt, Doubts, Gid, Pipe, PipeFile, PipeId, Severity, Side, Uid};
 
 pub(super) const ABOUT: About = About {
     severities: &[Severity::Error, Severity::Warning, Severity::Info],
@@ -110,18 +110,18 @@ impl Kind for FifoExposed {
         Identity::Pipe
     }
 
-    fn message(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
+    fn message(&self, phrases: &Phrases<'_>, _: &Doubts) -> String {
         let exposures: Vec<String> = self.exposures.iter().map(|it| it.message(phrases, self.pipe)).collect();
         format!("{} is open to other users: {}", phrases.pipe(self.pipe), exposures.join("; "))
     }
 
     fn evidence(&self, phrases: &Phrases<'_>) -> Vec<Evidence> {
-        let mode = mode(phrases, self.pipe).into_iter();
-        lines(Role::Holder, mode.chain(phrases.holder_lines(self.pipe, |pid| phrases.user_of(pid))))
+        let mode = lines(Role::Holder, mode(phrases, self.pipe), |line| line);
+        [mode, phrases.holders(self.pipe, |pid| phrases.user_of(pid))].concat()
     }
 
     /// No command contains the path: other users choose it, and root may paste the command.
-    fn advice(&self, _: &Phrases<'_>, _: &[Doubt]) -> String {
+    fn advice(&self, _: &Phrases<'_>, _: &Doubts) -> String {
         match self.exposures.first() {
             Some(Exposure::Open { by: Class::Group(_), .. }) => {
                 "To prevent: `chmod g-rw` the FIFO, or move it to a directory that the group may not search."
@@ -182,7 +182,8 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
         return None;
     }
     exposures.sort_by_key(|exposure| exposure.severity());
-    let doubts = if file.directories.is_none() { vec![Doubt::Directories(pipe.id)] } else { Vec::new() };
+    let mut doubts = Doubts::default();
+    doubts.extend(file.directories.is_none().then_some(Doubt::Directories(pipe.id)));
     Some(Judgement { doubts, ..case.of_all_on(pipe, Details::FifoExposed(FifoExposed { pipe: pipe.id, exposures })) })
 }
 

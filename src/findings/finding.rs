@@ -5,8 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{About, Code, Details, Identity, Kind, Phrases};
 use crate::judge::Groups;
+use crate::model::number;
 use crate::model::words::words;
-use crate::model::{Certainty, Doubt, PipeGraph, PipeId, Severity, TaskId, Users, Wait};
+use crate::model::{Certainty, Doubt, Doubts, PipeGraph, PipeId, Severity, TaskId, Users, Wait};
 
 /// A finding without its texts, which are made once a second scan has confirmed it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,13 +15,13 @@ pub(crate) struct Judgement {
     pub(crate) details: Details,
     pub(crate) tasks: Vec<TaskId>,
     pub(crate) pipes: Vec<PipeId>,
-    pub(crate) doubts: Vec<Doubt>,
+    pub(crate) doubts: Doubts,
 }
 
 impl Judgement {
     /// Without doubts.
     pub(super) fn new(details: Details, tasks: Vec<TaskId>, pipes: impl IntoIterator<Item = PipeId>) -> Self {
-        Self { details, tasks, pipes: pipes.into_iter().collect(), doubts: Vec::new() }
+        Self { details, tasks, pipes: pipes.into_iter().collect(), doubts: Doubts::default() }
     }
 
     pub(crate) const fn code(&self) -> Code {
@@ -51,7 +52,8 @@ impl Judgement {
             tasks: self.tasks,
             behind: kind.blocked_behind().to_vec(),
             pipes: self.pipes,
-            doubts: self.doubts,
+            doubts_omitted: self.doubts.omitted(),
+            doubts: self.doubts.named,
             details: Some(self.details),
         }
     }
@@ -86,9 +88,12 @@ pub struct Finding<Task = TaskId, Reason = Doubt> {
     pub behind: Vec<Task>,
     /// The pipes that it is about, by ID.
     pub pipes: Vec<PipeId>,
-    /// Why it is not proven; for `hidden-end`, the possible holders of the end. At most four for `no-reader` and `no-writer`: what may hold
-    /// an end of any pipe is in `hidden` and `unreadable`.
+    /// Why it is not proven; for `hidden-end`, the possible holders of the end. At most four of each kind: what may hold an end of any pipe
+    /// is in `hidden` and `unreadable`.
     pub doubts: Vec<Reason>,
+    /// How many there are besides; missing if all are listed.
+    #[serde(default, skip_serializing_if = "number::is_zero")]
+    pub doubts_omitted: usize,
     /// The data of the code; null in a report of an older version.
     #[serde(default)]
     pub details: Option<Details>,

@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::phrases::verb;
 use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases};
-use crate::judge::side::likely_holders;
-use crate::model::{Certainty, Doubt, HiddenVia, Pid, PipeId, PossibleHolder, Severity, Side, TaskId, ViewLimit};
+use crate::model::{
+    Certainty, Doubt, Doubts, HiddenVia, Pid, PipeId, PossibleHolder, Severity, Side, TaskId, ViewLimit,
+};
 
 pub(super) const ABOUT: About = About {
     severities: &[Severity::Warning, Severity::Info],
@@ -54,7 +55,7 @@ impl Kind for HiddenEnd {
         if self.blocked.is_empty() { Identity::Pipe } else { Identity::Blocked(self.blocked.clone(), None) }
     }
 
-    fn message(&self, phrases: &Phrases<'_>, doubts: &[Doubt]) -> String {
+    fn message(&self, phrases: &Phrases<'_>, doubts: &Doubts) -> String {
         let (side, act) = match self.side {
             Side::Read => ("read", "writing to"),
             Side::Write => ("write", "reading"),
@@ -76,15 +77,19 @@ impl Kind for HiddenEnd {
         Vec::new()
     }
 
-    fn advice(&self, phrases: &Phrases<'_>, doubts: &[Doubt]) -> String {
+    fn advice(&self, phrases: &Phrases<'_>, doubts: &Doubts) -> String {
         let holders =
-            doubts.iter().filter_map(|doubt| if let Doubt::Holder(holder) = doubt { Some(holder) } else { None });
+            doubts.named.iter().filter_map(|doubt| if let Doubt::Holder(holder) = doubt { Some(holder) } else { None });
         let holding = |via: HiddenVia| holders.clone().filter(move |holder| holder.how == via);
         let may_be = |via: HiddenVia| holding(via).next().is_some();
         let receivers: Vec<Pid> = holding(HiddenVia::ScmRights).filter_map(|holder| holder.pid).collect();
         let purpose = if self.blocked.is_empty() { "To close the end" } else { "To unblock" };
         let in_flight = match receivers.as_slice() {
             [] => String::new(),
+            _ if doubts.count(HiddenVia::ScmRights.as_str()) > receivers.len() => format!(
+                "{purpose}: have the process that it is in flight to receive the descriptor with recvmsg(2) and close it, or close the \
+                 socket. "
+            ),
             _ => format!(
                 "{purpose}: have {} receive the descriptor with recvmsg(2) and close it, or close the socket. ",
                 phrases.processes(receivers)
@@ -112,14 +117,14 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Judgement> {
 }
 
 fn judgement(case: &Case<'_>, pipe: PipeId, side: Side, blocked: Vec<TaskId>) -> Judgement {
-    let holders = likely_holders(case.graph, pipe, side);
+    let holders = case.unread.likely_holders(pipe, side);
     let is_expected = |holder: &PossibleHolder| match holder.how {
         HiddenVia::Unreadable | HiddenVia::Outside | HiddenVia::Autofs | HiddenVia::IoUring => true,
         HiddenVia::ScmRights | HiddenVia::Exiting => false,
     };
-    let expected = holders.iter().any(is_expected);
+    let expected = holders.named.iter().any(is_expected);
     let tasks = blocked.clone();
-    let doubts = holders.into_iter().map(Doubt::Holder).collect();
+    let doubts = Doubts::from(&*holders);
     Judgement {
         doubts,
         ..Judgement::new(Details::HiddenEnd(HiddenEnd { pipe, side, blocked, expected }), tasks, [pipe])

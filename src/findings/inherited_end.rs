@@ -5,10 +5,9 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 
 use super::phrases::{ends_held, lines, verb};
-use super::{About, Case, Code, Details, Evidence, Finding, Identity, Judgement, Kind, Phrases, Role};
+use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases, Role};
 use crate::judge::lineage::{is_pool, is_stdio};
-use crate::judge::processes::Processes;
-use crate::model::{Certainty, Doubt, Endpoint, Pid, Pipe, PipeId, Severity, Side};
+use crate::model::{Certainty, Doubts, Endpoint, Pid, Pipe, PipeId, Severity, Side};
 
 pub(super) const ABOUT: About = About {
     severities: &[Severity::Warning, Severity::Info],
@@ -83,12 +82,11 @@ impl Kind for InheritedEnd {
     }
 
     /// If all are write ends, leaked-write-end reports them all.
-    fn is_covered_by(&self, of_why: &[Finding]) -> bool {
-        self.ends.iter().all(|end| end.end.access.is_on(Side::Write))
-            && of_why.iter().any(|it| it.code == Code::LeakedWriteEnd && it.pipes.contains(&self.pipe))
+    fn is_covered_by(&self, leaked: &BTreeSet<PipeId>) -> bool {
+        leaked.contains(&self.pipe) && self.ends.iter().all(|end| end.end.access.is_on(Side::Write))
     }
 
-    fn message(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
+    fn message(&self, phrases: &Phrases<'_>, _: &Doubts) -> String {
         let pids: BTreeSet<Pid> = self.ends.iter().map(|end| end.end.pid).collect();
         let without =
             if self.has_write_end() { "readers will not see EOF" } else { "writers will not get SIGPIPE or EPIPE" };
@@ -116,10 +114,10 @@ impl Kind for InheritedEnd {
             Some(format!("{process}, of session {session}, holds {}, without O_CLOEXEC", ends_held(&held)))
         };
         let by_process = self.ends.chunk_by(|one, other| one.end.pid == other.end.pid);
-        lines(Role::Holder, by_process.filter_map(line))
+        lines(Role::Holder, by_process, |ends| line(ends).unwrap_or_default())
     }
 
-    fn advice(&self, _: &Phrases<'_>, _: &[Doubt]) -> String {
+    fn advice(&self, _: &Phrases<'_>, _: &Doubts) -> String {
         if self.descend {
             return "Nothing to do if its ancestor on the pipe waits for it. To prevent: start it with that descriptor closed."
                 .to_owned();
@@ -155,17 +153,19 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
         is_open.then_some(ForeignEnd { end: *end, session: other })
     };
     let ends: Vec<ForeignEnd> = pipe.ends.iter().filter_map(foreign).collect();
-    if ends.is_empty() || is_pool(pipe.ends.iter().map(|end| end.pid), |pid| pipe.is_on_both(pid)) {
+    if ends.is_empty() {
         return None;
     }
-    // If one of them does not descend, all are reported.
-    let descend = ends.iter().all(|end| may_descend(&case.processes, end.end.pid, &own));
+    let on_both = pipe.on_both();
+    if is_pool(pipe.ends.iter().map(|end| end.pid), |pid| on_both.contains(&pid)) {
+        return None;
+    }
+    // If one of them does not descend, all are reported. A saved plain report lacks ancestors that hold no end.
+    let kin = case.processes.kin(&pipe.ends.iter().map(|end| end.pid).collect());
+    let below = kin.all_below(&own);
+    let may_descend = |pid: Pid| below.contains(&pid) || !case.processes.knows_ancestors(pid);
+    let descend = ends.iter().all(|end| may_descend(end.end.pid));
     let tasks = case.leaders(ends.iter().map(|end| end.end.pid));
     let details = InheritedEnd { pipe: pipe.id, session: whole, ends, descend };
     Some(Judgement::new(Details::InheritedEnd(details), tasks, [pipe.id]))
-}
-
-/// Whether a process descends from one of `own`, or may do so: a saved plain report lacks ancestors that hold no end.
-fn may_descend(processes: &Processes<'_>, pid: Pid, own: &BTreeSet<Pid>) -> bool {
-    processes.ancestors(pid).any(|ancestor| own.contains(&ancestor)) || !processes.knows_ancestors(pid)
 }

@@ -1,7 +1,7 @@
 //! `leaked-write-end`: a reader waits for EOF, and the only holders of the write end do not belong to its pipeline. Inferred from how the
 //! processes are related; suspected if the true writer may be a process that could not be seen.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -9,10 +9,17 @@ use super::phrases::{lines, list, verb};
 use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases, Role};
 use crate::judge::dataflow::MarkKind;
 use crate::judge::lineage::{Lineage, Relation, is_pool, is_stdio};
+use crate::judge::processes::Kin;
 use crate::model::{
-    AccessMode, AlternativeWake, Certainty, Doubt, Endpoint, Fd, Operation, Pid, Pipe, PipeId, PipeWait, Severity,
-    Side, Task, TaskId, TaskState, Time,
+    AccessMode, AlternativeWake, Certainty, Doubt, Doubts, Endpoint, Fd, Operation, Pid, Pipe, PipeId, PipeWait,
+    Severity, Side, Task, TaskId, TaskState, Time,
 };
+
+/// Maximum number of descriptors in a command that closes them.
+const MOST_CLOSED: usize = 8;
+
+/// Maximum number of kinds of readers, each of which is compared with each holder.
+const MOST_KINDS: usize = 64;
 
 /// Standard input, on which a shell passes a pipe to a program.
 const STDIN: Fd = Fd(0);
@@ -115,7 +122,7 @@ impl Kind for LeakedWriteEnd {
         self.unrelated().map(|pid| (self.pipe, pid)).collect()
     }
 
-    fn message(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
+    fn message(&self, phrases: &Phrases<'_>, _: &Doubts) -> String {
         let readers = phrases.tasks(&self.readers);
         let no_eof = format!("{readers} will not see EOF on {}", phrases.pipe(self.pipe));
         let others = self.holders.iter().filter(|end| end.relation != Relation::ReaderItself);
@@ -139,20 +146,20 @@ impl Kind for LeakedWriteEnd {
     }
 
     fn evidence(&self, phrases: &Phrases<'_>) -> Vec<Evidence> {
-        let holders = self.holders.iter().map(|end| {
+        let holders = lines(Role::Holder, &self.holders, |end| {
             let (relation, doing) = (end.relation(phrases), phrases.process_doing(end.end.pid));
             format!("{}: {relation}{}; it {doing}", phrases.holds(&end.end), phrases.started(end.started_at))
         });
-        [phrases.waits(&self.readers), lines(Role::Holder, holders)].concat()
+        [phrases.waits(&self.readers), holders].concat()
     }
 
-    fn advice(&self, phrases: &Phrases<'_>, doubts: &[Doubt]) -> String {
+    fn advice(&self, phrases: &Phrases<'_>, doubts: &Doubts) -> String {
         let is_own = |end: &&LeakedEnd| end.relation == Relation::ReaderItself;
         let others: Vec<&LeakedEnd> = self.holders.iter().filter(|end| !is_own(end)).collect();
         let pids: BTreeSet<Pid> = others.iter().map(|end| end.end.pid).collect();
         let kill = phrases.end_all(&pids.iter().copied().collect::<Vec<_>>());
         let close = match (pids.len(), others.as_slice()) {
-            (1, ends) => format!("have it close {}", list(fds(ends).map(|fd| format!("fd {fd}")))),
+            (1, ends) => format!("have it close {}", list(fds(ends), |fd| format!("fd {fd}"))),
             _ => "have them close their write ends".to_owned(),
         };
         // The process that started the reader is needed for more than this.
@@ -180,7 +187,8 @@ fn prevention(others: &[&LeakedEnd]) -> String {
     if others.iter().any(is(Relation::Inherited)) {
         return "open the pipe with O_CLOEXEC, so that other programs do not inherit it".to_owned();
     }
-    let closed: Vec<String> = fds(others).filter(|fd| !is_stdio(*fd)).map(|fd| format!("{fd}>&-")).collect();
+    let closed = fds(others).filter(|fd| !is_stdio(*fd)).take(MOST_CLOSED).map(|fd| format!("{fd}>&-"));
+    let closed: Vec<String> = closed.collect();
     if closed.is_empty() {
         return "start it with stdout and stderr redirected (`>/dev/null 2>&1`)".to_owned();
     }
@@ -222,15 +230,16 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
         return None;
     }
     let writers: Vec<&Endpoint> = pipe.side(Side::Write).collect();
-    let pids: BTreeSet<Pid> = writers.iter().map(|end| end.pid).collect();
-    if is_pool(pids.iter().copied().chain(readers.iter().map(|reader| reader.pid)), |pid| pipe.is_on_both(pid)) {
+    let on_both = pipe.on_both();
+    let of_readers: BTreeSet<Pid> = readers.iter().map(|reader| reader.pid).collect();
+    if is_pool(writers.iter().map(|end| end.pid).chain(of_readers.iter().copied()), |pid| on_both.contains(&pid)) {
         return None;
     }
+    let sides = Sides::of(case, pipe, &writers, of_readers)?;
     let mut holders = Vec::new();
-    for pid in &pids {
-        let ends: Vec<&Endpoint> = writers.iter().copied().filter(|end| end.pid == *pid).collect();
-        let relation = relation(case, pipe, &readers, *pid, &ends)?;
-        holders.extend(ends.into_iter().map(|end| leaked_end(case, pipe, &readers, end, relation)));
+    for ends in writers.chunk_by(|one, other| one.pid == other.pid) {
+        let relation = sides.relation(ends)?;
+        holders.extend(ends.iter().map(|end| sides.leaked_end(end, relation)));
     }
     // If the reader alone holds it, that is a deadlock.
     if holders.iter().all(|holder| holder.relation == Relation::ReaderItself) {
@@ -238,60 +247,107 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
     }
     // As communicate() with a timeout does, and a server with a socket beside it.
     let waiting = case.waiting.get(&pipe.id).map_or(&[][..], Vec::as_slice);
+    let tasks: BTreeSet<TaskId> = readers.iter().copied().collect();
     let may_resume = !waiting
         .iter()
-        .any(|(task, _)| readers.contains(&task.id) && matches!(task.doing, TaskState::Waits { besides: None, .. }));
+        .any(|(task, _)| tasks.contains(&task.id) && matches!(task.doing, TaskState::Waits { besides: None, .. }));
     let mut tasks = readers.clone();
-    tasks.extend(case.leaders(pids.into_iter().filter(|pid| !readers.iter().any(|reader| reader.pid == *pid))));
+    let others = holders.iter().map(|holder| holder.end.pid).filter(|pid| !sides.reading.contains(pid));
+    tasks.extend(case.leaders(others));
     let mut doubts = case.doubts(pipe.id, Side::Write);
     let judged = holders.iter().filter(|end| !matches!(end.relation, Relation::ReaderItself | Relation::ReadWrite));
     let parents: BTreeSet<Pid> = judged
-        .flat_map(|end| readers.iter().filter_map(|reader| case.lineage().possible_parent(reader.pid, end.end.pid)))
+        .flat_map(|end| sides.readers.iter().filter_map(|(pid, _)| case.lineage().possible_parent(*pid, end.end.pid)))
         .collect();
     doubts.extend(parents.into_iter().map(Doubt::Starter));
     let details = LeakedWriteEnd { pipe: pipe.id, readers, holders, may_resume };
     Some(Judgement { doubts, ..Judgement::new(Details::LeakedWriteEnd(details), tasks, [pipe.id]) })
 }
 
-/// Why a holder does not belong to the pipeline of any of the readers; none if it does.
-fn relation(case: &Case<'_>, pipe: &Pipe, readers: &[TaskId], holder: Pid, ends: &[&Endpoint]) -> Option<Relation> {
-    let is_write_only = ends.iter().all(|end| end.access == AccessMode::Write);
-    if readers.iter().any(|reader| reader.pid == holder) {
-        // Another of its threads may still write; and a reader that opened a FIFO O_RDWR keeps it open on purpose.
-        let is_alone = case.groups.get(&holder)?.tasks.len() == 1;
-        return (is_write_only && is_alone).then_some(Relation::ReaderItself);
-    }
-    if ends.iter().all(|end| end.access == AccessMode::ReadWrite) {
-        return Some(Relation::ReadWrite);
-    }
-    // A process that opened a FIFO for writing did so by its path.
-    if !is_write_only || pipe.id.kind().is_named() {
-        return None;
-    }
-    let given = |pid: Pid| pipe.ends.iter().any(|end| (end.pid, end.fd) == (pid, STDIN));
-    let lineage = case.lineage();
-    let reasons: Option<Vec<Relation>> =
-        readers.iter().map(|reader| lineage.unrelated_reason(reader.pid, given(reader.pid), holder, ends)).collect();
-    reasons?.first().copied()
+/// The processes on both sides of a pipe, as far as their relations depend on it.
+struct Sides<'a> {
+    case: &'a Case<'a>,
+    pipe: &'a Pipe,
+    /// The processes that wait for EOF.
+    reading: BTreeSet<Pid>,
+    /// One of each kind of them, with whether it has its end as its stdin. Those of one parent, job and session are related to others alike.
+    readers: Vec<(Pid, bool)>,
+    kin: Kin,
+    above_readers: BTreeSet<Pid>,
+    ends: BTreeSet<(Pid, Fd, AccessMode)>,
 }
 
-fn leaked_end(case: &Case<'_>, pipe: &Pipe, readers: &[TaskId], end: &Endpoint, relation: Relation) -> LeakedEnd {
-    let processes = &case.processes;
-    let same_end = |ancestor: &Pid| {
-        pipe.ends.iter().any(|other| (other.pid, other.fd, other.access) == (*ancestor, end.fd, end.access))
-    };
-    LeakedEnd {
-        end: *end,
-        relation,
-        ancestor_of_reader: readers.iter().any(|reader| processes.is_ancestor(end.pid, reader.pid)),
-        session: processes.session(end.pid),
-        inherited_from: processes.ancestors(end.pid).find(same_end),
-        probably_inherited: match relation {
-            Relation::OtherSession | Relation::Orphan => end.flags.is_some_and(|flags| !flags.closes_on_exec()),
-            Relation::ReaderItself | Relation::ReadWrite | Relation::Inherited => false,
-        },
-        doubtful_orphan: relation == Relation::Orphan && Lineage { processes }.is_doubtful_orphan(end.pid),
-        started_at: processes.facts(end.pid).and_then(|process| process.started_at),
+impl<'a> Sides<'a> {
+    /// None if the readers are too many that are related differently: then they are no pipeline.
+    fn of(case: &'a Case<'_>, pipe: &'a Pipe, writers: &[&Endpoint], reading: BTreeSet<Pid>) -> Option<Self> {
+        let processes = &case.processes;
+        let writing: BTreeSet<Pid> = writers.iter().map(|end| end.pid).collect();
+        let all: BTreeSet<Pid> = pipe.ends.iter().map(|end| end.pid).chain(reading.iter().copied()).collect();
+        let kin = processes.kin(&all);
+        let given: BTreeSet<Pid> = pipe.ends.iter().filter(|end| end.fd == STDIN).map(|end| end.pid).collect();
+        let above_writers = kin.all_above(&writing);
+        let mut kinds = BTreeMap::new();
+        for pid in &reading {
+            let parent = processes.parent(*pid);
+            // Of the children of a child reaper, the last may have been started after the most writers.
+            let place = parent.and_then(|parent| processes.place_among_adopted(parent, *pid));
+            // It matters what descends from it.
+            let own = above_writers.contains(pid).then_some(*pid);
+            let is_given = given.contains(pid);
+            let kind = (parent, processes.process_group(*pid), processes.session(*pid), is_given, place.is_some(), own);
+            let known = kinds.entry(kind).or_insert((place, *pid, is_given));
+            if place > known.0 {
+                *known = (place, *pid, is_given);
+            }
+            if kinds.len() > MOST_KINDS {
+                return None;
+            }
+        }
+        let mut readers: Vec<(Pid, bool)> = kinds.into_values().map(|(_, pid, given)| (pid, given)).collect();
+        readers.sort_unstable();
+        let above_readers = kin.all_above(&reading);
+        let ends = pipe.ends.iter().map(|end| (end.pid, end.fd, end.access)).collect();
+        Some(Self { case, pipe, reading, readers, kin, above_readers, ends })
+    }
+
+    /// Why the holder of these ends does not belong to the pipeline of any of the readers; none if it does.
+    fn relation(&self, ends: &[&Endpoint]) -> Option<Relation> {
+        let (case, holder) = (self.case, ends.first()?.pid);
+        let is_write_only = ends.iter().all(|end| end.access == AccessMode::Write);
+        if self.reading.contains(&holder) {
+            // Another of its threads may still write; and a reader that opened a FIFO O_RDWR keeps it open on purpose.
+            let is_alone = case.groups.get(&holder)?.tasks.len() == 1;
+            return (is_write_only && is_alone).then_some(Relation::ReaderItself);
+        }
+        if ends.iter().all(|end| end.access == AccessMode::ReadWrite) {
+            return Some(Relation::ReadWrite);
+        }
+        // A process that opened a FIFO for writing did so by its path.
+        if !is_write_only || self.pipe.id.kind().is_named() {
+            return None;
+        }
+        let lineage = case.lineage();
+        let reason = |(pid, given): &(Pid, bool)| lineage.unrelated_reason(*pid, *given, holder, ends);
+        let reasons: Option<Vec<Relation>> = self.readers.iter().map(reason).collect();
+        reasons?.first().copied()
+    }
+
+    fn leaked_end(&self, end: &Endpoint, relation: Relation) -> LeakedEnd {
+        let processes = &self.case.processes;
+        let same_end = |ancestor: &Pid| self.ends.contains(&(*ancestor, end.fd, end.access));
+        LeakedEnd {
+            end: *end,
+            relation,
+            ancestor_of_reader: self.above_readers.contains(&end.pid),
+            session: processes.session(end.pid),
+            inherited_from: self.kin.above(end.pid).find(same_end),
+            probably_inherited: match relation {
+                Relation::OtherSession | Relation::Orphan => end.flags.is_some_and(|flags| !flags.closes_on_exec()),
+                Relation::ReaderItself | Relation::ReadWrite | Relation::Inherited => false,
+            },
+            doubtful_orphan: relation == Relation::Orphan && Lineage { processes }.is_doubtful_orphan(end.pid),
+            started_at: processes.facts(end.pid).and_then(|process| process.started_at),
+        }
     }
 }
 

@@ -4,9 +4,6 @@ use super::{About, Case, Details, Evidence, Judgement, Lasts, Phrases};
 use crate::judge::side::{self, SideState};
 use crate::model::{Pipe, PipeId, Severity, Side};
 
-/// Maximum number of doubts in a finding: the same processes may be on that side of every pipe of the machine.
-const MOST_DOUBTS: usize = 4;
-
 pub(super) const fn about(explain: &'static str, summary: [&'static str; 2]) -> About {
     About {
         severities: &[Severity::Info],
@@ -26,7 +23,7 @@ pub(super) fn find(case: &Case<'_>, missing: Side, details: impl Fn(&Pipe) -> De
             return None;
         }
         let tasks = case.leaders(pipe.on(missing.other()));
-        let doubts = case.doubts(pipe.id, missing).into_iter().take(MOST_DOUBTS).collect();
+        let doubts = case.doubts(pipe.id, missing);
         Some(Judgement { doubts, ..Judgement::new(details(pipe), tasks, [pipe.id]) })
     })
 }

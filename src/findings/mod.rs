@@ -44,13 +44,13 @@ use crate::judge::dataflow::MarkKind;
 use crate::judge::lineage::is_stdio;
 use crate::judge::processes::{NO_THREADS, Processes};
 use crate::model::words::words;
-use crate::model::{Certainty, Doubt, PathName, Pid, Pipe, PipeGraph, PipeId, Severity, Side, TaskId, Uid};
+use crate::model::{Certainty, Doubts, PathName, Pid, Pipe, PipeGraph, PipeId, Severity, Side, TaskId, Uid};
 
 use self::case::Case;
 pub use self::finding::{Diagnosis, Evidence, Finding, Role};
 pub(crate) use self::finding::{Judged, Judgement};
 pub(crate) use self::narrow::narrow;
-pub(crate) use self::phrases::{MOST_LINES, Phrases, pipe_name};
+pub(crate) use self::phrases::{MOST_LINES, Phrases, pipe_name, thousands};
 pub(crate) use self::scope::AuditScope;
 
 /// One line per code: variant, module, word. Their order is that of findings of one severity in every output.
@@ -260,8 +260,8 @@ trait Kind {
         Vec::new()
     }
 
-    /// Whether a finding of `why` already reports all of it.
-    fn is_covered_by(&self, _: &[Finding]) -> bool {
+    /// Whether a finding of `why` already reports all of it; `leaked` are the pipes of which it reports a leaked write end.
+    fn is_covered_by(&self, _: &BTreeSet<PipeId>) -> bool {
         false
     }
 
@@ -271,13 +271,13 @@ trait Kind {
     }
 
     /// What is wrong, as a sentence without its full stop.
-    fn message(&self, phrases: &Phrases<'_>, doubts: &[Doubt]) -> String;
+    fn message(&self, phrases: &Phrases<'_>, doubts: &Doubts) -> String;
 
     /// A line for each process involved.
     fn evidence(&self, phrases: &Phrases<'_>) -> Vec<Evidence>;
 
     /// How to unblock it and how to prevent it, in full sentences.
-    fn advice(&self, phrases: &Phrases<'_>, doubts: &[Doubt]) -> String;
+    fn advice(&self, phrases: &Phrases<'_>, doubts: &Doubts) -> String;
 }
 
 /// The processes on either side of a pipe, those that are opening it, too.
@@ -302,7 +302,9 @@ pub(crate) fn audit(phrases: &Phrases<'_>, max_ends: Option<u64>) -> Vec<Finding
 
 /// The findings of `why` and those of an audit as one list, the worst first. What both say is reported once.
 pub(crate) fn merge(mut of_why: Vec<Finding>, of_audit: Vec<Finding>) -> Vec<Finding> {
-    let is_new = |finding: &Finding| !finding.kind().is_some_and(|kind| kind.is_covered_by(&of_why));
+    let leaks = of_why.iter().filter(|finding| finding.code == Code::LeakedWriteEnd);
+    let leaked: BTreeSet<PipeId> = leaks.flat_map(|finding| finding.pipes.iter().copied()).collect();
+    let is_new = |finding: &Finding| !finding.kind().is_some_and(|kind| kind.is_covered_by(&leaked));
     let new: Vec<Finding> = of_audit.into_iter().filter(is_new).collect();
     of_why.extend(new);
     of_why.sort_by_key(|finding| (finding.severity, finding.code));

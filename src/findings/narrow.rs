@@ -1,22 +1,23 @@
 //! Which part of a diagnosis concerns what was selected.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::{Diagnosis, Finding, Identity};
-use crate::model::{Pid, PipeId, Wait};
+use crate::model::{Pid, PipeId, Wait, Wakers};
 
-/// Some waits, the waits of the processes that could end them, and so on to the end of each chain; by their places in the list.
+/// Some waits, the waits of the processes that could end them, and so on to the end of each chain; by their places in the list. Each process
+/// and each set of wakers is followed once, however many waits share it.
 pub(crate) fn chain(waits: &[Wait], is_start: impl Fn(&Wait) -> bool) -> BTreeSet<usize> {
     let mut waits_of: BTreeMap<Pid, Vec<usize>> = BTreeMap::new();
     for (index, wait) in waits.iter().enumerate() {
         waits_of.entry(wait.task.pid).or_default().push(index);
     }
     let mut next: Vec<usize> = (0..waits.len()).filter(|index| is_start(&waits[*index])).collect();
-    let mut chain = BTreeSet::new();
+    let (mut chain, mut followed) = (BTreeSet::new(), HashSet::new());
     while let Some(index) = next.pop() {
-        if chain.insert(index) {
-            let wakers = &waits[index].wakers;
-            next.extend(wakers.iter().filter_map(|waker| waits_of.get(&waker.pid)).flatten());
+        let wakers = &waits[index].wakers;
+        if chain.insert(index) && followed.insert(wakers.place()) {
+            next.extend(wakers.iter().filter_map(|waker| waits_of.remove(&waker.pid)).flatten());
         }
     }
     chain
@@ -40,10 +41,11 @@ pub(crate) fn narrow(diagnosis: &mut Diagnosis, pipes: &BTreeSet<PipeId>, pids: 
         of_task || (of_pipe && pids.is_empty())
     };
     diagnosis.findings.retain(is_about);
-    let mut index = 0..;
+    let (mut index, mut is_for) = (0.., HashMap::new());
     diagnosis.waits.retain(|wait| {
         let in_chain = index.next().is_some_and(|index| chain.contains(&index));
-        in_chain || wait.wakers.iter().any(|waker| pids.contains(&waker.pid))
+        let of_place = |wakers: &Wakers| wakers.iter().any(|waker| pids.contains(&waker.pid));
+        in_chain || *is_for.entry(wait.wakers.place()).or_insert_with(|| of_place(&wait.wakers))
     });
     let of_findings = diagnosis.findings.iter().flat_map(|finding| finding.pipes.iter().copied());
     diagnosis.waits.iter().filter_map(Wait::pipe).chain(of_findings).collect()
@@ -73,5 +75,16 @@ mod tests {
         assert_eq!(from(1), [1, 2]);
         assert_eq!(from(10), [0, 1, 2]);
         assert!(from(2).is_empty());
+    }
+
+    /// Each of the threads of each process waits for all of them: what is shared is followed once, or this would not end.
+    #[test]
+    fn a_chain_of_many_that_share_all_they_wait_for() {
+        const PROCESSES: u32 = 20_000;
+        const THREADS: u32 = 10;
+        let one = wait(0, &(0..PROCESSES).collect::<Vec<_>>());
+        let of = |pid: u32| (0..THREADS).map(move |tid| TaskId { pid: Pid(pid), tid: Tid(pid * THREADS + tid) });
+        let waits: Vec<Wait> = (0..PROCESSES).flat_map(of).map(|task| Wait { task, ..one.clone() }).collect();
+        assert_eq!(chain(&waits, |wait| wait.task.pid == Pid(7)).len(), waits.len());
     }
 }

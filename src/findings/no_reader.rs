@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases, missing_side};
-use crate::model::{Doubt, Pid, PipeId, Severity, Side};
+use crate::model::{Doubts, Pid, PipeId, Severity, Side};
 
 pub(super) const ABOUT: About = missing_side::about(
     "\
@@ -43,7 +43,7 @@ impl Kind for NoReader {
         Identity::Pipe
     }
 
-    fn message(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
+    fn message(&self, phrases: &Phrases<'_>, _: &Doubts) -> String {
         let then = if self.sigpipe_ignored { "fails with EPIPE" } else { "raises SIGPIPE" };
         format!("{} has no reader: the next write {then}", phrases.pipe(self.pipe))
     }
@@ -52,7 +52,7 @@ impl Kind for NoReader {
         missing_side::evidence(phrases, self.pipe)
     }
 
-    fn advice(&self, _: &Phrases<'_>, _: &[Doubt]) -> String {
+    fn advice(&self, _: &Phrases<'_>, _: &Doubts) -> String {
         "Nothing to do, unless a process should be reading it.".to_owned()
     }
 }

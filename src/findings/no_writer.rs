@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases, missing_side};
-use crate::model::{Doubt, PipeId, Severity, Side};
+use crate::model::{Doubts, PipeId, Severity, Side};
 
 pub(super) const ABOUT: About = missing_side::about(
     "\
@@ -36,7 +36,7 @@ impl Kind for NoWriter {
         Identity::Pipe
     }
 
-    fn message(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
+    fn message(&self, phrases: &Phrases<'_>, _: &Doubts) -> String {
         format!("{} has no writer: once it is empty, a read returns EOF", phrases.pipe(self.pipe))
     }
 
@@ -44,7 +44,7 @@ impl Kind for NoWriter {
         missing_side::evidence(phrases, self.pipe)
     }
 
-    fn advice(&self, _: &Phrases<'_>, _: &[Doubt]) -> String {
+    fn advice(&self, _: &Phrases<'_>, _: &Doubts) -> String {
         "Nothing to do, unless a process should be writing to it.".to_owned()
     }
 }

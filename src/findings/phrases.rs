@@ -8,9 +8,10 @@ use crate::escape::{quote_name, quote_target};
 use crate::judge::Groups;
 use crate::judge::processes::Processes;
 use crate::model::Users;
+use crate::model::words::Either;
 use crate::model::{
-    AccessMode, AlternativeWake, Children, CommandName, Doubt, Endpoint, Fd, HiddenVia, Operation, Pid, PipeGraph,
-    PipeId, PipeWait, PossibleHolder, Sleep, SleepOn, Task, TaskId, TaskState, Tid, Time, Uid, WaitTarget,
+    AccessMode, AlternativeWake, Children, CommandName, Doubt, Doubts, Endpoint, Fd, HiddenVia, Operation, Pid,
+    PipeGraph, PipeId, PipeWait, PossibleHolder, Sleep, SleepOn, Task, TaskId, TaskState, Tid, Time, Uid, WaitTarget,
 };
 
 /// Maximum number of names in a sentence; the rest is counted.
@@ -18,6 +19,9 @@ const MOST_NAMED: usize = 4;
 
 /// Maximum number of lines of evidence of one role; the rest is counted.
 pub(crate) const MOST_LINES: usize = 8;
+
+/// Maximum number of threads among which one that is awake is looked for: the same process may be in each finding.
+const MOST_LOOKED_AT: usize = 256;
 
 /// What names are taken from.
 #[derive(Clone, Copy)]
@@ -54,12 +58,12 @@ impl<'a> Phrases<'a> {
     }
 
     pub(super) fn tasks(&self, tasks: &[TaskId]) -> String {
-        list(tasks.iter().map(|task| self.task_name(*task)))
+        list(tasks, |task| self.task_name(*task))
     }
 
     pub(super) fn processes(&self, pids: impl IntoIterator<Item = Pid>) -> String {
         let pids: BTreeSet<Pid> = pids.into_iter().collect();
-        list(pids.into_iter().map(|pid| self.process(pid, None)))
+        list(pids, |pid| self.process(pid, None))
     }
 
     pub(crate) fn pipe(&self, id: PipeId) -> String {
@@ -76,7 +80,7 @@ impl<'a> Phrases<'a> {
     }
 
     pub(super) fn users(&self, users: &[Uid]) -> String {
-        list(users.iter().map(|user| self.user(*user)))
+        list(users, |user| self.user(*user))
     }
 
     pub(super) fn user_of(&self, pid: Pid) -> Option<String> {
@@ -137,17 +141,15 @@ impl<'a> Phrases<'a> {
             [] => "is in a state that could not be read".to_owned(),
             [task] => self.doing(task),
             tasks @ [first, ..] => {
-                let task = tasks.iter().find(is_awake).unwrap_or(first);
-                format!("has {} threads, of which {} {}", tasks.len(), task.id.tid, self.doing(task))
+                let task = tasks.iter().take(MOST_LOOKED_AT).find(is_awake).unwrap_or(first);
+                format!("has {} threads, of which {} {}", thousands(tasks.len()), task.id.tid, self.doing(task))
             }
         }
     }
 
     fn waiting(&self, causes: &[WaitTarget], besides: Option<AlternativeWake>) -> String {
-        let polled = causes.iter().filter_map(|cause| match cause {
-            WaitTarget::Pipe(wait) if wait.operation == Operation::Poll => Some(wait),
-            WaitTarget::Pipe(_) | WaitTarget::Children(_) | WaitTarget::Threads => None,
-        });
+        // One call polls them all, and there may be very many.
+        let is_one = || !matches!(causes, [WaitTarget::Pipe(PipeWait { operation: Operation::Poll, .. }), _, ..]);
         let what = match causes {
             [WaitTarget::Pipe(wait), ..] if besides == Some(AlternativeWake::Lock) => {
                 let (pipe, fd) = self.awaited_pipe(wait);
@@ -155,11 +157,8 @@ impl<'a> Phrases<'a> {
                     "is waiting for the lock of {pipe}{fd}, which is held by a system call that does not return"
                 );
             }
-            [WaitTarget::Pipe(wait), ..] if polled.clone().count() < 2 => self.at_pipe(wait),
-            [WaitTarget::Pipe(_), ..] => {
-                let names = polled.filter_map(|wait| Some(self.pipe(wait.pipe?) + &in_parentheses(wait.fd)));
-                format!("polls {}", list(names))
-            }
+            [WaitTarget::Pipe(wait), ..] if is_one() => self.at_pipe(wait),
+            [WaitTarget::Pipe(_), ..] => format!("polls {}", self.polled(causes)),
             [WaitTarget::Children(Children::One(child)), ..] => {
                 format!("is waiting for its child {} to exit", self.process(*child, None))
             }
@@ -172,6 +171,18 @@ impl<'a> Phrases<'a> {
             Some(AlternativeWake::Timeout) => what + ", with a timeout",
             Some(AlternativeWake::Files) => what + ", and files other than pipes",
         }
+    }
+
+    /// The pipes of one poll.
+    fn polled(&self, causes: &[WaitTarget]) -> String {
+        let name = |cause: &WaitTarget| match cause {
+            WaitTarget::Pipe(wait) => {
+                let (pipe, fd) = self.awaited_pipe(wait);
+                pipe + &fd
+            }
+            WaitTarget::Children(_) | WaitTarget::Threads => "a child or a thread".to_owned(),
+        };
+        list(causes, name)
     }
 
     fn sleeping(&self, sleep: &Sleep) -> String {
@@ -206,29 +217,28 @@ impl<'a> Phrases<'a> {
 
     /// A line for each holder of a pipe and each process that is opening it, with `said` about it.
     pub(super) fn holders(&self, pipe: PipeId, said: impl Fn(Pid) -> Option<String>) -> Vec<Evidence> {
-        lines(Role::Holder, self.holder_lines(pipe, said).into_iter())
-    }
-
-    pub(super) fn holder_lines(&self, pipe: PipeId, said: impl Fn(Pid) -> Option<String>) -> Vec<String> {
         let Some(pipe) = self.graph.pipe(pipe) else { return Vec::new() };
         let name = |name: String, pid: Pid| match said(pid) {
             Some(said) => format!("{name}, {said},"),
             None => name,
         };
-        let held = pipe.ends.chunk_by(|one, other| one.pid == other.pid).filter_map(|ends| {
-            let pid = ends.first()?.pid;
-            Some(format!("{} holds {}", name(self.process(pid, None), pid), ends_held(ends)))
-        });
-        let openers = pipe.openers.iter().map(|opener| {
-            format!("{} is blocked in open(2) of it", name(self.task_name(opener.task), opener.task.pid))
-        });
-        held.chain(openers).collect()
+        let held = pipe.ends.chunk_by(|one, other| one.pid == other.pid).map(Either::A);
+        let all = held.chain(pipe.openers.iter().map(Either::B));
+        lines(Role::Holder, all, |holder| match holder {
+            Either::A(ends) => {
+                let pid = ends.first().map_or(Pid(0), |end| end.pid);
+                format!("{} holds {}", name(self.process(pid, None), pid), ends_held(ends))
+            }
+            Either::B(opener) => {
+                format!("{} is blocked in open(2) of it", name(self.task_name(opener.task), opener.task.pid))
+            }
+        })
     }
 
     /// What each of some threads is doing.
     pub(super) fn waits(&self, tasks: &[TaskId]) -> Vec<Evidence> {
         let tasks = tasks.iter().filter_map(|id| self.task(*id));
-        lines(Role::Waits, tasks.map(|task| format!("{} {}", self.task_name(task.id), self.doing(task))))
+        lines(Role::Waits, tasks, |task| format!("{} {}", self.task_name(task.id), self.doing(task)))
     }
 
     /// `; started 3 min ago`, by the instant of the scan.
@@ -238,10 +248,10 @@ impl<'a> Phrases<'a> {
     }
 
     /// What keeps a finding from being proven, in a sentence.
-    pub(crate) fn caveat(&self, doubts: &[Doubt]) -> String {
+    pub(crate) fn caveat(&self, doubts: &Doubts) -> String {
         let holders = self.possible_holders(doubts);
         let holders = holders.map(|holders| format!("such an end may also be held by {holders}"));
-        let others = doubts.iter().filter_map(|doubt| match doubt {
+        let others = doubts.named.iter().filter_map(|doubt| match doubt {
             Doubt::Holder(_) => None,
             Doubt::Name(pipe) => Some(format!("another process may open {}", self.pipe(*pipe))),
             Doubt::Handler(pid) => Some(format!("a signal handler of {} may end its wait", self.process(*pid, None))),
@@ -253,22 +263,29 @@ impl<'a> Phrases<'a> {
                 self.process(*pid, None)
             )),
         });
-        let reasons: Vec<String> = holders.into_iter().chain(others).collect();
+        let is_holder = |what: &str| HiddenVia::ALL.iter().any(|how| how.as_str() == what);
+        let more: usize = doubts.more.iter().filter(|(what, _)| !is_holder(what)).map(|(_, more)| more).sum();
+        let more = (more > 0).then(|| format!("the same holds for {} more", thousands(more)));
+        let reasons: Vec<String> = holders.into_iter().chain(others).chain(more).collect();
         format!("Not proven: {}.", reasons.join("; "))
     }
 
-    /// The processes that may hold an end that was not seen; none if none may.
-    pub(super) fn possible_holders(&self, doubts: &[Doubt]) -> Option<String> {
-        let holders = doubts.iter().filter_map(|doubt| match doubt {
-            Doubt::Holder(holder) => Some(self.possible_holder(holder)),
-            Doubt::Name(_) | Doubt::Handler(_) | Doubt::Directories(_) | Doubt::Starter(_) => None,
-        });
-        let holders: Vec<String> = holders.collect();
-        match holders.len() {
-            0 => None,
-            count if count > MOST_NAMED => Some(format!("one of {count} processes that could not be inspected")),
-            _ => Some(holders.join(", or ")),
-        }
+    /// The processes that may hold an end that was not seen; none if none may. Of many, how many of each kind.
+    pub(super) fn possible_holders(&self, doubts: &Doubts) -> Option<String> {
+        let holders: Vec<&PossibleHolder> =
+            doubts.named.iter().filter_map(|it| if let Doubt::Holder(it) = it { Some(it) } else { None }).collect();
+        let count = |how: HiddenVia| doubts.count(how.as_str());
+        let all: usize = HiddenVia::ALL.iter().map(|how| count(*how)).sum();
+        let names: Vec<String> = holders
+            .chunk_by(|one, other| all > MOST_NAMED && one.how == other.how)
+            .filter_map(|kind| {
+                let first = kind.first()?;
+                let count = count(first.how);
+                let many = || format!("one of {} {}", thousands(count), many_holders(first.how));
+                Some(if all > MOST_NAMED && count > 1 { many() } else { self.possible_holder(first) })
+            })
+            .collect();
+        (!names.is_empty()).then(|| names.join(", or "))
     }
 
     fn possible_holder(&self, holder: &PossibleHolder) -> String {
@@ -290,17 +307,40 @@ impl<'a> Phrases<'a> {
     }
 }
 
+/// What many that may hold an end are.
+const fn many_holders(how: HiddenVia) -> &'static str {
+    match how {
+        HiddenVia::ScmRights => "sockets that have descriptors in flight",
+        HiddenVia::IoUring => "io_urings that have it registered",
+        HiddenVia::Exiting => "processes that are blocked while exiting",
+        HiddenVia::Unreadable => "processes that could not be read",
+        HiddenVia::Autofs | HiddenVia::Outside => "processes that are not visible from here",
+    }
+}
+
 /// `pipe:[18913]`, or the path of a FIFO.
 pub(crate) fn pipe_name(graph: &PipeGraph, id: PipeId) -> String {
     let path = graph.pipe(id).and_then(|pipe| pipe.path.as_deref());
     path.map_or_else(|| id.to_string(), quote_name)
 }
 
-/// The first lines of many, and how many more there are.
-pub(super) fn lines(role: Role, mut lines: impl Iterator<Item = String>) -> Vec<Evidence> {
-    let mut shown: Vec<String> = lines.by_ref().take(MOST_LINES).collect();
-    if let more @ 1.. = lines.count() {
-        shown.push(format!("and {more} more"));
+/// The lines of the first of many, and how many more there are, for which none is made.
+pub(super) fn lines<T>(role: Role, items: impl IntoIterator<Item = T>, line: impl FnMut(T) -> String) -> Vec<Evidence> {
+    first_lines(role, MOST_LINES, "more", items, line)
+}
+
+/// Likewise, so many.
+pub(super) fn first_lines<T>(
+    role: Role,
+    most: usize,
+    rest: &str,
+    items: impl IntoIterator<Item = T>,
+    line: impl FnMut(T) -> String,
+) -> Vec<Evidence> {
+    let mut items = items.into_iter();
+    let mut shown: Vec<String> = items.by_ref().take(most).map(line).collect();
+    if let more @ 1.. = items.count() {
+        shown.push(format!("and {} {rest}", thousands(more)));
     }
     shown.into_iter().map(|text| Evidence { role, text }).collect()
 }
@@ -317,11 +357,11 @@ fn end_name(access: AccessMode, fds: &str) -> String {
 /// `a read end (fd 0) and a write end (fd 1 and fd 2)`, of ends of one process.
 pub(super) fn ends_held(ends: &[Endpoint]) -> String {
     let of_access = |access: &AccessMode| {
-        let mut fds = ends.iter().filter(|end| end.access == *access).map(|end| format!("fd {}", end.fd)).peekable();
+        let mut fds = ends.iter().filter(|end| end.access == *access).peekable();
         fds.peek()?;
-        Some(end_name(*access, &list(fds)))
+        Some(end_name(*access, &list(fds, |end| format!("fd {}", end.fd))))
     };
-    list(AccessMode::ALL.iter().filter_map(of_access))
+    list(AccessMode::ALL.iter().filter_map(of_access), |held| held)
 }
 
 pub(super) fn in_parentheses(fd: Option<Fd>) -> String {
@@ -344,19 +384,27 @@ pub(super) const fn to_do_what(access: AccessMode) -> &'static str {
     }
 }
 
-/// `a, b and c`; of many, the first and how many more.
-pub(super) fn list(names: impl Iterator<Item = String>) -> String {
-    let mut names: Vec<String> = names.collect();
-    if names.len() > MOST_NAMED {
-        let more = names.len() - (MOST_NAMED - 1);
-        names.truncate(MOST_NAMED - 1);
-        names.push(format!("{more} more"));
-    }
+/// `a, b and c`; of many, the first and how many more. Names are made only of those.
+pub(super) fn list<T>(items: impl IntoIterator<Item = T>, name: impl Fn(T) -> String) -> String {
+    let mut items = items.into_iter();
+    let mut first: Vec<T> = items.by_ref().take(MOST_NAMED + 1).collect();
+    let more = if first.len() > MOST_NAMED { first.len() + items.count() - (MOST_NAMED - 1) } else { 0 };
+    first.truncate(if more > 0 { MOST_NAMED - 1 } else { MOST_NAMED });
+    let mut names: Vec<String> = first.into_iter().map(name).collect();
+    names.extend((more > 0).then(|| format!("{} more", thousands(more))));
     match names.pop() {
         Some(last) if names.is_empty() => last,
         Some(last) => format!("{} and {last}", names.join(", ")),
         None => "an unknown process".to_owned(),
     }
+}
+
+/// `4,984`.
+pub(crate) fn thousands(number: usize) -> String {
+    let digits = number.to_string();
+    let groups: Vec<&str> =
+        digits.as_bytes().rchunks(3).rev().map(|group| str::from_utf8(group).unwrap_or_default()).collect();
+    groups.join(",")
 }
 
 /// The verb that fits a number of processes.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::phrases::lines;
 use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases, Role, all_on};
 use crate::model::words::words;
-use crate::model::{Certainty, Doubt, Pid, Pipe, Severity, Uid};
+use crate::model::{Certainty, Doubts, Pid, Pipe, Severity, Uid};
 
 /// The buffers of a new pipe, each of a page: `PIPE_DEF_BUFFERS` of `include/linux/pipe_fs_i.h`; and what is left of them once its
 /// user has more than `pipe-user-pages-soft`: `PIPE_MIN_DEF_BUFFERS`.
@@ -104,7 +104,7 @@ impl Kind for PipePages {
         Identity::User(self.uid)
     }
 
-    fn message(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
+    fn message(&self, phrases: &Phrases<'_>, _: &Doubts) -> String {
         let Self { pipes, pages, limit, .. } = self;
         let about = if self.estimated { "about " } else { "" };
         let has = format!("{} has {about}{pages} pages in {pipes} pipes", phrases.user(self.uid));
@@ -124,10 +124,10 @@ impl Kind for PipePages {
 
     fn evidence(&self, phrases: &Phrases<'_>) -> Vec<Evidence> {
         let most = format!("{} holds the most of their ends", phrases.process(self.most, None));
-        lines(Role::Holder, [most].into_iter())
+        lines(Role::Holder, [most], |line| line)
     }
 
-    fn advice(&self, _: &Phrases<'_>, _: &[Doubt]) -> String {
+    fn advice(&self, _: &Phrases<'_>, _: &Doubts) -> String {
         match self.crossed {
             _ if self.uid == Uid(0) => {
                 "Root is exempt only with CAP_SYS_RESOURCE or CAP_SYS_ADMIN, which most containers lack: raise the limit with sysctl(8) if \

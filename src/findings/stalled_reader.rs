@@ -1,7 +1,7 @@
 //! `stalled-reader`: a writer is blocked on a full pipe, and its readers are doing something else. Where a reader may not be seen, that is
 //! suspected.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -10,7 +10,7 @@ use super::phrases::{lines, verb};
 use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases, Role};
 use crate::judge::dataflow::MarkKind;
 use crate::model::{
-    Doubt, Operation, Pid, Pipe, PipeId, Severity, Side, SleepOn, Task, TaskId, TaskState, ThreadGroup, WaitTarget,
+    Doubts, Operation, Pid, Pipe, PipeId, Severity, Side, SleepOn, Task, TaskId, TaskState, ThreadGroup, WaitTarget,
     time,
 };
 
@@ -92,11 +92,12 @@ impl Kind for StalledReader {
             return Vec::new();
         }
         let writers: Vec<Pid> = self.writers.iter().map(|task| task.pid).collect();
-        let readers = self.readers.iter().map(|reader| reader.pid).filter(|pid| !writers.contains(pid)).collect();
+        let writing: BTreeSet<Pid> = writers.iter().copied().collect();
+        let readers = self.readers.iter().map(|reader| reader.pid).filter(|pid| !writing.contains(pid)).collect();
         vec![(MarkKind::BlockedWriter, writers), (MarkKind::StalledReader, readers)]
     }
 
-    fn message(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
+    fn message(&self, phrases: &Phrases<'_>, _: &Doubts) -> String {
         format!(
             "{} {} blocked writing to {}, which is full, and {} {} not reading it",
             phrases.tasks(&self.writers),
@@ -115,11 +116,11 @@ impl Kind for StalledReader {
             true => "is stopped by a signal".to_owned(),
             false => phrases.process_doing(pid),
         };
-        let readers = ends.map(|end| format!("{}; it {}", phrases.holds(end), doing(end.pid)));
-        [phrases.waits(&self.writers), lines(Role::Holder, readers)].concat()
+        let readers = lines(Role::Holder, ends, |end| format!("{}; it {}", phrases.holds(end), doing(end.pid)));
+        [phrases.waits(&self.writers), readers].concat()
     }
 
-    fn advice(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
+    fn advice(&self, phrases: &Phrases<'_>, _: &Doubts) -> String {
         let held = |held| self.readers.iter().find(|reader| reader.held == Some(held)).map(|reader| reader.pid);
         if let Some(pid) = held(Held::Stopped) {
             return format!("To unblock: {}.", phrases.resume(pid));
@@ -142,10 +143,12 @@ impl Kind for StalledReader {
 }
 
 pub(super) fn find(case: &Case<'_>) -> Vec<Judgement> {
-    case.each_awaited_pipe(of_pipe)
+    let mut attention = BTreeMap::new();
+    let pipes = case.waiting.keys().filter_map(|pipe| case.graph.pipe(*pipe));
+    pipes.filter_map(|pipe| of_pipe(case, pipe, &mut attention)).collect()
 }
 
-fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
+fn of_pipe(case: &Case<'_>, pipe: &Pipe, known: &mut BTreeMap<Pid, Attention>) -> Option<Judgement> {
     let waiting = case.waiting.get(&pipe.id)?;
     let writes = waiting.iter().filter(|(_, wait)| wait.operation == Operation::Write);
     let writers: Vec<&Task> = writes.map(|(task, _)| *task).collect();
@@ -159,67 +162,75 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
     }
     // A writer of which the kernel does not say it may have been blocked for long.
     let is_long = waiting.iter().all(|(task, _)| task.idle.is_none_or(|idle| idle >= LONG));
+    let at_pipe: BTreeSet<Pid> = waiting.iter().map(|(task, _)| task.id.pid).collect();
     let (mut readers, mut may_resume) = (Vec::new(), false);
     for group in groups {
-        let mut held = None;
-        for task in &group.tasks {
-            match attention(task, pipe.id) {
-                Attention::Here => return None,
-                Attention::Outside => may_resume = true,
-                Attention::Busy => may_resume |= !is_long,
-                Attention::Held(by) => held = by.into_iter().chain(held).min(),
-            }
+        let attention = known.entry(group.pid).or_insert_with(|| Attention::of(group));
+        if attention.here || at_pipe.contains(&group.pid) {
+            return None;
         }
-        readers.push(Reader { pid: group.pid, held });
+        may_resume |= attention.outside || (attention.busy && !is_long);
+        readers.push(Reader { pid: group.pid, held: attention.held });
     }
     let idle = writers.iter().map(|task| task.idle).min().flatten();
     let writers: Vec<TaskId> = writers.iter().map(|task| task.id).collect();
     let mut tasks = writers.clone();
-    tasks.extend(case.leaders(pids).into_iter().filter(|task| !writers.contains(task)));
+    let writing: BTreeSet<TaskId> = writers.iter().copied().collect();
+    tasks.extend(case.leaders(pids).into_iter().filter(|task| !writing.contains(task)));
     let details = StalledReader { pipe: pipe.id, writers, readers, idle, may_resume };
     let doubts = case.doubts(pipe.id, Side::Read);
     Some(Judgement { doubts, ..Judgement::new(Details::StalledReader(details), tasks, [pipe.id]) })
 }
 
-/// Whether a thread may read from a pipe soon.
-enum Attention {
-    /// It runs, or waits for the pipe, or for room further down the pipeline, or its state is not known.
-    Here,
-    /// It waits for something from outside, after which it may read.
-    Outside,
-    /// It is busy with something that has to end first.
-    Busy,
-    /// It is kept from running.
-    Held(Option<Held>),
+/// Whether the threads of a process may read from a pipe soon, of those that do not wait for it. The same for all of its pipes.
+#[derive(Default)]
+struct Attention {
+    /// One runs, or waits for room further down the pipeline, or its state is not known.
+    here: bool,
+    /// One waits for something from outside, after which it may read.
+    outside: bool,
+    /// One is busy with something that has to end first.
+    busy: bool,
+    /// What keeps one from running.
+    held: Option<Held>,
 }
 
-fn attention(task: &Task, pipe: PipeId) -> Attention {
-    match &task.doing {
-        TaskState::Runs | TaskState::Unknown => Attention::Here,
-        TaskState::Waits { causes, .. } if causes.iter().any(|cause| is_here(cause, pipe)) => Attention::Here,
-        TaskState::Waits { besides: None, .. } => Attention::Busy,
-        TaskState::Waits { besides: Some(_), .. } => Attention::Outside,
-        TaskState::Sleeps { sleep } => match sleep.on {
-            // Elsewhere, as on a disk, it does not sleep for long.
-            SleepOn::SomeFiles | SleepOn::IoUring | SleepOn::Other => Attention::Here,
-            SleepOn::Files | SleepOn::Terminal | SleepOn::Socket => Attention::Outside,
-            SleepOn::Timer | SleepOn::Signal | SleepOn::Futex => Attention::Busy,
-            SleepOn::FileInPipe { .. } => Attention::Held(None),
-        },
-        TaskState::Stopped => Attention::Held(Some(Held::Stopped)),
-        TaskState::Traced => Attention::Held(Some(Held::Traced)),
-        TaskState::Frozen => Attention::Held(Some(Held::Frozen)),
-        TaskState::Exits => Attention::Held(None),
+impl Attention {
+    fn of(group: &ThreadGroup) -> Self {
+        let mut all = Self::default();
+        for task in &group.tasks {
+            match &task.doing {
+                TaskState::Runs | TaskState::Unknown => all.here = true,
+                TaskState::Waits { causes, .. } if causes.iter().any(is_elsewhere) => all.here = true,
+                TaskState::Waits { besides: None, .. } => all.busy = true,
+                TaskState::Waits { besides: Some(_), .. } => all.outside = true,
+                TaskState::Sleeps { sleep } => match sleep.on {
+                    // Elsewhere, as on a disk, it does not sleep for long.
+                    SleepOn::SomeFiles | SleepOn::IoUring | SleepOn::Other => all.here = true,
+                    SleepOn::Files | SleepOn::Terminal | SleepOn::Socket => all.outside = true,
+                    SleepOn::Timer | SleepOn::Signal | SleepOn::Futex => all.busy = true,
+                    SleepOn::FileInPipe { .. } => {}
+                },
+                TaskState::Stopped => all.held_by(Held::Stopped),
+                TaskState::Traced => all.held_by(Held::Traced),
+                TaskState::Frozen => all.held_by(Held::Frozen),
+                TaskState::Exits => {}
+            }
+        }
+        all
+    }
+
+    /// The first in order says the most.
+    fn held_by(&mut self, by: Held) {
+        self.held = Some(self.held.map_or(by, |held| held.min(by)));
     }
 }
 
-fn is_here(cause: &WaitTarget, pipe: PipeId) -> bool {
+/// Whether a wait is for room further down, or for a pipe that is not known. What it waits for further down is reported there.
+fn is_elsewhere(cause: &WaitTarget) -> bool {
     match cause {
-        // What it waits for further down is reported there.
         WaitTarget::Pipe(wait) => {
-            wait.pipe == Some(pipe)
-                || (wait.pipe.is_none() && wait.operation != Operation::Open)
-                || wait.operation == Operation::Write
+            (wait.pipe.is_none() && wait.operation != Operation::Open) || wait.operation == Operation::Write
         }
         WaitTarget::Children(_) | WaitTarget::Threads => false,
     }

@@ -1,10 +1,14 @@
 //! Commands that unblock: the signal that kills or resumes a process, and whether it can be sent from here.
 
 use super::Phrases;
+use super::phrases::thousands;
 use crate::model::{Pid, SleepOn, Task, TaskState};
 
 /// SIGTERM by its bit in `SigCgt`: what kill(1) sends by default.
 const SIGTERM: u64 = 1 << 14;
+
+/// Maximum number of processes in a command.
+const MOST_KILLED: usize = 20;
 
 /// The init process of the PID namespace that the proc file system shows.
 const INIT: Pid = Pid(1);
@@ -17,12 +21,16 @@ impl Phrases<'_> {
 
     /// `kill -CONT 252`. No command where the PIDs are not those of our namespace, in which they are of other processes.
     fn kill(&self, option: &str, pids: &[Pid]) -> String {
-        let pids: Vec<String> = pids.iter().map(ToString::to_string).collect();
-        let pids = pids.join(" ");
+        let named: Vec<String> = pids.iter().take(MOST_KILLED).map(ToString::to_string).collect();
+        let named = named.join(" ");
+        let more = match pids.len().saturating_sub(MOST_KILLED) {
+            0 => String::new(),
+            more => format!(" and {} others", thousands(more)),
+        };
         if self.graph.coverage.own_pids {
-            return format!("`kill{option} {pids}`");
+            return format!("`kill{option} {named}`{more}");
         }
-        format!("kill(1){option} of PID {pids} in its PID namespace")
+        format!("kill(1){option} of PID {named}{more} in its PID namespace")
     }
 
     /// How to kill the first process that SIGTERM kills; otherwise the first.

@@ -1,18 +1,17 @@
 //! Deadlocks: threads that wait for each other, where no process outside could end that, and what casts doubt on it.
 
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
 use super::Groups;
-use super::processes::Processes;
-use super::side::{known_holders, unread_holders};
+use super::side::{Unread, is_known_held};
 use super::stuck::{Knot, Node, knots, stuck};
-use super::waits::{SIGCHLD, sigchld_children, wakers};
+use super::waits::{SIGCHLD, WakerSets, WakersOf, sigchld_children};
 use crate::model::{
-    Children, Doubt, Operation, Pid, Pipe, PipeGraph, PipeId, PipeWait, Side, Task, TaskId, TaskState, ThreadGroup,
-    WaitTarget, Waker,
+    Children, Doubt, Doubts, Operation, Pid, Pipe, PipeGraph, PipeId, PipeWait, Side, Task, TaskId, TaskState,
+    ThreadGroup, WaitTarget, Waker,
 };
 
 /// Signals that a program catches in order to act on them, as opposed to those that only end it or report its faults: SIGHUP,
@@ -60,29 +59,26 @@ pub struct WaitEdge {
 pub(crate) struct Deadlock {
     pub(crate) waits: WaitCycle,
     pub(crate) pipes: Vec<PipeId>,
-    pub(crate) doubts: Vec<Doubt>,
+    pub(crate) doubts: Doubts,
 }
 
 /// The deadlocks, and all threads that are blocked in one or behind one.
-pub(crate) fn find(graph: &PipeGraph, groups: &Groups, processes: &Processes<'_>) -> (Vec<Deadlock>, BTreeSet<TaskId>) {
-    let traced = groups.values().filter_map(|group| group.tracer).collect();
-    let case = Case { graph, groups, processes, traced };
+pub(crate) fn find(
+    graph: &PipeGraph,
+    groups: &Groups,
+    wakers: &WakerSets<'_>,
+    unread: &Unread<'_>,
+) -> (Vec<Deadlock>, BTreeSet<TaskId>) {
     // A process without threads, exited or not listable, counts as awake: it has no number.
     let listed = || groups.values().filter(|group| !group.tasks.is_empty());
     let number_of: BTreeMap<Pid, usize> = listed().map(|group| group.pid).zip(0..).collect();
     let tasks: Vec<&Task> = listed().flat_map(|group| &group.tasks).collect();
-    let mut set_of: HashMap<Vec<usize>, usize> = HashMap::new();
-    let mut node = |task: &&Task| {
-        let wakers = case.wakers(task);
-        let known = wakers.and_then(|pids| pids.iter().map(|pid| number_of.get(pid).copied()).collect());
-        let next = set_of.len();
-        Node { process: number_of[&task.id.pid], wakers: known.map(|set| *set_of.entry(set).or_insert(next)) }
-    };
-    let nodes: Vec<Node> = tasks.iter().map(&mut node).collect();
-    let mut sets = vec![Vec::new(); set_of.len()];
-    for (members, set) in set_of {
-        sets[set] = members;
-    }
+    let traced = groups.values().filter_map(|group| group.tracer).collect();
+    let case = Case { graph, groups, wakers, unread, traced };
+    let mut sets = Sets { case: &case, number_of: &number_of, known: BTreeMap::new(), members: Vec::new() };
+    let node = |task: &&Task| Node { process: number_of[&task.id.pid], wakers: sets.of(task) };
+    let nodes: Vec<Node> = tasks.iter().map(node).collect();
+    let sets = sets.members;
     let is_stuck = stuck(&nodes, &sets, number_of.len());
     let all = tasks.iter().zip(&is_stuck).filter(|(_, is_stuck)| **is_stuck).map(|(task, _)| task.id).collect();
     let deadlock = |knot: &Knot| {
@@ -92,53 +88,86 @@ pub(crate) fn find(graph: &PipeGraph, groups: &Groups, processes: &Processes<'_>
     (knots(&nodes, &sets, &is_stuck, number_of.len()).iter().filter_map(deadlock).collect(), all)
 }
 
+/// The processes that could end waits, each set once.
+struct Sets<'a> {
+    case: &'a Case<'a>,
+    number_of: &'a BTreeMap<Pid, usize>,
+    known: BTreeMap<WakersOf, Option<usize>>,
+    /// By number.
+    members: Vec<Vec<usize>>,
+}
+
+impl Sets<'_> {
+    /// Those that could end the wait of a thread; none if it does not wait, or if others may be able to.
+    fn of(&mut self, task: &Task) -> Option<Vec<usize>> {
+        let TaskState::Waits { causes, besides: None } = &task.doing else { return None };
+        let group = self.case.groups.get(&task.id.pid)?;
+        // What is queued in an io_uring goes on without any thread.
+        if self.case.graph.hidden.rings.binary_search(&group.pid).is_ok() {
+            return None;
+        }
+        let mut sets = Vec::new();
+        for cause in causes {
+            let set = self.set(WakersOf::wait(group.pid, cause))?;
+            // With no process there it would not wait: so there is one that is not seen.
+            if self.members[set].is_empty() || self.others_may_wake(group, cause, set) {
+                return None;
+            }
+            sets.push(set);
+        }
+        if let Some(children) = sigchld_children(group).filter(|_| task.doing.pipe_waits().next().is_some()) {
+            sets.push(self.set(children)?);
+        }
+        sets.sort_unstable();
+        sets.dedup();
+        Some(sets)
+    }
+
+    /// The number of a set; none if one of its processes counts as awake.
+    fn set(&mut self, key: WakersOf) -> Option<usize> {
+        if let Some(set) = self.known.get(&key) {
+            return *set;
+        }
+        let wakers = self.case.wakers.of(key);
+        let members: Option<BTreeSet<usize>> =
+            wakers.iter().map(|waker| self.number_of.get(&waker.pid).copied()).collect();
+        let set = members.map(|members| {
+            self.members.push(members.into_iter().collect());
+            self.members.len() - 1
+        });
+        self.known.insert(key, set);
+        set
+    }
+
+    /// Whether something else than the processes of a set may end a wait.
+    fn others_may_wake(&self, group: &ThreadGroup, cause: &WaitTarget, set: usize) -> bool {
+        match cause {
+            WaitTarget::Pipe(wait) => {
+                let mut sides = wait.awaited();
+                let is_held = |pipe| sides.any(|side| is_known_held(self.case.graph, pipe, side));
+                let is_own =
+                    || self.number_of.get(&group.pid).is_some_and(|own| self.members[set].binary_search(own).is_ok());
+                wait.pipe.is_some_and(is_held)
+                    || self.case.may_be_opened(wait)
+                    || (may_be_handled(group, wait) && is_own())
+            }
+            WaitTarget::Children(_) => self.case.traced.contains(&group.pid),
+            WaitTarget::Threads => false,
+        }
+    }
+}
+
 /// What it is judged by.
 struct Case<'a> {
     graph: &'a PipeGraph,
     groups: &'a Groups,
-    processes: &'a Processes<'a>,
+    wakers: &'a WakerSets<'a>,
+    unread: &'a Unread<'a>,
     /// The tracers: what they trace counts as their children.
     traced: BTreeSet<Pid>,
 }
 
 impl Case<'_> {
-    /// The processes that could end the wait of a thread; none if it does not wait, or if others may be able to.
-    fn wakers(&self, task: &Task) -> Option<BTreeSet<Pid>> {
-        let TaskState::Waits { causes, besides: None } = &task.doing else { return None };
-        let group = self.groups.get(&task.id.pid)?;
-        // What is queued in an io_uring goes on without any thread.
-        if self.graph.hidden.rings.binary_search(&group.pid).is_ok() {
-            return None;
-        }
-        let mut all = BTreeSet::new();
-        for cause in causes {
-            let pids: BTreeSet<Pid> =
-                wakers(self.graph, self.processes, task.id.pid, cause).map(|waker| waker.pid).collect();
-            // With no process there it would not wait: so there is one that is not seen.
-            if pids.is_empty() || self.others_may_wake(group, cause, &pids) {
-                return None;
-            }
-            all.extend(pids);
-            if let WaitTarget::Pipe(_) = cause {
-                all.extend(sigchld_children(group, self.processes));
-            }
-        }
-        Some(all)
-    }
-
-    /// Whether something else than these processes may end a wait.
-    fn others_may_wake(&self, group: &ThreadGroup, cause: &WaitTarget, pids: &BTreeSet<Pid>) -> bool {
-        match cause {
-            WaitTarget::Pipe(wait) => {
-                let mut sides = wait.awaited();
-                let is_held = |pipe| sides.any(|side| !known_holders(self.graph, pipe, side).is_empty());
-                wait.pipe.is_some_and(is_held) || self.may_be_opened(wait) || may_be_handled(group, wait, pids)
-            }
-            WaitTarget::Children(_) => self.traced.contains(&group.pid),
-            WaitTarget::Threads => false,
-        }
-    }
-
     /// Whether it waits for a writer of a FIFO that has a path: a server that waits for its clients is no deadlock.
     fn may_be_opened(&self, wait: &PipeWait) -> bool {
         wait.pipe.and_then(|id| self.graph.pipe(id)).is_some_and(Pipe::has_name)
@@ -155,52 +184,63 @@ impl Case<'_> {
         let waits: Vec<&PipeWait> = inside.iter().flat_map(|task| task.doing.pipe_waits()).collect();
         // Many may wait for the same.
         let alike: BTreeMap<_, &PipeWait> = waits.iter().map(|wait| ((wait.pipe, wait.access), *wait)).collect();
-        let mut doubts: BTreeSet<Doubt> = alike.values().flat_map(|wait| self.doubts(wait)).collect();
+        let mut doubts = Doubts::default();
+        let mut sides = BTreeSet::new();
+        for wait in alike.values() {
+            if let Some(pipe) = wait.pipe {
+                sides.extend(wait.awaited().map(|side| (pipe.kind(), side)));
+                let name = self.graph.pipe(pipe).filter(|pipe| pipe.has_name());
+                doubts.extend(name.map(|pipe| Doubt::Name(pipe.id)));
+            }
+        }
+        doubts.extend_holders(&self.unread.of(&sides));
         // SIGCHLD is accounted for already, by the children.
         let handler = |group: &&ThreadGroup| group.catches & ACTED_ON & !SIGCHLD != 0 && !waits.is_empty();
         let handlers = pids.iter().filter_map(|pid| self.groups.get(pid)).filter(handler);
         doubts.extend(handlers.map(|group| Doubt::Handler(group.pid)));
         let cycle = self.cycle(inside, &pids);
         let mut blocked: Vec<TaskId> = cycle.iter().map(|edge| edge.task).collect();
-        blocked.extend(inside.iter().map(|task| task.id).filter(|id| !cycle.iter().any(|edge| edge.task == *id)));
+        let in_cycle: BTreeSet<TaskId> = blocked.iter().copied().collect();
+        blocked.extend(inside.iter().map(|task| task.id).filter(|id| !in_cycle.contains(id)));
         Some(Deadlock {
             waits: WaitCycle { cycle, blocked, blocked_behind: behind.iter().map(|task| task.id).collect() },
             pipes: pipes.into_iter().collect(),
-            doubts: doubts.into_iter().collect(),
+            doubts,
         })
-    }
-
-    /// What may hold another end on the side that a wait is for.
-    fn doubts(&self, wait: &PipeWait) -> Vec<Doubt> {
-        let Some(pipe) = wait.pipe else { return Vec::new() };
-        let name = self.graph.pipe(pipe).filter(|pipe| pipe.has_name()).map(|pipe| Doubt::Name(pipe.id));
-        let unread = wait.awaited().flat_map(|side| unread_holders(self.graph, pipe, side));
-        name.into_iter().chain(unread.map(Doubt::Holder)).collect()
     }
 
     /// A shortest cycle through a knot, from its first process on.
     fn cycle(&self, inside: &[&Task], pids: &BTreeSet<Pid>) -> Vec<WaitEdge> {
         let Some(start) = pids.first().copied() else { return Vec::new() };
-        let edges_of = |pid: Pid| {
-            let own = inside.iter().filter(|task| task.id.pid == pid).flat_map(|task| self.edges(task));
-            // Within a process among several, its threads say nothing of the others.
-            let mut edges: Vec<WaitEdge> = own.filter(|edge| pids.len() == 1 || edge.waker.pid != pid).collect();
-            // A pipe says more than a signal, and that more than a futex.
-            edges.sort_by_key(|edge| match edge.target {
-                WaitTarget::Pipe(_) => 0,
-                WaitTarget::Children(_) => 1,
-                WaitTarget::Threads => 2,
-            });
-            edges
-        };
-        // Breadth first, by processes; each is reached by the edge that led to it.
-        let mut reached: BTreeMap<Pid, WaitEdge> = BTreeMap::new();
+        // Breadth first, by processes; each is reached by the edge that led to it. What is shared by many leads nowhere new again.
+        let (mut reached, mut followed) = (BTreeMap::new(), BTreeSet::new());
         let mut next = VecDeque::from([start]);
         while let Some(pid) = next.pop_front().filter(|_| !reached.contains_key(&start)) {
-            for edge in edges_of(pid) {
-                if let Entry::Vacant(place) = reached.entry(edge.waker.pid) {
-                    next.push_back(edge.waker.pid);
-                    place.insert(edge);
+            let first = inside.partition_point(|task| task.id.pid < pid);
+            let own = inside[first..].iter().take_while(|task| task.id.pid == pid);
+            let mut ways: Vec<Way> = own.flat_map(|task| self.ways(task)).collect();
+            // A pipe says more than a signal, and that more than a futex.
+            ways.sort_by_key(|way| match way.by {
+                WakersOf::Pipe(_) => 0,
+                WakersOf::Children(..) => 1,
+                WakersOf::Threads(_) => 2,
+            });
+            for way in ways {
+                // Within a process among several, its threads say nothing of the others.
+                let leads_out = |waker: &&Waker| pids.len() == 1 || waker.pid != pid;
+                if followed.contains(&way.by) {
+                    continue;
+                }
+                let wakers = self.wakers.of(way.by);
+                for waker in wakers.iter().filter(leads_out) {
+                    if let Entry::Vacant(place) = reached.entry(waker.pid) {
+                        next.push_back(waker.pid);
+                        place.insert(WaitEdge { task: way.task, target: way.target(waker.pid), waker: *waker });
+                    }
+                }
+                // Its own process is left out only here.
+                if !wakers.iter().any(|waker| waker.pid == pid) || reached.contains_key(&pid) {
+                    followed.insert(way.by);
                 }
             }
         }
@@ -217,21 +257,33 @@ impl Case<'_> {
         cycle
     }
 
-    /// Where the waits of a thread lead.
-    fn edges(&self, task: &Task) -> Vec<WaitEdge> {
-        let edge = |target: &WaitTarget, waker| WaitEdge { task: task.id, target: target.clone(), waker };
-        let mut edges = Vec::new();
-        for cause in task.doing.causes() {
-            edges.extend(wakers(self.graph, self.processes, task.id.pid, cause).map(|waker| edge(cause, waker)));
-        }
+    /// By what the waits of a thread lead to others.
+    fn ways<'a>(&self, task: &'a Task) -> Vec<Way<'a>> {
+        let waits = task.doing.causes().iter();
+        let mut ways: Vec<Way<'a>> = waits
+            .map(|cause| Way { task: task.id, cause: Some(cause), by: WakersOf::wait(task.id.pid, cause) })
+            .collect();
         let by_signal = self.groups.get(&task.id.pid).filter(|_| task.doing.pipe_waits().next().is_some());
-        let children = by_signal.into_iter().flat_map(|group| sigchld_children(group, self.processes));
-        edges.extend(children.map(|pid| edge(&WaitTarget::Children(Children::One(pid)), Waker::process(pid))));
-        edges
+        ways.extend(by_signal.and_then(sigchld_children).map(|by| Way { task: task.id, cause: None, by }));
+        ways
     }
 }
 
-/// Whether it polls a pipe of its own, and a signal handler may write into that: the self-pipe trick.
-fn may_be_handled(group: &ThreadGroup, wait: &PipeWait, holders: &BTreeSet<Pid>) -> bool {
-    wait.operation == Operation::Poll && holders.contains(&group.pid) && group.catches & ACTED_ON != 0
+/// By what a wait leads to others.
+struct Way<'a> {
+    task: TaskId,
+    /// None for SIGCHLD.
+    cause: Option<&'a WaitTarget>,
+    by: WakersOf,
+}
+
+impl Way<'_> {
+    fn target(&self, waker: Pid) -> WaitTarget {
+        self.cause.map_or(WaitTarget::Children(Children::One(waker)), Clone::clone)
+    }
+}
+
+/// Whether it polls a pipe, and a signal handler of its process may write into that if it has the other end: the self-pipe trick.
+fn may_be_handled(group: &ThreadGroup, wait: &PipeWait) -> bool {
+    wait.operation == Operation::Poll && group.catches & ACTED_ON != 0
 }

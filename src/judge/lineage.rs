@@ -101,8 +101,7 @@ impl<'a> Lineage<'a> {
 
     /// The nearest first.
     fn common_ancestors(&self, one: Pid, other: Pid) -> impl Iterator<Item = Pid> {
-        let above: BTreeSet<Pid> = self.processes.ancestors(other).collect();
-        self.processes.ancestors(one).filter(move |pid| above.contains(pid))
+        self.processes.ancestors(one).filter(move |pid| self.processes.is_ancestor(*pid, other))
     }
 
     /// Whether an ancestor of both, of the reader's own session, has started them or what led to them.
@@ -123,11 +122,13 @@ impl<'a> Lineage<'a> {
     /// Whether an ancestor of both has started the pipeline of the reader, and the holder's line as a part of it, as a shell does from
     /// left to right. Only a child reaper can have come by them in another way.
     fn may_have_started(&self, ancestor: Pid, reader: Pid, holder: Pid) -> bool {
-        let Some(children) = self.adopts(ancestor) else { return true };
+        if self.adopts(ancestor).is_none() {
+            return true;
+        }
         let place_of_line = |pid: Pid| {
             let mut line = std::iter::once(pid).chain(self.processes.ancestors(pid));
             let child = line.find(|pid| self.processes.parent(*pid) == Some(ancestor))?;
-            Some(children.iter().position(|pid| *pid == child))
+            Some(self.processes.place_among_adopted(ancestor, child))
         };
         match (place_of_line(reader), place_of_line(holder)) {
             (Some(Some(reader)), Some(Some(holder))) => reader >= holder,

@@ -3,8 +3,9 @@
 //!
 //! A parent, a group or a session is taken from the threads first, which were looked at last.
 
-use std::cell::OnceCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::{OnceCell, RefCell};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::Groups;
 use crate::model::{
@@ -21,13 +22,24 @@ const MOST_ANCESTORS: usize = 1000;
 pub(crate) struct Processes<'a> {
     graph: &'a PipeGraph,
     groups: &'a Groups,
-    /// Made when it is asked for.
+    /// Made when they are asked for.
     children: OnceCell<BTreeMap<Pid, Vec<Pid>>>,
+    tree: OnceCell<HashMap<Pid, Place>>,
+    adopted: RefCell<HashMap<Pid, HashMap<Pid, usize>>>,
+}
+
+/// Where a process is in the tree of all: it is above those that are entered after it and not after it is left.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    entered: usize,
+    left: usize,
+    /// The first of its line.
+    first: Pid,
 }
 
 impl<'a> Processes<'a> {
-    pub(crate) const fn new(graph: &'a PipeGraph, groups: &'a Groups) -> Self {
-        Self { graph, groups, children: OnceCell::new() }
+    pub(crate) fn new(graph: &'a PipeGraph, groups: &'a Groups) -> Self {
+        Self { graph, groups, children: OnceCell::new(), tree: OnceCell::new(), adopted: RefCell::default() }
     }
 
     /// The facts of a process, if it holds an end.
@@ -56,19 +68,95 @@ impl<'a> Processes<'a> {
         std::iter::successors(self.parent(pid), |pid| self.parent(*pid)).take(MOST_ANCESTORS)
     }
 
+    /// The ancestors of any of some.
+    pub(crate) fn above(&self, pids: impl IntoIterator<Item = Pid>) -> BTreeSet<Pid> {
+        let mut above = BTreeSet::new();
+        for pid in pids {
+            let mut at = self.parent(pid);
+            while let Some(parent) = at.filter(|parent| above.insert(*parent)) {
+                at = self.parent(parent);
+            }
+        }
+        above
+    }
+
+    /// However long the line is.
     pub(crate) fn is_ancestor(&self, ancestor: Pid, pid: Pid) -> bool {
-        self.ancestors(pid).any(|it| it == ancestor)
+        let tree = self.tree();
+        match (tree.get(&ancestor), tree.get(&pid)) {
+            (Some(above), Some(below)) => above.entered < below.entered && below.left <= above.left,
+            _ => self.ancestors(pid).any(|it| it == ancestor),
+        }
     }
 
     /// Whether all of them are known, up to the first process of all.
     pub(crate) fn knows_ancestors(&self, pid: Pid) -> bool {
-        let first = self.ancestors(pid).last().unwrap_or(pid);
+        let first = self.tree().get(&pid).map_or(pid, |place| place.first);
         first == Pid(1) || self.parent_or_zero(first).is_some()
+    }
+
+    /// Which of some processes descend from which.
+    pub(crate) fn kin(&self, pids: &BTreeSet<Pid>) -> Kin {
+        let tree = self.tree();
+        let mut places: Vec<(Pid, Place)> = pids.iter().filter_map(|pid| Some((*pid, *tree.get(pid)?))).collect();
+        places.sort_unstable_by_key(|(_, place)| place.entered);
+        let (mut kin, mut line) = (Kin::default(), Vec::<(Pid, Place)>::new());
+        for (pid, place) in places {
+            while line.last().is_some_and(|(_, above)| above.left <= place.entered) {
+                line.pop();
+            }
+            if let Some((above, _)) = line.last() {
+                kin.nearest.insert(pid, *above);
+            }
+            kin.order.push(pid);
+            line.push((pid, place));
+        }
+        kin
+    }
+
+    /// All processes and their parents. Parents of a saved report that form a cycle begin somewhere.
+    fn tree(&self) -> &HashMap<Pid, Place> {
+        self.tree.get_or_init(|| {
+            let listed = self.graph.parents.keys().chain(self.graph.processes.keys()).chain(self.groups.keys());
+            let pids: BTreeSet<Pid> = listed.chain(self.by_parent().keys()).copied().collect();
+            let (without, with): (Vec<Pid>, Vec<Pid>) = pids.into_iter().partition(|pid| self.parent(*pid).is_none());
+            let mut tree: HashMap<Pid, Place> = HashMap::new();
+            let mut time = 0;
+            for first in without.into_iter().chain(with) {
+                // Not by recursion: a line may be long.
+                let mut open = vec![(first, false)];
+                while let Some((pid, is_left)) = open.pop() {
+                    if is_left {
+                        if let Some(place) = tree.get_mut(&pid) {
+                            place.left = time;
+                        }
+                    } else if let Entry::Vacant(vacant) = tree.entry(pid) {
+                        vacant.insert(Place { entered: time, left: time, first });
+                        time += 1;
+                        open.push((pid, true));
+                        open.extend(self.children(pid).iter().map(|child| (*child, false)));
+                    }
+                }
+            }
+            tree
+        })
+    }
+
+    /// The place of a child among those that a child reaper has got, in that order; none if it is not among them.
+    pub(crate) fn place_among_adopted(&self, reaper: Pid, child: Pid) -> Option<usize> {
+        let adopts = self.threads(reaper)?.adopts.as_ref()?;
+        let mut adopted = self.adopted.borrow_mut();
+        let places = adopted.entry(reaper).or_insert_with(|| adopts.iter().copied().zip(0..).collect());
+        places.get(&child).copied()
     }
 
     /// Ascending.
     pub(crate) fn children(&self, pid: Pid) -> &[Pid] {
-        let children = self.children.get_or_init(|| {
+        self.by_parent().get(&pid).map_or(&[], Vec::as_slice)
+    }
+
+    fn by_parent(&self) -> &BTreeMap<Pid, Vec<Pid>> {
+        self.children.get_or_init(|| {
             let listed = self.graph.parents.keys().chain(self.graph.processes.keys());
             let pids: BTreeSet<Pid> = listed.chain(self.groups.keys()).copied().collect();
             let mut children: BTreeMap<Pid, Vec<Pid>> = BTreeMap::new();
@@ -78,14 +166,16 @@ impl<'a> Processes<'a> {
                 }
             }
             children
-        });
-        children.get(&pid).map_or(&[], Vec::as_slice)
+        })
     }
 
-    /// The children that a wait(2) of a process is for, as far as their threads were looked at.
+    /// The children that a wait(2) of a process is for, as far as their threads were looked at. A parent of many may have a thread for each.
     pub(crate) fn awaited_children(&self, children: Children, parent: Pid) -> impl Iterator<Item = Pid> {
-        let is_meant = move |pid: &Pid| children == Children::All || children == Children::One(*pid);
-        self.children(parent).iter().copied().filter(move |pid| is_meant(pid) && self.groups.contains_key(pid))
+        let (all, one) = match children {
+            Children::All => (self.children(parent), None),
+            Children::One(child) => (&[][..], Some(child).filter(|child| self.parent(*child) == Some(parent))),
+        };
+        all.iter().copied().chain(one).filter(|pid| self.groups.contains_key(pid))
     }
 
     /// These processes and all that descend from them.
@@ -112,14 +202,14 @@ impl<'a> Processes<'a> {
     /// The command name, from whichever part of the report has it.
     pub(crate) fn name(&self, pid: Pid) -> Option<&'a CommandName> {
         let of_threads = || self.threads(pid).map(|group| &group.command);
-        let of_gap = || self.graph.coverage.gaps.iter().find(|gap| gap.pid == pid).map(|gap| &gap.command);
+        let of_gap = || self.graph.coverage.gaps_of(pid).next().map(|gap| &gap.command);
         self.facts(pid).map(|process| &process.command).or_else(of_threads).or_else(of_gap)
     }
 
     /// The main thread; the first that is left where that has ended.
     fn main_thread(&self, pid: Pid) -> Option<&'a Task> {
-        let tasks = &self.threads(pid)?.tasks;
-        tasks.iter().find(|task| task.id.is_leader()).or_else(|| tasks.first())
+        let group = self.threads(pid)?;
+        group.task(TaskId { pid, tid: Tid(pid.0) }).or_else(|| group.tasks.first())
     }
 
     /// The same by its ID, also where no thread could be read.
@@ -136,6 +226,48 @@ impl<'a> Processes<'a> {
             TaskState::Sleeps { .. } | TaskState::Runs => Some(false),
             TaskState::Stopped | TaskState::Traced | TaskState::Frozen | TaskState::Exits | TaskState::Unknown => None,
         }
+    }
+}
+
+/// Which of some processes descend from which.
+#[derive(Debug, Default)]
+pub(crate) struct Kin {
+    /// Those that have another one above them, with the nearest.
+    nearest: BTreeMap<Pid, Pid>,
+    /// Each after all that are above it.
+    order: Vec<Pid>,
+}
+
+impl Kin {
+    /// Maximum number of those above one that are followed: each may be above all others.
+    const MOST: usize = 64;
+
+    /// Those above one, the nearest first; of very many, the nearest.
+    pub(crate) fn above(&self, pid: Pid) -> impl Iterator<Item = Pid> {
+        std::iter::successors(self.nearest.get(&pid), |pid| self.nearest.get(pid)).copied().take(Self::MOST)
+    }
+
+    /// Those above any of some.
+    pub(crate) fn all_above(&self, pids: &BTreeSet<Pid>) -> BTreeSet<Pid> {
+        let mut all = BTreeSet::new();
+        for pid in pids {
+            let mut at = self.nearest.get(pid);
+            while let Some(above) = at.filter(|above| all.insert(**above)) {
+                at = self.nearest.get(above);
+            }
+        }
+        all
+    }
+
+    /// Those below any of some.
+    pub(crate) fn all_below(&self, pids: &BTreeSet<Pid>) -> BTreeSet<Pid> {
+        let mut all = BTreeSet::new();
+        for pid in &self.order {
+            if self.nearest.get(pid).is_some_and(|above| pids.contains(above) || all.contains(above)) {
+                all.insert(*pid);
+            }
+        }
+        all
     }
 }
 

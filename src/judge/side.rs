@@ -1,8 +1,13 @@
 //! The one home of "what is on this side of a pipe": ends that were seen, ends that exist although no fd table shows them, and ends
 //! that may exist because not everything could be read.
 
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
 use crate::model::{
-    Coverage, Descriptor, Endpoint, HiddenVia, Pipe, PipeGraph, PipeId, PipeKind, PossibleHolder, Side, UnreadablePart,
+    Coverage, Descriptor, Doubts, Endpoint, Gap, HiddenVia, Pipe, PipeGraph, PipeId, PipeKind, PossibleHolder, Side,
+    Suspects, UnreadablePart,
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,7 +19,7 @@ pub(crate) enum SideState {
     /// No end was seen, the kernel did not say, and what could not be read may hold one.
     Unknown,
     /// The kernel says that no end exists; or it was not asked, and all fd tables were read. These do not show ends in flight: see
-    /// [`possible_holders`].
+    /// [`Unread::possible_holders`].
     None,
 }
 
@@ -68,80 +73,112 @@ pub(crate) fn has_hidden(graph: &PipeGraph, pipe: &Pipe) -> bool {
 
 /// Whether what could not be read may hold an end of such a pipe, in addition to the ends that were seen.
 pub(crate) fn may_hide(coverage: &Coverage, kind: PipeKind, side: Side) -> bool {
-    coverage.outside.is_some() || coverage.gaps.iter().any(|gap| gap.may_hold.covers(kind, side))
+    coverage.outside.is_some() || coverage.gaps_cover(kind, side)
 }
 
 /// Whether this very end may be in what could not be read of its process.
 pub(crate) fn may_hide_end(coverage: &Coverage, kind: PipeKind, end: &Endpoint) -> bool {
-    coverage.gaps.iter().any(|gap| {
+    coverage.gaps_of(end.pid).any(|gap| {
         let is_same = match gap.what {
             UnreadablePart::Fd { fd } => (gap.tid, fd) == (end.tid, end.fd),
             UnreadablePart::FdTable | UnreadablePart::FdLinks | UnreadablePart::Tasks | UnreadablePart::Cmdline => true,
         };
         let covers = |side: Side| end.access.is_on(side) && gap.may_hold.covers(kind, side);
-        gap.pid == end.pid && is_same && Side::BOTH.into_iter().any(covers)
+        is_same && Side::BOTH.into_iter().any(covers)
     })
 }
 
-/// What may hold an end on a side in addition to what was seen; empty where the kernel says that no end exists.
-pub(crate) fn possible_holders(graph: &PipeGraph, pipe: PipeId, side: Side) -> Vec<PossibleHolder> {
-    match graph.probed(pipe).has(side) {
-        Some(false) => Vec::new(),
-        Some(true) | None => [known_holders(graph, pipe, side), unread_holders(graph, pipe, side)].concat(),
-    }
+/// What may hold ends that were not seen. What may hold an end of any pipe is the same for all pipes of a kind, so it is found once.
+pub(crate) struct Unread<'a> {
+    graph: &'a PipeGraph,
+    known: RefCell<BTreeMap<Ends, Rc<Suspects>>>,
 }
 
-/// What most likely holds an end that exists and was not seen: what is known to hold one of this very pipe, else all that may.
-pub(crate) fn likely_holders(graph: &PipeGraph, pipe: PipeId, side: Side) -> Vec<PossibleHolder> {
-    let known = known_holders(graph, pipe, side);
-    if known.is_empty() { unread_holders(graph, pipe, side) } else { known }
-}
+/// Ends of these kinds of pipes on these sides.
+type Ends = BTreeSet<(PipeKind, Side)>;
 
-/// What may hold the hidden ends of a pipe, in order; empty where it has none.
-pub(crate) fn hidden_holders(graph: &PipeGraph, pipe: &Pipe) -> Vec<PossibleHolder> {
-    let sides = hidden_sides(graph, pipe);
-    if sides.is_empty() {
-        return Vec::new();
+impl<'a> Unread<'a> {
+    pub(crate) const fn new(graph: &'a PipeGraph) -> Self {
+        Self { graph, known: RefCell::new(BTreeMap::new()) }
     }
-    if let Some(saved) = graph.hidden.told.get(&pipe.id) {
-        return saved.clone();
+
+    /// What may hold an end on any of these sides since it is not known what it holds.
+    pub(crate) fn of(&self, sides: &BTreeSet<(PipeKind, Side)>) -> Rc<Suspects> {
+        if let Some(known) = self.known.borrow().get(sides) {
+            return Rc::clone(known);
+        }
+        let found = Rc::new(if sides.is_empty() { Suspects::default() } else { self.find(sides) });
+        self.known.borrow_mut().insert(sides.clone(), Rc::clone(&found));
+        found
     }
-    // What is known of one side is not a guess about the other.
-    let all = |holders: fn(&PipeGraph, PipeId, Side) -> Vec<PossibleHolder>| {
-        sides.iter().flat_map(move |side| holders(graph, pipe.id, *side))
-    };
-    let mut holders: Vec<PossibleHolder> = all(known_holders).collect();
-    if holders.is_empty() {
-        holders.extend(all(unread_holders));
+
+    fn find(&self, sides: &BTreeSet<(PipeKind, Side)>) -> Suspects {
+        let PipeGraph { hidden, coverage, parents, .. } = self.graph;
+        // A process that came after the scan got its ends from one that was seen.
+        let later = hidden.gaps.iter().filter(|gap| parents.contains_key(&gap.pid));
+        let covers = |gap: &&Gap| sides.iter().any(|(kind, side)| gap.may_hold.covers(*kind, *side));
+        let gaps = coverage.gaps.iter().chain(later).filter(covers);
+        let unread = gaps.map(|gap| PossibleHolder::process(HiddenVia::Unreadable, gap.pid, &gap.command));
+        let outside = coverage.outside.map(|_| PossibleHolder::nobody(HiddenVia::Outside));
+        hidden.anywhere().chain(unread).chain(outside).collect()
     }
-    if holders.is_empty() {
-        holders.push(PossibleHolder::nobody(HiddenVia::Outside));
+
+    fn of_side(&self, pipe: PipeId, side: Side) -> Rc<Suspects> {
+        self.of(&BTreeSet::from([(pipe.kind(), side)]))
     }
-    holders.sort_unstable();
-    holders.dedup();
-    holders
+
+    /// What may hold an end on a side in addition to what was seen; empty where the kernel says that no end exists.
+    pub(crate) fn possible_holders(&self, pipe: PipeId, side: Side) -> Doubts {
+        let mut doubts = Doubts::default();
+        if self.graph.probed(pipe).has(side) != Some(false) {
+            doubts.extend_holders(&known_holders(self.graph, pipe, side).collect());
+            doubts.extend_holders(&self.of_side(pipe, side));
+        }
+        doubts
+    }
+
+    /// What most likely holds an end that exists and was not seen: what is known to hold one of this very pipe, else all that may.
+    pub(crate) fn likely_holders(&self, pipe: PipeId, side: Side) -> Rc<Suspects> {
+        let known: Suspects = known_holders(self.graph, pipe, side).collect();
+        if known.is_empty() { self.of_side(pipe, side) } else { Rc::new(known) }
+    }
+
+    /// What may hold the hidden ends of a pipe, in order; empty where it has none.
+    pub(crate) fn hidden_holders(&self, pipe: &Pipe) -> Suspects {
+        let sides = hidden_sides(self.graph, pipe);
+        if sides.is_empty() {
+            return Suspects::default();
+        }
+        if let Some(saved) = self.graph.hidden.told.get(&pipe.id) {
+            return saved.clone();
+        }
+        // What is known of one side is not a guess about the other.
+        let known: Suspects = sides.iter().flat_map(|side| known_holders(self.graph, pipe.id, *side)).collect();
+        if !known.is_empty() {
+            return known;
+        }
+        let unread = self.of(&sides.iter().map(|side| (pipe.id.kind(), *side)).collect());
+        match unread.is_empty() {
+            true => std::iter::once(PossibleHolder::nobody(HiddenVia::Outside)).collect(),
+            false => Suspects::clone(&unread),
+        }
+    }
 }
 
 /// What is known to hold an end of this very pipe without a descriptor of it.
-pub(crate) fn known_holders(graph: &PipeGraph, pipe: PipeId, side: Side) -> Vec<PossibleHolder> {
-    let registered = graph.hidden.registered.iter().filter(|(id, _)| *id == pipe);
-    let autofs = side == Side::Write && graph.hidden.autofs.contains(&pipe);
-    let rings = registered.map(|(_, by)| PossibleHolder::holding(HiddenVia::IoUring, by));
-    rings.chain(autofs.then(|| PossibleHolder::nobody(HiddenVia::Autofs))).collect()
+fn known_holders(graph: &PipeGraph, pipe: PipeId, side: Side) -> impl Iterator<Item = PossibleHolder> {
+    let registered = &graph.hidden.registered;
+    let first = registered.partition_point(|(id, _)| *id < pipe);
+    let rings = registered.iter().skip(first).take_while(move |(id, _)| *id == pipe);
+    let autofs = side == Side::Write && graph.hidden.autofs.binary_search(&pipe).is_ok();
+    rings
+        .map(|(_, by)| PossibleHolder::holding(HiddenVia::IoUring, by))
+        .chain(autofs.then(|| PossibleHolder::nobody(HiddenVia::Autofs)))
 }
 
-/// What may hold an end on a side since it is not known what it holds.
-pub(crate) fn unread_holders(graph: &PipeGraph, pipe: PipeId, side: Side) -> Vec<PossibleHolder> {
-    let hidden = &graph.hidden;
-    // A process that came after the scan got its ends from one that was seen.
-    let later = hidden.gaps.iter().filter(|gap| graph.parents.contains_key(&gap.pid));
-    let gaps = graph.coverage.gaps.iter().chain(later).filter(|gap| gap.may_hold.covers(pipe.kind(), side));
-    let unread = gaps.map(|gap| PossibleHolder::process(HiddenVia::Unreadable, gap.pid, &gap.command));
-    let outside = graph.coverage.outside.map(|_| PossibleHolder::nobody(HiddenVia::Outside));
-    let mut holders: Vec<PossibleHolder> = hidden.anywhere().chain(unread).chain(outside).collect();
-    holders.sort_unstable();
-    holders.dedup();
-    holders
+/// Whether there is any.
+pub(crate) fn is_known_held(graph: &PipeGraph, pipe: PipeId, side: Side) -> bool {
+    known_holders(graph, pipe, side).next().is_some()
 }
 
 #[cfg(test)]

@@ -1,36 +1,96 @@
 //! What the threads wait for, and which processes could end each wait.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Groups;
 use super::processes::Processes;
 use super::side::{self, SideState};
 use crate::model::{
-    AccessMode, AlternativeWake, Attribution, Children, Endpoint, Operation, Pid, PipeGraph, PipeId, PipeWait, Side,
-    Task, TaskId, TaskState, ThreadGroup, Wait, WaitTarget, Waker,
+    AccessMode, AlternativeWake, Attribution, Children, Endpoint, Fd, Operation, Pid, PipeGraph, PipeId, PipeWait,
+    Side, Task, TaskId, TaskState, ThreadGroup, Tid, Wait, WaitTarget, Waker, Wakers,
 };
+
+/// Maximum number of pipes of which a thread may wait for one: more are too many to list for each thread.
+const MOST_CANDIDATES: usize = 16;
 
 /// The signal that says that a child has exited, by its bit in `SigCgt`.
 pub(crate) const SIGCHLD: u64 = 1 << 16;
 
-/// Every wait for a pipe or a child, ordered by process, thread and descriptor.
-pub(crate) fn waits(graph: &PipeGraph, groups: &Groups, processes: &Processes<'_>) -> Vec<Wait> {
-    let mut ends_of: BTreeMap<Pid, Vec<(PipeId, &Endpoint)>> = BTreeMap::new();
-    for pipe in &graph.pipes {
-        for end in &pipe.ends {
-            ends_of.entry(end.pid).or_default().push((pipe.id, end));
+/// What could end each wait, found once for all waits that have it in common.
+pub(crate) struct WakerSets<'a> {
+    graph: &'a PipeGraph,
+    processes: &'a Processes<'a>,
+    known: RefCell<BTreeMap<WakersOf, Wakers>>,
+}
+
+/// Whose wakers: waits for which these are equal have the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum WakersOf {
+    /// A pipe, by how the thread uses it; none of a pipe that is not known or is being opened.
+    Pipe(Option<(PipeId, AccessMode)>),
+    /// A parent, and one child where it waits for that.
+    Children(Pid, Option<Pid>),
+    /// A process whose threads wait for each other.
+    Threads(Pid),
+}
+
+impl WakersOf {
+    /// Of a wait of a process.
+    pub(crate) fn wait(pid: Pid, target: &WaitTarget) -> Self {
+        match target {
+            WaitTarget::Pipe(wait) => {
+                let pipe = wait.pipe.filter(|_| wait.operation != Operation::Open);
+                Self::Pipe(pipe.map(|pipe| (pipe, wait.access)))
+            }
+            WaitTarget::Children(Children::All) => Self::Children(pid, None),
+            WaitTarget::Children(Children::One(child)) => Self::Children(pid, Some(*child)),
+            WaitTarget::Threads => Self::Threads(pid),
         }
     }
+}
+
+impl<'a> WakerSets<'a> {
+    pub(crate) const fn new(graph: &'a PipeGraph, processes: &'a Processes<'a>) -> Self {
+        Self { graph, processes, known: RefCell::new(BTreeMap::new()) }
+    }
+
+    /// The ends on the other side of a pipe in their order, or the processes.
+    pub(crate) fn of(&self, key: WakersOf) -> Wakers {
+        let find = || match key {
+            WakersOf::Pipe(None) => Wakers::default(),
+            WakersOf::Pipe(Some((pipe, access))) => {
+                let ends = self.graph.pipe(pipe).map_or(&[][..], |pipe| &pipe.ends);
+                let awaited = |end: &&Endpoint| {
+                    Side::BOTH.iter().any(|side| end.access.is_on(*side) && access.is_on(side.other()))
+                };
+                ends.iter().filter(awaited).map(Waker::from).collect()
+            }
+            WakersOf::Children(pid, child) => {
+                let children = child.map_or(Children::All, Children::One);
+                self.processes.awaited_children(children, pid).map(Waker::process).collect()
+            }
+            WakersOf::Threads(pid) => std::iter::once(Waker::process(pid)).collect(),
+        };
+        self.known.borrow_mut().entry(key).or_insert_with(find).clone()
+    }
+
+    /// What could end a wait of a process.
+    pub(crate) fn of_wait(&self, pid: Pid, target: &WaitTarget) -> Wakers {
+        self.of(WakersOf::wait(pid, target))
+    }
+}
+
+/// Every wait for a pipe or a child, ordered by process, thread and descriptor.
+pub(crate) fn waits(graph: &PipeGraph, groups: &Groups, wakers: &WakerSets<'_>) -> Vec<Wait> {
+    let tables = Tables::of(graph, groups);
     let mut waits = Vec::new();
     for task in groups.values().flat_map(|group| &group.tasks) {
         for target in task.doing.causes() {
             match target {
-                WaitTarget::Pipe(wait) if wait.pipe.is_none() && wait.operation != Operation::Open => {
-                    let ends = ends_of.get(&task.id.pid).map_or(&[][..], Vec::as_slice);
-                    waits.extend(guesses(graph, task, wait, ends));
-                }
+                WaitTarget::Pipe(wait) if is_guess(target) => waits.extend(guesses(wakers, task, wait, &tables)),
                 WaitTarget::Pipe(_) | WaitTarget::Children(_) => {
-                    waits.push(seen(task, target, wakers(graph, processes, task.id.pid, target).collect()));
+                    waits.push(seen(task, target, wakers.of_wait(task.id.pid, target)));
                 }
                 WaitTarget::Threads => {}
             }
@@ -41,7 +101,7 @@ pub(crate) fn waits(graph: &PipeGraph, groups: &Groups, processes: &Processes<'_
     waits
 }
 
-fn seen(task: &Task, target: &WaitTarget, wakers: Vec<Waker>) -> Wait {
+fn seen(task: &Task, target: &WaitTarget, wakers: Wakers) -> Wait {
     let besides = if let TaskState::Waits { besides, .. } = task.doing { besides } else { None };
     Wait { task: task.id, target: target.clone(), wakers, besides, certainty: Attribution::Seen, idle: task.idle }
 }
@@ -61,33 +121,9 @@ pub(crate) fn by_pipe(groups: &Groups) -> ByPipe<'_> {
     waiting
 }
 
-/// The ends and processes that could end a wait of a process.
-pub(crate) fn wakers(
-    graph: &PipeGraph,
-    processes: &Processes<'_>,
-    pid: Pid,
-    target: &WaitTarget,
-) -> impl Iterator<Item = Waker> {
-    let (ends, pids): (_, Vec<Pid>) = match target {
-        WaitTarget::Pipe(wait) => (Some(holders(graph, wait)), Vec::new()),
-        WaitTarget::Children(children) => (None, processes.awaited_children(*children, pid).collect()),
-        WaitTarget::Threads => (None, vec![pid]),
-    };
-    ends.into_iter().flatten().map(Waker::from).chain(pids.into_iter().map(Waker::process))
-}
-
-/// The ends on the other side, whose holders could end a wait for a pipe.
-fn holders<'a>(graph: &'a PipeGraph, wait: &PipeWait) -> impl Iterator<Item = &'a Endpoint> + use<'a> {
-    let pipe = wait.pipe.filter(|_| wait.operation != Operation::Open).and_then(|id| graph.pipe(id));
-    let sides: Vec<_> = wait.awaited().collect();
-    let ends = pipe.map_or(&[][..], |pipe| &pipe.ends);
-    ends.iter().filter(move |end| sides.iter().any(|side| end.access.is_on(*side)))
-}
-
 /// The children whose exit wakes a process by SIGCHLD, whatever it waits for: make(1) waits for a token and for a child at once.
-pub(crate) fn sigchld_children(group: &ThreadGroup, processes: &Processes<'_>) -> impl Iterator<Item = Pid> {
-    let catches = group.catches & SIGCHLD != 0;
-    processes.awaited_children(Children::All, group.pid).filter(move |_| catches)
+pub(crate) fn sigchld_children(group: &ThreadGroup) -> Option<WakersOf> {
+    (group.catches & SIGCHLD != 0).then_some(WakersOf::Children(group.pid, None))
 }
 
 /// The sides with an end that no fd table shows, each with the threads that would not be blocked without it: with no process on the other
@@ -118,23 +154,55 @@ pub(crate) fn hidden_ends(graph: &PipeGraph, waits: &[Wait]) -> BTreeMap<(PipeId
     hidden
 }
 
-/// Where only the place in the kernel is known: a wait for each of the pipes that it could be for.
-fn guesses(graph: &PipeGraph, task: &Task, wait: &PipeWait, ends: &[(PipeId, &Endpoint)]) -> Vec<Wait> {
-    let fits = |end: &Endpoint| {
-        // The table of another thread is not the one that it uses.
-        end.tid.is_none_or(|tid| tid == task.id.tid)
-            && (end.access == wait.access || end.access == AccessMode::ReadWrite)
+/// Whether only the place in the kernel is known.
+fn is_guess(target: &WaitTarget) -> bool {
+    matches!(target, WaitTarget::Pipe(wait) if wait.pipe.is_none() && wait.operation != Operation::Open)
+}
+
+/// The ends in the fd tables of processes with a thread of which only the place in the kernel is known: by process, thread if it has a table
+/// of its own, and how the thread may use them; ordered by pipe.
+struct Tables<'a>(BTreeMap<(Pid, Option<Tid>, AccessMode), Vec<EndOf<'a>>>);
+
+/// An end and its pipe.
+type EndOf<'a> = (PipeId, &'a Endpoint);
+
+impl<'a> Tables<'a> {
+    fn of(graph: &'a PipeGraph, groups: &Groups) -> Self {
+        let has_guess = |group: &&ThreadGroup| group.tasks.iter().any(|task| task.doing.causes().iter().any(is_guess));
+        let pids: BTreeSet<Pid> = groups.values().filter(has_guess).map(|group| group.pid).collect();
+        let mut tables: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for pipe in graph.pipes.iter().filter(|_| !pids.is_empty()) {
+            for end in pipe.ends.iter().filter(|end| pids.contains(&end.pid)) {
+                let fits = |access: &&AccessMode| end.access == **access || end.access == AccessMode::ReadWrite;
+                for access in AccessMode::ALL.iter().filter(fits) {
+                    tables.entry((end.pid, end.tid, *access)).or_default().push((pipe.id, end));
+                }
+            }
+        }
+        Self(tables)
+    }
+
+    /// The ends that a thread may use so. The table of another thread is not the one that it uses.
+    fn fitting(&self, task: TaskId, access: AccessMode) -> impl Iterator<Item = &(PipeId, &'a Endpoint)> {
+        [None, Some(task.tid)].into_iter().filter_map(move |tid| self.0.get(&(task.pid, tid, access))).flatten()
+    }
+}
+
+/// Where only the place in the kernel is known: a wait for each of the pipes that it could be for; of very many, one for none of them, since
+/// every thread of the process may be such.
+fn guesses(sets: &WakerSets<'_>, task: &Task, wait: &PipeWait, tables: &Tables<'_>) -> Vec<Wait> {
+    let mut fds: BTreeMap<PipeId, Option<Fd>> = BTreeMap::new();
+    for (pipe, end) in tables.fitting(task.id, wait.access) {
+        fds.entry(*pipe).and_modify(|fd| *fd = None).or_insert(Some(end.fd));
+        if fds.len() > MOST_CANDIDATES {
+            let target = WaitTarget::Pipe(wait.clone());
+            return vec![Wait { certainty: Attribution::Candidate, ..seen(task, &target, Wakers::default()) }];
+        }
+    }
+    let certainty = if fds.len() == 1 { Attribution::Inferred } else { Attribution::Candidate };
+    let guess = |(pipe, fd)| {
+        let target = WaitTarget::Pipe(PipeWait { pipe: Some(pipe), fd, ..wait.clone() });
+        Wait { certainty, ..seen(task, &target, sets.of_wait(task.id.pid, &target)) }
     };
-    let fitting: Vec<_> = ends.iter().filter(|(_, end)| fits(end)).collect();
-    let mut pipes: Vec<PipeId> = fitting.iter().map(|(pipe, _)| *pipe).collect();
-    pipes.dedup();
-    let certainty = if pipes.len() == 1 { Attribution::Inferred } else { Attribution::Candidate };
-    let guess = |pipe: PipeId| {
-        let mut fds = fitting.iter().filter(|(other, _)| *other == pipe).map(|(_, end)| end.fd);
-        let fd = fds.next().filter(|_| fds.next().is_none());
-        let wait = PipeWait { pipe: Some(pipe), fd, ..wait.clone() };
-        let wakers = holders(graph, &wait).map(Waker::from).collect();
-        Wait { certainty, ..seen(task, &WaitTarget::Pipe(wait), wakers) }
-    };
-    pipes.into_iter().map(guess).collect()
+    fds.into_iter().map(guess).collect()
 }

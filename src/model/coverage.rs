@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use super::transfer;
 use super::words::words;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use super::{CommandName, Fd, Pid, PipeKind, Side, Tid, Uid};
 
@@ -144,6 +145,9 @@ pub struct Coverage {
     pub vanished: usize,
     /// What could not be read, ordered by PID.
     pub gaps: Vec<Gap>,
+    /// Which ends may be in any of them, once that was asked.
+    #[serde(skip)]
+    pub union: UnionOfGaps,
     /// Why there may be processes that /proc does not list.
     pub outside: Option<ViewLimit>,
     /// Whether the scan had both capabilities that give access to every process, so that more privileges would not help.
@@ -154,7 +158,53 @@ pub struct Coverage {
     pub scanner: Option<Pid>,
 }
 
+/// Which ends may be in any of the gaps, remembered: it is asked of each side of each pipe.
+#[derive(Debug, Default)]
+pub struct UnionOfGaps(OnceLock<(Asked, [PossibleEnds; 2])>);
+
+/// The gaps that were asked about: their place and number.
+type Asked = (usize, usize);
+
+impl Clone for UnionOfGaps {
+    /// To be found again: the copy has gaps of its own.
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+/// It says nothing that the gaps do not say.
+impl PartialEq for UnionOfGaps {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for UnionOfGaps {}
+
 impl Coverage {
+    /// Whether a gap may hold an end of such a pipe on that side.
+    #[must_use]
+    pub fn gaps_cover(&self, kind: PipeKind, side: Side) -> bool {
+        // What is not of an anonymous pipe apart, since the union of two gaps may hold more than either.
+        let all = || {
+            let of = |anonymous: bool| {
+                let such = self.gaps.iter().map(|gap| gap.may_hold).filter(|ends| ends.anonymous == anonymous);
+                such.fold(PossibleEnds::NOTHING, PossibleEnds::or)
+            };
+            [of(false), of(true)]
+        };
+        let asked = (self.gaps.as_ptr().addr(), self.gaps.len());
+        let (known, ends) = self.union.0.get_or_init(|| (asked, all()));
+        let ends = if *known == asked { *ends } else { all() };
+        ends.iter().any(|ends| ends.covers(kind, side))
+    }
+
+    /// What could not be read of a process.
+    pub fn gaps_of(&self, pid: Pid) -> impl Iterator<Item = &Gap> {
+        let first = self.gaps.partition_point(|gap| gap.pid < pid);
+        self.gaps.iter().skip(first).take_while(move |gap| gap.pid == pid)
+    }
+
     /// Whether nothing was missed.
     #[must_use]
     pub fn is_complete(&self) -> bool {

@@ -1,9 +1,11 @@
 //! Reasons why a finding is not proven.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::words::{Either, words};
-use super::{CommandName, Fd, HiddenVia, Pid, PipeId, PossibleHolder};
+use super::{CommandName, Fd, HiddenVia, Pid, PipeId, PossibleHolder, Suspects};
 
 /// A reason why a finding is not proven.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -23,6 +25,17 @@ pub enum Doubt {
 }
 
 impl Doubt {
+    /// The word for its kind.
+    pub(crate) const fn what(&self) -> &'static str {
+        match self {
+            Self::Holder(holder) => holder.how.as_str(),
+            Self::Name(_) => DoubtKind::Name.as_str(),
+            Self::Handler(_) => DoubtKind::Handler.as_str(),
+            Self::Directories(_) => DoubtKind::Directories.as_str(),
+            Self::Starter(_) => DoubtKind::Starter.as_str(),
+        }
+    }
+
     /// The process in question; none if it is about a pipe or the kernel.
     #[must_use]
     pub const fn pid(&self) -> Option<Pid> {
@@ -31,6 +44,67 @@ impl Doubt {
             Self::Handler(pid) | Self::Starter(pid) => Some(*pid),
             Self::Name(_) | Self::Directories(_) => None,
         }
+    }
+}
+
+/// Why a finding is not proven: at most [`Suspects::MOST`] reasons of each kind, and how many there are besides, since each finding may have
+/// as many as there are processes.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Doubts {
+    /// In order.
+    pub named: Vec<Doubt>,
+    /// How many more there are of each kind, by its word in JSON.
+    pub more: BTreeMap<&'static str, usize>,
+}
+
+impl Doubts {
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.named.is_empty()
+    }
+
+    /// How many are not named.
+    #[must_use]
+    pub fn omitted(&self) -> usize {
+        self.more.values().sum()
+    }
+
+    /// How many of a kind there are.
+    pub(crate) fn count(&self, what: &str) -> usize {
+        let named = self.named.iter().filter(|doubt| doubt.what() == what).count();
+        named + self.more.get(what).copied().unwrap_or_default()
+    }
+
+    /// Adds other possible holders than those that are in it.
+    pub(crate) fn extend_holders(&mut self, suspects: &Suspects) {
+        self.extend(suspects.named.iter().cloned().map(Doubt::Holder));
+        for (how, more) in &suspects.more {
+            *self.more.entry(how.as_str()).or_default() += more;
+        }
+    }
+}
+
+/// Other doubts than those that are in it.
+impl Extend<Doubt> for Doubts {
+    fn extend<I: IntoIterator<Item = Doubt>>(&mut self, doubts: I) {
+        for doubt in doubts {
+            let what = doubt.what();
+            if self.named.iter().filter(|known| known.what() == what).count() < Suspects::MOST {
+                let place = self.named.partition_point(|known| *known < doubt);
+                self.named.insert(place, doubt);
+            } else {
+                *self.more.entry(what).or_default() += 1;
+            }
+        }
+    }
+}
+
+impl From<&Suspects> for Doubts {
+    fn from(suspects: &Suspects) -> Self {
+        let mut doubts = Self::default();
+        doubts.extend_holders(suspects);
+        doubts
     }
 }
 

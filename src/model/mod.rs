@@ -8,7 +8,7 @@ mod descriptor;
 mod doubt;
 mod file;
 mod name;
-mod number;
+pub(crate) mod number;
 mod pipe;
 mod probed;
 mod process;
@@ -24,17 +24,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-pub use self::coverage::{Coverage, Gap, PossibleEnds, UnreadablePart, ViewLimit};
+pub use self::coverage::{Coverage, Gap, PossibleEnds, UnionOfGaps, UnreadablePart, ViewLimit};
 pub use self::descriptor::{AccessMode, Descriptor, Endpoint, FileType, OpenFlags};
-pub use self::doubt::Doubt;
 pub(crate) use self::doubt::FlatDoubt;
+pub use self::doubt::{Doubt, Doubts};
 pub use self::file::{Class, Directories, PipeFile, PipeLimits};
 #[cfg(test)]
 pub(crate) use self::name::tests::OrNull;
 pub use self::name::{Base64, CommandName, LinkTarget, PathName};
 pub use self::number::{Device, Fd, Gid, NotAPipeId, Pid, Tid, Uid};
 pub use self::pipe::{Opener, Pipe, PipeId, PipeKind, Side};
-pub use self::probed::{Hidden, HiddenVia, HolderFd, PossibleHolder, Probed};
+pub use self::probed::{Hidden, HiddenVia, HolderFd, PossibleHolder, Probed, Suspects};
 pub use self::process::{CommandLine, Process};
 pub use self::task::{
     AlternativeWake, Children, Fingerprint, Operation, PipeWait, Sleep, SleepOn, Task, TaskId, TaskState, ThreadGroup,
@@ -42,7 +42,7 @@ pub use self::task::{
 };
 pub use self::time::Time;
 pub use self::users::Users;
-pub use self::wait::{Attribution, Certainty, Severity, Wait, Waker};
+pub use self::wait::{Attribution, Certainty, Severity, Wait, Waker, Wakers};
 
 /// The machine that was scanned; a field is none if the proc tree does not have it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,6 +101,7 @@ impl PipeGraph {
                 processes: 0,
                 vanished: 0,
                 gaps: Vec::new(),
+                union: UnionOfGaps::default(),
                 outside: None,
                 privileged: true,
                 own_pids: true,

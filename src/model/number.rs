@@ -81,6 +81,12 @@ text!(Device, "a device, as MAJ:MIN");
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NotAPipeId;
 
+/// Whether a count is 0, which is left out of JSON.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes it so")]
+pub(crate) const fn is_zero(count: &usize) -> bool {
+    *count == 0
+}
+
 /// Parses a number as the kernel writes it: `parse` alone accepts `+5` and `005`.
 pub(super) fn decimal<T: FromStr>(text: &str) -> Result<T, NotAPipeId> {
     let canonical = text == "0" || text.starts_with(|first: char| matches!(first, '1'..='9'));

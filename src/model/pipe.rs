@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::text::text;
 use super::words::words;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
@@ -192,11 +193,12 @@ impl Pipe {
         self.side(side).map(|end| end.pid).chain(openers.map(|opener| opener.task.pid))
     }
 
-    /// Whether a process holds both sides, by two descriptors.
+    /// The processes that hold both sides, by two descriptors.
     #[must_use]
-    pub fn is_on_both(&self, pid: Pid) -> bool {
-        let is_own = |end: &Endpoint| end.pid == pid && end.access != AccessMode::ReadWrite;
-        Side::BOTH.into_iter().all(|side| self.side(side).any(is_own))
+    pub fn on_both(&self) -> BTreeSet<Pid> {
+        let with = |access: AccessMode| self.ends.iter().filter(move |end| end.access == access).map(|end| end.pid);
+        let reading: BTreeSet<Pid> = with(AccessMode::Read).collect();
+        with(AccessMode::Write).filter(|pid| reading.contains(pid)).collect()
     }
 
     /// The ends on one side; an `O_RDWR` end is on both.

@@ -62,8 +62,8 @@ pub struct Hidden {
     pub autofs: Vec<PipeId>,
     /// What could not be examined, ordered by PID.
     pub gaps: Vec<Gap>,
-    /// The possible holders of each pipe's hidden ends, from a saved report; all other fields are empty then.
-    pub told: BTreeMap<PipeId, Vec<PossibleHolder>>,
+    /// The possible holders of each pipe's hidden ends, from a saved report.
+    pub told: BTreeMap<PipeId, Suspects>,
 }
 
 impl Hidden {
@@ -139,6 +139,51 @@ impl PossibleHolder {
 
     pub(crate) fn holding(how: HiddenVia, holding: &HolderFd) -> Self {
         Self { fd: Some(holding.fd), ..Self::process(how, holding.pid, &holding.command) }
+    }
+}
+
+/// Possible holders of an end: the first of each kind by name, and how many there are besides. Every process of a machine may be one, and
+/// of every pipe.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Suspects {
+    /// In order; at most [`Self::MOST`] of each kind, and at least one where there is any.
+    pub named: Vec<PossibleHolder>,
+    /// How many more there are of each kind.
+    pub more: BTreeMap<HiddenVia, usize>,
+}
+
+impl Suspects {
+    /// Maximum number of each kind that are named.
+    pub(crate) const MOST: usize = 4;
+
+    /// How many are not named.
+    #[must_use]
+    pub fn omitted(&self) -> usize {
+        self.more.values().sum()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.named.is_empty()
+    }
+}
+
+/// Of holders in any order, each counts once.
+impl FromIterator<PossibleHolder> for Suspects {
+    fn from_iter<I: IntoIterator<Item = PossibleHolder>>(holders: I) -> Self {
+        let mut all: Vec<PossibleHolder> = holders.into_iter().collect();
+        all.sort_unstable();
+        all.dedup();
+        let mut suspects = Self::default();
+        // The kind comes first in their order.
+        for kind in all.chunk_by(|one, other| one.how == other.how) {
+            suspects.named.extend(kind.iter().take(Self::MOST).cloned());
+            if let (more @ 1.., Some(first)) = (kind.len().saturating_sub(Self::MOST), kind.first()) {
+                suspects.more.insert(first.how, more);
+            }
+        }
+        suspects
     }
 }
 

@@ -1,8 +1,10 @@
 //! Waits, the processes that could end them, and the severity and certainty of findings.
 
+use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::words::words;
 use super::{AlternativeWake, Endpoint, Fd, Pid, PipeId, TaskId, Tid, WaitTarget, time};
@@ -18,9 +20,10 @@ pub struct Wait {
     #[serde(flatten)]
     pub target: WaitTarget,
     /// The holders of the other side, or the children; ordered as ends are. Empty for `open`, and if none was seen. A report writes them with
-    /// their names.
+    /// their names, and of many the first.
     #[serde(skip_serializing)]
-    pub wakers: Vec<Waker>,
+    #[cfg_attr(test, schemars(with = "Vec<Waker>"))]
+    pub wakers: Wakers,
     /// What else could end it: `timeout`, `files` (it also polls files other than pipes) or `lock` (it waits for the lock of the pipe);
     /// null if only the wakers can, short of a signal.
     pub besides: Option<AlternativeWake>,
@@ -43,6 +46,38 @@ impl Wait {
     #[must_use]
     pub const fn fd(&self) -> Option<Fd> {
         if let WaitTarget::Pipe(wait) = &self.target { wait.fd } else { None }
+    }
+}
+
+/// What could end a wait. The waits for one side of a pipe share it, and so do those of a process for its children: else many that wait at
+/// one pipe, each able to wake the others, would take memory by the square of their number.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wakers(Arc<[Waker]>);
+
+impl Wakers {
+    /// The same for two that share it: to visit what is shared once.
+    pub(crate) fn place(&self) -> (usize, usize) {
+        (self.0.as_ptr().addr(), self.0.len())
+    }
+}
+
+impl Deref for Wakers {
+    type Target = [Waker];
+
+    fn deref(&self) -> &[Waker] {
+        &self.0
+    }
+}
+
+impl FromIterator<Waker> for Wakers {
+    fn from_iter<I: IntoIterator<Item = Waker>>(wakers: I) -> Self {
+        Self(wakers.into_iter().collect())
+    }
+}
+
+impl<'de> Deserialize<'de> for Wakers {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Vec::deserialize(deserializer).map(|wakers| Self(wakers.into()))
     }
 }
 

@@ -9,7 +9,7 @@ use crate::model::{
     AccessMode, AlternativeWake, Children, CommandLine, CommandName, Coverage, Descriptor, Device, Directories,
     Endpoint, Fd, FileType, Fingerprint, Gap, Gid, Hidden, HiddenVia, HolderFd, Host, OpenFlags, Opener, Operation,
     Pipe, PipeFile, PipeLimits, PipeWait, PossibleEnds, PossibleHolder, Probed, Process, Sleep, SleepOn, Task, TaskId,
-    TaskState, ThreadGroup, Tid, Time, Uid, UnreadablePart, ViewLimit, WaitTarget,
+    TaskState, ThreadGroup, Tid, Time, Uid, UnionOfGaps, UnreadablePart, ViewLimit, WaitTarget,
 };
 
 const PIPE: PipeId = PipeId::anonymous(7);
@@ -80,6 +80,7 @@ fn graph() -> PipeGraph {
             processes: 3,
             vanished: 1,
             gaps: vec![gap()],
+            union: UnionOfGaps::default(),
             outside: Some(ViewLimit::Hidepid),
             privileged: true,
             own_pids: true,
@@ -113,7 +114,7 @@ fn graph() -> PipeGraph {
             exiting: vec![(Pid(8), name())],
             autofs: vec![PIPE],
             gaps: vec![gap()],
-            told: BTreeMap::from([(FIFO, vec![PossibleHolder::nobody(HiddenVia::Outside)])]),
+            told: BTreeMap::from([(FIFO, std::iter::once(PossibleHolder::nobody(HiddenVia::Outside)).collect())]),
         },
         selected: true,
         limits: PipeLimits { user_pages_soft: Some(16384), user_pages_hard: None, page_size: Some(4096) },

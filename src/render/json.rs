@@ -7,6 +7,7 @@ use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter, Serializer};
 
 use super::text::is_unsafe_char;
 use super::{ReportView, Style};
+use crate::judge::side::Unread;
 
 /// The JSON Schema of `--json`; the definition `Line` in it is that of a line of `--ndjson`, `AuditLine` that of an audit's, `Graph` that
 /// of `graph --format json`, and `Difference` that of `diff --json`.
@@ -30,7 +31,8 @@ impl ReportView<'_> {
     /// One object per pipe, or per finding of an audit and one for the audit, each on a line.
     pub(super) fn write_lines(&self, out: &mut dyn Write) -> io::Result<()> {
         let Some(summary) = self.summary_line() else {
-            return self.graph.pipes.iter().try_for_each(|pipe| write_line(&self.line(pipe), out));
+            let unread = Unread::new(self.graph);
+            return self.graph.pipes.iter().try_for_each(|pipe| write_line(&self.line(pipe, &unread), out));
         };
         let findings = self.judgment.map_or(&[][..], |judgment| &judgment.diagnosis.findings);
         findings.iter().try_for_each(|finding| write_line(&self.finding_line(finding), out))?;

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use super::{End, PipeEntry, ReadReport, Scan};
+use super::{End, PipeEntry, ReadReport, ReadWait, Scan};
 use crate::escape::sanitize_sentence;
 use crate::findings::{AuditScope, Diagnosis, Finding, Phrases};
 use crate::judge::Groups;
+use crate::judge::processes::Processes;
+use crate::judge::waits::WakerSets;
 use crate::model::{
-    self, AccessMode, Certainty, Coverage, Endpoint, Gap, Hidden, HiddenVia, HolderFd, Pid, Pipe, PipeGraph,
-    PossibleHolder, Side, Users,
+    self, AccessMode, Certainty, Coverage, Doubts, Endpoint, Gap, Hidden, HiddenVia, HolderFd, Pid, Pipe, PipeGraph,
+    PossibleHolder, Side, Suspects, Users, Wait,
 };
 
 /// A report that was read.
@@ -33,9 +35,9 @@ impl ReadReport {
         let users =
             self.processes.iter().filter_map(|process| Some((process.of.uid?, process.user.clone()?))).collect();
         let mut diagnosis = self
-            .waits
-            .zip(self.findings)
-            .map(|(waits, findings)| Diagnosis { waits, findings: findings.into_iter().map(sanitize).collect() });
+            .findings
+            .filter(|_| self.waits.is_some())
+            .map(|findings| Diagnosis { waits: Vec::new(), findings: findings.into_iter().map(sanitize).collect() });
         for finding in diagnosis.iter().flat_map(|diagnosis| &diagnosis.findings) {
             if let Some(details) = finding.details.as_ref().filter(|details| details.code() != finding.code) {
                 return Err(format!("a finding `{}` has the details of `{}`", finding.code, details.code()));
@@ -80,6 +82,9 @@ impl ReadReport {
             return Err(format!("{} is listed twice", pair[0].id));
         }
         graph.descriptors.sort_by_key(model::Descriptor::key);
+        if let Some(diagnosis) = &mut diagnosis {
+            diagnosis.waits = waits(self.waits.unwrap_or_default(), &graph, &groups)?;
+        }
         let phrases = Phrases { graph: &graph, groups: &groups, users: &users };
         for finding in diagnosis.iter_mut().flat_map(|diagnosis| &mut diagnosis.findings) {
             add_caveat(finding, &phrases);
@@ -88,12 +93,33 @@ impl ReadReport {
     }
 }
 
+/// The waits with all that could end them: what is listed of many is completed from the ends of the pipe, or from the children.
+fn waits(read: Vec<ReadWait>, graph: &PipeGraph, groups: &Groups) -> Result<Vec<Wait>, String> {
+    let processes = Processes::new(graph, groups);
+    let sets = WakerSets::new(graph, &processes);
+    let whole = |ReadWait { mut wait, wakers_omitted }: ReadWait| {
+        if wakers_omitted > 0 {
+            let all = sets.of_wait(wait.task.pid, &wait.target);
+            let (pid, tid) = (wait.task.pid, wait.task.tid);
+            if !all.starts_with(&wait.wakers) || all.len() - wait.wakers.len() != wakers_omitted {
+                return Err(format!("the wakers of thread {tid} of process {pid} are not those that the report has"));
+            }
+            wait.wakers = all;
+        }
+        Ok(wait)
+    };
+    let mut waits = read.into_iter().map(whole).collect::<Result<Vec<_>, String>>()?;
+    waits.sort_by_key(|wait| (wait.task, wait.fd()));
+    Ok(waits)
+}
+
 fn coverage(scan: &Scan, gaps: Vec<Gap>) -> Result<Coverage, String> {
     let coverage = Coverage {
         proc_root: scan.proc.clone().into(),
         processes: scan.processes,
         vanished: scan.vanished,
         gaps,
+        union: model::UnionOfGaps::default(),
         outside: scan.outside,
         privileged: scan.privileged,
         own_pids: scan.pid.is_some(),
@@ -129,8 +155,10 @@ fn add_pipe(graph: &mut PipeGraph, entry: PipeEntry) -> Result<(), String> {
     if entry.probed.knows_anything() {
         graph.probed.insert(id, entry.probed);
     }
-    if let Some(holders) = entry.hidden_by {
-        graph.hidden.told.insert(id, holders);
+    if let Some(named) = entry.hidden_by {
+        let kind = named.last().map_or(HiddenVia::Outside, |holder| holder.how);
+        let more = Some((kind, entry.hidden_by_omitted)).filter(|(_, more)| *more > 0);
+        graph.hidden.told.insert(id, Suspects { named, more: more.into_iter().collect() });
     }
     graph.pipes.push(Pipe { ends, ..entry.pipe });
     Ok(())
@@ -181,7 +209,9 @@ fn by_pid<T>(items: impl IntoIterator<Item = T>, pid: impl Fn(&T) -> Pid) -> Res
 fn add_caveat(finding: &mut Finding, phrases: &Phrases<'_>) {
     let is_missing = finding.caveat.is_none() && !finding.doubts.is_empty();
     if is_missing && finding.certainty == Certainty::Suspected {
-        finding.caveat = Some(phrases.caveat(&finding.doubts));
+        let mut doubts = Doubts::default();
+        doubts.extend(finding.doubts.iter().cloned());
+        finding.caveat = Some(phrases.caveat(&doubts));
     }
 }
 

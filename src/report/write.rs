@@ -1,15 +1,18 @@
 //! From what was observed and found to the report that is written. Large lists are made item by item while they are written.
 
-use std::collections::BTreeSet;
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashSet};
+use std::rc::Rc;
 
 use serde::{Serialize, Serializer};
 
 use super::{
-    Ancestor, End, Finding, Judgment, Named, OfUser, PipeEntry, Report, ReportView, SCHEMA_VERSION, Scan, WaitEntry,
+    Ancestor, End, Finding, Judgment, MOST_WAKERS, Named, OfUser, PipeEntry, Report, ReportView, SCHEMA_VERSION, Scan,
+    WaitEntry,
 };
 use crate::findings::{self, AuditScope};
 use crate::judge::processes::{NO_THREADS, Processes};
-use crate::judge::side::{self, SideState};
+use crate::judge::side::{self, SideState, Unread};
 use crate::model::{
     CommandName, Doubt, Endpoint, FlatDoubt, Host, Pid, Pipe, PipeGraph, PipeLimits, Probed, Severity, Side, TaskId,
     ThreadGroup, Time, Uid, Wait,
@@ -89,7 +92,8 @@ impl<'a> ReportView<'a> {
         let (graph, judgment) = (self.graph, self.judgment);
         let diagnosis = judgment.map(|judgment| judgment.diagnosis);
         let Origin { host, taken_at, scan } = self.origin();
-        let hidden: Option<Vec<_>> = judgment.map(|_| graph.hidden.anywhere().collect());
+        let hidden: Vec<_> = graph.hidden.anywhere().collect();
+        let unread = Rc::new(Unread::new(graph));
         Report {
             schema_version: SCHEMA_VERSION,
             host: host.clone(),
@@ -97,14 +101,18 @@ impl<'a> ReportView<'a> {
             scan,
             unreadable: &graph.coverage.gaps,
             processes: Each(|| graph.processes.values().map(|of| OfUser { of, user: self.user(of.uid) })),
-            pipes: Each(|| graph.pipes.iter().map(|pipe| self.pipe(pipe))),
+            pipes: Each(move || {
+                let unread = Rc::clone(&unread);
+                graph.pipes.iter().map(move |pipe| self.pipe(pipe, &unread))
+            }),
             ancestors: judgment.map(|_| self.ancestors()),
-            hidden: hidden.filter(|hidden| !hidden.is_empty()),
+            hidden: Some(hidden).filter(|hidden| !hidden.is_empty()),
             limits: Some(graph.limits).filter(|limits| *limits != PipeLimits::default()),
             descriptors: Some(&graph.descriptors).filter(|descriptors| !descriptors.is_empty()),
             threads: judgment.map(|judgment| {
-                let pids = self.mentioned();
-                pids.iter().filter_map(|pid| judgment.groups.get(pid)).collect::<Vec<&ThreadGroup>>()
+                let (pids, processes) = (self.mentioned(), Processes::new(graph, judgment.groups));
+                let groups = pids.into_iter().filter_map(|pid| judgment.groups.get(&pid));
+                groups.map(|group| with_parent(group, &processes)).collect::<Vec<_>>()
             }),
             waits: diagnosis.map(|diagnosis| Each(|| diagnosis.waits.iter().map(|wait| self.wait(wait)))),
             findings: diagnosis
@@ -113,8 +121,8 @@ impl<'a> ReportView<'a> {
         }
     }
 
-    pub(crate) fn line(&'a self, pipe: &'a Pipe) -> Line<'a, impl Serialize + 'a> {
-        Line { schema_version: SCHEMA_VERSION, origin: self.origin(), pipe: self.pipe(pipe) }
+    pub(crate) fn line(&'a self, pipe: &'a Pipe, unread: &Unread<'_>) -> Line<'a, impl Serialize + 'a> {
+        Line { schema_version: SCHEMA_VERSION, origin: self.origin(), pipe: self.pipe(pipe, unread) }
     }
 
     pub(crate) fn origin(&self) -> Origin<'a> {
@@ -151,7 +159,7 @@ impl<'a> ReportView<'a> {
     fn ancestors(&self) -> Vec<Ancestor> {
         let graph = self.graph;
         let processes = Processes::new(graph, &NO_THREADS);
-        let above: BTreeSet<Pid> = graph.processes.keys().flat_map(|pid| processes.ancestors(*pid)).collect();
+        let above = processes.above(graph.processes.keys().copied());
         let others = above.into_iter().filter(|pid| !graph.processes.contains_key(pid));
         others.filter_map(|pid| Some(Ancestor { pid, ppid: (*graph.parents.get(&pid)?)? })).collect()
     }
@@ -160,12 +168,13 @@ impl<'a> ReportView<'a> {
         self.users.name(uid?)
     }
 
-    fn pipe(&'a self, pipe: &'a Pipe) -> PipeEntry<&'a Pipe, impl Serialize + 'a> {
+    fn pipe(&'a self, pipe: &'a Pipe, unread: &Unread<'_>) -> PipeEntry<&'a Pipe, impl Serialize + use<'a>> {
         let graph = self.graph;
         let probed = graph.probed(pipe.id);
         // That an end exists says nothing where one was seen.
         let unseen = |on: Side| probed.has(on).filter(|_| side::state(graph, pipe, on) != SideState::Seen);
         let probed = Probed { reader: unseen(Side::Read), writer: unseen(Side::Write), ..probed };
+        let holders = unread.hidden_holders(pipe);
         let ends = move |side| Each(move || pipe.side(side).map(move |end| self.end(end)));
         PipeEntry {
             kind: pipe.id.kind(),
@@ -175,7 +184,8 @@ impl<'a> ReportView<'a> {
             readers: ends(Side::Read),
             writers: ends(Side::Write),
             probed,
-            hidden_by: side::has_hidden(graph, pipe).then(|| side::hidden_holders(graph, pipe)),
+            hidden_by_omitted: holders.omitted(),
+            hidden_by: Some(holders.named).filter(|holders| !holders.is_empty()),
         }
     }
 
@@ -190,9 +200,12 @@ impl<'a> ReportView<'a> {
     fn mentioned(&self) -> BTreeSet<Pid> {
         let mut pids: BTreeSet<Pid> = self.graph.processes.keys().copied().collect();
         let Some(Judgment { diagnosis, groups, .. }) = self.judgment else { return pids };
+        let mut shared = HashSet::new();
         for wait in &diagnosis.waits {
             pids.insert(wait.task.pid);
-            pids.extend(wait.wakers.iter().map(|waker| waker.pid));
+            if shared.insert(wait.wakers.place()) {
+                pids.extend(wait.wakers.iter().map(|waker| waker.pid));
+            }
         }
         for finding in &diagnosis.findings {
             pids.extend(finding.tasks.iter().chain(&finding.behind).map(|task| task.pid));
@@ -210,8 +223,10 @@ impl<'a> ReportView<'a> {
     }
 
     fn wait(&'a self, wait: &'a Wait) -> WaitEntry<&'a Wait, &'a CommandName, impl Serialize + 'a> {
-        let wakers = || wait.wakers.iter().map(|waker| Named { of: waker, command: self.name(waker.pid) });
-        WaitEntry { wait, command: self.name(wait.task.pid), wakers: Each(wakers) }
+        let listed = wait.wakers.iter().take(MOST_WAKERS);
+        let wakers = move || listed.clone().map(|waker| Named { of: waker, command: self.name(waker.pid) });
+        let wakers_omitted = wait.wakers.len().saturating_sub(MOST_WAKERS);
+        WaitEntry { wait, command: self.name(wait.task.pid), wakers: Each(wakers), wakers_omitted }
     }
 
     /// A finding in which each thread and doubt has the command of its process.
@@ -235,8 +250,17 @@ impl<'a> ReportView<'a> {
             behind: finding.behind.iter().map(name).collect(),
             pipes: finding.pipes.clone(),
             doubts: finding.doubts.iter().map(doubt).collect(),
+            doubts_omitted: finding.doubts_omitted,
             details: finding.details.clone(),
         }
+    }
+}
+
+/// The threads of a process, with its parent from wherever that is known: who reads the report finds the children of a process by it.
+fn with_parent<'a>(group: &'a ThreadGroup, processes: &Processes<'_>) -> Cow<'a, ThreadGroup> {
+    match processes.parent_or_zero(group.pid).filter(|_| group.parent.is_none()) {
+        Some(parent) => Cow::Owned(ThreadGroup { parent: Some(parent), ..group.clone() }),
+        None => Cow::Borrowed(group),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::model::{AccessMode, Coverage, Endpoint, Fd, Hidden, Host};
+use crate::model::{AccessMode, Coverage, Endpoint, Fd, Hidden, Host, UnionOfGaps};
 
 /// A shell (1) with its pipeline `ls | grep | sort`: 1 holds nothing, 2 -w-> pipe 10 -r- 3 -w-> pipe 11 -r- 4; 5 of another user
 /// reads pipe 12, which nobody writes.
@@ -26,6 +26,7 @@ fn graph() -> PipeGraph {
             processes: 5,
             vanished: 0,
             gaps: vec![],
+            union: UnionOfGaps::default(),
             outside: None,
             privileged: false,
             own_pids: true,

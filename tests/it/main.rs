@@ -2,6 +2,7 @@
 
 mod audit;
 mod cli;
+mod cost;
 mod differential;
 mod fixtures;
 mod generated;

@@ -4,7 +4,7 @@ use super::super::confirm::{Look, confirmed, confirmed_by};
 use super::super::hidden_end::HiddenEnd;
 use super::testing::{blocked, group};
 use super::*;
-use crate::model::{Operation, TaskState};
+use crate::model::{Doubts, Operation, TaskState};
 
 /// What stands of all that is found in the one and then in the other.
 fn lasts(before: &PipeGraph, now: &PipeGraph) -> Vec<(Code, Severity, Vec<u32>)> {
@@ -63,7 +63,7 @@ fn hidden(graph: &PipeGraph, groups: &Groups, pids: &[u32]) -> Vec<Finding> {
     let blocked: Vec<TaskId> = pids.iter().map(|pid| task(*pid)).collect();
     let details = HiddenEnd { pipe: ID, side: Side::Write, blocked: blocked.clone(), expected: false };
     let details = Details::HiddenEnd(details);
-    let judgement = Judgement { details, tasks: blocked, pipes: vec![ID], doubts: Vec::new() };
+    let judgement = Judgement { details, tasks: blocked, pipes: vec![ID], doubts: Doubts::default() };
     vec![judgement.word(&Phrases { graph, groups, users: &Users::default() })]
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::findings::phrases::lines;
 use crate::findings::{About, Case, Details, Evidence, Identity, Judgement, Kind, OF_WHY, Phrases, Role, all_on};
 use crate::judge::dataflow::MarkKind;
-use crate::model::{Doubt, Pid, PipeId, Severity};
+use crate::model::{Doubts, Pid, PipeId, Severity};
 
 pub(in crate::findings) const ABOUT: About = About {
     severities: &[Severity::Info],
@@ -40,15 +40,15 @@ impl Kind for Dummy {
         vec![(MarkKind::BlockedWriter, self.holders.clone())]
     }
 
-    fn message(&self, phrases: &Phrases<'_>, _: &[Doubt]) -> String {
+    fn message(&self, phrases: &Phrases<'_>, _: &Doubts) -> String {
         format!("{} is a dummy", phrases.pipe(self.pipe))
     }
 
     fn evidence(&self, phrases: &Phrases<'_>) -> Vec<Evidence> {
-        lines(Role::Holder, self.holders.iter().map(|pid| phrases.process(*pid, None)))
+        lines(Role::Holder, &self.holders, |pid| phrases.process(*pid, None))
     }
 
-    fn advice(&self, _: &Phrases<'_>, _: &[Doubt]) -> String {
+    fn advice(&self, _: &Phrases<'_>, _: &Doubts) -> String {
         "Nothing to do.".to_owned()
     }
 }

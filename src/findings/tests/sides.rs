@@ -1,7 +1,7 @@
 //! Those who should not share a pipe: users, containers, sessions.
 
 use super::*;
-use crate::model::{Certainty, Opener, Users};
+use crate::model::{Certainty, Doubts, Opener, Users};
 
 #[test]
 fn users_on_both_sides() {
@@ -186,7 +186,7 @@ fn what_leaked_is_reported_once() {
         let details =
             leaked_write_end::LeakedWriteEnd { pipe, readers: Vec::new(), holders: Vec::new(), may_resume: true };
         let details = Details::LeakedWriteEnd(details);
-        let judgement = Judgement { details, tasks: Vec::new(), pipes: vec![pipe], doubts: Vec::new() };
+        let judgement = Judgement { details, tasks: Vec::new(), pipes: vec![pipe], doubts: Doubts::default() };
         judgement.word(&Phrases { graph: &graph, groups: &Groups::new(), users: &Users::default() })
     };
     let codes =

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::judge::lineage::{Lineage, fd_in_cmdline, is_pool};
-use crate::judge::processes::Processes;
+use crate::judge::processes::{Kin, Processes};
 use crate::model::{
     AccessMode, Attribution, Endpoint, Fd, Operation, Pid, Pipe, PipeId, PipeWait, Process, Side, Wait, WaitTarget,
 };
@@ -58,12 +58,15 @@ struct Case<'a> {
     active: &'a Active,
     /// Every end as its process, number and access.
     ends: BTreeSet<(Pid, Fd, AccessMode)>,
+    /// How its holders descend from each other.
+    kin: Kin,
 }
 
 /// Separates the processes that use a pipe from those that hold a copy.
 pub(super) fn split(processes: &Processes<'_>, pipe: &Pipe, active: &Active) -> Split {
     let ends = pipe.ends.iter().map(|end| (end.pid, end.fd, end.access)).collect();
-    let case = Case { processes, pipe, active, ends };
+    let kin = processes.kin(&pipe.ends.iter().map(|end| end.pid).collect());
+    let case = Case { processes, pipe, active, ends, kin };
     let mut sides = Side::BOTH.map(|side| case.holders(side));
     let [readers, writers] = &mut sides;
     for holders in [&mut *readers, &mut *writers] {
@@ -139,9 +142,8 @@ impl<'a> Case<'a> {
         if standard.is_empty() {
             return;
         }
-        let above: BTreeSet<Pid> = standard.iter().flat_map(|pid| self.processes.ancestors(*pid)).collect();
-        let is_related =
-            |pid: Pid| above.contains(&pid) || self.processes.ancestors(pid).any(|it| standard.contains(&it));
+        let (above, below) = (self.kin.all_above(&standard), self.kin.all_below(&standard));
+        let is_related = |pid: Pid| above.contains(&pid) || below.contains(&pid);
         let is_anonymous = !self.pipe.id.kind().is_named();
         drop_copies(holders, |pid, holder| !holder.standard && (is_anonymous || is_related(pid)));
     }
@@ -150,7 +152,7 @@ impl<'a> Case<'a> {
     fn is_unknowing_copy(&self, pid: Pid, holder: &Holder<'_>) -> bool {
         let has_all =
             |ancestor: &Pid| holder.ends.iter().all(|end| self.ends.contains(&(*ancestor, end.fd, end.access)));
-        let from = self.processes.ancestors(pid).find(has_all);
+        let from = self.kin.above(pid).find(has_all);
         from.is_some_and(|from| self.lineage().inherited_unknowingly(pid, from, &holder.ends))
     }
 
@@ -194,8 +196,8 @@ impl<'a> Case<'a> {
         let mut copies = BTreeSet::new();
         for (pid, holder) in holders.iter() {
             let above: Vec<(Pid, &Holder<'_>)> = self
-                .processes
-                .ancestors(*pid)
+                .kin
+                .above(*pid)
                 .filter_map(|ancestor| Some((ancestor, holders.get(&ancestor)?)))
                 .filter(|(ancestor, _)| !self.pipe.id.kind().is_named() || self.has_any(*ancestor, holder))
                 .collect();

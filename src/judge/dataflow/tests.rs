@@ -10,7 +10,7 @@ use super::{Flow, analyze, within_reach};
 use crate::judge::processes::NO_THREADS;
 use crate::model::{
     AccessMode, Attribution, CommandLine, Coverage, Endpoint, Fd, OpenFlags, Operation, Pid, Pipe, PipeGraph, PipeId,
-    PipeWait, Process, Side, TaskId, ThreadGroup, Tid, Wait, WaitTarget,
+    PipeWait, Process, Side, TaskId, ThreadGroup, Tid, Wait, WaitTarget, Wakers,
 };
 
 /// A process: its PID, its parent, its process group, and its command line.
@@ -210,7 +210,7 @@ fn reads(pid: u32, pipe: u64, fd: u32) -> Wait {
             path: None,
             deleted: false,
         }),
-        wakers: Vec::new(),
+        wakers: Wakers::default(),
         certainty: Attribution::Seen,
     }
 }

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::model::{AccessMode, Fd, Gap, HolderFd, Opener, Pid, PossibleEnds, Probed, TaskId, Tid, ViewLimit};
+use crate::model::{AccessMode, Doubt, Fd, Gap, HolderFd, Opener, Pid, PossibleEnds, Probed, TaskId, Tid, ViewLimit};
 
 const PIPE: PipeId = PipeId::anonymous(7);
 
@@ -19,6 +19,10 @@ fn gap(what: UnreadablePart, may_hold: PossibleEnds) -> Gap {
     Gap { pid, tid: None, command: command.into(), uid: None, what, error, fds: None, mount: None, may_hold }
 }
 
+fn possible(graph: &PipeGraph) -> Vec<Doubt> {
+    Unread::new(graph).possible_holders(PIPE, Side::Write).named
+}
+
 fn probed(writer: Option<bool>) -> BTreeMap<PipeId, Probed> {
     [(PIPE, Probed { writer, ..Probed::default() })].into()
 }
@@ -32,31 +36,34 @@ fn the_kernel_knows_better_than_the_scan() {
     graph.coverage.gaps.push(gap(UnreadablePart::FdTable, PossibleEnds::ANYTHING));
     assert_eq!(writers(&graph), SideState::Unknown);
     let unread = PossibleHolder::process(HiddenVia::Unreadable, Pid(5), b"vault");
-    assert_eq!(possible_holders(&graph, PIPE, Side::Write), std::slice::from_ref(&unread));
-    assert_eq!(hidden_holders(&graph, &pipe), []);
+    assert_eq!(possible(&graph), [Doubt::Holder(unread.clone())]);
+    assert_eq!(Unread::new(&graph).hidden_holders(&pipe).named, []);
     graph.probed = probed(Some(false));
     assert_eq!(writers(&graph), SideState::None);
-    assert_eq!(possible_holders(&graph, PIPE, Side::Write), []);
+    assert_eq!(possible(&graph), []);
     graph.probed = probed(Some(true));
     assert_eq!(writers(&graph), SideState::Hidden);
     assert!(has_hidden(&graph, &pipe));
-    assert_eq!(hidden_holders(&graph, &pipe), [unread]);
+    assert_eq!(Unread::new(&graph).hidden_holders(&pipe).named, [unread]);
 }
 
 #[test]
 fn a_hidden_end_is_of_what_is_known_to_hold_it_before_all_others() {
     let (mut graph, pipe) = (graph(), with_reader());
     graph.probed = probed(Some(true));
-    assert_eq!(hidden_holders(&graph, &pipe), [PossibleHolder::nobody(HiddenVia::Outside)]);
+    assert_eq!(Unread::new(&graph).hidden_holders(&pipe).named, [PossibleHolder::nobody(HiddenVia::Outside)]);
     let socket = HolderFd { pid: Pid(8), fd: Fd(3), command: "mail".into() };
     graph.hidden.in_flight.push(socket.clone());
-    assert_eq!(hidden_holders(&graph, &pipe), [PossibleHolder::holding(HiddenVia::ScmRights, &socket)]);
+    assert_eq!(
+        Unread::new(&graph).hidden_holders(&pipe).named,
+        [PossibleHolder::holding(HiddenVia::ScmRights, &socket)]
+    );
     let ring = HolderFd { pid: Pid(9), fd: Fd(4), command: "db".into() };
     graph.hidden.registered.push((PIPE, ring.clone()));
     let by_ring = PossibleHolder::holding(HiddenVia::IoUring, &ring);
-    assert_eq!(hidden_holders(&graph, &pipe), std::slice::from_ref(&by_ring));
-    assert_eq!(likely_holders(&graph, PIPE, Side::Write), [by_ring]);
-    assert_eq!(possible_holders(&graph, PIPE, Side::Write).len(), 2);
+    assert_eq!(Unread::new(&graph).hidden_holders(&pipe).named, std::slice::from_ref(&by_ring));
+    assert_eq!(Unread::new(&graph).likely_holders(PIPE, Side::Write).named, [by_ring]);
+    assert_eq!(possible(&graph).len(), 2);
 }
 
 #[test]

@@ -19,13 +19,19 @@ struct Thread {
     wakers: Option<Vec<usize>>,
 }
 
-/// The same as it is asked about: threads with equal wakers share a set.
+/// The same as it is asked about: threads with equal wakers share a set, and some have a part of theirs in another set.
 fn asked(threads: &[Thread]) -> (Vec<Node>, Vec<Vec<usize>>) {
-    let mut sets: Vec<Vec<usize>> = threads.iter().filter_map(|thread| thread.wakers.clone()).collect();
+    let parts = |wakers: &Vec<usize>| match wakers.split_first() {
+        Some((first, rest)) if first % 2 == 0 => vec![vec![*first], rest.to_vec()],
+        _ => vec![wakers.clone()],
+    };
+    let mut sets: Vec<Vec<usize>> =
+        threads.iter().filter_map(|thread| thread.wakers.as_ref()).flat_map(parts).collect();
     sets.sort();
     sets.dedup();
-    let set_of = |wakers: &Vec<usize>| sets.iter().position(|set| set == wakers).unwrap();
-    let node = |thread: &Thread| Node { process: thread.process, wakers: thread.wakers.as_ref().map(set_of) };
+    let set_of = |part: Vec<usize>| sets.iter().position(|set| *set == part).unwrap();
+    let sets_of = |wakers: &Vec<usize>| parts(wakers).into_iter().map(set_of).collect();
+    let node = |thread: &Thread| Node { process: thread.process, wakers: thread.wakers.as_ref().map(sets_of) };
     (threads.iter().map(node).collect(), sets)
 }
 
@@ -156,7 +162,7 @@ fn a_free_thread_frees_those_who_wait_for_its_process() {
 #[test]
 fn a_long_chain_takes_no_stack() {
     const LENGTH: usize = 100_000;
-    let nodes: Vec<Node> = (0..LENGTH).map(|number| Node { process: number, wakers: Some(number) }).collect();
+    let nodes: Vec<Node> = (0..LENGTH).map(|number| Node { process: number, wakers: Some(vec![number]) }).collect();
     // The last waits for itself.
     let sets: Vec<Vec<usize>> = (0..LENGTH).map(|number| vec![(number + 1).min(LENGTH - 1)]).collect();
     let stuck = stuck(&nodes, &sets, LENGTH);

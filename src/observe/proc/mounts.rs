@@ -1,6 +1,6 @@
 //! Mounts: those that gave no answer, remembered so that each costs its second of waiting only once; and what mountinfo says.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -48,12 +48,13 @@ pub(super) fn mount_point(process: &ProcessDir, id: u64) -> Option<PathBuf> {
     mounts(&mountinfo).find(|mount| u64::try_from(mount.mnt_id) == Ok(id)).map(|mount| mount.mount_point)
 }
 
-/// The pipes of which the kernel holds the write end for an autofs mount.
+/// The pipes of which the kernel holds the write end for an autofs mount, ascending.
 pub(super) fn autofs_pipes(mountinfo: &[u8]) -> Vec<PipeId> {
     let autofs = mounts(mountinfo).filter(|mount| mount.fs_type == "autofs");
     // It is -1 for a mount whose daemon is gone.
     let inode = |mount: MountInfo| mount.super_options.get("pipe_ino")?.as_ref()?.parse().ok();
-    autofs.filter_map(inode).map(PipeId::anonymous).collect()
+    let pipes: BTreeSet<PipeId> = autofs.filter_map(inode).map(PipeId::anonymous).collect();
+    pipes.into_iter().collect()
 }
 
 /// Whether the proc on this device is mounted with `hidepid`. The option is shown only where it hides something

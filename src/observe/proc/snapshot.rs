@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::scanner::Scanner;
 use super::work::ProcessResult;
-use crate::model::{Coverage, Descriptor, Gap, Hidden, Host, Pid, PipeGraph, PipeLimits, ViewLimit};
+use crate::model::{Coverage, Descriptor, Gap, Hidden, Host, Pid, PipeGraph, PipeLimits, UnionOfGaps, ViewLimit};
 use crate::observe::join::join;
 use crate::privilege::sees_all_processes;
 
@@ -23,6 +23,7 @@ pub(super) fn graph(
         processes: 0,
         vanished: 0,
         gaps: Vec::new(),
+        union: UnionOfGaps::default(),
         outside,
         privileged: sees_all_processes(),
         own_pids,

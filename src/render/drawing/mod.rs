@@ -151,7 +151,11 @@ fn descriptors(writer: Option<&Participant>, reader: Option<&Participant>) -> Op
 /// The descriptor by which a process is most likely to use a side; none while it is blocked in open(2).
 fn usual_fd(participant: &Participant, side: Side) -> Option<Fd> {
     let usual: &[u32] = if side == Side::Read { &[0] } else { &[1, 2] };
-    usual.iter().map(|fd| Fd(*fd)).find(|fd| participant.fds.contains(fd)).or_else(|| participant.fds.first().copied())
+    usual
+        .iter()
+        .map(|fd| Fd(*fd))
+        .find(|fd| participant.fds.binary_search(fd).is_ok())
+        .or_else(|| participant.fds.first().copied())
 }
 
 const fn absent(absence: Absence) -> &'static str {

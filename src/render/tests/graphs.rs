@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use crate::model::{
     AccessMode, CommandLine, Coverage, Descriptor, Device, Directories, Endpoint, Fd, FileType, Gap, Gid, Hidden,
     HolderFd, Host, OpenFlags, Opener, Pid, Pipe, PipeFile, PipeGraph, PipeId, PipeLimits, PossibleEnds, Probed,
-    Process, TaskId, Tid, Uid, UnreadablePart, ViewLimit,
+    Process, TaskId, Tid, Uid, UnionOfGaps, UnreadablePart, ViewLimit,
 };
 
 pub(super) fn name() -> impl Strategy<Value = Vec<u8>> {
@@ -216,6 +216,7 @@ fn coverage() -> impl Strategy<Value = Coverage> {
         processes: count.into(),
         vanished: usize::from(count) / 2,
         gaps,
+        union: UnionOfGaps::default(),
         outside,
         privileged,
         own_pids: true,

@@ -1,11 +1,11 @@
 //! The closing summary: how much was found, which findings were only counted, what was not judged, and what --probe could add.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use crate::findings::narrow::chain;
 use crate::findings::{AuditScope, Code, Finding};
 use crate::judge::side;
-use crate::model::{Pipe, Severity, TaskState, Waker};
+use crate::model::{Pid, Pipe, Severity, TaskState};
 use crate::report::{Judgment, ReportView, Scope};
 
 impl ReportView<'_> {
@@ -48,8 +48,8 @@ impl ReportView<'_> {
         let none = self.none_found();
         let waits = &judgment.diagnosis.waits;
         let waiting: BTreeSet<_> = waits.iter().filter(|wait| wait.pipe().is_some()).map(|wait| wait.task).collect();
-        let may_proceed = |waker: &Waker| {
-            let tasks = judgment.groups.get(&waker.pid).map_or(&[][..], |group| &group.tasks);
+        let may_proceed = |pid: &Pid| {
+            let tasks = judgment.groups.get(pid).map_or(&[][..], |group| &group.tasks);
             tasks.is_empty() || tasks.iter().any(|task| !matches!(task.doing, TaskState::Waits { besides: None, .. }))
         };
         // A shell that waits for a selected process has other children, too: those are not below it.
@@ -58,12 +58,15 @@ impl ReportView<'_> {
             Scope::Processes(pids) => pids.contains(&wait.task.pid),
             Scope::Pipes(pipes) => wait.pipe().is_some_and(|pipe| pipes.contains(&pipe)),
         });
+        let mut shared = HashSet::new();
+        let sets = below.iter().map(|index| &waits[*index].wakers).filter(|wakers| shared.insert(wakers.place()));
+        let wakers: BTreeSet<Pid> = sets.flat_map(|wakers| wakers.iter()).map(|waker| waker.pid).collect();
         match (waiting.len(), *judgment.scope == Scope::Everything) {
             (0, true) => format!("{none}. No thread is waiting on a pipe."),
             (1, true) => format!("{none}. One thread is waiting on a pipe, and can still be woken."),
             (count, true) => format!("{none}. {count} threads are waiting on pipes, and each can still be woken."),
             (0, false) => format!("{none} here. None of the selected threads is waiting on a pipe."),
-            _ if below.iter().flat_map(|index| &waits[*index].wakers).any(may_proceed) => {
+            _ if wakers.iter().any(may_proceed) => {
                 format!("{none} here. A process at the end of the chain can still proceed.")
             }
             _ => "No deadlock is proven here, but no process above can proceed by itself: only a process that opens one of these FIFOs, or \

@@ -238,6 +238,8 @@ pub(crate) struct Pipe {
     /// Of pipes with a hidden end only.
     #[serde(default)]
     pub(crate) hidden_by: Option<Vec<Suspect>>,
+    #[serde(default)]
+    pub(crate) hidden_by_omitted: usize,
     /// Of `lspipe audit` only.
     #[serde(default)]
     pub(crate) file: Option<PipeFile>,

@@ -81,6 +81,25 @@ impl ProcTree {
         self
     }
 
+    /// Adds threads to a process, each of which does what its first thread does.
+    pub(crate) fn threads(&self, pid: u32, tids: impl IntoIterator<Item = u32>) -> &Self {
+        let dir = self.root.join(pid.to_string());
+        let first = dir.join(format!("task/{pid}"));
+        for tid in std::iter::once(pid).chain(tids) {
+            let task = dir.join(format!("task/{tid}"));
+            fs::create_dir_all(&task).expect("create a thread");
+            for file in ["stat", "status", "comm", "syscall", "wchan"] {
+                if !first.join(file).exists() {
+                    fs::copy(dir.join(file), first.join(file)).expect("copy of a process");
+                }
+                if tid != pid {
+                    fs::hard_link(first.join(file), task.join(file)).expect("copy to a thread");
+                }
+            }
+        }
+        self
+    }
+
     /// Puts a process into a process group and a session.
     pub(crate) fn session(&self, pid: u32, pgid: u32, sid: u32) -> &Self {
         let path = self.root.join(pid.to_string()).join("stat");

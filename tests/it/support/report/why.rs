@@ -119,6 +119,8 @@ pub(crate) struct Wait {
     #[serde(default)]
     pub(crate) child: Option<u32>,
     pub(crate) wakers: Vec<Waker>,
+    #[serde(default)]
+    pub(crate) wakers_omitted: usize,
     #[serde(deserialize_with = "nullable")]
     pub(crate) besides: Option<String>,
     pub(crate) certainty: String,
@@ -153,6 +155,8 @@ pub(crate) struct Finding {
     pub(crate) behind: Vec<Task>,
     pub(crate) pipes: Vec<String>,
     pub(crate) doubts: Vec<Doubt>,
+    #[serde(default)]
+    pub(crate) doubts_omitted: usize,
     /// The facts that the sentences are made of: an object with the code of the finding.
     #[serde(default)]
     pub(crate) details: Option<Value>,
