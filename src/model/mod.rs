@@ -3,6 +3,7 @@
 //! Knows nothing of /proc, of options or of output, and imports nothing of the crate. Names of processes and files are
 //! bytes, since the kernel promises no encoding for them.
 
+mod cost;
 mod coverage;
 mod descriptor;
 mod doubt;
@@ -24,6 +25,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+pub use self::cost::CostLimits;
 pub use self::coverage::{Coverage, Gap, PossibleEnds, UnreadablePart, ViewLimit};
 pub use self::descriptor::{AccessMode, Descriptor, Endpoint, FileType, OpenFlags};
 pub use self::doubt::Doubt;

@@ -13,6 +13,7 @@ mod settle;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,10 +21,10 @@ use serde::{Deserialize, Serialize};
 
 use self::join::add_openers;
 use self::probe::{Answers, Unsupported};
-use self::proc::{Error, ScanOptions};
+use self::proc::{Budget, Error, ScanOptions};
 use self::settle::{idle_since, lock_held, openers, retain_unmoved};
 use crate::judge::side::has_hidden;
-use crate::model::{Pid, PipeGraph, PipeId, Side, Threads, transfer};
+use crate::model::{CostLimits, Pid, PipeGraph, PipeId, Side, Threads, transfer};
 use crate::select::{Selection, selected, selected_processes};
 
 /// The pause before the second look, where the first saw what may be transient: longer than a busy pipeline rests.
@@ -37,6 +38,8 @@ pub(crate) struct Observer {
     helper: Vec<OsString>,
     /// The pipes that a probe must not ask for their sizes: each such request may cost a process that hangs.
     skip_sizes: BTreeSet<PipeId>,
+    /// What its looks may cost.
+    budget: Arc<Budget>,
 }
 
 /// How much to look at.
@@ -78,8 +81,13 @@ pub(crate) struct FollowUp {
 }
 
 impl Observer {
-    pub(crate) fn new(proc_root: &Path, helper: &[OsString]) -> Self {
-        Self { proc_root: proc_root.to_owned(), helper: helper.to_owned(), skip_sizes: BTreeSet::new() }
+    pub(crate) fn new(proc_root: &Path, helper: &[OsString], limits: CostLimits) -> Self {
+        Self {
+            proc_root: proc_root.to_owned(),
+            helper: helper.to_owned(),
+            skip_sizes: BTreeSet::new(),
+            budget: Arc::new(Budget::new(limits)),
+        }
     }
 
     pub(crate) fn proc_root(&self) -> &Path {
@@ -88,16 +96,16 @@ impl Observer {
 
     /// Looks once. Good for lists, not for claims: what it sees may never have been so at one time.
     pub(crate) fn look(&mut self, depth: &Depth) -> Result<Observation, Error> {
+        self.budget.begin();
         // A process that is blocked in opening a FIFO has no descriptor of it: to find it, every thread has to be looked at.
-        let threads =
-            if depth.selection.may_name_fifo() { proc::threads(&self.proc_root, None)? } else { Threads::new() };
+        let threads = if depth.selection.may_name_fifo() { self.threads(None)? } else { Threads::new() };
         let mut graph = self.pipes(depth, &threads)?;
         if depth.probe {
             let shown = selected(&graph, &depth.selection);
             let holders: BTreeSet<Pid> =
                 shown.flat_map(|pipe| Side::BOTH.into_iter().flat_map(|side| pipe.on(side))).collect();
             let holders: Vec<Pid> = holders.into_iter().collect();
-            self.skip_sizes.extend(lock_held(&proc::threads(&self.proc_root, Some(&holders))?));
+            self.skip_sizes.extend(lock_held(&self.threads(Some(&holders))?));
         }
         let probe = self.probe(&mut graph, depth)?;
         Ok(Observation { graph, threads, first: None, probe })
@@ -110,8 +118,9 @@ impl Observer {
         depth: &Depth,
         judge: fn(&PipeGraph, &Threads) -> FollowUp,
     ) -> Result<Observation, Error> {
+        self.budget.begin();
         let looked_at = Instant::now();
-        let mut threads = proc::threads(&self.proc_root, None)?;
+        let mut threads = self.threads(None)?;
         let scanned_at = Instant::now();
         let mut graph = self.pipes(depth, &threads)?;
         let first = judge(&graph, &threads);
@@ -119,7 +128,7 @@ impl Observer {
         let is_live = graph.pipefs.is_some();
         if !is_live || !(first.is_suspicious || depth.probe) {
             if !is_live && first.hidden_ends {
-                graph.hidden = proc::hidden(&self.proc_root)?;
+                graph.hidden = proc::hidden(&self.proc_root, &self.budget)?;
             }
             // It says why it is not possible.
             let probe = self.probe(&mut graph, depth)?;
@@ -135,7 +144,7 @@ impl Observer {
         let scanned_at = Instant::now();
         let mut second = self.pipes(depth, &threads)?;
         if first.hidden_ends {
-            second.hidden = proc::hidden(&self.proc_root)?;
+            second.hidden = proc::hidden(&self.proc_root, &self.budget)?;
         }
         self.skip_sizes.extend(lock_held(&threads));
         let probe = self.probe(&mut second, depth)?;
@@ -148,10 +157,14 @@ impl Observer {
         Ok(Observation { graph: second, threads, first: Some(first), probe })
     }
 
+    fn threads(&self, pids: Option<&[Pid]>) -> Result<Threads, Error> {
+        proc::threads(&self.proc_root, pids, &self.budget)
+    }
+
     /// All pipes with their ends, and with the processes that are blocked in opening one.
     fn pipes(&self, depth: &Depth, threads: &Threads) -> Result<PipeGraph, Error> {
         let options = ScanOptions { extra_pids: openers(threads), ..depth.scan.clone() };
-        let mut graph = proc::scan(&self.proc_root, options)?;
+        let mut graph = proc::scan(&self.proc_root, options, &self.budget)?;
         add_openers(&mut graph, threads);
         Ok(graph)
     }
@@ -165,7 +178,7 @@ impl Observer {
         let answers = probe::probe(graph, &shown, &self.skip_sizes, &self.helper);
         self.skip_sizes.extend(graph.probed.iter().filter(|(_, probed)| probed.unanswered).map(|(id, _)| *id));
         if graph.pipes.iter().any(|pipe| has_hidden(graph, pipe)) {
-            graph.hidden = proc::hidden(&self.proc_root)?;
+            graph.hidden = proc::hidden(&self.proc_root, &self.budget)?;
         }
         Ok(Some(answers))
     }
@@ -174,7 +187,7 @@ impl Observer {
     fn look_again(&self, threads: Threads, pids: &mut BTreeSet<Pid>) -> Result<Threads, Error> {
         pids.extend(proc::processes(&self.proc_root)?.into_iter().filter(|pid| !threads.contains_key(pid)));
         let again: Vec<Pid> = pids.iter().copied().collect();
-        Ok(retain_unmoved(threads, pids, proc::threads(&self.proc_root, Some(&again))?))
+        Ok(retain_unmoved(threads, pids, self.threads(Some(&again))?))
     }
 }
 

@@ -27,7 +27,7 @@ impl Source {
     /// Reads the saved report, if one is to be read: once, since it may come through a pipe.
     pub(super) fn open(request: &Request, helper: &[OsString]) -> Result<Self, Error> {
         Ok(match &request.source.from {
-            None => Self::Live(Observer::new(&request.source.proc, helper)),
+            None => Self::Live(Observer::new(&request.source.proc, helper, request.source.budget)),
             Some(file) => Self::Saved { name: file.name(), saved: Box::new(report_file::read(file)?) },
         })
     }

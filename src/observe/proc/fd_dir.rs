@@ -187,8 +187,11 @@ impl FdDir<'_> {
     /// What the directories above a FIFO allow, unless those of one on that mount have given no answer before.
     fn directories(&self, fd: Fd, pipe: PipeId, path: &[u8], file: &PipeFile) -> Option<Directories> {
         let (tid, context) = (self.table.tid, self.context);
-        let dead = &context.scanner.dead_names;
+        let dead = &context.scanner.budget.hung.dead_names;
         let mount = || self.fdinfo(fd).ok().and_then(|info| info.mnt_id);
+        if context.scanner.budget.refuses(ScanStep::Directories(tid, fd)) {
+            return None;
+        }
         if let Some(hung) = context.timed_out.directories() {
             if hung == (tid, fd) {
                 dead.add(mount());

@@ -6,9 +6,10 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, PROC_SUPER_MAGIC, StatxFlags};
+use rustix::fs::{AtFlags, CWD, OFlags, PROC_SUPER_MAGIC, StatxFlags};
 use rustix::io::Errno;
 
+use super::hung::HungCalls;
 use super::process::ProcessDir;
 use super::root::{ProcRoot, open_dir, statx};
 use crate::model::{Fd, PipeId};
@@ -42,7 +43,7 @@ impl PathBase<'_> {
         let root = open_dir(self.process.dir(), format!("{}root", self.thread)).or(Err(Errno::ACCESS))?;
         let start = || open_dir(self.process.dir(), self.link()).or(Err(Errno::ACCESS));
         let start = if path.starts_with(b"/") { None } else { Some(start()?) };
-        identify(walk(&root, start, path)?, b"", Some(pipefs))
+        identify(walk(&root, start, path, &self.process.budget.hung)?, b"", Some(pipefs))
     }
 
     /// The path from the root directory on, where the directory that it is relative to has a name.
@@ -67,7 +68,7 @@ impl PathBase<'_> {
 
 /// Looks a path up as the kernel does for a process with this root directory (`path_resolution(7)`), from a directory or from the root: name
 /// by name, since from a directory openat2(2) keeps a lookup either below that or within our own root.
-fn walk(root: &OwnedFd, start: Option<OwnedFd>, path: &[u8]) -> rustix::io::Result<OwnedFd> {
+fn walk(root: &OwnedFd, start: Option<OwnedFd>, path: &[u8], hung: &HungCalls) -> rustix::io::Result<OwnedFd> {
     let mut here = start;
     // The names that are left, the next one last.
     let mut left = names(path);
@@ -77,8 +78,7 @@ fn walk(root: &OwnedFd, start: Option<OwnedFd>, path: &[u8]) -> rustix::io::Resu
         if name == b".." && is_same(dir, root) {
             continue;
         }
-        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let next = rustix::fs::openat(dir, name, flags, Mode::empty())?;
+        let next = hung.look_up(dir, &name, OFlags::empty())?;
         let Ok(target) = rustix::fs::readlinkat(&next, c"", Vec::new()) else {
             here = Some(next);
             continue;

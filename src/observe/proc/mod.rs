@@ -4,6 +4,7 @@
 //! away in mid-scan is counted. Nothing is judged or selected here.
 
 mod blocked;
+mod budget;
 mod children;
 mod directories;
 mod error;
@@ -11,6 +12,7 @@ mod fd_dir;
 mod fifo_path;
 mod heartbeat;
 mod hidden;
+mod hung;
 mod lookup;
 mod memory;
 mod mounts;
@@ -37,6 +39,7 @@ use self::work::{ProcessResult, Work};
 use super::join::RawEndpoint;
 use crate::model::{Pid, PipeGraph, PipeId, Side, Threads};
 
+pub(crate) use self::budget::Budget;
 pub(crate) use self::error::Error;
 pub(crate) use self::heartbeat::is_runnable;
 pub(crate) use self::hidden::hidden;
@@ -81,15 +84,16 @@ pub(crate) fn processes(proc_root: &Path) -> Result<Vec<Pid>, Error> {
 fn with_scanner<T: Send>(
     proc_root: &Path,
     options: ScanOptions,
+    budget: &Arc<Budget>,
     work: impl FnOnce(&Arc<Scanner>) -> Result<T, Error> + Send,
 ) -> Result<T, Error> {
-    ProcRoot::open(proc_root)?.confined(|root| work(&Arc::new(Scanner::new(root, options))))
+    ProcRoot::open(proc_root)?.confined(|root| work(&Arc::new(Scanner::new(root, options, Arc::clone(budget)))))
 }
 
 /// Scans a proc root. Fails if it cannot be opened or is no proc root. What cannot be read of a process is no error, but a gap.
-pub(crate) fn scan(proc_root: &Path, options: ScanOptions) -> Result<PipeGraph, Error> {
+pub(crate) fn scan(proc_root: &Path, options: ScanOptions, budget: &Arc<Budget>) -> Result<PipeGraph, Error> {
     let taken_at = Timestamp::now();
-    with_scanner(proc_root, options, |scanner| {
+    with_scanner(proc_root, options, budget, |scanner| {
         let pids = scanner.root.pids()?;
         let view_limit = scanner.root.view_limit(&pids);
         let results = work::run(scanner, pids.clone(), Work::Process);
@@ -138,8 +142,8 @@ fn lacks_a_side(results: &[ProcessResult]) -> bool {
 
 /// What the threads of processes are doing: of all there are, or of those in `pids`. Kernel threads and processes that are gone are
 /// left out. Fails as [`scan`] does.
-pub(crate) fn threads(proc_root: &Path, pids: Option<&[Pid]>) -> Result<Threads, Error> {
-    with_scanner(proc_root, ScanOptions::default(), |scanner| {
+pub(crate) fn threads(proc_root: &Path, pids: Option<&[Pid]>, budget: &Arc<Budget>) -> Result<Threads, Error> {
+    with_scanner(proc_root, ScanOptions::default(), budget, |scanner| {
         let pids = pids.map_or_else(|| scanner.root.pids(), |pids| Ok(pids.to_vec()))?;
         let groups = work::run(scanner, pids, Work::Threads).into_iter().filter_map(|result| result.threads);
         Ok(groups.map(|group| (group.pid, group)).collect())

@@ -1,12 +1,14 @@
 //! One process under scan: the descriptor that everything is looked up by, and the facts read of those that hold an end.
 
 use std::os::fd::{AsFd as _, OwnedFd};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
 use rustix::fs::AtFlags;
 use rustix::io::Errno;
 
+use super::budget::Budget;
 use super::heartbeat::ScanStep;
 use super::root::{read_piece, read_small, read_up_to};
 use super::scanner::{Context, Scanner};
@@ -25,13 +27,15 @@ const LONG: u64 = 2 * 1024 * 1024;
 pub(super) struct ProcessDir {
     pub(super) pid: Pid,
     dir: OwnedFd,
+    pub(super) budget: Arc<Budget>,
     /// Whether a worker reads the facts already: a huge fd table is walked by several.
     facts_taken: AtomicBool,
 }
 
 impl ProcessDir {
     pub(super) fn open(scanner: &Scanner, pid: Pid) -> rustix::io::Result<Self> {
-        Ok(Self { pid, dir: scanner.root.process_dir(pid)?, facts_taken: AtomicBool::new(false) })
+        let (dir, budget) = (scanner.root.process_dir(pid)?, Arc::clone(&scanner.budget));
+        Ok(Self { pid, dir, budget, facts_taken: AtomicBool::new(false) })
     }
 
     /// The descriptor, good for looking things up only.

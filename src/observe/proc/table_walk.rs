@@ -162,7 +162,7 @@ impl<'a> TableWalk<'a> {
         let step = ScanStep::Fd(self.table.tid, fd);
         self.context.heartbeat.enter(step);
         if self.context.timed_out.contains(step) {
-            self.context.scanner.dead_mounts.add(self.dir.fdinfo(fd).ok().and_then(|info| info.mnt_id));
+            self.context.scanner.budget.hung.dead_mounts.add(self.dir.fdinfo(fd).ok().and_then(|info| info.mnt_id));
             return self.record_timeout(fd);
         }
         if self.is_on_dead_mount(fd) {
@@ -190,7 +190,7 @@ impl<'a> TableWalk<'a> {
 
     /// Reads fdinfo only after a mount did not answer: it costs twice as much as the rest.
     fn is_on_dead_mount(&self, fd: Fd) -> bool {
-        let dead = &self.context.scanner.dead_mounts;
+        let dead = &self.context.scanner.budget.hung.dead_mounts;
         !dead.is_empty() && self.dir.fdinfo(fd).is_ok_and(|info| dead.contains(info.mnt_id))
     }
 
