@@ -19,12 +19,16 @@ pub(crate) fn drop_capabilities() {
         rustix::thread::set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none });
 }
 
-/// Runs `work` in a thread without these capabilities, and waits for it.
+/// Runs `work` without these capabilities, in a thread if there are any, and waits for it.
 ///
 /// # Errors
 ///
 /// If no thread can be started.
 pub(crate) fn without_capabilities<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
+    // Where there is none to drop, it needs no thread, which a limit of processes may refuse.
+    if rustix::process::getuid().is_root() || has_none() {
+        return Ok(work());
+    }
     thread::scope(|scope| {
         let worker = thread::Builder::new().spawn_scoped(scope, || {
             drop_capabilities();
@@ -32,6 +36,11 @@ pub(crate) fn without_capabilities<T: Send>(work: impl FnOnce() -> T + Send) -> 
         })?;
         worker.join().map_err(|_| io::Error::other("the thread that does it has failed"))
     })
+}
+
+/// Whether the calling thread has no capability.
+fn has_none() -> bool {
+    rustix::thread::capabilities(None).is_ok_and(|sets| sets.effective.union(sets.permitted).is_empty())
 }
 
 /// Whether we have what a look at any process takes; see ptrace(2), "Ptrace access mode checking". Capabilities of a user

@@ -26,7 +26,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 pub use self::cost::CostLimits;
-pub use self::coverage::{Coverage, Gap, PossibleEnds, UnreadablePart, ViewLimit};
+pub use self::coverage::{Coverage, Gap, PossibleEnds, ScanLimit, UnreadablePart, ViewLimit};
 pub use self::descriptor::{AccessMode, Descriptor, Endpoint, FileType, OpenFlags};
 pub use self::doubt::Doubt;
 pub(crate) use self::doubt::FlatDoubt;

@@ -24,7 +24,7 @@ use self::probe::{Answers, Unsupported};
 use self::proc::{Budget, Error, ScanOptions};
 use self::settle::{idle_since, lock_held, openers, retain_unmoved};
 use crate::judge::side::has_hidden;
-use crate::model::{CostLimits, Pid, PipeGraph, PipeId, Side, Threads, transfer};
+use crate::model::{CostLimits, Pid, PipeGraph, PipeId, ScanLimit, Side, TaskState, Threads, transfer};
 use crate::select::{Selection, selected, selected_processes};
 
 /// The pause before the second look, where the first saw what may be transient: longer than a busy pipeline rests.
@@ -38,6 +38,8 @@ pub(crate) struct Observer {
     helper: Vec<OsString>,
     /// The pipes that a probe must not ask for their sizes: each such request may cost a process that hangs.
     skip_sizes: BTreeSet<PipeId>,
+    /// The process that the user started, which may be another than this one.
+    started: Pid,
     /// What its looks may cost.
     budget: Arc<Budget>,
 }
@@ -81,11 +83,12 @@ pub(crate) struct FollowUp {
 }
 
 impl Observer {
-    pub(crate) fn new(proc_root: &Path, helper: &[OsString], limits: CostLimits) -> Self {
+    pub(crate) fn new(proc_root: &Path, helper: &[OsString], started: Pid, limits: CostLimits) -> Self {
         Self {
             proc_root: proc_root.to_owned(),
             helper: helper.to_owned(),
             skip_sizes: BTreeSet::new(),
+            started,
             budget: Arc::new(Budget::new(limits)),
         }
     }
@@ -143,6 +146,9 @@ impl Observer {
         let threads = self.look_again(threads, &mut pids)?;
         let scanned_at = Instant::now();
         let mut second = self.pipes(depth, &threads)?;
+        if is_cut(&second) {
+            return Ok(unconfirmed(graph, second, threads));
+        }
         if first.hidden_ends {
             second.hidden = proc::hidden(&self.proc_root, &self.budget)?;
         }
@@ -150,6 +156,9 @@ impl Observer {
         let probe = self.probe(&mut second, depth)?;
         let looked_at = Instant::now();
         let mut threads = self.look_again(threads, &mut pids)?;
+        if self.budget.is_over() {
+            return Ok(unconfirmed(graph, second, threads));
+        }
         idle_since(&mut threads, looked_at, scanned_at);
         // A process that has exited by now holds nothing: on a busy machine some process is always exiting.
         second.hidden.keep(&proc::processes(&self.proc_root)?);
@@ -158,15 +167,39 @@ impl Observer {
     }
 
     fn threads(&self, pids: Option<&[Pid]>) -> Result<Threads, Error> {
-        proc::threads(&self.proc_root, pids, &self.budget)
+        let mut threads = proc::threads(&self.proc_root, pids, &self.budget)?;
+        let own = Pid(std::process::id());
+        // In the proc of another PID namespace, that number is another process.
+        if own != self.started && threads.get(&own).is_some_and(|group| group.parent == Some(self.started)) {
+            threads.remove(&own);
+        }
+        Ok(threads)
     }
 
     /// All pipes with their ends, and with the processes that are blocked in opening one.
     fn pipes(&self, depth: &Depth, threads: &Threads) -> Result<PipeGraph, Error> {
         let options = ScanOptions { extra_pids: openers(threads), ..depth.scan.clone() };
         let mut graph = proc::scan(&self.proc_root, options, &self.budget)?;
+        self.leave_out_ourselves(&mut graph);
         add_openers(&mut graph, threads);
         Ok(graph)
+    }
+
+    /// Leaves out this process, where the user started another: it holds nothing that the other does not hold, too.
+    fn leave_out_ourselves(&self, graph: &mut PipeGraph) {
+        let Some(own) = graph.coverage.scanner.filter(|own| *own != self.started) else { return };
+        graph.coverage.scanner = Some(self.started);
+        if graph.parents.remove(&own).is_some() {
+            graph.coverage.processes -= 1;
+        }
+        graph.coverage.gaps.retain(|gap| gap.pid != own);
+        graph.descriptors.retain(|descriptor| descriptor.pid != own);
+        if graph.processes.remove(&own).is_some() {
+            for pipe in &mut graph.pipes {
+                pipe.ends.retain(|end| end.pid != own);
+            }
+            graph.pipes.retain(|pipe| !pipe.ends.is_empty());
+        }
     }
 
     /// Asks the kernel about the selected pipes, if that is wanted, and looks for the ends that exist only by its word.
@@ -175,7 +208,7 @@ impl Observer {
             return Ok(None);
         }
         let shown: Vec<PipeId> = selected(graph, &depth.selection).map(|pipe| pipe.id).collect();
-        let answers = probe::probe(graph, &shown, &self.skip_sizes, &self.helper);
+        let answers = probe::probe(graph, &shown, &self.skip_sizes, &self.helper, &self.budget);
         self.skip_sizes.extend(graph.probed.iter().filter(|(_, probed)| probed.unanswered).map(|(id, _)| *id));
         if graph.pipes.iter().any(|pipe| has_hidden(graph, pipe)) {
             graph.hidden = proc::hidden(&self.proc_root, &self.budget)?;
@@ -189,6 +222,23 @@ impl Observer {
         let again: Vec<Pid> = pids.iter().copied().collect();
         Ok(retain_unmoved(threads, pids, self.threads(Some(&again))?))
     }
+}
+
+/// Whether processes were left out of a scan for want of time.
+fn is_cut(graph: &PipeGraph) -> bool {
+    graph.coverage.gaps.iter().any(|gap| gap.limit() == Some(ScanLimit::Time))
+}
+
+/// The first of two looks where there was no time for all of the second: nothing is known of what threads did meanwhile, and what the
+/// second left out is unknown.
+fn unconfirmed(mut graph: PipeGraph, second: PipeGraph, mut threads: Threads) -> Observation {
+    let left_out = second.coverage.gaps.into_iter().filter(|gap| gap.limit() == Some(ScanLimit::Time));
+    graph.coverage.gaps.extend(left_out);
+    graph.coverage.gaps.sort_by_key(|gap| gap.pid);
+    for task in threads.values_mut().flat_map(|group| &mut group.tasks) {
+        (task.doing, task.idle) = (TaskState::Unknown, None);
+    }
+    Observation { graph, threads, first: None, probe: None }
 }
 
 #[cfg(test)]

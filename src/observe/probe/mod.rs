@@ -18,6 +18,7 @@ use thiserror::Error;
 use self::client::{Client, Outcome};
 use self::wire::Request;
 use super::channel::class;
+use super::proc::Budget;
 use crate::model::{AccessMode, Endpoint, Pipe, PipeGraph, PipeId, Probed, Side};
 use crate::sys::reason;
 
@@ -72,6 +73,7 @@ pub(crate) fn probe(
     pipes: &[PipeId],
     skip_sizes: &BTreeSet<PipeId>,
     helper: &[OsString],
+    budget: &Budget,
 ) -> Result<Answers, Unsupported> {
     if graph.pipefs.is_none() {
         return Err(Unsupported::Tree);
@@ -91,6 +93,9 @@ pub(crate) fn probe(
         let started = Client::new(helper, proc_root);
         let mut client = started.map_err(|error| Unsupported::HelperFailed(reason(&error)))?;
         for pipe in pipes.iter().filter_map(|id| graph.pipe(*id)) {
+            if budget.is_over() {
+                break;
+            }
             let sizes = !skip_sizes.contains(&pipe.id) && client.abandoned < MAX_ABANDONED;
             let mut probed = Probed::default();
             let refused = client.abandoned < 2 * MAX_ABANDONED && ask(&mut client, pipe, graph, sizes, &mut probed);

@@ -16,6 +16,7 @@ mod hung;
 mod lookup;
 mod memory;
 mod mounts;
+mod pages;
 mod parse;
 mod process;
 mod root;
