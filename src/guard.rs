@@ -113,13 +113,14 @@ fn let_go(socket: OwnedFd, named: Vec<u32>) -> Result<Socket, Errno> {
     let is_named = |fd| named.contains(&fd);
     // Where there is no such device, what is printed by mistake is a message that means nothing.
     let null = rustix::fs::openat(CWD, c"/dev/null", OFlags::RDWR | OFlags::CLOEXEC, Mode::empty());
-    let null = null.as_ref().unwrap_or(&socket);
+    let silent = null.as_ref().unwrap_or(&socket);
     if !is_named(1) {
-        dup2_stdout(null)?;
+        dup2_stdout(silent)?;
     }
     if !is_named(2) {
-        dup2_stderr(null)?;
+        dup2_stderr(silent)?;
     }
+    drop(null);
     let mut kept: Vec<u32> = vec![0, 1, 2];
     kept.extend(&named);
     let socket = if is_named(0) {
@@ -127,6 +128,7 @@ fn let_go(socket: OwnedFd, named: Vec<u32>) -> Result<Socket, Errno> {
         Socket::Own(socket)
     } else {
         dup2_stdin(&socket)?;
+        drop(socket);
         Socket::Stdin
     };
     kept.sort_unstable();
