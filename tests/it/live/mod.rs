@@ -12,6 +12,7 @@ mod output;
 mod pipes_by_name;
 mod probe;
 mod select;
+mod silent;
 mod storm;
 mod tables;
 mod tasks;
