@@ -10,6 +10,7 @@ import select
 import struct
 import sys
 import threading
+import blocking
 import scene
 import fuse_server
 
@@ -40,6 +41,7 @@ def poll(mnt):
     scene.wait_for(polls, "the thread to poll")
     scene.call("madvise", ctypes.c_void_p(address), fuse_server.SIZE, MADV_DONTNEED)
     os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+    os.close(file)
 
 
 def epoll(mnt):
@@ -75,7 +77,7 @@ def build():
     fuse_server.silence(server)
     _go[0] = 1
     child, = scene.children_of(holder)
-    scene.wait_for(lambda: scene.state_of(child) == "D", "the child to hold the lock")
+    blocking.settle(child, "request_wait_answer")
     return {"holder": holder, "locker": child}
 
 
