@@ -21,7 +21,8 @@ const PAGE: u64 = 4096;
 /// The memory of a process, of which only such pages are read as are there.
 struct Memory {
     bytes: File,
-    pages: File,
+    /// None in a tree of plain files, which has no pages.
+    pages: Option<File>,
 }
 
 impl Memory {
@@ -32,13 +33,14 @@ impl Memory {
             return None;
         }
         let open = |name| Some(File::from(open_file(process.dir(), name).ok()?));
-        Some(Self { bytes: open(c"mem")?, pages: open(c"pagemap")? })
+        let pages = if process.is_real { Some(open(c"pagemap")?) } else { None };
+        Some(Self { bytes: open(c"mem")?, pages })
     }
 
     /// Reads all of these bytes.
     fn read(&self, address: u64, bytes: &mut [u8]) -> Option<()> {
-        pages::are_there(&self.pages, address, bytes.len()).then_some(())?;
-        self.bytes.read_exact_at(bytes, address).ok()
+        let are_there = self.pages.as_ref().is_none_or(|pages| pages::are_there(pages, address, bytes.len()));
+        if are_there { self.bytes.read_exact_at(bytes, address).ok() } else { None }
     }
 }
 

@@ -28,6 +28,8 @@ pub(super) struct ProcessDir {
     pub(super) pid: Pid,
     dir: OwnedFd,
     pub(super) budget: Arc<Budget>,
+    /// Whether it is one of a proc file system, and not of a tree of plain files.
+    pub(super) is_real: bool,
     /// Whether a worker reads the facts already: a huge fd table is walked by several.
     facts_taken: AtomicBool,
 }
@@ -35,7 +37,7 @@ pub(super) struct ProcessDir {
 impl ProcessDir {
     pub(super) fn open(scanner: &Scanner, pid: Pid) -> rustix::io::Result<Self> {
         let (dir, budget) = (scanner.root.process_dir(pid)?, Arc::clone(&scanner.budget));
-        Ok(Self { pid, dir, budget, facts_taken: AtomicBool::new(false) })
+        Ok(Self { pid, dir, budget, is_real: scanner.root.is_real(), facts_taken: AtomicBool::new(false) })
     }
 
     /// The descriptor, good for looking things up only.

@@ -60,6 +60,7 @@ pub(crate) struct Lspipe {
     user: User,
     nsenter: Vec<String>,
     setpriv: Vec<&'static str>,
+    prlimit: Option<String>,
     without: Option<i64>,
     stdin: Option<Stdio>,
     stdout: Option<Stdio>,
@@ -68,7 +69,7 @@ pub(crate) struct Lspipe {
 /// `lspipe` with these arguments.
 pub(crate) fn lspipe<I: IntoIterator<Item: AsRef<OsStr>>>(args: I) -> Lspipe {
     let args = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
-    Lspipe { args, user: User::Me, nsenter: Vec::new(), setpriv: Vec::new(), without: None, stdin: None, stdout: None }
+    Lspipe { args, user: User::Me, nsenter: Vec::new(), setpriv: Vec::new(), prlimit: None, without: None, stdin: None, stdout: None }
 }
 
 impl Lspipe {
@@ -93,6 +94,12 @@ impl Lspipe {
     /// Runs it as setpriv(1) with these options makes it, which needs root.
     pub(crate) fn setpriv(mut self, options: &[&'static str]) -> Self {
         self.setpriv = options.to_vec();
+        self
+    }
+
+    /// Runs it under this limit, an option of prlimit(1).
+    pub(crate) fn prlimit(mut self, option: String) -> Self {
+        self.prlimit = Some(option);
         self
     }
 
@@ -138,6 +145,9 @@ impl Lspipe {
         if !self.nsenter.is_empty() {
             words.push(tool("nsenter"));
             words.extend(self.nsenter.iter().map(OsString::from));
+        }
+        if let Some(option) = &self.prlimit {
+            words.extend([tool("prlimit"), option.into()]);
         }
         if !self.setpriv.is_empty() {
             words.push(tool("setpriv"));
