@@ -87,8 +87,9 @@ pub enum Side {
 pub fn start(arguments: impl Iterator<Item: AsRef<OsStr>>) -> Result<Side, Stopped> {
     let failed = |errno: Errno| Stopped::Start(errno.into());
     // No pipe, which would be one more on the machine that is reported; packets, so that no message comes in pieces.
-    let (ours, theirs) = rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
-        .map_err(failed)?;
+    let (ours, theirs) =
+        rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)
+            .map_err(failed)?;
     let guard = Pid(std::process::id());
     match sys::fork().map_err(Stopped::Start)? {
         Forked::Parent(child) => {
@@ -147,9 +148,11 @@ fn named_fds(arguments: impl Iterator<Item: AsRef<OsStr>>) -> Vec<u32> {
         let text = String::from_utf8_lossy(argument.as_ref().as_bytes()).into_owned();
         fds.extend(NAMES.into_iter().filter(|(name, _)| text.contains(name)).map(|(_, fd)| fd));
         for folder in FOLDERS {
-            fds.extend(text.split(folder).skip(1).filter_map(|rest| {
-                rest.split(|next: char| !next.is_ascii_digit()).next()?.parse::<u32>().ok()
-            }));
+            fds.extend(
+                text.split(folder)
+                    .skip(1)
+                    .filter_map(|rest| rest.split(|next: char| !next.is_ascii_digit()).next()?.parse::<u32>().ok()),
+            );
         }
     }
     fds.sort_unstable();

@@ -12,8 +12,8 @@ use crate::escape::escape_name;
 use crate::judge::processes::{NO_THREADS, Processes};
 use crate::judge::side;
 use crate::model::{
-    CommandName, Gap, HiddenVia, Pid, Pipe, PipeGraph, PipeId, PossibleEnds, PossibleHolder, ScanLimit, Side, Time, Uid,
-    UnreadablePart, ViewLimit,
+    CommandName, Gap, HiddenVia, Pid, Pipe, PipeGraph, PipeId, PossibleEnds, PossibleHolder, ScanLimit, Side, Time,
+    Uid, UnreadablePart, ViewLimit,
 };
 use crate::observe::probe::{Answers, Unsupported};
 use crate::select::{Missing, Selection};

@@ -122,3 +122,21 @@ pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     let positive = duration.filter(|duration| !duration.is_zero());
     positive.ok_or_else(|| "expected a number of seconds greater than 0, such as 2 or 0.5".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_is_a_time_or_a_size_or_both() {
+        let default = CostLimits::default();
+        let time = |millis| CostLimits { time: Duration::from_millis(millis), ..default };
+        let both = CostLimits { time: Duration::from_secs(2), bytes: 3 << 20 };
+        let known = [("30", time(30_000)), ("30s", time(30_000)), ("0.5s", time(500)), ("70ms", time(70))];
+        for (text, limits) in known.into_iter().chain([("2s,3M", both), ("3MiB,2", both), ("120s,256M", default)]) {
+            assert_eq!(budget(text), Ok(limits), "{text}");
+        }
+        assert_eq!(budget("2G").map(|limits| limits.bytes), Ok(2 << 30));
+        assert_eq!(budget("64K").map(|limits| limits.bytes), Ok(64 << 10));
+    }
+}

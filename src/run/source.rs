@@ -25,7 +25,9 @@ impl Source {
     /// Reads the saved report, if one is to be read: once, since it may come through a pipe.
     pub(super) fn open(request: &Request, started: &Started) -> Result<Self, Error> {
         Ok(match &request.source.from {
-            None => Self::Live(Observer::new(&request.source.proc, &started.helper, started.pid, request.source.budget)),
+            None => {
+                Self::Live(Observer::new(&request.source.proc, &started.helper, started.pid, request.source.budget))
+            }
             Some(file) => Self::Saved { name: file.name(), saved: Box::new(report_file::read(file)?) },
         })
     }

@@ -57,7 +57,7 @@ impl Budget {
 
     /// Charges bytes that are about to be kept, or were: false if there is no room for them. What is refused must not be kept, and becomes
     /// a gap with `ENOMEM`.
-    #[cfg_attr(not(test), expect(dead_code, reason = "for what processes can make as long as they like"))]
+    #[allow(dead_code, reason = "for what processes can make as long as they like")]
     pub(super) fn charge(&self, bytes: usize) -> bool {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         let fits = |used: u64| used.checked_add(bytes).filter(|used| *used <= self.limits.bytes);

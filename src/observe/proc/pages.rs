@@ -44,7 +44,10 @@ mod tests {
 
     #[test]
     fn page_in_swap_is_there_and_a_marker_is_not() {
-        assert_eq!([0, PRESENT, SWAPPED, PRESENT | UFFD_WP, SWAPPED | UFFD_WP].map(is_there), [false, true, true, true, false]);
+        assert_eq!(
+            [0, PRESENT, SWAPPED, PRESENT | UFFD_WP, SWAPPED | UFFD_WP].map(is_there),
+            [false, true, true, true, false]
+        );
     }
 
     /// Of memory of our own: what was never written is not there.

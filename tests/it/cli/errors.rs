@@ -136,6 +136,14 @@ fn no_such_value() {
             (&["audit", "--confirm", "-1"], &["'-1'", "seconds"]),
             (&["audit", "--baseline", ""], &["--baseline"]),
             (&["audit", "--metrics-file", ""], &["--metrics-file"]),
+            (&["--budget", "0"], &["'0'", "--budget", "30s,256M"]),
+            (&["--budget", "-1"], &["'-1'", "--budget"]),
+            (&["--budget", "30s,1m"], &["'30s,1m'", "30s,256M"]),
+            (&["--budget", "30s,5"], &["'30s,5'", "one of each"]),
+            (&["--budget", "1G,1G"], &["'1G,1G'", "one of each"]),
+            (&["--budget", "99999999999G"], &["--budget"]),
+            (&["--budget", "0K"], &["--budget"]),
+            (&["--budget", ""], &["--budget"]),
             (&["--generate", "pdf"], &["'pdf'", "man, complete-bash, complete-zsh, complete-fish, schema"]),
         ],
     );
@@ -224,6 +232,8 @@ fn no_sense_together() {
             (&["-r", "5", "audit", "--metrics"], &["--metrics", "--repeat"]),
             (&["audit", "-r", "5", "--write-baseline", "/nowhere/known.json"], &["--write-baseline", "--repeat"]),
             (&["audit", "--explain", "deadlock", "--metrics"], &["--explain"]),
+            (&["--budget", "5", "diff", "a", "b"], &["--budget", "diff"]),
+            (&["--from", "a", "--budget", "5"], &["--from", "--budget"]),
         ],
     );
 }

@@ -69,7 +69,16 @@ pub(crate) struct Lspipe {
 /// `lspipe` with these arguments.
 pub(crate) fn lspipe<I: IntoIterator<Item: AsRef<OsStr>>>(args: I) -> Lspipe {
     let args = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
-    Lspipe { args, user: User::Me, nsenter: Vec::new(), setpriv: Vec::new(), prlimit: None, without: None, stdin: None, stdout: None }
+    Lspipe {
+        args,
+        user: User::Me,
+        nsenter: Vec::new(),
+        setpriv: Vec::new(),
+        prlimit: None,
+        without: None,
+        stdin: None,
+        stdout: None,
+    }
 }
 
 impl Lspipe {
