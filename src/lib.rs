@@ -24,6 +24,8 @@ mod diff;
 mod escape;
 mod files;
 mod findings;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod generate;
 mod guard;
 #[cfg(doc)]

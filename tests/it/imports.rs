@@ -25,6 +25,7 @@ const MAY_IMPORT: [(&str, &[&str]); 19] = [
     ("cli", &["model", "select", "findings", "report_file", "render"]),
     ("note", &["model", "escape", "judge", "select", "observe", "cli"]),
     ("generate", &["findings", "render", "cli"]),
+    ("fuzzing", &["observe", "baseline", "escape"]),
 ];
 
 /// The source files below a folder, without those of unit tests.

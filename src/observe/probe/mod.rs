@@ -166,5 +166,20 @@ pub fn serve_if_asked() -> Option<bool> {
     asked.then(|| helper::serve().is_ok())
 }
 
+/// Reads a packet as a request and as an answer: whatever is read, is written and read the same.
+#[cfg(fuzzing)]
+pub(crate) fn read_packet(packet: &[u8]) {
+    fn comes_back<T: serde::de::DeserializeOwned + Serialize + PartialEq>(packet: &[u8]) {
+        if let Some(message) = wire::from_packet::<T>(packet) {
+            assert!(
+                wire::from_packet(&wire::to_packet(&message)) == Some(message),
+                "a message that does not come back"
+            );
+        }
+    }
+    comes_back::<Request>(packet);
+    comes_back::<wire::Answer>(packet);
+}
+
 #[cfg(test)]
 mod tests;

@@ -10,6 +10,8 @@ mod directories;
 mod error;
 mod fd_dir;
 mod fifo_path;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod heartbeat;
 mod hidden;
 mod hung;
