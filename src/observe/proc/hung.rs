@@ -26,6 +26,9 @@ const HOPELESS: usize = 2 * MAX_HUNG;
 /// its file system the one that is mounted there.
 const DEAD_NAMES: usize = 2;
 
+/// A step that hung at a process, and when that process was started.
+type HungStep = (Option<u64>, ScanStep);
+
 #[derive(Default)]
 pub(super) struct HungCalls {
     /// How many calls hung.
@@ -33,7 +36,7 @@ pub(super) struct HungCalls {
     /// How many of them have not returned.
     left: AtomicUsize,
     /// The steps that hung at a process, with its start time.
-    steps: Mutex<HashMap<Pid, Vec<(Option<u64>, ScanStep)>>>,
+    steps: Mutex<HashMap<Pid, Vec<HungStep>>>,
     /// The lookups that go on, by the thread that does each.
     lookups: Mutex<HashMap<u32, Lookup>>,
     /// Mounts whose descriptors did not answer.
@@ -133,4 +136,59 @@ impl Lookup {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // Each change is a single one.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+
+    use super::*;
+    use crate::model::Tid;
+
+    const STEP: ScanStep = ScanStep::Path(Tid(7));
+
+    #[test]
+    fn what_hung_is_known_until_all_have_returned() {
+        let hung = HungCalls::default();
+        for number in 0..MAX_HUNG {
+            assert!(!hung.is_exhausted(), "{number}");
+            hung.add(Pid(7), Some(1), STEP, 1);
+        }
+        assert!(hung.is_exhausted() && !hung.is_hopeless());
+        assert_eq!(hung.steps(Pid(7), Some(1)).len(), MAX_HUNG);
+        // Another process by now.
+        assert!(hung.has(Pid(7)) && hung.steps(Pid(7), Some(2)).is_empty() && !hung.has(Pid(8)));
+        for _ in 1..MAX_HUNG {
+            hung.returned();
+            hung.forget_if_all_returned();
+            assert!(hung.is_exhausted());
+        }
+        hung.returned();
+        hung.forget_if_all_returned();
+        assert!(!hung.is_exhausted() && !hung.has(Pid(7)));
+    }
+
+    /// One name that hangs may be a mount point. Two are in a file system that does not answer.
+    #[test]
+    fn names_beside_two_that_hang_are_not_looked_up() {
+        let hung = HungCalls::default();
+        let root = File::open("/").unwrap();
+        let stat = statx(&root, c"", AtFlags::EMPTY_PATH, StatxFlags::empty()).unwrap();
+        let lookup = |name: &[u8]| {
+            let (file_system, directory) = (device(&stat), stat.stx_ino);
+            Lookup { file_system, directory, name: name.to_vec(), is_hung: false }
+        };
+        let look_up = |name: &[u8]| hung.look_up(&root, name, OFlags::empty()).map(|_| ());
+        assert_eq!([look_up(b"."), look_up(b"no such name")], [Ok(()), Err(Errno::NOENT)]);
+        lock(&hung.lookups).insert(u32::MAX, lookup(b"."));
+        assert_eq!(look_up(b"."), Ok(()), "it goes on");
+        hung.add(Pid(7), None, STEP, u32::MAX);
+        assert_eq!([look_up(b"."), look_up(b"..")], [Err(Errno::TIMEDOUT), Ok(())]);
+        lock(&hung.lookups).insert(u32::MAX - 1, lookup(b"x"));
+        hung.add(Pid(8), None, STEP, u32::MAX - 1);
+        assert_eq!(look_up(b".."), Err(Errno::TIMEDOUT));
+        // They have come back.
+        lock(&hung.lookups).clear();
+        assert_eq!(look_up(b".."), Ok(()));
+    }
 }

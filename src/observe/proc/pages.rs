@@ -14,7 +14,7 @@ const PRESENT: u64 = 1 << 63;
 const SWAPPED: u64 = 1 << 62;
 
 /// It is write-protected by userfaultfd(2). Without a page in memory, that may be a marker in place of a page of a file
-/// (`pte_to_pagemap_entry` in fs/proc/task_mmu.c).
+/// (`pte_to_pagemap_entry` in `fs/proc/task_mmu.c`).
 const UFFD_WP: u64 = 1 << 57;
 
 /// The size of an entry, in bytes.
