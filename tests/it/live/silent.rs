@@ -100,11 +100,11 @@ fn hung_calls_have_a_budget() {
         assert!(waits.iter().any(|wait| wait.pid == opener), "{opener} is not in {waits:?}");
     }
     let mut running = lspipe(["why", "-q", "-r", "0.1"]).spawn();
-    let command = running.child.id();
+    let looker = running.looker();
     let mut reports = running.lines().filter(|line| line.starts_with("==="));
     let mut after = |count: usize| {
         reports.by_ref().nth(count).expect("it goes on");
-        threads(child_of(command))
+        threads(looker)
     };
     assert_eq!([after(2), after(4)].map(|threads| threads < 16), [true; 2], "no round leaves more threads behind");
 }
@@ -119,7 +119,7 @@ fn child_that_is_killed() {
         let mut running = lspipe(args).spawn();
         let stderr = running.child.stderr.take().expect("captured");
         drop(running.lines().next().expect("a report"));
-        let child = i32::try_from(child_of(running.child.id())).ok().and_then(rustix::process::Pid::from_raw);
+        let child = i32::try_from(running.looker()).ok().and_then(rustix::process::Pid::from_raw);
         rustix::process::kill_process(child.expect("a PID"), rustix::process::Signal::KILL).expect("kill");
         let status = running.wait(LIMIT);
         assert_eq!(status.code(), Some(2), "{args:?}: {status:?}");
@@ -127,12 +127,6 @@ fn child_that_is_killed() {
         assert!(said.starts_with("lspipe: ") && said.contains("killed") && said.lines().count() == 1, "{said}");
     }
     drop(scene);
-}
-
-/// The only child of a process.
-fn child_of(pid: u32) -> u32 {
-    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).expect("it runs");
-    children.split_whitespace().next().and_then(|child| child.parse().ok()).expect("a child")
 }
 
 fn threads(pid: u32) -> usize {

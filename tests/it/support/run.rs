@@ -239,6 +239,21 @@ impl Running {
         })
     }
 
+    /// Its child, which does the looking.
+    #[track_caller]
+    pub(crate) fn looker(&self) -> u32 {
+        let pid = self.child.id();
+        let end = Instant::now() + LIMIT;
+        loop {
+            let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).expect("it runs");
+            if let Some(child) = children.split_whitespace().next() {
+                return child.parse().expect("a PID");
+            }
+            assert!(Instant::now() < end, "it has no child");
+            thread::sleep(Duration::from_millis(2));
+        }
+    }
+
     /// What each of its threads is doing, to find out why it hangs.
     fn threads(&self) -> String {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).into_iter().flatten().flatten();
