@@ -232,8 +232,6 @@ fn no_sense_together() {
             (&["-r", "5", "audit", "--metrics"], &["--metrics", "--repeat"]),
             (&["audit", "-r", "5", "--write-baseline", "/nowhere/known.json"], &["--write-baseline", "--repeat"]),
             (&["audit", "--explain", "deadlock", "--metrics"], &["--explain"]),
-            (&["--budget", "5", "diff", "a", "b"], &["--budget", "diff"]),
-            (&["--from", "a", "--budget", "5"], &["--from", "--budget"]),
         ],
     );
 }

@@ -117,3 +117,12 @@ fn no_time() {
     let mut running = lspipe(["-q", "-r", "0.1", "--ndjson", "--budget", "60"]).spawn();
     assert_eq!(running.lines().take(200).count(), 200);
 }
+
+/// A saved report costs no scan.
+#[test]
+fn budget_of_a_saved_report() {
+    for args in [["--budget", "5", "--from", "a.json"], ["--budget=5", "diff", "a.json", "b.json"]] {
+        let output = lspipe(args).run().expect(2);
+        assert!(output.stderr.contains("--budget <LIMIT>") && output.stdout.is_empty(), "{}", output.stderr);
+    }
+}
