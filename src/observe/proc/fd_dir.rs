@@ -11,11 +11,12 @@ use rustix::fs::{AtFlags, FileType as Type, Statx, StatxFlags};
 use rustix::io::Errno;
 use rustix::path::DecInt;
 
+use super::beneath::{Dir, open_listing};
 use super::directories;
 use super::heartbeat::ScanStep;
 use super::parse::{self, FdInfo};
 use super::process::{ProcessDir, is_refusal};
-use super::root::{open_listing, read_piece, statx};
+use super::root::{read_piece, statx};
 use super::scanner::{Context, Scanner};
 use crate::model::{
     AccessMode, Descriptor, Directories, Endpoint, Fd, FileType, Gid, OpenFlags, PipeFile, PipeId, Tid, Uid,
@@ -258,7 +259,12 @@ impl FdDir<'_> {
     }
 
     fn statx(&self, fd: Fd, mask: StatxFlags) -> rustix::io::Result<Statx> {
-        statx(self.listing()?, DecInt::new(fd.0), AtFlags::empty(), mask)
+        let listing = self.listing()?;
+        // A link of a tree that somebody else made may lead to anything on this machine.
+        if self.pipefs().is_none() && !Dir::of_tree(listing).is_ours(&fd.to_string()) {
+            return Err(Errno::ACCESS);
+        }
+        statx(listing, DecInt::new(fd.0), AtFlags::empty(), mask)
     }
 
     /// How it is open, by the mode of the link, which a real proc takes from the open file; none for `O_PATH`.

@@ -8,7 +8,6 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::CWD;
 use rustix::io::Errno;
 
 use super::fd_dir::{FdDir, Table};
@@ -37,7 +36,7 @@ fn hidden_in(scanner: &Arc<Scanner>) -> Result<Hidden, Error> {
         hidden.exiting.extend(result.hidden.exiting);
     }
     // Of our own mount namespace. Where it cannot be read, no mount is known.
-    let mountinfo = read_up_to(CWD, scanner.root.path().join("self/mountinfo"), LONG).unwrap_or_default();
+    let mountinfo = read_up_to(scanner.root.dir(), "self/mountinfo", LONG).unwrap_or_default();
     hidden.autofs = mounts::autofs_pipes(&mountinfo);
     hidden.in_flight.sort_unstable();
     hidden.registered.sort_unstable();

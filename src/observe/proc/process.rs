@@ -1,6 +1,6 @@
 //! One process under scan: the descriptor that everything is looked up by, and the facts read of those that hold an end.
 
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use rustix::fs::AtFlags;
 use rustix::io::Errno;
 
+use super::beneath::{Dir, read_link};
 use super::budget::Budget;
 use super::heartbeat::ScanStep;
 use super::root::{read_piece, read_small, read_up_to};
@@ -41,18 +42,18 @@ impl ProcessDir {
     }
 
     /// The descriptor, good for looking things up only.
-    pub(super) fn dir(&self) -> std::os::fd::BorrowedFd<'_> {
-        self.dir.as_fd()
+    pub(super) fn dir(&self) -> Dir<'_> {
+        if self.is_real { Dir::of_proc(&self.dir) } else { Dir::of_tree(&self.dir) }
     }
 
     /// A small file of the process; empty where it cannot be read.
     pub(super) fn text(&self, name: &str) -> Vec<u8> {
-        read_small(&self.dir, name).unwrap_or_default()
+        read_small(self.dir(), name).unwrap_or_default()
     }
 
     /// The same of a file that the kernel makes record by record, so that any read may be short.
     pub(super) fn long_text(&self, name: &str) -> Vec<u8> {
-        read_up_to(&self.dir, name, LONG).unwrap_or_default()
+        read_up_to(self.dir(), name, LONG).unwrap_or_default()
     }
 
     /// The number of descriptors in an fd directory, to be had even where that may not be read; none before Linux 6.2.
@@ -98,7 +99,7 @@ impl ProcessDir {
         let group = parse::cgroup(&self.text("cgroup"));
         // If the leader has exited, only its live threads have it.
         let path = tid.map_or_else(|| "cmdline".to_owned(), |tid| format!("task/{tid}/cmdline"));
-        let cmdline = read_piece(&self.dir, path, CMDLINE).map(CommandLine);
+        let cmdline = read_piece(self.dir(), path, CMDLINE).map(CommandLine);
         if let Err(errno) = cmdline
             && !scanner.root.is_vanished(errno)
         {
@@ -133,8 +134,7 @@ impl ProcessDir {
 
     /// The inode of its PID namespace.
     fn pid_namespace(&self) -> Option<u64> {
-        let link = rustix::fs::readlinkat(&self.dir, c"ns/pid", Vec::new()).ok()?;
-        parse::namespace(link.as_bytes())
+        parse::namespace(&read_link(self.dir(), "ns/pid").ok()?)
     }
 
     /// Its command; empty where that cannot be read.

@@ -7,6 +7,7 @@ mod fifos;
 mod fuse;
 mod graph;
 mod hostile;
+mod lent;
 mod limits;
 mod namespaces;
 mod output;

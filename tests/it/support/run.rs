@@ -62,6 +62,8 @@ pub(crate) struct Lspipe {
     setpriv: Vec<&'static str>,
     prlimit: Option<String>,
     without: Option<i64>,
+    program: Option<PathBuf>,
+    shell: bool,
     stdin: Option<Stdio>,
     stdout: Option<Stdio>,
 }
@@ -76,6 +78,8 @@ pub(crate) fn lspipe<I: IntoIterator<Item: AsRef<OsStr>>>(args: I) -> Lspipe {
         setpriv: Vec::new(),
         prlimit: None,
         without: None,
+        program: None,
+        shell: false,
         stdin: None,
         stdout: None,
     }
@@ -118,6 +122,19 @@ impl Lspipe {
         self
     }
 
+    /// Runs this copy.
+    pub(crate) fn program(mut self, copy: &Path) -> Self {
+        self.program = Some(copy.to_owned());
+        self
+    }
+
+    /// Has a shell start it. A user who was root when the program was started keeps the capabilities of root up to then, and would be
+    /// asked for no more.
+    pub(crate) fn through_shell(mut self) -> Self {
+        self.shell = true;
+        self
+    }
+
     /// Gives it this as its standard input, which is empty otherwise.
     pub(crate) fn stdin(mut self, stdin: Stdio) -> Self {
         self.stdin = Some(stdin);
@@ -148,7 +165,10 @@ impl Lspipe {
     /// Starts it and leaves it running.
     pub(crate) fn spawn(mut self) -> Running {
         let user = if self.setpriv.is_empty() { self.user } else { User::Nobody };
-        let (binary, _home) = binary_for(user);
+        let (binary, _home) = match self.program.take() {
+            Some(copy) => (copy, None),
+            None => binary_for(user),
+        };
         let tool = |name: &str| program(name).expect("checked by need").into_os_string();
         let mut words: Vec<OsString> = Vec::new();
         if !self.nsenter.is_empty() {
@@ -165,6 +185,9 @@ impl Lspipe {
         if let Some(call) = self.without {
             let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scenes/refuse.py");
             words.extend([tool("python3"), "-BE".into(), script.into(), call.to_string().into()]);
+        }
+        if self.shell {
+            words.extend([tool("sh"), "-c".into(), "\"$0\" \"$@\"".into()]);
         }
         words.push(binary.into_os_string());
         let mut command = Command::new(&words[0]);
