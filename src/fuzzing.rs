@@ -3,7 +3,7 @@
 //! Each takes any bytes and must return. What it checks besides is said at each.
 
 use crate::baseline::Baseline;
-use crate::escape::{quote_name, is_unsafe_char};
+use crate::escape::{is_unsafe_char, quote_name};
 use crate::observe;
 
 /// The files of /proc. The first byte selects the file.

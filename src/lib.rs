@@ -2,7 +2,8 @@
 //!
 //! A program that embeds the library calls [`report()`] with a [`Request`] and gets a [`Report`]. What it reports as blocked or wrong has
 //! been observed twice, and did not change in between. [`report()`] starts no process, prints nothing and leaves the caller's
-//! capabilities as they are. Only [`command::run`] can probe pipes, since that takes a helper program, which the caller names.
+//! capabilities as they are. The command looks in a child process, which it can leave behind; a program that calls [`report()`] cannot end
+//! while one of its threads hangs, as a dead file system or a hostile process may cause. Only [`command::run`] can probe pipes, since that takes a helper program, which the caller names.
 //!
 //! ```
 //! use lspipe::{Question, Request, SelectionArgs, report};
@@ -26,6 +27,7 @@ mod findings;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod generate;
+mod guard;
 #[cfg(doc)]
 #[doc = include_str!("../docs/how-it-works.md")]
 mod guide {}
@@ -51,8 +53,9 @@ pub use run::{Error, Exit, Report, report};
 pub mod command {
     pub use crate::cli::{Action, Cli, Comparison, Generate};
     pub use crate::generate::{explain, generate, list_columns};
+    pub use crate::guard::{CHUNK, Channel, Guard, Side, Stopped, start as start_guarded};
     pub use crate::observe::probe::{own_helper, serve_if_asked};
     pub use crate::render::Style;
-    pub use crate::run::{compare, run};
+    pub use crate::run::{Started, compare, run};
     pub use crate::sys::{Stdout, die_of_sigpipe, ignore_sigxfsz};
 }

@@ -4,8 +4,8 @@ use std::io::{self, BufWriter, IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 use anstream::{AutoStream, ColorChoice};
-use lspipe::command::{self, Action, Cli, Stdout, Style, compare, run};
-use lspipe::{Color, Error, Exit};
+use lspipe::command::{self, Action, CHUNK, Cli, Side, Started, Stdout, Stopped, Style, compare, run};
+use lspipe::{Color, Error, Exit, Request};
 
 /// The exit status of a usage error and of a report that could not be made.
 const FAILED: u8 = 2;
@@ -20,31 +20,72 @@ fn main() -> ExitCode {
         return if served { ExitCode::SUCCESS } else { ExitCode::from(FAILED) };
     }
     let status = match Cli::from_command_line() {
-        Ok(cli) => match answer(cli) {
-            Ok(exit) => exit.into(),
-            Err(error) => fail(&message(&error)),
+        Ok(cli) => match cli.into_action() {
+            Action::Report(request) if request.source.from.is_none() => guarded(&request),
+            action => status(answer(action), &mut say),
         },
         Err(error) => usage(&error),
     };
     ExitCode::from(status)
 }
 
-fn answer(cli: Cli) -> Result<Exit, Error> {
+/// Looks at this machine: in a child process, while this one only passes on what that prints.
+fn guarded(request: &Request) -> u8 {
+    let style = style(request.output.color);
+    let channel = match command::start_guarded(std::env::args_os().skip(1)) {
+        Ok(Side::Child(channel)) => channel,
+        Ok(Side::Guard(guard)) => {
+            return match guard.relay(&mut say) {
+                Ok(status) => status,
+                Err(Stopped::Write(error)) => fail(&Error::Write(error).to_string()),
+                Err(stopped) => fail(&stopped.to_string()),
+            };
+        }
+        Err(error) => return fail(&error.to_string()),
+    };
+    let mut notify = |line: &str| channel.say(line);
+    let answer = {
+        let mut out = BufWriter::with_capacity(CHUNK, channel.stdout());
+        let started = Started { helper: command::own_helper(), pid: channel.guard() };
+        run(request, &started, &style, &mut out, &mut notify)
+    };
+    let status = status(answer, &mut notify);
+    channel.end(status);
+    status
+}
+
+/// The exit status, after an error was told.
+fn status(answer: Result<Exit, Error>, notify: &mut dyn FnMut(&str)) -> u8 {
+    match answer {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            notify(&message(&error));
+            FAILED
+        }
+    }
+}
+
+fn style(color: Color) -> Style {
     let stdout = io::stdout();
     let terminal = stdout.is_terminal();
     let automatic = AutoStream::choice(&stdout) != ColorChoice::Never;
-    let mut out = BufWriter::with_capacity(64 * 1024, Stdout);
-    let style = |color| Style {
+    Style {
         width: terminal.then(width),
         color: match color {
             Color::Auto => terminal && automatic,
             Color::Always => true,
             Color::Never => false,
         },
-    };
-    match cli.into_action() {
+    }
+}
+
+/// Answers from files.
+fn answer(action: Action) -> Result<Exit, Error> {
+    let mut out = BufWriter::with_capacity(64 * 1024, Stdout);
+    match action {
         Action::Report(request) => {
-            return run(&request, &command::own_helper(), &style(request.output.color), &mut out, &mut say);
+            let style = style(request.output.color);
+            return run(&request, &Started::default(), &style, &mut out, &mut say);
         }
         Action::Compare(comparison, output) => {
             return compare(&comparison, &output, &style(output.color), &mut out, &mut say);

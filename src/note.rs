@@ -1,7 +1,7 @@
 //! What is printed on stderr besides the report: what does not exist, and what could not be seen, each with what to do. Notes are data,
 //! and no decision depends on their text or number.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
@@ -12,8 +12,8 @@ use crate::escape::quote_name;
 use crate::judge::processes::{NO_THREADS, Processes};
 use crate::judge::side::{self, Unread};
 use crate::model::{
-    CommandName, Gap, HiddenVia, Pid, Pipe, PipeGraph, PipeId, PossibleEnds, PossibleHolder, Side, Suspects, Time, Uid,
-    UnreadablePart, ViewLimit,
+    CommandName, Gap, HiddenVia, Pid, Pipe, PipeGraph, PipeId, PossibleEnds, PossibleHolder, ScanLimit, Side, Suspects,
+    Time, Uid, UnreadablePart, ViewLimit,
 };
 use crate::observe::probe::{Answers, Unsupported};
 use crate::select::{Missing, Selection};
@@ -96,6 +96,9 @@ pub enum Note {
         file: Option<String>,
         cure: Cure,
     },
+    /// Processes were left out, since a limit of the scan was reached.
+    #[error("{}", were_left_out(*.left_out, *.processes, *.limit, .file))]
+    LeftOut { left_out: usize, processes: usize, limit: ScanLimit, file: Option<String> },
     /// The proc does not list all processes. `own_pids` as in [`Coverage`](crate::model::Coverage).
     #[error("{}", outside(*.limit, *.own_pids, .file.is_some()))]
     Outside { limit: ViewLimit, own_pids: bool, file: Option<String> },
@@ -134,6 +137,8 @@ pub enum Cure {
     CompleteTree,
     #[error("lspipe itself may have too few files open: raise its limit, for example with `ulimit -n 1024`")]
     RaiseFileLimit,
+    #[error("{}", cause(*.0))]
+    Limit(ScanLimit),
     #[error("{0}, see errno(3)")]
     Errno(String),
     #[error("access was denied even with full privileges, possibly by a security module")]
@@ -197,7 +202,14 @@ impl Note {
     pub(crate) fn coverage(graph: &PipeGraph, file: Option<&str>) -> Vec<Self> {
         let file = file.map(str::to_owned);
         let coverage = &graph.coverage;
-        let (timeouts, others): (Vec<&Gap>, Vec<&Gap>) = coverage.gaps.iter().partition(|gap| gap.is_timeout());
+        let mut of_limits: BTreeMap<ScanLimit, BTreeSet<Pid>> = BTreeMap::new();
+        for gap in &coverage.gaps {
+            if let Some(limit) = gap.limit() {
+                of_limits.entry(limit).or_default().insert(gap.pid);
+            }
+        }
+        let read = coverage.gaps.iter().filter(|gap| gap.limit().is_none());
+        let (timeouts, others): (Vec<&Gap>, Vec<&Gap>) = read.partition(|gap| gap.is_timeout());
         let (harmless, gaps): (Vec<&Gap>, Vec<&Gap>) =
             others.into_iter().partition(|gap| gap.may_hold == PossibleEnds::NOTHING);
         let mut notes: Vec<Self> = timeouts.into_iter().chain(harmless).cloned().map(Self::Unread).collect();
@@ -207,6 +219,10 @@ impl Note {
             let (processes, file) = (coverage.processes, file.clone());
             notes.push(Self::Incomplete { unreadable, processes, only, file, cure: Cure::new(graph) });
         }
+        notes.extend(of_limits.into_iter().map(|(limit, left_out)| {
+            let (left_out, processes, file) = (left_out.len(), coverage.processes, file.clone());
+            Self::LeftOut { left_out, processes, limit, file }
+        }));
         notes.extend(coverage.outside.map(|limit| Self::Outside { limit, own_pids: coverage.own_pids, file }));
         notes
     }
@@ -261,11 +277,14 @@ fn small_pipes(graph: &PipeGraph, soft: Option<u64>) -> Option<Note> {
 impl Cure {
     fn new(graph: &PipeGraph) -> Self {
         let gaps = &graph.coverage.gaps;
-        let other = gaps.iter().find(|gap| !gap.is_denied() && !gap.is_timeout());
+        let other = gaps.iter().find(|gap| !gap.is_denied() && !gap.is_timeout() && gap.limit().is_none());
+        let limits = gaps.iter().filter_map(Gap::limit);
         if graph.pipefs.is_none() {
             Self::CompleteTree
         } else if gaps.iter().any(Gap::is_file_limit) {
             Self::RaiseFileLimit
+        } else if let (Some(limit), true) = (limits.min(), gaps.iter().all(|gap| gap.limit().is_some())) {
+            Self::Limit(limit)
         } else if let Some(gap) = other {
             Self::Errno(errno(gap))
         } else if graph.coverage.privileged {
@@ -316,6 +335,26 @@ fn unread(gap: &Gap) -> String {
         format!("process {pid}{command}: {part}{mount} did not answer and is left out; its file system may be dead")
     } else {
         format!("process {pid}{command}: {part} could not be read ({})", errno(gap))
+    }
+}
+
+fn were_left_out(left_out: usize, processes: usize, limit: ScanLimit, file: &Option<String>) -> String {
+    let (verb, when) = (if left_out == 1 { "was" } else { "were" }, when(file));
+    let what = match limit {
+        ScanLimit::Size => format!("{verb} not read whole{when}"),
+        _ => format!("{verb} not looked at{when} and may hold ends that are not shown (?)"),
+    };
+    format!("{left_out} of {processes} processes {what}: {}", cause(limit))
+}
+
+const fn cause(limit: ScanLimit) -> &'static str {
+    match limit {
+        ScanLimit::Time => "the time limit of the scan was reached (--budget)",
+        ScanLimit::Size => "the size limit of the scan was reached (--budget)",
+        ScanLimit::HungCalls => "too many calls did not return before; the file systems of other processes may be dead",
+        ScanLimit::Threads => {
+            "no thread could be started for them; raise the limit of processes, such as `ulimit -u` or TasksMax= of systemd"
+        }
     }
 }
 

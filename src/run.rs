@@ -17,7 +17,7 @@ use self::source::Source;
 use crate::cli::{PipeName, Question, Request};
 use crate::findings::{AuditScope, Diagnosis};
 use crate::judge::dataflow::Dataflow;
-use crate::model::{PipeGraph, Threads, Users};
+use crate::model::{Pid, PipeGraph, Threads, Users};
 use crate::note::Note;
 use crate::observe::Depth;
 use crate::observe::proc::{Detail, ScanOptions};
@@ -110,6 +110,23 @@ impl Report {
     }
 }
 
+/// What a run of the program was started as.
+#[derive(Debug, Clone)]
+pub struct Started {
+    /// The command of the probe's helper, empty for none; see [`serve_if_asked`](crate::command::serve_if_asked).
+    pub helper: Vec<OsString>,
+    /// The process that the user started, whose descriptors are those that the user gave. If it is another than the caller, the caller is
+    /// not reported.
+    pub pid: Pid,
+}
+
+impl Default for Started {
+    /// This process, without a helper.
+    fn default() -> Self {
+        Self { helper: Vec::new(), pid: Pid(std::process::id()) }
+    }
+}
+
 /// A question, and where its answers come from.
 struct Session<'a> {
     request: &'a Request,
@@ -125,23 +142,22 @@ struct Session<'a> {
 ///
 /// If the source cannot be read, or nothing of what was asked about exists.
 pub fn report(request: &Request) -> Result<Report, Error> {
-    Session::open(request, &[])?.answer()
+    Session::open(request, &Started::default())?.answer()
 }
 
-/// Writes the answer to a question, once or again and again, and passes notes to `notify`, each a line without its end. `helper` is the
-/// command of the probe's helper; see [`serve_if_asked`](crate::command::serve_if_asked).
+/// Writes the answer to a question, once or again and again, and passes notes to `notify`, each a line without its end.
 ///
 /// # Errors
 ///
 /// As for [`report`], and if the answer cannot be written.
 pub fn run(
     request: &Request,
-    helper: &[OsString],
+    started: &Started,
     style: &Style,
     out: &mut dyn Write,
     notify: &mut dyn FnMut(&str),
 ) -> Result<Exit, Error> {
-    let mut session = Session::open(request, helper)?;
+    let mut session = Session::open(request, started)?;
     let mut printed = Vec::new();
     loop {
         let answer = session.answer()?;
@@ -162,8 +178,8 @@ pub fn run(
 }
 
 impl<'a> Session<'a> {
-    fn open(request: &'a Request, helper: &[OsString]) -> Result<Self, Error> {
-        let source = Source::open(request, helper)?;
+    fn open(request: &'a Request, started: &Started) -> Result<Self, Error> {
+        let source = Source::open(request, started)?;
         // Once: a process may end while its pipe goes on.
         let (selection, names) = source.resolve(&request.question)?;
         Ok(Self { request, source, selection, names })

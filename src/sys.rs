@@ -3,7 +3,7 @@
 
 #![allow(
     unsafe_code,
-    reason = "kcmp(2), signal(2), close(2), close_range(2) and timer_create(2) have no safe wrapper, nor has what runs before main"
+    reason = "kcmp(2), signal(2), fork(2), close(2), close_range(2) and timer_create(2) have no safe wrapper, nor has what runs before main"
 )]
 
 use std::cmp::Ordering;
@@ -11,7 +11,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering as AtomicOrdering};
 use std::time::Duration;
 
-use crate::model::{Fd, Tid};
+use crate::model::{Fd, Pid, Tid};
 
 /// `KCMP_FILES` of linux/kcmp.h: compare the fd tables of two threads.
 const KCMP_FILES: libc::c_long = 2;
@@ -66,11 +66,68 @@ fn compare(a: Tid, b: Tid, what: libc::c_long, which: [u32; 2]) -> io::Result<Or
 ///
 /// `ENOSYS` before Linux 5.9.
 pub(crate) fn close_from(first: u32) -> io::Result<()> {
+    close_range(first, u32::MAX)
+}
+
+fn close_range(first: u32, last: u32) -> io::Result<()> {
     let none: libc::c_long = 0;
-    // SAFETY: close_range takes three integers and touches no memory of ours. No descriptor above stderr has an owner yet.
+    // SAFETY: close_range takes three integers and touches no memory of ours. No descriptor has an owner yet, as both callers require.
     let closed =
-        unsafe { libc::syscall(libc::SYS_close_range, libc::c_long::from(first), libc::c_long::from(u32::MAX), none) };
+        unsafe { libc::syscall(libc::SYS_close_range, libc::c_long::from(first), libc::c_long::from(last), none) };
     if closed == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Closes every descriptor but these, which are in ascending order. Only for the beginning of a process; see [`close_from`].
+///
+/// # Errors
+///
+/// If they cannot be listed.
+pub(crate) fn close_all_but(kept: &[u32]) -> io::Result<()> {
+    let mut first = 0;
+    // Before Linux 5.9, and where a sandbox refuses it.
+    if close_range(u32::MAX, u32::MAX).is_err() {
+        return close_each_but(kept);
+    }
+    for fd in kept {
+        if let Some(last) = fd.checked_sub(1).filter(|last| *last >= first) {
+            close_range(first, last)?;
+        }
+        first = fd + 1;
+    }
+    close_range(first, u32::MAX)
+}
+
+/// Closes them one by one.
+fn close_each_but(kept: &[u32]) -> io::Result<()> {
+    let listed = std::fs::read_dir("/proc/self/fd")?;
+    let fds: Vec<u32> = listed.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
+    for fd in fds.into_iter().filter(|fd| !kept.contains(fd)) {
+        // That of the listing is closed already.
+        close(fd);
+    }
+    Ok(())
+}
+
+/// Which side of a fork(2) this is.
+pub(crate) enum Forked {
+    /// The process that was started.
+    Child,
+    /// The one that called, with the process that was started.
+    Parent(Pid),
+}
+
+/// Starts a copy of this process. Only for a process with a single thread: in the child, the locks of others would be held for ever.
+///
+/// # Errors
+///
+/// `EAGAIN` where a limit of processes is reached, `ENOMEM`.
+pub(crate) fn fork() -> io::Result<Forked> {
+    // SAFETY: there is no other thread whose locks or half-made changes the child could meet.
+    match unsafe { libc::fork() } {
+        -1 => Err(io::Error::last_os_error()),
+        0 => Ok(Forked::Child),
+        pid => Ok(Forked::Parent(Pid(pid.cast_unsigned()))),
+    }
 }
 
 /// Closes a descriptor by its number. Only as [`close_from`], where that does not exist.

@@ -7,13 +7,14 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
 
 /// Each id excludes those beside it. An id is that of an option, or the name of a command that refuses the option.
-const CONFLICTS: [(&str, &[&str]); 6] = [
+const CONFLICTS: [(&str, &[&str]); 7] = [
     ("json", &["ndjson", "endpoints", "output", "terse", "metrics"]),
     ("ndjson", &["endpoints", "output", "terse", "metrics"]),
     ("terse", &["endpoints", "output", "probe"]),
-    ("from", &["proc", "repeat", "probe", "confirm", "diff"]),
+    ("from", &["proc", "repeat", "probe", "confirm", "budget", "diff"]),
     ("repeat", &["metrics", "write_baseline", "diff"]),
     ("proc", &["diff"]),
+    ("budget", &["diff"]),
 ];
 
 /// The ids that exclude this one.

@@ -7,7 +7,7 @@ use clap::{ArgAction, Args, ValueEnum, ValueHint};
 
 use super::value::{self, Columns};
 use super::{OUTPUT, SOURCE};
-use crate::model::Side;
+use crate::model::{CostLimits, Side};
 use crate::render::columns::{Column, Subject};
 use crate::render::{Format, TableFormat};
 use crate::report_file::ReportFile;
@@ -118,6 +118,13 @@ pub struct SourceOptions {
     #[arg(long, value_name = "DIR", default_value = PROC_ROOT, value_hint = ValueHint::DirPath, global = true)]
     pub proc: PathBuf,
 
+    /// Limit what a scan may cost: a time, a size, or both separated by a comma, such as 30s,64M (120s,256M if not given)
+    ///
+    /// Processes that were not looked at when the time was used up are reported as unreadable. The size limits what processes can make
+    /// as long as they like, such as command lines and poll sets. With --repeat and --confirm, both apply to each scan.
+    #[arg(long, value_name = "LIMIT", value_hint = ValueHint::Other, value_parser = value::budget, default_value = "120s,256M", hide_default_value = true, allow_negative_numbers = true, global = true)]
+    pub budget: CostLimits,
+
     /// Read a report saved with --json instead of this machine; - is standard input
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = value::report_file(), global = true)]
     pub from: Option<ReportFile>,
@@ -137,7 +144,7 @@ pub enum Color {
 
 impl Default for SourceOptions {
     fn default() -> Self {
-        Self { repeat: None, proc: PROC_ROOT.into(), from: None }
+        Self { repeat: None, proc: PROC_ROOT.into(), budget: CostLimits::default(), from: None }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::builder::{PathBufValueParser, PossibleValuesParser, TypedValueParser};
 use regex_lite::Regex;
 
-use crate::model::Pid;
+use crate::model::{CostLimits, Pid};
 use crate::render::columns::Column;
 use crate::report_file::ReportFile;
 use crate::select::CommandPattern;
@@ -78,8 +78,65 @@ fn column(name: &str) -> Result<Column, String> {
     }
 }
 
+/// `30s`, `500ms` or `30` for a time, `256M` for a size, or both, separated by a comma.
+pub(super) fn budget(text: &str) -> Result<CostLimits, String> {
+    let mut limits = CostLimits::default();
+    let mut given = [false; 2];
+    for part in text.split(',') {
+        let [is_time, is_size] = &mut given;
+        let is_again = if let Some(time) = time(part) {
+            limits.time = time;
+            std::mem::replace(is_time, true)
+        } else if let Some(size) = size(part) {
+            limits.bytes = size;
+            std::mem::replace(is_size, true)
+        } else {
+            true
+        };
+        if is_again {
+            return Err(
+                "expected a time such as 30s or 500ms, a size such as 256M, or one of each: 30s,256M".to_owned()
+            );
+        }
+    }
+    Ok(limits)
+}
+
+fn time(text: &str) -> Option<Duration> {
+    if let Some(millis) = text.strip_suffix("ms") {
+        return millis.parse().ok().filter(|millis| *millis > 0).map(Duration::from_millis);
+    }
+    seconds(text.strip_suffix('s').unwrap_or(text)).ok()
+}
+
+/// A number of bytes with a unit, without which it is a time.
+fn size(text: &str) -> Option<u64> {
+    let (number, shift) = [('K', 10), ('M', 20), ('G', 30)]
+        .into_iter()
+        .find_map(|(unit, shift)| Some((text.strip_suffix("iB").unwrap_or(text).strip_suffix(unit)?, shift)))?;
+    number.parse::<u64>().ok().filter(|number| *number > 0)?.checked_mul(1 << shift)
+}
+
 pub(super) fn seconds(text: &str) -> Result<Duration, String> {
     let duration = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     let positive = duration.filter(|duration| !duration.is_zero());
     positive.ok_or_else(|| "expected a number of seconds greater than 0, such as 2 or 0.5".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_budget_is_a_time_or_a_size_or_both() {
+        let default = CostLimits::default();
+        let time = |millis| CostLimits { time: Duration::from_millis(millis), ..default };
+        let both = CostLimits { time: Duration::from_secs(2), bytes: 3 << 20 };
+        let known = [("30", time(30_000)), ("30s", time(30_000)), ("0.5s", time(500)), ("70ms", time(70))];
+        for (text, limits) in known.into_iter().chain([("2s,3M", both), ("3MiB,2", both), ("120s,256M", default)]) {
+            assert_eq!(budget(text), Ok(limits), "{text}");
+        }
+        assert_eq!(budget("2G").map(|limits| limits.bytes), Ok(2 << 30));
+        assert_eq!(budget("64K").map(|limits| limits.bytes), Ok(64 << 10));
+    }
 }

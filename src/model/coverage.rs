@@ -90,7 +90,9 @@ pub struct Gap {
     /// The part that could not be read.
     #[serde(flatten)]
     pub what: UnreadablePart,
-    /// The name of the errno, for example `EACCES`. `ETIMEDOUT`: the call did not return in time.
+    /// The name of the errno, for example `EACCES`. `ETIMEDOUT`: the call did not return in time. Where nothing was called: `ETIME` if the
+    /// time of `--budget` was used up, `ENOMEM` if its size was, `ECANCELED` if too many calls before had not returned, `EAGAIN` if no
+    /// thread could be started for it.
     pub error: String,
     /// The number of descriptors concerned, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -116,6 +118,18 @@ impl Gap {
         matches!(self.error.as_str(), "EACCES" | "EPERM")
     }
 
+    /// Which limit of the scan left this out, if one did.
+    #[must_use]
+    pub fn limit(&self) -> Option<ScanLimit> {
+        match self.error.as_str() {
+            "ETIME" => Some(ScanLimit::Time),
+            "ENOMEM" => Some(ScanLimit::Size),
+            "ECANCELED" => Some(ScanLimit::HungCalls),
+            "EAGAIN" => Some(ScanLimit::Threads),
+            _ => None,
+        }
+    }
+
     /// Whether the scan reached its own limit of open files.
     #[must_use]
     pub fn is_file_limit(&self) -> bool {
@@ -131,6 +145,19 @@ words! {
         /// The proc file system is mounted with `hidepid`, and the scan is not exempt.
         Hidepid = "hidepid",
     }
+}
+
+/// A limit of the scan itself, beyond which it left processes out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ScanLimit {
+    /// The time of `--budget`.
+    Time,
+    /// The size of `--budget`.
+    Size,
+    /// The number of calls that did not return.
+    HungCalls,
+    /// No thread could be started.
+    Threads,
 }
 
 /// What the scan covered.

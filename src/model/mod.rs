@@ -3,6 +3,7 @@
 //! Knows nothing of /proc, of options or of output, and imports nothing of the crate. Names of processes and files are
 //! bytes, since the kernel promises no encoding for them.
 
+mod cost;
 mod coverage;
 mod descriptor;
 mod doubt;
@@ -24,7 +25,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-pub use self::coverage::{Coverage, Gap, PossibleEnds, UnionOfGaps, UnreadablePart, ViewLimit};
+pub use self::cost::CostLimits;
+pub use self::coverage::{Coverage, Gap, PossibleEnds, ScanLimit, UnionOfGaps, UnreadablePart, ViewLimit};
 pub use self::descriptor::{AccessMode, Descriptor, Endpoint, FileType, OpenFlags};
 pub(crate) use self::doubt::FlatDoubt;
 pub use self::doubt::{Doubt, Doubts};

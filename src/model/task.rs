@@ -68,6 +68,25 @@ pub struct ThreadGroup {
 }
 
 impl ThreadGroup {
+    /// A process that was not looked at: it may be doing anything.
+    #[must_use]
+    pub fn unknown(pid: Pid) -> Self {
+        let id = TaskId { pid, tid: Tid(pid.0) };
+        Self {
+            pid,
+            parent: None,
+            pgid: None,
+            sid: None,
+            command: CommandName::default(),
+            tracer: None,
+            catches: u64::MAX,
+            ignores: 0,
+            blocks: u64::MAX,
+            adopts: (pid == Pid(1)).then(Vec::new),
+            tasks: vec![Task { id, doing: TaskState::Unknown, idle: None, trace: Fingerprint::default() }],
+        }
+    }
+
     /// The thread of that ID.
     #[must_use]
     pub fn task(&self, id: TaskId) -> Option<&Task> {

@@ -44,6 +44,33 @@ fn nothing_hidden_is_nothing_to_speak_of() {
 }
 
 #[test]
+fn what_a_limit_left_out_is_said_once() {
+    let gap = |pid, error: &str| Gap {
+        pid: Pid(pid),
+        tid: None,
+        command: b"".to_vec().into(),
+        uid: None,
+        what: UnreadablePart::FdTable,
+        error: error.to_owned(),
+        fds: None,
+        mount: None,
+        may_hold: PossibleEnds::ANYTHING,
+    };
+    let mut graph = graph(HAS_WRITER, 1000);
+    graph.coverage.processes = 9;
+    graph.coverage.gaps = [1, 1, 2, 3].map(|pid| gap(pid, "ETIME")).into_iter().chain([gap(4, "ENOMEM")]).collect();
+    let notes = |file| Note::coverage(&graph, file).iter().map(ToString::to_string).collect::<Vec<_>>();
+    let live = notes(None);
+    assert_eq!(live.len(), 2, "{live:?}");
+    assert!(
+        live[0].starts_with("3 of 9 processes were not looked at and may hold ends") && live[0].contains("--budget"),
+        "{live:?}"
+    );
+    assert!(live[1].starts_with("1 of 9 processes was not read whole: ") && live[1].contains("size"), "{live:?}");
+    assert!(notes(Some("a.json"))[0].contains("were not looked at when a.json was saved"));
+}
+
+#[test]
 fn everybody_who_may_hold_it_is_named_and_nobody_else() {
     let mut graph = graph(HAS_WRITER, 1000);
     let starts = "pipe:[123] has a writer that no fd table shows: possibly ";
@@ -110,7 +137,8 @@ fn what_is_not_known_of_a_process_leaves_no_brackets() {
 #[test]
 fn a_probe_without_a_helper_program_is_refused() {
     let mut graph = graph(HAS_WRITER, 1000);
-    let outcome = crate::observe::probe::probe(&mut graph, &[ID], &std::collections::BTreeSet::new(), &[]);
+    let budget = crate::observe::proc::Budget::new(crate::model::CostLimits::default());
+    let outcome = crate::observe::probe::probe(&mut graph, &[ID], &BTreeSet::new(), &[], &budget);
     assert_eq!(outcome, Err(Unsupported::NoHelper));
     let notes = Note::probe(Some(&outcome), &graph);
     assert_eq!(notes, [Note::NoProbe(Unsupported::NoHelper)]);

@@ -13,6 +13,7 @@ mod settle;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,10 +21,10 @@ use serde::{Deserialize, Serialize};
 
 use self::join::add_openers;
 use self::probe::{Answers, Unsupported};
-use self::proc::{Error, ScanOptions};
+use self::proc::{Budget, Error, ScanOptions};
 use self::settle::{idle_since, lock_held, openers, retain_unmoved, share_command_lines};
 use crate::judge::side::has_hidden;
-use crate::model::{Pid, PipeGraph, PipeId, Side, Threads, transfer};
+use crate::model::{CostLimits, Pid, PipeGraph, PipeId, ScanLimit, Side, TaskState, Threads, transfer};
 use crate::select::{Selection, selected, selected_processes};
 
 /// The pause before the second look, where the first saw what may be transient: longer than a busy pipeline rests.
@@ -37,6 +38,10 @@ pub(crate) struct Observer {
     helper: Vec<OsString>,
     /// The pipes that a probe must not ask for their sizes: each such request may cost a process that hangs.
     skip_sizes: BTreeSet<PipeId>,
+    /// The process that the user started, which may be another than this one.
+    started: Pid,
+    /// What its looks may cost.
+    budget: Arc<Budget>,
 }
 
 /// How much to look at.
@@ -78,8 +83,14 @@ pub(crate) struct FollowUp {
 }
 
 impl Observer {
-    pub(crate) fn new(proc_root: &Path, helper: &[OsString]) -> Self {
-        Self { proc_root: proc_root.to_owned(), helper: helper.to_owned(), skip_sizes: BTreeSet::new() }
+    pub(crate) fn new(proc_root: &Path, helper: &[OsString], started: Pid, limits: CostLimits) -> Self {
+        Self {
+            proc_root: proc_root.to_owned(),
+            helper: helper.to_owned(),
+            skip_sizes: BTreeSet::new(),
+            started,
+            budget: Arc::new(Budget::new(limits)),
+        }
     }
 
     pub(crate) fn proc_root(&self) -> &Path {
@@ -88,16 +99,16 @@ impl Observer {
 
     /// Looks once. Good for lists, not for claims: what it sees may never have been so at one time.
     pub(crate) fn look(&mut self, depth: &Depth) -> Result<Observation, Error> {
+        self.budget.begin();
         // A process that is blocked in opening a FIFO has no descriptor of it: to find it, every thread has to be looked at.
-        let threads =
-            if depth.selection.may_name_fifo() { proc::threads(&self.proc_root, None)? } else { Threads::new() };
+        let threads = if depth.selection.may_name_fifo() { self.threads(None)? } else { Threads::new() };
         let mut graph = self.pipes(depth, &threads)?;
         if depth.probe {
             let shown = selected(&graph, &depth.selection);
             let holders: BTreeSet<Pid> =
                 shown.flat_map(|pipe| Side::BOTH.into_iter().flat_map(|side| pipe.on(side))).collect();
             let holders: Vec<Pid> = holders.into_iter().collect();
-            self.skip_sizes.extend(lock_held(&proc::threads(&self.proc_root, Some(&holders))?));
+            self.skip_sizes.extend(lock_held(&self.threads(Some(&holders))?));
         }
         let probe = self.probe(&mut graph, depth)?;
         Ok(Observation { graph, threads, first: None, probe })
@@ -110,8 +121,9 @@ impl Observer {
         depth: &Depth,
         judge: fn(&PipeGraph, &Threads) -> FollowUp,
     ) -> Result<Observation, Error> {
+        self.budget.begin();
         let looked_at = Instant::now();
-        let mut threads = proc::threads(&self.proc_root, None)?;
+        let mut threads = self.threads(None)?;
         let scanned_at = Instant::now();
         let mut graph = self.pipes(depth, &threads)?;
         let first = judge(&graph, &threads);
@@ -119,7 +131,7 @@ impl Observer {
         let is_live = graph.pipefs.is_some();
         if !is_live || !(first.is_suspicious || depth.probe) {
             if !is_live && first.hidden_ends {
-                graph.hidden = proc::hidden(&self.proc_root)?;
+                graph.hidden = proc::hidden(&self.proc_root, &self.budget)?;
             }
             // It says why it is not possible.
             let probe = self.probe(&mut graph, depth)?;
@@ -135,13 +147,19 @@ impl Observer {
         let scanned_at = Instant::now();
         let mut second = self.pipes(depth, &threads)?;
         share_command_lines(&mut graph, &second);
+        if is_cut(&second) {
+            return Ok(unconfirmed(graph, second, threads));
+        }
         if first.hidden_ends {
-            second.hidden = proc::hidden(&self.proc_root)?;
+            second.hidden = proc::hidden(&self.proc_root, &self.budget)?;
         }
         self.skip_sizes.extend(lock_held(&threads));
         let probe = self.probe(&mut second, depth)?;
         let looked_at = Instant::now();
         let mut threads = self.look_again(threads, &mut pids)?;
+        if self.budget.is_over() {
+            return Ok(unconfirmed(graph, second, threads));
+        }
         idle_since(&mut threads, looked_at, scanned_at);
         // A process that has exited by now holds nothing: on a busy machine some process is always exiting.
         second.hidden.keep(&proc::processes(&self.proc_root)?);
@@ -149,12 +167,40 @@ impl Observer {
         Ok(Observation { graph: second, threads, first: Some(first), probe })
     }
 
+    fn threads(&self, pids: Option<&[Pid]>) -> Result<Threads, Error> {
+        let mut threads = proc::threads(&self.proc_root, pids, &self.budget)?;
+        let own = Pid(std::process::id());
+        // In the proc of another PID namespace, that number is another process.
+        if own != self.started && threads.get(&own).is_some_and(|group| group.parent == Some(self.started)) {
+            threads.remove(&own);
+        }
+        Ok(threads)
+    }
+
     /// All pipes with their ends, and with the processes that are blocked in opening one.
     fn pipes(&self, depth: &Depth, threads: &Threads) -> Result<PipeGraph, Error> {
         let options = ScanOptions { extra_pids: openers(threads), ..depth.scan.clone() };
-        let mut graph = proc::scan(&self.proc_root, options)?;
+        let mut graph = proc::scan(&self.proc_root, options, &self.budget)?;
+        self.leave_out_ourselves(&mut graph);
         add_openers(&mut graph, threads);
         Ok(graph)
+    }
+
+    /// Leaves out this process, where the user started another: it holds nothing that the other does not hold, too.
+    fn leave_out_ourselves(&self, graph: &mut PipeGraph) {
+        let Some(own) = graph.coverage.scanner.filter(|own| *own != self.started) else { return };
+        graph.coverage.scanner = Some(self.started);
+        if graph.parents.remove(&own).is_some() {
+            graph.coverage.processes -= 1;
+        }
+        graph.coverage.gaps.retain(|gap| gap.pid != own);
+        graph.descriptors.retain(|descriptor| descriptor.pid != own);
+        if graph.processes.remove(&own).is_some() {
+            for pipe in &mut graph.pipes {
+                pipe.ends.retain(|end| end.pid != own);
+            }
+            graph.pipes.retain(|pipe| !pipe.ends.is_empty());
+        }
     }
 
     /// Asks the kernel about the selected pipes, if that is wanted, and looks for the ends that exist only by its word.
@@ -163,10 +209,10 @@ impl Observer {
             return Ok(None);
         }
         let shown: Vec<PipeId> = selected(graph, &depth.selection).map(|pipe| pipe.id).collect();
-        let answers = probe::probe(graph, &shown, &self.skip_sizes, &self.helper);
+        let answers = probe::probe(graph, &shown, &self.skip_sizes, &self.helper, &self.budget);
         self.skip_sizes.extend(graph.probed.iter().filter(|(_, probed)| probed.unanswered).map(|(id, _)| *id));
         if graph.pipes.iter().any(|pipe| has_hidden(graph, pipe)) {
-            graph.hidden = proc::hidden(&self.proc_root)?;
+            graph.hidden = proc::hidden(&self.proc_root, &self.budget)?;
         }
         Ok(Some(answers))
     }
@@ -175,8 +221,25 @@ impl Observer {
     fn look_again(&self, threads: Threads, pids: &mut BTreeSet<Pid>) -> Result<Threads, Error> {
         pids.extend(proc::processes(&self.proc_root)?.into_iter().filter(|pid| !threads.contains_key(pid)));
         let again: Vec<Pid> = pids.iter().copied().collect();
-        Ok(retain_unmoved(threads, pids, proc::threads(&self.proc_root, Some(&again))?))
+        Ok(retain_unmoved(threads, pids, self.threads(Some(&again))?))
     }
+}
+
+/// Whether processes were left out of a scan for want of time.
+fn is_cut(graph: &PipeGraph) -> bool {
+    graph.coverage.gaps.iter().any(|gap| gap.limit() == Some(ScanLimit::Time))
+}
+
+/// The first of two looks where there was no time for all of the second: nothing is known of what threads did meanwhile, and what the
+/// second left out is unknown.
+fn unconfirmed(mut graph: PipeGraph, second: PipeGraph, mut threads: Threads) -> Observation {
+    let left_out = second.coverage.gaps.into_iter().filter(|gap| gap.limit() == Some(ScanLimit::Time));
+    graph.coverage.gaps.extend(left_out);
+    graph.coverage.gaps.sort_by_key(|gap| gap.pid);
+    for task in threads.values_mut().flat_map(|group| &mut group.tasks) {
+        (task.doing, task.idle) = (TaskState::Unknown, None);
+    }
+    Observation { graph, threads, first: None, probe: None }
 }
 
 #[cfg(test)]

@@ -177,7 +177,9 @@ fn ask(words: &[String], width: Option<u16>) -> (Result<Exit, Error>, Vec<u8>) {
     let (mut out, mut notes) = (Vec::new(), String::new());
     let mut notify = |note: &str| notes += note;
     let exit = match cli.into_action() {
-        Action::Report(request) => run(&request, &[], &Style { width, color: false }, &mut out, &mut notify),
+        Action::Report(request) => {
+            run(&request, &Started::default(), &Style { width, color: false }, &mut out, &mut notify)
+        }
         Action::Compare(both, output) => compare(&both, &output, &Style { width, color: true }, &mut out, &mut notify),
         _ => unreachable!("{words:?} is a question"),
     };
@@ -204,7 +206,7 @@ fn seeds() -> Vec<Value> {
         let request = Cli::try_parse_from(std::iter::once("lspipe".to_owned()).chain(words)).unwrap().into_action();
         let Action::Report(request) = request else { unreachable!("{command} is a question") };
         let mut json = Vec::new();
-        run(&request, &[], &Style { width: None, color: false }, &mut json, &mut |_| ()).unwrap();
+        run(&request, &Started::default(), &Style { width: None, color: false }, &mut json, &mut |_| ()).unwrap();
         seeds.push(serde_json::from_slice(&json).unwrap());
     }
     seeds

@@ -1,8 +1,6 @@
 //! Where the facts of a run come from: a machine that is observed, or a saved report. What was named is looked up there.
 
-use std::ffi::OsString;
-
-use super::Error;
+use super::{Error, Started};
 use crate::cli::{PipeName, Question, Request, SelectionArgs};
 use crate::findings::Diagnosis;
 use crate::findings::confirm::{diagnosis, follow_up};
@@ -25,9 +23,11 @@ pub(super) enum Source {
 
 impl Source {
     /// Reads the saved report, if one is to be read: once, since it may come through a pipe.
-    pub(super) fn open(request: &Request, helper: &[OsString]) -> Result<Self, Error> {
+    pub(super) fn open(request: &Request, started: &Started) -> Result<Self, Error> {
         Ok(match &request.source.from {
-            None => Self::Live(Observer::new(&request.source.proc, helper)),
+            None => {
+                Self::Live(Observer::new(&request.source.proc, &started.helper, started.pid, request.source.budget))
+            }
             Some(file) => Self::Saved { name: file.name(), saved: Box::new(report_file::read(file)?) },
         })
     }

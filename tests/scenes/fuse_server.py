@@ -5,6 +5,7 @@ program's walk over the mounts runs into it, and it is gone with the scene.
 """
 
 import errno
+import mmap
 import os
 import signal
 import stat
@@ -14,10 +15,12 @@ import scene
 
 NODES = {1: ("", stat.S_IFDIR | 0o755), 2: ("file", stat.S_IFREG | 0o644), 3: ("dir", stat.S_IFDIR | 0o755),
          4: ("fifo", stat.S_IFIFO | 0o644)}
-LOOKUP, FORGET, GETATTR, OPEN, STATFS, RELEASE, FLUSH, INIT, OPENDIR, RELEASEDIR, ACCESS, INTERRUPT, BATCH_FORGET = (
-    1, 2, 3, 14, 17, 18, 25, 26, 27, 29, 34, 36, 42)
+LOOKUP, FORGET, GETATTR, OPEN, READ, STATFS, RELEASE, FLUSH, INIT, OPENDIR, RELEASEDIR, ACCESS, INTERRUPT, BATCH_FORGET = (
+    1, 2, 3, 14, 15, 17, 18, 25, 26, 27, 29, 34, 36, 42)
 # Of the file, in bytes.
 SIZE = 4096
+# What is in it, if anything.
+CONTENT = bytearray()
 IN_HEADER, OUT_HEADER = struct.Struct("=IIQQIIII"), struct.Struct("=IiQ")
 
 
@@ -43,12 +46,14 @@ def answer(opcode, node, body):
         return struct.pack("=QII", 0, 0, 0)
     if opcode == STATFS:
         return struct.pack("=QQQQQIIII24x", 0, 0, 0, 0, 0, 4096, 255, 4096, 0)
+    if opcode == READ and CONTENT:
+        return bytes(CONTENT).ljust(SIZE, b"\0")
     if opcode in (FORGET, BATCH_FORGET, INTERRUPT):
         return None
     return b"" if opcode in (RELEASE, RELEASEDIR, FLUSH, ACCESS) else errno.ENOSYS
 
 
-def serve(device):
+def serve(device, silent):
     while True:
         try:
             request = os.read(device, 1 << 17)
@@ -57,6 +62,9 @@ def serve(device):
             time.sleep(0.005)
             continue
         _, opcode, unique, node, *_ = IN_HEADER.unpack_from(request)
+        # It has taken the request: nobody who waits for the answer can be killed.
+        if silent[0]:
+            continue
         reply = answer(opcode, node, request[IN_HEADER.size:])
         if reply is not None:
             body, error = (b"", -reply) if isinstance(reply, int) else (reply, 0)
@@ -64,6 +72,7 @@ def serve(device):
 
 
 cleanup = []
+_silent = {}
 
 
 def clean():
@@ -74,28 +83,35 @@ def clean():
             pass
 
 
-def mounted(name):
+def mounted(name, options="user_id=0,group_id=0,allow_other"):
     """Mounts one, and returns the PID of its server and where it is."""
     os.mkdir(name)
     mnt = os.path.realpath(name)
     scene.private_mounts()
     device = os.open("/dev/fuse", os.O_RDWR)
+    silent = mmap.mmap(-1, 1)
     server = os.fork()
     if server == 0:
         scene.call("prctl", scene.PR_SET_PDEATHSIG, signal.SIGKILL)
         try:
-            serve(device)
+            serve(device, silent)
         finally:
             os._exit(1)
-    options = f"fd={device},rootmode=40000,user_id=0,group_id=0,allow_other".encode()
+    options = f"fd={device},rootmode=40000,{options}".encode()
     scene.mount("fuse", mnt, b"fuse", scene.MS_NOSUID_NODEV, options)
     # The server alone has it now: when that is killed the mount dies, and whoever waits for an answer is let go.
     os.close(device)
     cleanup.extend([(os.kill, server, signal.SIGKILL),
                     (scene.libc.umount2, os.fsencode(mnt), scene.MNT_DETACH)])
+    _silent[server] = silent
     return server, mnt
 
 
 def stop(server):
     os.kill(server, signal.SIGSTOP)
     scene.wait_for(lambda: scene.state_of(server) == "T", "the server to stop")
+
+
+def silence(server):
+    """Lets it take requests and answer none. Alive, unlike one that is stopped, of which no request is taken."""
+    _silent[server][0] = 1

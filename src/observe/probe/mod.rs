@@ -18,7 +18,7 @@ use thiserror::Error;
 use self::client::{Client, Outcome};
 use self::wire::Request;
 use super::channel::class;
-use super::proc;
+use super::proc::{self, Budget};
 use crate::model::{AccessMode, Endpoint, Pipe, PipeGraph, PipeId, Probed, Side};
 
 /// The only argument of the helper. No option of the command line is written so.
@@ -79,6 +79,7 @@ pub(crate) fn probe(
     pipes: &[PipeId],
     skip_sizes: &BTreeSet<PipeId>,
     helper: &[OsString],
+    budget: &Budget,
 ) -> Result<Answers, Unsupported> {
     if graph.pipefs.is_none() {
         return Err(Unsupported::Tree);
@@ -98,6 +99,9 @@ pub(crate) fn probe(
     if !pipes.is_empty() {
         let mut client = Client::new(helper, proc_root)?;
         for pipe in pipes.iter().filter_map(|id| graph.pipe(*id)) {
+            if budget.is_over() {
+                break;
+            }
             let sizes = !skip_sizes.contains(&pipe.id) && client.abandoned < MAX_ABANDONED;
             let mut probed = Probed::default();
             let refused = client.abandoned < 2 * MAX_ABANDONED && ask(&mut client, pipe, graph, sizes, &mut probed);

@@ -3,10 +3,11 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, Statx};
+use rustix::fs::{AtFlags, CWD, OFlags, Statx};
 
 use super::beneath::{open_dir, read_link};
 use super::fd_dir::OWNER;
+use super::hung::HungCalls;
 use super::process::ProcessDir;
 use super::root::statx;
 use super::scanner::Scanner;
@@ -33,7 +34,7 @@ pub(super) fn directories(
     file: &PipeFile,
 ) -> Option<Directories> {
     let pipefs = scanner.root.pipefs();
-    let from = |root: OwnedFd, path| walk(root, path, pipe, file, pipefs);
+    let from = |root: OwnedFd, path| walk(root, path, pipe, file, pipefs, &scanner.budget.hung);
     let holders = || pipefs.and_then(|_| open_dir(process.dir(), c"root").ok());
     let jailed = || {
         let jail = read_link(process.dir(), "root").ok()?;
@@ -43,16 +44,22 @@ pub(super) fn directories(
     whole.or_else(jailed).or_else(|| from(open_dir(CWD, c"/").ok()?, path))
 }
 
-fn walk(root: OwnedFd, path: &[u8], pipe: PipeId, file: &PipeFile, pipefs: Option<&Pipefs>) -> Option<Directories> {
+fn walk(
+    root: OwnedFd,
+    path: &[u8],
+    pipe: PipeId,
+    file: &PipeFile,
+    pipefs: Option<&Pipefs>,
+    hung: &HungCalls,
+) -> Option<Directories> {
     let (above, name) = split(path.strip_prefix(b"/")?);
     let mut dir = root;
     let mut way = vec![look(&dir, b"", AtFlags::EMPTY_PATH)?];
     for part in above.split(|byte| *byte == b'/').filter(|part| !part.is_empty()) {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        dir = rustix::fs::openat(&dir, part, flags, Mode::empty()).ok()?;
+        dir = hung.look_up(&dir, part, OFlags::DIRECTORY).ok()?;
         way.push(look(&dir, b"", AtFlags::EMPTY_PATH)?);
     }
-    let found = look(&dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
+    let found = look(hung.look_up(&dir, name, OFlags::empty()).ok()?, b"", AtFlags::EMPTY_PATH)?;
     (channel::by_stat(&found, pipefs) == Some(pipe)).then(|| allowed(&way, file))
 }
 

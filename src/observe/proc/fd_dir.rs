@@ -15,7 +15,7 @@ use super::beneath::{Dir, open_listing};
 use super::directories;
 use super::heartbeat::ScanStep;
 use super::parse::{self, FdInfo};
-use super::process::ProcessDir;
+use super::process::{ProcessDir, is_refusal};
 use super::root::{read_piece, statx};
 use super::scanner::{Context, Scanner};
 use crate::model::{
@@ -41,6 +41,9 @@ pub(super) const OWNER: StatxFlags =
 
 /// The bits of `st_mode` that are not the type of the file.
 const PERMISSIONS: u16 = 0o7777;
+
+/// What the link of an epoll says.
+const EPOLL: &[u8] = b"anon_inode:[eventpoll]";
 
 const NO_ENDS: Ends<RawEndpoint> = [None, None];
 
@@ -189,8 +192,11 @@ impl FdDir<'_> {
     /// What the directories above a FIFO allow, unless those of one on that mount have given no answer before.
     fn directories(&self, fd: Fd, pipe: PipeId, path: &[u8], file: &PipeFile) -> Option<Directories> {
         let (tid, context) = (self.table.tid, self.context);
-        let dead = &context.scanner.dead_names;
+        let dead = &context.scanner.budget.hung.dead_names;
         let mount = || self.fdinfo(fd).ok().and_then(|info| info.mnt_id);
+        if context.scanner.budget.refuses(ScanStep::Directories(tid, fd)) {
+            return None;
+        }
         if let Some(hung) = context.timed_out.directories() {
             if hung == (tid, fd) {
                 dead.add(mount());
@@ -224,8 +230,7 @@ impl FdDir<'_> {
 
     fn describe_once(&self, fd: Fd, stat: Option<&Statx>) -> Descriptor {
         let target = self.link(fd).ok();
-        // fdinfo of an epoll may wait for a dead file system (`ep_show_fdinfo` in fs/eventpoll.c), and cannot be killed then.
-        let is_epoll = target.as_deref() == Some(b"anon_inode:[eventpoll]");
+        let is_epoll = target.as_deref() == Some(EPOLL);
         let info = if is_epoll { None } else { self.fdinfo(fd).ok() };
         let flags = info.and_then(|info| info.flags);
         let access = match flags {
@@ -280,6 +285,17 @@ impl FdDir<'_> {
 
     pub(super) fn fdinfo(&self, fd: Fd) -> Result<FdInfo, Errno> {
         self.fdinfo_text(fd).map(|text| parse::fdinfo(&text))
+    }
+
+    /// The fdinfo of a file that may be of any kind; none for an epoll, whose fdinfo waits for a lock that another process may hold for as
+    /// long as a file system does not answer (`ep_show_fdinfo` in fs/eventpoll.c). To read the link asks nobody.
+    pub(super) fn fdinfo_of_file(&self, fd: Fd) -> Option<FdInfo> {
+        // Where links may not be read, fdinfo is all there is.
+        let may_read = match self.link(fd) {
+            Ok(link) => link != EPOLL,
+            Err(errno) => is_refusal(errno) || self.pipefs().is_none(),
+        };
+        if may_read { self.fdinfo(fd).ok() } else { None }
     }
 
     pub(super) fn fdinfo_text(&self, fd: Fd) -> Result<Vec<u8>, Errno> {

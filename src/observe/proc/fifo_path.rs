@@ -6,11 +6,12 @@
 
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, PROC_SUPER_MAGIC, Statx, StatxFlags};
+use rustix::fs::{AtFlags, CWD, OFlags, PROC_SUPER_MAGIC, Statx, StatxFlags};
 use rustix::io::Errno;
 
 use super::beneath::{open_dir, read_link};
 use super::fd_dir::OWNER;
+use super::hung::HungCalls;
 use super::opener::{self, Opener};
 use super::process::ProcessDir;
 use super::root::{ProcRoot, statx};
@@ -79,7 +80,7 @@ impl PathBase<'_> {
         let root = open_dir(self.process.dir(), format!("{}root", self.thread)).map_err(refused)?;
         let start = || open_dir(self.process.dir(), self.link());
         let start = if path.starts_with(b"/") { None } else { Some(start().map_err(refused)?) };
-        let found = without_capabilities(|| walk(&root, start, path, &opener))?;
+        let found = without_capabilities(|| walk(&root, start, path, &opener, &self.process.budget.hung))?;
         Ok((found, opener))
     }
 
@@ -140,7 +141,13 @@ fn name_of(file: &OwnedFd) -> Option<Vec<u8>> {
 
 /// Looks a path up as the kernel does for a process with this root directory (`path_resolution(7)`), from a directory or from the root: name
 /// by name, since from a directory openat2(2) keeps a lookup either below that or within our own root.
-fn walk(root: &OwnedFd, start: Option<OwnedFd>, path: &[u8], opener: &Opener<'_>) -> Result<OwnedFd, Stop> {
+fn walk(
+    root: &OwnedFd,
+    start: Option<OwnedFd>,
+    path: &[u8],
+    opener: &Opener<'_>,
+    hung: &HungCalls,
+) -> Result<OwnedFd, Stop> {
     let mut here = start;
     // The names that are left, the next one last.
     let mut left = names(path);
@@ -150,7 +157,7 @@ fn walk(root: &OwnedFd, start: Option<OwnedFd>, path: &[u8], opener: &Opener<'_>
         if name == b".." && is_same(dir, root) {
             continue;
         }
-        match step(dir, &name, opener) {
+        match step(dir, &name, opener, hung) {
             Ok((next, None)) => here = Some(next),
             Ok((_, Some(target))) => {
                 links += 1;
@@ -172,12 +179,17 @@ fn walk(root: &OwnedFd, start: Option<OwnedFd>, path: &[u8], opener: &Opener<'_>
 }
 
 /// Looks up a name in a directory: the file, and what it says if it is a link.
-fn step(dir: &OwnedFd, name: &[u8], opener: &Opener<'_>) -> rustix::io::Result<(OwnedFd, Option<Vec<u8>>)> {
+fn step(
+    dir: &OwnedFd,
+    name: &[u8],
+    opener: &Opener<'_>,
+    hung: &HungCalls,
+) -> rustix::io::Result<(OwnedFd, Option<Vec<u8>>)> {
     let stat = statx(dir, c"", AtFlags::EMPTY_PATH, OWNER)?;
     if stat.stx_mask & OWNER.bits() != OWNER.bits() || !opener.may(opener::SEARCH, &stat) {
         return Err(Errno::ACCESS);
     }
-    let next = rustix::fs::openat(dir, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+    let next = hung.look_up(dir, name, OFlags::empty())?;
     let Ok(target) = rustix::fs::readlinkat(&next, c"", Vec::new()) else {
         return Ok((next, None));
     };

@@ -73,6 +73,11 @@ impl Heartbeat {
         *self.lock()
     }
 
+    /// The thread of the worker; 0 before it has begun.
+    pub(super) fn thread(&self) -> u32 {
+        self.worker.load(Ordering::Relaxed)
+    }
+
     /// Whether the worker sleeps in a call, as opposed to waiting for a processor: on a loaded machine that may take long
     /// too, and is no hang.
     pub(super) fn is_blocked(&self) -> bool {

@@ -17,12 +17,12 @@ use super::root::{LONG, PF_EXITING, numbers_in, read_up_to};
 use super::scanner::{self, Context, Scanner};
 use super::task::Tables;
 use super::work::{self, ProcessResult, Work};
-use super::{Error, ScanOptions, mounts, parse, with_scanner};
+use super::{Budget, Error, ScanOptions, mounts, parse, with_scanner};
 use crate::model::{Fd, Gap, Hidden, HolderFd, PossibleEnds, UnreadablePart};
 
 /// Looks through the machine for what may hold ends that no fd table shows. Fails as [`scan`](super::scan) does.
-pub(crate) fn hidden(proc_root: &Path) -> Result<Hidden, Error> {
-    with_scanner(proc_root, ScanOptions::default(), hidden_in)
+pub(crate) fn hidden(proc_root: &Path, budget: &Arc<Budget>) -> Result<Hidden, Error> {
+    with_scanner(proc_root, ScanOptions::default(), budget, hidden_in)
 }
 
 fn hidden_in(scanner: &Arc<Scanner>) -> Result<Hidden, Error> {

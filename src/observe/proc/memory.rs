@@ -4,6 +4,7 @@ use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 
 use super::beneath::open_file;
+use super::pages;
 use super::process::ProcessDir;
 use super::syscall::FdSet;
 use crate::model::Fd;
@@ -17,33 +18,51 @@ const POLLFD: usize = 8;
 /// The size of the smallest page, in bytes, so that what is read never ends in one that may not be there.
 const PAGE: u64 = 4096;
 
-/// Opens the memory of a process, which takes the right to trace it; see `proc_pid_mem(5)`.
-fn open(process: &ProcessDir) -> Option<File> {
-    Some(File::from(open_file(process.dir(), c"mem").ok()?))
+/// The memory of a process, of which only such pages are read as are there.
+struct Memory {
+    bytes: File,
+    /// None in a tree of plain files, which has no pages.
+    pages: Option<File>,
+}
+
+impl Memory {
+    /// Opens it, which takes the right to trace the process; see `proc_pid_mem(5)`. None also where the kernel has no pagemap
+    /// (`CONFIG_PROC_PAGE_MONITOR`), and after too many calls did not return: both files take a lock of the process.
+    fn open(process: &ProcessDir) -> Option<Self> {
+        if process.budget.hung.is_exhausted() {
+            return None;
+        }
+        let open = |name| Some(File::from(open_file(process.dir(), name).ok()?));
+        let pages = if process.is_real { Some(open(c"pagemap")?) } else { None };
+        Some(Self { bytes: open(c"mem")?, pages })
+    }
+
+    /// Reads all of these bytes.
+    fn read(&self, address: u64, bytes: &mut [u8]) -> Option<()> {
+        let are_there = self.pages.as_ref().is_none_or(|pages| pages::are_there(pages, address, bytes.len()));
+        if are_there { self.bytes.read_exact_at(bytes, address).ok() } else { None }
+    }
 }
 
 pub(super) fn memory(process: &ProcessDir, address: u64, length: usize) -> Option<Vec<u8>> {
     let mut bytes = vec![0; length];
-    open(process)?.read_exact_at(&mut bytes, address).ok()?;
+    Memory::open(process)?.read(address, &mut bytes)?;
     Some(bytes)
 }
 
 /// A string in the memory of a process, up to its NUL, of at most `PATH_MAX` bytes.
 pub(super) fn string(process: &ProcessDir, address: u64) -> Option<Vec<u8>> {
-    let file = open(process)?;
+    let memory = Memory::open(process)?;
     let mut text = Vec::new();
     let mut buffer = [0; 4096];
     while text.len() < buffer.len() {
         let position = address.checked_add(u64::try_from(text.len()).ok()?)?;
         let room = usize::try_from(PAGE - position % PAGE).ok()?;
-        let count = file.read_at(buffer.get_mut(..room)?, position).ok()?;
-        let piece = buffer.get(..count)?;
+        let piece = buffer.get_mut(..room)?;
+        memory.read(position, piece)?;
         if let Some(end) = piece.iter().position(|byte| *byte == 0) {
             text.extend_from_slice(&piece[..end]);
             return Some(text);
-        }
-        if count == 0 {
-            return None;
         }
         text.extend_from_slice(piece);
     }

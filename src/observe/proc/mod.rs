@@ -5,6 +5,7 @@
 
 mod beneath;
 mod blocked;
+mod budget;
 mod children;
 mod descriptors;
 mod directories;
@@ -16,11 +17,13 @@ mod fifo_path;
 pub(crate) mod fuzzing;
 mod heartbeat;
 mod hidden;
+mod hung;
 mod lookup;
 mod maps;
 mod memory;
 mod mounts;
 mod opener;
+mod pages;
 mod parse;
 mod process;
 mod root;
@@ -47,6 +50,7 @@ use self::work::{ProcessResult, Work};
 use super::join::RawEndpoint;
 use crate::model::{Pid, PipeGraph, PipeId, PipeLimits, Side, Threads};
 
+pub(crate) use self::budget::Budget;
 pub(crate) use self::error::Error;
 pub(crate) use self::hidden::hidden;
 pub(crate) use self::lookup::pipe_at;
@@ -103,15 +107,16 @@ pub(crate) fn is_runnable_in(proc_root: BorrowedFd<'_>, pid: u32) -> Option<bool
 fn with_scanner<T: Send>(
     proc_root: &Path,
     options: ScanOptions,
+    budget: &Arc<Budget>,
     work: impl FnOnce(&Arc<Scanner>) -> Result<T, Error> + Send,
 ) -> Result<T, Error> {
-    ProcRoot::open(proc_root)?.confined(|root| work(&Arc::new(Scanner::new(root, options))))
+    ProcRoot::open(proc_root)?.confined(|root| work(&Arc::new(Scanner::new(root, options, Arc::clone(budget)))))
 }
 
 /// Scans a proc root. Fails if it cannot be opened or is no proc root. What cannot be read of a process is no error, but a gap.
-pub(crate) fn scan(proc_root: &Path, options: ScanOptions) -> Result<PipeGraph, Error> {
+pub(crate) fn scan(proc_root: &Path, options: ScanOptions, budget: &Arc<Budget>) -> Result<PipeGraph, Error> {
     let taken_at = Timestamp::now();
-    with_scanner(proc_root, options, |scanner| {
+    with_scanner(proc_root, options, budget, |scanner| {
         let pids = scanner.root.pids()?;
         let view_limit = scanner.root.view_limit(&pids);
         let results = work::run(scanner, pids.clone(), Work::Process);
@@ -160,8 +165,8 @@ fn lacks_a_side(results: &[ProcessResult]) -> bool {
 
 /// What the threads of processes are doing: of all there are, or of those in `pids`. Kernel threads and processes that are gone are
 /// left out. Fails as [`scan`] does.
-pub(crate) fn threads(proc_root: &Path, pids: Option<&[Pid]>) -> Result<Threads, Error> {
-    with_scanner(proc_root, ScanOptions::default(), |scanner| {
+pub(crate) fn threads(proc_root: &Path, pids: Option<&[Pid]>, budget: &Arc<Budget>) -> Result<Threads, Error> {
+    with_scanner(proc_root, ScanOptions::default(), budget, |scanner| {
         // All idle times are those at this instant.
         scanner.clock();
         let pids = pids.map_or_else(|| scanner.root.pids(), |pids| Ok(pids.to_vec()))?;

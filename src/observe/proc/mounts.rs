@@ -33,6 +33,11 @@ impl DeadMounts {
             self.any.store(true, Ordering::Relaxed);
         }
     }
+
+    pub(super) fn clear(&self) {
+        self.any.store(false, Ordering::Relaxed);
+        self.ids.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
 }
 
 /// The mounts in mountinfo, without lines that are cut short. Not by `MountInfos`, which gives up on the whole file if one of its

@@ -10,6 +10,7 @@ use rustix::fs::AtFlags;
 use rustix::io::Errno;
 
 use super::beneath::{Dir, read_link};
+use super::budget::Budget;
 use super::heartbeat::ScanStep;
 use super::root::{read_piece, read_small, read_up_to};
 use super::scanner::{Context, Scanner};
@@ -28,16 +29,17 @@ pub(super) const LONG: u64 = 2 * 1024 * 1024;
 pub(super) struct ProcessDir {
     pub(super) pid: Pid,
     dir: OwnedFd,
-    /// Whether it is a directory of a proc file system.
-    is_real: bool,
+    pub(super) budget: Arc<Budget>,
+    /// Whether it is one of a proc file system, and not of a tree of plain files.
+    pub(super) is_real: bool,
     /// Whether a worker reads the facts already: a huge fd table is walked by several.
     facts_taken: AtomicBool,
 }
 
 impl ProcessDir {
     pub(super) fn open(scanner: &Scanner, pid: Pid) -> rustix::io::Result<Self> {
-        let (dir, is_real) = (scanner.root.process_dir(pid)?, scanner.root.is_real());
-        Ok(Self { pid, dir, is_real, facts_taken: AtomicBool::new(false) })
+        let (dir, budget) = (scanner.root.process_dir(pid)?, Arc::clone(&scanner.budget));
+        Ok(Self { pid, dir, budget, is_real: scanner.root.is_real(), facts_taken: AtomicBool::new(false) })
     }
 
     /// The descriptor, good for looking things up only.

@@ -6,17 +6,17 @@ use std::sync::{Arc, OnceLock};
 use jiff::Timestamp;
 use rustix::io::Errno;
 
+use super::budget::Budget;
 use super::epoll::LockHolder;
 use super::fd_dir::Table;
 use super::heartbeat::{Heartbeat, ScanStep};
-use super::mounts::DeadMounts;
 use super::process::{CommandLines, ProcessDir, gap};
 use super::root::ProcRoot;
 use super::sched::SchedClock;
 use super::task::{self, Tables};
 use super::work::{Job, ProcessResult, TimedOutCalls, Work, WorkerPool};
 use super::{Detail, ScanOptions, blocked, parse, table_walk};
-use crate::model::{Gap, Pid, PossibleEnds, Tid, UnreadablePart};
+use crate::model::{Gap, Pid, PossibleEnds, ThreadGroup, Tid, UnreadablePart};
 use crate::observe::join::RawEndpoint;
 
 /// What all workers of a scan share.
@@ -25,14 +25,13 @@ pub(super) struct Scanner {
     pub(super) options: ScanOptions,
     /// When the machine was booted, where start times are wanted and it is known.
     pub(super) booted_at: Option<Timestamp>,
-    pub(super) dead_mounts: DeadMounts,
-    /// Mounts of FIFOs whose directories did not answer. Descriptors on them still may.
-    pub(super) dead_names: DeadMounts,
     pub(super) command_lines: CommandLines,
     /// See [`Scanner::clock`].
     clock: OnceLock<SchedClock>,
     /// The processes that may hold the lock of an epoll; see [`epoll::may_read`](super::epoll::may_read).
     pub(super) epoll_locks: OnceLock<Vec<LockHolder>>,
+    /// What all looks of the run may still cost.
+    pub(super) budget: Arc<Budget>,
 }
 
 /// What a job looks with.
@@ -47,16 +46,33 @@ pub(super) struct Context<'a> {
 }
 
 impl Scanner {
-    pub(super) fn new(root: ProcRoot, options: ScanOptions) -> Self {
+    pub(super) fn new(root: ProcRoot, options: ScanOptions, budget: Arc<Budget>) -> Self {
         let booted_at = if options.detail >= Detail::All { root.booted_at() } else { None };
-        let [dead_mounts, dead_names] = [DeadMounts::default(), DeadMounts::default()];
         let (command_lines, clock, epoll_locks) = (CommandLines::default(), OnceLock::new(), OnceLock::new());
-        Self { root, options, booted_at, dead_mounts, dead_names, command_lines, clock, epoll_locks }
+        Self { root, options, booted_at, command_lines, clock, epoll_locks, budget }
     }
 
     /// The clock of the scheduler, read when it is first asked for.
     pub(super) fn clock(&self) -> &SchedClock {
         self.clock.get_or_init(|| SchedClock::read(&self.root))
+    }
+
+    /// The steps that hung at a process in earlier looks.
+    pub(super) fn hung_steps(&self, pid: Pid) -> Vec<ScanStep> {
+        let hung = &self.budget.hung;
+        if hung.has(pid) { hung.steps(pid, self.start_time(pid)) } else { Vec::new() }
+    }
+
+    /// Remembers a step that hung, for later looks.
+    pub(super) fn remember_hung(&self, pid: Pid, step: ScanStep, thread: u32) {
+        self.budget.hung.add(pid, self.start_time(pid), step, thread);
+    }
+
+    /// When a process was started. Not in a tree of plain files, where even that may hang.
+    fn start_time(&self, pid: Pid) -> Option<u64> {
+        let is_real = self.root.is_real();
+        let stat = is_real.then(|| self.root.read(&format!("{pid}/stat")).ok())?;
+        parse::stat(&stat?).start_time
     }
 
     pub(super) fn is_audit(&self) -> bool {
@@ -69,7 +85,7 @@ impl Scanner {
         let context = Context { scanner: self, heartbeat, timed_out, pool, splits: timed_out.is_empty() };
         match work {
             // Not even its small files could be read.
-            Work::Threads(_) if timed_out.give_up() => {}
+            Work::Threads(pid) if timed_out.give_up() => result.threads = Some(ThreadGroup::unknown(*pid)),
             Work::Threads(pid) => result.threads = blocked::thread_group(*pid, &context),
             Work::Rest(table, _) if timed_out.give_up() => unanswered(&table.process, &context, &mut result),
             Work::Rest(table, from) => {

@@ -128,6 +128,9 @@ impl<'a> TableWalk<'a> {
         let mut fds = Vec::new();
         while let Some(entry) = entries.next() {
             let entry = entry?;
+            if fds.is_empty() && self.context.scanner.budget.is_over() {
+                return Err(Errno::TIME);
+            }
             fds.extend(number_name(entry.file_name().to_bytes()).map(Fd));
             let position = entry.next_entry_cookie();
             if !entries.is_buffer_empty() {
@@ -162,7 +165,7 @@ impl<'a> TableWalk<'a> {
         let step = ScanStep::Fd(self.table.tid, fd);
         self.context.heartbeat.enter(step);
         if self.context.timed_out.contains(step) {
-            self.context.scanner.dead_mounts.add(self.dir.fdinfo(fd).ok().and_then(|info| info.mnt_id));
+            self.context.scanner.budget.hung.dead_mounts.add(self.dir.fdinfo_of_file(fd).and_then(|info| info.mnt_id));
             return self.record_timeout(fd);
         }
         if self.is_on_dead_mount(fd) {
@@ -190,13 +193,13 @@ impl<'a> TableWalk<'a> {
 
     /// Reads fdinfo only after a mount did not answer: it costs twice as much as the rest.
     fn is_on_dead_mount(&self, fd: Fd) -> bool {
-        let dead = &self.context.scanner.dead_mounts;
-        !dead.is_empty() && self.dir.fdinfo(fd).is_ok_and(|info| dead.contains(info.mnt_id))
+        let dead = &self.context.scanner.budget.hung.dead_mounts;
+        !dead.is_empty() && self.dir.fdinfo_of_file(fd).is_some_and(|info| dead.contains(info.mnt_id))
     }
 
-    /// Records a descriptor whose file system does not answer. Its link does not depend on that, nor does its fdinfo, unless it is an epoll.
+    /// Records a descriptor whose file system does not answer. Its link does not depend on that, nor does its fdinfo.
     fn record_timeout(&mut self, fd: Fd) {
-        let info = self.dir.fdinfo(fd).unwrap_or_default();
+        let info = self.dir.fdinfo_of_file(fd).unwrap_or_default();
         let may_hold = match info.flags.map(OpenFlags::access) {
             Some(None) => PossibleEnds::NOTHING,
             Some(Some(access)) => ends_of(access),
@@ -211,7 +214,7 @@ impl<'a> TableWalk<'a> {
     fn record_refused(&mut self, fd: Fd, errno: Errno) {
         // What is refused once is refused for the whole table, so it is tried only once.
         let tries_fdinfo = self.refused.as_ref().is_none_or(|refused| refused.fdinfo);
-        let info = if tries_fdinfo { self.dir.fdinfo(fd).ok() } else { None };
+        let info = if tries_fdinfo { self.dir.fdinfo_of_file(fd) } else { None };
         if let Some(ends) = info.and_then(|info| self.dir.ends_by_fdinfo(fd, info)) {
             return self.result.ends.extend(ends.into_iter().flatten());
         }

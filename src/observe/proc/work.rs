@@ -7,10 +7,14 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use rustix::io::Errno;
+
+use super::budget::Budget;
 use super::fd_dir::Table;
 use super::heartbeat::{Heartbeat, ScanStep};
+use super::process::gap;
 use super::scanner::Scanner;
-use crate::model::{Descriptor, Fd, Gap, Hidden, Pid, Process, ThreadGroup, Tid};
+use crate::model::{Descriptor, Fd, Gap, Hidden, Pid, PossibleEnds, Process, ThreadGroup, Tid, UnreadablePart};
 use crate::observe::join::RawEndpoint;
 
 /// How often the waiting thread looks at the heartbeats.
@@ -51,8 +55,9 @@ pub(super) struct Job {
 }
 
 impl Job {
-    fn new(work: Work) -> Self {
-        Self { work, timed_out: TimedOutCalls::default() }
+    fn new(work: Work, scanner: &Scanner) -> Self {
+        let timed_out = TimedOutCalls { steps: scanner.hung_steps(work.pid()), budget: Arc::clone(&scanner.budget) };
+        Self { work, timed_out }
     }
 }
 
@@ -75,24 +80,41 @@ impl Work {
             Self::Rest(table, _) => table.process.pid,
         }
     }
+
+    /// The result where nothing was looked at: the process may hold anything, and its threads may be doing anything.
+    fn given_up(&self, errno: Errno) -> ProcessResult {
+        let pid = self.pid();
+        let mut result = ProcessResult { pid, ..ProcessResult::default() };
+        match self {
+            Self::Threads(_) => result.threads = Some(ThreadGroup::unknown(pid)),
+            Self::Process(_) | Self::Hidden(_) | Self::Rest(..) => {
+                result.gaps.push(gap(pid, UnreadablePart::FdTable, errno, PossibleEnds::ANYTHING));
+            }
+        }
+        result
+    }
 }
 
-/// The steps in which earlier attempts at the same job hung, in their order.
-#[derive(Clone, Default)]
-pub(super) struct TimedOutCalls(Vec<ScanStep>);
+/// The steps in which earlier attempts at the same job hung, also those of earlier looks, in their order.
+#[derive(Clone)]
+pub(super) struct TimedOutCalls {
+    steps: Vec<ScanStep>,
+    budget: Arc<Budget>,
+}
 
 impl TimedOutCalls {
-    pub(super) const fn is_empty(&self) -> bool {
-        self.0.is_empty()
+    pub(super) fn is_empty(&self) -> bool {
+        self.steps.is_empty()
     }
 
+    /// Whether a step is left out: because it hung, or since nothing of its kind is tried any more.
     pub(super) fn contains(&self, step: ScanStep) -> bool {
-        self.0.contains(&step)
+        self.steps.contains(&step) || self.budget.refuses(step)
     }
 
     /// The FIFO whose directories hung: those of other FIFOs in this process are not examined.
     pub(super) fn directories(&self) -> Option<(Option<Tid>, Fd)> {
-        self.0.iter().find_map(|step| match step {
+        self.steps.iter().find_map(|step| match step {
             ScanStep::Directories(tid, fd) => Some((*tid, *fd)),
             _ => None,
         })
@@ -100,12 +122,12 @@ impl TimedOutCalls {
 
     /// Whether the process is given up: not even the table could be listed, or too many attempts hung.
     pub(super) fn give_up(&self) -> bool {
-        self.0.len() >= MAX_ATTEMPTS || self.contains(ScanStep::Table) || self.contains(ScanStep::Idle)
+        self.steps.len() >= MAX_ATTEMPTS || self.contains(ScanStep::Table) || self.contains(ScanStep::Idle)
     }
 
     /// Whether even the attempt to say so hung.
-    pub(super) const fn is_hopeless(&self) -> bool {
-        self.0.len() > MAX_ATTEMPTS
+    pub(super) fn is_hopeless(&self) -> bool {
+        self.steps.len() > MAX_ATTEMPTS
     }
 }
 
@@ -159,12 +181,15 @@ impl WorkerPool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts workers. If no thread can be started and none is left, this one does the work, unwatched.
+    /// Starts workers. If no thread can be started and none is left, the rest is given up: this thread must not do it, since no other
+    /// would watch it.
     fn start_workers(self: &Arc<Self>, count: usize) {
         let started = (0..count).filter(|_| self.spawn_worker()).count();
-        if started == 0 && self.lock().workers.iter().all(|worker| worker.abandoned) {
-            let (number, heartbeat) = self.register();
-            self.work(number, &heartbeat);
+        if started == 0 {
+            let mut state = self.lock();
+            if state.workers.iter().all(|worker| worker.abandoned) {
+                state.give_up(Errno::AGAIN);
+            }
         }
     }
 
@@ -205,9 +230,13 @@ impl WorkerPool {
             if state.workers.get(number)?.abandoned || state.outstanding == 0 {
                 return None;
             }
-            if let Some(job) = state.take() {
+            if let Some(job) = state.take(&self.scanner) {
                 state.workers.get_mut(number)?.job = Some(job.clone());
                 return Some(job);
+            }
+            if state.outstanding == 0 {
+                self.changed.notify_all();
+                return None;
             }
             state = self.changed.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
@@ -216,7 +245,9 @@ impl WorkerPool {
     fn finish(&self, number: usize, result: ProcessResult) {
         let mut state = self.lock();
         // That of an abandoned worker comes too late: another one does this job now.
-        let Some(worker) = state.workers.get_mut(number).filter(|worker| !worker.abandoned) else { return };
+        let Some(worker) = state.workers.get_mut(number).filter(|worker| !worker.abandoned) else {
+            return self.scanner.budget.hung.returned();
+        };
         worker.job = None;
         state.results.push(result);
         state.outstanding -= 1;
@@ -228,7 +259,7 @@ impl WorkerPool {
     /// Adds work that any worker may take.
     pub(super) fn push(&self, work: Work) {
         let mut state = self.lock();
-        state.queue.push(Job::new(work));
+        state.queue.push(Job::new(work, &self.scanner));
         state.outstanding += 1;
         drop(state);
         self.changed.notify_all();
@@ -241,7 +272,11 @@ impl WorkerPool {
             let (guard, timeout) = self.changed.wait_timeout(state, TICK).unwrap_or_else(PoisonError::into_inner);
             state = guard;
             if timeout.timed_out() {
-                let abandoned = state.abandon_hung_workers();
+                let abandoned = state.abandon_hung_workers(&self.scanner);
+                if let Some(errno) = self.scanner.budget.is_used_up() {
+                    state.give_up(errno);
+                    continue;
+                }
                 drop(state);
                 if abandoned > 0 {
                     self.changed.notify_all();
@@ -256,12 +291,23 @@ impl WorkerPool {
 
 impl State {
     /// Parts of huge tables first: they take longest.
-    fn take(&mut self) -> Option<Job> {
-        self.queue.pop().or_else(|| self.pids.next().map(self.work).map(Job::new))
+    fn take(&mut self, scanner: &Scanner) -> Option<Job> {
+        if let Some(errno) = scanner.budget.is_used_up() {
+            self.give_up(errno);
+        }
+        self.queue.pop().or_else(|| self.pids.next().map(self.work).map(|work| Job::new(work, scanner)))
+    }
+
+    /// Gives up the jobs that no worker has begun.
+    fn give_up(&mut self, errno: Errno) {
+        let queued = self.queue.drain(..).map(|job| job.work);
+        let given_up: Vec<Work> = queued.chain(self.pids.by_ref().map(self.work)).collect();
+        self.outstanding -= given_up.len();
+        self.results.extend(given_up.iter().map(|work| work.given_up(errno)));
     }
 
     /// Puts the jobs of hung workers back, and returns how many there were.
-    fn abandon_hung_workers(&mut self) -> usize {
+    fn abandon_hung_workers(&mut self, scanner: &Scanner) -> usize {
         let queued = self.queue.len();
         for worker in self.workers.iter_mut().filter(|worker| !worker.abandoned) {
             let (beat, step) = worker.heartbeat.last();
@@ -276,7 +322,8 @@ impl State {
             }
             worker.abandoned = true;
             if let Some(mut job) = worker.job.take() {
-                job.timed_out.0.push(step);
+                scanner.remember_hung(job.work.pid(), step, worker.heartbeat.thread());
+                job.timed_out.steps.push(step);
                 if let Work::Rest(table, _) = &job.work {
                     table.process.release_facts();
                 }

@@ -20,7 +20,7 @@ const SURELY: Duration = Duration::from_millis(1200);
 
 /// Waits until lspipe is between its two looks.
 fn wait_for_pause(running: &Running) {
-    let process = format!("/proc/{}", running.child.id());
+    let process = format!("/proc/{}", running.looker());
     let sleeping = || {
         let read = |name: &str| fs::read_to_string(format!("{process}/{name}")).unwrap_or_default();
         let switches = read("status").lines().find(|line| line.starts_with("voluntary")).map(str::to_owned);
@@ -43,7 +43,7 @@ fn wait_for_pause(running: &Running) {
 fn standing(mut running: Running, between: impl FnOnce()) -> Vec<(String, Vec<u32>)> {
     wait_for_pause(&running);
     // It has all the time that this takes: the pause goes on for it as long as it is stopped.
-    let pid = i32::try_from(running.child.id()).ok().and_then(Pid::from_raw).expect("a PID");
+    let pid = i32::try_from(running.looker()).ok().and_then(Pid::from_raw).expect("a PID");
     kill_process(pid, Signal::STOP).expect("stop lspipe");
     between();
     kill_process(pid, Signal::CONT).expect("let it go on");

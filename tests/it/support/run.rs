@@ -60,6 +60,7 @@ pub(crate) struct Lspipe {
     user: User,
     nsenter: Vec<String>,
     setpriv: Vec<&'static str>,
+    prlimit: Option<String>,
     without: Option<i64>,
     program: Option<PathBuf>,
     shell: bool,
@@ -75,6 +76,7 @@ pub(crate) fn lspipe<I: IntoIterator<Item: AsRef<OsStr>>>(args: I) -> Lspipe {
         user: User::Me,
         nsenter: Vec::new(),
         setpriv: Vec::new(),
+        prlimit: None,
         without: None,
         program: None,
         shell: false,
@@ -105,6 +107,12 @@ impl Lspipe {
     /// Runs it as setpriv(1) with these options makes it, which needs root.
     pub(crate) fn setpriv(mut self, options: &[&'static str]) -> Self {
         self.setpriv = options.to_vec();
+        self
+    }
+
+    /// Runs it under this limit, an option of prlimit(1).
+    pub(crate) fn prlimit(mut self, option: String) -> Self {
+        self.prlimit = Some(option);
         self
     }
 
@@ -166,6 +174,9 @@ impl Lspipe {
         if !self.nsenter.is_empty() {
             words.push(tool("nsenter"));
             words.extend(self.nsenter.iter().map(OsString::from));
+        }
+        if let Some(option) = &self.prlimit {
+            words.extend([tool("prlimit"), option.into()]);
         }
         if !self.setpriv.is_empty() {
             words.push(tool("setpriv"));
@@ -249,6 +260,21 @@ impl Running {
             Err(mpsc::RecvTimeoutError::Disconnected) => None,
             Err(mpsc::RecvTimeoutError::Timeout) => panic!("no line from lspipe within {LIMIT:?}"),
         })
+    }
+
+    /// Its child, which does the looking.
+    #[track_caller]
+    pub(crate) fn looker(&self) -> u32 {
+        let pid = self.child.id();
+        let end = Instant::now() + LIMIT;
+        loop {
+            let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).expect("it runs");
+            if let Some(child) = children.split_whitespace().next() {
+                return child.parse().expect("a PID");
+            }
+            assert!(Instant::now() < end, "it has no child");
+            thread::sleep(Duration::from_millis(2));
+        }
     }
 
     /// What each of its threads is doing, to find out why it hangs.

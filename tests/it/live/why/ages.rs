@@ -20,7 +20,7 @@ const DRIFT: f64 = 1e-4;
 #[track_caller]
 fn slow_report(user: User) -> Report {
     let mut running = lspipe(["why", "-q", "--json"]).user(user).spawn();
-    let pid = i32::try_from(running.child.id()).ok().and_then(Pid::from_raw).expect("a PID");
+    let pid = i32::try_from(running.looker()).ok().and_then(Pid::from_raw).expect("a PID");
     let mut lines = running.lines();
     let text = thread::scope(|scope| {
         let text = scope.spawn(|| lines.next().expect("a report"));
