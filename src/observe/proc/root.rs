@@ -26,8 +26,9 @@ pub(super) const PF_EXITING: u32 = 0x4;
 /// Maximum length of /proc/stat and of mountinfo, in bytes.
 pub(super) const LONG: u64 = 16 * 1024 * 1024;
 
-/// Maximum length of a small file, in bytes. The longest real one, a cgroup file, stays far below; a file of a tree may be huge.
-const SMALL: usize = 64 * 1024;
+/// Maximum length of a small file, in bytes. The longest real one is the status of a process in 65536 groups (`NGROUPS_MAX`) of up to 10
+/// digits each, which stand before most of its fields; a file of a tree may be huge.
+const SMALL: usize = 1024 * 1024;
 
 /// An open proc root.
 pub(super) struct ProcRoot {
@@ -225,9 +226,16 @@ pub(super) fn number_name(name: &[u8]) -> Option<u32> {
     digits.parse().ok()
 }
 
-/// Reads a small file that the kernel makes in one piece, such as fdinfo, stat or status.
+/// Reads a small file that the kernel makes in one piece, such as fdinfo, stat or status. Fails with `EFBIG` where it is too long.
 pub(super) fn read_small(dir: impl AsFd, path: impl Arg) -> rustix::io::Result<Vec<u8>> {
-    read_piece(dir, path, SMALL)
+    read_whole(dir, path, SMALL)?.ok_or(Errno::FBIG)
+}
+
+/// Reads a file that the kernel makes in one piece; none where it is longer than a limit in bytes, since what was read in part proves
+/// nothing: what comes behind it is unknown, not absent.
+pub(super) fn read_whole(dir: impl AsFd, path: impl Arg, limit: usize) -> rustix::io::Result<Option<Vec<u8>>> {
+    let text = read_piece(dir, path, limit.saturating_add(1))?;
+    Ok(Some(text).filter(|text| text.len() <= limit))
 }
 
 /// Reads a file that the kernel makes in one piece, up to a limit in bytes: a read that leaves room is the last, which saves the one
