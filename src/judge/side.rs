@@ -2,7 +2,8 @@
 //! that may exist because not everything could be read.
 
 use crate::model::{
-    Coverage, Descriptor, Endpoint, HiddenVia, Pipe, PipeGraph, PipeId, PipeKind, PossibleHolder, Side, UnreadablePart,
+    Coverage, Descriptor, Endpoint, Fd, Gap, HiddenVia, Pid, Pipe, PipeGraph, PipeId, PossibleEnds, PossibleHolder,
+    Side, Tid, UnreadablePart,
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,7 +27,7 @@ pub(crate) fn state(graph: &PipeGraph, pipe: &Pipe, side: Side) -> SideState {
     match graph.probed(pipe.id).has(side) {
         Some(true) => SideState::Hidden,
         Some(false) => SideState::None,
-        None if may_hide(&graph.coverage, pipe.id.kind(), side) => SideState::Unknown,
+        None if may_hide(&graph.coverage, pipe.id, side) => SideState::Unknown,
         None => SideState::None,
     }
 }
@@ -39,7 +40,7 @@ pub(crate) fn hidden_sides(graph: &PipeGraph, pipe: &Pipe) -> Vec<Side> {
 /// What is on some sides of a pipe besides the ends that were seen.
 pub(crate) fn unseen(graph: &PipeGraph, pipe: &Pipe, sides: &[Side]) -> SideState {
     let of_side = |side: &Side| match state(graph, pipe, *side) {
-        SideState::Seen if may_hide(&graph.coverage, pipe.id.kind(), *side) => SideState::Unknown,
+        SideState::Seen if may_hide(&graph.coverage, pipe.id, *side) => SideState::Unknown,
         SideState::Seen => SideState::None,
         unseen => unseen,
     };
@@ -51,14 +52,18 @@ pub(crate) fn unseen(graph: &PipeGraph, pipe: &Pipe, sides: &[Side]) -> SideStat
 /// Whether a probe may find an end on a side on which no end was seen.
 pub(crate) fn has_unprobed(graph: &PipeGraph, pipe: &Pipe) -> bool {
     let is_unseen = |side: &Side| pipe.side(*side).next().is_none();
-    Side::BOTH.iter().filter(|side| is_unseen(side)).any(|side| may_hide(&graph.coverage, pipe.id.kind(), *side))
+    Side::BOTH.iter().filter(|side| is_unseen(side)).any(|side| may_hide(&graph.coverage, pipe.id, *side))
 }
 
 /// Whether a descriptor may be an end although no end of its pipe was seen.
 pub(crate) fn may_be_end(graph: &PipeGraph, descriptor: &Descriptor) -> bool {
     match descriptor.pipe {
-        Some(pipe) => Side::BOTH.into_iter().any(|side| may_hide(&graph.coverage, pipe.kind(), side)),
-        None => descriptor.target.is_none(),
+        Some(pipe) => Side::BOTH.into_iter().any(|side| may_hide(&graph.coverage, pipe, side)),
+        // A path may be that of a FIFO where its file system did not say.
+        None => {
+            let is_it = |gap: &Gap| may_be_about(gap, descriptor.key()) && gap.may_hold != PossibleEnds::NOTHING;
+            descriptor.target.is_none() || (descriptor.file_type.is_none() && graph.coverage.gaps.iter().any(is_it))
+        }
     }
 }
 
@@ -67,20 +72,25 @@ pub(crate) fn has_hidden(graph: &PipeGraph, pipe: &Pipe) -> bool {
 }
 
 /// Whether what could not be read may hold an end of such a pipe, in addition to the ends that were seen.
-pub(crate) fn may_hide(coverage: &Coverage, kind: PipeKind, side: Side) -> bool {
-    coverage.outside.is_some() || coverage.gaps.iter().any(|gap| gap.may_hold.covers(kind, side))
+pub(crate) fn may_hide(coverage: &Coverage, pipe: PipeId, side: Side) -> bool {
+    coverage.outside.is_some() || coverage.gaps.iter().any(|gap| gap.may_hold.cover(pipe, side))
 }
 
 /// Whether this very end may be in what could not be read of its process.
-pub(crate) fn may_hide_end(coverage: &Coverage, kind: PipeKind, end: &Endpoint) -> bool {
+pub(crate) fn may_hide_end(coverage: &Coverage, pipe: PipeId, end: &Endpoint) -> bool {
     coverage.gaps.iter().any(|gap| {
-        let is_same = match gap.what {
-            UnreadablePart::Fd { fd } => (gap.tid, fd) == (end.tid, end.fd),
-            UnreadablePart::FdTable | UnreadablePart::FdLinks | UnreadablePart::Tasks | UnreadablePart::Cmdline => true,
-        };
-        let covers = |side: Side| end.access.is_on(side) && gap.may_hold.covers(kind, side);
-        gap.pid == end.pid && is_same && Side::BOTH.into_iter().any(covers)
+        let covers = |side: Side| end.access.is_on(side) && gap.may_hold.cover(pipe, side);
+        may_be_about(gap, end.key()) && Side::BOTH.into_iter().any(covers)
     })
+}
+
+/// Whether a descriptor may be among what a gap stands for.
+fn may_be_about(gap: &Gap, (pid, tid, fd): (Pid, Option<Tid>, Fd)) -> bool {
+    let is_same = match gap.what {
+        UnreadablePart::Fd { fd: unread } => (gap.tid, unread) == (tid, fd),
+        UnreadablePart::FdTable | UnreadablePart::FdLinks | UnreadablePart::Tasks | UnreadablePart::Cmdline => true,
+    };
+    gap.pid == pid && is_same
 }
 
 /// What may hold an end on a side in addition to what was seen; empty where the kernel says that no end exists.
@@ -135,7 +145,7 @@ pub(crate) fn unread_holders(graph: &PipeGraph, pipe: PipeId, side: Side) -> Vec
     let hidden = &graph.hidden;
     // A process that came after the scan got its ends from one that was seen.
     let later = hidden.gaps.iter().filter(|gap| graph.parents.contains_key(&gap.pid));
-    let gaps = graph.coverage.gaps.iter().chain(later).filter(|gap| gap.may_hold.covers(pipe.kind(), side));
+    let gaps = graph.coverage.gaps.iter().chain(later).filter(|gap| gap.may_hold.cover(pipe, side));
     let unread = gaps.map(|gap| PossibleHolder::process(HiddenVia::Unreadable, gap.pid, &gap.command));
     let outside = graph.coverage.outside.map(|_| PossibleHolder::nobody(HiddenVia::Outside));
     let mut holders: Vec<PossibleHolder> = hidden.anywhere().chain(unread).chain(outside).collect();

@@ -6,7 +6,7 @@ use super::transfer;
 use super::words::words;
 use std::path::PathBuf;
 
-use super::{CommandName, Fd, Pid, PipeKind, Side, Tid, Uid};
+use super::{CommandName, Device, Fd, Pid, PipeId, Side, Tid, Uid};
 
 /// The part of a process that could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -19,7 +19,7 @@ pub enum UnreadablePart {
     FdLinks,
     /// The list of its threads, some of which may have an fd table of their own.
     Tasks,
-    /// A single descriptor.
+    /// A single descriptor: its file system does not answer, or answers its own user only.
     Fd {
         /// The descriptor number.
         fd: Fd,
@@ -38,33 +38,46 @@ pub struct PossibleEnds {
     pub write: bool,
     /// An end of an anonymous pipe; false if all of those were identified in another way.
     pub anonymous: bool,
+    /// The file system of the FIFOs that may be there; none if they may be of any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<Device>,
 }
 
 impl PossibleEnds {
     /// Any end at all.
-    pub const ANYTHING: Self = Self { read: true, write: true, anonymous: true };
+    pub const ANYTHING: Self = Self { read: true, write: true, anonymous: true, device: None };
     /// For reports of older versions, which lack the field.
     const fn anything() -> Self {
         Self::ANYTHING
     }
 
     /// No end.
-    pub const NOTHING: Self = Self { read: false, write: false, anonymous: false };
+    pub const NOTHING: Self = Self { read: false, write: false, anonymous: false, device: None };
 
     /// The union of both.
     #[must_use]
-    pub const fn or(self, other: Self) -> Self {
+    pub fn or(self, other: Self) -> Self {
+        if other == Self::NOTHING {
+            return self;
+        }
+        if self == Self::NOTHING {
+            return other;
+        }
         Self {
             read: self.read || other.read,
             write: self.write || other.write,
             anonymous: self.anonymous || other.anonymous,
+            device: self.device.filter(|device| other.device == Some(*device)),
         }
     }
 
-    /// Whether they include an end of such a pipe on that side.
-    pub(crate) fn covers(self, kind: PipeKind, side: Side) -> bool {
-        let kind_fits = kind.is_named() || self.anonymous;
-        kind_fits
+    /// Whether they include an end of this pipe on that side.
+    pub(crate) fn cover(self, pipe: PipeId, side: Side) -> bool {
+        let may_be_it = match pipe.device() {
+            Some(device) => self.device.is_none_or(|only| only == device),
+            None => self.anonymous,
+        };
+        may_be_it
             && match side {
                 Side::Read => self.read,
                 Side::Write => self.write,
@@ -113,6 +126,12 @@ impl Gap {
     #[must_use]
     pub fn is_denied(&self) -> bool {
         matches!(self.error.as_str(), "EACCES" | "EPERM")
+    }
+
+    /// Whether the file system of the descriptors answers its own user only: a FUSE that is mounted without `allow_other`.
+    #[must_use]
+    pub fn is_private_mount(&self) -> bool {
+        self.is_denied() && self.may_hold.device.is_some()
     }
 
     /// Whether the scan reached its own limit of open files.

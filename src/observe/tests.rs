@@ -29,7 +29,11 @@ fn gap() -> Gap {
         error: "ETIMEDOUT".to_owned(),
         fds: Some(2),
         mount: Some("/net".into()),
-        may_hold: PossibleEnds { anonymous: false, ..PossibleEnds::ANYTHING },
+        may_hold: PossibleEnds {
+            anonymous: false,
+            device: Some(Device { major: 0, minor: 45 }),
+            ..PossibleEnds::ANYTHING
+        },
     }
 }
 

@@ -74,8 +74,8 @@ def clean():
             pass
 
 
-def mounted(name):
-    """Mounts one, and returns the PID of its server and where it is."""
+def mounted(name, user=None):
+    """Mounts one, and returns the PID of its server and where it is. It answers everybody, or that user only."""
     os.mkdir(name)
     mnt = os.path.realpath(name)
     scene.private_mounts()
@@ -87,7 +87,8 @@ def mounted(name):
             serve(device)
         finally:
             os._exit(1)
-    options = f"fd={device},rootmode=40000,user_id=0,group_id=0,allow_other".encode()
+    owner = "user_id=0,group_id=0,allow_other" if user is None else f"user_id={user},group_id={user}"
+    options = f"fd={device},rootmode=40000,{owner}".encode()
     scene.mount("fuse", mnt, b"fuse", scene.MS_NOSUID_NODEV, options)
     # The server alone has it now: when that is killed the mount dies, and whoever waits for an answer is let go.
     os.close(device)

@@ -39,6 +39,8 @@ pub(super) struct ProcessResult {
     pub(super) ends: Vec<RawEndpoint>,
     pub(super) descriptors: Vec<Descriptor>,
     pub(super) gaps: Vec<Gap>,
+    /// Whether the links of its table may not be read, so that those of its threads need not be tried.
+    pub(super) refused: bool,
     pub(super) threads: Option<ThreadGroup>,
     /// What may hold ends that no fd table shows, where that was looked for.
     pub(super) hidden: Hidden,

@@ -10,6 +10,7 @@ mod hostile;
 mod namespaces;
 mod output;
 mod pipes_by_name;
+mod private_fuse;
 mod probe;
 mod select;
 mod storm;
