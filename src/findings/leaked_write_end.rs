@@ -261,6 +261,11 @@ fn relation(case: &Case<'_>, pipe: &Pipe, readers: &[TaskId], holder: Pid, ends:
         let is_alone = case.groups.get(&holder)?.tasks.len() == 1;
         return (is_write_only && is_alone).then_some(Relation::ReaderItself);
     }
+    // One that was given up may be a reader, too.
+    let reads = || pipe.side(Side::Read).any(|end| end.pid == holder);
+    if reads() && case.groups.get(&holder).is_none_or(|group| group.tasks.is_empty()) {
+        return None;
+    }
     if ends.iter().all(|end| end.access == AccessMode::ReadWrite) {
         return Some(Relation::ReadWrite);
     }

@@ -120,6 +120,9 @@ impl Case<'_> {
             }
             all.extend(pids);
             if let WaitTarget::Pipe(_) = cause {
+                if group.catches & SIGCHLD != 0 && !self.processes.knows_awaited_children(Children::All, group.pid) {
+                    return None;
+                }
                 all.extend(sigchld_children(group, self.processes));
             }
         }
@@ -134,7 +137,9 @@ impl Case<'_> {
                 let is_held = |pipe| sides.any(|side| !known_holders(self.graph, pipe, side).is_empty());
                 wait.pipe.is_some_and(is_held) || self.may_be_opened(wait) || may_be_handled(group, wait, pids)
             }
-            WaitTarget::Children(_) => self.traced.contains(&group.pid),
+            WaitTarget::Children(children) => {
+                self.traced.contains(&group.pid) || !self.processes.knows_awaited_children(*children, group.pid)
+            }
             WaitTarget::Threads => false,
         }
     }

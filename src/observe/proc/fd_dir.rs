@@ -325,7 +325,7 @@ impl FdDir<'_> {
     }
 
     /// The same of a descriptor that is a file with a path, and so may be on a mount that does not answer.
-    pub(super) fn fdinfo_of_path(&self, fd: Fd) -> Option<FdInfo> {
+    pub(super) fn fdinfo_of_file(&self, fd: Fd) -> Option<FdInfo> {
         self.link(fd).ok().filter(|link| link.starts_with(b"/")).and_then(|_| self.fdinfo(fd).ok())
     }
 

@@ -89,8 +89,9 @@ impl ProcessDir {
 
     fn all_facts(&self, scanner: &Scanner, tid: Option<Tid>, result: &mut ProcessResult) -> Process {
         let stat = parse::stat(&self.text("stat"));
-        let status = parse::status(&self.text("status"));
+        // Before its user: what has a user was still there, and in no container if none was named.
         let group = parse::cgroup(&self.text("cgroup"));
+        let status = parse::status(&self.text("status"));
         // If the leader has exited, only its live threads have it.
         let path = tid.map_or_else(|| "cmdline".to_owned(), |tid| format!("task/{tid}/cmdline"));
         let cmdline = read_piece(&self.dir, path, CMDLINE).map(CommandLine);

@@ -170,7 +170,7 @@ impl<'a> TableWalk<'a> {
         let step = ScanStep::Fd(self.table.tid, fd);
         self.context.heartbeat.enter(step);
         if self.context.timed_out.contains(step) {
-            self.context.scanner.dead_mounts.add(self.dir.fdinfo_of_path(fd).and_then(|info| info.mnt_id));
+            self.context.scanner.dead_mounts.add(self.dir.fdinfo_of_file(fd).and_then(|info| info.mnt_id));
             return self.record_timeout(fd);
         }
         if self.is_on_dead_mount(fd) {
@@ -203,12 +203,12 @@ impl<'a> TableWalk<'a> {
     /// Reads fdinfo only after a mount did not answer: it costs twice as much as the rest.
     fn is_on_dead_mount(&self, fd: Fd) -> bool {
         let dead = &self.context.scanner.dead_mounts;
-        !dead.is_empty() && self.dir.fdinfo_of_path(fd).is_some_and(|info| dead.contains(info.mnt_id))
+        !dead.is_empty() && self.dir.fdinfo_of_file(fd).is_some_and(|info| dead.contains(info.mnt_id))
     }
 
     /// Records a descriptor whose file system does not answer. Its link does not depend on that, nor does its fdinfo.
     fn record_timeout(&mut self, fd: Fd) {
-        let info = self.dir.fdinfo_of_path(fd).unwrap_or_default();
+        let info = self.dir.fdinfo_of_file(fd).unwrap_or_default();
         let may_hold = match info.flags.map(OpenFlags::access) {
             Some(None) => PossibleEnds::NOTHING,
             Some(Some(access)) => ends_of(access),
