@@ -221,6 +221,11 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
     if readers.is_empty() {
         return None;
     }
+    // One that was given up may wait for it, too, and be of another pipeline.
+    let is_given_up = |pid: Pid| case.groups.get(&pid).is_none_or(|group| group.tasks.is_empty());
+    if pipe.side(Side::Read).any(|end| is_given_up(end.pid)) {
+        return None;
+    }
     let writers: Vec<&Endpoint> = pipe.side(Side::Write).collect();
     let pids: BTreeSet<Pid> = writers.iter().map(|end| end.pid).collect();
     if is_pool(pids.iter().copied().chain(readers.iter().map(|reader| reader.pid)), |pid| pipe.is_on_both(pid)) {
@@ -260,11 +265,6 @@ fn relation(case: &Case<'_>, pipe: &Pipe, readers: &[TaskId], holder: Pid, ends:
         // Another of its threads may still write; and a reader that opened a FIFO O_RDWR keeps it open on purpose.
         let is_alone = case.groups.get(&holder)?.tasks.len() == 1;
         return (is_write_only && is_alone).then_some(Relation::ReaderItself);
-    }
-    // One that was given up may be a reader, too.
-    let reads = || pipe.side(Side::Read).any(|end| end.pid == holder);
-    if reads() && case.groups.get(&holder).is_none_or(|group| group.tasks.is_empty()) {
-        return None;
     }
     if ends.iter().all(|end| end.access == AccessMode::ReadWrite) {
         return Some(Relation::ReadWrite);
