@@ -114,6 +114,7 @@ fn graph() -> PipeGraph {
             in_flight: vec![holder.clone()],
             registered: vec![(PIPE, holder)],
             rings: vec![Pid(5)],
+            unread_rings: vec![(Pid(6), Some(Fd(4)), name()), (Pid(6), None, name())],
             exiting: vec![(Pid(8), name())],
             autofs: vec![PIPE],
             gaps: vec![gap()],

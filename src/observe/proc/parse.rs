@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use procfs::{FromRead as _, ProcessCGroups};
 
-use crate::model::{OpenFlags, PipeId, Uid};
+use crate::model::{OpenFlags, PipeId, PossibleEnds, Uid};
 use crate::observe::channel;
 
 /// The numbers at the beginning of a text such as `\t1000\t1000\t1000\t1000`, up to the first word that is none.
@@ -285,18 +285,56 @@ pub(super) fn in_flight(text: &[u8]) -> u64 {
     value(text, b"scm_fds:").and_then(number).unwrap_or(0)
 }
 
-/// The pipes that are registered with an `io_uring`, by its fdinfo: lines such as `    0: pipe:[18913]` after that of
-/// `UserFiles:\t1`, up to the next line that begins with a letter.
-pub(super) fn registered_pipes(text: &[u8]) -> Vec<PipeId> {
-    let files = lines(text).skip_while(|line| !line.starts_with(b"UserFiles:")).skip(1);
-    let files = files.take_while(|line| !line.first().is_some_and(u8::is_ascii_alphabetic));
-    let pipe = |line| {
-        let (index, path) = fields(line).next()?;
-        number::<u32>(index.trim_ascii())?;
-        channel::by_link(path)?.ok()
-    };
-    files.filter_map(pipe).collect()
+/// The files that are registered with an `io_uring`.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Registered {
+    pub(super) pipes: Vec<PipeId>,
+    /// What else may be among them.
+    pub(super) unknown: PossibleEnds,
 }
+
+/// Reads the files that are registered with an `io_uring`, from its whole fdinfo: lines such as `    0: pipe:[18913]` after that of
+/// `UserFiles:\t1`, up to the next line that begins with a letter. A path may be that of a FIFO. While the ring is in use, the kernel lists
+/// no file, or not even their number (`io_uring_show_fdinfo` in `io_uring/fdinfo.c`); and before it wrote whole paths, a pipe had no name.
+pub(super) fn registered(text: &[u8]) -> Registered {
+    let mut found = Registered { pipes: Vec::new(), unknown: PossibleEnds::NOTHING };
+    let mut files = lines(text).skip_while(|line| !line.starts_with(b"UserFiles:"));
+    let count = files.next().and_then(|line| number::<u64>(fields(line).next()?.1));
+    let mut listed = false;
+    for line in files.take_while(|line| !line.first().is_some_and(u8::is_ascii_alphabetic)) {
+        let Some((index, path)) = fields(line).next() else { continue };
+        if number::<u32>(index.trim_ascii()).is_none() {
+            continue;
+        }
+        listed = true;
+        found.unknown = found.unknown.or(match channel::by_link(path) {
+            Some(Ok(pipe)) => {
+                found.pipes.push(pipe);
+                PossibleEnds::NOTHING
+            }
+            _ if path.starts_with(b"/") => PossibleEnds { anonymous: false, ..PossibleEnds::ANYTHING },
+            _ if path == b"<none>" || path.starts_with(b"socket:[") || path.starts_with(b"anon_inode:") => {
+                PossibleEnds::NOTHING
+            }
+            _ => PossibleEnds::ANYTHING,
+        });
+    }
+    if !listed && count != Some(0) {
+        found.unknown = PossibleEnds::ANYTHING;
+    }
+    found
+}
+
+/// The inode of an `io_uring`, if a line of /proc/PID/maps is about one: the ring lives for as long as it is mapped, whether it has a
+/// descriptor or not.
+pub(super) fn mapped_ring(line: &[u8]) -> Option<u64> {
+    let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+    let inode = number(words.nth(4)?)?;
+    (words.next()? == IO_URING).then_some(inode)
+}
+
+/// The link of the descriptor of an `io_uring`.
+pub(super) const IO_URING: &[u8] = b"anon_inode:[io_uring]";
 
 #[cfg(test)]
 mod tests;

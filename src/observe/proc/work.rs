@@ -4,6 +4,7 @@
 //! alone with the work. A worker whose call hangs is abandoned and never joined (hence no `std::thread::scope`, which joins
 //! all): another one does its job again, without that call. Knows nothing of what is done at a process.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -42,6 +43,9 @@ pub(super) struct ProcessResult {
     /// Whether the links of its table may not be read, so that those of its threads need not be tried.
     pub(super) refused: bool,
     pub(super) threads: Option<ThreadGroup>,
+    /// The inodes of the `io_urings` that it has mapped, and of those that it has a descriptor of, where that was looked for.
+    pub(super) mapped_rings: BTreeSet<u64>,
+    pub(super) open_rings: Vec<u64>,
     /// What may hold ends that no fd table shows, where that was looked for.
     pub(super) hidden: Hidden,
 }

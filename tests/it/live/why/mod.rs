@@ -7,6 +7,7 @@ mod ends;
 mod rights;
 mod rings;
 mod text;
+mod uring;
 
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -60,7 +61,7 @@ fn assert_claims<'a>(scene: &Scene, report: &'a Report, expected: &[Claim]) -> V
 /// namespace, may have an end too. What cannot be an end is no doubt. What other tests have in flight meanwhile may be one.
 #[track_caller]
 fn assert_certain(report: &Report, finding: &Finding) {
-    let hidden = ["scm-rights", "exiting"];
+    let hidden = ["scm-rights", "exiting", "io_uring"];
     let is_hidden = |what: &str| hidden.contains(&what);
     let mut doubts = finding.doubts.iter().map(|doubt| doubt.what.as_str());
     assert!(doubts.clone().all(|what| is_hidden(what) || ["unreadable", "outside"].contains(&what)), "{finding:#?}");
