@@ -31,7 +31,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use self::root::ProcRoot;
+use self::root::{ProcRoot, with_enough_files};
 use self::scanner::Scanner;
 use self::work::{ProcessResult, Work};
 use super::join::RawEndpoint;
@@ -74,7 +74,7 @@ pub(crate) struct ScanOptions {
 
 /// Every process, ascending. Fails if the root cannot be opened or is no proc root.
 pub(crate) fn processes(proc_root: &Path) -> Result<Vec<Pid>, Error> {
-    ProcRoot::open(proc_root)?.confined(|root| root.pids())
+    with_enough_files(|| ProcRoot::open(proc_root)?.confined(|root| root.pids()))
 }
 
 /// Works with a scanner of a proc root.
@@ -83,7 +83,8 @@ fn with_scanner<T: Send>(
     options: ScanOptions,
     work: impl FnOnce(&Arc<Scanner>) -> Result<T, Error> + Send,
 ) -> Result<T, Error> {
-    ProcRoot::open(proc_root)?.confined(|root| work(&Arc::new(Scanner::new(root, options))))
+    let look = || ProcRoot::open(proc_root)?.confined(|root| work(&Arc::new(Scanner::new(root, options))));
+    with_enough_files(look)
 }
 
 /// Scans a proc root. Fails if it cannot be opened or is no proc root. What cannot be read of a process is no error, but a gap.

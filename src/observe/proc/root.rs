@@ -5,6 +5,7 @@ use std::io::{self, Read as _};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 use rustix::buffer::spare_capacity;
@@ -29,6 +30,12 @@ pub(super) const LONG: u64 = 16 * 1024 * 1024;
 /// Maximum length of a small file, in bytes. The longest real one is the status of a process in 65536 groups (`NGROUPS_MAX`) of up to 10
 /// digits each, which stand before most of its fields; a file of a tree may be huge.
 const SMALL: usize = 1024 * 1024;
+
+/// Descriptors that the command has besides those of its workers: the standard streams, the root, and the one that it writes to.
+const OWN_FILES: u64 = 5;
+
+/// Descriptors that a worker may have at once: a process, its fd table, that of a thread, and the file that it reads.
+const FILES_OF_WORKER: u64 = 6;
 
 /// An open proc root.
 pub(super) struct ProcRoot {
@@ -198,14 +205,38 @@ pub(super) fn statx(dir: impl AsFd, path: impl Arg, how: AtFlags, mask: StatxFla
     rustix::fs::statx(dir, path, how | AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT, mask)
 }
 
+/// How many times a file could not be opened for want of a descriptor of our own, or of the whole system.
+static WANTED: AtomicU64 = AtomicU64::new(0);
+
+/// What was not opened since there was no descriptor for it says nothing of what was looked at: a look in which this happened fails.
+pub(super) fn with_enough_files<T>(look: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
+    let before = WANTED.load(Ordering::Relaxed);
+    let seen = look();
+    if WANTED.load(Ordering::Relaxed) == before { seen } else { Err(Error::TooFewFiles) }
+}
+
+/// The number of workers that our limit of open files allows.
+pub(super) fn most_workers() -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
+    usize::try_from(limit.saturating_sub(OWN_FILES) / FILES_OF_WORKER).unwrap_or(usize::MAX).max(1)
+}
+
+fn open(dir: impl AsFd, path: impl Arg, flags: OFlags) -> rustix::io::Result<OwnedFd> {
+    let opened = rustix::fs::openat(dir, path, flags | OFlags::CLOEXEC, Mode::empty());
+    if matches!(opened, Err(Errno::MFILE | Errno::NFILE)) {
+        WANTED.fetch_add(1, Ordering::Relaxed);
+    }
+    opened
+}
+
 /// Opens a directory only to look things up below it.
 pub(super) fn open_dir(dir: impl AsFd, path: impl Arg) -> rustix::io::Result<OwnedFd> {
-    rustix::fs::openat(dir, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+    open(dir, path, OFlags::PATH | OFlags::DIRECTORY)
 }
 
 /// Opens a directory to list it.
 pub(super) fn open_listing(dir: impl AsFd, path: impl Arg) -> rustix::io::Result<OwnedFd> {
-    rustix::fs::openat(dir, path, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+    open(dir, path, OFlags::RDONLY | OFlags::DIRECTORY)
 }
 
 /// The names in a directory that are plain numbers, in the order of the directory.
@@ -263,6 +294,5 @@ pub(super) fn read_up_to(dir: impl AsFd, path: impl Arg, limit: u64) -> io::Resu
 
 pub(super) fn open_file(dir: impl AsFd, path: impl Arg) -> rustix::io::Result<OwnedFd> {
     // O_NONBLOCK: a tree of plain files may have a FIFO where a file belongs.
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    rustix::fs::openat(dir, path, flags, Mode::empty())
+    open(dir, path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::fd_dir::Table;
 use super::heartbeat::{Heartbeat, ScanStep};
+use super::root::most_workers;
 use super::scanner::Scanner;
 use crate::model::{Descriptor, Fd, Gap, Hidden, Pid, Process, ThreadGroup, Tid};
 use crate::observe::join::RawEndpoint;
@@ -117,7 +118,11 @@ impl TimedOutCalls {
 
 /// Does this work at each process and returns the results, in no particular order.
 pub(super) fn run(scanner: &Arc<Scanner>, pids: Vec<Pid>, work: fn(Pid) -> Work) -> Vec<ProcessResult> {
-    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS).min(pids.len());
+    let workers = std::thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(MAX_WORKERS)
+        .min(most_workers())
+        .min(pids.len());
     let state = State {
         outstanding: pids.len(),
         pids: pids.into_iter(),

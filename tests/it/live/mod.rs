@@ -3,6 +3,7 @@
 mod anonymous;
 mod audit;
 mod fd_tables;
+mod few_files;
 mod fifos;
 mod fuse;
 mod graph;

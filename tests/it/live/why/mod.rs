@@ -35,7 +35,7 @@ fn claim<'a>(code: &str, pids: impl IntoIterator<Item = u32>, pipes: impl IntoIt
 }
 
 /// The findings that have to do with the scene, but for ends that are just not there.
-fn findings_of<'a>(scene: &Scene, report: &'a Report) -> Vec<&'a Finding> {
+pub(super) fn findings_of<'a>(scene: &Scene, report: &'a Report) -> Vec<&'a Finding> {
     let (pids, pipes) = (scene.truth.pids(), scene.truth.ids());
     let is_ours = |finding: &&Finding| {
         !finding.pids().is_disjoint(&pids) || finding.pipes.iter().any(|pipe| pipes.contains(pipe))
