@@ -67,8 +67,10 @@ impl Place {
         const SHORT: usize = 12;
         match (&self.container, self.pid_namespace) {
             (Some(name), _) => {
-                let is_id = name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
-                let shown = if is_id { name.get(..SHORT).unwrap_or(name) } else { name };
+                // One of a user has its name in front.
+                let id = name.rsplit('/').next().unwrap_or(name);
+                let is_id = id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+                let shown = if is_id { name.get(..name.len() - 64 + SHORT).unwrap_or(name) } else { name };
                 format!("container {}", escape_name(shown.as_bytes()))
             }
             (None, Some(inode)) => format!("PID namespace {inode}"),

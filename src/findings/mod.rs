@@ -18,6 +18,7 @@ mod finding;
 mod hidden_end;
 mod inherited_end;
 mod leaked_write_end;
+mod many_holders;
 mod marks;
 mod missing_side;
 pub(crate) mod narrow;

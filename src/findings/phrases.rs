@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use super::many_holders::counted;
 use super::{Evidence, Role};
 use crate::escape::escape_name;
 use crate::judge::Groups;
@@ -266,7 +267,7 @@ impl<'a> Phrases<'a> {
         let holders: Vec<String> = holders.collect();
         match holders.len() {
             0 => None,
-            count if count > MOST_NAMED => Some(format!("one of {count} processes that could not be inspected")),
+            count if count > MOST_NAMED => Some(counted(doubts)),
             _ => Some(holders.join(", or ")),
         }
     }

@@ -217,12 +217,13 @@ pub(super) fn boot_time(text: &[u8]) -> Option<i64> {
     number(value(text, b"btime ")?)
 }
 
-/// What runs a process, by its control group.
+/// What runs a process, by its control group: the outermost names, since whoever runs inside of a container or a user manager may make
+/// control groups of any name below.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Group {
-    /// The container.
+    /// The container. One of a user, as of rootless podman, is named after that user, too: `user@1000/ID`.
     pub(super) container: Option<String>,
-    /// The innermost systemd unit.
+    /// The systemd unit of the system: for the units of a user manager `user@1000.service`.
     pub(super) unit: Option<String>,
 }
 
@@ -237,7 +238,7 @@ pub(super) fn cgroup(text: &[u8]) -> Group {
     let unit_path = systemd.map_or_else(|| paths().next(), |group| Some(group.pathname.as_str()));
     Group {
         container: paths().find_map(container),
-        unit: unit_path.and_then(|path| path.rsplit('/').find(|name| is_unit(name))).map(str::to_owned),
+        unit: unit_path.and_then(|path| path.split('/').find(|name| is_unit(name))).map(str::to_owned),
     }
 }
 
@@ -246,34 +247,42 @@ fn is_unit(name: &str) -> bool {
     [".service", ".scope", ".socket", ".mount", ".swap"].iter().any(|suffix| name.ends_with(suffix))
 }
 
-/// The innermost container that a path of control groups names.
+/// The outermost container that a path of control groups names.
 fn container(path: &str) -> Option<String> {
-    path.rsplit('/').find_map(|name| {
-        let scope = name.strip_suffix(".scope").unwrap_or(name);
-        // The monitor beside a container is named after it, but runs outside it.
-        if scope.starts_with("crio-conmon-") || scope.starts_with("libpod-conmon-") {
-            return None;
-        }
-        // docker-ID, cri-containerd-ID, crio-ID, libpod-ID, or the bare ID of docker/ID and kubepods/podUID/ID.
-        // With containerd and the driver of systemd it may be slice:cri-containerd:ID.
-        let id = scope.rsplit_once(['-', ':']).map_or(scope, |(_, id)| id);
-        if is_hex(id, 64) {
-            return Some(id.to_owned());
-        }
-        // Amazon ECS: TASK-NUMBER.
-        if let Some((task, serial)) = scope.split_once('-')
-            && is_hex(task, 32)
-            && !serial.is_empty()
-            && serial.bytes().all(|byte| byte.is_ascii_digit())
-        {
-            return Some(scope.to_owned());
-        }
-        if let Some(name) = name.strip_prefix("lxc.payload.") {
-            return Some(name.to_owned());
-        }
-        // A machine of systemd-machined(8), its name escaped as in systemd-escape(1).
-        name.strip_prefix("machine-")?.strip_suffix(".scope").map(|name| name.replace("\\x2d", "-"))
+    let mut user = None;
+    path.split('/').find_map(|name| {
+        let found = container_name(name);
+        user = user.or_else(|| name.strip_prefix("user@")?.strip_suffix(".service"));
+        found.map(|found| user.map_or_else(|| found.clone(), |user| format!("user@{user}/{found}")))
     })
+}
+
+/// The container that the name of a control group stands for.
+fn container_name(name: &str) -> Option<String> {
+    let scope = name.strip_suffix(".scope").unwrap_or(name);
+    // The monitor beside a container is named after it, but runs outside it.
+    if scope.starts_with("crio-conmon-") || scope.starts_with("libpod-conmon-") {
+        return None;
+    }
+    // docker-ID, cri-containerd-ID, crio-ID, libpod-ID, or the bare ID of docker/ID and kubepods/podUID/ID.
+    // With containerd and the driver of systemd it may be slice:cri-containerd:ID.
+    let id = scope.rsplit_once(['-', ':']).map_or(scope, |(_, id)| id);
+    if is_hex(id, 64) {
+        return Some(id.to_owned());
+    }
+    // Amazon ECS: TASK-NUMBER.
+    if let Some((task, serial)) = scope.split_once('-')
+        && is_hex(task, 32)
+        && !serial.is_empty()
+        && serial.bytes().all(|byte| byte.is_ascii_digit())
+    {
+        return Some(scope.to_owned());
+    }
+    if let Some(name) = name.strip_prefix("lxc.payload.") {
+        return Some(name.to_owned());
+    }
+    // A machine of systemd-machined(8), its name escaped as in systemd-escape(1).
+    name.strip_prefix("machine-")?.strip_suffix(".scope").map(|name| name.replace("\\x2d", "-"))
 }
 
 fn is_hex(text: &str, digits: usize) -> bool {

@@ -13,6 +13,7 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags, PROC_SUPER_MAGIC, RawDir, Statx, St
 use rustix::io::Errno;
 use rustix::path::Arg;
 
+use super::process::is_refusal;
 use super::{Error, mounts, parse};
 use crate::model::{Host, Pid, PipeLimits, ViewLimit};
 use crate::observe::channel::{Pipefs, device};
@@ -180,9 +181,12 @@ impl ProcRoot {
             return Some(ViewLimit::Hidepid);
         }
         // Kernel threads live in the initial namespace only, and the first of them, kthreadd, has PID 2 there.
-        let kthreadd = self.read("2/stat").ok().and_then(|text| parse::stat(&text).flags);
-        let initial = kthreadd.is_some_and(|flags| flags & PF_KTHREAD != 0);
-        (!initial).then_some(ViewLimit::PidNamespace)
+        match self.read("2/stat").map(|text| parse::stat(&text).flags) {
+            Ok(Some(flags)) if flags & PF_KTHREAD != 0 => None,
+            // With hidepid=1, processes of others are listed, and nothing of them can be read.
+            Err(errno) if is_refusal(errno) && self.is_hidepid() => Some(ViewLimit::Hidepid),
+            _ => Some(ViewLimit::PidNamespace),
+        }
     }
 
     /// Whether it is mounted with `hidepid`, by our own mounts. One that only others have mounted is reached through the directory of a

@@ -41,7 +41,25 @@ fn cgroup_names_containers_and_units() {
         (
             "0::/user.slice/user-1000.slice/user@1000.service/app.slice/mako.service".to_owned(),
             None,
-            unit("mako.service"),
+            unit("user@1000.service"),
+        ),
+        // Below its user manager, a user may give control groups any name.
+        ("0::/user.slice/user-1000.slice/user@1000.service/sshd.service".to_owned(), None, unit("user@1000.service")),
+        (
+            format!("0::/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-{ID}.scope/container"),
+            Some(format!("user@1000/{ID}")),
+            unit("user@1000.service"),
+        ),
+        (
+            format!("0::/user.slice/user-1000.slice/user@1000.service/user@0.service/docker-{ID}.scope"),
+            Some(format!("user@1000/{ID}")),
+            unit("user@1000.service"),
+        ),
+        // So may what runs in a container.
+        (
+            format!("0::/system.slice/docker-{ID}.scope/docker/{}/sshd.service", ID.replace('0', "1")),
+            Some(ID.to_owned()),
+            Some(scope("docker")),
         ),
         ("0::/user.slice/user-1000.slice/session-3.scope".to_owned(), None, unit("session-3.scope")),
         // The hierarchy that systemd named comes before the others, whatever their order.
