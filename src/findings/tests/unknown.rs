@@ -108,7 +108,7 @@ fn scene(all: &[Facts], reaper: bool) -> Scene {
         process.pgid = Some(facts.process_group);
         process.container = facts.container.map(|it| if it { "one".to_owned() } else { "other".to_owned() });
         process.pid_namespace = Some(facts.namespace.into());
-        let line: &[u8] = if facts.argument { b"x\05\0" } else { b"x\0" };
+        let line: &[u8] = if facts.argument { b"x\x005\0" } else { b"x\0" };
         process.cmdline = Some(CommandLine(line.to_vec()));
         process.fd_limit = Some(64);
         process.fds = Some(40);
