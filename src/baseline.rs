@@ -105,6 +105,15 @@ impl Baseline {
         self.0.range(finding.worst()..=finding).next().is_some()
     }
 
+    /// Parses any bytes; what is a baseline comes back when it is written.
+    #[cfg(fuzzing)]
+    pub(crate) fn read_bytes(bytes: &[u8]) {
+        if let Ok(baseline) = Self::parse(bytes) {
+            let text = serde_json::to_vec(&File { baseline_version: VERSION, findings: &baseline.0 });
+            assert!(text.is_ok_and(|text| Self::parse(&text).is_ok_and(|again| again.0 == baseline.0)));
+        }
+    }
+
     /// Parses what [`Self::write`] wrote, possibly edited. Strictly: a file that is misread would suppress the wrong findings.
     fn parse(bytes: &[u8]) -> Result<Self, Invalid> {
         // The version first: what follows it may look different in another.

@@ -54,20 +54,19 @@ fn hint(error: &io::Error) -> &'static str {
 
 /// Reads a whole file.
 pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
-    without_capabilities(|| fs::read(path))?
+    without_capabilities(|| fs::read(path))
 }
 
 /// Writes a temporary file beside that one and renames it: a reader finds either the old or the new file, whole, even after a crash.
 /// The target of a symbolic link is replaced, not the link. An existing file keeps its mode and, where we may change it, its owner.
 pub(crate) fn write_atomic(path: &Path, bytes: &[u8]) -> Result<(), Error> {
-    let replaced = without_capabilities(|| replace(path, bytes)).unwrap_or_else(|error| Err(error.into()));
-    replaced.map_err(|cause| Error::new(path, cause))
+    without_capabilities(|| replace(path, bytes)).map_err(|cause| Error::new(path, cause))
 }
 
 /// Whether two paths lead to the same file, which need not exist yet.
 pub(crate) fn is_same(one: &Path, other: &Path) -> bool {
     let is_same = || one == other || canonical(one).is_some_and(|one| Some(one) == canonical(other));
-    without_capabilities(is_same).unwrap_or(false)
+    without_capabilities(is_same)
 }
 
 fn canonical(path: &Path) -> Option<PathBuf> {

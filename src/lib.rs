@@ -23,6 +23,8 @@ mod diff;
 mod escape;
 mod files;
 mod findings;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod generate;
 #[cfg(doc)]
 #[doc = include_str!("../docs/how-it-works.md")]

@@ -1,5 +1,6 @@
 //! `blocked-open`: a process opens a FIFO, and no process has its other side open. The kernel blocks an open(2) for no other reason
-//! (`wait_for_partner` in fs/pipe.c), so this is proven.
+//! (`wait_for_partner` in fs/pipe.c), so that is proven. Which FIFO it is, only a path in the memory of the process says, where another may
+//! have been written since: so that is inferred.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +8,7 @@ use super::phrases::{to_do_what, verb};
 use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases};
 use crate::escape::escape_name;
 use crate::judge::dataflow::MarkKind;
-use crate::model::{AccessMode, Doubt, Operation, PathName, Pid, PipeId, Severity, TaskId};
+use crate::model::{AccessMode, Certainty, Doubt, Operation, PathName, Pid, PipeId, Severity, TaskId};
 
 pub(super) const ABOUT: About = About {
     severities: &[Severity::Warning],
@@ -16,7 +17,9 @@ A process is blocked in open(2) of a FIFO, since no process has its other side
 open.
 
 Warning. The kernel blocks open(2) of a FIFO for no other reason, so it is
-proven.
+proven that a process is blocked. Which FIFO it opens is inferred from the path
+in its memory, which it can overwrite while it is blocked. A path that it may
+not search, or a FIFO that it may not open, is not looked up.
 
 Harmless where a service waits for its next client in this way.
 
@@ -77,6 +80,10 @@ impl BlockedOpen {
 impl Kind for BlockedOpen {
     fn severity(&self, _: bool) -> Severity {
         Severity::Warning
+    }
+
+    fn certainty(&self, _: bool) -> Certainty {
+        if self.path.is_none() && self.pipe.is_none() { Certainty::Proven } else { Certainty::Inferred }
     }
 
     fn identity(&self) -> Identity {

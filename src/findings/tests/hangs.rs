@@ -164,7 +164,7 @@ fn opener(doing: TaskState) -> Scene {
 fn opens_that_are_blocked() {
     let code = Code::BlockedOpen;
     let finding = opener(opening("/f", AccessMode::Read, Some(FIFO), false)).find(code).unwrap();
-    assert_eq!((finding.severity, finding.certainty), (Severity::Warning, Certainty::Proven));
+    assert_eq!((finding.severity, finding.certainty), (Severity::Warning, Certainty::Inferred));
     assert_eq!((pids(&finding.tasks), &finding.pipes[..]), (vec![5], &[FIFO][..]));
     // Two at one FIFO are one finding; FIFOs that could not be identified are as many as openers.
     let two = |pipe| {

@@ -3,7 +3,6 @@
 use std::ffi::OsString;
 use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -11,9 +10,11 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{AddressFamily, SendFlags, SocketFlags, SocketType};
 
-use super::wire::{Answer, MAX_PACKET, Request, from_packet, to_packet};
+use super::Unsupported;
+use super::wire::{Answer, Failure, MAX_PACKET, Request, from_packet, to_packet};
 use crate::observe::channel::{Polled, Sizes};
-use crate::observe::proc::is_runnable;
+use crate::observe::proc::is_runnable_in;
+use crate::sys::reason;
 
 /// How long a helper may take to start on a busy machine.
 const START: Duration = Duration::from_secs(5);
@@ -23,6 +24,9 @@ const END: Duration = Duration::from_millis(50);
 
 /// How often the time limit starts again while the helper is runnable: waiting for a processor is not a hang.
 const MAX_RETRIES: u32 = 20;
+
+/// How many helpers are asked, one after the other, if they do not answer because they ended.
+const TRIES: u32 = 2;
 
 /// The result of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +44,7 @@ pub(super) enum Outcome {
 pub(super) struct Client {
     /// The program of the helper and its arguments.
     command: Vec<OsString>,
-    proc_root: PathBuf,
+    proc_root: OwnedFd,
     helper: Option<Helper>,
     /// How many helpers hang in some call.
     pub(super) abandoned: u32,
@@ -53,28 +57,33 @@ struct Helper {
 
 impl Client {
     /// Starts the first helper, which looks descriptors up in this proc.
-    pub(super) fn new(command: &[OsString], proc_root: &Path) -> io::Result<Self> {
-        let helper = Some(Helper::start(command, proc_root)?);
-        Ok(Self { command: command.to_owned(), proc_root: proc_root.to_owned(), helper, abandoned: 0 })
+    pub(super) fn new(command: &[OsString], proc_root: OwnedFd) -> Result<Self, Unsupported> {
+        let helper = Some(Helper::start(command, &proc_root)?);
+        Ok(Self { command: command.to_owned(), proc_root, helper, abandoned: 0 })
     }
 
-    /// Asks about one end, within a limit.
-    pub(super) fn ask(&mut self, request: &Request, limit: Duration) -> io::Result<Outcome> {
-        let mut helper = match self.helper.take() {
-            Some(helper) => helper,
-            None => Helper::start(&self.command, &self.proc_root)?,
-        };
-        let outcome = helper.ask(request, limit, &self.proc_root);
-        match outcome {
-            Ok(Outcome::Asked(_, None)) => {
-                helper.abandon();
-                self.abandoned += 1;
+    /// Asks about one end, within a limit. None if no helper answers.
+    pub(super) fn ask(&mut self, request: &Request, limit: Duration) -> Option<Outcome> {
+        for _ in 0..TRIES {
+            let mut helper = match self.helper.take() {
+                Some(helper) => helper,
+                None => Helper::start(&self.command, &self.proc_root).ok()?,
+            };
+            match helper.ask(request, limit, &self.proc_root) {
+                Ok(outcome @ Outcome::Asked(_, None)) => {
+                    helper.abandon();
+                    self.abandoned += 1;
+                    return Some(outcome);
+                }
+                Ok(outcome) => {
+                    self.helper = Some(helper);
+                    return Some(outcome);
+                }
+                // It was killed, or had nothing to do for too long, as while we were stopped: the next one may do better.
+                Err(_) => helper.end(),
             }
-            // It was killed: the next one may do better.
-            Err(_) => helper.end(),
-            Ok(_) => self.helper = Some(helper),
         }
-        outcome
+        None
     }
 }
 
@@ -87,7 +96,25 @@ impl Drop for Client {
 }
 
 impl Helper {
-    fn start(command: &[OsString], proc_root: &Path) -> io::Result<Self> {
+    fn start(command: &[OsString], proc_root: &OwnedFd) -> Result<Self, Unsupported> {
+        let failed = |error: io::Error| Unsupported::HelperFailed(reason(&error));
+        let (helper, first) = Self::spawn(command, proc_root).map_err(failed)?;
+        let errno = match first {
+            Ok(Some(Answer::Ready)) => return Ok(helper),
+            Ok(Some(Answer::Failed(failure))) => {
+                helper.end();
+                return Err(unsupported(failure));
+            }
+            Ok(Some(_)) => Errno::PROTO,
+            Ok(None) => Errno::TIMEDOUT,
+            Err(errno) => errno,
+        };
+        helper.abandon();
+        Err(failed(errno.into()))
+    }
+
+    /// Starts it, and waits for its first answer.
+    fn spawn(command: &[OsString], proc_root: &OwnedFd) -> io::Result<(Self, rustix::io::Result<Option<Answer>>)> {
         let (program, arguments) = command.split_first().ok_or(io::ErrorKind::InvalidInput)?;
         // No pipe, which would be one more on the machine that is reported; packets, so that no message comes in pieces.
         let (socket, theirs) =
@@ -95,23 +122,18 @@ impl Helper {
         let child = Command::new(program)
             .args(arguments)
             .env_clear()
-            .current_dir(proc_root)
+            .current_dir("/")
             .stdin(Stdio::from(theirs))
-            .stdout(Stdio::null())
+            // As a descriptor: what a path leads to may change meanwhile.
+            .stdout(Stdio::from(proc_root.try_clone()?))
             .stderr(Stdio::null())
             .spawn()?;
         let helper = Self { child, socket };
-        let errno = match helper.recv(Instant::now() + START) {
-            Ok(Some(Answer::Ready)) => return Ok(helper),
-            Ok(Some(_)) => Errno::PROTO,
-            Ok(None) => Errno::TIMEDOUT,
-            Err(errno) => errno,
-        };
-        helper.abandon();
-        Err(errno.into())
+        let first = helper.recv(Instant::now() + START);
+        Ok((helper, first))
     }
 
-    fn ask(&mut self, request: &Request, limit: Duration, proc_root: &Path) -> io::Result<Outcome> {
+    fn ask(&mut self, request: &Request, limit: Duration, proc_root: &OwnedFd) -> rustix::io::Result<Outcome> {
         rustix::net::send(&self.socket, &to_packet(request), SendFlags::NOSIGNAL)?;
         let mut polled = None;
         loop {
@@ -120,13 +142,13 @@ impl Helper {
                 Some(Answer::Nothing { refused }) => return Ok(Outcome::Nothing { refused }),
                 Some(Answer::Polled(answer)) => polled = Some(answer),
                 Some(Answer::Sizes(sizes)) => return Ok(Outcome::Asked(polled, Some(sizes))),
-                Some(Answer::Ready) => return Err(Errno::PROTO.into()),
+                Some(Answer::Ready | Answer::Failed(_)) => return Err(Errno::PROTO),
             }
         }
     }
 
     /// The next answer; none if the helper sleeps for the whole time limit.
-    fn recv_with_retries(&self, limit: Duration, proc_root: &Path) -> rustix::io::Result<Option<Answer>> {
+    fn recv_with_retries(&self, limit: Duration, proc_root: &OwnedFd) -> rustix::io::Result<Option<Answer>> {
         for _ in 0..MAX_RETRIES {
             match self.recv(Instant::now() + limit)? {
                 None if self.is_runnable(proc_root) => {}
@@ -155,8 +177,8 @@ impl Helper {
     }
 
     /// Whether it runs, or only waits for a processor.
-    fn is_runnable(&self, proc_root: &Path) -> bool {
-        is_runnable(&proc_root.join(self.child.id().to_string()).join("stat")) == Some(true)
+    fn is_runnable(&self, proc_root: &OwnedFd) -> bool {
+        is_runnable_in(proc_root.as_fd(), self.child.id()) == Some(true)
     }
 
     /// Ends an idle helper.
@@ -176,5 +198,19 @@ impl Helper {
     fn abandon(mut self) {
         // An error means that it has exited.
         let _ = self.child.kill();
+    }
+}
+
+/// What it means that a helper does not serve.
+fn unsupported(failure: Failure) -> Unsupported {
+    let failed = |what: &str, errno| {
+        let error = io::Error::from_raw_os_error(errno);
+        Unsupported::HelperFailed(format!("it {what}: {}", reason(&error)))
+    };
+    match failure {
+        Failure::Duplicate(errno) => Unsupported::NoDuplicate(reason(&io::Error::from_raw_os_error(errno))),
+        Failure::Close(errno) => failed("cannot close the descriptors that it inherited", errno),
+        Failure::Timer(errno) => failed("cannot set the timer that ends it", errno),
+        Failure::Proc => Unsupported::Tree,
     }
 }

@@ -18,8 +18,8 @@ use thiserror::Error;
 use self::client::{Client, Outcome};
 use self::wire::Request;
 use super::channel::class;
+use super::proc;
 use crate::model::{AccessMode, Endpoint, Pipe, PipeGraph, PipeId, Probed, Side};
-use crate::sys::reason;
 
 /// The only argument of the helper. No option of the command line is written so.
 const HELPER: &str = "--probe-helper";
@@ -45,6 +45,12 @@ pub enum Unsupported {
     /// The caller named no program that serves as the helper.
     #[error("no helper program was given")]
     NoHelper,
+    /// The kernel does not let any process duplicate a descriptor of another, nor even of itself: why not.
+    #[error(
+        "pidfd_getfd(2) does not work: {0}; it is new in Linux 5.6, and a seccomp profile may forbid it, such as that of a container \
+         runtime"
+    )]
+    NoDuplicate(String),
     /// The helper cannot be started: why not.
     #[error("the helper process cannot be started: {0}")]
     HelperFailed(String),
@@ -62,7 +68,8 @@ pub(crate) struct Answers {
 /// Asks the kernel about each of these pipes, and stores the answers in [`PipeGraph::probed`]. Of the pipes in `skip_sizes`, whose lock may
 /// be held by a call that never returns, only poll(2) is asked, which takes no lock.
 ///
-/// `helper` is the program, with its arguments, that calls [`serve_if_asked`] before anything else. It exits with the calling thread.
+/// `helper` is the program, with its arguments, that calls [`serve_if_asked`] before anything else. It exits with the calling thread. It
+/// serves only a process that has all the capabilities that its file gives it.
 ///
 /// # Errors
 ///
@@ -83,13 +90,13 @@ pub(crate) fn probe(
         return Err(Unsupported::NoHelper);
     }
     let proc_root = &graph.coverage.proc_root;
-    let soft = std::fs::read_to_string(proc_root.join("sys/fs/pipe-user-pages-soft"));
-    let user_pages_soft = soft.ok().and_then(|text| text.trim().parse().ok());
+    let failed = |error: proc::Error| Unsupported::HelperFailed(error.to_string());
+    let (proc_root, limits) = proc::open_root(proc_root).map_err(failed)?;
+    let user_pages_soft = limits.user_pages_soft;
     let mut answers = Answers { refused: 0, user_pages_soft };
     let mut all = BTreeMap::new();
     if !pipes.is_empty() {
-        let started = Client::new(helper, proc_root);
-        let mut client = started.map_err(|error| Unsupported::HelperFailed(reason(&error)))?;
+        let mut client = Client::new(helper, proc_root)?;
         for pipe in pipes.iter().filter_map(|id| graph.pipe(*id)) {
             let sizes = !skip_sizes.contains(&pipe.id) && client.abandoned < MAX_ABANDONED;
             let mut probed = Probed::default();
@@ -114,13 +121,13 @@ fn ask(client: &mut Client, pipe: &Pipe, graph: &PipeGraph, sizes: bool, probed:
         let Endpoint { pid, tid, fd, .. } = *end;
         let request = Request { pid, tid, fd, kind, device, inode, sizes };
         let (polled, sizes) = match client.ask(&request, LIMIT) {
-            Ok(Outcome::Nothing { refused: this }) => {
+            Some(Outcome::Nothing { refused: this }) => {
                 refused |= this;
                 continue;
             }
-            Ok(Outcome::Asked(polled, sizes)) => (polled, sizes),
-            // Its helper was killed, or no other could be started.
-            Err(_) => (None, None),
+            Some(Outcome::Asked(polled, sizes)) => (polled, sizes),
+            // Its helpers were killed, or no other could be started.
+            None => (None, None),
         };
         if let Some(polled) = polled {
             (class(kind).conclude)(polled, probed);
@@ -159,6 +166,21 @@ pub fn serve_if_asked() -> Option<bool> {
     let mut arguments = std::env::args_os().skip(1);
     let asked = arguments.next().as_deref() == Some(OsStr::new(HELPER)) && arguments.next().is_none();
     asked.then(|| helper::serve().is_ok())
+}
+
+/// Reads a packet as a request and as an answer: whatever is read, is written and read the same.
+#[cfg(fuzzing)]
+pub(crate) fn read_packet(packet: &[u8]) {
+    fn comes_back<T: serde::de::DeserializeOwned + Serialize + PartialEq>(packet: &[u8]) {
+        if let Some(message) = wire::from_packet::<T>(packet) {
+            assert!(
+                wire::from_packet(&wire::to_packet(&message)) == Some(message),
+                "a message that does not come back"
+            );
+        }
+    }
+    comes_back::<Request>(packet);
+    comes_back::<wire::Answer>(packet);
 }
 
 #[cfg(test)]

@@ -28,6 +28,8 @@ pub(super) struct Request {
 pub(super) enum Answer {
     /// The helper is ready for requests.
     Ready,
+    /// It is not, and exits.
+    Failed(Failure),
     /// The end could not be duplicated. The last answer to a request.
     Nothing {
         /// Whether access was denied, so that more privileges would help.
@@ -37,6 +39,19 @@ pub(super) enum Answer {
     Polled(Polled),
     /// The last answer to a request; without sizes if they were not asked for.
     Sizes(Sizes),
+}
+
+/// Why a helper does not serve; with the number of the error, see errno(3).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Failure {
+    /// No descriptor can be duplicated, not even one of its own.
+    Duplicate(i32),
+    /// Descriptors that it inherited cannot be closed.
+    Close(i32),
+    /// It cannot have a timer that ends it.
+    Timer(i32),
+    /// It has no proc file system.
+    Proc,
 }
 
 pub(super) fn to_packet(message: &impl Serialize) -> Vec<u8> {
@@ -73,7 +88,8 @@ mod tests {
         }
         let polled = Polled { access: AccessMode::ReadWrite, room: true, no_writer: false, no_reader: true };
         let sizes = Answer::Sizes(Sizes { queued: Some(u64::MAX), capacity: None });
-        for answer in [Answer::Ready, Answer::Nothing { refused: true }, Answer::Polled(polled), sizes] {
+        let failed = Answer::Failed(Failure::Duplicate(i32::MIN));
+        for answer in [Answer::Ready, failed, Answer::Nothing { refused: true }, Answer::Polled(polled), sizes] {
             let packet = to_packet(&answer);
             assert!(packet.len() <= MAX_PACKET);
             assert_eq!(from_packet(&packet), Some(answer));

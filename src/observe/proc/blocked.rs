@@ -13,12 +13,13 @@ use procfs::process::{MMPermissions, MemoryMaps};
 use rustix::fs::CWD;
 use rustix::io::Errno;
 
+use super::beneath::open_listing;
 use super::children::{ChildPids, children};
 use super::fd_dir::{FdDir, Table};
-use super::fifo_path::PathBase;
+use super::fifo_path::{Found, PathBase};
 use super::heartbeat::ScanStep;
 use super::process::ProcessDir;
-use super::root::{PF_EXITING, PF_KTHREAD, numbers_in, open_listing, read_small};
+use super::root::{PF_EXITING, PF_KTHREAD, numbers_in, read_small};
 use super::scanner::Context;
 use super::syscall::{self, Abi, Call, Line, OpenArgument};
 use super::wchan::{self, Place};
@@ -254,19 +255,22 @@ impl Look<'_> {
                 .and_then(|bytes| bytes.try_into().ok())
                 .and_then(|bytes| u32::try_from(u64::from_ne_bytes(bytes)).ok()),
         };
+        let access = flags.and_then(|flags| OpenFlags(flags).access()).unwrap_or(AccessMode::ReadWrite);
         let path = memory::string(self.process, path);
         let base = PathBase { process: self.process, thread: &self.task.dir, dir };
         let step = ScanStep::Path(self.task.id.tid);
         let found = match &path {
-            Some(path) if !self.context.timed_out.contains(step) => {
-                self.context.heartbeat.during(step, || base.fifo(path, &self.context.scanner.root))
+            None => Found { pipe: Err(Errno::FAULT), name: None },
+            Some(path) if self.context.timed_out.contains(step) => {
+                Found { pipe: Err(Errno::TIMEDOUT), name: base.name_by_text(path) }
             }
-            _ => Err(Errno::TIMEDOUT),
+            Some(path) => {
+                self.context.heartbeat.during(step, || base.look_up(path, access, &self.context.scanner.root))
+            }
         };
-        let (pipe, deleted) = (found.ok(), found == Err(Errno::NOENT));
-        let path = path.map(|path| base.name(path).into());
-        let access = flags.and_then(|flags| OpenFlags(flags).access()).unwrap_or(AccessMode::ReadWrite);
-        waits(WaitTarget::Pipe(PipeWait { operation: Operation::Open, access, fd: None, pipe, path, deleted }))
+        let (pipe, deleted) = (found.pipe.ok(), found.pipe == Err(Errno::NOENT));
+        let (operation, path) = (Operation::Open, found.name.map(Into::into));
+        waits(WaitTarget::Pipe(PipeWait { operation, access, fd: None, pipe, path, deleted }))
     }
 
     /// In a poll of these descriptors; none where they could not be read.

@@ -4,9 +4,10 @@
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
+use super::beneath::open_listing;
 use super::parse;
 use super::process::ProcessDir;
-use super::root::{ProcRoot, numbers_in, open_listing};
+use super::root::{ProcRoot, numbers_in};
 use crate::model::{Pid, Tid};
 
 /// The children of a process by their PIDs in its own PID namespace, read when a thread first asks.

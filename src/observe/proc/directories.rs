@@ -5,9 +5,10 @@ use std::os::fd::{AsFd, OwnedFd};
 
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, Statx};
 
+use super::beneath::{open_dir, read_link};
 use super::fd_dir::OWNER;
 use super::process::ProcessDir;
-use super::root::{open_dir, statx};
+use super::root::statx;
 use super::scanner::Scanner;
 use crate::model::{Class, Directories, Gid, PipeFile, PipeId, Uid};
 use crate::observe::channel::{self, Pipefs};
@@ -35,8 +36,8 @@ pub(super) fn directories(
     let from = |root: OwnedFd, path| walk(root, path, pipe, file, pipefs);
     let holders = || pipefs.and_then(|_| open_dir(process.dir(), c"root").ok());
     let jailed = || {
-        let jail = rustix::fs::readlinkat(process.dir(), c"root", Vec::new()).ok()?;
-        from(holders()?, path.strip_prefix(jail.as_bytes())?)
+        let jail = read_link(process.dir(), "root").ok()?;
+        from(holders()?, path.strip_prefix(jail.as_slice())?)
     };
     let whole = holders().and_then(|root| from(root, path));
     whole.or_else(jailed).or_else(|| from(open_dir(CWD, c"/").ok()?, path))

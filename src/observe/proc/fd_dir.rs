@@ -4,18 +4,19 @@
 //! as [`statx`] says, and in the fdinfo of an epoll. In a tree of plain files, where links dangle, their text is the identity.
 
 use std::fmt;
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use rustix::fs::{AtFlags, FileType as Type, Statx, StatxFlags};
 use rustix::io::Errno;
 use rustix::path::DecInt;
 
+use super::beneath::{Dir, open_listing};
 use super::directories;
 use super::heartbeat::ScanStep;
 use super::parse::{self, FdInfo};
 use super::process::ProcessDir;
-use super::root::{open_listing, read_piece, read_whole, statx};
+use super::root::{read_piece, read_whole, statx};
 use super::scanner::{Context, Scanner};
 use crate::model::{
     AccessMode, Descriptor, Device, Directories, Endpoint, Fd, FileType, Gid, OpenFlags, PipeFile, PipeId,
@@ -300,7 +301,12 @@ impl FdDir<'_> {
     }
 
     fn statx(&self, fd: Fd, mask: StatxFlags) -> rustix::io::Result<Statx> {
-        statx(self.listing()?, DecInt::new(fd.0), AtFlags::empty(), mask)
+        let listing = self.listing()?;
+        // A link of a tree that somebody else made may lead to anything on this machine.
+        if self.pipefs().is_none() && !Dir::of_tree(listing).is_ours(&fd.to_string()) {
+            return Err(Errno::ACCESS);
+        }
+        statx(listing, DecInt::new(fd.0), AtFlags::empty(), mask)
     }
 
     /// How it is open, by the mode of the link, which a real proc takes from the open file; none for `O_PATH`.
@@ -346,7 +352,7 @@ impl FdDir<'_> {
     fn read_fdinfo(
         &self,
         fd: Fd,
-        read: impl FnOnce(BorrowedFd<'_>, String) -> rustix::io::Result<Vec<u8>>,
+        read: impl FnOnce(Dir<'_>, String) -> rustix::io::Result<Vec<u8>>,
     ) -> rustix::io::Result<Vec<u8>> {
         let step = ScanStep::FdInfo(self.table.tid, fd);
         if self.context.timed_out.contains(step) {

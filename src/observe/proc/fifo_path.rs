@@ -4,18 +4,25 @@
 //! Only the links in /proc lead to where a thread is and to its root directory. Their text is a name, which may lead elsewhere: in
 //! another root, in other mounts, and where something was mounted over it.
 
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, PROC_SUPER_MAGIC, StatxFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, PROC_SUPER_MAGIC, Statx, StatxFlags};
 use rustix::io::Errno;
 
+use super::beneath::{open_dir, read_link};
+use super::fd_dir::OWNER;
+use super::opener::{self, Opener};
 use super::process::ProcessDir;
-use super::root::{ProcRoot, open_dir, statx};
-use crate::model::{Fd, PipeId};
+use super::root::{ProcRoot, statx};
+use crate::model::{AccessMode, Fd, PipeId};
 use crate::observe::channel::{self, Pipefs, device};
+use crate::privilege::without_capabilities;
 
 /// `MAXSYMLINKS` of include/linux/namei.h: the maximum number of links in one path.
 const MAX_LINKS: u32 = 40;
+
+/// What the kernel writes behind the name of a file that has none any more.
+const DELETED: &[u8] = b" (deleted)";
 
 /// Where a path begins.
 pub(super) struct PathBase<'a> {
@@ -26,36 +33,73 @@ pub(super) struct PathBase<'a> {
     pub(super) dir: Option<Fd>,
 }
 
+/// What is at a path.
+pub(super) struct Found {
+    /// The FIFO. `ENOENT` if there is no longer a file at the path.
+    pub(super) pipe: rustix::io::Result<PipeId>,
+    /// The path from the root directory on, where that is known.
+    pub(super) name: Option<Vec<u8>>,
+}
+
 impl PathBase<'_> {
-    /// The FIFO at a path. `ENOENT` if there is no longer a file at it.
-    pub(super) fn fifo(&self, path: &[u8], root: &ProcRoot) -> rustix::io::Result<PipeId> {
+    /// Looks for the FIFO that a thread opens at a path in this way.
+    ///
+    /// The path is in its memory, and any other may be there by now, to make us tell what there is. So it is looked up with the rights of
+    /// the thread, and with no more than our user has. And it must be a FIFO that the thread may open.
+    pub(super) fn look_up(&self, path: &[u8], access: AccessMode, root: &ProcRoot) -> Found {
         let Some(pipefs) = root.pipefs() else {
-            // A tree of plain files has no other root than ours, and names are all there is.
-            let path = self.name(path.to_vec());
-            // Nor does a name that is missing here say that it is there.
-            return if path.starts_with(b"/") {
-                identify(CWD, &path, None).or(Err(Errno::NXIO))
-            } else {
-                Err(Errno::NXIO)
-            };
+            let name = self.join(path);
+            // A tree of plain files has no other root than ours, and names are all there is. Nor does a name that is missing here say that
+            // it is there.
+            let is_name = name.starts_with(b"/") && self.process.dir().is_ours("mem");
+            let stat = || identify(CWD, &name, None).map(|(pipe, _)| pipe);
+            let pipe = if is_name { stat().or(Err(Errno::NXIO)) } else { Err(Errno::NXIO) };
+            return Found { pipe, name: Some(name) };
         };
-        let root = open_dir(self.process.dir(), format!("{}root", self.thread)).or(Err(Errno::ACCESS))?;
-        let start = || open_dir(self.process.dir(), self.link()).or(Err(Errno::ACCESS));
-        let start = if path.starts_with(b"/") { None } else { Some(start()?) };
-        identify(walk(&root, start, path)?, b"", Some(pipefs))
+        let walked = self.walk(path);
+        // In a jail the text does not say how far up `..` leads, and the same names lead elsewhere for us.
+        let walked_to = || walked.as_ref().map_or_else(Stop::name, |(file, _)| name_of(file));
+        let name = self.name_by_text(path).or_else(walked_to);
+        let pipe = walked.map_err(|stop| stop.errno).and_then(|(file, opener)| {
+            let (pipe, stat) = identify(&file, b"", Some(pipefs))?;
+            let wanted = match access {
+                AccessMode::Read => Some(opener::READ),
+                AccessMode::Write => Some(opener::WRITE),
+                AccessMode::ReadWrite => None,
+            };
+            if wanted.is_none_or(|what| opener.may(what, &stat)) { Ok(pipe) } else { Err(Errno::ACCESS) }
+        });
+        Found { pipe, name }
     }
 
-    /// The path from the root directory on, where the directory that it is relative to has a name.
-    pub(super) fn name(&self, path: Vec<u8>) -> Vec<u8> {
+    fn walk(&self, path: &[u8]) -> Result<(OwnedFd, Opener<'_>), Stop> {
+        let refused = |_| Stop { errno: Errno::ACCESS, dir: None, left: Vec::new() };
+        let opener = Opener::new(self.process, self.thread).ok_or(Errno::ACCESS).map_err(refused)?;
+        // Of these links, the kernel itself says where they lead.
+        let root = open_dir(self.process.dir(), format!("{}root", self.thread)).map_err(refused)?;
+        let start = || open_dir(self.process.dir(), self.link());
+        let start = if path.starts_with(b"/") { None } else { Some(start().map_err(refused)?) };
+        let found = without_capabilities(|| walk(&root, start, path, &opener))?;
+        Ok((found, opener))
+    }
+
+    /// The path from the root directory on by its text; none in a jail of chroot(2).
+    pub(super) fn name_by_text(&self, path: &[u8]) -> Option<Vec<u8>> {
+        let root = read_link(self.process.dir(), &format!("{}root", self.thread));
+        root.map_or(true, |root| root == b"/").then(|| self.join(path))
+    }
+
+    /// The path behind the directory that it is relative to, where that has a name.
+    fn join(&self, path: &[u8]) -> Vec<u8> {
         if path.starts_with(b"/") {
-            return path;
+            return path.to_vec();
         }
-        let below = path.strip_prefix(b"./").unwrap_or(&path);
-        match rustix::fs::readlinkat(self.process.dir(), self.link(), Vec::new()) {
+        let below = path.strip_prefix(b"./").unwrap_or(path);
+        match read_link(self.process.dir(), &self.link()) {
             // Removed, as it seems: then no name leads there.
-            Ok(start) if start.as_bytes().ends_with(b" (deleted)") => path,
-            Ok(start) => [start.as_bytes(), b"/", below].concat(),
-            Err(_) => path,
+            Ok(start) if start.ends_with(DELETED) => path.to_vec(),
+            Ok(start) => [&start, b"/".as_slice(), below].concat(),
+            Err(_) => path.to_vec(),
         }
     }
 
@@ -65,9 +109,38 @@ impl PathBase<'_> {
     }
 }
 
+/// Where a lookup ended that found nothing.
+struct Stop {
+    errno: Errno,
+    /// How far it came; none if it could not begin.
+    dir: Option<OwnedFd>,
+    /// The names that were left, the next one last.
+    left: Vec<Vec<u8>>,
+}
+
+impl Stop {
+    /// The path that was not found.
+    fn name(&self) -> Option<Vec<u8>> {
+        let mut name = name_of(self.dir.as_ref()?).filter(|name| !name.ends_with(DELETED))?;
+        for part in self.left.iter().rev() {
+            if !name.ends_with(b"/") {
+                name.push(b'/');
+            }
+            name.extend(part);
+        }
+        Some(name)
+    }
+}
+
+/// The name of an open file from our root directory on, where it is below that; see `d_path` in `fs/d_path.c`.
+fn name_of(file: &OwnedFd) -> Option<Vec<u8>> {
+    let path = format!("/proc/thread-self/fd/{}", file.as_raw_fd());
+    rustix::fs::readlinkat(CWD, path, Vec::new()).ok().map(std::ffi::CString::into_bytes)
+}
+
 /// Looks a path up as the kernel does for a process with this root directory (`path_resolution(7)`), from a directory or from the root: name
 /// by name, since from a directory openat2(2) keeps a lookup either below that or within our own root.
-fn walk(root: &OwnedFd, start: Option<OwnedFd>, path: &[u8]) -> rustix::io::Result<OwnedFd> {
+fn walk(root: &OwnedFd, start: Option<OwnedFd>, path: &[u8], opener: &Opener<'_>) -> Result<OwnedFd, Stop> {
     let mut here = start;
     // The names that are left, the next one last.
     let mut left = names(path);
@@ -77,23 +150,42 @@ fn walk(root: &OwnedFd, start: Option<OwnedFd>, path: &[u8]) -> rustix::io::Resu
         if name == b".." && is_same(dir, root) {
             continue;
         }
-        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let next = rustix::fs::openat(dir, name, flags, Mode::empty())?;
-        let Ok(target) = rustix::fs::readlinkat(&next, c"", Vec::new()) else {
-            here = Some(next);
-            continue;
-        };
-        links += 1;
-        // A link in a proc may lead each process elsewhere, such as /proc/self.
-        if links > MAX_LINKS || rustix::fs::fstatfs(&next)?.f_type == PROC_SUPER_MAGIC {
-            return Err(Errno::LOOP);
+        match step(dir, &name, opener) {
+            Ok((next, None)) => here = Some(next),
+            Ok((_, Some(target))) => {
+                links += 1;
+                if links > MAX_LINKS {
+                    return Err(Stop { errno: Errno::LOOP, dir: None, left });
+                }
+                if target.starts_with(b"/") {
+                    here = None;
+                }
+                left.extend(names(&target));
+            }
+            Err(errno) => {
+                left.push(name);
+                return Err(Stop { errno, dir: rustix::io::fcntl_dupfd_cloexec(dir, 0).ok(), left });
+            }
         }
-        if target.as_bytes().starts_with(b"/") {
-            here = None;
-        }
-        left.extend(names(target.as_bytes()));
     }
-    here.ok_or(Errno::ISDIR)
+    here.ok_or(Stop { errno: Errno::ISDIR, dir: None, left })
+}
+
+/// Looks up a name in a directory: the file, and what it says if it is a link.
+fn step(dir: &OwnedFd, name: &[u8], opener: &Opener<'_>) -> rustix::io::Result<(OwnedFd, Option<Vec<u8>>)> {
+    let stat = statx(dir, c"", AtFlags::EMPTY_PATH, OWNER)?;
+    if stat.stx_mask & OWNER.bits() != OWNER.bits() || !opener.may(opener::SEARCH, &stat) {
+        return Err(Errno::ACCESS);
+    }
+    let next = rustix::fs::openat(dir, name, OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())?;
+    let Ok(target) = rustix::fs::readlinkat(&next, c"", Vec::new()) else {
+        return Ok((next, None));
+    };
+    // A link in a proc may lead each process elsewhere, such as /proc/self.
+    if rustix::fs::fstatfs(&next)?.f_type == PROC_SUPER_MAGIC {
+        return Err(Errno::LOOP);
+    }
+    Ok((next, Some(target.into_bytes())))
 }
 
 /// The names in a path, the first one last.
@@ -111,7 +203,7 @@ fn is_same(a: &OwnedFd, b: &OwnedFd) -> bool {
     }
 }
 
-fn identify(dir: impl AsFd, path: &[u8], pipefs: Option<&Pipefs>) -> rustix::io::Result<PipeId> {
-    let stat = statx(dir, path, AtFlags::EMPTY_PATH, StatxFlags::TYPE | StatxFlags::INO)?;
-    channel::by_stat(&stat, pipefs).ok_or(Errno::NXIO)
+fn identify(dir: impl AsFd, path: &[u8], pipefs: Option<&Pipefs>) -> rustix::io::Result<(PipeId, Statx)> {
+    let stat = statx(dir, path, AtFlags::EMPTY_PATH, OWNER)?;
+    Ok((channel::by_stat(&stat, pipefs).ok_or(Errno::NXIO)?, stat))
 }

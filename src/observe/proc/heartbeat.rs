@@ -78,7 +78,7 @@ impl Heartbeat {
 }
 
 /// Whether a process or thread runs or waits for a processor, by its stat file; none where that cannot be read.
-pub(crate) fn is_runnable(stat: &Path) -> Option<bool> {
+pub(super) fn is_runnable(stat: &Path) -> Option<bool> {
     Some(parse::stat(&std::fs::read(stat).ok()?).state == Some('R'))
 }
 

@@ -11,13 +11,13 @@ use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::sync::Arc;
 
-use rustix::fs::CWD;
 use rustix::io::Errno;
 
+use super::beneath::open_file;
 use super::fd_dir::{FdDir, Table};
 use super::heartbeat::ScanStep;
 use super::process::ProcessDir;
-use super::root::{LONG, PF_EXITING, numbers_in, open_file, read_up_to};
+use super::root::{LONG, PF_EXITING, numbers_in, read_up_to};
 use super::scanner::{self, Context, Scanner};
 use super::task::Tables;
 use super::work::{self, ProcessResult, Work};
@@ -54,7 +54,7 @@ fn hidden_in(scanner: &Arc<Scanner>) -> Result<Hidden, Error> {
         hidden.unread_rings.push((pid, None, command.into()));
     }
     // Of our own mount namespace. Where it cannot be read, no mount is known.
-    let mountinfo = read_up_to(CWD, scanner.root.path().join("self/mountinfo"), LONG).unwrap_or_default();
+    let mountinfo = read_up_to(scanner.root.dir(), "self/mountinfo", LONG).unwrap_or_default();
     hidden.autofs = mounts::autofs_pipes(&mountinfo);
     hidden.in_flight.sort_unstable();
     hidden.registered.sort_unstable();

@@ -1,6 +1,7 @@
 //! Which pipe a path leads to, for a PIPE on the command line.
 
 use std::io;
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::mpsc;
@@ -12,7 +13,7 @@ use super::Error;
 use super::root::{ProcRoot, number_name, statx};
 use crate::model::PipeId;
 use crate::observe::channel::{self, Pipefs};
-use crate::privilege::drop_capabilities;
+use crate::privilege::without_capabilities;
 
 /// Maximum time to look up a path.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -27,13 +28,13 @@ pub(crate) fn pipe_at(proc_root: &Path, path: &Path) -> Result<PipeId, Error> {
         Err(_) => path.to_owned(),
     };
     // In a directory tree even a descriptor is a link that may lead to any file.
-    let is_descriptor = root.is_real() && place.strip_prefix(proc_root).is_ok_and(is_descriptor);
+    let descriptor = place.strip_prefix(proc_root).ok().filter(|below| root.is_real() && is_descriptor(below));
+    let descriptor = descriptor.map(Path::to_owned);
     let name = place.to_string_lossy().into_owned();
-    let look = move || {
-        if !is_descriptor {
-            drop_capabilities();
-        }
-        look_up(&place, root.pipefs())
+    let look = move || match descriptor {
+        // From the root that was opened: what its path leads to may be another by now, and our rights are not meant for that.
+        Some(below) => look_up(root.dir(), &below, root.pipefs()),
+        None => without_capabilities(|| look_up(CWD, &place, root.pipefs())),
     };
     match in_time(look) {
         Ok(Ok(pipe)) => Ok(pipe),
@@ -57,12 +58,12 @@ fn is_descriptor(below: &Path) -> bool {
 }
 
 /// The pipe that a path leads to, or what else is there.
-fn look_up(place: &Path, pipefs: Option<&Pipefs>) -> io::Result<Result<PipeId, Type>> {
-    match statx(CWD, place, AtFlags::empty(), StatxFlags::TYPE | StatxFlags::INO) {
+fn look_up(dir: impl AsFd, place: &Path, pipefs: Option<&Pipefs>) -> io::Result<Result<PipeId, Type>> {
+    match statx(&dir, place, AtFlags::empty(), StatxFlags::TYPE | StatxFlags::INO) {
         Ok(stat) => Ok(channel::by_stat(&stat, pipefs).ok_or(Type::from_raw_mode(stat.stx_mode.into()))),
         // In a tree of plain files, the link `pipe:[INODE]` leads nowhere.
         Err(errno) => {
-            let link = rustix::fs::readlinkat(CWD, place, Vec::new()).ok();
+            let link = rustix::fs::readlinkat(dir, place, Vec::new()).ok();
             let pipe = link.and_then(|link| channel::by_link(link.as_bytes())?.ok());
             pipe.map(Ok).ok_or(errno.into())
         }

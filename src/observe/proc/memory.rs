@@ -3,8 +3,8 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt as _;
 
+use super::beneath::open_file;
 use super::process::ProcessDir;
-use super::root::open_file;
 use super::syscall::FdSet;
 use crate::model::Fd;
 

@@ -3,17 +3,22 @@
 //! The only part that reads /proc. Nothing is dropped silently: what cannot be read becomes a [`Gap`](crate::model::Gap), what goes
 //! away in mid-scan is counted. Nothing is judged or selected here.
 
+mod beneath;
 mod blocked;
 mod children;
 mod directories;
 mod error;
 mod fd_dir;
 mod fifo_path;
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 mod heartbeat;
 mod hidden;
 mod lookup;
 mod memory;
 mod mounts;
+mod opener;
+mod own_files;
 mod parse;
 mod process;
 mod root;
@@ -26,19 +31,20 @@ mod wchan;
 mod work;
 
 use std::collections::{BTreeSet, HashMap};
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use self::root::{ProcRoot, with_enough_files};
+use self::own_files::with_enough_files;
+use self::root::ProcRoot;
 use self::scanner::Scanner;
 use self::work::{ProcessResult, Work};
 use super::join::RawEndpoint;
-use crate::model::{Pid, PipeGraph, PipeId, Side, Threads};
+use crate::model::{Pid, PipeGraph, PipeId, PipeLimits, Side, Threads};
 
 pub(crate) use self::error::Error;
-pub(crate) use self::heartbeat::is_runnable;
 pub(crate) use self::hidden::hidden;
 pub(crate) use self::lookup::pipe_at;
 
@@ -75,6 +81,19 @@ pub(crate) struct ScanOptions {
 /// Every process, ascending. Fails if the root cannot be opened or is no proc root.
 pub(crate) fn processes(proc_root: &Path) -> Result<Vec<Pid>, Error> {
     with_enough_files(|| ProcRoot::open(proc_root)?.confined(|root| root.pids()))
+}
+
+/// Opens a proc file system for lookups below it, with the limits of pipes that it tells. Fails if it is none.
+pub(crate) fn open_root(proc_root: &Path) -> Result<(OwnedFd, PipeLimits), Error> {
+    let root = ProcRoot::open(proc_root)?;
+    let limits = root.pipe_limits();
+    if root.is_real() { Ok((root.into_dir(), limits)) } else { Err(Error::NotProc(proc_root.to_owned())) }
+}
+
+/// Whether a process of that proc file system runs or waits for a processor; none where that cannot be read.
+pub(crate) fn is_runnable_in(proc_root: BorrowedFd<'_>, pid: u32) -> Option<bool> {
+    let stat = root::read_small(proc_root, format!("{pid}/stat")).ok()?;
+    Some(parse::stat(&stat).state == Some('R'))
 }
 
 /// Works with a scanner of a proc root.

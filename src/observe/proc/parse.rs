@@ -153,6 +153,38 @@ pub(super) fn status(text: &[u8]) -> Status {
     status
 }
 
+/// Who a thread is when it opens a file; see credentials(7).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Credentials {
+    /// The user and the group for file systems, `fsuid` and `fsgid`.
+    pub(super) user: u32,
+    pub(super) group: u32,
+    /// The supplementary groups.
+    pub(super) groups: Vec<u32>,
+    /// The effective capabilities, each the bit of its number.
+    pub(super) capabilities: u64,
+}
+
+/// The credentials in a status file; none if it lacks any of them.
+pub(super) fn credentials(text: &[u8]) -> Option<Credentials> {
+    let of = |key: &[u8]| fields(text).find(|(name, _)| *name == key).map(|(_, value)| value);
+    Some(Credentials {
+        user: numbers(of(b"Uid")?).nth(3)?,
+        group: numbers(of(b"Gid")?).nth(3)?,
+        groups: numbers(of(b"Groups")?).collect(),
+        capabilities: in_radix(of(b"CapEff")?, 16)?,
+    })
+}
+
+/// The IDs of our own user namespace in a `uid_map` or `gid_map`: the first of each range, and how many; see `user_namespaces(7)`.
+pub(super) fn id_map(text: &[u8]) -> Vec<(u32, u32)> {
+    let range = |line| {
+        let mut numbers = numbers::<u32>(line).skip(1);
+        Some((numbers.next()?, numbers.next()?))
+    };
+    lines(text).filter_map(range).collect()
+}
+
 /// The soft limit, in the line `Max open files            1024                 4096                 files` of /proc/PID/limits; see
 /// `proc_pid_limits(5)`. None where it is `unlimited`.
 pub(super) fn fd_limit(text: &[u8]) -> Option<u64> {

@@ -1,12 +1,13 @@
 //! One process under scan: the descriptor that everything is looked up by, and the facts read of those that hold an end.
 
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use jiff::{SignedDuration, Timestamp};
 use rustix::fs::AtFlags;
 use rustix::io::Errno;
 
+use super::beneath::{Dir, read_link};
 use super::heartbeat::ScanStep;
 use super::root::{read_piece, read_small, read_up_to};
 use super::scanner::{Context, Scanner};
@@ -25,28 +26,31 @@ const LONG: u64 = 2 * 1024 * 1024;
 pub(super) struct ProcessDir {
     pub(super) pid: Pid,
     dir: OwnedFd,
+    /// Whether it is a directory of a proc file system.
+    is_real: bool,
     /// Whether a worker reads the facts already: a huge fd table is walked by several.
     facts_taken: AtomicBool,
 }
 
 impl ProcessDir {
     pub(super) fn open(scanner: &Scanner, pid: Pid) -> rustix::io::Result<Self> {
-        Ok(Self { pid, dir: scanner.root.process_dir(pid)?, facts_taken: AtomicBool::new(false) })
+        let (dir, is_real) = (scanner.root.process_dir(pid)?, scanner.root.is_real());
+        Ok(Self { pid, dir, is_real, facts_taken: AtomicBool::new(false) })
     }
 
     /// The descriptor, good for looking things up only.
-    pub(super) fn dir(&self) -> std::os::fd::BorrowedFd<'_> {
-        self.dir.as_fd()
+    pub(super) fn dir(&self) -> Dir<'_> {
+        if self.is_real { Dir::of_proc(&self.dir) } else { Dir::of_tree(&self.dir) }
     }
 
     /// A small file of the process; empty where it cannot be read.
     pub(super) fn text(&self, name: &str) -> Vec<u8> {
-        read_small(&self.dir, name).unwrap_or_default()
+        read_small(self.dir(), name).unwrap_or_default()
     }
 
     /// The same of a file that the kernel makes record by record, so that any read may be short; empty where it is too long, too.
     pub(super) fn long_text(&self, name: &str) -> Vec<u8> {
-        let text = read_up_to(&self.dir, name, LONG + 1).unwrap_or_default();
+        let text = read_up_to(self.dir(), name, LONG + 1).unwrap_or_default();
         if u64::try_from(text.len()).is_ok_and(|length| length <= LONG) { text } else { Vec::new() }
     }
 
@@ -94,7 +98,7 @@ impl ProcessDir {
         let status = parse::status(&self.text("status"));
         // If the leader has exited, only its live threads have it.
         let path = tid.map_or_else(|| "cmdline".to_owned(), |tid| format!("task/{tid}/cmdline"));
-        let cmdline = read_piece(&self.dir, path, CMDLINE).map(CommandLine);
+        let cmdline = read_piece(self.dir(), path, CMDLINE).map(CommandLine);
         if let Err(errno) = cmdline
             && !scanner.root.is_vanished(errno)
         {
@@ -129,8 +133,7 @@ impl ProcessDir {
 
     /// The inode of its PID namespace.
     fn pid_namespace(&self) -> Option<u64> {
-        let link = rustix::fs::readlinkat(&self.dir, c"ns/pid", Vec::new()).ok()?;
-        parse::namespace(link.as_bytes())
+        parse::namespace(&read_link(self.dir(), "ns/pid").ok()?)
     }
 
     /// Its command; empty where that cannot be read.

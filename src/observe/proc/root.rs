@@ -5,14 +5,14 @@ use std::io::{self, Read as _};
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 use rustix::buffer::spare_capacity;
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, PROC_SUPER_MAGIC, RawDir, Statx, StatxFlags};
+use rustix::fs::{AtFlags, CWD, PROC_SUPER_MAGIC, RawDir, Statx, StatxFlags};
 use rustix::io::Errno;
 use rustix::path::Arg;
 
+use super::beneath::{Dir, open_dir, open_file, open_listing};
 use super::process::is_refusal;
 use super::{Error, mounts, parse};
 use crate::model::{Host, Pid, PipeLimits, ViewLimit};
@@ -32,12 +32,6 @@ pub(super) const LONG: u64 = 16 * 1024 * 1024;
 /// digits each, which stand before most of its fields; a file of a tree may be huge.
 const SMALL: usize = 1024 * 1024;
 
-/// Descriptors that the command has besides those of its workers: the standard streams, the root, and the one that it writes to.
-const OWN_FILES: u64 = 5;
-
-/// Descriptors that a worker may have at once: a process, its fd table, that of a thread, and the file that it reads.
-const FILES_OF_WORKER: u64 = 6;
-
 /// An open proc root.
 pub(super) struct ProcRoot {
     path: PathBuf,
@@ -56,10 +50,15 @@ pub(super) struct ProcFs {
 }
 
 impl ProcRoot {
+    /// Opens it with the rights of our user. Only what is a proc file system is then looked through with more.
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
         let failed = |errno: Errno| Error::OpenRoot { path: path.to_owned(), source: errno.into() };
-        let dir = open_dir(CWD, path).map_err(failed)?;
-        let kind = rustix::fs::fstatfs(&dir).map_err(failed)?.f_type;
+        let open = || {
+            let dir = open_dir(CWD, path)?;
+            let kind = rustix::fs::fstatfs(&dir)?.f_type;
+            Ok((dir, kind))
+        };
+        let (dir, kind) = without_capabilities(open).map_err(failed)?;
         let mut root = Self { path: path.to_owned(), dir, proc_fs: None };
         if kind == PROC_SUPER_MAGIC {
             // Every proc has it at its root (`proc_setup_self` in fs/proc/self.c), and nowhere else.
@@ -71,14 +70,14 @@ impl ProcRoot {
         Ok(root)
     }
 
-    /// Does some work with it. The links in a directory tree may lead to any file, so there it runs in a thread without the capabilities
-    /// that the program file grants.
-    pub(super) fn confined<T: Send>(self, work: impl FnOnce(Self) -> Result<T, Error> + Send) -> Result<T, Error> {
-        if self.is_real() {
-            return work(self);
-        }
-        let path = self.path.clone();
-        without_capabilities(|| work(self)).unwrap_or_else(|source| Err(Error::OpenRoot { path, source }))
+    /// Does some work with it, in a directory tree with no more rights than our user has.
+    pub(super) fn confined<T>(self, work: impl FnOnce(Self) -> Result<T, Error>) -> Result<T, Error> {
+        if self.is_real() { work(self) } else { without_capabilities(|| work(self)) }
+    }
+
+    /// The directory, for lookups below it.
+    pub(super) fn dir(&self) -> Dir<'_> {
+        if self.is_real() { Dir::of_proc(&self.dir) } else { Dir::of_tree(&self.dir) }
     }
 
     /// Makes a pipe of our own, the only one that we may touch, and looks at it through this proc. It is closed on return.
@@ -90,7 +89,8 @@ impl ProcRoot {
             .map_err(failed("statx(2)"))?;
         // "self" and never getpid(2): the proc of another PID namespace numbers us differently, or not at all.
         let own = rustix::fs::readlinkat(&self.dir, c"self", Vec::new()).ok();
-        let info = self.read(&format!("self/fdinfo/{}", read_end.as_raw_fd())).map(|text| parse::fdinfo(&text));
+        let info = read_small(Dir::of_proc(&self.dir), format!("self/fdinfo/{}", read_end.as_raw_fd()));
+        let info = info.map(|text| parse::fdinfo(&text));
         let table = rustix::fs::statat(&self.dir, c"self/fd", AtFlags::empty());
         Ok(ProcFs {
             pipefs: Pipefs { device: device(&stat), mnt_id: info.ok().and_then(|info| info.mnt_id) },
@@ -113,10 +113,14 @@ impl ProcRoot {
         &self.path
     }
 
+    pub(super) fn into_dir(self) -> OwnedFd {
+        self.dir
+    }
+
     /// Every process, ascending. What is not named by a number in the range of PIDs is no process.
     pub(super) fn pids(&self) -> Result<Vec<Pid>, Error> {
         let failed = |errno: Errno| Error::OpenRoot { path: self.path.clone(), source: errno.into() };
-        let listing = open_listing(&self.dir, c".").map_err(failed)?;
+        let listing = open_listing(self.dir(), c".").map_err(failed)?;
         let mut pids: Vec<Pid> = numbers_in(listing).map_err(failed)?.into_iter().map(Pid).collect();
         pids.retain(|pid| *pid > Pid(0) && *pid <= Pid::MAX);
         if pids.is_empty() {
@@ -134,7 +138,7 @@ impl ProcRoot {
     /// The directory of a process, as an `O_PATH` descriptor. All else is looked up relative to it, so that a PID that is
     /// used again meanwhile cannot mix two processes up.
     pub(super) fn process_dir(&self, pid: Pid) -> rustix::io::Result<OwnedFd> {
-        open_dir(&self.dir, rustix::path::DecInt::new(pid.0))
+        open_dir(self.dir(), rustix::path::DecInt::new(pid.0))
     }
 
     /// Whether an error means that a process or descriptor went away. In a tree of plain files nothing goes away.
@@ -167,7 +171,7 @@ impl ProcRoot {
 
     /// When the machine was booted, by its clock as it is now.
     pub(super) fn booted_at(&self) -> Option<Timestamp> {
-        let seconds = parse::boot_time(&read_up_to(&self.dir, c"stat", LONG).ok()?)?;
+        let seconds = parse::boot_time(&read_up_to(self.dir(), c"stat", LONG).ok()?)?;
         Timestamp::from_second(seconds).ok()
     }
 
@@ -199,7 +203,7 @@ impl ProcRoot {
 
     /// Reads a small file of the root.
     pub(super) fn read(&self, path: &str) -> rustix::io::Result<Vec<u8>> {
-        read_small(&self.dir, path)
+        read_small(self.dir(), path)
     }
 }
 
@@ -207,40 +211,6 @@ impl ProcRoot {
 /// synchronise all the same.
 pub(super) fn statx(dir: impl AsFd, path: impl Arg, how: AtFlags, mask: StatxFlags) -> rustix::io::Result<Statx> {
     rustix::fs::statx(dir, path, how | AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT, mask)
-}
-
-/// How many times a file could not be opened for want of a descriptor of our own, or of the whole system.
-static WANTED: AtomicU64 = AtomicU64::new(0);
-
-/// What was not opened since there was no descriptor for it says nothing of what was looked at: a look in which this happened fails.
-pub(super) fn with_enough_files<T>(look: impl FnOnce() -> Result<T, Error>) -> Result<T, Error> {
-    let before = WANTED.load(Ordering::Relaxed);
-    let seen = look();
-    if WANTED.load(Ordering::Relaxed) == before { seen } else { Err(Error::TooFewFiles) }
-}
-
-/// The number of workers that our limit of open files allows.
-pub(super) fn most_workers() -> usize {
-    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current.unwrap_or(u64::MAX);
-    usize::try_from(limit.saturating_sub(OWN_FILES) / FILES_OF_WORKER).unwrap_or(usize::MAX).max(1)
-}
-
-fn open(dir: impl AsFd, path: impl Arg, flags: OFlags) -> rustix::io::Result<OwnedFd> {
-    let opened = rustix::fs::openat(dir, path, flags | OFlags::CLOEXEC, Mode::empty());
-    if matches!(opened, Err(Errno::MFILE | Errno::NFILE)) {
-        WANTED.fetch_add(1, Ordering::Relaxed);
-    }
-    opened
-}
-
-/// Opens a directory only to look things up below it.
-pub(super) fn open_dir(dir: impl AsFd, path: impl Arg) -> rustix::io::Result<OwnedFd> {
-    open(dir, path, OFlags::PATH | OFlags::DIRECTORY)
-}
-
-/// Opens a directory to list it.
-pub(super) fn open_listing(dir: impl AsFd, path: impl Arg) -> rustix::io::Result<OwnedFd> {
-    open(dir, path, OFlags::RDONLY | OFlags::DIRECTORY)
 }
 
 /// The names in a directory that are plain numbers, in the order of the directory.
@@ -262,20 +232,24 @@ pub(super) fn number_name(name: &[u8]) -> Option<u32> {
 }
 
 /// Reads a small file that the kernel makes in one piece, such as fdinfo, stat or status. Fails with `EFBIG` where it is too long.
-pub(super) fn read_small(dir: impl AsFd, path: impl Arg) -> rustix::io::Result<Vec<u8>> {
+pub(super) fn read_small<'a>(dir: impl Into<Dir<'a>>, path: impl Arg) -> rustix::io::Result<Vec<u8>> {
     read_whole(dir, path, SMALL)?.ok_or(Errno::FBIG)
 }
 
 /// Reads a file that the kernel makes in one piece; none where it is longer than a limit in bytes, since what was read in part proves
 /// nothing: what comes behind it is unknown, not absent.
-pub(super) fn read_whole(dir: impl AsFd, path: impl Arg, limit: usize) -> rustix::io::Result<Option<Vec<u8>>> {
+pub(super) fn read_whole<'a>(
+    dir: impl Into<Dir<'a>>,
+    path: impl Arg,
+    limit: usize,
+) -> rustix::io::Result<Option<Vec<u8>>> {
     let text = read_piece(dir, path, limit.saturating_add(1))?;
     Ok(Some(text).filter(|text| text.len() <= limit))
 }
 
 /// Reads a file that the kernel makes in one piece, up to a limit in bytes: a read that leaves room is the last, which saves the one
 /// that would only find the end.
-pub(super) fn read_piece(dir: impl AsFd, path: impl Arg, limit: usize) -> rustix::io::Result<Vec<u8>> {
+pub(super) fn read_piece<'a>(dir: impl Into<Dir<'a>>, path: impl Arg, limit: usize) -> rustix::io::Result<Vec<u8>> {
     let file = open_file(dir, path)?;
     let mut text = Vec::with_capacity(1024);
     while text.len() < limit {
@@ -290,13 +264,8 @@ pub(super) fn read_piece(dir: impl AsFd, path: impl Arg, limit: usize) -> rustix
 }
 
 /// Reads a file of any kind, up to a limit in bytes.
-pub(super) fn read_up_to(dir: impl AsFd, path: impl Arg, limit: u64) -> io::Result<Vec<u8>> {
+pub(super) fn read_up_to<'a>(dir: impl Into<Dir<'a>>, path: impl Arg, limit: u64) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     File::from(open_file(dir, path)?).take(limit).read_to_end(&mut text)?;
     Ok(text)
-}
-
-pub(super) fn open_file(dir: impl AsFd, path: impl Arg) -> rustix::io::Result<OwnedFd> {
-    // O_NONBLOCK: a tree of plain files may have a FIFO where a file belongs.
-    open(dir, path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY)
 }

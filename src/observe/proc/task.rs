@@ -5,8 +5,9 @@ use std::io;
 
 use rustix::fs::AtFlags;
 
+use super::beneath::open_listing;
 use super::process::ProcessDir;
-use super::root::{numbers_in, open_listing};
+use super::root::numbers_in;
 use super::scanner::Scanner;
 use crate::model::Tid;
 use crate::sys;

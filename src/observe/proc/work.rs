@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::fd_dir::Table;
 use super::heartbeat::{Heartbeat, ScanStep};
-use super::root::most_workers;
+use super::own_files::most_workers;
 use super::scanner::Scanner;
 use crate::model::{Descriptor, Fd, Gap, Hidden, Pid, Process, ThreadGroup, Tid};
 use crate::observe::join::RawEndpoint;

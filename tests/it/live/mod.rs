@@ -8,6 +8,7 @@ mod fifos;
 mod fuse;
 mod graph;
 mod hostile;
+mod lent;
 mod namespaces;
 mod output;
 mod pipes_by_name;

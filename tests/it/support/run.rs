@@ -61,6 +61,8 @@ pub(crate) struct Lspipe {
     nsenter: Vec<String>,
     setpriv: Vec<&'static str>,
     without: Option<i64>,
+    program: Option<PathBuf>,
+    shell: bool,
     stdin: Option<Stdio>,
     stdout: Option<Stdio>,
 }
@@ -68,7 +70,17 @@ pub(crate) struct Lspipe {
 /// `lspipe` with these arguments.
 pub(crate) fn lspipe<I: IntoIterator<Item: AsRef<OsStr>>>(args: I) -> Lspipe {
     let args = args.into_iter().map(|arg| arg.as_ref().to_owned()).collect();
-    Lspipe { args, user: User::Me, nsenter: Vec::new(), setpriv: Vec::new(), without: None, stdin: None, stdout: None }
+    Lspipe {
+        args,
+        user: User::Me,
+        nsenter: Vec::new(),
+        setpriv: Vec::new(),
+        without: None,
+        program: None,
+        shell: false,
+        stdin: None,
+        stdout: None,
+    }
 }
 
 impl Lspipe {
@@ -102,6 +114,19 @@ impl Lspipe {
         self
     }
 
+    /// Runs this copy.
+    pub(crate) fn program(mut self, copy: &Path) -> Self {
+        self.program = Some(copy.to_owned());
+        self
+    }
+
+    /// Has a shell start it. A user who was root when the program was started keeps the capabilities of root up to then, and would be
+    /// asked for no more.
+    pub(crate) fn through_shell(mut self) -> Self {
+        self.shell = true;
+        self
+    }
+
     /// Gives it this as its standard input, which is empty otherwise.
     pub(crate) fn stdin(mut self, stdin: Stdio) -> Self {
         self.stdin = Some(stdin);
@@ -132,7 +157,10 @@ impl Lspipe {
     /// Starts it and leaves it running.
     pub(crate) fn spawn(mut self) -> Running {
         let user = if self.setpriv.is_empty() { self.user } else { User::Nobody };
-        let (binary, _home) = binary_for(user);
+        let (binary, _home) = match self.program.take() {
+            Some(copy) => (copy, None),
+            None => binary_for(user),
+        };
         let tool = |name: &str| program(name).expect("checked by need").into_os_string();
         let mut words: Vec<OsString> = Vec::new();
         if !self.nsenter.is_empty() {
@@ -146,6 +174,9 @@ impl Lspipe {
         if let Some(call) = self.without {
             let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scenes/refuse.py");
             words.extend([tool("python3"), "-BE".into(), script.into(), call.to_string().into()]);
+        }
+        if self.shell {
+            words.extend([tool("sh"), "-c".into(), "\"$0\" \"$@\"".into()]);
         }
         words.push(binary.into_os_string());
         let mut command = Command::new(&words[0]);

@@ -241,3 +241,15 @@ fn link_of_a_namespace_and_file_of_a_number() {
     assert_eq!(single(b"16384\n"), Some(16384));
     assert_eq!((single(b"16384 1\n"), single(b"\n"), single(b"")), (None, None, None));
 }
+
+#[test]
+fn credentials_are_those_for_file_systems() {
+    let text = b"Name:\tx\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\nGroups:\t9 10 \nCapEff:\t0000000000000006\n";
+    let expected = Credentials { user: 4, group: 8, groups: vec![9, 10], capabilities: 6 };
+    assert_eq!(credentials(text), Some(expected));
+    assert_eq!(credentials(b"Uid:\t1\t2\t3\nGid:\t5\t6\t7\t8\nGroups:\t\nCapEff:\t0\n"), None);
+    assert_eq!(credentials(b"Uid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\nGroups:\t\n"), None);
+    let map = b"         0       1000          1\n         1     100000      65536\n";
+    assert_eq!(id_map(map), [(1000, 1), (100_000, 65536)]);
+    assert_eq!(id_map(b"0 0\n"), []);
+}

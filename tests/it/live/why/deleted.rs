@@ -17,7 +17,7 @@ fn opens_that_nobody_can_meet_any_more() {
             let of = |scene: &Scene| {
                 let pid = scene.truth.number(&format!("/{name}/pid"));
                 let finding = report.findings().iter().find(|it| it.pids().contains(&pid)).expect("a finding");
-                assert_eq!((finding.code.as_str(), finding.certainty.as_str()), ("blocked-open", "proven"));
+                assert_eq!((finding.code.as_str(), finding.certainty.as_str()), ("blocked-open", "inferred"));
                 let wait = report.waits().iter().find(|wait| wait.pid == pid).expect("a wait");
                 (pid, wait.path.clone().expect("a path"), finding)
             };

@@ -1,0 +1,41 @@
+//! What a fuzz target calls of the pure parts here. Compiled for it only.
+
+use super::syscall::{self, Abi, Line};
+use super::{mounts, parse, wchan};
+use crate::model::Device;
+
+/// Reads the input as one of the files of /proc, which its first byte selects.
+pub(crate) fn files(input: &[u8]) {
+    let Some((which, text)) = input.split_first() else { return };
+    match which % 16 {
+        0 => drop(parse::stat(text)),
+        1 => {
+            let status = parse::status(text);
+            let _ = (status.ns_pid(), status.level());
+        }
+        2 => drop(parse::fdinfo(text)),
+        3 => drop(parse::epoll(text)),
+        4 => drop(parse::registered_pipes(text)),
+        5 => drop(parse::in_flight(text)),
+        6 => drop(parse::cgroup(text)),
+        7 => drop(parse::fd_limit(text)),
+        8 => drop(parse::namespace(text)),
+        9 => drop(parse::exec_start(text)),
+        10 => drop(parse::list(text)),
+        11 => drop(parse::single(text)),
+        12 => drop(parse::boot_time(text)),
+        13 => drop(mounts::autofs_pipes(text)),
+        14 => drop(mounts::is_hidepid(text, Device { major: 0, minor: 21 })),
+        _ => assert!(text.starts_with(parse::line(text)), "a line is the beginning of its text"),
+    }
+}
+
+/// Decodes a system call and the place where its thread sleeps, separated by a NUL.
+pub(crate) fn thread(input: &[u8]) {
+    let mut files = input.splitn(2, |byte| *byte == 0);
+    let (line, place) = (files.next().and_then(syscall::line), files.next().and_then(wchan::place));
+    if let (Some(Line::Call(number, arguments)), Some(place)) = (line, place) {
+        let calls = Abi::ALL.iter().filter_map(|abi| syscall::decode(*abi, number, arguments));
+        let _ = (calls.filter(|call| place.fits(*call)).count(), place.is_interruptible());
+    }
+}
