@@ -244,7 +244,7 @@ impl<'a> TableWalk<'a> {
     fn record_refused(&mut self, fd: Fd, errno: Errno) {
         // What is refused once is refused for the whole table, so it is tried only once.
         let tries_fdinfo = self.refused.as_ref().is_none_or(|refused| refused.fdinfo);
-        let info = if tries_fdinfo { self.dir.fdinfo_of_file(fd) } else { None };
+        let info = if tries_fdinfo { self.dir.fdinfo(fd).ok() } else { None };
         if let Some(ends) = info.and_then(|info| self.dir.ends_by_fdinfo(fd, info)) {
             return self.result.ends.extend(ends.into_iter().flatten());
         }
