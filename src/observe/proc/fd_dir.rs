@@ -13,6 +13,7 @@ use rustix::path::DecInt;
 
 use super::beneath::{Dir, open_listing};
 use super::directories;
+use super::epoll::is_epoll;
 use super::heartbeat::ScanStep;
 use super::parse::{self, FdInfo};
 use super::process::ProcessDir;
@@ -45,9 +46,6 @@ pub(super) const OWNER: StatxFlags =
 
 /// The bits of `st_mode` that are not the type of the file.
 const PERMISSIONS: u16 = 0o7777;
-
-/// What the link of an epoll says.
-const EPOLL: &[u8] = b"anon_inode:[eventpoll]";
 
 const NO_ENDS: Ends<RawEndpoint> = [None, None];
 
@@ -224,7 +222,7 @@ impl FdDir<'_> {
             return seen;
         }
         seen.deleted = stat.is_some_and(|stat| stat.stx_nlink == 0);
-        seen.path = self.link(fd).ok().map(|path| match path.strip_suffix(b" (deleted)") {
+        seen.path = self.link(fd).ok().map(|path| match path.strip_suffix(parse::DELETED) {
             // Only with no link left is this the kernel's word: a file may really be called so.
             Some(name) if seen.deleted => name.to_vec(),
             _ => path,
@@ -334,7 +332,7 @@ impl FdDir<'_> {
     /// The fdinfo of a descriptor whose link is known, unless it is an epoll: that waits for a lock, which another process may hold for as
     /// long as it likes (`ep_show_fdinfo` in fs/eventpoll.c), and such a wait cannot be killed.
     fn fdinfo_by_link(&self, fd: Fd, link: &[u8]) -> Option<FdInfo> {
-        if link == EPOLL { None } else { self.fdinfo(fd).ok() }
+        if is_epoll(link) { None } else { self.fdinfo(fd).ok() }
     }
 
     /// The same of a descriptor that is a file with a path, and so may be on a mount that does not answer.
