@@ -157,7 +157,7 @@ impl PossibleHolder {
 /// of every pipe.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Suspects {
-    /// In order; at most [`Self::MOST`] of each kind, and at least one where there is any.
+    /// In order; at most `Self::MOST` of each kind, and at least one where there is any.
     pub named: Vec<PossibleHolder>,
     /// How many more there are of each kind.
     pub more: BTreeMap<HiddenVia, usize>,
