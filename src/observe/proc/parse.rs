@@ -363,5 +363,8 @@ pub(super) fn mapped_ring(line: &[u8]) -> Option<u64> {
 /// The link of the descriptor of an `io_uring`.
 pub(super) const IO_URING: &[u8] = b"anon_inode:[io_uring]";
 
+/// What the kernel writes behind the name of a file that has none any more; a file may be called so, too.
+pub(super) const DELETED: &[u8] = b" (deleted)";
+
 #[cfg(test)]
 mod tests;
