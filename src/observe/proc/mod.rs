@@ -114,12 +114,21 @@ fn with_scanner<T: Send>(
 }
 
 /// Scans a proc root. Fails if it cannot be opened or is no proc root. What cannot be read of a process is no error, but a gap.
+///
+/// Where whole fd tables are wanted and no pipe is in them, only their processes are looked at: others hold no end that matters.
 pub(crate) fn scan(proc_root: &Path, options: ScanOptions, budget: &Arc<Budget>) -> Result<PipeGraph, Error> {
     let taken_at = Timestamp::now();
     with_scanner(proc_root, options, budget, |scanner| {
+        let tables = scanner.root.those_there(&scanner.options.tables)?;
+        let mut results = work::run(scanner, tables.clone(), Work::Process);
+        let is_about_pipes = |result: &ProcessResult| result.descriptors.iter().any(|it| it.pipe.is_some());
+        if !scanner.options.tables.is_empty() && !results.iter().any(is_about_pipes) {
+            return Ok(PipeGraph { selected: true, ..snapshot::graph(scanner, taken_at, None, results) });
+        }
         let pids = scanner.root.pids()?;
         let view_limit = scanner.root.view_limit(&pids);
-        let results = work::run(scanner, pids.clone(), Work::Process);
+        let others = pids.iter().filter(|pid| tables.binary_search(pid).is_err()).copied().collect();
+        results.append(&mut work::run(scanner, others, Work::Process));
         let results = look_again(scanner, pids, results)?;
         Ok(snapshot::graph(scanner, taken_at, view_limit, results))
     })
