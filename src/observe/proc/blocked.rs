@@ -23,6 +23,7 @@ use super::root::{PF_EXITING, PF_KTHREAD};
 use super::scanner::Context;
 use super::syscall::{self, Abi, Call, Line, OpenArgument};
 use super::thread_files::{ThreadFiles, thread_files};
+use super::unmoved::unmoved;
 use super::wchan::{self, Place};
 use super::{maps, memory, parse};
 use crate::model::{
@@ -38,6 +39,9 @@ pub(super) fn thread_group(pid: Pid, context: &Context<'_>) -> Option<ThreadGrou
     let stat = parse::stat(&process.text("stat"));
     if stat.flags.is_some_and(|flags| flags & PF_KTHREAD != 0) {
         return None;
+    }
+    if let Some(group) = unmoved(&process, &stat, context) {
+        return Some(group);
     }
     let status = parse::status(&process.text("status"));
     let threads = thread_files(&process, &stat, status.switches, context);

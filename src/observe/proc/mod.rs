@@ -34,10 +34,11 @@ mod syscall;
 mod table_walk;
 mod task;
 mod thread_files;
+mod unmoved;
 mod wchan;
 mod work;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
@@ -48,7 +49,7 @@ use self::root::ProcRoot;
 use self::scanner::Scanner;
 use self::work::{ProcessResult, Work};
 use super::join::RawEndpoint;
-use crate::model::{Pid, PipeGraph, PipeId, PipeLimits, Side, Threads};
+use crate::model::{Pid, PipeGraph, PipeId, PipeLimits, Process, Side, Threads};
 
 pub(crate) use self::budget::Budget;
 pub(crate) use self::error::Error;
@@ -83,6 +84,8 @@ pub(crate) struct ScanOptions {
     pub(crate) tables: Vec<Pid>,
     /// Processes whose facts to read although they may hold no end.
     pub(crate) extra_pids: Vec<Pid>,
+    /// What an earlier scan read of processes that have not run since: their facts are the same.
+    pub(crate) known: Arc<BTreeMap<Pid, Process>>,
 }
 
 /// Every process, ascending. Fails if the root cannot be opened or is no proc root.
@@ -173,9 +176,17 @@ fn lacks_a_side(results: &[ProcessResult]) -> bool {
 }
 
 /// What the threads of processes are doing: of all there are, or of those in `pids`. Kernel threads and processes that are gone are
-/// left out. Fails as [`scan`] does.
-pub(crate) fn threads(proc_root: &Path, pids: Option<&[Pid]>, budget: &Arc<Budget>) -> Result<Threads, Error> {
-    with_scanner(proc_root, ScanOptions::default(), budget, |scanner| {
+/// left out. Of a thread that has not run since an earlier look, it is what that look saw. Fails as [`scan`] does.
+pub(crate) fn threads(
+    proc_root: &Path,
+    pids: Option<&[Pid]>,
+    earlier: &Arc<Threads>,
+    budget: &Arc<Budget>,
+) -> Result<Threads, Error> {
+    ProcRoot::open(proc_root)?.confined(|root| {
+        let mut scanner = Scanner::new(root, ScanOptions::default(), Arc::clone(budget));
+        scanner.earlier = Arc::clone(earlier);
+        let scanner = &Arc::new(scanner);
         // All idle times are those at this instant.
         scanner.clock();
         let pids = pids.map_or_else(|| scanner.root.pids(), |pids| Ok(pids.to_vec()))?;

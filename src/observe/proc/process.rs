@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use super::beneath::{Dir, read_link};
 use super::budget::Budget;
 use super::heartbeat::ScanStep;
+use super::parse::Stat;
 use super::root::{read_piece, read_small, read_up_to};
 use super::scanner::{Context, Scanner};
 use super::work::ProcessResult;
@@ -70,18 +71,28 @@ impl ProcessDir {
         Gap { command, uid, ..gap(self.pid, what, errno, may_hold) }
     }
 
-    /// Reads the facts into the result, once for a process.
-    pub(super) fn facts(&self, tid: Option<Tid>, context: &Context<'_>, result: &mut ProcessResult) {
+    /// Reads the facts into the result, once for a process. Its `stat` may have been read before.
+    pub(super) fn facts(
+        &self,
+        tid: Option<Tid>,
+        stat: Option<Stat>,
+        context: &Context<'_>,
+        result: &mut ProcessResult,
+    ) {
         if self.facts_taken.swap(true, Ordering::Relaxed) {
             return;
         }
         let scanner = context.scanner;
+        if let Some(process) = stat.as_ref().and_then(|stat| known_facts(scanner, self.pid, stat)) {
+            result.process = Some(process);
+            return;
+        }
         let timed_out = context.timed_out.contains(ScanStep::Facts);
         context.heartbeat.enter(ScanStep::Facts);
         result.process = Some(if timed_out || scanner.options.detail == Detail::Command {
             Process { command: self.command().into(), ..Process::unknown(self.pid) }
         } else {
-            self.all_facts(scanner, tid, result)
+            self.all_facts(scanner, tid, stat, result)
         });
         if timed_out {
             let nothing = PossibleEnds::NOTHING;
@@ -94,8 +105,14 @@ impl ProcessDir {
         self.facts_taken.store(false, Ordering::Relaxed);
     }
 
-    fn all_facts(&self, scanner: &Scanner, tid: Option<Tid>, result: &mut ProcessResult) -> Process {
-        let stat = parse::stat(&self.text("stat"));
+    fn all_facts(
+        &self,
+        scanner: &Scanner,
+        tid: Option<Tid>,
+        stat: Option<Stat>,
+        result: &mut ProcessResult,
+    ) -> Process {
+        let stat = stat.unwrap_or_else(|| parse::stat(&self.text("stat")));
         let status = parse::status(&self.text("status"));
         let group = parse::cgroup(&self.text("cgroup"));
         // If the leader has exited, only its live threads have it.
@@ -167,6 +184,16 @@ impl CommandLines {
         });
         CommandLine { text, cut }
     }
+}
+
+/// What an earlier scan read of the same process, where it has not run since.
+fn known_facts(scanner: &Scanner, pid: Pid, stat: &Stat) -> Option<Process> {
+    let known = scanner.options.known.get(&pid)?;
+    let started = stat.start_time.and_then(|ticks| started_at(scanner.booted_at?, ticks)).map(Into::into);
+    let is_same = known.started_at == started && known.command.as_slice() == stat.command;
+    // Its parent may have ended meanwhile, and it may have been stopped.
+    let Stat { ppid, pgid, sid, state, .. } = *stat;
+    is_same.then(|| Process { ppid, pgid, sid, state, ..known.clone() })
 }
 
 /// When a process was started, from the clock ticks after boot.

@@ -9,6 +9,7 @@ use super::process::ProcessDir;
 use super::root::numbers_in;
 use super::scanner::Context;
 use super::sched::{Sched, SchedClock, sched};
+use super::task;
 use crate::model::{Fingerprint, TaskId, Tid};
 
 /// One thread, as its small files show it.
@@ -31,7 +32,12 @@ pub(super) fn thread_files(
     context: &Context<'_>,
 ) -> Vec<ThreadFiles> {
     let pid = process.pid;
-    let tids = match open_listing(process.dir(), c"task").and_then(numbers_in) {
+    // To count them costs a quarter of listing them.
+    let list = || match task::count(context.scanner, process) {
+        Some(1) => Ok(vec![pid.0]),
+        _ => open_listing(process.dir(), c"task").and_then(numbers_in),
+    };
+    let tids = match list() {
         Ok(tids) => tids,
         // A saved tree need not have the threads.
         Err(_) if !context.scanner.root.is_real() => vec![pid.0],
