@@ -24,7 +24,7 @@ use self::probe::{Answers, Unsupported};
 use self::proc::{Budget, Error, ScanOptions};
 use self::settle::{idle_since, lock_held, openers, retain_unmoved, share_command_lines, unmoved_facts};
 use crate::judge::side::has_hidden;
-use crate::model::{CostLimits, Pid, PipeGraph, PipeId, Process, ScanLimit, Side, TaskState, Threads, transfer};
+use crate::model::{CostLimits, Gap, Pid, PipeGraph, PipeId, Process, ScanLimit, Side, TaskState, Threads, transfer};
 use crate::select::{Selection, selected, selected_processes};
 
 /// The pause before the second look, where the first saw what may be transient: longer than a busy pipeline rests.
@@ -183,8 +183,19 @@ impl Observer {
         let options = ScanOptions { extra_pids: openers(threads), known: Arc::new(known), ..depth.scan.clone() };
         let mut graph = proc::scan(&self.proc_root, options, &self.budget)?;
         self.leave_out_ourselves(&mut graph);
+        self.add_not_kept(&mut graph, threads);
         add_openers(&mut graph, threads);
         Ok(graph)
+    }
+
+    /// Says of which threads not all is known, for want of room.
+    fn add_not_kept(&self, graph: &mut PipeGraph, threads: &Threads) {
+        let not_kept = self.budget.not_kept();
+        let there = not_kept.iter().filter(|pid| graph.parents.contains_key(pid));
+        let command = |pid: &Pid| threads.get(pid).map(|group| group.command.clone()).unwrap_or_default();
+        let gaps: Vec<Gap> = there.map(|pid| proc::threads_not_kept(*pid, command(pid))).collect();
+        graph.coverage.gaps.extend(gaps);
+        graph.coverage.gaps.sort_by_key(|gap| gap.pid);
     }
 
     /// Leaves out this process, where the user started another: it holds nothing that the other does not hold, too.

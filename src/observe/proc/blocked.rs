@@ -33,6 +33,9 @@ use crate::model::{
 use crate::observe::channel::WaitPlace;
 use crate::sys;
 
+/// What is kept of each pipe that a thread polls, by all that is concluded from it, in bytes.
+const CAUSE: usize = 512;
+
 /// All threads of a process; none for a kernel thread, and for a process that has ended.
 pub(super) fn thread_group(pid: Pid, context: &Context<'_>) -> Option<ThreadGroup> {
     let process = Arc::new(ProcessDir::open(context.scanner, pid).ok()?);
@@ -340,6 +343,11 @@ impl Look<'_> {
                 let (operation, fd, pipe) = (Operation::Poll, Some(fd), Some(pipe));
                 causes.push(WaitTarget::Pipe(PipeWait { operation, access, fd, pipe, path: None, deleted: false }));
             }
+        }
+        // What others wait for is not to be lost, so the set is as one that could not be read.
+        let budget = &self.of.context.scanner.budget;
+        if !causes.is_empty() && !budget.charge_thread(self.thread.id.pid, causes.len() * CAUSE) {
+            return self.sleep(SleepOn::SomeFiles, None, None);
         }
         if causes.is_empty() {
             let on = match set {

@@ -20,6 +20,9 @@ use super::work::{self, ProcessResult, Work};
 use super::{Budget, Error, ScanOptions, mounts, parse, with_scanner};
 use crate::model::{Fd, Gap, Hidden, HolderFd, PossibleEnds, UnreadablePart};
 
+/// What is kept of a descriptor that may hold ends, in bytes.
+const HOLDER: usize = 192;
+
 /// Looks through the machine for what may hold ends that no fd table shows. Fails as [`scan`](super::scan) does.
 pub(crate) fn hidden(proc_root: &Path, budget: &Arc<Budget>) -> Result<Hidden, Error> {
     with_scanner(proc_root, ScanOptions::default(), budget, hidden_in)
@@ -92,12 +95,17 @@ fn look_in(table: &Table, context: &Context<'_>, result: &mut ProcessResult) -> 
             continue;
         }
         let text = dir.fdinfo_text(fd).unwrap_or_default();
+        let is_holder = is_ring || parse::in_flight(&text) > 0;
+        if is_holder && !context.scanner.budget.charge(HOLDER) {
+            result.gaps.push(unread(UnreadablePart::FdTable, Errno::NOMEM));
+            break;
+        }
         let holder = || HolderFd { pid: process.pid, fd, command: process.command().into() };
         if is_ring {
             result.hidden.rings.push(process.pid);
             let registered = parse::registered_pipes(&text).into_iter();
             result.hidden.registered.extend(registered.map(|pipe| (pipe, holder())));
-        } else if parse::in_flight(&text) > 0 {
+        } else if is_holder {
             result.hidden.in_flight.push(holder());
         }
     }

@@ -55,6 +55,7 @@ pub(crate) use self::budget::Budget;
 pub(crate) use self::error::Error;
 pub(crate) use self::hidden::hidden;
 pub(crate) use self::lookup::pipe_at;
+pub(crate) use self::process::threads_not_kept;
 
 /// Maximum number of times that a scan looks again when something moved while it looked.
 const SECOND_LOOKS: u32 = 3;
@@ -121,6 +122,7 @@ fn with_scanner<T: Send>(
 /// Where whole fd tables are wanted and no pipe is in them, only their processes are looked at: others hold no end that matters.
 pub(crate) fn scan(proc_root: &Path, options: ScanOptions, budget: &Arc<Budget>) -> Result<PipeGraph, Error> {
     let taken_at = Timestamp::now();
+    budget.begin_part();
     with_scanner(proc_root, options, budget, |scanner| {
         let tables = scanner.root.those_there(&scanner.options.tables)?;
         let mut results = work::run(scanner, tables.clone(), Work::Process);
@@ -183,6 +185,7 @@ pub(crate) fn threads(
     earlier: &Arc<Threads>,
     budget: &Arc<Budget>,
 ) -> Result<Threads, Error> {
+    budget.begin_part();
     ProcRoot::open(proc_root)?.confined(|root| {
         let mut scanner = Scanner::new(root, ScanOptions::default(), Arc::clone(budget));
         scanner.earlier = Arc::clone(earlier);

@@ -23,6 +23,9 @@ use crate::model::{CommandLine, CommandName, Gap, Pid, PossibleEnds, Process, Ti
 /// processes that share the memory of theirs.
 const CMDLINE: usize = 4 * 1024;
 
+/// What one takes besides its text, in bytes.
+const COMMAND_LINE: usize = 64;
+
 /// Maximum length of a file of many records, in bytes.
 pub(super) const LONG: u64 = 2 * 1024 * 1024;
 
@@ -117,7 +120,8 @@ impl ProcessDir {
         let group = parse::cgroup(&self.text("cgroup"));
         // If the leader has exited, only its live threads have it.
         let path = tid.map_or_else(|| "cmdline".to_owned(), |tid| format!("task/{tid}/cmdline"));
-        let cmdline = read_piece(self.dir(), path, CMDLINE + 1).map(|text| scanner.command_lines.intern(text));
+        let cmdline = read_piece(self.dir(), path, CMDLINE + 1);
+        let cmdline = cmdline.and_then(|text| scanner.command_lines.intern(text, &self.budget).ok_or(Errno::NOMEM));
         if let Err(errno) = cmdline
             && !scanner.root.is_vanished(errno)
         {
@@ -167,8 +171,8 @@ impl ProcessDir {
 pub(super) struct CommandLines(Mutex<HashSet<Arc<[u8]>>>);
 
 impl CommandLines {
-    /// Keeps the beginning of a command line.
-    fn intern(&self, mut text: Vec<u8>) -> CommandLine {
+    /// Keeps the beginning of a command line; none where there is no room for it.
+    fn intern(&self, mut text: Vec<u8>, budget: &Budget) -> Option<CommandLine> {
         let cut = text.len() > CMDLINE;
         if cut {
             text.truncate(CMDLINE);
@@ -177,12 +181,12 @@ impl CommandLines {
             text.truncate(text.len() - rest);
         }
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let text = known.get(&text[..]).cloned().unwrap_or_else(|| {
-            let text: Arc<[u8]> = text.into();
-            known.insert(Arc::clone(&text));
-            text
-        });
-        CommandLine { text, cut }
+        if let Some(text) = known.get(&text[..]).cloned() {
+            return Some(CommandLine { text, cut });
+        }
+        let text: Arc<[u8]> = budget.charge(text.len() + COMMAND_LINE).then(|| text.into())?;
+        known.insert(Arc::clone(&text));
+        Some(CommandLine { text, cut })
     }
 }
 
@@ -213,6 +217,11 @@ pub(super) fn gap(pid: Pid, what: UnreadablePart, errno: Errno, may_hold: Possib
     Gap { pid, tid: None, command, uid: None, what, error, fds: None, mount: None, may_hold }
 }
 
+/// A gap at a process of whose threads not all is kept, for want of room. It hides no end.
+pub(crate) fn threads_not_kept(pid: Pid, command: CommandName) -> Gap {
+    Gap { command, ..gap(pid, UnreadablePart::Tasks, Errno::NOMEM, PossibleEnds::NOTHING) }
+}
+
 /// The name of an errno, as in errno(3).
 fn errno_name(errno: Errno) -> String {
     let number = errno.raw_os_error();
@@ -222,22 +231,28 @@ fn errno_name(errno: Errno) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::CostLimits;
 
     #[test]
     fn equal_command_lines_are_kept_once_and_long_ones_are_cut() {
         let lines = CommandLines::default();
-        let [one, other] = [0, 1].map(|_| lines.intern(vec![b'x'; CMDLINE + 1]));
+        let budget = Budget::new(CostLimits { bytes: 4 * (CMDLINE + COMMAND_LINE) as u64, ..CostLimits::default() });
+        let intern = |text| lines.intern(text, &budget);
+        let [one, other] = [0, 1].map(|_| intern(vec![b'x'; CMDLINE + 1]).unwrap());
         assert!(Arc::ptr_eq(&one.text, &other.text));
         assert_eq!((one.text.len(), one.cut), (CMDLINE, true));
-        let whole = lines.intern(vec![b'x'; CMDLINE]);
+        let whole = intern(vec![b'x'; CMDLINE]).unwrap();
         assert_eq!((whole.text.len(), whole.cut), (CMDLINE, false));
         // A character is not cut in two, whatever its length; what is no character stays.
         for character in ["é", "€", "🦀"] {
             let text = format!("{}{character}", "x".repeat(CMDLINE - 1));
-            assert_eq!(lines.intern(text.into_bytes()).text.len(), CMDLINE - 1, "{character}");
+            assert_eq!(intern(text.into_bytes()).unwrap().text.len(), CMDLINE - 1, "{character}");
         }
         let text = [&[0xff][..], &[b'x'; CMDLINE]].concat();
-        assert_eq!(lines.intern(text).text.len(), CMDLINE);
+        assert_eq!(intern(text).unwrap().text.len(), CMDLINE);
+        // What is known takes no room.
+        let more: Vec<bool> = [b'a', b'b', b'c', b'x'].map(|byte| intern(vec![byte; CMDLINE]).is_some()).into();
+        assert_eq!(more, [true, false, false, true]);
     }
 
     #[test]

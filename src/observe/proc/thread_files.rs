@@ -10,7 +10,10 @@ use super::root::numbers_in;
 use super::scanner::Context;
 use super::sched::{Sched, SchedClock, sched};
 use super::task;
-use crate::model::{Fingerprint, TaskId, Tid};
+use crate::model::{Fingerprint, Pid, TaskId, Tid};
+
+/// What is kept of a thread, in bytes.
+const THREAD: usize = 512;
 
 /// One thread, as its small files show it.
 pub(super) struct ThreadFiles {
@@ -46,6 +49,10 @@ pub(super) fn thread_files(
     if tids == [pid.0] {
         return vec![ThreadFiles::read(process, Tid(pid.0), String::new(), leader, None, switches)];
     }
+    if !context.scanner.budget.charge_thread(pid, tids.len() * THREAD) {
+        // One of which nothing is known: it may be awake.
+        return vec![ThreadFiles::unknown(pid)];
+    }
     let read = |tid| {
         let dir = format!("task/{tid}/");
         let stat = parse::stat(&process.text(&format!("{dir}stat")));
@@ -58,6 +65,11 @@ pub(super) fn thread_files(
 }
 
 impl ThreadFiles {
+    fn unknown(pid: Pid) -> Self {
+        let (id, fingerprint) = (TaskId { pid, tid: Tid(pid.0) }, Fingerprint::default());
+        Self { id, dir: String::new(), state: None, flags: 0, fingerprint, sched: None }
+    }
+
     fn read(
         process: &ProcessDir,
         tid: Tid,
