@@ -142,7 +142,7 @@ impl Both<'_> {
     fn end(&self, change: Change, pipe: PipeId, end: Endpoint) -> EndChange {
         let other = self.without(change);
         let is_outside = other.coverage.outside.is_some() && !other.processes.contains_key(&end.pid);
-        let certain = !is_outside && !may_hide_end(&other.coverage, pipe.kind(), &end);
+        let certain = !is_outside && !may_hide_end(&other.coverage, pipe, &end);
         EndChange { change, certain, end, was: None }
     }
 

@@ -99,6 +99,9 @@ pub enum Note {
     /// Processes were left out, since a limit of the scan was reached.
     #[error("{}", were_left_out(*.left_out, *.processes, *.limit, .file))]
     LeftOut { left_out: usize, processes: usize, limit: ScanLimit, file: Option<String> },
+    /// The file systems of these descriptors answer their own users only. `gap` is the first of them, `fds` their number.
+    #[error("{}", private_mounts(.gap, *.fds, .file))]
+    PrivateMounts { gap: Gap, fds: u64, file: Option<String> },
     /// The proc does not list all processes. `own_pids` as in [`Coverage`](crate::model::Coverage).
     #[error("{}", outside(*.limit, *.own_pids, .file.is_some()))]
     Outside { limit: ViewLimit, own_pids: bool, file: Option<String> },
@@ -212,7 +215,12 @@ impl Note {
         let (timeouts, others): (Vec<&Gap>, Vec<&Gap>) = read.partition(|gap| gap.is_timeout());
         let (harmless, gaps): (Vec<&Gap>, Vec<&Gap>) =
             others.into_iter().partition(|gap| gap.may_hold == PossibleEnds::NOTHING);
+        let (private, gaps): (Vec<&Gap>, Vec<&Gap>) = gaps.into_iter().partition(|gap| gap.is_private_mount());
         let mut notes: Vec<Self> = timeouts.into_iter().chain(harmless).cloned().map(Self::Unread).collect();
+        notes.extend(private.first().map(|first| {
+            let fds = private.iter().fold(0_u64, |sum, gap| sum.saturating_add(gap.fds.unwrap_or(1)));
+            Self::PrivateMounts { gap: (*first).clone(), fds, file: file.clone() }
+        }));
         if !gaps.is_empty() {
             let only = if let [gap] = gaps.as_slice() { Some((gap.pid, gap.command.clone())) } else { None };
             let unreadable = gaps.chunk_by(|a, b| a.pid == b.pid).count();
@@ -356,6 +364,24 @@ const fn cause(limit: ScanLimit) -> &'static str {
             "no thread could be started for them; raise the limit of processes, such as `ulimit -u` or TasksMax= of systemd"
         }
     }
+}
+
+fn private_mounts(gap: &Gap, fds: u64, file: &Option<String>) -> String {
+    let first = match gap.what {
+        UnreadablePart::Fd { fd } => {
+            format!("descriptor {fd} of process {}{}", gap.pid, known(&[quote_name(&gap.command)]))
+        }
+        _ => format!("a descriptor of process {}{}", gap.pid, known(&[quote_name(&gap.command)])),
+    };
+    let others = match fds {
+        0 | 1 => "is on a file system that answers only its own user, and may be an end of a FIFO there".to_owned(),
+        fds => format!(
+            "and {} more are on file systems that answer only their own users, and may be ends of FIFOs there",
+            fds - 1
+        ),
+    };
+    let cure = if file.is_none() { "; run lspipe as that user" } else { "" };
+    format!("{first} {others} ({}, as of FUSE without allow_other){cure}", errno(gap))
 }
 
 fn outside(limit: ViewLimit, own_pids: bool, is_saved: bool) -> String {

@@ -82,7 +82,7 @@ fn graph() -> impl Strategy<Value = PipeGraph> {
                 error: "EACCES".to_owned(),
                 fds: None,
                 mount: None,
-                may_hold: PossibleEnds { read: true, write: pid != 1, anonymous: pid != 2 },
+                may_hold: PossibleEnds { read: true, write: pid != 1, anonymous: pid != 2, device: None },
             };
             let pipes: Vec<Pipe> = pipes.into_values().collect();
             let held = |process: &Process| pipes.iter().flat_map(|pipe| &pipe.ends).any(|end| end.pid == process.pid);

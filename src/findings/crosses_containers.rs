@@ -67,8 +67,10 @@ impl Place {
         const SHORT: usize = 12;
         match (&self.container, self.pid_namespace) {
             (Some(name), _) => {
-                let is_id = name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit());
-                let shown = if is_id { name.get(..SHORT).unwrap_or(name) } else { name };
+                // One of a user has its name in front.
+                let id = name.rsplit('/').next().unwrap_or(name);
+                let is_id = id.len() == 64 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+                let shown = if is_id { name.get(..name.len() - 64 + SHORT).unwrap_or(name) } else { name };
                 format!("container {}", quote_name(shown.as_bytes()))
             }
             (None, Some(inode)) => format!("PID namespace {inode}"),
@@ -115,10 +117,12 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Judgement> {
 
 fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
     let mut places: BTreeMap<(Option<String>, Option<u64>), Vec<Pid>> = BTreeMap::new();
+    let mut knows_all = true;
     for pid in all_on(pipe) {
         // The place of a process that could not be read is not known.
-        if let Some(process) = case.processes.facts(pid).filter(|process| process.uid.is_some()) {
-            places.entry((process.container.clone(), process.pid_namespace)).or_default().push(pid);
+        match case.processes.facts(pid).filter(|process| process.uid.is_some()) {
+            Some(process) => places.entry((process.container.clone(), process.pid_namespace)).or_default().push(pid),
+            None => knows_all = false,
         }
     }
     let place = |((container, pid_namespace), pids)| Place { container, pid_namespace, pids };
@@ -127,7 +131,7 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
         return None;
     }
     let is_within = places.windows(2).all(|pair| pair[0].container == pair[1].container);
-    let expected = is_within || is_stdio(pipe, &places);
+    let expected = is_within || !knows_all || is_stdio(pipe, &places);
     Some(case.of_all_on(pipe, Details::CrossesContainers(CrossesContainers { pipe: pipe.id, places, expected })))
 }
 

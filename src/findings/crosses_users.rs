@@ -103,10 +103,12 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
     if readers.iter().chain(&writers).all(|user| user == first) {
         return None;
     }
+    // One whose user is not known may be root's.
+    let [knows_readers, knows_writers] = Side::BOTH.map(|side| pipe.on(side).all(|pid| case.user(pid).is_some()));
     // Where no process was seen on a side, nothing passes.
     let root = match (readers.contains(&ROOT), writers.contains(&ROOT)) {
-        (true, false) if !writers.is_empty() => Some(Side::Read),
-        (false, true) if !readers.is_empty() => Some(Side::Write),
+        (true, false) if !writers.is_empty() && knows_writers => Some(Side::Read),
+        (false, true) if !readers.is_empty() && knows_readers => Some(Side::Write),
         (true | false, true | false) => None,
     };
     Some(case.of_all_on(pipe, Details::CrossesUsers(CrossesUsers { pipe: pipe.id, readers, writers, root })))

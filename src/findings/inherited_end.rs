@@ -143,6 +143,10 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
     let session = |pid: Pid| case.processes.session(pid);
     let [reading, writing] =
         Side::BOTH.map(|side| pipe.side(side).filter_map(|end| session(end.pid)).collect::<BTreeSet<u32>>());
+    // Nor if that of a holder is not known: it may be another such.
+    if pipe.ends.iter().any(|end| session(end.pid).is_none()) {
+        return None;
+    }
     // If there are several such sessions, it is not known which one the pipeline belongs to.
     let mut both = reading.intersection(&writing);
     let (Some(whole), None) = (both.next().copied(), both.next()) else { return None };

@@ -229,6 +229,11 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
     if readers.is_empty() {
         return None;
     }
+    // One that was given up may wait for it, too, and be of another pipeline.
+    let is_given_up = |pid: Pid| case.groups.get(&pid).is_none_or(|group| group.tasks.is_empty());
+    if pipe.side(Side::Read).any(|end| is_given_up(end.pid)) {
+        return None;
+    }
     let writers: Vec<&Endpoint> = pipe.side(Side::Write).collect();
     let on_both = pipe.on_both();
     let of_readers: BTreeSet<Pid> = readers.iter().map(|reader| reader.pid).collect();

@@ -9,6 +9,7 @@ mod registry;
 mod sides;
 mod testing;
 mod texts;
+mod unknown;
 
 use self::testing::{FIFO, ID, Scene, end, machine, process, reads, task, with, with_pipe, writes};
 use super::*;

@@ -123,7 +123,7 @@ impl Sets<'_> {
         Some(sets)
     }
 
-    /// The number of a set; none if one of its processes counts as awake.
+    /// The number of a set; none if one of its processes counts as awake, or not all of them are known.
     fn set(&mut self, key: WakersOf) -> Option<usize> {
         if let Some(set) = self.known.get(&key) {
             return *set;
@@ -131,6 +131,7 @@ impl Sets<'_> {
         let wakers = self.case.wakers.of(key);
         let members: Option<BTreeSet<usize>> =
             wakers.iter().map(|waker| self.number_of.get(&waker.pid).copied()).collect();
+        let members = members.filter(|_| self.case.wakers.are_known(key));
         let set = members.map(|members| {
             self.members.push(members.into_iter().collect());
             self.members.len() - 1
@@ -188,7 +189,7 @@ impl Case<'_> {
         let mut sides = BTreeSet::new();
         for wait in alike.values() {
             if let Some(pipe) = wait.pipe {
-                sides.extend(wait.awaited().map(|side| (pipe.kind(), side)));
+                sides.extend(wait.awaited().map(|side| (pipe.device(), side)));
                 let name = self.graph.pipe(pipe).filter(|pipe| pipe.has_name());
                 doubts.extend(name.map(|pipe| Doubt::Name(pipe.id)));
             }

@@ -25,7 +25,7 @@ words! {
     }
 }
 
-/// Judges by the relations of processes.
+/// Judges by the relations of processes. What is not known of one is not known to differ: a process that could not be read is no stranger.
 #[derive(Clone, Copy)]
 pub(crate) struct Lineage<'a> {
     pub(crate) processes: &'a Processes<'a>,
@@ -36,9 +36,19 @@ impl<'a> Lineage<'a> {
         self.processes.session(pid)
     }
 
+    /// Whether two processes are in one session, or may be.
+    fn may_share_session(&self, one: Pid, other: Pid) -> bool {
+        self.session(one).zip(self.session(other)).is_none_or(|(one, other)| one == other)
+    }
+
     /// The children of a child reaper, to which orphans are reparented; none for another process.
     fn adopts(&self, pid: Pid) -> Option<&'a Vec<Pid>> {
         self.processes.threads(pid)?.adopts.as_ref()
+    }
+
+    /// Whether it is a child reaper, or may be one, since its threads could not be read.
+    fn may_adopt(&self, pid: Pid) -> bool {
+        self.processes.threads(pid).is_none_or(|group| group.adopts.is_some() || group.tasks.is_empty())
     }
 
     /// Why the holder of these write ends does not belong to the pipeline of the reader; none if it does.
@@ -50,11 +60,12 @@ impl<'a> Lineage<'a> {
         holder: Pid,
         ends: &[&Endpoint],
     ) -> Option<Relation> {
-        if self.processes.is_ancestor(holder, reader) {
+        let is_known = |pid: Pid| self.processes.knows_ancestors(pid) && self.session(pid).is_some();
+        if self.processes.is_ancestor(holder, reader) || !is_known(holder) || !is_known(reader) {
             return None;
         }
         let descends = self.processes.is_ancestor(reader, holder);
-        let in_other_session = self.session(holder) != self.session(reader);
+        let in_other_session = !self.may_share_session(holder, reader);
         if !descends && in_other_session && !(given && self.session_leader_is_sibling(reader, holder)) {
             return Some(Relation::OtherSession);
         }
@@ -70,18 +81,22 @@ impl<'a> Lineage<'a> {
     /// Two children of one process, in one process group. Below a child reaper they may be what is left of a pipeline whose shell has
     /// exited, but the writer may as well be an orphan left by a child of the reader.
     fn are_siblings(&self, reader: Pid, given: bool, holder: Pid) -> bool {
-        let family = |pid: Pid| Some((self.processes.parent_or_zero(pid)?, self.processes.process_group(pid)));
+        let parents = self.processes.parent_or_zero(reader).zip(self.processes.parent_or_zero(holder));
+        let groups = self.processes.process_group(reader).zip(self.processes.process_group(holder));
         let is_below_reaper = || self.processes.parent(reader).is_some_and(|parent| self.adopts(parent).is_some());
-        family(reader).is_some() && family(reader) == family(holder) && (given || !is_below_reaper())
+        parents.is_none_or(|(one, other)| one == other)
+            && groups.is_none_or(|(one, other)| one == other)
+            && (given || !is_below_reaper())
     }
 
-    /// Whether the leader of the holder's session is alive, and a child of the reader's parent: `setsid a | setsid b` in a shell.
+    /// Whether the leader of the holder's session is alive, and a child of the reader's parent: `setsid a | setsid b` in a shell. One whose
+    /// parent is not known may be.
     fn session_leader_is_sibling(&self, reader: Pid, holder: Pid) -> bool {
         let leader = self.session(holder).map(Pid);
         leader.zip(self.processes.parent(reader)).is_some_and(|(leader, parent)| {
-            self.processes.parent(leader) == Some(parent)
+            self.processes.parent_or_zero(leader).map_or(self.processes.is_listed(leader), |it| it == parent)
                 // Two orphans are siblings, too, below their reaper.
-                && (self.adopts(parent).is_none() || self.session(reader) == self.session(parent))
+                && (self.adopts(parent).is_none() || self.may_share_session(reader, parent))
                 && self.may_have_started(parent, reader, leader)
         })
     }
@@ -89,14 +104,14 @@ impl<'a> Lineage<'a> {
     /// A child reaper that may have started both itself: then a holder that looks like an orphan need not be one.
     pub(crate) fn possible_parent(&self, reader: Pid, holder: Pid) -> Option<Pid> {
         let ancestor = self.common_ancestors(reader, holder).next()?;
-        let is_near = self.processes.parent(reader) == Some(ancestor) || self.session(reader) == self.session(ancestor);
-        (self.adopts(ancestor).is_some() && is_near).then_some(ancestor)
+        let is_near = self.processes.parent(reader) == Some(ancestor) || self.may_share_session(reader, ancestor);
+        (self.may_adopt(ancestor) && is_near).then_some(ancestor)
     }
 
     /// Whether the parent of an apparent orphan is a child reaper of its own session, which may as well have started it.
     pub(crate) fn is_doubtful_orphan(&self, pid: Pid) -> bool {
         let parent = self.processes.parent(pid);
-        parent.is_some_and(|parent| self.adopts(parent).is_some() && self.session(parent) == self.session(pid))
+        parent.is_some_and(|parent| self.may_adopt(parent) && self.may_share_session(parent, pid))
     }
 
     /// The nearest first.
@@ -107,7 +122,7 @@ impl<'a> Lineage<'a> {
     /// Whether an ancestor of both, of the reader's own session, has started them or what led to them.
     fn share_an_ancestor(&self, reader: Pid, holder: Pid) -> bool {
         for ancestor in self.common_ancestors(reader, holder) {
-            let is_of_session = self.session(ancestor) == self.session(reader);
+            let is_of_session = self.may_share_session(ancestor, reader);
             if self.adopts(ancestor).is_some() {
                 // Orphans are reparented no further up.
                 return is_of_session && self.may_have_started(ancestor, reader, holder);
@@ -145,10 +160,10 @@ impl<'a> Lineage<'a> {
 
     /// Whether a process was started by exec(2), as far as that shows.
     pub(crate) fn is_another_program(&self, pid: Pid, than: Pid) -> bool {
-        let name_differs =
-            self.processes.name(pid).zip(self.processes.name(than)).is_some_and(|(one, other)| one != other);
-        let facts = self.processes.facts(pid).zip(self.processes.facts(than));
-        name_differs || facts.is_some_and(|(one, other)| one.cmdline != other.cmdline)
+        let name = |pid| self.processes.name(pid).filter(|name| !name.is_empty());
+        let name_differs = name(pid).zip(name(than)).is_some_and(|(one, other)| one != other);
+        let cmdline = |pid: Pid| self.processes.facts(pid)?.cmdline.as_ref();
+        name_differs || cmdline(pid).zip(cmdline(than)).is_some_and(|(one, other)| one != other)
     }
 }
 

@@ -26,6 +26,7 @@ pub(crate) struct Processes<'a> {
     children: OnceCell<BTreeMap<Pid, Vec<Pid>>>,
     tree: OnceCell<HashMap<Pid, Place>>,
     adopted: RefCell<HashMap<Pid, HashMap<Pid, usize>>>,
+    unknown_parent: OnceCell<bool>,
 }
 
 /// Where a process is in the tree of all: it is above those that are entered after it and not after it is left.
@@ -39,7 +40,14 @@ struct Place {
 
 impl<'a> Processes<'a> {
     pub(crate) fn new(graph: &'a PipeGraph, groups: &'a Groups) -> Self {
-        Self { graph, groups, children: OnceCell::new(), tree: OnceCell::new(), adopted: RefCell::default() }
+        Self {
+            graph,
+            groups,
+            children: OnceCell::new(),
+            tree: OnceCell::new(),
+            adopted: RefCell::default(),
+            unknown_parent: OnceCell::new(),
+        }
     }
 
     /// The facts of a process, if it holds an end.
@@ -49,6 +57,11 @@ impl<'a> Processes<'a> {
 
     pub(crate) fn threads(&self, pid: Pid) -> Option<&'a ThreadGroup> {
         self.groups.get(&pid)
+    }
+
+    /// Whether there is such a process.
+    pub(crate) fn is_listed(&self, pid: Pid) -> bool {
+        self.facts(pid).is_some() || self.groups.contains_key(&pid) || self.graph.parents.contains_key(&pid)
     }
 
     /// None where it is not known, and where none is in the PID namespace.
@@ -176,6 +189,24 @@ impl<'a> Processes<'a> {
             Children::One(child) => (&[][..], Some(child).filter(|child| self.parent(*child) == Some(parent))),
         };
         all.iter().copied().chain(one).filter(|pid| self.groups.contains_key(pid))
+    }
+
+    /// Whether the threads of all children that a wait(2) is for were looked at: of others it is not known that they will not exit.
+    pub(crate) fn knows_awaited_children(&self, children: Children, parent: Pid) -> bool {
+        match children {
+            Children::One(pid) => self.groups.contains_key(&pid),
+            Children::All => {
+                self.children(parent).iter().all(|pid| self.groups.contains_key(pid)) && !self.has_unknown_parent()
+            }
+        }
+    }
+
+    /// Whether there is a process of which the parent is not known.
+    fn has_unknown_parent(&self) -> bool {
+        *self.unknown_parent.get_or_init(|| {
+            let listed = self.graph.parents.keys().chain(self.graph.processes.keys()).chain(self.groups.keys());
+            listed.copied().any(|pid| self.parent_or_zero(pid).is_none())
+        })
     }
 
     /// These processes and all that descend from them.

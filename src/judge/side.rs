@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use crate::model::{
-    Coverage, Descriptor, Doubts, Endpoint, Gap, HiddenVia, Pipe, PipeGraph, PipeId, PipeKind, PossibleHolder, Side,
-    Suspects, UnreadablePart,
+    Coverage, Descriptor, Device, Doubts, Endpoint, Fd, Gap, HiddenVia, Pid, Pipe, PipeGraph, PipeId, PossibleEnds,
+    PossibleHolder, Side, Suspects, Tid, UnreadablePart,
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub(crate) fn state(graph: &PipeGraph, pipe: &Pipe, side: Side) -> SideState {
     match graph.probed(pipe.id).has(side) {
         Some(true) => SideState::Hidden,
         Some(false) => SideState::None,
-        None if may_hide(&graph.coverage, pipe.id.kind(), side) => SideState::Unknown,
+        None if may_hide(&graph.coverage, pipe.id, side) => SideState::Unknown,
         None => SideState::None,
     }
 }
@@ -44,7 +44,7 @@ pub(crate) fn hidden_sides(graph: &PipeGraph, pipe: &Pipe) -> Vec<Side> {
 /// What is on some sides of a pipe besides the ends that were seen.
 pub(crate) fn unseen(graph: &PipeGraph, pipe: &Pipe, sides: &[Side]) -> SideState {
     let of_side = |side: &Side| match state(graph, pipe, *side) {
-        SideState::Seen if may_hide(&graph.coverage, pipe.id.kind(), *side) => SideState::Unknown,
+        SideState::Seen if may_hide(&graph.coverage, pipe.id, *side) => SideState::Unknown,
         SideState::Seen => SideState::None,
         unseen => unseen,
     };
@@ -56,14 +56,19 @@ pub(crate) fn unseen(graph: &PipeGraph, pipe: &Pipe, sides: &[Side]) -> SideStat
 /// Whether a probe may find an end on a side on which no end was seen.
 pub(crate) fn has_unprobed(graph: &PipeGraph, pipe: &Pipe) -> bool {
     let is_unseen = |side: &Side| pipe.side(*side).next().is_none();
-    Side::BOTH.iter().filter(|side| is_unseen(side)).any(|side| may_hide(&graph.coverage, pipe.id.kind(), *side))
+    Side::BOTH.iter().filter(|side| is_unseen(side)).any(|side| may_hide(&graph.coverage, pipe.id, *side))
 }
 
 /// Whether a descriptor may be an end although no end of its pipe was seen.
 pub(crate) fn may_be_end(graph: &PipeGraph, descriptor: &Descriptor) -> bool {
     match descriptor.pipe {
-        Some(pipe) => Side::BOTH.into_iter().any(|side| may_hide(&graph.coverage, pipe.kind(), side)),
-        None => descriptor.target.is_none(),
+        Some(pipe) => Side::BOTH.into_iter().any(|side| may_hide(&graph.coverage, pipe, side)),
+        // A path may be that of a FIFO where its file system did not say.
+        None => {
+            let is_it = |gap: &Gap| may_be_about(gap, descriptor.key()) && gap.may_hold != PossibleEnds::NOTHING;
+            descriptor.target.is_none()
+                || (descriptor.file_type.is_none() && graph.coverage.gaps_of(descriptor.pid).any(is_it))
+        }
     }
 }
 
@@ -72,30 +77,36 @@ pub(crate) fn has_hidden(graph: &PipeGraph, pipe: &Pipe) -> bool {
 }
 
 /// Whether what could not be read may hold an end of such a pipe, in addition to the ends that were seen.
-pub(crate) fn may_hide(coverage: &Coverage, kind: PipeKind, side: Side) -> bool {
-    coverage.outside.is_some() || coverage.gaps_cover(kind, side)
+pub(crate) fn may_hide(coverage: &Coverage, pipe: PipeId, side: Side) -> bool {
+    coverage.outside.is_some() || coverage.gaps_cover(pipe.device(), side)
 }
 
 /// Whether this very end may be in what could not be read of its process.
-pub(crate) fn may_hide_end(coverage: &Coverage, kind: PipeKind, end: &Endpoint) -> bool {
+pub(crate) fn may_hide_end(coverage: &Coverage, pipe: PipeId, end: &Endpoint) -> bool {
     coverage.gaps_of(end.pid).any(|gap| {
-        let is_same = match gap.what {
-            UnreadablePart::Fd { fd } => (gap.tid, fd) == (end.tid, end.fd),
-            UnreadablePart::FdTable | UnreadablePart::FdLinks | UnreadablePart::Tasks | UnreadablePart::Cmdline => true,
-        };
-        let covers = |side: Side| end.access.is_on(side) && gap.may_hold.covers(kind, side);
-        is_same && Side::BOTH.into_iter().any(covers)
+        let covers = |side: Side| end.access.is_on(side) && gap.may_hold.cover(pipe.device(), side);
+        may_be_about(gap, end.key()) && Side::BOTH.into_iter().any(covers)
     })
 }
 
-/// What may hold ends that were not seen. What may hold an end of any pipe is the same for all pipes of a kind, so it is found once.
+/// Whether a descriptor may be among what a gap stands for.
+fn may_be_about(gap: &Gap, (pid, tid, fd): (Pid, Option<Tid>, Fd)) -> bool {
+    let is_same = match gap.what {
+        UnreadablePart::Fd { fd: unread } => (gap.tid, unread) == (tid, fd),
+        UnreadablePart::FdTable | UnreadablePart::FdLinks | UnreadablePart::Tasks | UnreadablePart::Cmdline => true,
+    };
+    gap.pid == pid && is_same
+}
+
+/// What may hold ends that were not seen. What may hold an end of any pipe is the same for all anonymous pipes, and for all FIFOs of a file
+/// system, so it is found once.
 pub(crate) struct Unread<'a> {
     graph: &'a PipeGraph,
     known: RefCell<BTreeMap<Ends, Rc<Suspects>>>,
 }
 
-/// Ends of these kinds of pipes on these sides.
-type Ends = BTreeSet<(PipeKind, Side)>;
+/// Ends of anonymous pipes, which have no device, and of FIFOs of these file systems, on these sides.
+type Ends = BTreeSet<(Option<Device>, Side)>;
 
 impl<'a> Unread<'a> {
     pub(crate) const fn new(graph: &'a PipeGraph) -> Self {
@@ -103,7 +114,7 @@ impl<'a> Unread<'a> {
     }
 
     /// What may hold an end on any of these sides since it is not known what it holds.
-    pub(crate) fn of(&self, sides: &BTreeSet<(PipeKind, Side)>) -> Rc<Suspects> {
+    pub(crate) fn of(&self, sides: &Ends) -> Rc<Suspects> {
         if let Some(known) = self.known.borrow().get(sides) {
             return Rc::clone(known);
         }
@@ -112,11 +123,11 @@ impl<'a> Unread<'a> {
         found
     }
 
-    fn find(&self, sides: &BTreeSet<(PipeKind, Side)>) -> Suspects {
+    fn find(&self, sides: &Ends) -> Suspects {
         let PipeGraph { hidden, coverage, parents, .. } = self.graph;
         // A process that came after the scan got its ends from one that was seen.
         let later = hidden.gaps.iter().filter(|gap| parents.contains_key(&gap.pid));
-        let covers = |gap: &&Gap| sides.iter().any(|(kind, side)| gap.may_hold.covers(*kind, *side));
+        let covers = |gap: &&Gap| sides.iter().any(|(device, side)| gap.may_hold.cover(*device, *side));
         let gaps = coverage.gaps.iter().chain(later).filter(covers);
         let unread = gaps.map(|gap| PossibleHolder::process(HiddenVia::Unreadable, gap.pid, &gap.command));
         let outside = coverage.outside.map(|_| PossibleHolder::nobody(HiddenVia::Outside));
@@ -124,7 +135,7 @@ impl<'a> Unread<'a> {
     }
 
     fn of_side(&self, pipe: PipeId, side: Side) -> Rc<Suspects> {
-        self.of(&BTreeSet::from([(pipe.kind(), side)]))
+        self.of(&BTreeSet::from([(pipe.device(), side)]))
     }
 
     /// What may hold an end on a side in addition to what was seen; empty where the kernel says that no end exists.
@@ -157,7 +168,7 @@ impl<'a> Unread<'a> {
         if !known.is_empty() {
             return known;
         }
-        let unread = self.of(&sides.iter().map(|side| (pipe.id.kind(), *side)).collect());
+        let unread = self.of(&sides.iter().map(|side| (pipe.id.device(), *side)).collect());
         match unread.is_empty() {
             true => std::iter::once(PossibleHolder::nobody(HiddenVia::Outside)).collect(),
             false => Suspects::clone(&unread),

@@ -55,6 +55,17 @@ impl<'a> WakerSets<'a> {
         Self { graph, processes, known: RefCell::new(BTreeMap::new()) }
     }
 
+    /// Whether all of a set are known: a child whose threads could not be looked at may exit at any time.
+    pub(crate) fn are_known(&self, of: WakersOf) -> bool {
+        match of {
+            WakersOf::Children(parent, child) => {
+                let children = child.map_or(Children::All, Children::One);
+                self.processes.knows_awaited_children(children, parent)
+            }
+            WakersOf::Pipe(_) | WakersOf::Threads(_) => true,
+        }
+    }
+
     /// The ends on the other side of a pipe in their order, or the processes.
     pub(crate) fn of(&self, key: WakersOf) -> Wakers {
         let find = || match key {

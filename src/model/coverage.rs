@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::transfer;
 use super::words::words;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use super::{CommandName, Fd, Pid, PipeKind, Side, Tid, Uid};
+use super::{CommandName, Device, Fd, Pid, Side, Tid, Uid};
 
 /// The part of a process that could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -20,7 +21,7 @@ pub enum UnreadablePart {
     FdLinks,
     /// The list of its threads, some of which may have an fd table of their own.
     Tasks,
-    /// A single descriptor.
+    /// A single descriptor: its file system does not answer, or answers its own user only.
     Fd {
         /// The descriptor number.
         fd: Fd,
@@ -39,33 +40,46 @@ pub struct PossibleEnds {
     pub write: bool,
     /// An end of an anonymous pipe; false if all of those were identified in another way.
     pub anonymous: bool,
+    /// The file system of the FIFOs that may be there; none if they may be of any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<Device>,
 }
 
 impl PossibleEnds {
     /// Any end at all.
-    pub const ANYTHING: Self = Self { read: true, write: true, anonymous: true };
+    pub const ANYTHING: Self = Self { read: true, write: true, anonymous: true, device: None };
     /// For reports of older versions, which lack the field.
     const fn anything() -> Self {
         Self::ANYTHING
     }
 
     /// No end.
-    pub const NOTHING: Self = Self { read: false, write: false, anonymous: false };
+    pub const NOTHING: Self = Self { read: false, write: false, anonymous: false, device: None };
 
     /// The union of both.
     #[must_use]
-    pub const fn or(self, other: Self) -> Self {
+    pub fn or(self, other: Self) -> Self {
+        if other == Self::NOTHING {
+            return self;
+        }
+        if self == Self::NOTHING {
+            return other;
+        }
         Self {
             read: self.read || other.read,
             write: self.write || other.write,
             anonymous: self.anonymous || other.anonymous,
+            device: self.device.filter(|device| other.device == Some(*device)),
         }
     }
 
-    /// Whether they include an end of such a pipe on that side.
-    pub(crate) fn covers(self, kind: PipeKind, side: Side) -> bool {
-        let kind_fits = kind.is_named() || self.anonymous;
-        kind_fits
+    /// Whether they include an end of an anonymous pipe or, with a device, of a FIFO on that file system, on that side.
+    pub(crate) fn cover(self, device: Option<Device>, side: Side) -> bool {
+        let may_be_it = match device {
+            Some(device) => self.device.is_none_or(|only| only == device),
+            None => self.anonymous,
+        };
+        may_be_it
             && match side {
                 Side::Read => self.read,
                 Side::Write => self.write,
@@ -130,6 +144,12 @@ impl Gap {
         }
     }
 
+    /// Whether the file system of the descriptors answers its own user only: a FUSE that is mounted without `allow_other`.
+    #[must_use]
+    pub fn is_private_mount(&self) -> bool {
+        self.is_denied() && self.may_hold.device.is_some()
+    }
+
     /// Whether the scan reached its own limit of open files.
     #[must_use]
     pub fn is_file_limit(&self) -> bool {
@@ -187,10 +207,44 @@ pub struct Coverage {
 
 /// Which ends may be in any of the gaps, remembered: it is asked of each side of each pipe.
 #[derive(Debug, Default)]
-pub struct UnionOfGaps(OnceLock<(Asked, [PossibleEnds; 2])>);
+pub struct UnionOfGaps(OnceLock<(Asked, Sides)>);
 
 /// The gaps that were asked about: their place and number.
 type Asked = (usize, usize);
+
+/// The sides, read and write, of which an end may be in any of the gaps.
+#[derive(Debug, Default)]
+struct Sides {
+    anonymous: [bool; 2],
+    /// Of FIFOs on any file system.
+    named: [bool; 2],
+    of_device: BTreeMap<Device, [bool; 2]>,
+}
+
+impl Sides {
+    fn of(gaps: &[Gap]) -> Self {
+        let mut all = Self::default();
+        for ends in gaps.iter().map(|gap| gap.may_hold) {
+            let named = match ends.device {
+                Some(device) => all.of_device.entry(device).or_default(),
+                None => &mut all.named,
+            };
+            *named = [named[0] | ends.read, named[1] | ends.write];
+            if ends.anonymous {
+                all.anonymous = [all.anonymous[0] | ends.read, all.anonymous[1] | ends.write];
+            }
+        }
+        all
+    }
+
+    fn cover(&self, device: Option<Device>, side: Side) -> bool {
+        let index = usize::from(side == Side::Write);
+        match device {
+            None => self.anonymous[index],
+            Some(device) => self.named[index] || self.of_device.get(&device).is_some_and(|sides| sides[index]),
+        }
+    }
+}
 
 impl Clone for UnionOfGaps {
     /// To be found again: the copy has gaps of its own.
@@ -209,21 +263,12 @@ impl PartialEq for UnionOfGaps {
 impl Eq for UnionOfGaps {}
 
 impl Coverage {
-    /// Whether a gap may hold an end of such a pipe on that side.
+    /// Whether a gap may hold an end of an anonymous pipe or, with a device, of a FIFO on that file system, on that side.
     #[must_use]
-    pub fn gaps_cover(&self, kind: PipeKind, side: Side) -> bool {
-        // What is not of an anonymous pipe apart, since the union of two gaps may hold more than either.
-        let all = || {
-            let of = |anonymous: bool| {
-                let such = self.gaps.iter().map(|gap| gap.may_hold).filter(|ends| ends.anonymous == anonymous);
-                such.fold(PossibleEnds::NOTHING, PossibleEnds::or)
-            };
-            [of(false), of(true)]
-        };
+    pub fn gaps_cover(&self, device: Option<Device>, side: Side) -> bool {
         let asked = (self.gaps.as_ptr().addr(), self.gaps.len());
-        let (known, ends) = self.union.0.get_or_init(|| (asked, all()));
-        let ends = if *known == asked { *ends } else { all() };
-        ends.iter().any(|ends| ends.covers(kind, side))
+        let (known, sides) = self.union.0.get_or_init(|| (asked, Sides::of(&self.gaps)));
+        if *known == asked { sides.cover(device, side) } else { Sides::of(&self.gaps).cover(device, side) }
     }
 
     /// What could not be read of a process.

@@ -56,6 +56,9 @@ pub struct Hidden {
     pub registered: Vec<(PipeId, HolderFd)>,
     /// Processes that have an `io_uring`, ascending.
     pub rings: Vec<Pid>,
+    /// `io_urings` of which it is not known what is registered with them, ordered by PID and descriptor; no descriptor where a ring is only
+    /// mapped.
+    pub unread_rings: Vec<(Pid, Option<Fd>, CommandName)>,
     /// Processes that are blocked while exiting, whose descriptors /proc no longer shows: PID and command.
     pub exiting: Vec<(Pid, CommandName)>,
     /// Pipes whose write end the kernel holds for an autofs mount.
@@ -70,13 +73,21 @@ impl Hidden {
     /// The processes that may hold an end of any pipe, except those that could not be read.
     pub fn anywhere(&self) -> impl Iterator<Item = PossibleHolder> {
         let in_flight = self.in_flight.iter().map(|by| PossibleHolder::holding(HiddenVia::ScmRights, by));
-        in_flight.chain(self.exiting.iter().map(|(pid, name)| PossibleHolder::process(HiddenVia::Exiting, *pid, name)))
+        let ring = |(pid, fd, name): &(Pid, Option<Fd>, CommandName)| PossibleHolder {
+            fd: *fd,
+            ..PossibleHolder::process(HiddenVia::IoUring, *pid, name)
+        };
+        let rings = self.unread_rings.iter().map(ring);
+        in_flight
+            .chain(rings)
+            .chain(self.exiting.iter().map(|(pid, name)| PossibleHolder::process(HiddenVia::Exiting, *pid, name)))
     }
 
-    /// Removes the exiting processes and the gaps of processes that are not in `alive`, which is in ascending order.
+    /// Removes the exiting processes, the rings and the gaps of processes that are not in `alive`, which is in ascending order.
     pub fn keep(&mut self, alive: &[Pid]) {
         let is_alive = |pid: &Pid| alive.binary_search(pid).is_ok();
         self.exiting.retain(|(pid, _)| is_alive(pid));
+        self.unread_rings.retain(|(pid, _, _)| is_alive(pid));
         self.gaps.retain(|gap| is_alive(&gap.pid));
     }
 }

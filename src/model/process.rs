@@ -33,9 +33,10 @@ pub struct Process {
     pub started_at: Option<Time>,
     /// The PID in the innermost PID namespace, if that is not the scanned one.
     pub ns_pid: Option<u32>,
-    /// The container, from the cgroup: an ID in hexadecimal, or the name of an LXC container or a machine.
+    /// The container, from the cgroup: an ID in hexadecimal, or the name of an LXC container or a machine; the outermost of several. One of
+    /// a user manager is named after that: `user@1000/ID`.
     pub container: Option<String>,
-    /// The systemd unit, from the cgroup.
+    /// The systemd unit, from the cgroup: the outermost, so `user@1000.service` for the units of a user.
     pub unit: Option<String>,
     /// The soft limit of open descriptors, `RLIMIT_NOFILE` of getrlimit(2). This field and the following are read for an audit only.
     #[serde(skip_serializing_if = "Option::is_none")]

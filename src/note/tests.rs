@@ -71,6 +71,34 @@ fn what_a_limit_left_out_is_said_once() {
 }
 
 #[test]
+fn file_systems_of_one_user_are_told_apart_from_processes() {
+    let device = Some(Device { major: 0, minor: 45 });
+    let gap = |pid, fd| Gap {
+        pid: Pid(pid),
+        tid: None,
+        command: "bash".into(),
+        uid: None,
+        what: UnreadablePart::Fd { fd: Fd(fd) },
+        error: "EACCES".to_owned(),
+        fds: None,
+        mount: None,
+        may_hold: PossibleEnds { anonymous: false, device, ..PossibleEnds::ANYTHING },
+    };
+    let mut graph = PipeGraph::empty();
+    graph.coverage.gaps = vec![gap(7, 4)];
+    let text =
+        |graph: &PipeGraph| Note::coverage(graph, None).iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
+    assert_eq!(
+        text(&graph),
+        "descriptor 4 of process 7 (bash) is on a file system that answers only its own user, and may be an end of a FIFO \
+         there (EACCES, as of FUSE without allow_other); run lspipe as that user"
+    );
+    let rest = Gap { what: UnreadablePart::FdLinks, fds: Some(30), ..gap(7, 0) };
+    graph.coverage.gaps = vec![gap(7, 4), rest, gap(8, 5)];
+    assert!(text(&graph).contains("process 7 (bash) and 31 more are on file systems"), "{}", text(&graph));
+}
+
+#[test]
 fn everybody_who_may_hold_it_is_named_and_nobody_else() {
     let mut graph = graph(HAS_WRITER, 1000);
     let starts = "pipe:[123] has a writer that no fd table shows: possibly ";
@@ -84,7 +112,7 @@ fn everybody_who_may_hold_it_is_named_and_nobody_else() {
         error: "EACCES".to_owned(),
         fds: None,
         mount: None,
-        may_hold: PossibleEnds { read, write: !read, anonymous: true },
+        may_hold: PossibleEnds { read, write: !read, ..PossibleEnds::ANYTHING },
     };
     // It holds nothing but read ends.
     graph.coverage.gaps = vec![gap(true)];

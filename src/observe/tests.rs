@@ -29,7 +29,11 @@ fn gap() -> Gap {
         error: "ETIMEDOUT".to_owned(),
         fds: Some(2),
         mount: Some("/net".into()),
-        may_hold: PossibleEnds { anonymous: false, ..PossibleEnds::ANYTHING },
+        may_hold: PossibleEnds {
+            anonymous: false,
+            device: Some(Device { major: 0, minor: 45 }),
+            ..PossibleEnds::ANYTHING
+        },
     }
 }
 
@@ -111,6 +115,7 @@ fn graph() -> PipeGraph {
             in_flight: vec![holder.clone()],
             registered: vec![(PIPE, holder)],
             rings: vec![Pid(5)],
+            unread_rings: vec![(Pid(6), Some(Fd(4)), name()), (Pid(6), None, name())],
             exiting: vec![(Pid(8), name())],
             autofs: vec![PIPE],
             gaps: vec![gap()],

@@ -10,7 +10,9 @@ use serde_json::Value;
 use self::graphs::{graph, users};
 use super::*;
 use crate::findings::{self, AuditScope, Code, Diagnosis, Phrases};
-use crate::model::{AccessMode, Coverage, Endpoint, Fd, Pipe, PipeGraph, PipeKind, Probed, Process, Severity, Users};
+use crate::model::{
+    AccessMode, Coverage, Endpoint, Fd, Pipe, PipeGraph, PipeKind, PossibleEnds, Probed, Process, Severity, Users,
+};
 use crate::report::{Judgment, Scope};
 use crate::report_file;
 
@@ -236,7 +238,10 @@ proptest! {
                 let absent = pipe.side(side).next().is_none() && !opens(side);
                 let Coverage { gaps, outside, .. } = &graph.coverage;
                 let is_fifo = pipe.id.kind() == PipeKind::Fifo;
-                let hidden = outside.is_some() || gaps.iter().any(|gap| (is_fifo || gap.may_hold.anonymous) && match side {
+                let is_there = |may_hold: PossibleEnds| {
+                    if is_fifo { may_hold.device.is_none_or(|it| pipe.id.device() == Some(it)) } else { may_hold.anonymous }
+                };
+                let hidden = outside.is_some() || gaps.iter().any(|gap| is_there(gap.may_hold) && match side {
                     Side::Read => gap.may_hold.read,
                     Side::Write => gap.may_hold.write,
                 });

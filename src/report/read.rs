@@ -139,6 +139,7 @@ fn hidden(holders: impl Iterator<Item = PossibleHolder>) -> Hidden {
         let command = command.unwrap_or_default();
         match (how, pid, fd) {
             (HiddenVia::ScmRights, Some(pid), Some(fd)) => hidden.in_flight.push(HolderFd { pid, fd, command }),
+            (HiddenVia::IoUring, Some(pid), fd) => hidden.unread_rings.push((pid, fd, command)),
             (HiddenVia::Exiting, Some(pid), _) => hidden.exiting.push((pid, command)),
             _ => {}
         }

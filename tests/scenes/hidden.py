@@ -1,24 +1,10 @@
 """Write ends that no fd table shows: in flight over a socket, and registered with an io_uring."""
 
-import ctypes
 import os
 import socket
 import struct
 import scene
-
-IO_URING_SETUP, IO_URING_REGISTER, IORING_REGISTER_FILES = 425, 427, 2
-
-
-def ring_of(fd):
-    """An io_uring with which this descriptor is registered; None where the kernel has none, or it is switched off."""
-    parameters = ctypes.create_string_buffer(120)
-    ring = scene.libc.syscall(IO_URING_SETUP, 1, parameters)
-    if ring < 0:
-        return None
-    files = (ctypes.c_int * 1)(fd)
-    scene.call("syscall", IO_URING_REGISTER, ring, IORING_REGISTER_FILES, files, 1)
-    return ring
-
+import uring
 
 def build():
     sent_r, sent_w = scene.pipe("sent")
@@ -36,7 +22,7 @@ def build():
     theirs.close()
     os.close(sent_w)
     scene.keep(ours)
-    ring = ring_of(kept_w)
+    ring = uring.ring_of(kept_w)
     os.close(kept_w)
     return {"receiver": {"pid": pid, "fd": fd}, "ring": ring}
 

@@ -14,6 +14,9 @@ def build():
     proc = os.path.realpath("proc")
     scene.private_mounts()
     scene.mount("proc", proc, b"proc", scene.MS_NOSUID_NODEV, b"hidepid=2")
+    os.mkdir("proc1")
+    listing = os.path.realpath("proc1")
+    scene.mount("proc", listing, b"proc", scene.MS_NOSUID_NODEV, b"hidepid=1")
     to_root = scene.pipe("to_root")
     to_nobody = scene.pipe("to_nobody")
     own = scene.pipe("own")
@@ -24,7 +27,7 @@ def build():
 
     pid = scene.child(nobody)
     scene.close(to_root[1], to_nobody[0])
-    return {"nobody": pid, "root": os.getpid(), "proc": proc}
+    return {"nobody": pid, "root": os.getpid(), "proc": proc, "proc1": listing}
 
 
 scene.run(build)

@@ -113,7 +113,11 @@ impl Scene {
             uid: Some(Uid(7)),
             ..Process::unknown(group.pid)
         });
-        let graph = pipes.iter().fold(machine(processes), |graph, (id, ends)| with(graph, *id, ends));
+        let mut graph = pipes.iter().fold(machine(processes), |graph, (id, ends)| with(graph, *id, ends));
+        // Parents that are not looked at were started by the first process.
+        let parents: Vec<Pid> = groups.values().filter_map(|group| group.parent).collect();
+        graph.parents =
+            parents.into_iter().filter(|pid| !groups.contains_key(pid)).map(|pid| (pid, Some(Pid(0)))).collect();
         Self { graph, groups }
     }
 

@@ -1,7 +1,9 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::model::{AccessMode, Doubt, Fd, Gap, HolderFd, Opener, Pid, PossibleEnds, Probed, TaskId, Tid, ViewLimit};
+use crate::model::{
+    AccessMode, Device, Doubt, Fd, FileType, Gap, HolderFd, Opener, Pid, PossibleEnds, Probed, TaskId, Tid, ViewLimit,
+};
 
 const PIPE: PipeId = PipeId::anonymous(7);
 
@@ -72,9 +74,9 @@ fn what_was_not_read_hides_only_what_may_be_in_it() {
     let only_reads = PossibleEnds { write: false, ..PossibleEnds::ANYTHING };
     graph.coverage.gaps = vec![gap(UnreadablePart::Fd { fd: Fd(6) }, only_reads)];
     assert_eq!(state(&graph, &pipe, Side::Write), SideState::None);
-    assert!(may_hide(&graph.coverage, PIPE.kind(), Side::Read));
+    assert!(may_hide(&graph.coverage, PIPE, Side::Read));
     let end = |pid, fd, access| Endpoint { pid: Pid(pid), tid: None, fd: Fd(fd), access, flags: None };
-    let hides = |end: Endpoint| may_hide_end(&graph.coverage, PIPE.kind(), &end);
+    let hides = |end: Endpoint| may_hide_end(&graph.coverage, PIPE, &end);
     assert!(hides(end(5, 6, AccessMode::Read)) && hides(end(5, 6, AccessMode::ReadWrite)));
     assert!(!hides(end(5, 7, AccessMode::Read)), "another descriptor");
     assert!(!hides(end(5, 6, AccessMode::Write)), "another side");
@@ -89,4 +91,43 @@ fn a_process_in_open_is_on_its_side() {
     let opener = Opener { task, access: AccessMode::Write, command: "".into() };
     let pipe = Pipe { openers: vec![opener], ..with_reader() };
     assert_eq!(state(&graph(), &pipe, Side::Write), SideState::Seen);
+}
+
+/// A FIFO of another file system, and any anonymous pipe, are as well known as without the gap.
+#[test]
+fn a_file_system_hides_only_its_own_fifos() {
+    let (mut graph, pipe) = (graph(), with_reader());
+    let device = |minor| Device { major: 0, minor };
+    let fifo = |minor| PipeId::fifo(device(minor), 7);
+    let own = PossibleEnds { anonymous: false, device: Some(device(45)), ..PossibleEnds::ANYTHING };
+    graph.coverage.gaps = vec![gap(UnreadablePart::Fd { fd: Fd(4) }, own)];
+    let writers = |id| state(&graph, &Pipe { id, ..pipe.clone() }, Side::Write);
+    assert_eq!([PIPE, fifo(26), fifo(45)].map(writers), [SideState::None, SideState::None, SideState::Unknown]);
+    let unread_holders = |pipe| Unread::new(&graph).possible_holders(pipe, Side::Write).named;
+    assert_eq!(unread_holders(PIPE), []);
+    let unread = PossibleHolder::process(HiddenVia::Unreadable, Pid(5), b"vault");
+    assert_eq!(unread_holders(fifo(45)), [Doubt::Holder(unread)]);
+
+    let listed = |fd, file_type| Descriptor {
+        pid: Pid(5),
+        tid: None,
+        fd: Fd(fd),
+        access: Some(AccessMode::Read),
+        flags: None,
+        file_type,
+        target: Some(b"/mnt/x".to_vec().into()),
+        pipe: None,
+    };
+    assert!(may_be_end(&graph, &listed(4, None)));
+    assert!(!may_be_end(&graph, &listed(5, None)), "another descriptor");
+    assert!(!may_be_end(&graph, &listed(4, Some(FileType::Regular))));
+}
+
+#[test]
+fn two_file_systems_are_any() {
+    let of =
+        |minor| PossibleEnds { anonymous: false, device: Some(Device { major: 0, minor }), ..PossibleEnds::ANYTHING };
+    assert_eq!(of(1).or(of(1)), of(1));
+    assert_eq!(of(1).or(of(2)), PossibleEnds { device: None, ..of(1) });
+    assert_eq!([PossibleEnds::NOTHING.or(of(1)), of(1).or(PossibleEnds::NOTHING)], [of(1), of(1)]);
 }

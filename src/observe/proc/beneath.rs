@@ -8,6 +8,8 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::path::Arg;
 
+use super::own_files::noted;
+
 /// A directory that paths are relative to.
 #[derive(Clone, Copy)]
 pub(super) struct Dir<'a> {
@@ -75,9 +77,9 @@ pub(super) fn read_link(dir: Dir<'_>, path: &str) -> rustix::io::Result<Vec<u8>>
 
 fn open(dir: Dir<'_>, path: impl Arg, flags: OFlags) -> rustix::io::Result<OwnedFd> {
     if dir.follows_links {
-        return rustix::fs::openat(dir, path, flags, Mode::empty());
+        return noted(rustix::fs::openat(dir, path, flags, Mode::empty()));
     }
-    path.into_with_c_str(|path| {
+    noted(path.into_with_c_str(|path| {
         let (above, name) = parent(dir, path.to_str().map_err(|_| Errno::INVAL)?)?;
         let above = above.as_ref().map_or(dir.fd, AsFd::as_fd);
         // To open a device may do something.
@@ -87,7 +89,7 @@ fn open(dir: Dir<'_>, path: impl Arg, flags: OFlags) -> rustix::io::Result<Owned
             FileType::CharacterDevice | FileType::BlockDevice => Err(Errno::NXIO),
             _ => rustix::fs::openat(above, name, flags | OFlags::NOFOLLOW, Mode::empty()),
         }
-    })
+    }))
 }
 
 /// The directory that the last name of a path is in, by no link, and this name. No directory if the path has no other name.

@@ -38,6 +38,11 @@ pub enum Error {
         /// From that call.
         source: io::Error,
     },
+    /// Not even lspipe's own files could be opened, so that what it saw says nothing.
+    #[error(
+        "lspipe may not open enough files to look at all processes: raise its limit, for example with `ulimit -n 1024`"
+    )]
+    TooFewFiles,
     /// A path given as PIPE cannot be looked up.
     #[error("{}: {}{}", quote_name(path.as_bytes()), reason(source), path_hint(source))]
     LookUp {

@@ -15,11 +15,12 @@ use super::beneath::{Dir, open_listing};
 use super::directories;
 use super::heartbeat::ScanStep;
 use super::parse::{self, FdInfo};
-use super::process::{ProcessDir, is_refusal};
-use super::root::{read_piece, statx};
+use super::process::ProcessDir;
+use super::root::{read_piece, read_whole, statx};
 use super::scanner::{Context, Scanner};
 use crate::model::{
-    AccessMode, Descriptor, Directories, Endpoint, Fd, FileType, Gid, OpenFlags, PipeFile, PipeId, Tid, Uid,
+    AccessMode, Descriptor, Device, Directories, Endpoint, Fd, FileType, Gid, OpenFlags, PipeFile, PipeId,
+    PossibleEnds, Side, Tid, Uid,
 };
 use crate::observe::channel::{self, Ends, Pipefs, device};
 use crate::observe::join::{FileFacts, RawEndpoint};
@@ -30,6 +31,9 @@ const ATTEMPTS: u32 = 4;
 /// Maximum length of an fdinfo, in bytes. That of an epoll has a line of some 80 bytes for each file in it; that of an `io_uring` has all
 /// that waits in its rings before its files.
 pub(super) const FDINFO: usize = 16 * 1024 * 1024;
+
+/// The length in bytes within which the fields of any fdinfo stand.
+const FDINFO_START: usize = 64 * 1024;
 
 /// `S_IRUSR` and `S_IWUSR`: the mode of a link in /proc/PID/fd says how the descriptor is open.
 const LINK_READ: u32 = 0o400;
@@ -46,6 +50,14 @@ const PERMISSIONS: u16 = 0o7777;
 const EPOLL: &[u8] = b"anon_inode:[eventpoll]";
 
 const NO_ENDS: Ends<RawEndpoint> = [None, None];
+
+/// What a link says of a descriptor whose file may not be asked.
+pub(super) enum ByLink {
+    /// It is these ends, or none.
+    Ends(Ends<RawEndpoint>),
+    /// It is a file with a path, which may be a FIFO.
+    Unknown(PossibleEnds),
+}
 
 /// The fd table of a process, or of one of its threads.
 #[derive(Clone)]
@@ -148,6 +160,40 @@ impl FdDir<'_> {
         Some(self.ends(fd, pipe, Some(info.flags?.access()?), info.flags))
     }
 
+    /// What a descriptor is by its link alone, where its file may not be asked.
+    pub(super) fn look_at_link(&self, fd: Fd) -> Result<ByLink, Errno> {
+        for _ in 0..ATTEMPTS {
+            let link = self.link(fd)?;
+            let access = self.link_mode(fd)?;
+            let found = match (access, channel::by_link(&link)) {
+                (Some(_), Some(Ok(pipe))) => ByLink::Ends(self.ends(fd, pipe, access, self.flags_by_link(fd, &link))),
+                // Only a path may be that of a FIFO.
+                (Some(access), _) if link.starts_with(b"/") => ByLink::Unknown(PossibleEnds {
+                    anonymous: false,
+                    device: self.private_device(fd),
+                    ..ends_of(access)
+                }),
+                _ => ByLink::Ends(NO_ENDS),
+            };
+            // The number may have been closed and used again meanwhile.
+            if self.link(fd)? == link {
+                return Ok(found);
+            }
+        }
+        Err(Errno::NOENT)
+    }
+
+    fn flags_by_link(&self, fd: Fd, link: &[u8]) -> Option<OpenFlags> {
+        self.context.scanner.options.flags.then(|| self.fdinfo_by_link(fd, link)?.flags)?
+    }
+
+    /// The file system of a descriptor of which only that may be asked: a FUSE tells others than its user no more (`fuse_getattr` in
+    /// fs/fuse/dir.c).
+    fn private_device(&self, fd: Fd) -> Option<Device> {
+        let stat = self.statx(fd, StatxFlags::empty()).ok()?;
+        Some(device(&stat)).filter(|device| (device.major, device.minor) != (0, 0))
+    }
+
     fn ends(&self, fd: Fd, pipe: PipeId, access: Option<AccessMode>, flags: Option<OpenFlags>) -> Ends<RawEndpoint> {
         let Some(access) = access else { return NO_ENDS };
         (channel::class(pipe.kind()).ends)(pipe, access).map(|end| {
@@ -230,8 +276,10 @@ impl FdDir<'_> {
 
     fn describe_once(&self, fd: Fd, stat: Option<&Statx>) -> Descriptor {
         let target = self.link(fd).ok();
-        let is_epoll = target.as_deref() == Some(EPOLL);
-        let info = if is_epoll { None } else { self.fdinfo(fd).ok() };
+        let info = match &target {
+            Some(link) => self.fdinfo_by_link(fd, link),
+            None => self.fdinfo(fd).ok(),
+        };
         let flags = info.and_then(|info| info.flags);
         let access = match flags {
             Some(flags) => flags.access(),
@@ -283,29 +331,49 @@ impl FdDir<'_> {
         rustix::fs::readlinkat(self.listing()?, DecInt::new(fd.0), Vec::new()).map(std::ffi::CString::into_bytes)
     }
 
-    pub(super) fn fdinfo(&self, fd: Fd) -> Result<FdInfo, Errno> {
-        self.fdinfo_text(fd).map(|text| parse::fdinfo(&text))
+    /// The fdinfo of a descriptor whose link is known, unless it is an epoll: that waits for a lock, which another process may hold for as
+    /// long as it likes (`ep_show_fdinfo` in fs/eventpoll.c), and such a wait cannot be killed.
+    fn fdinfo_by_link(&self, fd: Fd, link: &[u8]) -> Option<FdInfo> {
+        if link == EPOLL { None } else { self.fdinfo(fd).ok() }
     }
 
-    /// The fdinfo of a file that may be of any kind; none for an epoll, whose fdinfo waits for a lock that another process may hold for as
-    /// long as a file system does not answer (`ep_show_fdinfo` in fs/eventpoll.c). To read the link asks nobody.
+    /// The same of a descriptor that is a file with a path, and so may be on a mount that does not answer.
     pub(super) fn fdinfo_of_file(&self, fd: Fd) -> Option<FdInfo> {
-        // Where links may not be read, fdinfo is all there is.
-        let may_read = match self.link(fd) {
-            Ok(link) => link != EPOLL,
-            Err(errno) => is_refusal(errno) || self.pipefs().is_none(),
-        };
-        if may_read { self.fdinfo(fd).ok() } else { None }
+        self.link(fd).ok().filter(|link| link.starts_with(b"/")).and_then(|_| self.fdinfo(fd).ok())
     }
 
+    /// What any fdinfo begins with (`seq_show` in fs/proc/fd.c), however long the rest is. Only of what is no epoll.
+    pub(super) fn fdinfo(&self, fd: Fd) -> Result<FdInfo, Errno> {
+        let mut text = self.read_fdinfo(fd, |dir, path| read_piece(dir, path, FDINFO_START))?;
+        if text.len() == FDINFO_START {
+            text.truncate(text.iter().rposition(|byte| *byte == b'\n').unwrap_or_default());
+        }
+        Ok(parse::fdinfo(&text))
+    }
+
+    /// The whole fdinfo; fails with `EFBIG` where it is too long.
     pub(super) fn fdinfo_text(&self, fd: Fd) -> Result<Vec<u8>, Errno> {
+        self.read_fdinfo(fd, |dir, path| read_whole(dir, path, FDINFO)?.ok_or(Errno::FBIG))
+    }
+
+    fn read_fdinfo(
+        &self,
+        fd: Fd,
+        read: impl FnOnce(Dir<'_>, String) -> rustix::io::Result<Vec<u8>>,
+    ) -> rustix::io::Result<Vec<u8>> {
         let step = ScanStep::FdInfo(self.table.tid, fd);
         if self.context.timed_out.contains(step) {
             return Err(Errno::TIMEDOUT);
         }
         let path = self.table.path(format_args!("fdinfo/{fd}"));
-        self.context.heartbeat.during(step, || read_piece(self.table.process.dir(), path, FDINFO))
+        self.context.heartbeat.during(step, || read(self.table.process.dir(), path))
     }
+}
+
+/// The ends of a FIFO that a descriptor open in this way may be.
+pub(super) fn ends_of(access: AccessMode) -> PossibleEnds {
+    let (read, write) = (access.is_on(Side::Read), access.is_on(Side::Write));
+    PossibleEnds { read, write, ..PossibleEnds::NOTHING }
 }
 
 fn by_fdinfo(info: FdInfo, pipefs: &Pipefs) -> Option<PipeId> {

@@ -6,7 +6,7 @@
 
 use std::os::fd::{AsFd, AsRawFd as _, OwnedFd};
 
-use rustix::fs::{AtFlags, CWD, OFlags, PROC_SUPER_MAGIC, Statx, StatxFlags};
+use rustix::fs::{AtFlags, CWD, OFlags, PROC_SUPER_MAGIC, Statx, StatxAttributes, StatxFlags};
 use rustix::io::Errno;
 
 use super::beneath::{open_dir, read_link};
@@ -186,7 +186,8 @@ fn step(
     hung: &HungCalls,
 ) -> rustix::io::Result<(OwnedFd, Option<Vec<u8>>)> {
     let stat = statx(dir, c"", AtFlags::EMPTY_PATH, OWNER)?;
-    if stat.stx_mask & OWNER.bits() != OWNER.bits() || !opener.may(opener::SEARCH, &stat) {
+    let is_known = stat.stx_mask & OWNER.bits() == OWNER.bits();
+    if !is_known || !(opener.may(opener::SEARCH, &stat) || is_untold_root(&stat)) {
         return Err(Errno::ACCESS);
     }
     let next = hung.look_up(dir, name, OFlags::empty())?;
@@ -198,6 +199,12 @@ fn step(
         return Err(Errno::LOOP);
     }
     Ok((next, Some(target.into_bytes())))
+}
+
+/// Whether this is the root of a mount whose mode nobody has asked for yet: that of FUSE has no permissions until then (`rootmode` of
+/// fs/fuse/inode.c), and to ask could hang.
+fn is_untold_root(stat: &Statx) -> bool {
+    stat.stx_mode & 0o777 == 0 && stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT)
 }
 
 /// The names in a path, the first one last.

@@ -23,6 +23,7 @@ mod maps;
 mod memory;
 mod mounts;
 mod opener;
+mod own_files;
 mod pages;
 mod parse;
 mod process;
@@ -45,6 +46,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use self::own_files::with_enough_files;
 use self::root::ProcRoot;
 use self::scanner::Scanner;
 use self::work::{ProcessResult, Work};
@@ -91,7 +93,7 @@ pub(crate) struct ScanOptions {
 
 /// Every process, ascending. Fails if the root cannot be opened or is no proc root.
 pub(crate) fn processes(proc_root: &Path) -> Result<Vec<Pid>, Error> {
-    ProcRoot::open(proc_root)?.confined(|root| root.pids())
+    with_enough_files(|| ProcRoot::open(proc_root)?.confined(|root| root.pids()))
 }
 
 /// Opens a proc file system for lookups below it, with the limits of pipes that it tells. Fails if it is none.
@@ -114,7 +116,9 @@ fn with_scanner<T: Send>(
     budget: &Arc<Budget>,
     work: impl FnOnce(&Arc<Scanner>) -> Result<T, Error> + Send,
 ) -> Result<T, Error> {
-    ProcRoot::open(proc_root)?.confined(|root| work(&Arc::new(Scanner::new(root, options, Arc::clone(budget)))))
+    let look =
+        || ProcRoot::open(proc_root)?.confined(|root| work(&Arc::new(Scanner::new(root, options, Arc::clone(budget)))));
+    with_enough_files(look)
 }
 
 /// Scans a proc root. Fails if it cannot be opened or is no proc root. What cannot be read of a process is no error, but a gap.

@@ -47,10 +47,28 @@ fn mounts(mountinfo: &[u8]) -> impl Iterator<Item = MountInfo> {
     lines.filter_map(|line| MountInfo::from_line(&String::from_utf8_lossy(line)).ok())
 }
 
-/// Where a process has the mount of that ID. Reading mountinfo asks no file system.
-pub(super) fn mount_point(process: &ProcessDir, id: u64) -> Option<PathBuf> {
-    let mountinfo = process.long_text("mountinfo");
-    mounts(&mountinfo).find(|mount| u64::try_from(mount.mnt_id) == Ok(id)).map(|mount| mount.mount_point)
+/// A mount, as a process has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Mount {
+    pub(super) point: PathBuf,
+    /// The device of all its files; none where they may be of others, as on btrfs and on overlayfs.
+    pub(super) device: Option<Device>,
+}
+
+/// File systems that may stop answering, and whose files are all of the device that mountinfo shows: their getattr takes it from the
+/// superblock (`generic_fillattr` in fs/stat.c, `fuse_fillattr` in fs/fuse/dir.c).
+const ONE_DEVICE: [&str; 8] = ["9p", "cifs", "fuse", "fuseblk", "nfs", "nfs4", "smb3", "virtiofs"];
+
+/// The mount of that ID. Reading mountinfo asks no file system.
+pub(super) fn mount(process: &ProcessDir, id: u64) -> Option<Mount> {
+    mount_in(&process.long_text("mountinfo"), id)
+}
+
+fn mount_in(mountinfo: &[u8], id: u64) -> Option<Mount> {
+    let mount = mounts(mountinfo).find(|mount| u64::try_from(mount.mnt_id) == Ok(id))?;
+    let kind = mount.fs_type.split('.').next().unwrap_or_default();
+    let device = mount.majmin.parse().ok().filter(|_| ONE_DEVICE.contains(&kind));
+    Some(Mount { point: mount.mount_point, device })
 }
 
 /// The pipes of which the kernel holds the write end for an autofs mount, ascending.
@@ -83,6 +101,17 @@ mod tests {
             41 24 0:39 / /net rw - autofs /etc/auto.net rw,fd=-1,pgrp=-1,pipe_ino=-1\n\
             42 24 0:40 / /a\\040b rw - autofs";
         assert_eq!(autofs_pipes(text), [PipeId::anonymous(15043)]);
+    }
+
+    #[test]
+    fn a_mount_has_the_device_of_its_files_where_that_is_sure() {
+        let text = b"25 1 254:0 / / rw,relatime shared:1 - ext4 /dev/vda1 rw\n\
+            60 25 0:45 / /home/u/far rw,nosuid - fuse.sshfs u@far:/ rw,user_id=1000,group_id=1000\n\
+            61 25 0:46 / /merged rw - overlay overlay rw\n";
+        let of = |id| mount_in(text, id).map(|mount| (mount.point, mount.device));
+        assert_eq!(of(60), Some(("/home/u/far".into(), Some(Device { major: 0, minor: 45 }))));
+        assert_eq!(of(61), Some(("/merged".into(), None)));
+        assert_eq!(of(62), None);
     }
 
     /// By the name since Linux 5.8, and by the number before.

@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use procfs::{FromRead as _, ProcessCGroups};
 
-use crate::model::{OpenFlags, PipeId, Uid};
+use crate::model::{OpenFlags, PipeId, PossibleEnds, Uid};
 use crate::observe::channel;
 
 /// The numbers at the beginning of a text such as `\t1000\t1000\t1000\t1000`, up to the first word that is none.
@@ -240,12 +240,13 @@ pub(super) fn boot_time(text: &[u8]) -> Option<i64> {
     number(value(text, b"btime ")?)
 }
 
-/// What runs a process, by its control group.
+/// What runs a process, by its control group: the outermost names, since whoever runs inside of a container or a user manager may make
+/// control groups of any name below.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Group {
-    /// The container.
+    /// The container. One of a user, as of rootless podman, is named after that user, too: `user@1000/ID`.
     pub(super) container: Option<String>,
-    /// The innermost systemd unit.
+    /// The systemd unit of the system: for the units of a user manager `user@1000.service`.
     pub(super) unit: Option<String>,
 }
 
@@ -260,7 +261,7 @@ pub(super) fn cgroup(text: &[u8]) -> Group {
     let unit_path = systemd.map_or_else(|| paths().next(), |group| Some(group.pathname.as_str()));
     Group {
         container: paths().find_map(container),
-        unit: unit_path.and_then(|path| path.rsplit('/').find(|name| is_unit(name))).map(str::to_owned),
+        unit: unit_path.and_then(|path| path.split('/').find(|name| is_unit(name))).map(str::to_owned),
     }
 }
 
@@ -269,34 +270,42 @@ fn is_unit(name: &str) -> bool {
     [".service", ".scope", ".socket", ".mount", ".swap"].iter().any(|suffix| name.ends_with(suffix))
 }
 
-/// The innermost container that a path of control groups names.
+/// The outermost container that a path of control groups names.
 fn container(path: &str) -> Option<String> {
-    path.rsplit('/').find_map(|name| {
-        let scope = name.strip_suffix(".scope").unwrap_or(name);
-        // The monitor beside a container is named after it, but runs outside it.
-        if scope.starts_with("crio-conmon-") || scope.starts_with("libpod-conmon-") {
-            return None;
-        }
-        // docker-ID, cri-containerd-ID, crio-ID, libpod-ID, or the bare ID of docker/ID and kubepods/podUID/ID.
-        // With containerd and the driver of systemd it may be slice:cri-containerd:ID.
-        let id = scope.rsplit_once(['-', ':']).map_or(scope, |(_, id)| id);
-        if is_hex(id, 64) {
-            return Some(id.to_owned());
-        }
-        // Amazon ECS: TASK-NUMBER.
-        if let Some((task, serial)) = scope.split_once('-')
-            && is_hex(task, 32)
-            && !serial.is_empty()
-            && serial.bytes().all(|byte| byte.is_ascii_digit())
-        {
-            return Some(scope.to_owned());
-        }
-        if let Some(name) = name.strip_prefix("lxc.payload.") {
-            return Some(name.to_owned());
-        }
-        // A machine of systemd-machined(8), its name escaped as in systemd-escape(1).
-        name.strip_prefix("machine-")?.strip_suffix(".scope").map(|name| name.replace("\\x2d", "-"))
+    let mut user = None;
+    path.split('/').find_map(|name| {
+        let found = container_name(name);
+        user = user.or_else(|| name.strip_prefix("user@")?.strip_suffix(".service"));
+        found.map(|found| user.map_or_else(|| found.clone(), |user| format!("user@{user}/{found}")))
     })
+}
+
+/// The container that the name of a control group stands for.
+fn container_name(name: &str) -> Option<String> {
+    let scope = name.strip_suffix(".scope").unwrap_or(name);
+    // The monitor beside a container is named after it, but runs outside it.
+    if scope.starts_with("crio-conmon-") || scope.starts_with("libpod-conmon-") {
+        return None;
+    }
+    // docker-ID, cri-containerd-ID, crio-ID, libpod-ID, or the bare ID of docker/ID and kubepods/podUID/ID.
+    // With containerd and the driver of systemd it may be slice:cri-containerd:ID.
+    let id = scope.rsplit_once(['-', ':']).map_or(scope, |(_, id)| id);
+    if is_hex(id, 64) {
+        return Some(id.to_owned());
+    }
+    // Amazon ECS: TASK-NUMBER.
+    if let Some((task, serial)) = scope.split_once('-')
+        && is_hex(task, 32)
+        && !serial.is_empty()
+        && serial.bytes().all(|byte| byte.is_ascii_digit())
+    {
+        return Some(scope.to_owned());
+    }
+    if let Some(name) = name.strip_prefix("lxc.payload.") {
+        return Some(name.to_owned());
+    }
+    // A machine of systemd-machined(8), its name escaped as in systemd-escape(1).
+    name.strip_prefix("machine-")?.strip_suffix(".scope").map(|name| name.replace("\\x2d", "-"))
 }
 
 fn is_hex(text: &str, digits: usize) -> bool {
@@ -308,18 +317,56 @@ pub(super) fn in_flight(text: &[u8]) -> u64 {
     value(text, b"scm_fds:").and_then(number).unwrap_or(0)
 }
 
-/// The pipes that are registered with an `io_uring`, by its fdinfo: lines such as `    0: pipe:[18913]` after that of
-/// `UserFiles:\t1`, up to the next line that begins with a letter.
-pub(super) fn registered_pipes(text: &[u8]) -> Vec<PipeId> {
-    let files = lines(text).skip_while(|line| !line.starts_with(b"UserFiles:")).skip(1);
-    let files = files.take_while(|line| !line.first().is_some_and(u8::is_ascii_alphabetic));
-    let pipe = |line| {
-        let (index, path) = fields(line).next()?;
-        number::<u32>(index.trim_ascii())?;
-        channel::by_link(path)?.ok()
-    };
-    files.filter_map(pipe).collect()
+/// The files that are registered with an `io_uring`.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Registered {
+    pub(super) pipes: Vec<PipeId>,
+    /// What else may be among them.
+    pub(super) unknown: PossibleEnds,
 }
+
+/// Reads the files that are registered with an `io_uring`, from its whole fdinfo: lines such as `    0: pipe:[18913]` after that of
+/// `UserFiles:\t1`, up to the next line that begins with a letter. A path may be that of a FIFO. While the ring is in use, the kernel lists
+/// no file, or not even their number (`io_uring_show_fdinfo` in `io_uring/fdinfo.c`); and before it wrote whole paths, a pipe had no name.
+pub(super) fn registered(text: &[u8]) -> Registered {
+    let mut found = Registered { pipes: Vec::new(), unknown: PossibleEnds::NOTHING };
+    let mut files = lines(text).skip_while(|line| !line.starts_with(b"UserFiles:"));
+    let count = files.next().and_then(|line| number::<u64>(fields(line).next()?.1));
+    let mut listed = false;
+    for line in files.take_while(|line| !line.first().is_some_and(u8::is_ascii_alphabetic)) {
+        let Some((index, path)) = fields(line).next() else { continue };
+        if number::<u32>(index.trim_ascii()).is_none() {
+            continue;
+        }
+        listed = true;
+        found.unknown = found.unknown.or(match channel::by_link(path) {
+            Some(Ok(pipe)) => {
+                found.pipes.push(pipe);
+                PossibleEnds::NOTHING
+            }
+            _ if path.starts_with(b"/") => PossibleEnds { anonymous: false, ..PossibleEnds::ANYTHING },
+            _ if path == b"<none>" || path.starts_with(b"socket:[") || path.starts_with(b"anon_inode:") => {
+                PossibleEnds::NOTHING
+            }
+            _ => PossibleEnds::ANYTHING,
+        });
+    }
+    if !listed && count != Some(0) {
+        found.unknown = PossibleEnds::ANYTHING;
+    }
+    found
+}
+
+/// The inode of an `io_uring`, if a line of /proc/PID/maps is about one: the ring lives for as long as it is mapped, whether it has a
+/// descriptor or not.
+pub(super) fn mapped_ring(line: &[u8]) -> Option<u64> {
+    let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
+    let inode = number(words.nth(4)?)?;
+    (words.next()? == IO_URING).then_some(inode)
+}
+
+/// The link of the descriptor of an `io_uring`.
+pub(super) const IO_URING: &[u8] = b"anon_inode:[io_uring]";
 
 #[cfg(test)]
 mod tests;

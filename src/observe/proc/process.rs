@@ -56,9 +56,10 @@ impl ProcessDir {
         read_small(self.dir(), name).unwrap_or_default()
     }
 
-    /// The same of a file that the kernel makes record by record, so that any read may be short.
+    /// The same of a file that the kernel makes record by record, so that any read may be short; empty where it is too long, too.
     pub(super) fn long_text(&self, name: &str) -> Vec<u8> {
-        read_up_to(self.dir(), name, LONG).unwrap_or_default()
+        let text = read_up_to(self.dir(), name, LONG + 1).unwrap_or_default();
+        if u64::try_from(text.len()).is_ok_and(|length| length <= LONG) { text } else { Vec::new() }
     }
 
     /// The number of descriptors in an fd directory, to be had even where that may not be read; none before Linux 6.2.
@@ -116,8 +117,9 @@ impl ProcessDir {
         result: &mut ProcessResult,
     ) -> Process {
         let stat = stat.unwrap_or_else(|| parse::stat(&self.text("stat")));
-        let status = parse::status(&self.text("status"));
+        // Before its user: what has a user was still there, and in no container if none was named.
         let group = parse::cgroup(&self.text("cgroup"));
+        let status = parse::status(&self.text("status"));
         // If the leader has exited, only its live threads have it.
         let path = tid.map_or_else(|| "cmdline".to_owned(), |tid| format!("task/{tid}/cmdline"));
         let cmdline = read_piece(self.dir(), path, CMDLINE + 1);

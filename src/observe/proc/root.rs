@@ -13,6 +13,7 @@ use rustix::io::Errno;
 use rustix::path::Arg;
 
 use super::beneath::{Dir, open_dir, open_file, open_listing};
+use super::process::is_refusal;
 use super::{Error, mounts, parse};
 use crate::model::{Host, Pid, PipeLimits, ViewLimit};
 use crate::observe::channel::{Pipefs, device};
@@ -27,8 +28,9 @@ pub(super) const PF_EXITING: u32 = 0x4;
 /// Maximum length of /proc/stat and of mountinfo, in bytes.
 pub(super) const LONG: u64 = 16 * 1024 * 1024;
 
-/// Maximum length of a small file, in bytes. The longest real one, a cgroup file, stays far below; a file of a tree may be huge.
-const SMALL: usize = 64 * 1024;
+/// Maximum length of a small file, in bytes. The longest real one is the status of a process in 65536 groups (`NGROUPS_MAX`) of up to 10
+/// digits each, which stand before most of its fields; a file of a tree may be huge.
+const SMALL: usize = 1024 * 1024;
 
 /// An open proc root.
 pub(super) struct ProcRoot {
@@ -205,9 +207,12 @@ impl ProcRoot {
             return Some(ViewLimit::Hidepid);
         }
         // Kernel threads live in the initial namespace only, and the first of them, kthreadd, has PID 2 there.
-        let kthreadd = self.read("2/stat").ok().and_then(|text| parse::stat(&text).flags);
-        let initial = kthreadd.is_some_and(|flags| flags & PF_KTHREAD != 0);
-        (!initial).then_some(ViewLimit::PidNamespace)
+        match self.read("2/stat").map(|text| parse::stat(&text).flags) {
+            Ok(Some(flags)) if flags & PF_KTHREAD != 0 => None,
+            // With hidepid=1, processes of others are listed, and nothing of them can be read.
+            Err(errno) if is_refusal(errno) && self.is_hidepid() => Some(ViewLimit::Hidepid),
+            _ => Some(ViewLimit::PidNamespace),
+        }
     }
 
     /// Whether it is mounted with `hidepid`, by our own mounts. One that only others have mounted is reached through the directory of a
@@ -248,9 +253,20 @@ pub(super) fn number_name(name: &[u8]) -> Option<u32> {
     digits.parse().ok()
 }
 
-/// Reads a small file that the kernel makes in one piece, such as fdinfo, stat or status.
+/// Reads a small file that the kernel makes in one piece, such as fdinfo, stat or status. Fails with `EFBIG` where it is too long.
 pub(super) fn read_small<'a>(dir: impl Into<Dir<'a>>, path: impl Arg) -> rustix::io::Result<Vec<u8>> {
-    read_piece(dir, path, SMALL)
+    read_whole(dir, path, SMALL)?.ok_or(Errno::FBIG)
+}
+
+/// Reads a file that the kernel makes in one piece; none where it is longer than a limit in bytes, since what was read in part proves
+/// nothing: what comes behind it is unknown, not absent.
+pub(super) fn read_whole<'a>(
+    dir: impl Into<Dir<'a>>,
+    path: impl Arg,
+    limit: usize,
+) -> rustix::io::Result<Option<Vec<u8>>> {
+    let text = read_piece(dir, path, limit.saturating_add(1))?;
+    Ok(Some(text).filter(|text| text.len() <= limit))
 }
 
 /// Reads a file that the kernel makes in one piece, up to a limit in bytes: a read that leaves room is the last, which saves the one

@@ -159,7 +159,12 @@ pub(super) fn tables(process: &ProcessDir, context: &Context<'_>, result: &mut P
 /// Walks the tables that threads have for themselves.
 fn scan_threads(process: &Arc<ProcessDir>, tables: Tables, context: &Context<'_>, result: &mut ProcessResult) {
     // What its leader refuses, its other threads refuse too, and may hold anything.
-    let refused = |gap: &&mut Gap| matches!(gap.what, UnreadablePart::FdTable | UnreadablePart::FdLinks);
+    let is_refused = result.refused;
+    let refused = |gap: &&mut Gap| match gap.what {
+        UnreadablePart::FdTable => true,
+        UnreadablePart::FdLinks => is_refused,
+        UnreadablePart::Tasks | UnreadablePart::Fd { .. } | UnreadablePart::Cmdline => false,
+    };
     if let Some(gap) = result.gaps.iter_mut().find(refused) {
         if !matches!(tables, Tables::Shared) {
             gap.may_hold = PossibleEnds::ANYTHING;
@@ -199,7 +204,10 @@ fn walk_unless_known(table: &Table, context: &Context<'_>, result: &mut ProcessR
             return;
         }
     }
-    if !own.ends.is_empty() {
+    let unread = |gap: &Gap| (gap.what, gap.error.clone(), gap.may_hold);
+    let known: Vec<_> = result.gaps.iter().map(unread).collect();
+    own.gaps.retain(|gap| !known.contains(&unread(gap)));
+    if !own.ends.is_empty() || !own.gaps.is_empty() {
         result.ends.append(&mut own.ends);
         result.descriptors.append(&mut own.descriptors);
         result.gaps.append(&mut own.gaps);

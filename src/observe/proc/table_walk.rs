@@ -2,21 +2,21 @@
 //!
 //! Lists the table and keeps the account of what could not be seen. What a single descriptor is, [`FdDir`] finds out.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
 
 use rustix::fs::{RawDir, SeekFrom};
 use rustix::io::Errno;
 
-use super::fd_dir::{FdDir, Table};
+use super::fd_dir::{ByLink, FdDir, Table, ends_of};
 use super::heartbeat::ScanStep;
-use super::mounts;
+use super::mounts::{self, Mount};
 use super::process::is_refusal;
 use super::root::{number_name, numbers_in};
 use super::scanner::Context;
 use super::work::{ProcessResult, Work};
-use crate::model::{AccessMode, Fd, Gap, OpenFlags, PossibleEnds, Side, UnreadablePart};
+use crate::model::{Fd, Gap, OpenFlags, PossibleEnds, UnreadablePart};
 use crate::observe::join::RawEndpoint;
 
 /// A table with more descriptors than this in one buffer of its directory is huge: the rest goes to another worker.
@@ -43,12 +43,19 @@ pub(super) fn walk(table: &Table, from: Option<u64>, context: &Context<'_>, resu
     }
 }
 
+/// Maximum number of descriptors of a table that are named one by one, where their file system answers its own user only.
+const MAX_PRIVATE: usize = 8;
+
 struct TableWalk<'a> {
     table: &'a Table,
     dir: FdDir<'a>,
     context: &'a Context<'a>,
     result: &'a mut ProcessResult,
     refused: Option<Refused>,
+    /// The descriptors of which only the link is known, with the answer of their file system.
+    private: Vec<(Fd, Errno, PossibleEnds)>,
+    /// The mounts that were looked up, by their IDs.
+    mounts: HashMap<u64, Option<Mount>>,
     /// The descriptors that were looked at, some perhaps twice.
     looked_at: Vec<Fd>,
     /// Those that were listed, and gone when they were looked at.
@@ -79,8 +86,9 @@ impl<'a> TableWalk<'a> {
     ) -> Self {
         let dir = FdDir { table, listing, context };
         let describes = context.scanner.options.tables.contains(&table.process.pid);
-        let (looked_at, gone) = (Vec::new(), Vec::new());
-        Self { table, dir, context, result, refused: None, looked_at, gone, split: false, describes, is_full: false }
+        let (private, looked_at, gone) = (Vec::new(), Vec::new(), Vec::new());
+        let (mounts, refused, split, is_full) = (HashMap::new(), None, false, false);
+        Self { table, dir, context, result, refused, private, mounts, looked_at, gone, split, describes, is_full }
     }
 
     fn run(mut self, listing: &OwnedFd, from: Option<u64>) {
@@ -197,7 +205,11 @@ impl<'a> TableWalk<'a> {
                 self.keep(second);
             }
             Err(errno) if self.context.scanner.root.is_vanished(errno) => return self.gone.push(fd),
-            Err(errno) if is_refusal(errno) && self.context.scanner.root.is_real() => self.record_refused(fd, errno),
+            Err(errno) if is_refusal(errno) && self.context.scanner.root.is_real() => {
+                if !self.record_by_link(fd, errno) {
+                    return;
+                }
+            }
             Err(errno) => self.record(UnreadablePart::Fd { fd }, errno, PossibleEnds::ANYTHING),
         }
         if self.describes {
@@ -237,16 +249,34 @@ impl<'a> TableWalk<'a> {
             Some(Some(access)) => ends_of(access),
             None => PossibleEnds { anonymous: false, ..PossibleEnds::ANYTHING },
         };
-        let mount = info.mnt_id.and_then(|id| mounts::mount_point(&self.table.process, id));
-        let unread = self.gap(UnreadablePart::Fd { fd }, Errno::TIMEDOUT, may_hold);
-        self.result.gaps.push(Gap { mount, ..unread });
+        let look_up = |id| mounts::mount(&self.table.process, id);
+        let mount = info.mnt_id.and_then(|id| self.mounts.entry(id).or_insert_with(|| look_up(id)).clone());
+        let device = mount.as_ref().and_then(|mount| mount.device).filter(|_| may_hold != PossibleEnds::NOTHING);
+        let unread = self.gap(UnreadablePart::Fd { fd }, Errno::TIMEDOUT, PossibleEnds { device, ..may_hold });
+        self.result.gaps.push(Gap { mount: mount.map(|mount| mount.point), ..unread });
+    }
+
+    /// Records a descriptor whose file could not be asked: by the text of its link, where that may be read. Then only its file system
+    /// refused, and says nothing of the rest of the table. Whether it is still there.
+    fn record_by_link(&mut self, fd: Fd, errno: Errno) -> bool {
+        let by_link = if self.refused.is_some() { Err(errno) } else { self.dir.look_at_link(fd) };
+        match by_link {
+            Ok(ByLink::Ends(ends)) => ends.into_iter().for_each(|end| self.keep(end)),
+            Ok(ByLink::Unknown(may_hold)) => self.private.push((fd, errno, may_hold)),
+            Err(gone) if self.context.scanner.root.is_vanished(gone) => {
+                self.gone.push(fd);
+                return false;
+            }
+            Err(_) => self.record_refused(fd, errno),
+        }
+        true
     }
 
     /// Records a descriptor whose link may not be followed: by its fdinfo, or at least by the mode of the link.
     fn record_refused(&mut self, fd: Fd, errno: Errno) {
         // What is refused once is refused for the whole table, so it is tried only once.
         let tries_fdinfo = self.refused.as_ref().is_none_or(|refused| refused.fdinfo);
-        let info = if tries_fdinfo { self.dir.fdinfo_of_file(fd) } else { None };
+        let info = if tries_fdinfo { self.dir.fdinfo(fd).ok() } else { None };
         if let Some(ends) = info.and_then(|info| self.dir.ends_by_fdinfo(fd, info)) {
             return ends.into_iter().for_each(|end| self.keep(end));
         }
@@ -270,11 +300,22 @@ impl<'a> TableWalk<'a> {
         }
     }
 
-    /// Reports what was refused, as one gap.
+    /// Reports what was refused, as one gap, and those that only their file systems refused: each, unless they are very many.
     fn flush_refused(mut self) {
+        let private = std::mem::take(&mut self.private);
+        let (named, rest) = private.split_at(private.len().min(MAX_PRIVATE));
+        for (fd, errno, may_hold) in named {
+            self.record(UnreadablePart::Fd { fd: *fd }, *errno, *may_hold);
+        }
+        if let Some((_, errno, _)) = rest.first() {
+            let may_hold = rest.iter().fold(PossibleEnds::NOTHING, |all, (_, _, may_hold)| all.or(*may_hold));
+            let unread = self.gap(UnreadablePart::FdLinks, *errno, may_hold);
+            self.result.gaps.push(Gap { fds: u64::try_from(rest.len()).ok(), ..unread });
+        }
         if let Some(Refused { errno, fds, may_hold, .. }) = self.refused.take().filter(|refused| refused.fds > 0) {
             let unread = self.gap(UnreadablePart::FdLinks, errno, may_hold);
             self.result.gaps.push(Gap { fds: Some(fds), ..unread });
+            self.result.refused = true;
         }
     }
 
@@ -286,9 +327,4 @@ impl<'a> TableWalk<'a> {
     fn gap(&self, what: UnreadablePart, errno: Errno, may_hold: PossibleEnds) -> Gap {
         Gap { tid: self.table.tid, ..self.table.process.gap(self.context.scanner, what, errno, may_hold) }
     }
-}
-
-/// The ends that a descriptor open in this way may be.
-fn ends_of(access: AccessMode) -> PossibleEnds {
-    PossibleEnds { read: access.is_on(Side::Read), write: access.is_on(Side::Write), anonymous: false }
 }

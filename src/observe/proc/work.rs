@@ -4,6 +4,7 @@
 //! alone with the work. A worker whose call hangs is abandoned and never joined (hence no `std::thread::scope`, which joins
 //! all): another one does its job again, without that call. Knows nothing of what is done at a process.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use rustix::io::Errno;
 use super::budget::Budget;
 use super::fd_dir::Table;
 use super::heartbeat::{Heartbeat, ScanStep};
+use super::own_files::most_workers;
 use super::process::gap;
 use super::scanner::Scanner;
 use crate::model::{Descriptor, Fd, Gap, Hidden, Pid, PossibleEnds, Process, ThreadGroup, Tid, UnreadablePart};
@@ -43,7 +45,12 @@ pub(super) struct ProcessResult {
     pub(super) ends: Vec<RawEndpoint>,
     pub(super) descriptors: Vec<Descriptor>,
     pub(super) gaps: Vec<Gap>,
+    /// Whether the links of its table may not be read, so that those of its threads need not be tried.
+    pub(super) refused: bool,
     pub(super) threads: Option<ThreadGroup>,
+    /// The inodes of the `io_urings` that it has mapped, and of those that it has a descriptor of, where that was looked for.
+    pub(super) mapped_rings: BTreeSet<u64>,
+    pub(super) open_rings: Vec<u64>,
     /// What may hold ends that no fd table shows, where that was looked for.
     pub(super) hidden: Hidden,
 }
@@ -133,7 +140,11 @@ impl TimedOutCalls {
 
 /// Does this work at each process and returns the results, in no particular order.
 pub(super) fn run(scanner: &Arc<Scanner>, pids: Vec<Pid>, work: fn(Pid) -> Work) -> Vec<ProcessResult> {
-    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_WORKERS).min(pids.len());
+    let workers = std::thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(MAX_WORKERS)
+        .min(most_workers())
+        .min(pids.len());
     let state = State {
         outstanding: pids.len(),
         pids: pids.into_iter(),

@@ -142,7 +142,13 @@ fn gap() -> impl Strategy<Value = Gap> {
         any::<u32>().prop_map(|fd| UnreadablePart::Fd { fd: Fd(fd) }),
         Just(UnreadablePart::Cmdline),
     ];
-    let may_hold = any::<[bool; 3]>().prop_map(|[read, write, anonymous]| PossibleEnds { read, write, anonymous });
+    let device = option::of((0..2_u32).prop_map(|minor| Device { major: 0, minor }));
+    let may_hold = (any::<[bool; 3]>(), device).prop_map(|([read, write, anonymous], device)| PossibleEnds {
+        read,
+        write,
+        anonymous,
+        device,
+    });
     let error = prop_oneof![Just("EACCES"), Just("ETIMEDOUT"), Just("errno 95")];
     let mount = option::of(prop_oneof![Just("/mnt/dead"), Just("/mnt/\u{1b}[31m\n")]);
     (77..80_u32, any::<[Option<u32>; 2]>(), name(), what, error, any::<Option<u64>>(), mount, may_hold).prop_map(

@@ -3,6 +3,7 @@
 mod anonymous;
 mod audit;
 mod fd_tables;
+mod few_files;
 mod fifos;
 mod fuse;
 mod graph;
@@ -12,6 +13,7 @@ mod limits;
 mod namespaces;
 mod output;
 mod pipes_by_name;
+mod private_fuse;
 mod probe;
 mod select;
 mod silent;

@@ -182,6 +182,13 @@ fn hidden_processes() {
     let table = run(&["-q", "--proc", proc]).run().expect(0);
     assert_eq!(Table::parse(table.text()).cell(&scene.truth.id("to_root"), "READERS"), "?");
     run(&["-q", "--proc", proc, "--require-complete"]).run().expect(2);
+    // With hidepid=1 they are listed, but nothing of them can be read: that is not for a PID namespace.
+    let listing = scene.truth.text("/proc1");
+    let listed = run(&["--proc", listing]);
+    let listed = listed.run().expect(0);
+    if lspipe(PLAIN).report().scan.outside.is_none() {
+        assert!(listed.stderr.contains("hidepid") && !listed.stderr.contains("namespace"), "{}", listed.stderr);
+    }
     // Root is exempt, and sees as much as elsewhere.
     let report = lspipe(["--proc", proc]).mounts_of(scene.pid()).report();
     assert_eq!(report.scan.outside, lspipe(PLAIN).report().scan.outside);

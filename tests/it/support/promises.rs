@@ -222,7 +222,17 @@ impl Report {
         }
         for doubt in &finding.doubts {
             rank(
-                &["unreadable", "outside", "scm-rights", "exiting", "name", "handler", "directories", "starter"],
+                &[
+                    "unreadable",
+                    "outside",
+                    "scm-rights",
+                    "io_uring",
+                    "exiting",
+                    "name",
+                    "handler",
+                    "directories",
+                    "starter",
+                ],
                 &doubt.what,
             );
             if doubt.what == "unreadable" {

@@ -158,6 +158,8 @@ pub(crate) struct MayHold {
     pub(crate) read: bool,
     pub(crate) write: bool,
     pub(crate) anonymous: bool,
+    #[serde(default)]
+    pub(crate) device: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]

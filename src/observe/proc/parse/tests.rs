@@ -41,7 +41,25 @@ fn cgroup_names_containers_and_units() {
         (
             "0::/user.slice/user-1000.slice/user@1000.service/app.slice/mako.service".to_owned(),
             None,
-            unit("mako.service"),
+            unit("user@1000.service"),
+        ),
+        // Below its user manager, a user may give control groups any name.
+        ("0::/user.slice/user-1000.slice/user@1000.service/sshd.service".to_owned(), None, unit("user@1000.service")),
+        (
+            format!("0::/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-{ID}.scope/container"),
+            Some(format!("user@1000/{ID}")),
+            unit("user@1000.service"),
+        ),
+        (
+            format!("0::/user.slice/user-1000.slice/user@1000.service/user@0.service/docker-{ID}.scope"),
+            Some(format!("user@1000/{ID}")),
+            unit("user@1000.service"),
+        ),
+        // So may what runs in a container.
+        (
+            format!("0::/system.slice/docker-{ID}.scope/docker/{}/sshd.service", ID.replace('0', "1")),
+            Some(ID.to_owned()),
+            Some(scope("docker")),
         ),
         ("0::/user.slice/user-1000.slice/session-3.scope".to_owned(), None, unit("session-3.scope")),
         // The hierarchy that systemd named comes before the others, whatever their order.
@@ -114,9 +132,27 @@ fn ring_tells_the_pipes_registered_with_it() {
         UserFiles:\t4\n    0: pipe:[18913]\n    1: /tmp/pipe:[7]\n    2: <none>\n    3: pipe:[5]\nUserBufs:\t1\n    0: pipe:[6]\n\
         PollList:\n";
     let pipe = PipeId::anonymous;
-    assert_eq!(registered_pipes(text), [pipe(18913), pipe(5)]);
-    assert_eq!(registered_pipes(b"UserFiles:\t1\n    0: pipe:[9]"), [pipe(9)]);
-    assert_eq!(registered_pipes(b"    0: pipe:[9]\n"), []);
+    let fifos = PossibleEnds { anonymous: false, ..PossibleEnds::ANYTHING };
+    assert_eq!(registered(text), Registered { pipes: vec![pipe(18913), pipe(5)], unknown: fifos });
+    let is = |text: &[u8], pipes: &[u64], unknown| {
+        let pipes = pipes.iter().copied().map(pipe).collect();
+        assert_eq!(registered(text), Registered { pipes, unknown }, "{}", String::from_utf8_lossy(text));
+    };
+    is(b"UserFiles:\t1\n    0: pipe:[9]", &[9], PossibleEnds::NOTHING);
+    is(b"UserFiles:\t0\nUserBufs:\t0\n", &[], PossibleEnds::NOTHING);
+    is(b"UserFiles:\t9\n    7: socket:[5]\n    8: <none>\n", &[], PossibleEnds::NOTHING);
+    // In use; of a kernel that writes no names; without a list.
+    is(b"UserFiles:\t2\nUserBufs:\t0\n", &[], PossibleEnds::ANYTHING);
+    is(b"UserFiles:\t1\n    0: \n", &[], PossibleEnds::ANYTHING);
+    is(b"pos:\t0\nflags:\t02000002\n    0: pipe:[9]\n", &[], PossibleEnds::ANYTHING);
+}
+
+#[test]
+fn a_ring_is_seen_in_the_mappings() {
+    let line = b"7fc1f3168000-7fc1f3169000 rw-s 00000000 00:10 1125240                    anon_inode:[io_uring]";
+    assert_eq!(mapped_ring(line), Some(1_125_240));
+    assert_eq!(mapped_ring(b"7fc1f3168000-7fc1f3169000 rw-s 00000000 00:10 7 /tmp/anon_inode:[io_uring]"), None);
+    assert_eq!(mapped_ring(b"7fc1f3168000-7fc1f3169000 rw-p 00000000 00:00 0 "), None);
 }
 
 proptest! {
@@ -124,7 +160,7 @@ proptest! {
     fn no_bytes_make_a_parser_panic(text in proptest::collection::vec(any::<u8>(), 0..300)) {
         let _ = (fdinfo(&text), stat(&text), status(&text), cgroup(&text), boot_time(&text));
         let _ = (fd_limit(&text), namespace(&text), single(&text));
-        let _ = (channel::by_link(&text), in_flight(&text), registered_pipes(&text));
+        let _ = (channel::by_link(&text), in_flight(&text), registered(&text));
     }
 
     /// Random bytes rarely get past the first field, so these keep the keywords and break the rest.
@@ -134,7 +170,7 @@ proptest! {
     ) {
         let text = text.as_bytes();
         let _ = (fdinfo(text), stat(text), status(text), cgroup(text), boot_time(text));
-        let _ = (in_flight(text), registered_pipes(text));
+        let _ = (in_flight(text), registered(text));
         let _ = (fd_limit(text), namespace(text), single(text));
     }
 

@@ -8,6 +8,7 @@ mod epolls;
 mod rights;
 mod rings;
 mod text;
+mod uring;
 mod wide;
 
 use std::collections::BTreeSet;
@@ -36,7 +37,7 @@ fn claim<'a>(code: &str, pids: impl IntoIterator<Item = u32>, pipes: impl IntoIt
 }
 
 /// The findings that have to do with the scene, but for ends that are just not there.
-fn findings_of<'a>(scene: &Scene, report: &'a Report) -> Vec<&'a Finding> {
+pub(super) fn findings_of<'a>(scene: &Scene, report: &'a Report) -> Vec<&'a Finding> {
     let (pids, pipes) = (scene.truth.pids(), scene.truth.ids());
     let is_ours = |finding: &&Finding| {
         !finding.pids().is_disjoint(&pids) || finding.pipes.iter().any(|pipe| pipes.contains(pipe))
@@ -62,7 +63,7 @@ fn assert_claims<'a>(scene: &Scene, report: &'a Report, expected: &[Claim]) -> V
 /// namespace, may have an end too. What cannot be an end is no doubt. What other tests have in flight meanwhile may be one.
 #[track_caller]
 fn assert_certain(report: &Report, finding: &Finding) {
-    let hidden = ["scm-rights", "exiting"];
+    let hidden = ["scm-rights", "exiting", "io_uring"];
     let is_hidden = |what: &str| hidden.contains(&what);
     let mut doubts = finding.doubts.iter().map(|doubt| doubt.what.as_str());
     assert!(doubts.clone().all(|what| is_hidden(what) || ["unreadable", "outside"].contains(&what)), "{finding:#?}");
