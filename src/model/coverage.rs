@@ -186,7 +186,7 @@ pub struct Coverage {
     /// The proc root that was scanned.
     #[serde(with = "transfer::path")]
     pub proc_root: PathBuf,
-    /// The number of processes.
+    /// The number of processes that were looked at.
     pub processes: usize,
     /// The number of processes and descriptors that disappeared during the scan.
     pub vanished: usize,

@@ -153,6 +153,11 @@ pub(super) fn status(text: &[u8]) -> Status {
     status
 }
 
+/// The process that a thread belongs to, in a status file.
+pub(super) fn tgid(text: &[u8]) -> Option<u32> {
+    number(value(text, b"Tgid:")?)
+}
+
 /// Who a thread is when it opens a file; see credentials(7).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Credentials {
