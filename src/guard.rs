@@ -155,6 +155,8 @@ fn named_fds(arguments: impl Iterator<Item: AsRef<OsStr>>) -> Vec<u32> {
             );
         }
     }
+    // No descriptor has a greater number.
+    fds.retain(|fd| i32::try_from(*fd).is_ok());
     fds.sort_unstable();
     fds.dedup();
     fds
@@ -365,5 +367,6 @@ mod tests {
         assert_eq!(named(&["audit", "--baseline=/dev/fd/63", "/proc/self/fd/7", "x"]), [7, 63]);
         assert_eq!(named(&["/dev/stdin", "-p", "12", "/proc/thread-self/fd/0", "/dev/stdout"]), [0, 1]);
         assert_eq!(named(&["/dev/fd/", "/dev/fd/x", "/proc/252/fd/3", "/dev/fd/99999999999"]), [0_u32; 0]);
+        assert_eq!(named(&["/dev/fd/4294967295", "/dev/fd/2147483648", "/dev/fd/2147483647"]), [2_147_483_647]);
     }
 }
