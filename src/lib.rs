@@ -3,7 +3,8 @@
 //! A program that embeds the library calls [`report()`] with a [`Request`] and gets a [`Report`]. What it reports as blocked or wrong has
 //! been observed twice, and did not change in between. [`report()`] starts no process, prints nothing and leaves the caller's
 //! capabilities as they are. The command looks in a child process, which it can leave behind; a program that calls [`report()`] cannot end
-//! while one of its threads hangs, as a dead file system or a hostile process may cause. Only [`command::run`] can probe pipes, since that takes a helper program, which the caller names.
+//! while one of its threads hangs, as a dead file system or a hostile process may cause. Only [`command::run`] can probe pipes, since that
+//! takes a helper program, which the caller names.
 //!
 //! ```
 //! use lspipe::{Question, Request, SelectionArgs, report};

@@ -93,7 +93,7 @@ pub(crate) struct Scan {
     pub(crate) proc: String,
     /// Whether everything was seen. If not, a pipe may have ends that are not listed.
     pub(crate) complete: bool,
-    /// The number of processes.
+    /// The number of processes that were looked at: all, but by `lspipe fds` of processes that have no pipe those alone.
     pub(crate) processes: usize,
     /// The number of those that could not be read completely.
     pub(crate) unreadable: usize,

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use regex_lite::Regex;
 
 use crate::judge::processes::{NO_THREADS, Processes};
-use crate::model::{Gap, Pid, Pipe, PipeGraph, PipeId, PipeKind, Process, Side, Uid, UnreadablePart};
+use crate::model::{Gap, Pid, Pipe, PipeGraph, PipeId, PipeKind, Process, ScanLimit, Side, Uid, UnreadablePart};
 
 /// Maximum length of a command name in the kernel: `TASK_COMM_LEN` less its NUL.
 const COMMAND_LENGTH: usize = 15;
@@ -106,7 +106,11 @@ impl Selection {
 
     /// What it names and the graph lacks: processes, then fd tables, then pipes.
     pub(crate) fn missing_from<'a>(&self, graph: &'a PipeGraph) -> Vec<Missing<'a>> {
-        let is_table = |gap: &Gap| matches!(gap.what, UnreadablePart::FdTable | UnreadablePart::FdLinks);
+        // What of a table found room is there.
+        let is_table = |gap: &Gap| {
+            matches!(gap.what, UnreadablePart::FdTable | UnreadablePart::FdLinks)
+                && gap.limit() != Some(ScanLimit::Size)
+        };
         let is_there = |wanted: &PipeMatch| graph.pipes.iter().any(|pipe| wanted.matches(pipe.id));
         let processes = self.pids.iter().filter(|pid| !graph.parents.contains_key(pid));
         let tables = graph.coverage.gaps.iter().filter(|gap| is_table(gap) && self.pids.contains(&gap.pid));

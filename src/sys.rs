@@ -59,25 +59,8 @@ fn compare(a: Tid, b: Tid, what: libc::c_long, which: [u32; 2]) -> io::Result<Or
     }
 }
 
-/// Closes every descriptor from this number on. Only for the beginning of a process, before it has any of its
-/// own: std and rustix trust that what they opened stays open.
-///
-/// # Errors
-///
-/// `ENOSYS` before Linux 5.9.
-pub(crate) fn close_from(first: u32) -> io::Result<()> {
-    close_range(first, u32::MAX)
-}
-
-fn close_range(first: u32, last: u32) -> io::Result<()> {
-    let none: libc::c_long = 0;
-    // SAFETY: close_range takes three integers and touches no memory of ours. No descriptor has an owner yet, as both callers require.
-    let closed =
-        unsafe { libc::syscall(libc::SYS_close_range, libc::c_long::from(first), libc::c_long::from(last), none) };
-    if closed == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
-}
-
-/// Closes every descriptor but these, which are in ascending order. Only for the beginning of a process; see [`close_from`].
+/// Closes every descriptor but these, which are in ascending order. Only for the beginning of a process, before it has any of its own: std
+/// and rustix trust that what they opened stays open.
 ///
 /// # Errors
 ///
@@ -97,13 +80,25 @@ pub(crate) fn close_all_but(kept: &[u32]) -> io::Result<()> {
     close_range(first, u32::MAX)
 }
 
+fn close_range(first: u32, last: u32) -> io::Result<()> {
+    let none: libc::c_long = 0;
+    // SAFETY: close_range takes three integers and touches no memory of ours. No descriptor has an owner yet, as the caller requires.
+    let closed =
+        unsafe { libc::syscall(libc::SYS_close_range, libc::c_long::from(first), libc::c_long::from(last), none) };
+    if closed == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 /// Closes them one by one.
 fn close_each_but(kept: &[u32]) -> io::Result<()> {
     let listed = std::fs::read_dir("/proc/self/fd")?;
     let fds: Vec<u32> = listed.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok()).collect();
     for fd in fds.into_iter().filter(|fd| !kept.contains(fd)) {
-        // That of the listing is closed already.
-        close(fd);
+        if let Ok(fd) = libc::c_int::try_from(fd) {
+            // SAFETY: as above. An error means that it was not open, as that of the listing, which is closed already.
+            unsafe {
+                libc::close(fd);
+            }
+        }
     }
     Ok(())
 }
@@ -127,16 +122,6 @@ pub(crate) fn fork() -> io::Result<Forked> {
         -1 => Err(io::Error::last_os_error()),
         0 => Ok(Forked::Child),
         pid => Ok(Forked::Parent(Pid(pid.cast_unsigned()))),
-    }
-}
-
-/// Closes a descriptor by its number. Only as [`close_from`], where that does not exist.
-pub(crate) fn close(fd: u32) {
-    if let Ok(fd) = libc::c_int::try_from(fd) {
-        // SAFETY: as above. An error means that it was not open.
-        unsafe {
-            libc::close(fd);
-        }
     }
 }
 

@@ -1,8 +1,12 @@
-//! Phrases for all findings: processes, pipes, users, ages, and what a thread is doing.
+//! Phrases for all findings: processes, pipes, users, and what a thread is doing.
+
+mod amounts;
+mod doubts;
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
+pub(crate) use self::amounts::{MOST_LINES, age, thousands};
+pub(super) use self::amounts::{first_lines, idle, lines, list, verb};
 use super::{Evidence, Role};
 use crate::escape::{quote_name, quote_target};
 use crate::judge::Groups;
@@ -10,15 +14,9 @@ use crate::judge::processes::Processes;
 use crate::model::Users;
 use crate::model::words::Either;
 use crate::model::{
-    AccessMode, AlternativeWake, Children, CommandName, Doubt, Doubts, Endpoint, Fd, HiddenVia, Operation, Pid,
-    PipeGraph, PipeId, PipeWait, PossibleHolder, Sleep, SleepOn, Task, TaskId, TaskState, Tid, Time, Uid, WaitTarget,
+    AccessMode, AlternativeWake, Children, CommandName, Endpoint, Fd, Operation, Pid, PipeGraph, PipeId, PipeWait,
+    Sleep, SleepOn, Task, TaskId, TaskState, Tid, Time, Uid, WaitTarget,
 };
-
-/// Maximum number of names in a sentence; the rest is counted.
-const MOST_NAMED: usize = 4;
-
-/// Maximum number of lines of evidence of one role; the rest is counted.
-pub(crate) const MOST_LINES: usize = 8;
 
 /// Maximum number of threads among which one that is awake is looked for: the same process may be in each finding.
 const MOST_LOOKED_AT: usize = 256;
@@ -246,103 +244,12 @@ impl<'a> Phrases<'a> {
         let age = at.and_then(|at| self.graph.taken_at.since(at));
         age.map_or_else(String::new, |age| format!("; started {} ago", self::age(age)))
     }
-
-    /// What keeps a finding from being proven, in a sentence.
-    pub(crate) fn caveat(&self, doubts: &Doubts) -> String {
-        let holders = self.possible_holders(doubts);
-        let holders = holders.map(|holders| format!("such an end may also be held by {holders}"));
-        let others = doubts.named.iter().filter_map(|doubt| match doubt {
-            Doubt::Holder(_) => None,
-            Doubt::Name(pipe) => Some(format!("another process may open {}", self.pipe(*pipe))),
-            Doubt::Handler(pid) => Some(format!("a signal handler of {} may end its wait", self.process(*pid, None))),
-            Doubt::Directories(pipe) => {
-                Some(format!("the directories of {} could not be read, and may deny access", self.pipe(*pipe)))
-            }
-            Doubt::Starter(pid) => Some(format!(
-                "orphans are reparented to {}, which may also have started the holder as a part of the pipeline",
-                self.process(*pid, None)
-            )),
-        });
-        let is_holder = |what: &str| HiddenVia::ALL.iter().any(|how| how.as_str() == what);
-        let more: usize = doubts.more.iter().filter(|(what, _)| !is_holder(what)).map(|(_, more)| more).sum();
-        let more = (more > 0).then(|| format!("the same holds for {} more", thousands(more)));
-        let reasons: Vec<String> = holders.into_iter().chain(others).chain(more).collect();
-        format!("Not proven: {}.", reasons.join("; "))
-    }
-
-    /// The processes that may hold an end that was not seen; none if none may. Of many, how many of each kind.
-    pub(super) fn possible_holders(&self, doubts: &Doubts) -> Option<String> {
-        let holders: Vec<&PossibleHolder> =
-            doubts.named.iter().filter_map(|it| if let Doubt::Holder(it) = it { Some(it) } else { None }).collect();
-        let count = |how: HiddenVia| doubts.count(how.as_str());
-        let all: usize = HiddenVia::ALL.iter().map(|how| count(*how)).sum();
-        let names: Vec<String> = holders
-            .chunk_by(|one, other| all > MOST_NAMED && one.how == other.how)
-            .filter_map(|kind| {
-                let first = kind.first()?;
-                let count = count(first.how);
-                let many = || format!("one of {} {}", thousands(count), many_holders(first.how));
-                Some(if all > MOST_NAMED && count > 1 { many() } else { self.possible_holder(first) })
-            })
-            .collect();
-        (!names.is_empty()).then(|| names.join(", or "))
-    }
-
-    fn possible_holder(&self, holder: &PossibleHolder) -> String {
-        let command =
-            holder.pid.and_then(|pid| self.command(pid)).or(holder.command.as_ref()).unwrap_or(CommandName::EMPTY);
-        let name = holder.pid.map_or_else(|| "a process".to_owned(), |pid| self.named(command, pid, None));
-        match holder.how {
-            HiddenVia::ScmRights => {
-                format!("{name}, to which a descriptor is in flight over its socket{}", in_parentheses(holder.fd))
-            }
-            HiddenVia::IoUring => {
-                format!("{name}, which has it registered with its io_uring{}", in_parentheses(holder.fd))
-            }
-            HiddenVia::Exiting => format!("{name}, which is blocked while exiting"),
-            HiddenVia::Unreadable => format!("{name}, which could not be read"),
-            HiddenVia::Autofs => "the kernel, for an autofs mount".to_owned(),
-            HiddenVia::Outside => format!("{name} that is not visible from here"),
-        }
-    }
-}
-
-/// What many that may hold an end are.
-const fn many_holders(how: HiddenVia) -> &'static str {
-    match how {
-        HiddenVia::ScmRights => "sockets that have descriptors in flight",
-        HiddenVia::IoUring => "io_urings that have it registered",
-        HiddenVia::Exiting => "processes that are blocked while exiting",
-        HiddenVia::Unreadable => "processes that could not be read",
-        HiddenVia::Autofs | HiddenVia::Outside => "processes that are not visible from here",
-    }
 }
 
 /// `pipe:[18913]`, or the path of a FIFO.
 pub(crate) fn pipe_name(graph: &PipeGraph, id: PipeId) -> String {
     let path = graph.pipe(id).and_then(|pipe| pipe.path.as_deref());
     path.map_or_else(|| id.to_string(), quote_name)
-}
-
-/// The lines of the first of many, and how many more there are, for which none is made.
-pub(super) fn lines<T>(role: Role, items: impl IntoIterator<Item = T>, line: impl FnMut(T) -> String) -> Vec<Evidence> {
-    first_lines(role, MOST_LINES, "more", items, line)
-}
-
-/// Likewise, so many.
-pub(super) fn first_lines<T>(
-    role: Role,
-    most: usize,
-    rest: &str,
-    items: impl IntoIterator<Item = T>,
-    line: impl FnMut(T) -> String,
-) -> Vec<Evidence> {
-    let mut items = items.into_iter();
-    let mut shown: Vec<String> = items.by_ref().take(most).map(line).collect();
-    if let more @ 1.. = items.count() {
-        shown.push(format!("and {} {rest}", thousands(more)));
-    }
-    shown.into_iter().map(|text| Evidence { role, text }).collect()
 }
 
 /// `a read end (fd 0)`.
@@ -381,71 +288,5 @@ pub(super) const fn to_do_what(access: AccessMode) -> &'static str {
         AccessMode::Read => " for reading",
         AccessMode::Write => " for writing",
         AccessMode::ReadWrite => "",
-    }
-}
-
-/// `a, b and c`; of many, the first and how many more. Names are made only of those.
-pub(super) fn list<T>(items: impl IntoIterator<Item = T>, name: impl Fn(T) -> String) -> String {
-    let mut items = items.into_iter();
-    let mut first: Vec<T> = items.by_ref().take(MOST_NAMED + 1).collect();
-    let more = if first.len() > MOST_NAMED { first.len() + items.count() - (MOST_NAMED - 1) } else { 0 };
-    first.truncate(if more > 0 { MOST_NAMED - 1 } else { MOST_NAMED });
-    let mut names: Vec<String> = first.into_iter().map(name).collect();
-    names.extend((more > 0).then(|| format!("{} more", thousands(more))));
-    match names.pop() {
-        Some(last) if names.is_empty() => last,
-        Some(last) => format!("{} and {last}", names.join(", ")),
-        None => "an unknown process".to_owned(),
-    }
-}
-
-/// `4,984`.
-pub(crate) fn thousands(number: usize) -> String {
-    let digits = number.to_string();
-    let groups: Vec<&str> =
-        digits.as_bytes().rchunks(3).rev().map(|group| str::from_utf8(group).unwrap_or_default()).collect();
-    groups.join(",")
-}
-
-/// The verb that fits a number of processes.
-pub(super) const fn verb(count: usize, one: &'static str, many: &'static str) -> &'static str {
-    if count == 1 { one } else { many }
-}
-
-/// `, for 8 s`; nothing for less than a second.
-pub(super) fn idle(idle: Option<Duration>) -> String {
-    idle.filter(|idle| idle.as_secs() > 0).map_or_else(String::new, |idle| format!(", for {}", age(idle)))
-}
-
-/// `8 s`, `3 min`, `1 h 17 min` or `3 days`.
-pub(crate) fn age(age: Duration) -> String {
-    let minutes = age.as_secs() / 60;
-    match minutes / 60 {
-        0 if minutes == 0 => format!("{} s", age.as_secs()),
-        0 => format!("{minutes} min"),
-        hours @ 1..48 if minutes.is_multiple_of(60) => format!("{hours} h"),
-        hours @ 1..48 => format!("{hours} h {} min", minutes % 60),
-        hours => format!("{} days", hours / 24),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ages_as_people_say_them() {
-        for (seconds, expected) in [
-            (0, "0 s"),
-            (59, "59 s"),
-            (60, "1 min"),
-            (3599, "59 min"),
-            (3600, "1 h"),
-            (4620, "1 h 17 min"),
-            (172_799, "47 h 59 min"),
-            (172_800, "2 days"),
-        ] {
-            assert_eq!(age(Duration::from_secs(seconds)), expected);
-        }
     }
 }

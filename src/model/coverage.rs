@@ -1,13 +1,13 @@
 //! What a scan could not read, and which pipe ends may be there.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::transfer;
 use super::words::words;
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::OnceLock;
-
 use super::{CommandName, Device, Fd, Pid, Side, Tid, Uid};
 
 /// The part of a process that could not be read.
@@ -186,7 +186,7 @@ pub struct Coverage {
     /// The proc root that was scanned.
     #[serde(with = "transfer::path")]
     pub proc_root: PathBuf,
-    /// The number of processes.
+    /// The number of processes that were looked at.
     pub processes: usize,
     /// The number of processes and descriptors that disappeared during the scan.
     pub vanished: usize,
@@ -207,7 +207,7 @@ pub struct Coverage {
 
 /// Which ends may be in any of the gaps, remembered: it is asked of each side of each pipe.
 #[derive(Debug, Default)]
-pub struct UnionOfGaps(OnceLock<(Asked, Sides)>);
+pub struct UnionOfGaps(Mutex<Option<(Asked, Sides)>>);
 
 /// The gaps that were asked about: their place and number.
 type Asked = (usize, usize);
@@ -267,8 +267,11 @@ impl Coverage {
     #[must_use]
     pub fn gaps_cover(&self, device: Option<Device>, side: Side) -> bool {
         let asked = (self.gaps.as_ptr().addr(), self.gaps.len());
-        let (known, sides) = self.union.0.get_or_init(|| (asked, Sides::of(&self.gaps)));
-        if *known == asked { sides.cover(device, side) } else { Sides::of(&self.gaps).cover(device, side) }
+        let mut union = self.union.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Gaps may have come since.
+        let known = union.take().filter(|(known, _)| *known == asked);
+        let (_, sides) = union.insert(known.unwrap_or_else(|| (asked, Sides::of(&self.gaps))));
+        sides.cover(device, side)
     }
 
     /// What could not be read of a process.

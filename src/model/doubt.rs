@@ -47,7 +47,7 @@ impl Doubt {
     }
 }
 
-/// Why a finding is not proven: at most [`Suspects::MOST`] reasons of each kind, and how many there are besides, since each finding may have
+/// Why a finding is not proven: at most `Suspects::MOST` reasons of each kind, and how many there are besides, since each finding may have
 /// as many as there are processes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Doubts {

@@ -1,14 +1,14 @@
 //! Pipes, their kinds and IDs.
 
-use serde::{Deserialize, Serialize};
-
-use super::text::text;
-use super::words::words;
 use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 use super::number::decimal;
+use super::text::text;
+use super::words::words;
 use super::{AccessMode, CommandName, Device, Endpoint, NotAPipeId, PathName, Pid, PipeFile, TaskId};
 
 words! {

@@ -1,10 +1,10 @@
 //! What only the kernel knows about a pipe, and what may hold an end that no fd table shows.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::words::words;
-use std::collections::BTreeMap;
-
 use super::{CommandName, Fd, Gap, Pid, PipeGraph, PipeId, Side};
 
 /// The kernel's answers about a pipe. A field is none if it was not asked for, refused, or not proven.
@@ -157,7 +157,7 @@ impl PossibleHolder {
 /// of every pipe.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Suspects {
-    /// In order; at most [`Self::MOST`] of each kind, and at least one where there is any.
+    /// In order; at most `Self::MOST` of each kind, and at least one where there is any.
     pub named: Vec<PossibleHolder>,
     /// How many more there are of each kind.
     pub more: BTreeMap<HiddenVia, usize>,

@@ -1,5 +1,7 @@
 //! From the ends that a scan saw to the pipes that they are ends of. Pure.
 
+use std::collections::BTreeMap;
+
 use crate::model::{Endpoint, Opener, Operation, Pipe, PipeFile, PipeGraph, PipeId, PipeWait, Threads};
 
 /// An end, and what the fd table of its holder says of its pipe.
@@ -33,6 +35,7 @@ pub(crate) fn join(mut ends: Vec<RawEndpoint>) -> Vec<Pipe> {
 /// Adds the threads that are blocked in opening a FIFO, and the FIFOs that are only being opened. Processes that were gone when the scan
 /// came are left out.
 pub(crate) fn add_openers(graph: &mut PipeGraph, threads: &Threads) {
+    let mut only_opened: BTreeMap<PipeId, Pipe> = BTreeMap::new();
     for group in threads.values().filter(|group| graph.processes.contains_key(&group.pid)) {
         let waits = group.tasks.iter().flat_map(|task| task.doing.pipe_waits().map(|wait| (task.id, wait)));
         for (task, PipeWait { operation, access, pipe, path, .. }) in waits {
@@ -40,13 +43,15 @@ pub(crate) fn add_openers(graph: &mut PipeGraph, threads: &Threads) {
             let opener = Opener { task, access: *access, command: group.command.clone() };
             match graph.pipes.binary_search_by_key(id, |pipe| pipe.id) {
                 Ok(place) => graph.pipes[place].openers.push(opener),
-                Err(place) => {
-                    let pipe = Pipe { path: path.clone(), openers: vec![opener], ..Pipe::unknown(*id) };
-                    graph.pipes.insert(place, pipe);
+                Err(_) => {
+                    let new = || Pipe { path: path.clone(), ..Pipe::unknown(*id) };
+                    only_opened.entry(*id).or_insert_with(new).openers.push(opener);
                 }
             }
         }
     }
+    graph.pipes.extend(only_opened.into_values());
+    graph.pipes.sort_by_key(|pipe| pipe.id);
 }
 
 /// Makes one pipe of its ends.

@@ -10,7 +10,7 @@ pub(crate) mod probe;
 pub(crate) mod proc;
 mod settle;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,9 +22,9 @@ use serde::{Deserialize, Serialize};
 use self::join::add_openers;
 use self::probe::{Answers, Unsupported};
 use self::proc::{Budget, Error, ScanOptions};
-use self::settle::{idle_since, lock_held, openers, retain_unmoved, share_command_lines};
+use self::settle::{idle_since, lock_held, openers, retain_unmoved, share_command_lines, unmoved_facts};
 use crate::judge::side::has_hidden;
-use crate::model::{CostLimits, Pid, PipeGraph, PipeId, ScanLimit, Side, TaskState, Threads, transfer};
+use crate::model::{CostLimits, Gap, Pid, PipeGraph, PipeId, Process, ScanLimit, Side, TaskState, Threads, transfer};
 use crate::select::{Selection, selected, selected_processes};
 
 /// The pause before the second look, where the first saw what may be transient: longer than a busy pipeline rests.
@@ -101,14 +101,15 @@ impl Observer {
     pub(crate) fn look(&mut self, depth: &Depth) -> Result<Observation, Error> {
         self.budget.begin();
         // A process that is blocked in opening a FIFO has no descriptor of it: to find it, every thread has to be looked at.
-        let threads = if depth.selection.may_name_fifo() { self.threads(None)? } else { Threads::new() };
-        let mut graph = self.pipes(depth, &threads)?;
+        let threads =
+            if depth.selection.may_name_fifo() { self.threads(None, &Arc::default())? } else { Threads::new() };
+        let mut graph = self.pipes(depth, &threads, BTreeMap::new())?;
         if depth.probe {
             let shown = selected(&graph, &depth.selection);
             let holders: BTreeSet<Pid> =
                 shown.flat_map(|pipe| Side::BOTH.into_iter().flat_map(|side| pipe.on(side))).collect();
             let holders: Vec<Pid> = holders.into_iter().collect();
-            self.skip_sizes.extend(lock_held(&self.threads(Some(&holders))?));
+            self.skip_sizes.extend(lock_held(&self.threads(Some(&holders), &Arc::default())?));
         }
         let probe = self.probe(&mut graph, depth)?;
         Ok(Observation { graph, threads, first: None, probe })
@@ -123,9 +124,9 @@ impl Observer {
     ) -> Result<Observation, Error> {
         self.budget.begin();
         let looked_at = Instant::now();
-        let mut threads = self.threads(None)?;
+        let mut threads = self.threads(None, &Arc::default())?;
         let scanned_at = Instant::now();
-        let mut graph = self.pipes(depth, &threads)?;
+        let mut graph = self.pipes(depth, &threads, BTreeMap::new())?;
         let first = judge(&graph, &threads);
         // In a tree of plain files nothing moves.
         let is_live = graph.pipefs.is_some();
@@ -145,7 +146,7 @@ impl Observer {
         pids.extend(selected_processes(&graph, &depth.selection));
         let threads = self.look_again(threads, &mut pids)?;
         let scanned_at = Instant::now();
-        let mut second = self.pipes(depth, &threads)?;
+        let mut second = self.pipes(depth, &threads, unmoved_facts(&graph, &threads, &pids))?;
         share_command_lines(&mut graph, &second);
         if is_cut(&second) {
             return Ok(unconfirmed(graph, second, threads));
@@ -167,8 +168,8 @@ impl Observer {
         Ok(Observation { graph: second, threads, first: Some(first), probe })
     }
 
-    fn threads(&self, pids: Option<&[Pid]>) -> Result<Threads, Error> {
-        let mut threads = proc::threads(&self.proc_root, pids, &self.budget)?;
+    fn threads(&self, pids: Option<&[Pid]>, earlier: &Arc<Threads>) -> Result<Threads, Error> {
+        let mut threads = proc::threads(&self.proc_root, pids, earlier, &self.budget)?;
         let own = Pid(std::process::id());
         // In the proc of another PID namespace, that number is another process.
         if own != self.started && threads.get(&own).is_some_and(|group| group.parent == Some(self.started)) {
@@ -177,13 +178,24 @@ impl Observer {
         Ok(threads)
     }
 
-    /// All pipes with their ends, and with the processes that are blocked in opening one.
-    fn pipes(&self, depth: &Depth, threads: &Threads) -> Result<PipeGraph, Error> {
-        let options = ScanOptions { extra_pids: openers(threads), ..depth.scan.clone() };
+    /// All pipes with their ends, and with the processes that are blocked in opening one. Of some processes the facts are known.
+    fn pipes(&self, depth: &Depth, threads: &Threads, known: BTreeMap<Pid, Process>) -> Result<PipeGraph, Error> {
+        let options = ScanOptions { extra_pids: openers(threads), known: Arc::new(known), ..depth.scan.clone() };
         let mut graph = proc::scan(&self.proc_root, options, &self.budget)?;
         self.leave_out_ourselves(&mut graph);
+        self.add_not_kept(&mut graph, threads);
         add_openers(&mut graph, threads);
         Ok(graph)
+    }
+
+    /// Says of which threads not all is known, for want of room.
+    fn add_not_kept(&self, graph: &mut PipeGraph, threads: &Threads) {
+        let not_kept = self.budget.not_kept();
+        let there = not_kept.iter().filter(|pid| graph.parents.contains_key(pid));
+        let command = |pid: &Pid| threads.get(pid).map(|group| group.command.clone()).unwrap_or_default();
+        let gaps: Vec<Gap> = there.map(|pid| proc::threads_not_kept(*pid, command(pid))).collect();
+        graph.coverage.gaps.extend(gaps);
+        graph.coverage.gaps.sort_by_key(|gap| gap.pid);
     }
 
     /// Leaves out this process, where the user started another: it holds nothing that the other does not hold, too.
@@ -221,7 +233,10 @@ impl Observer {
     fn look_again(&self, threads: Threads, pids: &mut BTreeSet<Pid>) -> Result<Threads, Error> {
         pids.extend(proc::processes(&self.proc_root)?.into_iter().filter(|pid| !threads.contains_key(pid)));
         let again: Vec<Pid> = pids.iter().copied().collect();
-        Ok(retain_unmoved(threads, pids, self.threads(Some(&again))?))
+        let earlier = Arc::new(threads);
+        let later = self.threads(Some(&again), &earlier)?;
+        // A worker that hangs keeps it.
+        Ok(retain_unmoved(Arc::unwrap_or_clone(earlier), pids, later))
     }
 }
 

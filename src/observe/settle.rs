@@ -1,10 +1,11 @@
 //! What two looks at threads have in common, and what a look at threads means for the scan that follows it. Pure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use crate::model::{
-    AlternativeWake, Operation, Pid, PipeGraph, PipeId, PipeWait, Sleep, SleepOn, TaskState, ThreadGroup, Threads,
+    AlternativeWake, Operation, Pid, PipeGraph, PipeId, PipeWait, Process, Sleep, SleepOn, Task, TaskState,
+    ThreadGroup, Threads,
 };
 
 /// The threads after a later look at the processes in `again`. A thread that has moved since the earlier look counts as running. Processes
@@ -44,6 +45,17 @@ pub(super) fn share_command_lines(first: &mut PipeGraph, second: &PipeGraph) {
     }
 }
 
+/// The facts of those of some processes that have not run since the scan that read them: a later scan need not read them again.
+pub(super) fn unmoved_facts(first: &PipeGraph, threads: &Threads, again: &BTreeSet<Pid>) -> BTreeMap<Pid, Process> {
+    let is_still = |task: &Task| matches!(task.doing, TaskState::Waits { .. } | TaskState::Sleeps { .. });
+    let is_unmoved = |pid: &Pid| {
+        again.contains(pid)
+            && threads.get(pid).is_some_and(|group| !group.tasks.is_empty() && group.tasks.iter().all(is_still))
+    };
+    let processes = first.processes.iter().filter(|(pid, process)| is_unmoved(pid) && process.cmdline.is_some());
+    processes.map(|(pid, process)| (*pid, process.clone())).collect()
+}
+
 /// The processes that are blocked in opening a FIFO that was identified.
 pub(super) fn openers(threads: &Threads) -> Vec<Pid> {
     let opens = |wait: &PipeWait| wait.operation == Operation::Open && wait.pipe.is_some();
@@ -68,7 +80,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::{CommandName, Fingerprint, Task, TaskId, Tid};
+    use crate::model::{CommandName, Fingerprint, TaskId, Tid};
 
     fn waits_since(idle: u64) -> Threads {
         let task = Task {

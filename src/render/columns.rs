@@ -1,17 +1,17 @@
 //! The columns: their names, what they mean, and what stands in each for a row. No layout here.
 
+mod ends;
+
 use std::borrow::Cow;
 
+use self::ends::{EndKey, Ends, other_ends, side_ends};
 use super::fit::{DropPriority, Heading, Wrap};
-use super::text::{EscapeContext, TextRole, push_fmt, push_name};
+use super::text::{TextRole, push_fmt, push_name};
 use super::{ReportView, Style};
 use crate::judge::side::{self, SideState};
-use crate::model::{
-    AccessMode, CommandLine, Descriptor, Endpoint, Fd, OpenFlags, Opener, Pid, Pipe, PipeGraph, Probed, Side, Tid,
-};
+use crate::model::{AccessMode, CommandLine, Descriptor, Endpoint, OpenFlags, Pipe, PipeGraph, Probed, Side};
 
-/// Maximum number of other ends that the ENDS column names: with all of them the output would grow with the square of the ends.
-const MOST_ENDS: usize = 32;
+pub(super) use self::ends::{FirstEnds, push_absent, push_end};
 
 /// The width in characters of the bar of QUEUED.
 const BAR: u64 = 5;
@@ -22,9 +22,6 @@ const NUMBER: usize = 7;
 /// The columns that a table drops to fit a terminal, in this order: what the ID implies, facts of the process or the file rather than of
 /// the pipe, and then what is the same for most.
 const SPARE: [Column; 5] = [Column::Kind, Column::User, Column::Type, Column::Flags, Column::Capacity];
-
-/// What distinguishes an end from the others of its pipe.
-type EndKey = (Pid, Option<Tid>, Fd);
 
 /// Defines the columns, so that `--list-columns` cannot miss one.
 macro_rules! columns {
@@ -186,22 +183,18 @@ enum Cell<'a> {
     Ends(Ends<'a>),
 }
 
-/// Ends, and what else stands with them in a cell.
-#[derive(Default)]
-struct Ends<'a> {
-    /// What stands first for a side on which no end was seen.
-    absent: Option<SideState>,
-    ends: Vec<&'a Endpoint>,
-    /// Number of ends that are not shown.
-    more: usize,
-    openers: Vec<&'a Opener>,
-}
-
 impl<'a> ReportView<'a> {
     /// Writes the cell of a column, `-` where there is nothing. Returns whether there is something.
-    pub(super) fn cell(&self, column: Column, row: &Row<'a>, style: &Style, text: &mut String) -> bool {
+    pub(super) fn cell(
+        &self,
+        column: Column,
+        row: &Row<'a>,
+        first_ends: &FirstEnds<'a>,
+        style: &Style,
+        text: &mut String,
+    ) -> bool {
         let start = text.len();
-        if let Some(cell) = self.value(column, row) {
+        if let Some(cell) = self.value(column, row, first_ends) {
             cell.write(self.graph, style, text);
         }
         let is_filled = text.len() > start;
@@ -212,7 +205,7 @@ impl<'a> ReportView<'a> {
     }
 
     /// None where there is nothing, as far as is known.
-    fn value(&self, column: Column, row: &Row<'a>) -> Option<Cell<'a>> {
+    fn value(&self, column: Column, row: &Row<'a>, first_ends: &FirstEnds<'a>) -> Option<Cell<'a>> {
         let graph = self.graph;
         let process = || graph.processes.get(&row.key()?.0);
         Some(match column {
@@ -243,7 +236,7 @@ impl<'a> ReportView<'a> {
                 Cell::known(row.flags(), names)
             }
             Column::Ends => match row.pipe {
-                Some(pipe) => Cell::Ends(other_ends(graph, pipe, row.key()?)),
+                Some(pipe) => Cell::Ends(other_ends(graph, pipe, row.key()?, first_ends)),
                 None if side::may_be_end(graph, row.descriptor?) => Cell::Unknown,
                 None => return None,
             },
@@ -306,87 +299,10 @@ impl<'a> Cell<'a> {
     }
 }
 
-impl Ends<'_> {
-    fn write(&self, graph: &PipeGraph, style: &Style, text: &mut String) {
-        let separator = style.separator(self.ends.len() + self.openers.len());
-        let start = text.len();
-        if let Some(state) = self.absent {
-            push_absent(state, style, text);
-        }
-        for end in &self.ends {
-            text.push_str(if text.len() > start { separator } else { "" });
-            push_end(graph, end, text);
-        }
-        for opener in &self.openers {
-            text.push_str(if text.len() > start { separator } else { "" });
-            let tid = Some(opener.task.tid).filter(|_| !opener.task.is_leader());
-            push_holder(opener.task.pid, tid, &opener.command, text);
-            text.push_str("open");
-        }
-        if self.more > 0 {
-            push_fmt(text, format_args!("{separator}+{}", self.more));
-        }
-    }
-}
-
 /// The path of a FIFO, marked if it `is_deleted`.
 pub(super) fn path_name(pipe: &Pipe, is_deleted: bool) -> Option<Cow<'_, [u8]>> {
     let path = pipe.path.as_deref()?;
     Some(if is_deleted { [path, b" (deleted)"].concat().into() } else { path.into() })
-}
-
-/// The ends of a side; what stands for none where none was seen.
-fn side_ends<'a>(graph: &PipeGraph, pipe: &'a Pipe, side: Side) -> Ends<'a> {
-    let ends: Vec<&Endpoint> = pipe.side(side).collect();
-    let openers: Vec<&Opener> = pipe.openers.iter().filter(|opener| opener.access.is_on(side)).collect();
-    let is_empty = ends.is_empty() && openers.is_empty();
-    let absent = is_empty.then(|| side::unseen(graph, pipe, &[side]));
-    Ends { absent, ends, more: 0, openers }
-}
-
-/// The ends of the other side, or what stands for none, and then the other ends of the same side. Looks no further than it
-/// shows: of a pipe with many ends, each has a row of its own.
-fn other_ends<'a>(graph: &PipeGraph, pipe: &'a Pipe, key: EndKey) -> Ends<'a> {
-    let own = pipe.ends.iter().find(|end| end.key() == key);
-    let across: &[Side] = match own.map(|end| end.access) {
-        Some(AccessMode::Read) => &[Side::Write],
-        Some(AccessMode::Write) => &[Side::Read],
-        Some(AccessMode::ReadWrite) | None => &Side::BOTH,
-    };
-    let is_across = |end: &&Endpoint| across.iter().any(|side| end.access.is_on(*side));
-    let is_other = |end: &&Endpoint| end.key() != key;
-    let mut ends: Vec<&Endpoint> = pipe.ends.iter().filter(is_across).filter(is_other).take(MOST_ENDS).collect();
-    let absent = ends.is_empty().then(|| side::unseen(graph, pipe, across));
-    let room = MOST_ENDS - ends.len();
-    ends.extend(pipe.ends.iter().filter(|end| !is_across(end)).filter(is_other).take(room));
-    let more = pipe.ends.len() - usize::from(own.is_some()) - ends.len();
-    Ends { absent, ends, more, openers: Vec::new() }
-}
-
-/// What stands for the ends of a side of which none was seen.
-pub(super) fn push_absent(state: SideState, style: &Style, text: &mut String) {
-    match state {
-        SideState::Hidden => style.push(TextRole::Warning, text, "hidden"),
-        SideState::Unknown => style.push(TextRole::Warning, text, "?"),
-        SideState::Seen | SideState::None => style.push(TextRole::Faint, text, "-"),
-    }
-}
-
-/// `252,grep,0r`, as lsof and lsfd write it. A thread with an fd table of its own follows the PID: `252/260,grep,0r`.
-pub(super) fn push_end(graph: &PipeGraph, end: &Endpoint, text: &mut String) {
-    let command = graph.processes.get(&end.pid).map_or(&[][..], |process| &process.command);
-    push_holder(end.pid, end.tid, command, text);
-    push_fmt(text, format_args!("{}{}", end.fd, end.access.as_str()));
-}
-
-fn push_holder(pid: Pid, tid: Option<Tid>, command: &[u8], text: &mut String) {
-    push_fmt(text, format_args!("{pid}"));
-    if let Some(tid) = tid {
-        push_fmt(text, format_args!("/{tid}"));
-    }
-    text.push(',');
-    push_name(text, command, EscapeContext::Item);
-    text.push(',');
 }
 
 /// Appends a bar of up to [`BAR`] characters, in eighths of one. It is whole only if the pipe is full, which does not follow from the

@@ -14,7 +14,7 @@ mod why_text;
 use std::collections::BTreeSet;
 use std::io::{self, Write};
 
-use self::columns::{Column, Row};
+use self::columns::{Column, FirstEnds, Row};
 use self::fit::Heading;
 use self::table::Table;
 use self::text::{EscapeContext, TextRole};
@@ -201,7 +201,10 @@ impl<'a> ReportView<'a> {
         out: &mut dyn Write,
     ) -> io::Result<()> {
         let headings: Vec<Heading> = table.columns.iter().map(|column| column.layout(table.asked_for)).collect();
-        let write = |index: usize, row: &Row<'a>, text: &mut String| self.cell(table.columns[index], row, style, text);
+        let first_ends = FirstEnds::default();
+        let write = |index: usize, row: &Row<'a>, text: &mut String| {
+            self.cell(table.columns[index], row, &first_ends, style, text)
+        };
         Table { headings: &headings, headed: table.headings, rows, write }.write(style, out)
     }
 }

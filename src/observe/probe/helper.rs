@@ -14,7 +14,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::fs::{AtFlags, Dir, FileType, Mode, OFlags, PROC_SUPER_MAGIC, StatxFlags};
+use rustix::fs::{AtFlags, FileType, PROC_SUPER_MAGIC, StatxFlags};
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::sockopt::{set_socket_passcred, socket_peercred};
 use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, recvmsg};
@@ -91,7 +91,8 @@ fn prepare(proc_root: BorrowedFd<'_>) -> Result<Option<KillTimer>, Failure> {
         return Err(Failure::Proc);
     }
     // An inherited descriptor, perhaps of the pipe to `cat`, must not stay open for as long as this process hangs.
-    close_inherited(proc_root).map_err(|errno| Failure::Close(errno.raw_os_error()))?;
+    let closed = sys::close_all_but(&[0, 1, 2]);
+    closed.map_err(|error| Failure::Close(error.raw_os_error().unwrap_or(libc::EBADF)))?;
     // Out of the session of the terminal: ^Z must not stop it while it holds a duplicate. Otherwise the timer ends it.
     let _ = rustix::process::setsid();
     let own = || pidfd_getfd(pidfd_open(rustix::process::getpid(), PidfdFlags::empty())?, 0, PidfdGetfdFlags::empty());
@@ -104,23 +105,6 @@ fn prepare(proc_root: BorrowedFd<'_>) -> Result<Option<KillTimer>, Failure> {
         Err(Errno::NOSYS | Errno::PERM) => Ok(None),
         Err(errno) => Err(Failure::Timer(errno.raw_os_error())),
     }
-}
-
-/// Closes all descriptors but the standard ones.
-fn close_inherited(proc_root: BorrowedFd<'_>) -> rustix::io::Result<()> {
-    if sys::close_from(3).is_ok() {
-        return Ok(());
-    }
-    // Before Linux 5.9, and where seccomp forbids it.
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let listing = rustix::fs::openat(proc_root, c"self/fd", flags, Mode::empty())?;
-    let mut fds: Vec<u32> = Vec::new();
-    for entry in Dir::new(listing)? {
-        fds.extend(entry?.file_name().to_str().ok().and_then(|name| name.parse::<u32>().ok()));
-    }
-    // With the number of the listing itself, which is closed by now.
-    fds.into_iter().filter(|fd| *fd > 2).for_each(sys::close);
-    Ok(())
 }
 
 /// Sends an answer, and never waits until there is room for it: if it is not taken, the helper exits.

@@ -23,6 +23,7 @@ use super::root::{PF_EXITING, PF_KTHREAD};
 use super::scanner::Context;
 use super::syscall::{self, Abi, Call, Line, OpenArgument};
 use super::thread_files::{ThreadFiles, thread_files};
+use super::unmoved::unmoved;
 use super::wchan::{self, Place};
 use super::{maps, memory, parse};
 use crate::model::{
@@ -32,12 +33,18 @@ use crate::model::{
 use crate::observe::channel::WaitPlace;
 use crate::sys;
 
+/// What is kept of each pipe that a thread polls, by all that is concluded from it, in bytes.
+const CAUSE: usize = 512;
+
 /// All threads of a process; none for a kernel thread, and for a process that has ended.
 pub(super) fn thread_group(pid: Pid, context: &Context<'_>) -> Option<ThreadGroup> {
     let process = Arc::new(ProcessDir::open(context.scanner, pid).ok()?);
     let stat = parse::stat(&process.text("stat"));
     if stat.flags.is_some_and(|flags| flags & PF_KTHREAD != 0) {
         return None;
+    }
+    if let Some(group) = unmoved(&process, &stat, context) {
+        return Some(group);
     }
     let status = parse::status(&process.text("status"));
     let threads = thread_files(&process, &stat, status.switches, context);
@@ -336,6 +343,11 @@ impl Look<'_> {
                 let (operation, fd, pipe) = (Operation::Poll, Some(fd), Some(pipe));
                 causes.push(WaitTarget::Pipe(PipeWait { operation, access, fd, pipe, path: None, deleted: false }));
             }
+        }
+        // What others wait for is not to be lost, so the set is as one that could not be read.
+        let budget = &self.of.context.scanner.budget;
+        if !causes.is_empty() && !budget.charge_thread(self.thread.id.pid, causes.len() * CAUSE) {
+            return self.sleep(SleepOn::SomeFiles, None, None);
         }
         if causes.is_empty() {
             let on = match set {

@@ -2,16 +2,17 @@
 //!
 //! Knows nothing of what is looked at. What no longer fits becomes a gap, with an errno of its own: see [`Gap`](crate::model::Gap).
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use rustix::io::Errno;
 
 use super::heartbeat::ScanStep;
 use super::hung::HungCalls;
-use crate::model::CostLimits;
+use crate::model::{CostLimits, Pid};
 
 /// The budget of a run.
 pub(crate) struct Budget {
@@ -21,6 +22,8 @@ pub(crate) struct Budget {
     /// Whether the time was seen to be used up: then the clock need not be read again.
     is_over: AtomicBool,
     bytes: AtomicU64,
+    /// The processes of whose threads not all is kept, for want of room.
+    not_kept: Mutex<BTreeSet<Pid>>,
     /// The calls that did not return.
     pub(super) hung: HungCalls,
 }
@@ -32,6 +35,7 @@ impl Budget {
             begun: Mutex::new(Instant::now()),
             is_over: AtomicBool::new(false),
             bytes: AtomicU64::new(0),
+            not_kept: Mutex::default(),
             hung: HungCalls::default(),
         }
     }
@@ -40,8 +44,28 @@ impl Budget {
     pub(crate) fn begin(&self) {
         *self.begun.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();
         self.is_over.store(false, Ordering::Relaxed);
-        self.bytes.store(0, Ordering::Relaxed);
+        self.not_kept().clear();
+        self.begin_part();
         self.hung.forget_if_all_returned();
+    }
+
+    /// Begins a part of a look, the ends or the threads: what an earlier part kept is not kept twice.
+    pub(super) fn begin_part(&self) {
+        self.bytes.store(0, Ordering::Relaxed);
+    }
+
+    /// The processes of whose threads not all is kept.
+    pub(crate) fn not_kept(&self) -> MutexGuard<'_, BTreeSet<Pid>> {
+        self.not_kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Charges what a look at a thread found, and remembers its process where there is no room.
+    pub(super) fn charge_thread(&self, pid: Pid, bytes: usize) -> bool {
+        let fits = self.charge(bytes);
+        if !fits {
+            self.not_kept().insert(pid);
+        }
+        fits
     }
 
     /// Whether the time is used up.
@@ -57,7 +81,6 @@ impl Budget {
 
     /// Charges bytes that are about to be kept, or were: false if there is no room for them. What is refused must not be kept, and becomes
     /// a gap with `ENOMEM`.
-    #[allow(dead_code, reason = "for what processes can make as long as they like")]
     pub(super) fn charge(&self, bytes: usize) -> bool {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         let fits = |used: u64| used.checked_add(bytes).filter(|used| *used <= self.limits.bytes);

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use super::beneath::open_listing;
 use super::parse;
-use super::process::{LONG, ProcessDir};
+use super::process::ProcessDir;
 use super::root::{ProcRoot, numbers_in};
 use crate::model::{Pid, Tid};
 
@@ -45,8 +45,7 @@ impl<'a> ChildPids<'a> {
 }
 
 /// The children of a thread in the order in which it got them, by their PIDs in the proc root; empty where the kernel does not list them,
-/// and where there are too many: a number that is cut is another's.
+/// and where there are too many.
 pub(super) fn children(process: &ProcessDir, tid: Tid) -> Vec<Pid> {
-    let text = process.long_text(&format!("task/{tid}/children"));
-    if text.len() as u64 >= LONG { Vec::new() } else { parse::list(&text).into_iter().map(Pid).collect() }
+    parse::list(&process.long_text(&format!("task/{tid}/children"))).into_iter().map(Pid).collect()
 }

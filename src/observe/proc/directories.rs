@@ -8,15 +8,12 @@ use rustix::fs::{AtFlags, CWD, OFlags, Statx};
 use super::beneath::{open_dir, read_link};
 use super::fd_dir::OWNER;
 use super::hung::HungCalls;
+use super::opener::{SEARCH, WRITE};
 use super::process::ProcessDir;
 use super::root::statx;
 use super::scanner::Scanner;
 use crate::model::{Class, Directories, Gid, PipeFile, PipeId, Uid};
 use crate::observe::channel::{self, Pipefs};
-
-/// `S_IXOTH` and `S_IWOTH` of inode(7); those of the group are three bits further up.
-const SEARCH: u16 = 0o1;
-const WRITE: u16 = 0o2;
 
 /// `S_ISVTX`: only the owner of an entry, or of the directory, may rename or remove it.
 const STICKY: u16 = 0o1000;

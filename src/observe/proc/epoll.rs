@@ -131,7 +131,7 @@ fn lock_holders(context: &Context<'_>) -> Vec<LockHolder> {
     for pid in pids {
         context.heartbeat.enter(ScanStep::EpollLocks);
         let Ok(process) = ProcessDir::open(scanner, pid) else { continue };
-        let tids = if task::count(scanner, &process) <= 1 {
+        let tids = if scanner.root.is_real() && task::count(scanner, &process).is_none_or(|count| count <= 1) {
             vec![pid.0]
         } else {
             open_listing(process.dir(), c"task").and_then(numbers_in).unwrap_or_default()

@@ -3,24 +3,26 @@
 //! In a real proc, nothing here looks a file up by its path, and no pipe or FIFO is ever opened: so a dead mount does not block, but
 //! as [`statx`] says, and in the fdinfo of an epoll. In a tree of plain files, where links dangle, their text is the identity.
 
+mod describe;
+
 use std::fmt;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, FileType as Type, Statx, StatxFlags};
+use rustix::fs::{AtFlags, Statx, StatxFlags};
 use rustix::io::Errno;
 use rustix::path::DecInt;
 
 use super::beneath::{Dir, open_listing};
 use super::directories;
+use super::epoll::is_epoll;
 use super::heartbeat::ScanStep;
 use super::parse::{self, FdInfo};
 use super::process::ProcessDir;
 use super::root::{read_piece, read_whole, statx};
 use super::scanner::{Context, Scanner};
 use crate::model::{
-    AccessMode, Descriptor, Device, Directories, Endpoint, Fd, FileType, Gid, OpenFlags, PipeFile, PipeId,
-    PossibleEnds, Side, Tid, Uid,
+    AccessMode, Device, Directories, Endpoint, Fd, Gid, OpenFlags, PipeFile, PipeId, PossibleEnds, Side, Tid, Uid,
 };
 use crate::observe::channel::{self, Ends, Pipefs, device};
 use crate::observe::join::{FileFacts, RawEndpoint};
@@ -45,9 +47,6 @@ pub(super) const OWNER: StatxFlags =
 
 /// The bits of `st_mode` that are not the type of the file.
 const PERMISSIONS: u16 = 0o7777;
-
-/// What the link of an epoll says.
-const EPOLL: &[u8] = b"anon_inode:[eventpoll]";
 
 const NO_ENDS: Ends<RawEndpoint> = [None, None];
 
@@ -224,7 +223,7 @@ impl FdDir<'_> {
             return seen;
         }
         seen.deleted = stat.is_some_and(|stat| stat.stx_nlink == 0);
-        seen.path = self.link(fd).ok().map(|path| match path.strip_suffix(b" (deleted)") {
+        seen.path = self.link(fd).ok().map(|path| match path.strip_suffix(parse::DELETED) {
             // Only with no link left is this the kernel's word: a file may really be called so.
             Some(name) if seen.deleted => name.to_vec(),
             _ => path,
@@ -254,53 +253,6 @@ impl FdDir<'_> {
         }
         let look = || directories::directories(context.scanner, &self.table.process, path, pipe, file);
         context.heartbeat.during(ScanStep::Directories(tid, fd), look)
-    }
-
-    /// Everything about a descriptor of any type. What cannot be read stays unknown.
-    pub(super) fn describe(&self, fd: Fd) -> Descriptor {
-        let identity = |stat: &Option<Statx>| stat.as_ref().map(|stat| (device(stat), stat.stx_ino, stat.stx_mode));
-        let mask = StatxFlags::TYPE | StatxFlags::INO;
-        let mut stat = self.statx(fd, mask).ok();
-        let mut descriptor = self.describe_once(fd, stat.as_ref());
-        for _ in 0..ATTEMPTS {
-            let now = self.statx(fd, mask).ok();
-            if identity(&now) == identity(&stat) {
-                break;
-            }
-            // It was another file when the rest was read.
-            stat = now;
-            descriptor = self.describe_once(fd, stat.as_ref());
-        }
-        descriptor
-    }
-
-    fn describe_once(&self, fd: Fd, stat: Option<&Statx>) -> Descriptor {
-        let target = self.link(fd).ok();
-        let info = match &target {
-            Some(link) => self.fdinfo_by_link(fd, link),
-            None => self.fdinfo(fd).ok(),
-        };
-        let flags = info.and_then(|info| info.flags);
-        let access = match flags {
-            Some(flags) => flags.access(),
-            None => self.pipefs().and_then(|_| self.link_mode(fd).ok().flatten()),
-        };
-        let pipe = stat.and_then(|stat| channel::by_stat(stat, self.pipefs()));
-        let pipe = pipe.or_else(|| channel::by_link(target.as_deref()?)?.ok());
-        let pipe = pipe.or_else(|| by_fdinfo(info?, self.pipefs()?));
-        let by_name = target.as_deref().and_then(file_type_by_name);
-        Descriptor {
-            pid: self.table.process.pid,
-            tid: self.table.tid,
-            fd,
-            access,
-            flags,
-            file_type: by_name
-                .or_else(|| file_type(Type::from_raw_mode(stat?.stx_mode.into())))
-                .or_else(|| file_type(channel::class(pipe?.kind()).file_type)),
-            target: target.map(Into::into),
-            pipe,
-        }
     }
 
     fn listing(&self) -> Result<&OwnedFd, Errno> {
@@ -334,7 +286,7 @@ impl FdDir<'_> {
     /// The fdinfo of a descriptor whose link is known, unless it is an epoll: that waits for a lock, which another process may hold for as
     /// long as it likes (`ep_show_fdinfo` in fs/eventpoll.c), and such a wait cannot be killed.
     fn fdinfo_by_link(&self, fd: Fd, link: &[u8]) -> Option<FdInfo> {
-        if link == EPOLL { None } else { self.fdinfo(fd).ok() }
+        if is_epoll(link) { None } else { self.fdinfo(fd).ok() }
     }
 
     /// The same of a descriptor that is a file with a path, and so may be on a mount that does not answer.
@@ -342,7 +294,8 @@ impl FdDir<'_> {
         self.link(fd).ok().filter(|link| link.starts_with(b"/")).and_then(|_| self.fdinfo(fd).ok())
     }
 
-    /// What any fdinfo begins with (`seq_show` in fs/proc/fd.c), however long the rest is. Only of what is no epoll.
+    /// What any fdinfo begins with (`seq_show` in fs/proc/fd.c), however long the rest is. That of an epoll may hang: where the link can be
+    /// read, [`fdinfo_by_link`](Self::fdinfo_by_link) tells.
     pub(super) fn fdinfo(&self, fd: Fd) -> Result<FdInfo, Errno> {
         let mut text = self.read_fdinfo(fd, |dir, path| read_piece(dir, path, FDINFO_START))?;
         if text.len() == FDINFO_START {
@@ -378,29 +331,4 @@ pub(super) fn ends_of(access: AccessMode) -> PossibleEnds {
 
 fn by_fdinfo(info: FdInfo, pipefs: &Pipefs) -> Option<PipeId> {
     channel::by_mount(info.mnt_id?, info.ino?, pipefs)
-}
-
-/// The type that the text of a link gives away: names that no path can have, and those that a saved tree cannot follow.
-fn file_type_by_name(target: &[u8]) -> Option<FileType> {
-    let known: [(&[u8], FileType); 5] = [
-        (b"anon_inode:", FileType::AnonymousInode),
-        (b"pipe:[", FileType::Fifo),
-        (b"socket:[", FileType::Socket),
-        (b"/dev/pts/", FileType::CharacterDevice),
-        (b"/dev/tty", FileType::CharacterDevice),
-    ];
-    known.into_iter().find(|(prefix, _)| target.starts_with(prefix)).map(|(_, file_type)| file_type)
-}
-
-fn file_type(file_type: Type) -> Option<FileType> {
-    match file_type {
-        Type::RegularFile => Some(FileType::Regular),
-        Type::Directory => Some(FileType::Directory),
-        Type::Symlink => Some(FileType::Symlink),
-        Type::Fifo => Some(FileType::Fifo),
-        Type::Socket => Some(FileType::Socket),
-        Type::CharacterDevice => Some(FileType::CharacterDevice),
-        Type::BlockDevice => Some(FileType::BlockDevice),
-        Type::Unknown => None,
-    }
 }

@@ -13,6 +13,7 @@ use super::beneath::{open_dir, read_link};
 use super::fd_dir::OWNER;
 use super::hung::HungCalls;
 use super::opener::{self, Opener};
+use super::parse::DELETED;
 use super::process::ProcessDir;
 use super::root::{ProcRoot, statx};
 use crate::model::{AccessMode, Fd, PipeId};
@@ -21,9 +22,6 @@ use crate::privilege::without_capabilities;
 
 /// `MAXSYMLINKS` of include/linux/namei.h: the maximum number of links in one path.
 const MAX_LINKS: u32 = 40;
-
-/// What the kernel writes behind the name of a file that has none any more.
-const DELETED: &[u8] = b" (deleted)";
 
 /// Where a path begins.
 pub(super) struct PathBase<'a> {

@@ -17,7 +17,7 @@ pub(crate) fn files(input: &[u8]) {
         }
         2 => drop(parse::fdinfo(text)),
         3 => drop(epoll::watched(text)),
-        4 => drop(parse::registered_pipes(text)),
+        4 => drop(parse::registered(text)),
         5 => drop(parse::in_flight(text)),
         6 => drop(parse::cgroup(text)),
         7 => drop(parse::fd_limit(text)),

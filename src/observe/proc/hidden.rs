@@ -28,6 +28,9 @@ use crate::model::{Fd, Gap, Hidden, HolderFd, Pid, PossibleEnds, UnreadablePart}
 /// allows it more.
 const MAPS: u64 = 64 * 1024 * 1024;
 
+/// What is kept of a descriptor that may hold ends, in bytes.
+const HOLDER: usize = 192;
+
 /// Looks through the machine for what may hold ends that no fd table shows. Fails as [`scan`](super::scan) does.
 pub(crate) fn hidden(proc_root: &Path, budget: &Arc<Budget>) -> Result<Hidden, Error> {
     with_scanner(proc_root, ScanOptions::default(), budget, hidden_in)
@@ -164,6 +167,11 @@ fn look_in(table: &Table, context: &Context<'_>, result: &mut ProcessResult) -> 
                 continue;
             }
         };
+        let is_holder = is_ring || parse::in_flight(&text) > 0;
+        if is_holder && !context.scanner.budget.charge(HOLDER) {
+            result.gaps.push(unread(UnreadablePart::FdTable, Errno::NOMEM));
+            break;
+        }
         let holder = || HolderFd { pid: process.pid, fd, command: process.command().into() };
         if is_ring {
             result.hidden.rings.push(process.pid);
@@ -177,7 +185,7 @@ fn look_in(table: &Table, context: &Context<'_>, result: &mut ProcessResult) -> 
                 let unnamed = unread(UnreadablePart::Fd { fd }, Errno::NODATA);
                 result.gaps.push(Gap { may_hold: registered.unknown, ..unnamed });
             }
-        } else if parse::in_flight(&text) > 0 {
+        } else if is_holder {
             result.hidden.in_flight.push(holder());
         }
     }

@@ -35,10 +35,11 @@ mod syscall;
 mod table_walk;
 mod task;
 mod thread_files;
+mod unmoved;
 mod wchan;
 mod work;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
@@ -50,12 +51,13 @@ use self::root::ProcRoot;
 use self::scanner::Scanner;
 use self::work::{ProcessResult, Work};
 use super::join::RawEndpoint;
-use crate::model::{Pid, PipeGraph, PipeId, PipeLimits, Side, Threads};
+use crate::model::{Pid, PipeGraph, PipeId, PipeLimits, Process, Side, Threads};
 
 pub(crate) use self::budget::Budget;
 pub(crate) use self::error::Error;
 pub(crate) use self::hidden::hidden;
 pub(crate) use self::lookup::pipe_at;
+pub(crate) use self::process::threads_not_kept;
 
 /// Maximum number of times that a scan looks again when something moved while it looked.
 const SECOND_LOOKS: u32 = 3;
@@ -85,6 +87,8 @@ pub(crate) struct ScanOptions {
     pub(crate) tables: Vec<Pid>,
     /// Processes whose facts to read although they may hold no end.
     pub(crate) extra_pids: Vec<Pid>,
+    /// What an earlier scan read of processes that have not run since: their facts are the same.
+    pub(crate) known: Arc<BTreeMap<Pid, Process>>,
 }
 
 /// Every process, ascending. Fails if the root cannot be opened or is no proc root.
@@ -118,12 +122,22 @@ fn with_scanner<T: Send>(
 }
 
 /// Scans a proc root. Fails if it cannot be opened or is no proc root. What cannot be read of a process is no error, but a gap.
+///
+/// Where whole fd tables are wanted and no pipe is in them, only their processes are looked at: others hold no end that matters.
 pub(crate) fn scan(proc_root: &Path, options: ScanOptions, budget: &Arc<Budget>) -> Result<PipeGraph, Error> {
     let taken_at = Timestamp::now();
+    budget.begin_part();
     with_scanner(proc_root, options, budget, |scanner| {
+        let tables = scanner.root.those_there(&scanner.options.tables)?;
+        let mut results = work::run(scanner, tables.clone(), Work::Process);
+        let is_about_pipes = |result: &ProcessResult| result.descriptors.iter().any(|it| it.pipe.is_some());
+        if !scanner.options.tables.is_empty() && !results.iter().any(is_about_pipes) {
+            return Ok(PipeGraph { selected: true, ..snapshot::graph(scanner, taken_at, None, results) });
+        }
         let pids = scanner.root.pids()?;
         let view_limit = scanner.root.view_limit(&pids);
-        let results = work::run(scanner, pids.clone(), Work::Process);
+        let others = pids.iter().filter(|pid| tables.binary_search(pid).is_err()).copied().collect();
+        results.append(&mut work::run(scanner, others, Work::Process));
         let results = look_again(scanner, pids, results)?;
         Ok(snapshot::graph(scanner, taken_at, view_limit, results))
     })
@@ -168,9 +182,18 @@ fn lacks_a_side(results: &[ProcessResult]) -> bool {
 }
 
 /// What the threads of processes are doing: of all there are, or of those in `pids`. Kernel threads and processes that are gone are
-/// left out. Fails as [`scan`] does.
-pub(crate) fn threads(proc_root: &Path, pids: Option<&[Pid]>, budget: &Arc<Budget>) -> Result<Threads, Error> {
-    with_scanner(proc_root, ScanOptions::default(), budget, |scanner| {
+/// left out. Of a thread that has not run since an earlier look, it is what that look saw. Fails as [`scan`] does.
+pub(crate) fn threads(
+    proc_root: &Path,
+    pids: Option<&[Pid]>,
+    earlier: &Arc<Threads>,
+    budget: &Arc<Budget>,
+) -> Result<Threads, Error> {
+    budget.begin_part();
+    ProcRoot::open(proc_root)?.confined(|root| {
+        let mut scanner = Scanner::new(root, ScanOptions::default(), Arc::clone(budget));
+        scanner.earlier = Arc::clone(earlier);
+        let scanner = &Arc::new(scanner);
         // All idle times are those at this instant.
         scanner.clock();
         let pids = pids.map_or_else(|| scanner.root.pids(), |pids| Ok(pids.to_vec()))?;

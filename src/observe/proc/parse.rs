@@ -153,6 +153,11 @@ pub(super) fn status(text: &[u8]) -> Status {
     status
 }
 
+/// The process that a thread belongs to, in a status file.
+pub(super) fn tgid(text: &[u8]) -> Option<u32> {
+    number(value(text, b"Tgid:")?)
+}
+
 /// Who a thread is when it opens a file; see credentials(7).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Credentials {
@@ -362,6 +367,9 @@ pub(super) fn mapped_ring(line: &[u8]) -> Option<u64> {
 
 /// The link of the descriptor of an `io_uring`.
 pub(super) const IO_URING: &[u8] = b"anon_inode:[io_uring]";
+
+/// What the kernel writes behind the name of a file that has none any more; a file may be called so, too.
+pub(super) const DELETED: &[u8] = b" (deleted)";
 
 #[cfg(test)]
 mod tests;

@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use super::beneath::{Dir, read_link};
 use super::budget::Budget;
 use super::heartbeat::ScanStep;
+use super::parse::Stat;
 use super::root::{read_piece, read_small, read_up_to};
 use super::scanner::{Context, Scanner};
 use super::work::ProcessResult;
@@ -21,6 +22,9 @@ use crate::model::{CommandLine, CommandName, Gap, Pid, PossibleEnds, Process, Ti
 /// How much of a command line is kept, in bytes. It may have 6 MiB (`_STK_LIM / 4 * 3` in fs/exec.c), and any user may run many
 /// processes that share the memory of theirs.
 const CMDLINE: usize = 4 * 1024;
+
+/// What one takes besides its text, in bytes.
+const COMMAND_LINE: usize = 64;
 
 /// Maximum length of a file of many records, in bytes.
 pub(super) const LONG: u64 = 2 * 1024 * 1024;
@@ -71,18 +75,28 @@ impl ProcessDir {
         Gap { command, uid, ..gap(self.pid, what, errno, may_hold) }
     }
 
-    /// Reads the facts into the result, once for a process.
-    pub(super) fn facts(&self, tid: Option<Tid>, context: &Context<'_>, result: &mut ProcessResult) {
+    /// Reads the facts into the result, once for a process. Its `stat` may have been read before.
+    pub(super) fn facts(
+        &self,
+        tid: Option<Tid>,
+        stat: Option<Stat>,
+        context: &Context<'_>,
+        result: &mut ProcessResult,
+    ) {
         if self.facts_taken.swap(true, Ordering::Relaxed) {
             return;
         }
         let scanner = context.scanner;
+        if let Some(process) = stat.as_ref().and_then(|stat| known_facts(scanner, self.pid, stat)) {
+            result.process = Some(process);
+            return;
+        }
         let timed_out = context.timed_out.contains(ScanStep::Facts);
         context.heartbeat.enter(ScanStep::Facts);
         result.process = Some(if timed_out || scanner.options.detail == Detail::Command {
             Process { command: self.command().into(), ..Process::unknown(self.pid) }
         } else {
-            self.all_facts(scanner, tid, result)
+            self.all_facts(scanner, tid, stat, result)
         });
         if timed_out {
             let nothing = PossibleEnds::NOTHING;
@@ -95,14 +109,21 @@ impl ProcessDir {
         self.facts_taken.store(false, Ordering::Relaxed);
     }
 
-    fn all_facts(&self, scanner: &Scanner, tid: Option<Tid>, result: &mut ProcessResult) -> Process {
-        let stat = parse::stat(&self.text("stat"));
+    fn all_facts(
+        &self,
+        scanner: &Scanner,
+        tid: Option<Tid>,
+        stat: Option<Stat>,
+        result: &mut ProcessResult,
+    ) -> Process {
+        let stat = stat.unwrap_or_else(|| parse::stat(&self.text("stat")));
         // Before its user: what has a user was still there, and in no container if none was named.
         let group = parse::cgroup(&self.text("cgroup"));
         let status = parse::status(&self.text("status"));
         // If the leader has exited, only its live threads have it.
         let path = tid.map_or_else(|| "cmdline".to_owned(), |tid| format!("task/{tid}/cmdline"));
-        let cmdline = read_piece(self.dir(), path, CMDLINE + 1).map(|text| scanner.command_lines.intern(text));
+        let cmdline = read_piece(self.dir(), path, CMDLINE + 1);
+        let cmdline = cmdline.and_then(|text| scanner.command_lines.intern(text, &self.budget).ok_or(Errno::NOMEM));
         if let Err(errno) = cmdline
             && !scanner.root.is_vanished(errno)
         {
@@ -152,8 +173,8 @@ impl ProcessDir {
 pub(super) struct CommandLines(Mutex<HashSet<Arc<[u8]>>>);
 
 impl CommandLines {
-    /// Keeps the beginning of a command line.
-    fn intern(&self, mut text: Vec<u8>) -> CommandLine {
+    /// Keeps the beginning of a command line; none where there is no room for it.
+    fn intern(&self, mut text: Vec<u8>, budget: &Budget) -> Option<CommandLine> {
         let cut = text.len() > CMDLINE;
         if cut {
             text.truncate(CMDLINE);
@@ -162,13 +183,23 @@ impl CommandLines {
             text.truncate(text.len() - rest);
         }
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let text = known.get(&text[..]).cloned().unwrap_or_else(|| {
-            let text: Arc<[u8]> = text.into();
-            known.insert(Arc::clone(&text));
-            text
-        });
-        CommandLine { text, cut }
+        if let Some(text) = known.get(&text[..]).cloned() {
+            return Some(CommandLine { text, cut });
+        }
+        let text: Arc<[u8]> = budget.charge(text.len() + COMMAND_LINE).then(|| text.into())?;
+        known.insert(Arc::clone(&text));
+        Some(CommandLine { text, cut })
     }
+}
+
+/// What an earlier scan read of the same process, where it has not run since.
+fn known_facts(scanner: &Scanner, pid: Pid, stat: &Stat) -> Option<Process> {
+    let known = scanner.options.known.get(&pid)?;
+    let started = stat.start_time.and_then(|ticks| started_at(scanner.booted_at?, ticks)).map(Into::into);
+    let is_same = known.started_at == started && known.command.as_slice() == stat.command;
+    // Its parent may have ended meanwhile, and it may have been stopped.
+    let Stat { ppid, pgid, sid, state, .. } = *stat;
+    is_same.then(|| Process { ppid, pgid, sid, state, ..known.clone() })
 }
 
 /// When a process was started, from the clock ticks after boot.
@@ -188,6 +219,11 @@ pub(super) fn gap(pid: Pid, what: UnreadablePart, errno: Errno, may_hold: Possib
     Gap { pid, tid: None, command, uid: None, what, error, fds: None, mount: None, may_hold }
 }
 
+/// A gap at a process of whose threads not all is kept, for want of room. It hides no end.
+pub(crate) fn threads_not_kept(pid: Pid, command: CommandName) -> Gap {
+    Gap { command, ..gap(pid, UnreadablePart::Tasks, Errno::NOMEM, PossibleEnds::NOTHING) }
+}
+
 /// The name of an errno, as in errno(3).
 fn errno_name(errno: Errno) -> String {
     let number = errno.raw_os_error();
@@ -197,22 +233,28 @@ fn errno_name(errno: Errno) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::CostLimits;
 
     #[test]
     fn equal_command_lines_are_kept_once_and_long_ones_are_cut() {
         let lines = CommandLines::default();
-        let [one, other] = [0, 1].map(|_| lines.intern(vec![b'x'; CMDLINE + 1]));
+        let budget = Budget::new(CostLimits { bytes: 4 * (CMDLINE + COMMAND_LINE) as u64, ..CostLimits::default() });
+        let intern = |text| lines.intern(text, &budget);
+        let [one, other] = [0, 1].map(|_| intern(vec![b'x'; CMDLINE + 1]).unwrap());
         assert!(Arc::ptr_eq(&one.text, &other.text));
         assert_eq!((one.text.len(), one.cut), (CMDLINE, true));
-        let whole = lines.intern(vec![b'x'; CMDLINE]);
+        let whole = intern(vec![b'x'; CMDLINE]).unwrap();
         assert_eq!((whole.text.len(), whole.cut), (CMDLINE, false));
         // A character is not cut in two, whatever its length; what is no character stays.
         for character in ["é", "€", "🦀"] {
             let text = format!("{}{character}", "x".repeat(CMDLINE - 1));
-            assert_eq!(lines.intern(text.into_bytes()).text.len(), CMDLINE - 1, "{character}");
+            assert_eq!(intern(text.into_bytes()).unwrap().text.len(), CMDLINE - 1, "{character}");
         }
         let text = [&[0xff][..], &[b'x'; CMDLINE]].concat();
-        assert_eq!(lines.intern(text).text.len(), CMDLINE);
+        assert_eq!(intern(text).unwrap().text.len(), CMDLINE);
+        // What is known takes no room.
+        let more: Vec<bool> = [b'a', b'b', b'c', b'x'].map(|byte| intern(vec![byte; CMDLINE]).is_some()).into();
+        assert_eq!(more, [true, false, false, true]);
     }
 
     #[test]

@@ -135,6 +135,28 @@ impl ProcRoot {
         Ok(pids)
     }
 
+    /// Those of some processes that exist, ascending. What it costs does not depend on how many others there are.
+    pub(super) fn those_there(&self, wanted: &[Pid]) -> Result<Vec<Pid>, Error> {
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        if !self.is_real() {
+            // Its directories may be anything.
+            return Ok(self.pids()?.into_iter().filter(|pid| wanted.contains(pid)).collect());
+        }
+        // The kernel looks up threads here, too, which it does not list (`proc_pid_lookup` in fs/proc/base.c).
+        let is_thread = |pid: Pid| {
+            let status = self.read(&format!("{pid}/status")).unwrap_or_default();
+            parse::tgid(&status).is_some_and(|tgid| tgid != pid.0)
+        };
+        let is_gone = |pid: Pid| self.process_dir(pid).is_err_and(|errno| self.is_vanished(errno));
+        let mut pids: Vec<Pid> = wanted.to_vec();
+        pids.retain(|pid| !is_gone(*pid) && !is_thread(*pid));
+        pids.sort_unstable();
+        pids.dedup();
+        Ok(pids)
+    }
+
     /// The directory of a process, as an `O_PATH` descriptor. All else is looked up relative to it, so that a PID that is
     /// used again meanwhile cannot mix two processes up.
     pub(super) fn process_dir(&self, pid: Pid) -> rustix::io::Result<OwnedFd> {

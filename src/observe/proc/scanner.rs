@@ -16,7 +16,7 @@ use super::sched::SchedClock;
 use super::task::{self, Tables};
 use super::work::{Job, ProcessResult, TimedOutCalls, Work, WorkerPool};
 use super::{Detail, ScanOptions, blocked, parse, table_walk};
-use crate::model::{Gap, Pid, PossibleEnds, ThreadGroup, Tid, UnreadablePart};
+use crate::model::{Gap, Pid, PossibleEnds, ThreadGroup, Threads, Tid, UnreadablePart};
 use crate::observe::join::RawEndpoint;
 
 /// What all workers of a scan share.
@@ -30,6 +30,8 @@ pub(super) struct Scanner {
     clock: OnceLock<SchedClock>,
     /// The processes that may hold the lock of an epoll; see [`epoll::may_read`](super::epoll::may_read).
     pub(super) epoll_locks: OnceLock<Vec<LockHolder>>,
+    /// What an earlier look saw of threads.
+    pub(super) earlier: Arc<Threads>,
     /// What all looks of the run may still cost.
     pub(super) budget: Arc<Budget>,
 }
@@ -49,7 +51,8 @@ impl Scanner {
     pub(super) fn new(root: ProcRoot, options: ScanOptions, budget: Arc<Budget>) -> Self {
         let booted_at = if options.detail >= Detail::All { root.booted_at() } else { None };
         let (command_lines, clock, epoll_locks) = (CommandLines::default(), OnceLock::new(), OnceLock::new());
-        Self { root, options, booted_at, command_lines, clock, epoll_locks, budget }
+        let earlier = Arc::default();
+        Self { root, options, booted_at, command_lines, clock, epoll_locks, earlier, budget }
     }
 
     /// The clock of the scheduler, read when it is first asked for.
@@ -90,7 +93,7 @@ impl Scanner {
             Work::Rest(table, _) if timed_out.give_up() => unanswered(&table.process, &context, &mut result),
             Work::Rest(table, from) => {
                 table_walk::walk(table, Some(*from), &context, &mut result);
-                facts(&table.process, table.tid, &context, &mut result);
+                facts(&table.process, table.tid, None, &context, &mut result);
             }
             Work::Process(pid) | Work::Hidden(pid) => match ProcessDir::open(self, *pid).map(Arc::new) {
                 Ok(process) if timed_out.give_up() => unanswered(&process, &context, &mut result),
@@ -107,9 +110,8 @@ impl Scanner {
 }
 
 fn scan_process(process: &Arc<ProcessDir>, mut context: Context<'_>, result: &mut ProcessResult) {
-    if context.scanner.options.parents {
-        result.parent = parse::stat(&process.text("stat")).ppid.map(Pid);
-    }
+    let stat = context.scanner.options.parents.then(|| parse::stat(&process.text("stat")));
+    result.parent = stat.as_ref().and_then(|stat| stat.ppid).map(Pid);
     let tables = tables(process, &context, result);
     // What a thread shows is compared with the whole table of its process, so that must be in one piece.
     context.splits &= !matches!(tables, Tables::Unknown(_));
@@ -123,7 +125,7 @@ fn scan_process(process: &Arc<ProcessDir>, mut context: Context<'_>, result: &mu
     }
     scan_threads(process, tables, &context, result);
     let tid = result.ends.first().and_then(|seen| seen.end.tid);
-    facts(process, tid, &context, result);
+    facts(process, tid, stat, &context, result);
 }
 
 /// Reports that a process was given up, since calls did not return.
@@ -213,9 +215,15 @@ fn walk_unless_known(table: &Table, context: &Context<'_>, result: &mut ProcessR
 }
 
 /// Reads the facts of a process that holds an end, or that is asked for.
-fn facts(process: &ProcessDir, tid: Option<Tid>, context: &Context<'_>, result: &mut ProcessResult) {
+fn facts(
+    process: &ProcessDir,
+    tid: Option<Tid>,
+    stat: Option<parse::Stat>,
+    context: &Context<'_>,
+    result: &mut ProcessResult,
+) {
     let ScanOptions { tables, extra_pids, .. } = &context.scanner.options;
     if !result.ends.is_empty() || tables.contains(&process.pid) || extra_pids.contains(&process.pid) {
-        process.facts(tid, context, result);
+        process.facts(tid, stat, context, result);
     }
 }

@@ -17,9 +17,15 @@ use super::root::{number_name, numbers_in};
 use super::scanner::Context;
 use super::work::{ProcessResult, Work};
 use crate::model::{Fd, Gap, OpenFlags, PossibleEnds, UnreadablePart};
+use crate::observe::join::RawEndpoint;
 
 /// A table with more descriptors than this in one buffer of its directory is huge: the rest goes to another worker.
 const HUGE: usize = 512;
+
+/// What is kept of an end, by all that comes of it, of what is known of its file, and of a descriptor that is listed, in bytes.
+const END: usize = 192;
+const FACTS: usize = 128;
+const DESCRIPTOR: usize = 192;
 
 /// Maximum number of times that a table is listed again to find what moved.
 const LOOKS_AT_MOVED: u32 = 4;
@@ -58,6 +64,8 @@ struct TableWalk<'a> {
     split: bool,
     /// Whether the whole table is wanted, and not only its ends.
     describes: bool,
+    /// Whether there is no room for more.
+    is_full: bool,
 }
 
 /// Descriptors whose links may not be read.
@@ -79,8 +87,8 @@ impl<'a> TableWalk<'a> {
         let dir = FdDir { table, listing, context };
         let describes = context.scanner.options.tables.contains(&table.process.pid);
         let (private, looked_at, gone) = (Vec::new(), Vec::new(), Vec::new());
-        let mounts = HashMap::new();
-        Self { table, dir, context, result, refused: None, private, mounts, looked_at, gone, split: false, describes }
+        let (mounts, refused, split, is_full) = (HashMap::new(), None, false, false);
+        Self { table, dir, context, result, refused, private, mounts, looked_at, gone, split, describes, is_full }
     }
 
     fn run(mut self, listing: &OwnedFd, from: Option<u64>) {
@@ -116,6 +124,10 @@ impl<'a> TableWalk<'a> {
             self.refused = Some(Refused { errno, fds: 0, may_hold: PossibleEnds::NOTHING, fdinfo: true });
             for fd in numbers {
                 self.visit(Fd(fd));
+                if self.is_full {
+                    self.record(UnreadablePart::FdTable, Errno::NOMEM, PossibleEnds::ANYTHING);
+                    break;
+                }
             }
             return self.flush_refused();
         }
@@ -152,6 +164,9 @@ impl<'a> TableWalk<'a> {
                     self.looked_at.push(fd);
                     self.visit(fd);
                 }
+                if self.is_full {
+                    return Err(Errno::NOMEM);
+                }
             }
             if self.split {
                 break;
@@ -186,8 +201,8 @@ impl<'a> TableWalk<'a> {
         match looked {
             // One by one, since nearly every descriptor is none.
             Ok([first, second]) => {
-                self.result.ends.extend(first);
-                self.result.ends.extend(second);
+                self.keep(first);
+                self.keep(second);
             }
             Err(errno) if self.context.scanner.root.is_vanished(errno) => return self.gone.push(fd),
             Err(errno) if is_refusal(errno) && self.context.scanner.root.is_real() => {
@@ -199,8 +214,25 @@ impl<'a> TableWalk<'a> {
         }
         if self.describes {
             let descriptor = self.dir.describe(fd);
-            self.result.descriptors.push(descriptor);
+            let text = descriptor.target.as_ref().map_or(0, |target| target.len());
+            if self.has_room(DESCRIPTOR + text) {
+                self.result.descriptors.push(descriptor);
+            }
         }
+    }
+
+    /// Keeps an end, if there is room for it.
+    fn keep(&mut self, end: Option<RawEndpoint>) {
+        let Some(end) = end else { return };
+        let facts = end.facts.as_ref().map_or(0, |facts| FACTS + facts.path.as_ref().map_or(0, Vec::len));
+        if self.has_room(END + facts) {
+            self.result.ends.push(end);
+        }
+    }
+
+    fn has_room(&mut self, bytes: usize) -> bool {
+        self.is_full |= !self.context.scanner.budget.charge(bytes);
+        !self.is_full
     }
 
     /// Reads fdinfo only after a mount did not answer: it costs twice as much as the rest.
@@ -229,7 +261,7 @@ impl<'a> TableWalk<'a> {
     fn record_by_link(&mut self, fd: Fd, errno: Errno) -> bool {
         let by_link = if self.refused.is_some() { Err(errno) } else { self.dir.look_at_link(fd) };
         match by_link {
-            Ok(ByLink::Ends(ends)) => self.result.ends.extend(ends.into_iter().flatten()),
+            Ok(ByLink::Ends(ends)) => ends.into_iter().for_each(|end| self.keep(end)),
             Ok(ByLink::Unknown(may_hold)) => self.private.push((fd, errno, may_hold)),
             Err(gone) if self.context.scanner.root.is_vanished(gone) => {
                 self.gone.push(fd);
@@ -246,7 +278,7 @@ impl<'a> TableWalk<'a> {
         let tries_fdinfo = self.refused.as_ref().is_none_or(|refused| refused.fdinfo);
         let info = if tries_fdinfo { self.dir.fdinfo(fd).ok() } else { None };
         if let Some(ends) = info.and_then(|info| self.dir.ends_by_fdinfo(fd, info)) {
-            return self.result.ends.extend(ends.into_iter().flatten());
+            return ends.into_iter().for_each(|end| self.keep(end));
         }
         let refused = self.refused.get_or_insert(Refused {
             errno,

@@ -22,17 +22,15 @@ pub(super) enum Tables {
     Unknown(Vec<Tid>),
 }
 
-/// The number of threads of a process, by the link count of its task directory; one where that cannot be read.
-pub(super) fn count(scanner: &Scanner, process: &ProcessDir) -> u64 {
-    if !scanner.root.is_real() {
-        return u64::MAX;
-    }
-    rustix::fs::statat(process.dir(), c"task", AtFlags::empty()).map_or(1, |stat| stat.st_nlink.saturating_sub(2))
+/// The number of threads of a process, by the link count of its task directory; none where that does not say.
+pub(super) fn count(scanner: &Scanner, process: &ProcessDir) -> Option<u64> {
+    let stat = scanner.root.is_real().then(|| rustix::fs::statat(process.dir(), c"task", AtFlags::empty()))?;
+    Some(stat.ok()?.st_nlink.saturating_sub(2))
 }
 
 /// Sorts the threads by their tables: each costs a few kcmp(2), of a microsecond.
 pub(super) fn tables(scanner: &Scanner, process: &ProcessDir) -> rustix::io::Result<Tables> {
-    if count(scanner, process) <= 1 {
+    if scanner.root.is_real() && count(scanner, process).is_none_or(|count| count <= 1) {
         return Ok(Tables::Shared);
     }
     let leader = Tid(process.pid.0);

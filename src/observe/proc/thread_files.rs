@@ -9,7 +9,11 @@ use super::process::ProcessDir;
 use super::root::numbers_in;
 use super::scanner::Context;
 use super::sched::{Sched, SchedClock, sched};
-use crate::model::{Fingerprint, TaskId, Tid};
+use super::task;
+use crate::model::{Fingerprint, Pid, TaskId, Tid};
+
+/// What is kept of a thread, in bytes.
+const THREAD: usize = 512;
 
 /// One thread, as its small files show it.
 pub(super) struct ThreadFiles {
@@ -31,7 +35,12 @@ pub(super) fn thread_files(
     context: &Context<'_>,
 ) -> Vec<ThreadFiles> {
     let pid = process.pid;
-    let tids = match open_listing(process.dir(), c"task").and_then(numbers_in) {
+    // To count them costs a quarter of listing them.
+    let list = || match task::count(context.scanner, process) {
+        Some(1) => Ok(vec![pid.0]),
+        _ => open_listing(process.dir(), c"task").and_then(numbers_in),
+    };
+    let tids = match list() {
         Ok(tids) => tids,
         // A saved tree need not have the threads.
         Err(_) if !context.scanner.root.is_real() => vec![pid.0],
@@ -39,6 +48,10 @@ pub(super) fn thread_files(
     };
     if tids == [pid.0] {
         return vec![ThreadFiles::read(process, Tid(pid.0), String::new(), leader, None, switches)];
+    }
+    if !context.scanner.budget.charge_thread(pid, tids.len() * THREAD) {
+        // One of which nothing is known: it may be awake.
+        return vec![ThreadFiles::unknown(pid)];
     }
     let read = |tid| {
         let dir = format!("task/{tid}/");
@@ -52,6 +65,11 @@ pub(super) fn thread_files(
 }
 
 impl ThreadFiles {
+    fn unknown(pid: Pid) -> Self {
+        let (id, fingerprint) = (TaskId { pid, tid: Tid(pid.0) }, Fingerprint::default());
+        Self { id, dir: String::new(), state: None, flags: 0, fingerprint, sched: None }
+    }
+
     fn read(
         process: &ProcessDir,
         tid: Tid,

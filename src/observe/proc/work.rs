@@ -296,6 +296,8 @@ impl WorkerPool {
                 state = self.lock();
             }
         }
+        // What was given up may have been all that an idle worker waits for.
+        self.changed.notify_all();
         std::mem::take(&mut state.results)
     }
 }
