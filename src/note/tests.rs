@@ -90,12 +90,12 @@ fn file_systems_of_one_user_are_told_apart_from_processes() {
         |graph: &PipeGraph| Note::coverage(graph, None).iter().map(ToString::to_string).collect::<Vec<_>>().join("\n");
     assert_eq!(
         text(&graph),
-        "descriptor 4 of process 7 (bash) is on a file system that answers only its own user, and may be an end of a FIFO \
-         there (EACCES, as of FUSE without allow_other); run lspipe as that user"
+        "descriptor 4 of process 7 (bash) may be an end of a FIFO: its file system answers only its own user (EACCES, as \
+         of FUSE without allow_other); run lspipe as that user"
     );
     let rest = Gap { what: UnreadablePart::FdLinks, fds: Some(30), ..gap(7, 0) };
     graph.coverage.gaps = vec![gap(7, 4), rest, gap(8, 5)];
-    assert!(text(&graph).contains("process 7 (bash) and 31 more are on file systems"), "{}", text(&graph));
+    assert!(text(&graph).contains("process 7 (bash) and 31 more may be ends of FIFOs"), "{}", text(&graph));
 }
 
 #[test]

@@ -82,11 +82,8 @@ pub(super) fn private_mounts(gap: &Gap, fds: u64, file: &Option<String>) -> Stri
         _ => format!("a descriptor of process {}{}", gap.pid, known(&[quote_name(&gap.command)])),
     };
     let others = match fds {
-        0 | 1 => "is on a file system that answers only its own user, and may be an end of a FIFO there".to_owned(),
-        fds => format!(
-            "and {} more are on file systems that answer only their own users, and may be ends of FIFOs there",
-            fds - 1
-        ),
+        0 | 1 => "may be an end of a FIFO: its file system answers only its own user".to_owned(),
+        fds => format!("and {} more may be ends of FIFOs: their file systems answer only their own users", fds - 1),
     };
     let cure = if file.is_none() { "; run lspipe as that user" } else { "" };
     format!("{first} {others} ({}, as of FUSE without allow_other){cure}", errno(gap))

@@ -55,6 +55,7 @@ impl<'a> Chain<'a> {
 
     /// Further processes, without what they wait for.
     fn processes(&mut self, pids: &[Pid]) {
+        self.line(format!("Not drawn: the chains of {} more. --pid selects fewer processes.", thousands(pids.len())));
         for pid in pids {
             let (process, doing) = (self.phrases.process(*pid, None), self.phrases.process_doing(*pid));
             self.line(format!("{process} {doing}"));
