@@ -129,6 +129,10 @@ pub(crate) fn scan(proc_root: &Path, options: ScanOptions, budget: &Arc<Budget>)
     budget.begin_part();
     with_scanner(proc_root, options, budget, |scanner| {
         let tables = scanner.root.those_there(&scanner.options.tables)?;
+        if tables.is_empty() && !scanner.options.tables.is_empty() {
+            // Fails where there is no process at all, which is another answer than that these are not there.
+            scanner.root.pids()?;
+        }
         let mut results = work::run(scanner, tables.clone(), Work::Process);
         let is_about_pipes = |result: &ProcessResult| result.descriptors.iter().any(|it| it.pipe.is_some());
         if !scanner.options.tables.is_empty() && !results.iter().any(is_about_pipes) {

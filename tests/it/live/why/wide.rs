@@ -37,7 +37,9 @@ fn threads_that_wait_for_a_futex_among_many_mappings() {
             "{group:?}"
         );
         assert_eq!(group.tasks.iter().filter(|task| task.doing == "waits").count(), group.tasks.len(), "{group:?}");
-        processor_time(&["why", "-p", &pid.to_string()])
+        // The best of several: where anything on the machine seems wrong, there is a second look.
+        let runs = (0..5).map(|_| processor_time(&["why", "-p", &pid.to_string()]));
+        runs.fold(f64::INFINITY, f64::min)
     };
     let [some, more] = [cost("100", "10000"), cost("200", "20000")];
     assert!(more < 3.0 * some, "{some} s, then {more} s");
