@@ -62,6 +62,10 @@ impl ReportView<'_> {
         let sets = below.iter().map(|index| &waits[*index].wakers).filter(|wakers| shared.insert(wakers.place()));
         let wakers: BTreeSet<Pid> = sets.flat_map(|wakers| wakers.iter()).map(|waker| waker.pid).collect();
         match (waiting.len(), *judgment.scope == Scope::Everything) {
+            // Of some processes it is not known what their threads do.
+            (0, true) if judgment.groups.values().any(|group| group.tasks.is_empty()) => {
+                format!("{none}. No thread was seen waiting on a pipe.")
+            }
             (0, true) => format!("{none}. No thread is waiting on a pipe."),
             (1, true) => format!("{none}. One thread is waiting on a pipe, and can still be woken."),
             (count, true) => format!("{none}. {count} threads are waiting on pipes, and each can still be woken."),
