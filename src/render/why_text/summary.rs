@@ -43,6 +43,12 @@ impl ReportView<'_> {
         Some(format!("--probe would add how full the pipes are{sides}."))
     }
 
+    /// Whether it is not known of some processes what their threads do.
+    fn has_unknown_threads(&self, judgment: &Judgment<'_>) -> bool {
+        let is_left_out = self.graph.coverage.gaps.iter().any(|gap| gap.limit().is_some());
+        is_left_out || judgment.groups.values().any(|group| group.tasks.is_empty())
+    }
+
     /// That no finding was printed, and what that is worth.
     fn no_problem(&self, judgment: &Judgment<'_>) -> String {
         let none = self.none_found();
@@ -62,8 +68,7 @@ impl ReportView<'_> {
         let sets = below.iter().map(|index| &waits[*index].wakers).filter(|wakers| shared.insert(wakers.place()));
         let wakers: BTreeSet<Pid> = sets.flat_map(|wakers| wakers.iter()).map(|waker| waker.pid).collect();
         match (waiting.len(), *judgment.scope == Scope::Everything) {
-            // Of some processes it is not known what their threads do.
-            (0, true) if judgment.groups.values().any(|group| group.tasks.is_empty()) => {
+            (0, true) if self.has_unknown_threads(judgment) => {
                 format!("{none}. No thread was seen waiting on a pipe.")
             }
             (0, true) => format!("{none}. No thread is waiting on a pipe."),

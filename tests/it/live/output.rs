@@ -18,6 +18,14 @@ fn every_form(pid: &str) -> [Vec<&str>; 6] {
     [selected(&[]), selected(&["-e"]), selected(&["--json"]), selected(&["--ndjson"]), selected(&["-t"]), vec!["-H"]]
 }
 
+/// Stands for the PID of the test, which every user may look at.
+const OWN: &str = "OWN";
+
+fn with_own_pid(args: &[&str]) -> Vec<String> {
+    let own = std::process::id().to_string();
+    args.iter().map(|arg| if *arg == OWN { own.clone() } else { (*arg).to_owned() }).collect()
+}
+
 /// Every command. A process that does not exist is not much to look at.
 const EVERY_COMMAND: [&[&str]; 15] = [
     &[],
@@ -29,7 +37,7 @@ const EVERY_COMMAND: [&[&str]; 15] = [
     &["audit"],
     &["audit", "--explain", "deadlock"],
     &["graph"],
-    &["fds", "1"],
+    &["fds", OWN],
     &["--help"],
     &["why", "--help"],
     &["--version"],
@@ -42,13 +50,13 @@ const EVERY_COMMAND: [&[&str]; 15] = [
 #[test]
 fn a_closed_stdout_is_an_error() {
     need!(Need::Program("bash"));
-    for args in EVERY_COMMAND {
+    for args in EVERY_COMMAND.iter().map(|args| with_own_pid(args)) {
         for (stdout, is_closed) in
             [(">&-", true), ("1</dev/null", true), (">/dev/null", false), ("1<>/dev/null", false)]
         {
             let output = std::process::Command::new("bash")
                 .args(["-c", &format!("exec \"$@\" {stdout}"), "bash", env!("CARGO_BIN_EXE_lspipe")])
-                .args(args)
+                .args(&args)
                 .output()
                 .expect("start bash");
             let stderr = String::from_utf8(output.stderr).expect("UTF-8");
@@ -64,9 +72,9 @@ fn a_closed_stdout_is_an_error() {
 
 #[test]
 fn every_command_needs_room() {
-    for args in EVERY_COMMAND {
+    for args in EVERY_COMMAND.iter().map(|args| with_own_pid(args)) {
         let full = File::options().write(true).open("/dev/full").expect("open /dev/full");
-        let output = lspipe(args).stdout(Stdio::from(full)).run().expect(2);
+        let output = lspipe(&args).stdout(Stdio::from(full)).run().expect(2);
         assert!(
             output.stderr.contains("cannot write the report: No space left on device"),
             "{args:?}: {}",
