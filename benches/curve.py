@@ -47,6 +47,8 @@ def one_pipe(count):
     reader, writer = os.pipe()
     for _ in range(count):
         child(lambda: (keep(reader, writer), os.read(reader, 1)))
+    # What is awake must hold none: it could write.
+    keep()
 
 
 def line(count, first_reads):
@@ -55,6 +57,7 @@ def line(count, first_reads):
         reader, writer = pipes[number][0], pipes[(number + 1) % count][1]
         reads = number > 0 or first_reads
         child(lambda: (keep(reader, writer), os.read(reader, 1) if reads else None))
+    keep()
 
 
 def ring(count):
