@@ -1,6 +1,6 @@
-//! The guard: looking at processes is done by a child process, and the command only passes on what that prints.
+//! The guard: a child process looks at the others, and the command only passes on its output.
 //!
-//! A call may sleep for ever in a file system or behind a lock of somebody else, and SIGKILL does not end it. A thread that hangs so keeps
+//! A call may sleep for ever in a file system or behind a lock of another process, and SIGKILL does not end it. A thread that hangs so keeps
 //! its whole process from ending, with everything that it has open: so `lspipe | cat` would not end either. A process can be left behind.
 //! So the child holds nothing of the caller's, and the command neither looks at anything nor waits for a child that does not end.
 //!

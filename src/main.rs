@@ -54,7 +54,7 @@ fn guarded(request: &Request) -> u8 {
     status
 }
 
-/// The exit status, after an error was told.
+/// The exit status, after an error was printed.
 fn status(answer: Result<Exit, Error>, notify: &mut dyn FnMut(&str)) -> u8 {
     match answer {
         Ok(exit) => exit.into(),

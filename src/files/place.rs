@@ -1,4 +1,4 @@
-//! Where a path leads that is to be written: looked up step by step, each directory held open, so that nobody can put another in its
+//! Where a path leads that is to be written: looked up step by step, each directory held open, so that no other process can put another in its
 //! place between a check and its use. A symbolic link that a stranger may have made is not followed: it may lead to any of our files.
 
 use std::ffi::OsString;
@@ -130,7 +130,7 @@ fn steps(path: &[u8]) -> Vec<Step> {
     steps
 }
 
-/// Whether a link was made by us or by root, or is in a directory in which nobody else can make one.
+/// Whether a link was made by us or by root, or is in a directory in which no other user can make one.
 fn is_trusted(link: &Stat, folder: &Stat) -> bool {
     let is_ours = |uid: u32| uid == 0 || uid == geteuid().as_raw();
     let is_closed =

@@ -1,5 +1,5 @@
 //! Replaces a file: a temporary file beside it, which no other user can open and which is locked while it is written, is renamed. A
-//! temporary file that nobody has locked is left from a process that was killed; the next one removes it.
+//! temporary file that no process has locked is left from a process that was killed; the next one removes it.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -51,7 +51,7 @@ impl Place {
             }
             None => NEW_FILE & !own_umask(),
         };
-        // Last, so that nobody could open it before.
+        // Last, so that no other user could open it before.
         fchmod(&temporary.file, mode)?;
         temporary.file.sync_all()?;
         temporary.rename(&self.name)
@@ -100,6 +100,7 @@ impl<'a> Temporary<'a> {
 impl Drop for Temporary<'_> {
     fn drop(&mut self) {
         if let Some(name) = &self.name {
+            // If it cannot be removed, the next write will try.
             let _ = unlinkat(self.folder, name.as_slice(), AtFlags::empty());
         }
     }
@@ -145,7 +146,7 @@ fn remove_leftover(folder: BorrowedFd<'_>, name: &std::ffi::CStr) -> Result<(), 
     Ok(())
 }
 
-/// From proc (since Linux 4.7): umask(2) tells it only by setting another, for all threads. If it is not known, nobody else is to read the
+/// From proc (since Linux 4.7): umask(2) returns it only by setting another, for all threads. If it is not known, no other user may read the
 /// file.
 fn own_umask() -> Mode {
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();

@@ -8,7 +8,7 @@ use petgraph::Direction::Incoming;
 use petgraph::algo::condensation;
 use petgraph::graph::{DiGraph, NodeIndex};
 
-/// A thread is told to be stuck behind no more knots than this: one may wait for many, and many for that one.
+/// A thread is reported as stuck behind no more knots than this: one may wait for many, and many for that one.
 const MOST_KNOTS: usize = 16;
 
 /// A thread.

@@ -139,7 +139,7 @@ fn lock_holders(context: &Context<'_>) -> Vec<LockHolder> {
         for tid in tids {
             let dir = format!("task/{tid}/");
             let wchan = process.text(&format!("{dir}wchan"));
-            // Most threads are told by that alone.
+            // That alone decides for most threads.
             if wchan::place(&wchan) == Some(Place::Elsewhere)
                 && may_hold(&wchan, &process.text(&format!("{dir}syscall")))
             {

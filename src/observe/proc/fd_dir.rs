@@ -261,7 +261,7 @@ impl FdDir<'_> {
 
     fn statx(&self, fd: Fd, mask: StatxFlags) -> rustix::io::Result<Statx> {
         let listing = self.listing()?;
-        // A link of a tree that somebody else made may lead to anything on this machine.
+        // A link of a tree that another user made may lead to anything on this machine.
         if self.pipefs().is_none() && !Dir::of_tree(listing).is_ours(&fd.to_string()) {
             return Err(Errno::ACCESS);
         }

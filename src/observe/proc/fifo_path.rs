@@ -199,7 +199,7 @@ fn step(
     Ok((next, Some(target.into_bytes())))
 }
 
-/// Whether this is the root of a mount whose mode nobody has asked for yet: that of FUSE has no permissions until then (`rootmode` of
+/// Whether this is the root of a mount whose mode has not been asked for yet: that of FUSE has no permissions until then (`rootmode` of
 /// fs/fuse/inode.c), and to ask could hang.
 fn is_untold_root(stat: &Statx) -> bool {
     stat.stx_mode & 0o777 == 0 && stat.stx_attributes.contains(StatxAttributes::MOUNT_ROOT)

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::io::Read;
 
-/// Maximum number of bytes that are read. A process that has more mappings than fit into that is told less about; a file of a tree may
+/// Maximum number of bytes that are read. A process that has more mappings than fit into that is known less well; a file of a tree may
 /// be endless.
 const LONGEST: u64 = 64 * 1024 * 1024;
 
