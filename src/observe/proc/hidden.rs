@@ -7,7 +7,6 @@
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -21,12 +20,8 @@ use super::root::{LONG, PF_EXITING, numbers_in, read_up_to};
 use super::scanner::{self, Context, Scanner};
 use super::task::Tables;
 use super::work::{self, ProcessResult, Work};
-use super::{Budget, Error, ScanOptions, mounts, parse, with_scanner};
+use super::{Budget, Error, ScanOptions, maps, mounts, parse, with_scanner};
 use crate::model::{Fd, Gap, Hidden, HolderFd, Pid, PossibleEnds, UnreadablePart};
-
-/// Maximum length of maps, in bytes: some 600000 mappings, where a process may have 65530 (`vm.max_map_count`) unless an administrator
-/// allows it more.
-const MAPS: u64 = 64 * 1024 * 1024;
 
 /// What is kept of a descriptor that may hold ends, in bytes.
 const HOLDER: usize = 192;
@@ -109,22 +104,10 @@ fn look_at_mappings(process: &ProcessDir, context: &Context<'_>, result: &mut Pr
     }
 }
 
-/// The inodes of the rings in the mappings; none where not all of these could be read. What is refused, the scan has named.
+/// The rings in the mappings; none where not all of these could be read. What is refused, the scan has named.
 fn mapped_rings(process: &ProcessDir) -> Option<BTreeSet<u64>> {
     let Ok(file) = open_file(process.dir(), c"maps") else { return Some(BTreeSet::new()) };
-    let mut lines = BufReader::with_capacity(64 * 1024, File::from(file).take(MAPS)).split(b'\n');
-    let (mut rings, mut length) = (BTreeSet::new(), 0);
-    loop {
-        match lines.next() {
-            Some(Ok(line)) => {
-                length += line.len() + 1;
-                rings.extend(parse::mapped_ring(&line));
-            }
-            // It is gone.
-            Some(Err(_)) => return Some(rings),
-            None => return (u64::try_from(length).ok()? < MAPS).then_some(rings),
-        }
-    }
+    maps::rings(File::from(file))
 }
 
 /// Looks for evidence in one table, and returns how many descriptors it has.

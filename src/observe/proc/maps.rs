@@ -1,44 +1,69 @@
-//! Which addresses of a process are in memory that no other process shares, by its /proc/PID/maps. The file is read in one pass, and
-//! nothing of it is kept: it may have as many lines as the process likes to map, and a line as long a path as it likes.
+//! What /proc/PID/maps says of a process: which addresses are in memory that no other process shares, and which rings of `io_uring(7)` are
+//! mapped. The file is read in one pass, and nothing of it is kept: it may have as many lines as the process likes to map, and a line as long a path as it likes.
 
 use std::collections::BTreeSet;
 use std::io::Read;
+use std::ops::ControlFlow;
+
+use super::parse;
 
 /// Maximum number of bytes that are read. A process that has more mappings than fit into that is known less well; a file of a tree may
 /// be endless.
 const LONGEST: u64 = 64 * 1024 * 1024;
 
-/// How much of a line is kept, in bytes: the fields before the path have 73 at most (`show_map_vma` in fs/proc/`task_mmu.c`).
+/// How much of a line is kept, in bytes: the fields before the path have 73 at most (`show_map_vma` in fs/proc/`task_mmu.c`), and the name of
+/// a ring has 21.
 const FIELDS: usize = 128;
 
 /// Those of the addresses that are in private anonymous memory, such as a heap or a stack. Of an address that lies behind what could be
 /// read it is not known, so it is left out.
-pub(super) fn private(mut maps: impl Read, addresses: &BTreeSet<u64>) -> BTreeSet<u64> {
+pub(super) fn private(maps: impl Read, addresses: &BTreeSet<u64>) -> BTreeSet<u64> {
     let mut found = BTreeSet::new();
     let Some(last) = addresses.last() else { return found };
+    each_line(maps, |line| {
+        let Some(map) = mapping(line) else { return ControlFlow::Continue(()) };
+        // The kernel lists them by address (`m_next` in fs/proc/task_mmu.c).
+        if map.start > *last {
+            return ControlFlow::Break(());
+        }
+        if map.is_private && map.start < map.end {
+            found.extend(addresses.range(map.start..map.end));
+        }
+        ControlFlow::Continue(())
+    });
+    found
+}
+
+/// The inodes of the rings of `io_uring(7)` that are mapped; none if not all mappings could be read.
+pub(super) fn rings(maps: impl Read) -> Option<BTreeSet<u64>> {
+    let mut rings = BTreeSet::new();
+    let is_whole = each_line(maps, |line| {
+        rings.extend(parse::mapped_ring(line));
+        ControlFlow::Continue(())
+    });
+    is_whole.then_some(rings)
+}
+
+/// Passes the beginning of each line on, until that breaks off, and returns whether there was no more than [`LONGEST`]. An error is an end:
+/// the process is gone.
+fn each_line(mut maps: impl Read, mut visit: impl FnMut(&[u8]) -> ControlFlow<()>) -> bool {
     let mut buffer = vec![0; 64 * 1024];
     let (mut line, mut count) = (Vec::with_capacity(FIELDS), 0);
     while count < LONGEST {
-        let Ok(length @ 1..) = maps.read(&mut buffer) else { break };
+        let Ok(length @ 1..) = maps.read(&mut buffer) else { return true };
         count += length as u64;
         for piece in buffer[..length].split_inclusive(|byte| *byte == b'\n') {
             let room = FIELDS - line.len();
             line.extend_from_slice(piece.get(..room).unwrap_or(piece));
             if piece.ends_with(b"\n") {
-                if let Some(map) = mapping(&line) {
-                    // The kernel lists them by address (`m_next` in fs/proc/task_mmu.c).
-                    if map.start > *last {
-                        return found;
-                    }
-                    if map.is_private && map.start < map.end {
-                        found.extend(addresses.range(map.start..map.end));
-                    }
+                if visit(&line).is_break() {
+                    return true;
                 }
                 line.clear();
             }
         }
     }
-    found
+    false
 }
 
 /// A line such as `7f0912345000-7f0912346000 rw-p 00000000 00:00 0   [heap]`; see `proc_pid_maps(5)`.
