@@ -14,7 +14,7 @@ use crate::files;
 use crate::findings::{Code, Finding, Identity};
 use crate::judge::Groups;
 use crate::judge::processes::Processes;
-use crate::model::{Pid, PipeGraph, Severity, Side};
+use crate::model::{AccessMode, Pid, PipeGraph, Severity, Side};
 use crate::sys::reason;
 
 /// The version of the file. It changes with anything that an older lspipe would misread.
@@ -106,8 +106,9 @@ impl Baseline {
     /// Whether a finding is one of them, with the same severity or a lower one.
     #[must_use]
     pub(crate) fn knows(&self, finding: &Finding, graph: &PipeGraph, groups: &Groups) -> bool {
-        let finding = known(finding, graph, groups);
-        self.0.range(finding.worst()..=finding).next().is_some()
+        let has = |known: Known| self.0.range(known.worst()..=known).next().is_some();
+        // A baseline of an older version has heirs, too.
+        has(known(finding, graph, groups)) || has(known_with_heirs(finding, graph, groups))
     }
 
     /// Parses any bytes; what is a baseline comes back when it is written.
@@ -148,9 +149,38 @@ impl Known {
     }
 }
 
+/// Without the processes that inherited their ends from another one of the finding: they come and go.
 fn known(finding: &Finding, graph: &PipeGraph, groups: &Groups) -> Known {
+    identified(finding, graph, groups, &heirs(finding, graph, groups))
+}
+
+/// As older versions of lspipe did it.
+fn known_with_heirs(finding: &Finding, graph: &PipeGraph, groups: &Groups) -> Known {
+    identified(finding, graph, groups, &BTreeSet::new())
+}
+
+/// The processes of a finding that are not blocked themselves, and of which each end is also that of an ancestor of the same user.
+fn heirs(finding: &Finding, graph: &PipeGraph, groups: &Groups) -> BTreeSet<Pid> {
+    let identity = finding.identity();
+    let blocked: BTreeSet<Pid> = identity.blocked().iter().map(|task| task.pid).collect();
+    let table = Processes::new(graph, groups);
+    let user = |pid: Pid| graph.processes.get(&pid).and_then(|process| process.uid);
+    let (mut heirs, mut others) = (BTreeSet::new(), blocked);
+    for pipe in finding.pipes.iter().filter_map(|id| graph.pipe(*id)) {
+        let ends: BTreeSet<(Pid, AccessMode)> = pipe.ends.iter().map(|end| (end.pid, end.access)).collect();
+        let kin = table.kin(&ends.iter().map(|(pid, _)| *pid).collect());
+        for (pid, access) in &ends {
+            let has_same = |above: Pid| ends.contains(&(above, *access)) && user(above) == user(*pid);
+            if kin.above(*pid).any(has_same) { &mut heirs } else { &mut others }.insert(*pid);
+        }
+        others.extend(pipe.openers.iter().map(|opener| opener.task.pid));
+    }
+    &heirs - &others
+}
+
+fn identified(finding: &Finding, graph: &PipeGraph, groups: &Groups, heirs: &BTreeSet<Pid>) -> Known {
     let pipes = || finding.pipes.iter().filter_map(|id| graph.pipe(*id));
-    let (user, pids, path): (_, BTreeSet<Pid>, _) = match finding.identity() {
+    let (user, mut pids, path): (_, BTreeSet<Pid>, _) = match finding.identity() {
         // Which of a user's processes has the most does not matter.
         Identity::User(user) => (Some(user), BTreeSet::new(), None),
         Identity::Blocked(_, path) => (None, finding.tasks.iter().map(|task| task.pid).collect(), path),
@@ -160,6 +190,7 @@ fn known(finding: &Finding, graph: &PipeGraph, groups: &Groups) -> Known {
         }
         Identity::Pipe => (None, finding.tasks.iter().map(|task| task.pid).collect(), None),
     };
+    pids.retain(|pid| !heirs.contains(pid));
     let processes = || pids.iter().filter_map(|pid| graph.processes.get(pid));
     let unread = |pid: Pid| graph.coverage.gaps.iter().find(move |gap| gap.pid == pid);
     let table = Processes::new(graph, groups);

@@ -13,13 +13,26 @@ use unicode_width::UnicodeWidthChar as _;
 /// Where a name is printed, and so what is escaped besides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum EscapeContext {
-    /// In a column of its own on a terminal.
+    /// In a line of text, which may wrap at its blanks.
     Line,
+    /// In a column of its own on a terminal: a blank is a [`BLANK`].
+    Cell,
+    /// In an end, `PID,COMMAND,FDmode`, in such a column.
+    CellItem,
     /// In a column that ends at white space.
     Word,
     /// In an end, `PID,COMMAND,FDmode`.
     Item,
 }
+
+impl EscapeContext {
+    const fn is_item(self) -> bool {
+        matches!(self, Self::CellItem | Self::Item)
+    }
+}
+
+/// What stands for a blank of a name in a cell, until its line is written: a layout does not wrap there. In a name it is escaped.
+pub(crate) const BLANK: char = '\u{a0}';
 
 /// Appends what `format_args!` makes.
 pub(crate) fn push_fmt(text: &mut String, arguments: fmt::Arguments<'_>) {
@@ -143,13 +156,22 @@ fn push_char(text: &mut String, character: char, context: EscapeContext) {
         '\n' => text.push_str("\\n"),
         '\r' => text.push_str("\\r"),
         '\t' => text.push_str("\\t"),
-        ' ' if context != EscapeContext::Line => text.push_str("\\x20"),
-        ',' if context == EscapeContext::Item => text.push_str("\\x2c"),
-        ';' if context == EscapeContext::Item => text.push_str("\\x3b"),
+        ' ' => match context {
+            EscapeContext::Line => text.push(' '),
+            EscapeContext::Cell | EscapeContext::CellItem => text.push(BLANK),
+            EscapeContext::Word | EscapeContext::Item => text.push_str("\\x20"),
+        },
+        ',' if context.is_item() => text.push_str("\\x2c"),
+        ';' if context.is_item() => text.push_str("\\x3b"),
         '\0'..='\x1f' | '\x7f' => push_hex(text, character as u8),
         _ if is_shown(character) => text.push(character),
         _ => push_fmt(text, format_args!("\\u{{{:x}}}", u32::from(character))),
     }
+}
+
+/// Whether a text needs no escape: a terminal shows each of its characters.
+pub(crate) fn is_shown_as_is(text: &str) -> bool {
+    text.chars().all(is_shown)
 }
 
 /// Whether a terminal shows it, and nothing else happens.

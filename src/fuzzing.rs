@@ -21,6 +21,11 @@ pub fn packet(input: &[u8]) {
     observe::probe::read_packet(input);
 }
 
+/// The types of a kernel, as /sys/kernel/btf/vmlinux has them.
+pub fn btf(input: &[u8]) {
+    observe::kernel::read_types(input);
+}
+
 /// A baseline file.
 pub fn baseline(input: &[u8]) {
     Baseline::read_bytes(input);

@@ -1,17 +1,12 @@
-//! `--generate`, `--explain` and `--list-columns`: the man page, completions and schema are made from the definitions that the command
-//! line is parsed by.
-
-mod complete;
+//! `--generate`, `--explain` and `--list-columns`: the man page and the schema are made from the definitions that the command line is
+//! parsed by. The completions are scripts that ask the command itself: see `src/complete.rs`.
 
 use std::io::{self, Write};
 
 use clap::{Arg, Command, CommandFactory as _};
-use clap_complete::Shell;
-
-use self::complete::complete;
 
 use crate::cli::{Cli, Generate};
-use crate::findings::Code;
+use crate::findings::{Code, ReportedBy};
 use crate::render::SCHEMA;
 use crate::render::columns::Column;
 
@@ -24,6 +19,11 @@ const SYNOPSIS: &str = include_str!("../man/synopsis.roff");
 /// The sections after the generated ones: findings, output, limits, examples.
 const SECTIONS: &str = include_str!("../man/sections.roff");
 
+/// The completions, which have what differs between the shells.
+const BASH: &str = include_str!("generate/lspipe.bash");
+const ZSH: &str = include_str!("generate/_lspipe.zsh");
+const FISH: &str = include_str!("generate/lspipe.fish");
+
 /// Writes what `--generate` asks for.
 ///
 /// # Errors
@@ -32,20 +32,40 @@ const SECTIONS: &str = include_str!("../man/sections.roff");
 pub fn generate(what: Generate, out: &mut dyn Write) -> io::Result<()> {
     match what {
         Generate::Man => man(out),
-        Generate::CompleteBash => complete(Shell::Bash, out),
-        Generate::CompleteZsh => complete(Shell::Zsh, out),
-        Generate::CompleteFish => complete(Shell::Fish, out),
+        Generate::CompleteBash => out.write_all(BASH.as_bytes()),
+        Generate::CompleteZsh => out.write_all(ZSH.as_bytes()),
+        Generate::CompleteFish => out.write_all(FISH.as_bytes()),
         Generate::Schema => out.write_all(SCHEMA.as_bytes()),
     }
 }
 
-/// Writes the explanation of a finding, for `--explain`.
+/// Writes the explanation of a finding, for `--explain`, or the list of codes with what each is about.
 ///
 /// # Errors
 ///
 /// Those of the writer.
-pub fn explain(code: Code, out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "{code}\n\n{}", code.about().explain)
+pub fn explain(code: Option<Code>, out: &mut dyn Write) -> io::Result<()> {
+    if let Some(code) = code {
+        return writeln!(out, "{code}\n\n{}", code.about().explain);
+    }
+    writeln!(out, "{:<18} {:<22} {:<12} ABOUT", "CODE", "SEVERITY", "REPORTED BY")?;
+    for code in Code::ALL {
+        let about = code.about();
+        let severities: Vec<&str> = about.severities.iter().map(|severity| severity.as_str()).collect();
+        let by = match about.reported_by {
+            ReportedBy::Why => "why, audit",
+            ReportedBy::Audit => "audit",
+        };
+        writeln!(out, "{:<18} {:<22} {by:<12} {}", code.as_str(), severities.join(", "), first_clause(about.explain))?;
+    }
+    Ok(())
+}
+
+/// What an explanation begins with, as one line.
+pub(crate) fn first_clause(text: &str) -> String {
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let end = [": ", ". ", "; "].into_iter().filter_map(|end| words.find(end)).min();
+    words[..end.unwrap_or(words.len())].trim_end_matches('.').to_owned()
 }
 
 /// Writes the list of columns for `--list-columns`.
@@ -53,8 +73,8 @@ pub fn explain(code: Code, out: &mut dyn Write) -> io::Result<()> {
 /// # Errors
 ///
 /// Those of the writer.
-pub fn list_columns(out: &mut dyn Write) -> io::Result<()> {
-    for column in Column::ALL.iter().filter(|column| column.is_selectable()) {
+pub fn list_columns(is_listed: fn(Column) -> bool, out: &mut dyn Write) -> io::Result<()> {
+    for column in Column::ALL.iter().filter(|column| is_listed(**column)) {
         writeln!(out, "{:<10} {}", column.heading(), column.help())?;
     }
     Ok(())

@@ -44,6 +44,8 @@ const OUTPUT: u8 = b'o';
 const LINE: u8 = b'e';
 /// Nothing: the output until here is to be written, and that is to be answered.
 const FLUSH: u8 = b'f';
+/// What the child is doing, for who waits for it.
+const PROGRESS: u8 = b'p';
 /// The exit status, and 1 if threads hang. The child exits.
 const END_OF_ALL: u8 = b'x';
 
@@ -66,6 +68,19 @@ fn start_hint(error: &io::Error) -> &'static str {
         Some(libc::EAGAIN) => "; raise the limit of processes, such as `ulimit -u` or TasksMax= of systemd",
         _ => "",
     }
+}
+
+/// What the command learns while it waits for the child.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Said<'a> {
+    /// A line for stderr.
+    Line(&'a str),
+    /// What the child is doing.
+    Progress(&'a str),
+    /// The child has said nothing yet, for so long.
+    Silence(Duration),
+    /// Output comes.
+    Output,
 }
 
 /// Which of the two processes this is.
@@ -213,6 +228,12 @@ impl Channel {
         say(&self.socket, line);
     }
 
+    /// Says what the child is doing, for who waits for it.
+    pub fn progress(&self, doing: &str) {
+        // An error means that the command is gone.
+        let _ = self.socket.send(PROGRESS, doing.as_bytes());
+    }
+
     /// The last message. The child has to exit after it, with that status.
     pub fn end(self, status: u8) {
         let deadline = Instant::now() + LAST_THREADS;
@@ -275,18 +296,30 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Passes on what the child prints, until its end, and returns its exit status. `notify` prints a line on stderr.
+    /// Passes on what the child prints, until its end, and returns its exit status. `out` is standard output.
     ///
     /// # Errors
     ///
     /// If standard output cannot be written or the child ends before it is done. It ends with this process in any case.
-    pub fn relay(self, notify: &mut dyn FnMut(&str)) -> Result<u8, Stopped> {
+    pub fn relay(self, out: &mut dyn Write, notify: &mut dyn FnMut(Said<'_>)) -> Result<u8, Stopped> {
         let mut buffer = vec![0; CHUNK + 1];
+        let started = Instant::now();
+        let mut is_silent = true;
         loop {
-            let length = self.receive(&mut buffer)?;
+            let mut wait = || {
+                if is_silent {
+                    notify(Said::Silence(started.elapsed()));
+                }
+            };
+            let length = self.receive(&mut buffer, &mut wait)?;
+            is_silent = false;
             match buffer.get(..length).unwrap_or_default() {
-                [OUTPUT, bytes @ ..] => sys::Stdout.write_all(bytes).map_err(Stopped::Write)?,
-                [LINE, line @ ..] => notify(&String::from_utf8_lossy(line)),
+                [OUTPUT, bytes @ ..] => {
+                    notify(Said::Output);
+                    out.write_all(bytes).map_err(Stopped::Write)?;
+                }
+                [LINE, line @ ..] => notify(Said::Line(&String::from_utf8_lossy(line))),
+                [PROGRESS, doing @ ..] => notify(Said::Progress(&String::from_utf8_lossy(doing))),
                 [FLUSH] => {
                     // An error means that the child is gone, which the next message says.
                     let _ = rustix::net::send(&self.socket, &[FLUSH], SendFlags::NOSIGNAL);
@@ -307,13 +340,14 @@ impl Guard {
         }
     }
 
-    /// The next message. Its length is 0 if the child is gone.
-    fn receive(&self, buffer: &mut [u8]) -> Result<usize, Stopped> {
+    /// The next message. Its length is 0 if the child is gone. `wait` is called about once in a second until then.
+    fn receive(&self, buffer: &mut [u8], wait: &mut dyn FnMut()) -> Result<usize, Stopped> {
         // While one of its threads hangs, a child that was killed keeps its end of the socket.
         while !self.is_ready(PollFlags::IN, TICK) {
             if self.is_zombie() {
                 return Ok(0);
             }
+            wait();
         }
         let received = retry_on_intr(|| rustix::net::recv(&self.socket, &mut *buffer, RecvFlags::empty()));
         match received {

@@ -21,6 +21,7 @@
 
 mod baseline;
 mod cli;
+mod complete;
 mod diff;
 mod escape;
 mod files;
@@ -36,6 +37,7 @@ mod judge;
 pub mod model;
 mod note;
 mod observe;
+mod pager;
 mod privilege;
 mod render;
 mod report;
@@ -45,18 +47,24 @@ mod select;
 mod sys;
 mod users;
 
-pub use cli::{AuditArgs, Color, OutputOptions, PipeName, Question, Request, SelectionArgs, SourceOptions};
+pub use cli::{
+    AuditArgs, BackendName, Color, FailOn, FilterArgs, FindingArgs, KindName, OutputOptions, PipeName, Question,
+    Request, SelectionArgs, SourceOptions,
+};
 pub use findings::{Code, Diagnosis, Evidence, Finding, Role};
 pub use note::{Cure, Note};
 pub use run::{Error, Exit, Report, report};
+pub use select::{Choice, CommandPattern};
 
 /// The parts of the `lspipe` program: its command line, and the writing of reports.
 pub mod command {
-    pub use crate::cli::{Action, Cli, Comparison, Generate};
+    pub use crate::cli::{Action, Cli, Comparison, Generate, Refusal};
+    pub use crate::complete::complete_if_asked;
     pub use crate::generate::{explain, generate, list_columns};
-    pub use crate::guard::{CHUNK, Channel, Guard, Side, Stopped, start as start_guarded};
+    pub use crate::guard::{CHUNK, Channel, Guard, Said, Side, Stopped, start as start_guarded};
     pub use crate::observe::probe::{own_helper, serve_if_asked};
+    pub use crate::pager::Pager;
     pub use crate::render::Style;
-    pub use crate::run::{Started, compare, run};
+    pub use crate::run::{Listeners, Started, compare, run};
     pub use crate::sys::{Stdout, die_of_sigpipe, ignore_sigxfsz};
 }

@@ -9,17 +9,21 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use self::text::{
-    cause, errno, first_pipes, known, name_or_nothing, no_pipe, not_listed, of_host, outside, possible_holders,
-    private_mounts, quote_path, unread, were_left_out, what_to_do, when,
+    cause, errno, first_pipes, in_file, incomplete, no_pipe, not_listed, of_host, outside, possible_holders,
+    private_mounts, quote_path, similar, sockets_and_terminals, unread, unreadable_tables, were_left_out, would_match,
 };
 use crate::cli::PipeName;
+use crate::escape::quote_name;
 use crate::judge::processes::{NO_THREADS, Processes};
 use crate::judge::side::{self, Unread};
 use crate::model::{
-    CommandName, Gap, Pid, Pipe, PipeGraph, PipeId, PossibleEnds, ScanLimit, Side, Suspects, Time, Uid, ViewLimit,
+    CommandName, Gap, Pid, Pipe, PipeGraph, PipeId, PossibleEnds, Process, ScanLimit, Side, Suspects, Time, Uid,
+    ViewLimit,
 };
 use crate::observe::probe::{Answers, Unsupported};
-use crate::select::{Missing, Selection};
+use crate::observe::proc::OtherFiles;
+use crate::privilege;
+use crate::select::{CommandPattern, Missing, Selection};
 
 /// Maximum number of pipes that have a note each.
 const MAX_PIPES: usize = 6;
@@ -41,15 +45,30 @@ pub enum Note {
     /// A selected process is not in the saved report.
     #[error("no process {pid} in {file}, which contains only processes that hold an end of a pipe")]
     NoSavedProcess { pid: Pid, file: String },
-    /// The fd table of a selected process could not be read.
-    #[error("the fd table of process {} could not be read{} ({}){}", .gap.pid, when(.file), errno(.gap), what_to_do(.file, .cure))]
-    UnreadableTable { gap: Gap, file: Option<String>, cure: Cure },
+    /// The fd table of a selected process could not be read, nor those of `others` by the same error.
+    #[error("{}", unreadable_tables(.gap, .others, .file, .cure))]
+    UnreadableTable { gap: Gap, others: Vec<Pid>, file: Option<String>, cure: Cure },
     /// A saved report lacks the fd table of a process.
     #[error("the fd table of process {pid} is not in {file}: only `lspipe fds {pid} --json` saves it")]
     NoTable { pid: Pid, file: String },
-    /// No process has a selected pipe open. `process` is the process with that number, if there is one.
-    #[error("{}", no_pipe(.name, *.process))]
-    NoPipe { name: PipeName, process: Option<Pid> },
+    /// No process has a selected pipe open. `process` is the process with that number, if there is one, for which there is a `command`.
+    #[error("{}", no_pipe(.name, *.process, .command))]
+    NoPipe { name: PipeName, process: Option<Pid>, command: &'static str },
+    /// No process has this name. `similar` are the names that contain it, and the pattern that matches them.
+    #[error("no process{} is named {}{}", in_file(.file), quote_name(.name), would_match(.similar.as_ref()))]
+    NoCommand { name: CommandName, similar: Option<(String, Vec<CommandName>)>, file: Option<String> },
+    /// No process has a name that matches this expression.
+    #[error("no process{} has a name that matches /{regex}/", in_file(.file))]
+    NoCommandMatches { regex: String, file: Option<String> },
+    /// The one process that was selected by its PID has another name than was asked for.
+    #[error("process {pid} is named {}; --pid and --command are combined with AND", quote_name(.name))]
+    OtherName { pid: Pid, name: CommandName },
+    /// There are processes of this name, and none holds a pipe.
+    #[error("no process named {} is known to hold an end of any pipe", quote_name(.0))]
+    NoEndOf(CommandName),
+    /// There is no such process.
+    #[error("no process matches")]
+    NoSuchProcess,
     /// The selection left nothing.
     #[error("no pipe matches")]
     NothingMatched,
@@ -62,6 +81,13 @@ pub enum Note {
     /// The selection left only ends that are not drawn.
     #[error("the selected processes hold only inherited copies of ends; lspipe with the same selection lists them")]
     OnlyCopies,
+    /// The selected processes have files open that may be channels of other kinds. `pid` is the process, where it is one.
+    #[error(
+        "{} {} open; -k all shows those that are connected to another process",
+        .pid.map_or_else(|| "the selected processes also have".to_owned(), |pid| format!("process {pid} also has")),
+        sockets_and_terminals(*.sockets, *.terminals)
+    )]
+    OtherFiles { pid: Option<Pid>, sockets: usize, terminals: usize },
     /// A saved report lacks processes without a pipe, and so some descendants.
     #[error("{file} contains only processes that hold a pipe: descendants through other processes are missing")]
     NoOtherProcesses { file: String },
@@ -84,11 +110,7 @@ pub enum Note {
     #[error("{}", unread(.0))]
     Unread(Gap),
     /// Processes could not be read and may hold pipes. `only` is the process, where it is one.
-    #[error(
-        "{unreadable} of {processes} processes{} could not be read{} and may hold ends that are not shown (?){}",
-        only.as_ref().map_or_else(String::new, |(pid, command)| known(&[format!("PID {pid}"), name_or_nothing(command)])),
-        when(.file), what_to_do(.file, .cure)
-    )]
+    #[error("{}", incomplete(*.unreadable, *.processes, .only, .file, .cure))]
     Incomplete {
         unreadable: usize,
         processes: usize,
@@ -144,16 +166,27 @@ pub enum Cure {
     Limit(ScanLimit),
     #[error("{0}, see errno(3)")]
     Errno(String),
-    #[error("access was denied even with full privileges, possibly by a security module")]
+    #[error("denied even to root, as by a security module")]
     SecurityModule,
-    /// Root of a user namespace does not have them.
-    #[error("run as the machine's root, or with cap_sys_ptrace and cap_dac_read_search, see PERMISSIONS in lspipe(1)")]
+    #[error("run as root (sudo)")]
     Privileges,
+    /// Capabilities of a user namespace are good for its own processes only.
+    #[error("run as root of the initial user namespace")]
+    InitialNamespace,
+    /// As root of a container without them.
+    #[error("run with more capabilities, see PERMISSIONS in lspipe(1)")]
+    Capabilities,
 }
 
 impl Note {
     /// A part of the selection that cannot be shown. `names` are those of its pipes.
-    pub(crate) fn missing(missing: &Missing<'_>, names: &[PipeName], graph: &PipeGraph, file: Option<&str>) -> Self {
+    pub(crate) fn missing(
+        missing: &Missing<'_>,
+        names: &[PipeName],
+        graph: &PipeGraph,
+        file: Option<&str>,
+        command: &'static str,
+    ) -> Self {
         let coverage = &graph.coverage;
         match (missing, file) {
             (Missing::Process(pid), Some(file)) => Self::NoSavedProcess { pid: *pid, file: file.to_owned() },
@@ -162,14 +195,36 @@ impl Note {
                 Self::NoProcess { pid: *pid, proc_root, outside }
             }
             (Missing::Table(gap), _) => {
-                Self::UnreadableTable { gap: (*gap).clone(), file: file.map(str::to_owned), cure: Cure::new(graph) }
+                let (gap, file) = ((*gap).clone(), file.map(str::to_owned));
+                Self::UnreadableTable { gap, others: Vec::new(), file, cure: Cure::new(graph) }
             }
             (Missing::Pipe(place), _) => {
                 let name = names[*place].clone();
                 let pid = if let PipeName::Inode(number) = name { u32::try_from(number).ok().map(Pid) } else { None };
-                Self::NoPipe { name, process: pid.filter(|pid| graph.parents.contains_key(pid)) }
+                Self::NoPipe { name, process: pid.filter(|pid| graph.parents.contains_key(pid)), command }
             }
         }
+    }
+
+    /// Makes one note of the tables that could not be read by the same error.
+    pub(crate) fn folded(notes: Vec<Self>) -> Vec<Self> {
+        let mut folded: Vec<Self> = Vec::new();
+        for note in notes {
+            let same = match &note {
+                Self::UnreadableTable { gap, .. } => folded.iter_mut().find_map(|earlier| match earlier {
+                    Self::UnreadableTable { gap: first, others, .. } if first.error == gap.error => {
+                        Some((others, gap.pid))
+                    }
+                    _ => None,
+                }),
+                _ => None,
+            };
+            match same {
+                Some((others, pid)) => others.push(pid),
+                None => folded.push(note),
+            }
+        }
+        folded
     }
 
     pub(crate) fn nothing_matched(selection: &Selection, file: Option<&str>) -> Self {
@@ -181,8 +236,53 @@ impl Note {
         }
     }
 
+    /// Why the selected commands mean no process, or no pipe where nothing `is_empty`; `processes` are all.
+    pub(crate) fn unmatched(
+        selection: &Selection,
+        processes: &BTreeMap<Pid, Process>,
+        file: Option<&str>,
+        is_empty: bool,
+    ) -> Vec<Self> {
+        let file = || file.map(str::to_owned);
+        let mut notes = Vec::new();
+        for pattern in &selection.commands {
+            for name in pattern.names() {
+                if !processes.values().any(|process| CommandPattern::is_name_of(name, &process.command)) {
+                    let similar = similar(name, processes.values().map(|process| &process.command));
+                    notes.push(Self::NoCommand { name: name.as_slice().into(), similar, file: file() });
+                }
+            }
+            if let CommandPattern::Regex(regex) = pattern
+                && !processes.values().any(|process| pattern.matches(&process.command))
+            {
+                notes.push(Self::NoCommandMatches { regex: regex.as_str().to_owned(), file: file() });
+            }
+        }
+        if notes.is_empty() && is_empty {
+            notes.extend(match (selection.pids.as_slice(), selection.commands.as_slice()) {
+                ([pid], commands) => {
+                    let process = processes.get(pid).filter(|process| {
+                        !commands.is_empty() && !commands.iter().any(|command| command.matches(&process.command))
+                    });
+                    process.map(|process| Self::OtherName { pid: *pid, name: process.command.clone() })
+                }
+                ([], [pattern]) if selection.is_of_commands() => {
+                    pattern.names().first().map(|name| Self::NoEndOf(name.as_slice().into()))
+                }
+                _ => None,
+            });
+        }
+        notes
+    }
+
     pub(crate) fn only_copies(selection: &Selection) -> Self {
         if let [pid] = selection.pids.as_slice() { Self::OnlyCopiesIn(*pid) } else { Self::OnlyCopies }
+    }
+
+    /// That the selected processes have more open than the list shows, if they do.
+    pub(crate) fn other_files(selection: &Selection, OtherFiles { sockets, terminals }: OtherFiles) -> Option<Self> {
+        let pid = if let [pid] = selection.pids.as_slice() { Some(*pid) } else { None };
+        (sockets + terminals > 0).then_some(Self::OtherFiles { pid, sockets, terminals })
     }
 
     /// That a saved report lacks some of the selected descendants, if it does.
@@ -254,7 +354,7 @@ impl Note {
         let ids = graph.pipes.iter().map(|pipe| pipe.id);
         let unanswered: Vec<PipeId> = ids.filter(|id| graph.probed(*id).unanswered).collect();
         notes.extend((!unanswered.is_empty()).then_some(Self::Unanswered(unanswered)));
-        let cure = if graph.coverage.privileged { Cure::SecurityModule } else { Cure::Privileges };
+        let cure = if graph.coverage.privileged { Cure::SecurityModule } else { Cure::privileges() };
         notes.extend((answers.refused > 0).then_some(Self::Refused { pipes: answers.refused, cure }));
         notes.extend(small_pipes(graph, answers.user_pages_soft));
         notes
@@ -298,7 +398,16 @@ impl Cure {
         } else if graph.coverage.privileged {
             Self::SecurityModule
         } else {
-            Self::Privileges
+            Self::privileges()
+        }
+    }
+
+    /// What gives us the privileges that we lack.
+    fn privileges() -> Self {
+        match (privilege::is_in_initial_namespace(), privilege::is_root()) {
+            (false, _) => Self::InitialNamespace,
+            (true, true) => Self::Capabilities,
+            (true, false) => Self::Privileges,
         }
     }
 }

@@ -56,12 +56,28 @@ impl Drop for Lowered {
     }
 }
 
+/// Whether we have what loading a BPF program for tracing takes, see capabilities(7). In a user namespace that is not enough.
+pub(crate) fn may_load_tracing_programs() -> bool {
+    let is_enough = |set: CapabilitySet| {
+        set.contains(CapabilitySet::SYS_ADMIN) || set.contains(CapabilitySet::BPF | CapabilitySet::PERFMON)
+    };
+    capabilities(None).is_ok_and(|sets| is_enough(sets.effective))
+}
+
 /// Whether we have what a look at any process takes; see ptrace(2), "Ptrace access mode checking". Capabilities of a user
 /// namespace are good for its own processes only.
 pub(crate) fn sees_all_processes() -> bool {
     let has = |set| capabilities(None).is_ok_and(|sets| sets.effective.contains(set));
     let reads = has(CapabilitySet::DAC_READ_SEARCH) || has(CapabilitySet::DAC_OVERRIDE);
-    // In the initial user namespace IDs are not mapped.
+    has(CapabilitySet::SYS_PTRACE) && reads && is_in_initial_namespace()
+}
+
+/// Whether our user namespace is the initial one, as far as `/proc` says: IDs are not mapped there.
+pub(crate) fn is_in_initial_namespace() -> bool {
     let uid_map = fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
-    has(CapabilitySet::SYS_PTRACE) && reads && uid_map.split_whitespace().eq(["0", "0", "4294967295"])
+    uid_map.split_whitespace().eq(["0", "0", "4294967295"])
+}
+
+pub(crate) fn is_root() -> bool {
+    geteuid().is_root()
 }

@@ -11,8 +11,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::findings::{self, AuditScope};
 use crate::model::{
-    CommandName, Descriptor, Device, Endpoint, FlatDoubt, Gap, Host, Pid, Pipe, PipeKind, PipeLimits, PossibleHolder,
-    Probed, Process, TaskId, ThreadGroup, Time, Uid, ViewLimit, Wait, Waker, number,
+    Backend, CommandName, Descriptor, Device, Endpoint, FlatDoubt, Gap, Host, Pid, Pipe, PipeKind, PipeLimits,
+    PossibleHolder, Probed, Process, TaskId, ThreadGroup, Time, Uid, UserPages, ViewLimit, Wait, WaitedFiles, Waker,
+    number,
 };
 
 pub(crate) use self::read::Saved;
@@ -68,13 +69,19 @@ pub(crate) struct Report<
     /// What the machine allows to processes that make pipes; only from `lspipe audit`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) limits: Option<PipeLimits>,
+    /// The pages that count against those limits, by user; only from `lspipe audit`, where the kernel said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) user_pages: Option<Vec<UserPages>>,
     /// The whole fd tables that were asked for; only from `lspipe fds`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) descriptors: Option<Descriptors>,
     /// What threads are doing, by process; only from `lspipe why` and `lspipe audit`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) threads: Option<Threads>,
-    /// The threads that wait for a pipe or a child, by PID, thread and descriptor; only from `lspipe why` and `lspipe audit`.
+    /// What threads wait for that is no channel: sockets, eventfds, futexes; only from `lspipe why` and `lspipe audit`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) waited: Option<WaitedFiles>,
+    /// The threads that wait for a channel or a child, by PID, thread and descriptor; only from `lspipe why` and `lspipe audit`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) waits: Option<Waits>,
     /// What is wrong, the worst first; only from `lspipe why` and `lspipe audit`.
@@ -91,6 +98,9 @@ pub(crate) struct Report<
 pub(crate) struct Scan {
     /// The proc root.
     pub(crate) proc: String,
+    /// Where the ends come from; missing in reports of earlier versions, which had only `proc`.
+    #[serde(default)]
+    pub(crate) backend: Backend,
     /// Whether everything was seen. If not, a pipe may have ends that are not listed.
     pub(crate) complete: bool,
     /// The number of processes that were looked at: all, but by `lspipe fds` of processes that have no pipe those alone.

@@ -3,27 +3,30 @@
 mod audit;
 mod diff;
 mod error;
+mod live;
 #[cfg(test)]
 mod mutations;
 mod pipes;
 mod source;
 mod why;
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::thread;
 
+use self::live::{Live, Screen};
 use self::source::Source;
 use crate::cli::{PipeName, Question, Request};
 use crate::findings::{AuditScope, Diagnosis};
 use crate::judge::dataflow::Dataflow;
-use crate::model::{Pid, PipeGraph, Threads, Users};
+use crate::model::{Pid, PipeGraph, PipeId, Threads, Users};
 use crate::note::Note;
 use crate::observe::Depth;
 use crate::observe::proc::{Detail, ScanOptions};
 use crate::render::{Format, Style};
 use crate::report::{Judgment, ReportView, Scope};
-use crate::select::{Missing, Selection};
+use crate::select::{CommandPattern, Missing, PipeMatch, Selection, keep, selected, selected_processes};
 use crate::users::users_of;
 
 pub use self::diff::compare;
@@ -78,13 +81,14 @@ pub struct Report {
     pub exit: Exit,
     scope: Scope,
     audit: Option<AuditScope>,
+    why: Option<AuditScope>,
     drawing: Option<Dataflow>,
 }
 
 impl Report {
     fn new(graph: PipeGraph, notes: Vec<Note>, exit: Exit) -> Self {
         let (threads, scope) = (Threads::new(), Scope::Everything);
-        Self { graph, threads, diagnosis: None, notes, exit, scope, audit: None, drawing: None }
+        Self { graph, threads, diagnosis: None, notes, exit, scope, audit: None, why: None, drawing: None }
     }
 
     /// Writes it as `--json` does, without the names of users. A saved report is read with `--from`.
@@ -93,7 +97,7 @@ impl Report {
     ///
     /// Those of the writer.
     pub fn write_json(&self, out: &mut dyn Write) -> io::Result<()> {
-        let style = Style { width: None, color: false };
+        let style = Style::default();
         self.view(&Users::default(), false, false).render(&Format::Json, &style, out)
     }
 
@@ -103,6 +107,7 @@ impl Report {
             groups: &self.threads,
             scope: &self.scope,
             audit: self.audit.as_ref(),
+            why: self.why.as_ref(),
             may_probe,
             from_file,
         });
@@ -142,10 +147,18 @@ struct Session<'a> {
 ///
 /// If the source cannot be read, or nothing of what was asked about exists.
 pub fn report(request: &Request) -> Result<Report, Error> {
-    Session::open(request, &Started::default())?.answer()
+    Session::open(request, &Started::default())?.answer(&mut |_| ())
 }
 
-/// Writes the answer to a question, once or again and again, and passes notes to `notify`, each a line without its end.
+/// Who hears what a run has to say besides its answer.
+pub struct Listeners<'a> {
+    /// Hears notes, each a line without its end.
+    pub note: &'a mut dyn FnMut(&str),
+    /// Hears what is being done, where that takes long.
+    pub progress: &'a mut dyn FnMut(&str),
+}
+
+/// Writes the answer to a question, once or again and again.
 ///
 /// # Errors
 ///
@@ -155,17 +168,31 @@ pub fn run(
     started: &Started,
     style: &Style,
     out: &mut dyn Write,
-    notify: &mut dyn FnMut(&str),
+    listeners: &mut Listeners<'_>,
 ) -> Result<Exit, Error> {
     let mut session = Session::open(request, started)?;
     let mut printed = Vec::new();
+    let mut live = session.is_live(style).then(Live::default);
     loop {
-        let answer = session.answer()?;
-        session.write(&answer, style, out)?;
-        // Notes are printed again only when they change.
-        if !request.output.quiet && answer.notes != printed {
-            for note in &answer.notes {
-                notify(&note.to_string());
+        let answer = session.answer(listeners.progress)?;
+        let notes = if request.output.quiet { &[][..] } else { &answer.notes[..] };
+        if let (Some(live), Some(rows), Some(pause)) = (&mut live, style.rows, request.source.repeat) {
+            let mut text = Vec::new();
+            session.write(&answer, &Live::style(style), &mut text)?;
+            let notes: Vec<String> = notes.iter().map(ToString::to_string).collect();
+            let screen = Screen { rows, columns: style.width };
+            live.draw(&String::from_utf8_lossy(&text), &notes, pause, screen, out)?;
+            out.flush()?;
+        } else {
+            if request.source.repeat.is_some() && !request.format.is_for_machines() {
+                writeln!(out, "=== {:.3} ===", answer.graph.taken_at)?;
+            }
+            session.write(&answer, style, out)?;
+            // Notes are printed again only when they change.
+            if *notes != *printed {
+                for note in notes {
+                    (listeners.note)(&note.to_string());
+                }
             }
         }
         let Some(pause) = request.source.repeat else {
@@ -177,31 +204,89 @@ pub fn run(
     }
 }
 
+/// The processes and pipes of a selection, and notes about what of it matches nothing.
+type Matched = (BTreeSet<Pid>, BTreeSet<PipeId>, Vec<Note>);
+
 impl<'a> Session<'a> {
     fn open(request: &'a Request, started: &Started) -> Result<Self, Error> {
-        let source = Source::open(request, started)?;
+        let mut source = Source::open(request, started)?;
         // Once: a process may end while its pipe goes on.
         let (selection, names) = source.resolve(&request.question)?;
         Ok(Self { request, source, selection, names })
     }
 
-    fn answer(&mut self) -> Result<Report, Error> {
+    /// Whether the report is drawn again and again in one place.
+    fn is_live(&self, style: &Style) -> bool {
+        let format = &self.request.format;
+        let is_list = format.is_for_machines() || matches!(format, Format::Terse(_));
+        self.request.source.repeat.is_some() && style.rows.is_some() && !is_list
+    }
+
+    fn answer(&mut self, progress: &mut dyn FnMut(&str)) -> Result<Report, Error> {
         let request = self.request;
         match &request.question {
             Question::Pipes(_) => self.pipes(),
-            Question::Why(_) => self.why(),
+            Question::Why(_) => self.why(progress),
             Question::Graph(_) => self.pipelines(),
-            Question::Audit(wanted) => self.audit(wanted),
-            Question::Tables(pids) => self.tables(pids),
+            Question::Audit(wanted) => self.audit(wanted, progress),
+            Question::Tables(_) => self.tables(),
+        }
+    }
+
+    /// Why the names of commands select nothing, where they do not. `is_empty` if nothing was selected.
+    fn unmatched(&self, graph: &PipeGraph, is_empty: bool) -> Result<Vec<Note>, Error> {
+        let commands = &self.selection.commands;
+        let holders = || graph.processes.values();
+        let is_held = |name: &[u8]| holders().any(|process| CommandPattern::is_name_of(name, &process.command));
+        if commands.is_empty()
+            || (!is_empty && commands.iter().flat_map(CommandPattern::names).all(|name| is_held(name)))
+        {
+            return Ok(Vec::new());
+        }
+        Ok(Note::unmatched(&self.selection, &self.source.named_processes()?, self.source.file(), is_empty))
+    }
+
+    /// The selected processes and pipes, and notes about names that match nothing. An error if nothing is selected.
+    fn matched(&self, graph: &PipeGraph) -> Result<Matched, Error> {
+        let (selection, file) = (&self.selection, self.source.file());
+        let pids = selected_processes(graph, selection);
+        let pipes: BTreeSet<PipeId> = selected(graph, selection).map(|pipe| pipe.id).collect();
+        let is_empty = pipes.is_empty() && pids.is_empty();
+        let unmatched = self.unmatched(graph, is_empty)?;
+        if is_empty {
+            let note = unmatched.into_iter().next();
+            return Err(note.unwrap_or_else(|| Note::nothing_matched(selection, file)).into());
+        }
+        Ok((pids, pipes, unmatched))
+    }
+
+    /// A report of nothing, with the reason as a note, where nothing matched and the format is valid only in full; otherwise the error.
+    fn without_pipes(&self, graph: PipeGraph, error: Error) -> Result<Report, Error> {
+        let file = self.source.file();
+        match error {
+            Error::NothingThere(note)
+                if self.request.format.is_for_machines() && !matches!(*note, Note::UnreadableTable { .. }) =>
+            {
+                let mut graph = keep(graph, &BTreeSet::new());
+                graph.descriptors.clear();
+                let notes = std::iter::once(*note).chain(Note::coverage(&graph, file)).collect();
+                Ok(Report::new(graph, notes, Exit::NothingMatched))
+            }
+            error => Err(error),
         }
     }
 
     fn missing(&self, missing: &[Missing<'_>], graph: &PipeGraph) -> Vec<Note> {
-        missing.iter().map(|it| Note::missing(it, &self.names, graph, self.source.file())).collect()
+        Note::folded(missing.iter().map(|it| self.missing_note(it, graph)).collect())
     }
 
-    /// What the question takes; claims take the same whatever the format shows.
-    fn depth(&self) -> Depth {
+    /// That a part of the selection cannot be shown.
+    fn missing_note(&self, missing: &Missing<'_>, graph: &PipeGraph) -> Note {
+        Note::missing(missing, &self.names, graph, self.source.file(), self.request.question.command())
+    }
+
+    /// What the question takes, with the fd tables of these processes; claims take the same whatever the format shows.
+    fn depth(&self, tables: &[Pid]) -> Depth {
         let Request { format, question, probe, .. } = self.request;
         let selection = self.selection.clone();
         let (detail, is_claim) = match question {
@@ -212,18 +297,27 @@ impl<'a> Session<'a> {
             Question::Why(_) | Question::Graph(_) => (Detail::All, true),
             Question::Audit(_) => (Detail::Audit, true),
         };
-        let tables = if let Question::Tables(pids) = question { pids.clone() } else { Vec::new() };
+        let tables = tables.to_vec();
+        // A list has them only where it is asked for.
+        let channels = match question {
+            Question::Pipes(_) => {
+                let is_channel = |pipe: &PipeMatch| match pipe {
+                    PipeMatch::Id(id) => !id.kind().is_pipe(),
+                    PipeMatch::Inode(_) => true,
+                };
+                selection.kinds.iter().any(|kind| !kind.is_pipe()) || selection.pipes.iter().any(is_channel)
+            }
+            _ => true,
+        };
         let (flags, parents) = (is_claim || format.needs_flags(), is_claim || selection.descendants);
-        let scan = ScanOptions { flags, detail, parents, tables, ..ScanOptions::default() };
-        Depth { scan, selection, probe: *probe }
+        let scan = ScanOptions { flags, detail, channels, parents, tables, ..ScanOptions::default() };
+        let polled = matches!(question, Question::Pipes(_)) && format.shows_polled();
+        Depth { scan, selection, probe: *probe, polled }
     }
 
     fn write(&self, answer: &Report, style: &Style, out: &mut dyn Write) -> Result<(), Error> {
         let request = self.request;
         let is_for_machines = request.format.is_for_machines();
-        if request.source.repeat.is_some() && !is_for_machines {
-            writeln!(out, "=== {:.3} ===", answer.graph.taken_at)?;
-        }
         // Headings alone are not printed, except in formats that need them.
         if is_for_machines || answer.exit != Exit::NothingMatched {
             // An audit has them in its messages, and those are the same in every format.

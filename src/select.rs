@@ -1,14 +1,45 @@
 //! Which pipes are shown. Whole pipes are kept, so that a selection never makes an end look absent. Pure, and after the join.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use regex_lite::Regex;
 
 use crate::judge::processes::{NO_THREADS, Processes};
-use crate::model::{Gap, Pid, Pipe, PipeGraph, PipeId, PipeKind, Process, ScanLimit, Side, Uid, UnreadablePart};
+use crate::model::{
+    Descriptor, Endpoint, Gap, Pid, Pipe, PipeGraph, PipeId, PipeKind, Process, ScanLimit, Side, Uid, UnreadablePart,
+};
 
 /// Maximum length of a command name in the kernel: `TASK_COMM_LEN` less its NUL.
 const COMMAND_LENGTH: usize = 15;
+
+/// A value of an option that selects processes: those that it means, or all others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Choice<T> {
+    /// These.
+    Only(T),
+    /// None of these; written with a `^` before the value.
+    Except(T),
+}
+
+impl<T> Choice<T> {
+    /// What it means, and what it excludes, each in the order given.
+    pub(crate) fn split(choices: Vec<Self>) -> (Vec<T>, Vec<T>) {
+        let (mut only, mut except) = (Vec::new(), Vec::new());
+        for choice in choices {
+            match choice {
+                Self::Only(it) => only.push(it),
+                Self::Except(it) => except.push(it),
+            }
+        }
+        (only, except)
+    }
+}
+
+impl<T> From<T> for Choice<T> {
+    fn from(it: T) -> Self {
+        Self::Only(it)
+    }
+}
 
 /// A value of an option that selects by command name.
 #[derive(Debug, Clone)]
@@ -20,9 +51,20 @@ pub enum CommandPattern {
 }
 
 impl CommandPattern {
-    fn matches(&self, command: &[u8]) -> bool {
+    /// The names, none of a pattern.
+    pub(crate) fn names(&self) -> &[Vec<u8>] {
+        if let Self::Names(names) = self { names } else { &[] }
+    }
+
+    /// Whether the kernel calls a command of this name so.
+    pub(crate) fn is_name_of(name: &[u8], command: &[u8]) -> bool {
+        command == name.get(..COMMAND_LENGTH).unwrap_or(name)
+    }
+
+    /// Whether a process of this name is meant.
+    pub(crate) fn matches(&self, command: &[u8]) -> bool {
         match self {
-            Self::Names(names) => names.iter().any(|name| command == name.get(..COMMAND_LENGTH).unwrap_or(name)),
+            Self::Names(names) => names.iter().any(|name| Self::is_name_of(name, command)),
             Self::Regex(regex) => regex.is_match(&String::from_utf8_lossy(command)),
         }
     }
@@ -39,8 +81,33 @@ impl PipeMatch {
     pub(crate) fn matches(self, id: PipeId) -> bool {
         match self {
             Self::Id(wanted) => wanted == id,
-            Self::Inode(inode) => inode == id.inode(),
+            // That of a terminal is no inode.
+            Self::Inode(inode) => inode == id.inode() && id.kind() != PipeKind::Pty,
         }
+    }
+}
+
+/// Processes that a selection excludes, whatever else it names.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Exclusion {
+    /// With their descendants, if those of the selected processes are meant.
+    pub pids: Vec<Pid>,
+    pub commands: Vec<CommandPattern>,
+    pub users: Vec<Uid>,
+}
+
+impl Exclusion {
+    fn is_empty(&self) -> bool {
+        self.pids.is_empty() && self.commands.is_empty() && self.users.is_empty()
+    }
+
+    /// Whether it excludes a process. `family` are those that it names by ID.
+    fn has(&self, pid: Pid, process: Option<&Process>, family: &BTreeSet<Pid>) -> bool {
+        let is_such = |process: &Process| {
+            self.commands.iter().any(|command| command.matches(&process.command))
+                || process.uid.is_some_and(|uid| self.users.contains(&uid))
+        };
+        family.contains(&pid) || process.is_some_and(is_such)
     }
 }
 
@@ -55,8 +122,14 @@ pub(crate) struct Selection {
     pub commands: Vec<CommandPattern>,
     /// Pipes with an end held by one of these users.
     pub users: Vec<Uid>,
+    /// The processes that are none of those above.
+    pub except: Exclusion,
     /// Pipes of one of these kinds.
     pub kinds: Vec<PipeKind>,
+    /// Whether only pipes in the sense of pipe(7) are shown where it names neither a kind nor a pipe, as in a list.
+    pub pipes_only: bool,
+    /// Pipes that not one process alone holds both sides of.
+    pub between: bool,
     /// Pipes of which no read end was seen.
     pub no_reader: bool,
     /// Pipes of which no write end was seen.
@@ -75,31 +148,57 @@ impl Selection {
     /// Whether anything else than `pids` narrows it.
     pub(crate) fn narrows_beyond_pids(&self) -> bool {
         !(self.commands.is_empty()
+            && self.except.is_empty()
             && self.users.is_empty()
             && self.kinds.is_empty()
+            && !self.between
             && !self.no_reader
             && !self.no_writer
             && self.pipes.is_empty())
     }
 
-    /// Whether it names processes, by ID, command or user.
+    /// Whether it names processes, by ID, command or user, or excludes some.
     pub(crate) fn names_processes(&self) -> bool {
-        !(self.pids.is_empty() && self.commands.is_empty() && self.users.is_empty())
+        !(self.pids.is_empty() && self.commands.is_empty() && self.users.is_empty() && self.except.is_empty())
+    }
+
+    /// Whether the IDs of processes alone say which it names.
+    pub(crate) fn is_of_pids(&self) -> bool {
+        self.commands.is_empty() && self.users.is_empty() && self.except.is_empty() && !self.descendants
+    }
+
+    /// Whether names of commands are all that it says.
+    pub(crate) fn is_of_commands(&self) -> bool {
+        let Self { pids, users, except, pipes, .. } = self;
+        pids.is_empty() && users.is_empty() && except.is_empty() && pipes.is_empty() && !self.narrows_pipes()
+    }
+
+    /// Whether it says something about pipes, and not only about processes.
+    pub(crate) fn narrows_pipes(&self) -> bool {
+        !self.kinds.is_empty() || self.no_reader || self.no_writer
+    }
+
+    /// Whether a pipe is of a kind that it names, and lacks the sides that it wants missing.
+    pub(crate) fn allows(&self, pipe: &Pipe) -> bool {
+        (self.kinds.is_empty() || self.kinds.contains(&pipe.id.kind()))
+            && !(self.no_reader && pipe.on(Side::Read).next().is_some())
+            && !(self.no_writer && pipe.on(Side::Write).next().is_some())
     }
 
     /// Whether it names a process. `family` are the processes that it names by ID.
-    fn names(&self, pid: Pid, process: Option<&Process>, family: &BTreeSet<Pid>) -> bool {
+    fn names(&self, pid: Pid, process: Option<&Process>, [family, excluded]: &[BTreeSet<Pid>; 2]) -> bool {
         let is_command = |process: &Process| self.commands.iter().any(|command| command.matches(&process.command));
         let is_user = |process: &Process| process.uid.is_some_and(|uid| self.users.contains(&uid));
         (self.pids.is_empty() || family.contains(&pid))
             && (self.commands.is_empty() || process.is_some_and(is_command))
             && (self.users.is_empty() || process.is_some_and(is_user))
+            && !self.except.has(pid, process, excluded)
     }
 
     /// Whether one of its pipes may be a FIFO.
     pub(crate) fn may_name_fifo(&self) -> bool {
         self.pipes.iter().any(|pipe| match pipe {
-            PipeMatch::Id(id) => id.kind().is_named(),
+            PipeMatch::Id(id) => id.kind() == PipeKind::Fifo,
             PipeMatch::Inode(_) => true,
         })
     }
@@ -146,12 +245,33 @@ pub(crate) enum Missing<'a> {
 /// The processes that a selection names by ID, command or user; none where it names none.
 #[must_use]
 pub(crate) fn selected_processes(graph: &PipeGraph, selection: &Selection) -> BTreeSet<Pid> {
-    let family = family(graph, selection);
-    if selection.commands.is_empty() && selection.users.is_empty() {
+    let families = families(graph, selection);
+    if selection.commands.is_empty() && selection.users.is_empty() && selection.except.is_empty() {
+        let [family, _] = families;
         return family;
     }
-    let is_named = |process: &&Process| selection.names(process.pid, Some(process), &family);
+    let is_named = |process: &&Process| selection.names(process.pid, Some(process), &families);
     graph.processes.values().filter(is_named).map(|process| process.pid).collect()
+}
+
+/// Of these processes, those that a selection names, with descendants where those are meant.
+#[must_use]
+pub(crate) fn chosen(processes: &BTreeMap<Pid, Process>, selection: &Selection) -> BTreeSet<Pid> {
+    let parent = |pid: &Pid| processes.get(pid).and_then(|process| process.ppid).map(Pid);
+    let family_of = |wanted: &[Pid]| -> BTreeSet<Pid> {
+        let is_of = |pid: Pid| {
+            // No line of parents is longer than there are processes.
+            let mut line = std::iter::successors(Some(pid), parent).take(processes.len() + 1);
+            wanted.contains(&pid) || (selection.descendants && line.any(|pid| wanted.contains(&pid)))
+        };
+        let unknown = wanted.iter().copied().filter(|pid| !processes.contains_key(pid));
+        unknown.chain(processes.keys().copied().filter(|pid| is_of(*pid))).collect()
+    };
+    let families = [family_of(&selection.pids), family_of(&selection.except.pids)];
+    let [family, _] = &families;
+    let others = family.iter().copied().filter(|pid| !processes.contains_key(pid));
+    let named = processes.iter().filter(|(pid, process)| selection.names(**pid, Some(process), &families));
+    others.chain(named.map(|(pid, _)| *pid)).collect()
 }
 
 /// Keeps the selected pipes, and the processes that hold an end of one of them.
@@ -173,34 +293,54 @@ pub(crate) fn keep(mut graph: PipeGraph, pipes: &BTreeSet<PipeId>) -> PipeGraph 
     graph
 }
 
-/// Keeps the whole fd tables that were read, the pipes in them, and the processes of both.
+/// Keeps the fd tables that were read, the pipes in them, and the processes of both; of the tables, if the selection says something about
+/// pipes, the ends of such.
 #[must_use]
-pub(crate) fn select_tables(graph: PipeGraph) -> PipeGraph {
-    let pipes = graph.descriptors.iter().filter_map(|descriptor| descriptor.pipe).collect();
+pub(crate) fn select_tables(mut graph: PipeGraph, selection: &Selection) -> PipeGraph {
+    if selection.narrows_pipes() {
+        let allowed = graph.pipes.iter().filter(|pipe| selection.allows(pipe));
+        let keys: BTreeSet<_> = allowed.flat_map(|pipe| pipe.ends.iter().map(Endpoint::key)).collect();
+        graph.descriptors.retain(|descriptor| keys.contains(&descriptor.key()));
+    }
+    let mut pipes: BTreeSet<PipeId> = graph.descriptors.iter().filter_map(|descriptor| descriptor.pipe).collect();
+    // A socket or terminal is an end of a second one.
+    let keys: BTreeSet<_> = graph.descriptors.iter().map(Descriptor::key).collect();
+    let channels = graph.pipes.iter().filter(|pipe| !pipe.id.kind().is_pipe());
+    pipes.extend(channels.filter(|pipe| pipe.ends.iter().any(|end| keys.contains(&end.key()))).map(|pipe| pipe.id));
     keep(graph, &pipes)
 }
 
 /// The pipes that [`select`] would keep.
 pub(crate) fn selected<'a>(graph: &'a PipeGraph, selection: &'a Selection) -> impl Iterator<Item = &'a Pipe> {
-    let Selection { kinds, no_reader, no_writer, pipes, .. } = selection;
-    let family = family(graph, selection);
-    let is_named = move |pid: Pid| selection.names(pid, graph.processes.get(&pid), &family);
+    let Selection { kinds, pipes_only, between, pipes, .. } = selection;
+    let families = families(graph, selection);
+    let is_named = move |pid: Pid| selection.names(pid, graph.processes.get(&pid), &families);
     graph.pipes.iter().filter(move |pipe| {
-        (kinds.is_empty() || kinds.contains(&pipe.id.kind()))
+        let is_usual = !pipes_only || !pipes.is_empty() || !kinds.is_empty() || pipe.id.kind().is_pipe();
+        is_usual
+            && selection.allows(pipe)
             && (pipes.is_empty() || pipes.iter().any(|wanted| wanted.matches(pipe.id)))
-            && !(*no_reader && pipe.on(Side::Read).next().is_some())
-            && !(*no_writer && pipe.on(Side::Write).next().is_some())
+            && !(*between && is_within_one(pipe))
             && (!selection.names_processes() || Side::BOTH.into_iter().any(|side| pipe.on(side).any(&is_named)))
     })
 }
 
-/// The processes that are named by ID, with their descendants if those are meant too.
-fn family(graph: &PipeGraph, selection: &Selection) -> BTreeSet<Pid> {
-    if selection.descendants {
-        Processes::new(graph, &NO_THREADS).with_descendants(&selection.pids)
-    } else {
-        selection.pids.iter().copied().collect()
-    }
+/// Whether one process holds both sides, and no other an end.
+fn is_within_one(pipe: &Pipe) -> bool {
+    let first = pipe.on(Side::Read).next();
+    let mut all = Side::BOTH.into_iter().flat_map(|side| pipe.on(side));
+    first.is_some() && pipe.on(Side::Write).next().is_some() && all.all(|pid| Some(pid) == first)
+}
+
+/// The processes that are named by ID, and those that are excluded, with their descendants if those are meant too.
+fn families(graph: &PipeGraph, selection: &Selection) -> [BTreeSet<Pid>; 2] {
+    [&selection.pids, &selection.except.pids].map(|pids| {
+        if selection.descendants && !pids.is_empty() {
+            Processes::new(graph, &NO_THREADS).with_descendants(pids)
+        } else {
+            pids.iter().copied().collect()
+        }
+    })
 }
 
 #[cfg(test)]

@@ -1,17 +1,22 @@
 //! The system calls that neither std nor rustix wraps, behind safe functions, and the text of their errors. All `unsafe` of the crate is
-//! here.
+//! here and below.
 
 #![allow(
     unsafe_code,
-    reason = "kcmp(2), signal(2), fork(2), close(2), close_range(2) and timer_create(2) have no safe wrapper, nor has what runs before main"
+    reason = "kcmp(2), signal(2), fork(2), close(2), close_range(2), timer_create(2), bpf(2), localtime_r(3) and getpwent(3) have no safe wrapper, nor has what runs before main"
 )]
+
+pub(crate) mod bpf;
 
 use std::cmp::Ordering;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering as AtomicOrdering};
 use std::time::Duration;
 
-use crate::model::{Fd, Pid, Tid};
+use crate::model::{Fd, Pid, Tid, Uid};
+
+/// Maximum number of users that are listed.
+const MAX_LISTED_USERS: usize = 4096;
 
 /// `KCMP_FILES` of linux/kcmp.h: compare the fd tables of two threads.
 const KCMP_FILES: libc::c_long = 2;
@@ -26,6 +31,13 @@ pub(crate) fn reason(error: &io::Error) -> String {
         return "Too many open files; raise the limit, for example with `ulimit -n 1024`".to_owned();
     }
     text.split_once(" (os error").map_or(text.as_str(), |(words, _)| words).to_owned()
+}
+
+/// The users that the name service lists, with their names. For a process of one thread.
+pub(crate) fn listed_users() -> Vec<(String, Uid)> {
+    // SAFETY: getpwent(3) keeps its place in memory that all threads share, and completion starts no thread.
+    let users = unsafe { uzers::all_users() };
+    users.take(MAX_LISTED_USERS).map(|user| (user.name().to_string_lossy().into_owned(), Uid(user.uid()))).collect()
 }
 
 /// Compares the fd tables of two threads, as kcmp(2) does: equal if they share one, and else in an order that holds for as long as
@@ -203,6 +215,31 @@ extern "C" fn look_at_stdout() {
     // started yet.
     let flags = unsafe { libc::fcntl(libc::STDOUT_FILENO, libc::F_GETFD) };
     STDOUT_WAS_CLOSED.store(flags < 0, AtomicOrdering::Relaxed);
+}
+
+/// Lets Ctrl-C and a write to a closed pipe do nothing: another process has the terminal.
+pub(crate) fn ignore_interrupts() {
+    for signal in [libc::SIGINT, libc::SIGPIPE] {
+        // SAFETY: SIG_IGN installs no handler, so nothing of ours runs in signal context.
+        unsafe {
+            libc::signal(signal, libc::SIG_IGN);
+        }
+    }
+}
+
+/// The time of day in the time zone of the user: hours, minutes and seconds; of UTC if that is not known.
+pub(crate) fn local_time() -> (i32, i32, i32) {
+    let since_epoch = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    // Of the type that this libc has: musl and glibc differ.
+    let seconds = since_epoch.as_secs().try_into().unwrap_or_default();
+    // SAFETY: all bytes of a `tm` may be zero. localtime_r reads the seconds and writes the `tm`, both of which live until it returns; no
+    // other thread changes the environment.
+    let time = unsafe {
+        let mut time: libc::tm = std::mem::zeroed();
+        libc::localtime_r(&raw const seconds, &raw mut time);
+        time
+    };
+    (time.tm_hour, time.tm_min, time.tm_sec)
 }
 
 /// Lets a write to a closed pipe end the process, as it ends `cat`; Rust's runtime ignores SIGPIPE.

@@ -1,11 +1,12 @@
 //! Looks up users in the name service of this machine, which may be slow, or block: once for each user that is shown, and not at all
-//! with `--numeric-uid`.
+//! with `--numeric-uid`. Completion lists all of them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use thiserror::Error;
 
 use crate::model::{PipeGraph, Uid, Users};
+use crate::sys;
 
 /// No user has this name, and it is not a number.
 #[derive(Debug, Error)]
@@ -17,6 +18,13 @@ pub(crate) fn users_of(graph: &PipeGraph) -> Users {
     let uids: BTreeSet<Uid> = graph.processes.values().filter_map(|process| process.uid).collect();
     let name = |uid: Uid| Some((uid, uzers::get_user_by_uid(uid.0)?.name().to_string_lossy().into_owned()));
     uids.into_iter().filter_map(name).collect()
+}
+
+/// These users, and all others that the name service lists, by name.
+pub(crate) fn known_users(owners: &BTreeSet<Uid>) -> BTreeMap<String, Uid> {
+    // A name service that does not list its users, as LDAP often does not, still names those that are asked for.
+    let name = |uid: &Uid| Some((uzers::get_user_by_uid(uid.0)?.name().to_string_lossy().into_owned(), *uid));
+    owners.iter().filter_map(name).chain(sys::listed_users()).collect()
 }
 
 /// The user that a name or a number on the command line stands for.

@@ -1,17 +1,15 @@
 //! The options of `lspipe audit`.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use clap::{ArgAction, Args, ValueHint};
 
-use super::{OUTPUT, value};
+use super::findings::FINDINGS;
+use super::{FindingArgs, OUTPUT, SelectionArgs, value};
 use crate::findings::Code;
 use crate::model::Severity;
 use crate::render::Format;
 
-/// The heading of the options that choose findings.
-const FINDINGS: &str = "Findings";
 /// The heading of the options about findings that are already known.
 const BASELINE: &str = "Baseline";
 
@@ -19,35 +17,21 @@ const BASELINE: &str = "Baseline";
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = FINDINGS)]
 pub struct AuditArgs {
-    /// Report only findings with these codes
-    #[arg(long, value_name = "CODE", value_delimiter = ',', value_parser = value::word(&Code::ALL, Code::as_str), action = ArgAction::Append)]
-    pub only: Vec<Code>,
+    /// What the reported findings concern; the scan is that of the whole machine.
+    #[command(flatten)]
+    pub selection: SelectionArgs,
 
-    /// Suppress findings with these codes
-    #[arg(long, value_name = "CODE", value_delimiter = ',', value_parser = value::word(&Code::ALL, Code::as_str), hide_possible_values = true, action = ArgAction::Append)]
-    pub ignore: Vec<Code>,
+    /// Which findings are reported, and how.
+    #[command(flatten)]
+    pub findings: FindingArgs,
 
-    /// Report only findings of this severity or higher
-    ///
-    /// With `info`, or with --only, the text shows each finding; otherwise, findings of severity info are only counted.
-    #[arg(long, value_name = "SEVERITY", value_parser = value::word(Severity::ALL, Severity::as_str))]
-    pub severity: Option<Severity>,
+    /// Exit with status 1 only for findings of this severity or higher, or with one of these codes (warning if not given)
+    #[arg(long, value_name = "SEVERITY,CODE", value_hint = ValueHint::Other, value_delimiter = ',', value_parser = value::fail_on, action = ArgAction::Append, help_heading = FINDINGS)]
+    pub fail_on: Vec<FailOn>,
 
     /// Set how many pipe ends a process may hold before it is an end-hoard (1024 if not given)
-    #[arg(long, value_name = "N", value_hint = ValueHint::Other, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", value_hint = ValueHint::Other, value_parser = value::count, allow_negative_numbers = true, help_heading = FINDINGS)]
     pub max_ends: Option<u64>,
-
-    /// Report only findings that still hold after this pause
-    ///
-    /// Scans twice. A finding is reported only if both scans show it for the same threads, in the same wait. If only other processes
-    /// could end that wait, the threads must also not have run in between. Other holders of an end, such as the children of a shell,
-    /// may come and go.
-    #[arg(long, value_name = "SECONDS", value_hint = ValueHint::Other, value_parser = value::seconds, allow_negative_numbers = true)]
-    pub confirm: Option<Duration>,
-
-    /// Explain what this finding means, how it is detected and what to do, without a scan
-    #[arg(long, value_name = "CODE", value_parser = value::word(&Code::ALL, Code::as_str), hide_possible_values = true, exclusive = true)]
-    pub explain: Option<Code>,
 
     /// Suppress the findings recorded in this file
     ///
@@ -64,10 +48,6 @@ pub struct AuditArgs {
     /// everything could be read.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = BASELINE)]
     pub write_baseline: Option<PathBuf>,
-
-    /// Print one line of JSON for each finding, and a summary line
-    #[arg(long, help_heading = OUTPUT)]
-    pub ndjson: bool,
 
     /// Print metrics in the text format of Prometheus
     #[arg(long, help_heading = OUTPUT)]
@@ -86,25 +66,35 @@ pub struct AuditArgs {
     pub probe: bool,
 }
 
+/// Findings for which the exit status is 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FailOn {
+    /// Those of this severity, and worse ones.
+    Severity(Severity),
+    /// Those with this code.
+    Code(Code),
+}
+
 impl AuditArgs {
-    pub(crate) fn wants(&self, code: Code) -> bool {
-        (self.only.is_empty() || self.only.contains(&code)) && !self.ignore.contains(&code)
+    /// Whether a finding that is reported makes the exit status 1.
+    pub(crate) fn fails_on(&self, severity: Severity, code: Code) -> bool {
+        let is_such = |fail_on: &FailOn| match fail_on {
+            FailOn::Severity(lowest) => severity.is_at_least(*lowest),
+            FailOn::Code(wanted) => code == *wanted,
+        };
+        if self.fail_on.is_empty() { severity.is_at_least(Severity::Warning) } else { self.fail_on.iter().any(is_such) }
     }
 
     /// Why nothing would be checked, if `--only` and `--ignore` leave no code.
     pub(super) fn selects_no_code(&self) -> Option<String> {
-        let excluded = if self.only.is_empty() { "every code" } else { "every code of '--only <CODE>'" };
-        let is_empty = !Code::ALL.iter().any(|code| self.wants(*code));
-        is_empty.then(|| {
-            format!("'--ignore <CODE>' excludes {excluded}, so nothing would be checked: drop '--ignore <CODE>' or one of its codes")
-        })
+        self.findings.selects_no_code(Code::ALL)
     }
 
     /// The format, where `--json` is not given.
     pub(super) const fn format(&self) -> Format {
         if self.metrics {
             Format::Metrics
-        } else if self.ndjson {
+        } else if self.findings.ndjson {
             Format::Ndjson
         } else {
             Format::Text

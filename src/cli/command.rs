@@ -2,9 +2,12 @@
 
 use clap::{Arg, Args as _, Subcommand, ValueHint};
 
-use super::{AuditArgs, Comparison, OUTPUT, SelectionArgs, SourceOptions, value};
+use super::findings::WhyFindingArgs;
+use super::output::FdsTableArgs;
+use super::{AuditArgs, Comparison, FilterArgs, OUTPUT, SelectionArgs, SourceOptions, value};
 use crate::model::Pid;
 use crate::render::DrawingFormat;
+use crate::select::CommandPattern;
 
 const WHY_HELP: &str = "\
 Exit status: 0 if no warning and no error was found, 1 if one was found, 2 for a usage error or if the processes could not be examined.";
@@ -25,17 +28,30 @@ const AUDIT_HELP: &str = "\
 Exit status: 0 if no warning and no error was found, or if a baseline was written; 1 if a warning or an error was found; 2 for a usage \
 error, or if the audit could not be made or written.";
 
+const FDS_HELP: &str = "\
+Examples:
+  lspipe fds 252                               list all descriptors of process 252
+  lspipe fds -c postgres -u postgres           list those of all such processes
+  lspipe fds -p 252 -k fifo,unix               list those of its FIFOs and UNIX sockets
+  lspipe fds 252 -o FD,DETAILS,TARGET          show these columns; for all of them, lspipe fds -H
+  lspipe fds 252 --csv > fds.csv               save the list for a spreadsheet
+
+Exit status: 0 if the list was written, 1 if no such process exists, 2 for a usage error or if the descriptors could not be read.";
+
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Explain what is blocked on pipes and what would unblock it
     ///
     /// Examines what every thread is waiting for. Reports deadlocks, readers that will not see EOF because another process still holds
     /// the write end, full pipes that no process reads, and FIFOs that no process opens from the other side. With a selection, also
-    /// shows what each selected process waits for, down to the processes that are not blocked.
+    /// shows what each selected process waits for, down to the processes that are not blocked. Without one, notices are one line each.
     #[command(max_term_width = 100, after_help = WHY_HELP)]
     Why {
         #[command(flatten)]
         selection: SelectionArgs,
+
+        #[command(flatten)]
+        findings: WhyFindingArgs,
 
         /// Ask the kernel how much data the pipes hold, and whether their other sides exist
         ///
@@ -68,16 +84,41 @@ pub(super) enum Command {
     /// Check all pipes for problems
     ///
     /// Reports what `lspipe why` reports, and also risks that block nothing yet: ends shared across users, containers or sessions, FIFOs
-    /// open to other users, and limits that are nearly reached. For timers and fleets.
+    /// open to other users, and limits that are nearly reached. For timers and fleets. With a selection, the scan is the same, and only
+    /// findings about what is selected are reported.
     #[command(max_term_width = 100, after_help = AUDIT_HELP)]
     Audit(AuditArgs),
     /// Show all descriptors of processes, and the peers of their pipes
-    #[command(max_term_width = 100)]
+    ///
+    /// Each row is a descriptor. DETAILS says what a file without a path is: the protocol, addresses and state of a socket, the path of a UNIX
+    /// socket or of its peer, the process of a pidfd, the descriptors that an epoll watches. POLLED says whether the process waits for it.
+    /// The processes are given by PID, name, or user. --kind, --no-reader and --no-writer leave the descriptors of such pipes.
+    #[command(max_term_width = 100, after_help = FDS_HELP)]
     Fds {
-        /// Show the descriptors of these processes
-        #[arg(value_name = "PID", required = true, value_delimiter = ',', value_hint = ValueHint::Other, value_parser = value::pid, allow_negative_numbers = true)]
-        pids: Vec<Pid>,
+        /// Show the descriptors of these processes: PID, /proc/PID, or the name of a command
+        #[arg(value_name = "PID", value_delimiter = ',', value_hint = ValueHint::Other, value_parser = value::fds_process, allow_negative_numbers = true)]
+        processes: Vec<FdsProcess>,
+
+        #[command(flatten)]
+        filter: FilterArgs,
+
+        #[command(flatten)]
+        table: FdsTableArgs,
     },
+    /// Print the help of a command, or explain a finding
+    #[command(max_term_width = 100)]
+    Help {
+        /// A command, or the code of a finding
+        #[arg(value_name = "COMMAND", value_hint = ValueHint::Other)]
+        topic: Option<String>,
+    },
+}
+
+/// A process of `fds`.
+#[derive(Debug, Clone)]
+pub(super) enum FdsProcess {
+    Pid(Pid),
+    Command(CommandPattern),
 }
 
 /// The shared options that mean nothing to `diff`, so that its help does not list them.

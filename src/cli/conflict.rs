@@ -1,20 +1,20 @@
 //! Which options exclude each other: one table, for the command line and for completions. clap's own `conflicts_with` does not see an
 //! option that all commands share and that stands before the command.
 
-use std::ffi::OsStr;
-
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
 
 /// Each id excludes those beside it. An id is that of an option, or the name of a command that refuses the option.
-const CONFLICTS: [(&str, &[&str]); 7] = [
-    ("json", &["ndjson", "endpoints", "output", "terse", "metrics"]),
-    ("ndjson", &["endpoints", "output", "terse", "metrics"]),
+const CONFLICTS: [(&str, &[&str]); 9] = [
+    ("json", &["ndjson", "csv", "endpoints", "output", "terse", "metrics"]),
+    ("ndjson", &["csv", "endpoints", "output", "terse", "metrics"]),
+    ("csv", &["terse", "repeat"]),
     ("terse", &["endpoints", "output", "probe"]),
-    ("from", &["proc", "repeat", "probe", "confirm", "budget", "diff"]),
+    ("from", &["proc", "backend", "repeat", "probe", "confirm", "budget", "diff"]),
     ("repeat", &["metrics", "write_baseline", "diff"]),
     ("proc", &["diff"]),
     ("budget", &["diff"]),
+    ("backend", &["diff"]),
 ];
 
 /// The ids that exclude this one.
@@ -37,13 +37,10 @@ pub(super) fn given_together(command: &Command, matches: &ArgMatches) -> Option<
     CONFLICTS.iter().find_map(|(one, others)| given(one).zip(others.iter().find_map(|other| given(other))))
 }
 
-/// How the option is written, if it is given. Giving it its default value does not count.
+/// How the option is written, if it is given.
 fn is_given(command: &Command, matches: &ArgMatches, id: &str) -> Option<String> {
     let arg = command.get_arguments().find(|arg| arg.get_id() == id)?;
-    let is_given = matches.value_source(id) == Some(ValueSource::CommandLine);
-    let is_default =
-        matches.get_raw(id).is_some_and(|values| values.eq(arg.get_default_values().iter().map(OsStr::new)));
-    (is_given && !is_default).then(|| arg.to_string())
+    (matches.value_source(id) == Some(ValueSource::CommandLine)).then(|| arg.to_string())
 }
 
 #[cfg(test)]

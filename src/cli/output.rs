@@ -7,9 +7,9 @@ use clap::{ArgAction, Args, ValueEnum, ValueHint};
 
 use super::value::{self, Columns};
 use super::{OUTPUT, SOURCE};
-use crate::model::{CostLimits, Side};
+use crate::model::{Backend, CostLimits, Side};
 use crate::render::columns::{Column, Subject};
-use crate::render::{Format, TableFormat};
+use crate::render::{CsvRows, Format, TableFormat};
 use crate::report_file::ReportFile;
 
 /// Where the kernel shows the processes of this machine.
@@ -19,7 +19,7 @@ const PROC_ROOT: &str = "/proc";
 const PIPE_COLUMNS: [Column; 5] = [Column::Pipe, Column::Kind, Column::Readers, Column::Writers, Column::Name];
 
 /// The columns of `--endpoints`.
-const END_COLUMNS: [Column; 11] = [
+const END_COLUMNS: [Column; 12] = [
     Column::Pid,
     Column::Tid,
     Column::User,
@@ -29,8 +29,22 @@ const END_COLUMNS: [Column; 11] = [
     Column::Flags,
     Column::Pipe,
     Column::Kind,
-    Column::Ends,
+    Column::Peers,
+    Column::Shared,
     Column::Name,
+];
+
+/// The columns of `fds`, after PID and TID where these differ; in comma-separated values, both are always there.
+const FDS_COLUMNS: [Column; 9] = [
+    Column::Fd,
+    Column::Mode,
+    Column::Type,
+    Column::Flags,
+    Column::Polled,
+    Column::Peers,
+    Column::Shared,
+    Column::Details,
+    Column::Target,
 ];
 
 /// What `--probe` adds to either, before the name, which may be long.
@@ -58,6 +72,10 @@ pub(super) struct TableArgs {
     #[arg(long)]
     ndjson: bool,
 
+    /// Print comma-separated values, as in RFC 4180
+    #[arg(long)]
+    csv: bool,
+
     /// Print only the PIDs of the processes that hold an end, one per line
     #[arg(short, long)]
     terse: bool,
@@ -77,6 +95,47 @@ pub(super) struct TableArgs {
     writers: bool,
 }
 
+/// How `fds` prints its list.
+#[derive(Debug, Args)]
+#[command(next_help_heading = OUTPUT)]
+pub(super) struct FdsTableArgs {
+    /// Show these columns, or add them if a + comes first; see --list-columns
+    #[arg(short, long, value_name = "COLUMNS", value_hint = ValueHint::Other, value_parser = value::fds_columns, allow_hyphen_values = true, action = ArgAction::Append)]
+    output: Vec<Columns>,
+
+    /// List the columns that --output accepts
+    #[arg(short = 'H', long)]
+    pub(super) list_columns: bool,
+
+    /// Print comma-separated values, as in RFC 4180
+    #[arg(long)]
+    csv: bool,
+}
+
+impl FdsTableArgs {
+    pub(super) fn format(&self, output: &OutputOptions) -> Format {
+        let is_default = self.output.iter().all(|columns| columns.append);
+        let ids = [Column::Pid, Column::Tid].into_iter().filter(|_| self.csv);
+        let columns = if is_default { ids.chain(FDS_COLUMNS).collect() } else { Vec::new() };
+        let columns = with_columns(columns, &self.output);
+        let table = TableFormat { columns, asked_for: !self.output.is_empty(), headings: !output.noheadings };
+        if self.csv {
+            return Format::Csv { table, rows: CsvRows::Descriptors };
+        }
+        Format::Tables { table, ids: is_default }
+    }
+}
+
+/// The columns with those that were asked for, each once.
+fn with_columns(mut columns: Vec<Column>, asked: &[Columns]) -> Vec<Column> {
+    for column in asked.iter().flat_map(|asked| &asked.columns) {
+        if !columns.contains(column) {
+            columns.push(*column);
+        }
+    }
+    columns
+}
+
 /// How the output looks, whatever the command.
 #[derive(Debug, Clone, Default, Args)]
 #[command(next_help_heading = OUTPUT)]
@@ -89,6 +148,23 @@ pub struct OutputOptions {
     #[arg(short, long, global = true)]
     pub noheadings: bool,
 
+    /// Fit the output to this number of columns, also in a pipe or file
+    ///
+    /// On a terminal, its width if not given. Elsewhere, lines are fitted to the variable COLUMNS if it is exported, as watch(1) does, and
+    /// with --color=always; otherwise, each row is one line.
+    #[arg(long, value_name = "N", value_hint = ValueHint::Other, value_parser = clap::value_parser!(u16).range(1..), global = true)]
+    pub width: Option<u16>,
+
+    /// Name every end, also where many processes of one command hold one
+    #[arg(long, global = true)]
+    pub full: bool,
+
+    /// Do not pass output that is longer than the screen to a pager
+    ///
+    /// The pager is `LSPIPE_PAGER`, PAGER or less, with LESS=FRX if that variable is not set.
+    #[arg(long, global = true)]
+    pub no_pager: bool,
+
     /// Choose when to use color
     #[arg(long, value_name = "WHEN", default_value = "auto", global = true)]
     pub color: Color,
@@ -98,7 +174,7 @@ pub struct OutputOptions {
     pub numeric_uid: bool,
 
     /// Suppress the notes on stderr
-    #[arg(short, long, global = true)]
+    #[arg(short, long, short_alias = 'w', global = true)]
     pub quiet: bool,
 
     /// Exit with status 2 if anything could not be read
@@ -118,6 +194,13 @@ pub struct SourceOptions {
     #[arg(long, value_name = "DIR", default_value = PROC_ROOT, value_hint = ValueHint::DirPath, global = true)]
     pub proc: PathBuf,
 
+    /// Choose how open files are listed (auto if neither this nor `LSPIPE_BACKEND` says otherwise)
+    ///
+    /// The kernel's own list is several times as fast where many files are open, also has processes that may not be read, and counts the
+    /// ends of each pipe, so that one that no fd table shows is known to exist. It takes the capabilities `cap_bpf` and `cap_perfmon`.
+    #[arg(long, value_name = "BACKEND", default_value = "auto", hide_default_value = true, global = true)]
+    pub backend: BackendName,
+
     /// Limit what a scan may cost: a time, a size, or both separated by a comma, such as 30s,64M (120s,256M if not given)
     ///
     /// Processes that were not looked at when the time was used up are reported as unreadable. The size limits what processes can make
@@ -128,6 +211,33 @@ pub struct SourceOptions {
     /// Read a report saved with --json instead of this machine; - is standard input
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, value_parser = value::report_file(), global = true)]
     pub from: Option<ReportFile>,
+}
+
+/// How open files are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum BackendName {
+    /// By the kernel where it can, else by /proc
+    #[default]
+    Auto,
+    /// By walking the fd tables in /proc
+    Proc,
+    /// By the kernel itself (BPF); an error where it cannot
+    Bpf,
+}
+
+impl BackendName {
+    /// The environment variable that has another default.
+    pub(super) const VARIABLE: &'static str = "LSPIPE_BACKEND";
+
+    /// The one that is wanted; none for the best that is to be had.
+    #[must_use]
+    pub const fn backend(self) -> Option<Backend> {
+        match self {
+            Self::Auto => None,
+            Self::Proc => Some(Backend::Proc),
+            Self::Bpf => Some(Backend::Bpf),
+        }
+    }
 }
 
 /// When to use color.
@@ -144,7 +254,13 @@ pub enum Color {
 
 impl Default for SourceOptions {
     fn default() -> Self {
-        Self { repeat: None, proc: PROC_ROOT.into(), budget: CostLimits::default(), from: None }
+        Self {
+            repeat: None,
+            proc: PROC_ROOT.into(),
+            backend: BackendName::Auto,
+            budget: CostLimits::default(),
+            from: None,
+        }
     }
 }
 
@@ -155,11 +271,6 @@ impl OutputOptions {
 }
 
 impl TableArgs {
-    /// A column that only `--probe` fills, named without it.
-    pub(super) fn column_without_probe(&self) -> Option<Column> {
-        self.columns().find(|column| column.needs_probe() && !self.probe)
-    }
-
     fn columns(&self) -> impl Iterator<Item = Column> {
         self.output.iter().flat_map(|columns| &columns.columns).copied()
     }
@@ -175,15 +286,16 @@ impl TableArgs {
         }
         // A column of an end needs one row for each end, with or without --endpoints.
         let of_ends = self.endpoints || self.columns().any(|column| column.subject() == Subject::End);
-        let mut columns =
+        let columns =
             if self.output.iter().any(|columns| !columns.append) { Vec::new() } else { self.default_columns(of_ends) };
-        for column in self.columns() {
-            if !columns.contains(&column) {
-                columns.push(column);
-            }
-        }
+        let columns = with_columns(columns, &self.output);
         let table = TableFormat { columns, asked_for: !self.output.is_empty(), headings: !output.noheadings };
-        if of_ends { Format::Ends(table) } else { Format::Pipes(table) }
+        let rows = if of_ends { CsvRows::Ends } else { CsvRows::Pipes };
+        match (self.csv, of_ends) {
+            (true, _) => Format::Csv { table, rows },
+            (false, true) => Format::Ends(table),
+            (false, false) => Format::Pipes(table),
+        }
     }
 
     fn default_columns(&self, of_ends: bool) -> Vec<Column> {

@@ -2,10 +2,10 @@
 
 use clap::{Args, ValueHint};
 
-use super::{AuditArgs, Generate, OutputOptions, SelectionArgs, SourceOptions, value};
+use super::{AuditArgs, FilterArgs, FindingArgs, Generate, OutputOptions, SelectionArgs, SourceOptions, value};
 use crate::findings::Code;
-use crate::model::Pid;
 use crate::render::Format;
+use crate::render::columns::Column;
 use crate::report_file::ReportFile;
 
 /// What the process is to do.
@@ -15,10 +15,10 @@ pub enum Action {
     Report(Box<Request>),
     /// Compare two saved reports.
     Compare(Comparison, OutputOptions),
-    /// Print the explanation of a finding.
-    Explain(Code),
-    /// Print the names of the columns.
-    ListColumns,
+    /// Print the explanation of a finding, or what findings there are.
+    Explain(Option<Code>),
+    /// Print the names of the columns that are accepted.
+    ListColumns(fn(Column) -> bool),
     /// Print the man page, a completion or the schema.
     Generate(Generate),
 }
@@ -30,6 +30,8 @@ pub struct Request {
     pub source: SourceOptions,
     /// What to report.
     pub question: Question,
+    /// Which findings [`Question::Why`] reports; an audit has its own.
+    pub findings: FindingArgs,
     /// How it is printed.
     pub format: Format,
     /// Whether to ask the kernel about the pipes that are shown.
@@ -43,7 +45,8 @@ impl Request {
     #[must_use]
     pub fn new(question: Question) -> Self {
         let output = OutputOptions { numeric_uid: true, ..OutputOptions::default() };
-        Self { source: SourceOptions::default(), question, format: Format::Json, probe: false, output }
+        let (source, findings) = (SourceOptions::default(), FindingArgs::default());
+        Self { source, question, findings, format: Format::Json, probe: false, output }
     }
 }
 
@@ -58,8 +61,21 @@ pub enum Question {
     Graph(SelectionArgs),
     /// What is wrong.
     Audit(AuditArgs),
-    /// The fd tables of these processes.
-    Tables(Vec<Pid>),
+    /// The fd tables of these processes, which are named.
+    Tables(FilterArgs),
+}
+
+impl Question {
+    /// How the command is typed that asks it.
+    pub(crate) const fn command(&self) -> &'static str {
+        match self {
+            Self::Pipes(_) => "lspipe",
+            Self::Why(_) => "lspipe why",
+            Self::Graph(_) => "lspipe graph",
+            Self::Audit(_) => "lspipe audit",
+            Self::Tables(_) => "lspipe fds",
+        }
+    }
 }
 
 /// The two reports of `lspipe diff`.

@@ -2,16 +2,30 @@
 
 use std::time::Duration;
 
-use clap::builder::{PathBufValueParser, PossibleValuesParser, TypedValueParser};
+use clap::builder::{OsStringValueParser, PathBufValueParser, PossibleValue, PossibleValuesParser, TypedValueParser};
 use regex_lite::Regex;
 
-use crate::model::{CostLimits, Pid};
+use super::audit::FailOn;
+use super::command::FdsProcess;
+use super::habits;
+use super::selection::PipeName;
+use crate::findings::Code;
+use crate::model::{CostLimits, Pid, Severity};
 use crate::render::columns::Column;
 use crate::report_file::ReportFile;
-use crate::select::CommandPattern;
+use crate::select::{Choice, CommandPattern};
 
 /// The Jaro-Winkler similarity from which on a known column is suggested for an unknown one.
 const SIMILAR: f64 = 0.8;
+
+/// How the IDs of pipes begin.
+const KINDS: [&str; 5] = ["pipe:[", "fifo:[", "unix:[", "pty:[", "socket:["];
+
+/// What the text calls a finding of severity info.
+const NOTICE: &str = "notice";
+
+/// What a PIPE may be.
+pub(super) const FORMS: &str = "a PIPE is pipe:[INODE], fifo:[MAJ:MIN:INODE], unix:[INODE], an inode number, the path of a FIFO, socket or terminal, or /proc/PID/fd/N";
 
 /// The value of one `--output`.
 #[derive(Debug, Clone)]
@@ -23,7 +37,89 @@ pub(super) struct Columns {
 
 pub(super) fn pid(text: &str) -> Result<Pid, String> {
     let pid = text.parse().ok().map(Pid).filter(|pid| (Pid(1)..=Pid::MAX).contains(pid));
-    pid.ok_or_else(|| format!("a PID is a number from 1 to {}", Pid::MAX))
+    pid.ok_or_else(|| {
+        let is_name = !text.is_empty() && !text.contains(|character: char| character.is_ascii_digit());
+        let hint = if is_name { format!("; by name: --command {text}") } else { String::new() };
+        format!("a PID is a number from 1 to {}{hint}", Pid::MAX)
+    })
+}
+
+/// A PID, or with `^` one to exclude.
+pub(super) fn chosen_pid(text: &str) -> Result<Choice<Pid>, String> {
+    match text.strip_prefix('^') {
+        Some(pid_text) => pid(pid_text).map(Choice::Except),
+        None => pid(text).map(Choice::Only),
+    }
+}
+
+/// A user, or with `^` one to exclude. It is looked up later.
+#[expect(clippy::unnecessary_wraps, reason = "clap takes a function that may fail")]
+pub(super) fn chosen_user(text: &str) -> Result<Choice<String>, String> {
+    Ok(match text.strip_prefix('^') {
+        Some(user) => Choice::Except(user.to_owned()),
+        None => Choice::Only(text.to_owned()),
+    })
+}
+
+/// Commands, or with `^` before each those to exclude.
+pub(super) fn chosen_command(text: &str) -> Result<Choice<CommandPattern>, String> {
+    let excluded = text.strip_prefix('^');
+    // A comma or a `^` in a /REGEX/ is part of it.
+    if excluded.unwrap_or(text).starts_with('/') {
+        return match excluded {
+            Some(pattern) => command(pattern).map(Choice::Except),
+            None => command(text).map(Choice::Only),
+        };
+    }
+    let names: Vec<&str> = text.split(',').collect();
+    let without: Vec<&str> = names.iter().filter_map(|name| name.strip_prefix('^')).collect();
+    match without.len() {
+        0 => command(text).map(Choice::Only),
+        count if count == names.len() => command(&without.join(",")).map(Choice::Except),
+        _ => Err("a list names commands or excludes them: use a separate --command for those with ^".to_owned()),
+    }
+}
+
+/// `PID`, `/proc/PID`, or what `--command` takes.
+pub(super) fn fds_process(text: &str) -> Result<FdsProcess, String> {
+    if let Some(pid) = process_dir(text) {
+        return Ok(FdsProcess::Pid(pid));
+    }
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    if text.is_empty() || digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        return pid(text).map(FdsProcess::Pid);
+    }
+    command(text).map(FdsProcess::Command)
+}
+
+/// The process of `/proc/PID` or `/proc/PID/fd`.
+fn process_dir(path: &str) -> Option<Pid> {
+    let rest = path.strip_prefix("/proc/")?.trim_end_matches('/');
+    pid(rest.strip_suffix("/fd").unwrap_or(rest)).ok()
+}
+
+/// A PIPE. What has the form of an ID and is none is no path either: one has a `./` before it.
+pub(super) fn pipe() -> impl TypedValueParser<Value = PipeName> {
+    OsStringValueParser::new().try_map(|name| {
+        let text = name.to_string_lossy();
+        if text.is_empty() {
+            return Err("PIPE is empty".to_owned());
+        }
+        if text.starts_with('+') && habits::of(&text).is_some() {
+            return Err("an option of lsof(8)".to_owned());
+        }
+        if let Some(pid) = process_dir(&text) {
+            return Err(format!(
+                "{text} is a process, not a pipe: -p {pid} selects its pipes, and lspipe fds {pid} lists its descriptors"
+            ));
+        }
+        match PipeName::from(name.as_os_str()) {
+            PipeName::Path(_) if KINDS.iter().any(|kind| text.starts_with(kind)) => {
+                Err(format!("{text:?} is not a PIPE: {FORMS}"))
+            }
+            name => Ok(name),
+        }
+    })
 }
 
 /// `NAME,NAME` or `/REGEX/`; a comma in the latter does not separate.
@@ -49,24 +145,63 @@ pub(super) fn word<T>(all: &'static [T], as_str: fn(T) -> &'static str) -> impl 
 where
     T: Copy + Send + Sync,
 {
-    let of_word = move |word: String| all.iter().copied().find(|known| as_str(*known) == word).ok_or("no such value");
+    let of_word = move |word: String| {
+        all.iter().copied().find(|known| as_str(*known).eq_ignore_ascii_case(&word)).ok_or("no such value")
+    };
     PossibleValuesParser::new(all.iter().map(|known| as_str(*known))).try_map(of_word)
+}
+
+/// A severity; `notice` is what the text calls an info.
+pub(super) fn severity() -> impl TypedValueParser<Value = Severity> {
+    PossibleValuesParser::new(Severity::ALL.iter().map(|severity| possible_severity(*severity)))
+        .try_map(|word: String| severity_of(&word).ok_or("no such value"))
+}
+
+fn possible_severity(severity: Severity) -> PossibleValue {
+    let value = PossibleValue::new(severity.as_str());
+    if severity == Severity::Info { value.alias(NOTICE) } else { value }
+}
+
+fn severity_of(word: &str) -> Option<Severity> {
+    Severity::ALL.iter().copied().find(|severity| possible_severity(*severity).matches(word, true))
 }
 
 pub(super) fn report_file() -> impl TypedValueParser<Value = ReportFile> {
     PathBufValueParser::new().map(ReportFile)
 }
 
+/// Those of a report.
 pub(super) fn columns(text: &str) -> Result<Columns, String> {
+    columns_of(text, Column::is_selectable)
+}
+
+/// Those of `fds`.
+pub(super) fn fds_columns(text: &str) -> Result<Columns, String> {
+    columns_of(text, |_| true)
+}
+
+fn columns_of(text: &str, is_known: fn(Column) -> bool) -> Result<Columns, String> {
     let (append, names) = text.strip_prefix('+').map_or((false, text), |names| (true, names));
-    let columns = names.split(',').map(column).collect::<Result<_, _>>()?;
+    let columns = by_commas(names).split(',').map(|name| column(name, is_known)).collect::<Result<_, _>>()?;
     Ok(Columns { append, columns })
 }
 
-fn column(name: &str) -> Result<Column, String> {
+/// A list separated by blanks, commas or both, with commas.
+pub(super) fn by_commas(list: &str) -> String {
+    let words = |part: &str| part.split_whitespace().collect::<Vec<_>>().join(",");
+    list.split(',').map(words).collect::<Vec<_>>().join(",")
+}
+
+/// A number of at least 1.
+pub(super) fn count(text: &str) -> Result<u64, String> {
+    let count = text.parse().ok().filter(|count| *count > 0);
+    count.ok_or_else(|| "expected a number of at least 1".to_owned())
+}
+
+fn column(name: &str, is_known: fn(Column) -> bool) -> Result<Column, String> {
     // PID,+USER means the same as two options.
     let wanted = name.trim().trim_start_matches('+').to_uppercase();
-    let known = || Column::ALL.iter().copied().filter(|column| column.is_selectable());
+    let known = || Column::ALL.iter().copied().filter(|column| is_known(*column));
     if let Some(column) = known().find(|column| column.heading() == wanted) {
         return Ok(column);
     }
@@ -76,6 +211,21 @@ fn column(name: &str) -> Result<Column, String> {
         Some(column) => Err(format!("unknown column {name:?}; did you mean {}?", column.heading())),
         None => Err(format!("unknown column {name:?}; see --list-columns")),
     }
+}
+
+/// A severity or a code.
+pub(super) fn fail_on(text: &str) -> Result<FailOn, String> {
+    let is_word = |word: &str| word.eq_ignore_ascii_case(text);
+    let severity = severity_of(text);
+    let code = || Code::ALL.iter().copied().find(|code| is_word(code.as_str()));
+    severity.map(FailOn::Severity).or_else(|| code().map(FailOn::Code)).ok_or_else(|| {
+        let similarity = |code: &&Code| strsim::jaro_winkler(code.as_str(), text);
+        let nearest = Code::ALL.iter().max_by(|a, b| similarity(a).total_cmp(&similarity(b)));
+        match nearest.filter(|code| similarity(code) >= SIMILAR) {
+            Some(code) => format!("did you mean '{code}'? All codes: lspipe audit --explain"),
+            None => "expected error, warning, info, or a code; all codes: lspipe audit --explain".to_owned(),
+        }
+    })
 }
 
 /// `30s`, `500ms` or `30` for a time, `256M` for a size, or both, separated by a comma.
@@ -126,6 +276,21 @@ pub(super) fn seconds(text: &str) -> Result<Duration, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_notice_is_an_info() {
+        use clap::Parser as _;
+
+        use crate::cli::{Action, Cli, Question};
+        for word in ["info", "notice", "Notice"] {
+            let cli = Cli::try_parse_from(["lspipe", "audit", "--severity", word]).unwrap();
+            let Action::Report(request) = cli.into_action() else { panic!("{word}") };
+            let Question::Audit(asked) = &request.question else { panic!("{word}") };
+            assert_eq!(asked.findings.severity, Some(Severity::Info));
+            assert!(matches!(fail_on(word), Ok(FailOn::Severity(Severity::Info))), "{word}");
+        }
+        assert_eq!(severity_of("note"), None);
+    }
 
     #[test]
     fn a_budget_is_a_time_or_a_size_or_both() {

@@ -43,6 +43,7 @@ fn pipe() -> impl Strategy<Value = (PipeId, Pipe)> {
             fd: Fd(fd),
             access,
             flags: Some(OpenFlags(flags)),
+            description: None,
         };
         ends.into_iter().map(end).collect::<Vec<_>>()
     });
@@ -249,7 +250,8 @@ fn pipe_of(ends: Vec<Endpoint>) -> Vec<Pipe> {
 /// What could not be read, or was not asked for, need not be another.
 #[test]
 fn what_one_report_does_not_know_is_no_change() {
-    let end = |flags| Endpoint { pid: Pid(1), tid: None, fd: Fd(0), access: AccessMode::Read, flags };
+    let end =
+        |flags| Endpoint { pid: Pid(1), tid: None, fd: Fd(0), access: AccessMode::Read, flags, description: None };
     let known = Process {
         uid: Some(Uid(3)),
         command: b"sh".to_vec().into(),
@@ -286,6 +288,7 @@ fn a_clock_that_was_set_starts_nobody_anew() {
             fd: Fd(0),
             access: AccessMode::Read,
             flags: Some(OpenFlags(0)),
+            description: None,
         };
         PipeGraph {
             host: Host { booted_at: booted_at.map(Time::at), ..Host::default() },

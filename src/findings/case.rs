@@ -1,14 +1,18 @@
 //! What the rules judge by. It judges nothing itself.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::end_hoard::DEFAULT_MAX_ENDS;
 use super::{Code, Details, Judgement, ReportedBy, all_on};
 use crate::judge::Groups;
+use crate::judge::dataflow::{Active, active, split};
 use crate::judge::deadlock::{self as deadlocks, Deadlock};
 use crate::judge::lineage::Lineage;
+use crate::judge::opening::{self, OpeningCircle};
 use crate::judge::processes::Processes;
 use crate::judge::side::Unread;
+use crate::judge::stall::{Stall, Stalls};
 use crate::judge::waits::{self, ByPipe, WakerSets};
 use crate::model::{Doubts, Pid, Pipe, PipeGraph, PipeId, Side, TaskId, Uid, Wait};
 
@@ -26,6 +30,10 @@ pub(super) struct Case<'a> {
     pub(super) hidden_ends: BTreeMap<(PipeId, Side), Vec<TaskId>>,
     /// What may hold ends that were not seen.
     pub(super) unread: Unread<'a>,
+    active: OnceCell<Active>,
+    stalls: OnceCell<Vec<Stall>>,
+    /// The cycles of waits that an open(2) of a FIFO is part of.
+    pub(super) opening_circles: Vec<OpeningCircle>,
 }
 
 impl<'a> Case<'a> {
@@ -35,10 +43,63 @@ impl<'a> Case<'a> {
         let wakers = WakerSets::new(graph, &processes);
         let waits = waits::waits(graph, groups, &wakers);
         let (deadlocks, stuck) = deadlocks::find(graph, groups, &wakers, &unread);
+        let opening_circles = opening::find(groups, &processes, &wakers);
         let hidden_ends = waits::hidden_ends(graph, &waits);
         let max_ends = max_ends.unwrap_or(DEFAULT_MAX_ENDS);
         let waiting = waits::by_pipe(groups);
-        Self { graph, groups, processes, max_ends, waits, deadlocks, stuck, waiting, hidden_ends, unread }
+        Self {
+            graph,
+            groups,
+            processes,
+            max_ends,
+            waits,
+            deadlocks,
+            stuck,
+            waiting,
+            hidden_ends,
+            unread,
+            active: OnceCell::new(),
+            stalls: OnceCell::new(),
+            opening_circles,
+        }
+    }
+
+    /// Whether all is known by which the users of a pipe are distinguished from holders of copies.
+    pub(super) fn knows_users(&self, pipe: &Pipe) -> bool {
+        let is_known = |pid: Pid| {
+            let (processes, facts) = (&self.processes, self.processes.facts(pid));
+            facts.is_some_and(|process| process.cmdline.is_some())
+                && processes.threads(pid).is_some_and(|group| !group.tasks.is_empty())
+                && processes.name(pid).is_some_and(|name| !name.is_empty())
+                && processes.process_group(pid).is_some()
+                && processes.session(pid).is_some()
+                && processes.knows_ancestors(pid)
+        };
+        pipe.ends.iter().all(|end| is_known(end.pid))
+    }
+
+    /// The processes that use a side of a pipe, as opposed to those that only hold a copy of the end, as `graph` distinguishes them. All
+    /// holders where several share both sides, and where [that is not known](Self::knows_users).
+    pub(super) fn users_of(&self, pipe: &Pipe, side: Side) -> BTreeSet<Pid> {
+        if !self.knows_users(pipe) {
+            return pipe.on(side).collect();
+        }
+        let split = split(&self.processes, pipe, self.active.get_or_init(|| active(&self.waits)));
+        match side {
+            _ if split.shared => pipe.on(side).collect(),
+            Side::Read => split.readers,
+            Side::Write => split.writers,
+        }
+    }
+
+    /// The full channels whose readers are not about to read.
+    pub(super) fn stalls(&self) -> &[Stall] {
+        self.stalls.get_or_init(|| {
+            let (wakers, users) =
+                (WakerSets::new(self.graph, &self.processes), |pipe: &Pipe, side| self.users_of(pipe, side));
+            let Self { graph, groups, processes, waiting, stuck, .. } = self;
+            Stalls { graph, groups, processes, wakers: &wakers, waiting, stuck, users: &users }.find()
+        })
     }
 
     /// What the rules of one command find, the worst first.
@@ -73,13 +134,10 @@ impl<'a> Case<'a> {
         self.processes.facts(pid)?.uid
     }
 
-    /// What a rule that looks at one pipe at a time finds.
+    /// What a rule that looks at one pipe at a time finds: of pipes in the sense of pipe(7), since the other side of a socket or terminal may
+    /// be held by any process.
     pub(super) fn each_pipe(&self, rule: impl Fn(&Self, &'a Pipe) -> Option<Judgement>) -> Vec<Judgement> {
-        self.graph.pipes.iter().filter_map(|pipe| rule(self, pipe)).collect()
-    }
-
-    /// Likewise, of the pipes that a thread waits for.
-    pub(super) fn each_awaited_pipe(&self, rule: impl Fn(&Self, &'a Pipe) -> Option<Judgement>) -> Vec<Judgement> {
-        self.waiting.keys().filter_map(|pipe| rule(self, self.graph.pipe(*pipe)?)).collect()
+        let pipes = self.graph.pipes.iter().filter(|pipe| pipe.id.kind().is_pipe());
+        pipes.filter_map(|pipe| rule(self, pipe)).collect()
     }
 }

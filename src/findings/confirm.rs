@@ -6,16 +6,17 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use super::{Code, Diagnosis, Finding, Identity, Judged, Judgement, Lasts, Phrases, diagnose};
 use crate::judge::Groups;
 use crate::model::Users;
-use crate::model::{AlternativeWake, Pid, PipeGraph, PipeId, Task, TaskId, TaskState, ThreadGroup, Tid};
+use crate::model::{AlternativeWake, Pid, PipeGraph, PipeId, Severity, Task, TaskId, TaskState, ThreadGroup, Tid};
 use crate::observe::{FollowUp, Observation};
 
 /// Evaluates the first of two scans.
 pub(crate) fn follow_up(graph: &PipeGraph, groups: &Groups) -> FollowUp {
     let judged = diagnose(graph, groups);
+    let open: Vec<&Judgement> = judged.judgements.iter().filter(|judgement| !is_settled(judgement)).collect();
     FollowUp {
-        is_suspicious: !judged.judgements.is_empty(),
-        may_pass: judged.any(|about| about.may_pass),
-        hidden_ends: judged.any(|about| about.depends_on_hidden),
+        is_suspicious: !open.is_empty(),
+        may_pass: open.iter().any(|judgement| may_pass(judgement)),
+        hidden_ends: open.iter().any(|judgement| judgement.code().about().depends_on_hidden),
         pids: pids_to_recheck(groups, &judged),
     }
 }
@@ -38,9 +39,19 @@ fn pids_to_recheck(groups: &Groups, judged: &Judged) -> BTreeSet<Pid> {
     let mut shared = HashSet::new();
     let wakers = judged.waits.iter().map(|wait| &wait.wakers).filter(|wakers| shared.insert(wakers.place()));
     let wakers = wakers.flat_map(|wakers| wakers.iter()).map(|waker| waker.pid);
-    let passing = judged.judgements.iter().filter(|judgement| judgement.code().about().may_pass);
+    let passing = judged.judgements.iter().filter(|judgement| may_pass(judgement));
     let found = passing.flat_map(|judgement| &judgement.tasks).map(|task| task.pid);
     waiting.chain(wakers).chain(found).collect()
+}
+
+/// Whether no later look is needed: that an end exists for which no thread waits is what two passes of the kernel's list agree on.
+fn is_settled(judgement: &Judgement) -> bool {
+    judgement.code() == Code::HiddenEnd && judgement.severity() == Severity::Info
+}
+
+/// Whether a judgement may be transient on a healthy machine. Of a code of which notices are not, a warning may be.
+fn may_pass(judgement: &Judgement) -> bool {
+    judgement.code().about().may_pass || judgement.severity().is_at_least(Severity::Warning)
 }
 
 /// Keeps the findings that another scan confirms.
@@ -71,7 +82,7 @@ pub(crate) fn confirmed(before: &Look<'_>, now: &Look<'_>) -> Vec<Finding> {
     let graph = persistent_ends(before, now);
     let phrases = Phrases { graph: &graph, groups: now.groups, users: now.users };
     let of_persistent = super::audit(&phrases, None);
-    let (then, of_persistent) = (by_subject(before.findings), by_subject(&of_persistent));
+    let (then, of_persistent) = (Subjects::of(before.findings), Subjects::of(&of_persistent));
     let mut tasks_then: BTreeMap<(Code, &[PipeId]), BTreeSet<TaskId>> = BTreeMap::new();
     for finding in before.findings {
         tasks_then.entry((finding.code, &finding.pipes)).or_default().extend(&finding.tasks);
@@ -79,11 +90,11 @@ pub(crate) fn confirmed(before: &Look<'_>, now: &Look<'_>) -> Vec<Finding> {
     let is_same = |task: &TaskId| is_same(*task, before, now);
     let still_waits = |task: &TaskId| still_waits(*task, before, now);
     let by_rule = |finding: &Finding| {
-        let subject = subject(finding);
-        let then = *then.get(&subject)?;
-        let persistent = if finding.pipes.is_empty() { finding } else { *of_persistent.get(&subject)? };
-        let is_other_process = matches!(subject.2, Identity::Process(_)) && !finding.tasks.iter().all(is_same);
+        let then = then.same(finding)?;
+        let persistent = if finding.pipes.is_empty() { finding } else { of_persistent.same(finding)? };
+        let is_other_process = matches!(finding.identity(), Identity::Process(_)) && !finding.tasks.iter().all(is_same);
         // The finding lasts for what was the same in both scans.
+        let finding = if persistent.pipes.len() < finding.pipes.len() { persistent } else { finding };
         let least = [finding, persistent, then].into_iter().min_by_key(|finding| Reverse(finding.severity));
         least.filter(|_| !is_other_process).cloned()
     };
@@ -102,7 +113,8 @@ pub(crate) fn confirmed(before: &Look<'_>, now: &Look<'_>) -> Vec<Finding> {
             Lasts::ByRule => return by_rule(finding),
             Lasts::WhileBlocked if !blocked.is_empty() => is_blocked(finding, blocked),
             Lasts::WhileBlocked | Lasts::Unchanged => {
-                then.contains_key(&subject(finding)) && blocked.iter().all(|task| is_same(task) && still_waits(task))
+                then.exact.contains_key(&subject(finding))
+                    && blocked.iter().all(|task| is_same(task) && still_waits(task))
             }
         };
         stands.then(|| finding.clone())
@@ -117,8 +129,29 @@ fn subject(finding: &Finding) -> Subject<'_> {
     (finding.code, &finding.pipes, finding.identity())
 }
 
-fn by_subject(findings: &[Finding]) -> BTreeMap<Subject<'_>, &Finding> {
-    findings.iter().map(|finding| (subject(finding), finding)).collect()
+struct Subjects<'a> {
+    exact: BTreeMap<Subject<'a>, &'a Finding>,
+    /// Those about nothing but their pipes, by each of them: of several pipes, some may have come or gone.
+    by_pipe: BTreeMap<(Code, PipeId), &'a Finding>,
+}
+
+impl<'a> Subjects<'a> {
+    fn of(findings: &'a [Finding]) -> Self {
+        let of_pipes = findings.iter().filter(|finding| finding.identity() == Identity::Pipe);
+        Self {
+            exact: findings.iter().map(|finding| (subject(finding), finding)).collect(),
+            by_pipe: of_pipes.flat_map(|it| it.pipes.iter().map(move |pipe| ((it.code, *pipe), it))).collect(),
+        }
+    }
+
+    /// The finding about the same, or about some of the same pipes.
+    fn same(&self, finding: &Finding) -> Option<&'a Finding> {
+        let of_pipes = || {
+            let pipes = finding.pipes.iter().filter(|_| finding.identity() == Identity::Pipe);
+            pipes.filter_map(|pipe| self.by_pipe.get(&(finding.code, *pipe))).next()
+        };
+        self.exact.get(&subject(finding)).or_else(of_pipes).copied()
+    }
 }
 
 /// The pipes of the later scan, with only those ends that the same process held with the same access before.

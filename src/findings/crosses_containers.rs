@@ -115,7 +115,15 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Judgement> {
     case.each_pipe(of_pipe)
 }
 
+/// Whether it is reported as a pipe that a container usually has.
+pub(super) fn is_usual(case: &Case<'_>, pipe: &Pipe) -> bool {
+    of_pipe(case, pipe).is_some_and(|judgement| judgement.severity() == Severity::Info)
+}
+
 fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
+    if !pipe.id.kind().is_pipe() {
+        return None;
+    }
     let mut places: BTreeMap<(Option<String>, Option<u64>), Vec<Pid>> = BTreeMap::new();
     let mut knows_all = true;
     for pid in all_on(pipe) {

@@ -4,7 +4,11 @@ use super::phrases::{first_lines, idle, in_parentheses, lines};
 use super::{Case, Details, Evidence, Identity, Judgement, Kind, Phrases, Role};
 use crate::judge::dataflow::MarkKind;
 use crate::judge::deadlock::{Deadlock, WaitCycle, WaitEdge};
-use crate::model::{AccessMode, Doubts, Endpoint, Pid, Pipe, PipeWait, Severity, Side, TaskId, WaitTarget, Waker};
+use crate::judge::stall::Stall;
+use crate::model::{
+    AccessMode, Certainty, Doubt, Doubts, Endpoint, Operation, Pid, Pipe, PipeId, PipeWait, Severity, Side, TaskId,
+    WaitTarget, Waker,
+};
 
 /// Maximum number of steps of a cycle in text.
 const MOST_STEPS: usize = 20;
@@ -21,12 +25,42 @@ pub(super) fn find(
         doubts: doubts.clone(),
         ..Judgement::new(details(waits.clone()), waits.blocked.clone(), pipes.clone())
     };
-    case.deadlocks.iter().filter(|deadlock| is_meant(&deadlock.waits)).map(judgement).collect()
+    let proven = case.deadlocks.iter().filter(|deadlock| is_meant(&deadlock.waits)).map(judgement);
+    let inferred =
+        case.stalls().iter().filter_map(of_stall).filter(|(waits, _)| is_meant(waits)).map(|(waits, pipe)| {
+            let tasks = waits.blocked.clone();
+            let mut doubts = case.doubts(pipe, Side::Read);
+            let named = case.graph.pipe(pipe).filter(|pipe| pipe.has_name());
+            doubts.extend(named.map(|pipe| Doubt::Name(pipe.id)));
+            Judgement { doubts, ..Judgement::new(details(waits), tasks, [pipe]) }
+        });
+    let circles = case.opening_circles.iter().filter(|circle| is_meant(&circle.waits));
+    let opening = circles.map(|circle| {
+        Judgement::new(details(circle.waits.clone()), circle.waits.blocked.clone(), circle.pipes.clone())
+    });
+    proven.chain(inferred).chain(opening).collect()
+}
+
+/// A full channel whose reader waits for its writer in turn, with the channel.
+fn of_stall(stall: &Stall) -> Option<(WaitCycle, PipeId)> {
+    let mut blocked: Vec<TaskId> = stall.circle.iter().map(|edge| edge.task).collect();
+    let others: Vec<TaskId> = stall.writers.iter().copied().filter(|writer| !blocked.contains(writer)).collect();
+    blocked.extend(others);
+    let waits = WaitCycle { cycle: stall.circle.clone(), blocked, blocked_behind: Vec::new(), inferred: true };
+    (!stall.circle.is_empty()).then_some((waits, stall.pipe))
 }
 
 impl Kind for WaitCycle {
     fn severity(&self, doubted: bool) -> Severity {
-        if doubted { Severity::Warning } else { Severity::Error }
+        if doubted || self.inferred { Severity::Warning } else { Severity::Error }
+    }
+
+    fn certainty(&self, doubted: bool) -> Certainty {
+        match (doubted, self.inferred) {
+            (true, _) => Certainty::Suspected,
+            (false, true) => Certainty::Inferred,
+            (false, false) => Certainty::Proven,
+        }
     }
 
     fn identity(&self) -> Identity {
@@ -45,8 +79,13 @@ impl Kind for WaitCycle {
 
     fn message(&self, phrases: &Phrases<'_>, _: &Doubts) -> String {
         let processes = phrases.processes(self.blocked.iter().map(|task| task.pid));
-        if self.is_in_one_process() {
-            return format!("{processes} waits for itself, and no other process can unblock it");
+        match (self.is_in_one_process(), self.inferred) {
+            (true, true) => return format!("{processes} waits for itself, and no other process reads what it writes"),
+            (true, false) => return format!("{processes} waits for itself, and no other process can unblock it"),
+            (false, true) => {
+                return format!("{processes} wait for each other, and appear to have no other way to go on");
+            }
+            (false, false) => {}
         }
         format!("{processes} wait for each other, and no other process can unblock them")
     }
@@ -78,6 +117,13 @@ fn step(phrases: &Phrases<'_>, edge: &WaitEdge) -> String {
     match &edge.target {
         WaitTarget::Pipe(wait) => {
             let side = wait.awaited().next().unwrap_or(Side::Write);
+            if wait.operation == Operation::Open {
+                let other = phrases.process(edge.waker.pid, edge.waker.tid);
+                return format!(
+                    "{name} {}{idle}; {other} has it among its arguments, and has not opened it",
+                    phrases.at_pipe(wait)
+                );
+            }
             let (role, fd) = (side.holder(), in_parentheses(edge.waker.fd));
             let is_own = |pid| pid == edge.task.pid;
             let is_only = || pipe_of(phrases, edge).is_some_and(|pipe| pipe.on(side).all(is_own));
@@ -93,6 +139,14 @@ fn step(phrases: &Phrases<'_>, edge: &WaitEdge) -> String {
             format!("{name} is waiting for its child {child} to exit{idle}")
         }
         WaitTarget::Threads => format!("{name} is waiting for another of its own threads{idle}"),
+        WaitTarget::Lock(_) => {
+            let holder = phrases.process(edge.waker.pid, edge.waker.tid);
+            format!("{name} is waiting for a lock (futex) in memory that {holder} shares{idle}")
+        }
+        WaitTarget::Event(_) => {
+            let holder = phrases.process(edge.waker.pid, edge.waker.tid);
+            format!("{name} is waiting for an eventfd of {holder}{idle}")
+        }
     }
 }
 
@@ -125,6 +179,9 @@ fn prevention_in_one_process(cycle: &[WaitEdge], phrases: &Phrases<'_>) -> Strin
 }
 
 fn prevention(cycle: &[WaitEdge], phrases: &Phrases<'_>) -> String {
+    if cycle.iter().any(|edge| pipe_wait(edge).is_some_and(|wait| wait.operation == Operation::Open)) {
+        return "open the FIFOs in the same order in both programs, or each in a thread of its own".to_owned();
+    }
     let (reads, write) = reads_and_write(cycle);
     let waits_for_child = cycle.iter().any(|edge| matches!(edge.target, WaitTarget::Children(_)));
     match (reads.first(), write) {
@@ -159,7 +216,7 @@ fn prevention(cycle: &[WaitEdge], phrases: &Phrases<'_>) -> String {
 fn pipe_wait(edge: &WaitEdge) -> Option<&PipeWait> {
     match &edge.target {
         WaitTarget::Pipe(wait) => Some(wait),
-        WaitTarget::Children(_) | WaitTarget::Threads => None,
+        WaitTarget::Children(_) | WaitTarget::Threads | WaitTarget::Lock(_) | WaitTarget::Event(_) => None,
     }
 }
 

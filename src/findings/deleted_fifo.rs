@@ -13,9 +13,9 @@ pub(super) const ABOUT: About = About {
 A FIFO is open, and its last name was removed (link count 0). No process can
 open it by its path any more; a FIFO created again at that path is another one.
 
-Warning if one side surely has no process: the other side will then have no
-partner, unless a process opens it as /proc/PID/fd/N. Notice (info) if both
-sides have one, or one may exist that could not be seen.
+Warning if it is proven that one side has no process: the other side will then
+have no partner, unless a process opens it as /proc/PID/fd/N. Notice (info) if
+both sides have one, or one may exist that could not be seen.
 
 Harmless where its users delete it on purpose once all of them have opened it.
 

@@ -171,7 +171,8 @@ impl Kind for EndHoard {
 
 pub(super) fn find(case: &Case<'_>) -> Vec<Judgement> {
     let mut tables: BTreeMap<Pid, BTreeMap<Option<Tid>, u64>> = BTreeMap::new();
-    for end in case.graph.pipes.iter().flat_map(|pipe| &pipe.ends) {
+    let pipes = case.graph.pipes.iter().filter(|pipe| pipe.id.kind().is_pipe());
+    for end in pipes.flat_map(|pipe| &pipe.ends) {
         *tables.entry(end.pid).or_default().entry(end.tid).or_default() += 1;
     }
     let mut found = Vec::new();

@@ -79,6 +79,30 @@ impl Exposure {
         }
     }
 
+    /// What ends it.
+    const fn remedy(self) -> &'static str {
+        match self {
+            Self::Open { by: Class::Others, .. } => {
+                "`chmod o-rw` the FIFO, or move it to a directory that other users may not search"
+            }
+            Self::Open { by: Class::Group(_), .. } => {
+                "`chmod g-rw` the FIFO, or move it to a directory that the group may not search"
+            }
+            Self::Open { by: Class::Owner(_), .. } => {
+                "create it as root, or `chown root` it: the owner of a FIFO may change its mode, and then open it"
+            }
+            Self::Open { by: Class::Above(_), .. } | Self::Replace { by: Class::Above(_) | Class::Owner(_) } => {
+                "keep it below directories that are all owned by root: one on its path is owned by another user"
+            }
+            Self::Replace { by: Class::Others } => {
+                "`chmod o-w` the directories on its path that any user may write to, or make them sticky (`chmod +t`)"
+            }
+            Self::Replace { by: Class::Group(_) } => {
+                "`chmod g-w` the directories on its path that the group may write to, or make them sticky (`chmod +t`)"
+            }
+        }
+    }
+
     fn message(self, phrases: &Phrases<'_>, pipe: PipeId) -> String {
         let class = |class| match class {
             Class::Others => "any user".to_owned(),
@@ -122,30 +146,13 @@ impl Kind for FifoExposed {
 
     /// No command contains the path: other users choose it, and root may paste the command.
     fn advice(&self, _: &Phrases<'_>, _: &Doubts) -> String {
-        match self.exposures.first() {
-            Some(Exposure::Open { by: Class::Group(_), .. }) => {
-                "To prevent: `chmod g-rw` the FIFO, or move it to a directory that the group may not search."
-            }
-            Some(Exposure::Open { by: Class::Owner(_), .. }) => {
-                "To prevent: create it as root, or `chown root` it: the owner of a FIFO may change its mode, and then open it."
-            }
-            Some(
-                Exposure::Open { by: Class::Above(_), .. }
-                | Exposure::Replace { by: Class::Above(_) | Class::Owner(_) },
-            ) => {
-                "To prevent: keep it below directories that are all owned by root: one on its path is owned by another user."
-            }
-            Some(Exposure::Replace { by: Class::Others }) => {
-                "To prevent: `chmod o-w` the directories on its path that any user may write to, or make them sticky (`chmod +t`)."
-            }
-            Some(Exposure::Replace { by: Class::Group(_) }) => {
-                "To prevent: `chmod g-w` the directories on its path that the group may write to, or make them sticky (`chmod +t`)."
-            }
-            Some(Exposure::Open { by: Class::Others, .. }) | None => {
-                "To prevent: `chmod o-rw` the FIFO, or move it to a directory that other users may not search."
+        let mut remedies: Vec<&str> = Vec::new();
+        for remedy in self.exposures.iter().map(|exposure| exposure.remedy()) {
+            if !remedies.contains(&remedy) {
+                remedies.push(remedy);
             }
         }
-        .to_owned()
+        format!("To prevent: {}.", remedies.join(". Also "))
     }
 }
 

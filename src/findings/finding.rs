@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{About, Code, Details, Identity, Kind, Phrases};
+use super::{Code, Details, Identity, Kind, Phrases};
 use crate::judge::Groups;
 use crate::model::number;
 use crate::model::words::words;
@@ -165,11 +165,6 @@ pub(crate) struct Judged {
 }
 
 impl Judged {
-    /// Whether that is so of the code of any of its judgements.
-    pub(crate) fn any(&self, is_so: fn(&About) -> bool) -> bool {
-        self.judgements.iter().any(|judgement| is_so(judgement.code().about()))
-    }
-
     /// The findings in words. No user is named in those of `why`.
     pub(crate) fn word(self, graph: &PipeGraph, groups: &Groups) -> Diagnosis {
         let phrases = Phrases { graph, groups, users: &Users::default() };

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::phrases::verb;
-use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases};
+use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases, Role};
 use crate::model::{
     Certainty, Doubt, Doubts, HiddenVia, Pid, PipeId, PossibleHolder, Severity, Side, TaskId, ViewLimit,
 };
@@ -27,6 +27,9 @@ closed.",
     summary: Some(["pipe with an end that no fd table shows", "pipes with an end that no fd table shows"]),
     ..super::OF_WHY
 };
+
+/// How the holder may be guessed where fd tables could not be read.
+const MOST_LIKELY: &str = "most likely, by session and start time";
 
 /// The possible holders are in the doubts of the finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -63,6 +66,8 @@ impl Kind for HiddenEnd {
         let is = verb(self.blocked.len(), "is", "are");
         let holders = phrases.possible_holders(doubts);
         let holders = holders.map_or_else(String::new, |holders| format!("; it may be held by {holders}"));
+        let likely = self.evidence(phrases).pop().map_or_else(String::new, |line| format!("; {}", line.text));
+        let holders = holders + &likely;
         let pipe = phrases.pipe(self.pipe);
         match self.blocked.as_slice() {
             [] => format!("{pipe} has a {side} end that no fd table shows{holders}"),
@@ -73,8 +78,12 @@ impl Kind for HiddenEnd {
         }
     }
 
-    fn evidence(&self, _: &Phrases<'_>) -> Vec<Evidence> {
-        Vec::new()
+    /// Of the processes that could not be read, those that are most likely to hold it.
+    fn evidence(&self, phrases: &Phrases<'_>) -> Vec<Evidence> {
+        let blocked = self.blocked.first().filter(|_| self.expected);
+        let likely = blocked.and_then(|task| phrases.likely_holders(task.pid));
+        let line = |likely| Evidence { role: Role::Holder, text: format!("{MOST_LIKELY}: {likely}") };
+        likely.map(line).into_iter().collect()
     }
 
     fn advice(&self, phrases: &Phrases<'_>, doubts: &Doubts) -> String {
@@ -122,7 +131,9 @@ fn judgement(case: &Case<'_>, pipe: PipeId, side: Side, blocked: Vec<TaskId>) ->
         HiddenVia::Unreadable | HiddenVia::Outside | HiddenVia::Autofs | HiddenVia::IoUring => true,
         HiddenVia::ScmRights | HiddenVia::Exiting => false,
     };
-    let expected = holders.named.iter().any(is_expected);
+    // No thread depends on it, and it was not asked for: what is on its way to another process is so for a moment.
+    let is_only_counted = blocked.is_empty() && case.graph.unseen(pipe, side).is_some();
+    let expected = is_only_counted || holders.named.iter().any(is_expected);
     let tasks = blocked.clone();
     let doubts = Doubts::from(&*holders);
     Judgement {

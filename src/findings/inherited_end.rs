@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::phrases::{ends_held, lines, verb};
 use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases, Role};
 use crate::judge::lineage::{is_pool, is_stdio};
-use crate::model::{Certainty, Doubts, Endpoint, Pid, Pipe, PipeId, Severity, Side};
+use crate::model::{Certainty, Doubts, Endpoint, Pid, Pipe, PipeId, PipeKind, Severity, Side};
 
 pub(super) const ABOUT: About = About {
     severities: &[Severity::Warning, Severity::Info],
@@ -21,12 +21,14 @@ is blocked.
 
 Warning if it has a write end and none of its living ancestors is on the pipe.
 Notice (info) if it has a read end only, or is a descendant of a process on the
-pipe, as the command of sudo(8) is: that may be waiting for it. A pipe that all
-of its holders read and write, such as the jobserver of make(1), is not
-reported. It is inferred from sessions and ancestors.
+pipe, as the command of sudo(8) is: that may be waiting for it. Not reported are
+a pipe that all of its holders read and write, such as the jobserver of make(1);
+a process that was forked by a holder and runs the same program; and a service
+that systemd-run(1) started, as with `systemd-run --pipe`. It is inferred from
+sessions, ancestors, command lines and units.
 
 Harmless where a daemon is meant to write into the pipeline for as long as it
-runs, or was given the end by a service manager, as with `systemd-run --pipe`.
+runs.
 
 What to do: start it with its descriptors redirected or closed, as in
 `daemon >/dev/null 2>&1 </dev/null 3>&-`, and open pipes with O_CLOEXEC in
@@ -136,7 +138,7 @@ pub(super) fn find(case: &Case<'_>) -> Vec<Judgement> {
 }
 
 fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
-    if pipe.id.kind().is_named() {
+    if pipe.id.kind() != PipeKind::Anonymous {
         return None;
     }
     // Session 0, from which a PID namespace was entered, counts like any other.
@@ -156,7 +158,7 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
         let is_open = end.flags.is_some_and(|flags| !flags.closes_on_exec());
         is_open.then_some(ForeignEnd { end: *end, session: other })
     };
-    let ends: Vec<ForeignEnd> = pipe.ends.iter().filter_map(foreign).collect();
+    let mut ends: Vec<ForeignEnd> = pipe.ends.iter().filter_map(foreign).collect();
     if ends.is_empty() {
         return None;
     }
@@ -164,12 +166,41 @@ fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
     if is_pool(pipe.ends.iter().map(|end| end.pid), |pid| on_both.contains(&pid)) {
         return None;
     }
-    // If one of them does not descend, all are reported. A saved plain report lacks ancestors that hold no end.
     let kin = case.processes.kin(&pipe.ends.iter().map(|end| end.pid).collect());
+    let was_given: BTreeSet<Pid> = ends.iter().map(|end| end.end.pid).filter(|pid| is_run(case, *pid, &own)).collect();
+    let was_forked = |pid: Pid| kin.above(pid).next().is_some_and(|above| is_fork(case, pid, above));
+    ends.retain(|end| !was_given.contains(&end.end.pid) && !was_forked(end.end.pid));
+    if ends.is_empty() {
+        return None;
+    }
+    // If one of them does not descend, all are reported. A saved plain report lacks ancestors that hold no end.
     let below = kin.all_below(&own);
     let may_descend = |pid: Pid| below.contains(&pid) || !case.processes.knows_ancestors(pid);
     let descend = ends.iter().all(|end| may_descend(end.end.pid));
     let tasks = case.leaders(ends.iter().map(|end| end.end.pid));
     let details = InheritedEnd { pipe: pipe.id, session: whole, ends, descend };
     Some(Judgement::new(Details::InheritedEnd(details), tasks, [pipe.id]))
+}
+
+/// Whether a process is a fork of the holder above it and runs the same program, which made the pipe or was given it; or may be, as far as is
+/// known. A server may have overwritten the command line of its workers with a title: `postgres: checkpointer`.
+fn is_fork(case: &Case<'_>, pid: Pid, above: Pid) -> bool {
+    let facts = |pid: Pid| case.processes.facts(pid);
+    let (Some(fork), Some(above)) = (facts(pid), facts(above)) else { return true };
+    let [command, of_above] = [&fork.command, &above.command].map(|command| command.as_slice());
+    if !command.is_empty() && !of_above.is_empty() && command != of_above {
+        return false;
+    }
+    let (Some(line), Some(of_above)) = (&fork.cmdline, &above.cmdline) else { return true };
+    line == of_above || line.text.starts_with(&[command, b": "].concat())
+}
+
+/// Whether a service manager started it for systemd-run(1), which passes it the ends as its standard streams.
+fn is_run(case: &Case<'_>, pid: Pid, own: &BTreeSet<Pid>) -> bool {
+    let unit_of = |pid: Pid| case.processes.facts(pid).and_then(|process| process.unit.as_deref()).unwrap_or_default();
+    let unit = unit_of(pid);
+    let is_transient = unit.starts_with("run-") && (unit.ends_with(".service") || unit.ends_with(".scope"));
+    let is_client = |pid: &Pid| case.processes.name(*pid).is_some_and(|name| name.as_slice() == b"systemd-run");
+    let is_other = !unit.is_empty() && own.iter().all(|pid| unit_of(*pid) != unit);
+    is_other && (is_transient || own.iter().any(is_client))
 }

@@ -1,28 +1,25 @@
 //! `leaked-write-end`: a reader waits for EOF, and the only holders of the write end do not belong to its pipeline. Inferred from how the
 //! processes are related; suspected if the true writer may be a process that could not be seen.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod notice;
+mod rule;
+mod sides;
+
+use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::phrases::{lines, list, verb};
-use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases, Role};
+use super::phrases::{ends_held, lines, list, verb};
+use super::{About, Evidence, Identity, Kind, Phrases, Role};
 use crate::judge::dataflow::MarkKind;
-use crate::judge::lineage::{Lineage, Relation, is_pool, is_stdio};
-use crate::judge::processes::Kin;
-use crate::model::{
-    AccessMode, AlternativeWake, Certainty, Doubt, Doubts, Endpoint, Fd, Operation, Pid, Pipe, PipeId, PipeWait,
-    Severity, Side, Task, TaskId, TaskState, Time,
-};
+use crate::judge::lineage::{Relation, is_stdio};
+use crate::model::words::words;
+use crate::model::{Certainty, Doubts, Endpoint, Fd, Pid, PipeId, Severity, TaskId, Time};
+
+pub(super) use self::rule::find;
 
 /// Maximum number of descriptors in a command that closes them.
 const MOST_CLOSED: usize = 8;
-
-/// Maximum number of kinds of readers, each of which is compared with each holder.
-const MOST_KINDS: usize = 64;
-
-/// Standard input, on which a shell passes a pipe to a program.
-const STDIN: Fd = Fd(0);
 
 pub(super) const ABOUT: About = About {
     severities: &[Severity::Warning, Severity::Info],
@@ -32,16 +29,29 @@ appear to belong to its pipeline: processes of another session, orphans,
 programs that inherited the end without knowing it, processes that have the FIFO
 open O_RDWR, or the reader itself.
 
-Warning; notice (info) if the reader waits for other things as well, or with a
-timeout. It is inferred from how the processes are related, and suspected where
-a process that could not be seen may hold the write end, too, and may be the
-true writer.
+Warning; notice (info) if one of the following holds:
+- Reader or holders ran in the last 10 s, so that data may still flow. That does
+  not count for a program that inherited the end without knowing it.
+- The reader waits for other things as well, or with a timeout, and a holder is
+  not what an ended job left: its parent, or the leader of its session and
+  process group, still runs.
+- The reader is a log reader, such as logger or rotatelogs.
+- The reader was left by the same ended job, so that nothing waits for it.
+
+Not reported: a reader that polls several pipes, each held by other descendants
+of its own, waits for their exit. Pipes of one reader with the same holders are
+one finding. A pair of connected UNIX sockets without a path counts as a pipe if
+the holder has it as stdin, stdout or stderr, or inherited it.
+
+It is inferred from how the processes are related, and suspected where a process
+that could not be seen may hold the write end, too, and may be the true writer.
 
 Harmless if the holder will still write.
 
-What to do: kill the holder, or have it close the end. To prevent it, start
-daemons with stdout and stderr redirected and other descriptors closed, and open
-pipes with O_CLOEXEC.",
+What to do: kill the holder, or have it close the end. A daemon that has the
+pipe as stdout or stderr is restarted with those redirected. To prevent it,
+start daemons with stdout and stderr redirected and other descriptors closed,
+and open pipes with O_CLOEXEC.",
     summary: Some([
         "pipe whose write end is held by unrelated processes only",
         "pipes whose write end is held by unrelated processes only",
@@ -61,6 +71,36 @@ pub struct LeakedWriteEnd {
     pub holders: Vec<LeakedEnd>,
     /// Whether each of the readers waits for something else as well, or with a timeout.
     pub may_resume: bool,
+    /// Why it is only a notice; missing if it is a warning.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<NoticeReason>,
+    /// Other pipes of the same readers with the same holders, by ID.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<LeakedPipe>,
+}
+
+words! {
+    /// Why a leak is only a notice.
+    pub enum NoticeReason {
+        /// The readers wait for something else as well, or with a timeout, and the holders may belong to a job that still runs.
+        MayResume = "may-resume",
+        /// The readers are log readers, by their names.
+        LogReader = "log-reader",
+        /// An ended job left the readers, too, so that no process waits for them.
+        Abandoned = "abandoned",
+        /// Readers and holders ran a short time ago: data may flow.
+        Recent = "recent",
+    }
+}
+
+/// Another pipe of the same readers, with the same holders.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct LeakedPipe {
+    /// The pipe.
+    pub pipe: PipeId,
+    /// Every write end, ordered as ends are.
+    pub holders: Vec<LeakedEnd>,
 }
 
 /// A write end that keeps the readers from EOF.
@@ -84,6 +124,9 @@ pub struct LeakedEnd {
     /// Of an orphan: whether its parent adopts orphans and may have started it.
     #[serde(default)]
     pub doubtful_orphan: bool,
+    /// Whether the process leads a session and has the pipe as stdout or stderr: a daemon that was started with it.
+    #[serde(default)]
+    pub daemon: bool,
     /// When the process was started.
     pub started_at: Option<Time>,
 }
@@ -94,11 +137,17 @@ impl LeakedWriteEnd {
         let others = self.holders.iter().filter(|end| end.relation != Relation::ReaderItself);
         others.map(|end| end.end.pid)
     }
+
+    /// Its pipes with the ends of each.
+    fn pipes(&self) -> impl Iterator<Item = (PipeId, &[LeakedEnd])> {
+        let others = self.others.iter().map(|other| (other.pipe, &other.holders[..]));
+        std::iter::once((self.pipe, &self.holders[..])).chain(others)
+    }
 }
 
 impl Kind for LeakedWriteEnd {
     fn severity(&self, _: bool) -> Severity {
-        if self.may_resume { Severity::Info } else { Severity::Warning }
+        if self.notice.is_some() { Severity::Info } else { Severity::Warning }
     }
 
     fn certainty(&self, doubted: bool) -> Certainty {
@@ -112,19 +161,21 @@ impl Kind for LeakedWriteEnd {
     fn marks(&self) -> Vec<(MarkKind, Vec<Pid>)> {
         let readers: Vec<Pid> = self.readers.iter().map(|task| task.pid).collect();
         let mut marks = vec![(MarkKind::LeakedWriteEnd, self.unrelated().collect())];
-        if !self.may_resume {
+        if self.notice.is_none() {
             marks.push((MarkKind::NoEndOfFile, readers));
         }
         marks
     }
 
     fn leaks(&self) -> Vec<(PipeId, Pid)> {
-        self.unrelated().map(|pid| (self.pipe, pid)).collect()
+        self.pipes().flat_map(|(pipe, _)| self.unrelated().map(move |pid| (pipe, pid))).collect()
     }
 
     fn message(&self, phrases: &Phrases<'_>, _: &Doubts) -> String {
         let readers = phrases.tasks(&self.readers);
-        let no_eof = format!("{readers} will not see EOF on {}", phrases.pipe(self.pipe));
+        let pipes = list(self.pipes(), |(pipe, _)| phrases.pipe(pipe));
+        let no_eof = format!("{readers} will not see EOF on {pipes}");
+        let write_end = if self.others.is_empty() { "a write end" } else { "their write ends" };
         let others = self.holders.iter().filter(|end| end.relation != Relation::ReaderItself);
         let of = |is_read_write: bool| -> BTreeSet<Pid> {
             let ends = others.clone().filter(|end| (end.relation == Relation::ReadWrite) == is_read_write);
@@ -138,7 +189,7 @@ impl Kind for LeakedWriteEnd {
         }
         let also = if read_write.is_empty() { String::new() } else { format!(", and {has_it}") };
         format!(
-            "{no_eof}: {}, which {} not appear to belong to the pipeline, still {} a write end{also}",
+            "{no_eof}: {}, which {} not appear to belong to the pipeline, still {} {write_end}{also}",
             phrases.processes(unrelated.iter().copied()),
             verb(unrelated.len(), "does", "do"),
             verb(unrelated.len(), "holds", "hold"),
@@ -146,32 +197,68 @@ impl Kind for LeakedWriteEnd {
     }
 
     fn evidence(&self, phrases: &Phrases<'_>) -> Vec<Evidence> {
-        let holders = lines(Role::Holder, &self.holders, |end| {
-            let (relation, doing) = (end.relation(phrases), phrases.process_doing(end.end.pid));
-            format!("{}: {relation}{}; it {doing}", phrases.holds(&end.end), phrases.started(end.started_at))
-        });
+        let one = |ends: &[LeakedEnd], of: &str| {
+            let first = ends.first()?;
+            let held = ends_held(&ends.iter().map(|end| end.end).collect::<Vec<_>>());
+            let (relation, doing) = (first.relation(phrases), phrases.process_doing(first.end.pid));
+            let holds = format!("{} holds {held}{of}", phrases.process(first.end.pid, first.end.tid));
+            Some(format!("{holds}: {relation}{}; it {doing}", phrases.started(first.started_at)))
+        };
+        let of_one = |(pipe, ends)| {
+            let of = if self.others.is_empty() { String::new() } else { format!(" of {}", phrases.pipe(pipe)) };
+            by_process(ends).filter_map(|ends| one(ends, &of)).collect::<Vec<_>>()
+        };
+        let holders = lines(Role::Holder, self.pipes().flat_map(of_one), |line| line);
         [phrases.waits(&self.readers), holders].concat()
     }
 
     fn advice(&self, phrases: &Phrases<'_>, doubts: &Doubts) -> String {
+        let ends = self.pipes().flat_map(|(_, ends)| ends);
         let is_own = |end: &&LeakedEnd| end.relation == Relation::ReaderItself;
-        let others: Vec<&LeakedEnd> = self.holders.iter().filter(|end| !is_own(end)).collect();
-        let pids: BTreeSet<Pid> = others.iter().map(|end| end.end.pid).collect();
-        let kill = phrases.end_all(&pids.iter().copied().collect::<Vec<_>>());
-        let close = match (pids.len(), others.as_slice()) {
-            (1, ends) => format!("have it close {}", list(fds(ends), |fd| format!("fd {fd}"))),
-            _ => "have them close their write ends".to_owned(),
-        };
-        // The process that started the reader is needed for more than this.
-        let is_parent = others.iter().any(|end| end.ancestor_of_reader);
-        let unblock = if is_parent { format!("{close}, or {kill}") } else { format!("{kill}, or {close}") };
+        let (own, others): (Vec<&LeakedEnd>, Vec<&LeakedEnd>) = ends.partition(is_own);
+        let unblock = unblock(&others, phrases);
         let more = if doubts.is_empty() { "" } else { "; another write end may remain" };
-        let own = self.holders.iter().find(is_own);
-        let own = own.map_or_else(String::new, |end| {
+        let own = own.first().map_or_else(String::new, |end| {
             format!(" The reader must also close its own write end, fd {}.", end.end.fd)
         });
-        format!("To unblock: {unblock}{more}.{own} To prevent: {}.", prevention(&others))
+        let may_pass = match self.notice {
+            Some(NoticeReason::LogReader) => "Nothing to do if it logs through this pipe. ",
+            Some(NoticeReason::Abandoned) => "Nothing to do if no process waits for the reader. ",
+            Some(NoticeReason::Recent) => "Nothing to do if it still writes to the pipe. ",
+            Some(NoticeReason::MayResume) | None => "",
+        };
+        format!("{may_pass}To unblock: {unblock}{more}.{own} To prevent: {}.", prevention(&others))
     }
+}
+
+/// The ends of each process.
+fn by_process(ends: &[LeakedEnd]) -> impl Iterator<Item = &[LeakedEnd]> {
+    ends.chunk_by(|one, other| one.end.pid == other.end.pid)
+}
+
+/// How to have these processes give up their ends. A daemon that was started with the pipe as its output is not to be killed for that.
+fn unblock(others: &[&LeakedEnd], phrases: &Phrases<'_>) -> String {
+    let pids = |is_daemon: bool| -> BTreeSet<Pid> {
+        others.iter().filter(|end| end.daemon == is_daemon).map(|end| end.end.pid).collect()
+    };
+    let daemons = pids(true);
+    let pids: BTreeSet<Pid> = pids(false).difference(&daemons).copied().collect();
+    let restart = || {
+        let restart = format!("restart {}", phrases.processes(daemons.iter().copied()));
+        format!("{restart} with stdout and stderr redirected (`>/dev/null 2>&1`)")
+    };
+    let close = match (pids.len() + daemons.len(), others) {
+        (1, ends) => format!("have it close {}", list(fds(ends), |fd| format!("fd {fd}"))),
+        _ => "have them close their write ends".to_owned(),
+    };
+    if pids.is_empty() {
+        return format!("{}, or {close}", restart());
+    }
+    let kill = phrases.end_all(&pids.iter().copied().collect::<Vec<_>>());
+    let kill = if daemons.is_empty() { kill } else { format!("{kill} and {}", restart()) };
+    // The process that started the reader is needed for more than this.
+    let is_parent = others.iter().any(|end| end.ancestor_of_reader);
+    if is_parent { format!("{close}, or {kill}") } else { format!("{kill}, or {close}") }
 }
 
 fn fds(ends: &[&LeakedEnd]) -> impl Iterator<Item = Fd> {
@@ -218,154 +305,4 @@ impl LeakedEnd {
             None => relation,
         }
     }
-}
-
-pub(super) fn find(case: &Case<'_>) -> Vec<Judgement> {
-    case.each_awaited_pipe(of_pipe)
-}
-
-fn of_pipe(case: &Case<'_>, pipe: &Pipe) -> Option<Judgement> {
-    let readers = readers(case, pipe.id);
-    if readers.is_empty() {
-        return None;
-    }
-    // One that was given up may wait for it, too, and be of another pipeline.
-    let is_given_up = |pid: Pid| case.groups.get(&pid).is_none_or(|group| group.tasks.is_empty());
-    if pipe.side(Side::Read).any(|end| is_given_up(end.pid)) {
-        return None;
-    }
-    let writers: Vec<&Endpoint> = pipe.side(Side::Write).collect();
-    let on_both = pipe.on_both();
-    let of_readers: BTreeSet<Pid> = readers.iter().map(|reader| reader.pid).collect();
-    if is_pool(writers.iter().map(|end| end.pid).chain(of_readers.iter().copied()), |pid| on_both.contains(&pid)) {
-        return None;
-    }
-    let sides = Sides::of(case, pipe, &writers, of_readers)?;
-    let mut holders = Vec::new();
-    for ends in writers.chunk_by(|one, other| one.pid == other.pid) {
-        let relation = sides.relation(ends)?;
-        holders.extend(ends.iter().map(|end| sides.leaked_end(end, relation)));
-    }
-    // If the reader alone holds it, that is a deadlock.
-    if holders.iter().all(|holder| holder.relation == Relation::ReaderItself) {
-        return None;
-    }
-    // As communicate() with a timeout does, and a server with a socket beside it.
-    let waiting = case.waiting.get(&pipe.id).map_or(&[][..], Vec::as_slice);
-    let tasks: BTreeSet<TaskId> = readers.iter().copied().collect();
-    let may_resume = !waiting
-        .iter()
-        .any(|(task, _)| tasks.contains(&task.id) && matches!(task.doing, TaskState::Waits { besides: None, .. }));
-    let mut tasks = readers.clone();
-    let others = holders.iter().map(|holder| holder.end.pid).filter(|pid| !sides.reading.contains(pid));
-    tasks.extend(case.leaders(others));
-    let mut doubts = case.doubts(pipe.id, Side::Write);
-    let judged = holders.iter().filter(|end| !matches!(end.relation, Relation::ReaderItself | Relation::ReadWrite));
-    let parents: BTreeSet<Pid> = judged
-        .flat_map(|end| sides.readers.iter().filter_map(|(pid, _)| case.lineage().possible_parent(*pid, end.end.pid)))
-        .collect();
-    doubts.extend(parents.into_iter().map(Doubt::Starter));
-    let details = LeakedWriteEnd { pipe: pipe.id, readers, holders, may_resume };
-    Some(Judgement { doubts, ..Judgement::new(Details::LeakedWriteEnd(details), tasks, [pipe.id]) })
-}
-
-/// The processes on both sides of a pipe, as far as their relations depend on it.
-struct Sides<'a> {
-    case: &'a Case<'a>,
-    pipe: &'a Pipe,
-    /// The processes that wait for EOF.
-    reading: BTreeSet<Pid>,
-    /// One of each kind of them, with whether it has its end as its stdin. Those of one parent, job and session are related to others alike.
-    readers: Vec<(Pid, bool)>,
-    kin: Kin,
-    above_readers: BTreeSet<Pid>,
-    ends: BTreeSet<(Pid, Fd, AccessMode)>,
-}
-
-impl<'a> Sides<'a> {
-    /// None if the readers are too many that are related differently: then they are no pipeline.
-    fn of(case: &'a Case<'_>, pipe: &'a Pipe, writers: &[&Endpoint], reading: BTreeSet<Pid>) -> Option<Self> {
-        let processes = &case.processes;
-        let writing: BTreeSet<Pid> = writers.iter().map(|end| end.pid).collect();
-        let all: BTreeSet<Pid> = pipe.ends.iter().map(|end| end.pid).chain(reading.iter().copied()).collect();
-        let kin = processes.kin(&all);
-        let given: BTreeSet<Pid> = pipe.ends.iter().filter(|end| end.fd == STDIN).map(|end| end.pid).collect();
-        let above_writers = kin.all_above(&writing);
-        let mut kinds = BTreeMap::new();
-        for pid in &reading {
-            let parent = processes.parent(*pid);
-            // Of the children of a child reaper, the last may have been started after the most writers.
-            let place = parent.and_then(|parent| processes.place_among_adopted(parent, *pid));
-            // It matters what descends from it.
-            let own = above_writers.contains(pid).then_some(*pid);
-            let is_given = given.contains(pid);
-            let kind = (parent, processes.process_group(*pid), processes.session(*pid), is_given, place.is_some(), own);
-            let known = kinds.entry(kind).or_insert((place, *pid, is_given));
-            if place > known.0 {
-                *known = (place, *pid, is_given);
-            }
-            if kinds.len() > MOST_KINDS {
-                return None;
-            }
-        }
-        let mut readers: Vec<(Pid, bool)> = kinds.into_values().map(|(_, pid, given)| (pid, given)).collect();
-        readers.sort_unstable();
-        let above_readers = kin.all_above(&reading);
-        let ends = pipe.ends.iter().map(|end| (end.pid, end.fd, end.access)).collect();
-        Some(Self { case, pipe, reading, readers, kin, above_readers, ends })
-    }
-
-    /// Why the holder of these ends does not belong to the pipeline of any of the readers; none if it does.
-    fn relation(&self, ends: &[&Endpoint]) -> Option<Relation> {
-        let (case, holder) = (self.case, ends.first()?.pid);
-        let is_write_only = ends.iter().all(|end| end.access == AccessMode::Write);
-        if self.reading.contains(&holder) {
-            // Another of its threads may still write; and a reader that opened a FIFO O_RDWR keeps it open on purpose.
-            let is_alone = case.groups.get(&holder)?.tasks.len() == 1;
-            return (is_write_only && is_alone).then_some(Relation::ReaderItself);
-        }
-        if ends.iter().all(|end| end.access == AccessMode::ReadWrite) {
-            return Some(Relation::ReadWrite);
-        }
-        // A process that opened a FIFO for writing did so by its path.
-        if !is_write_only || self.pipe.id.kind().is_named() {
-            return None;
-        }
-        let lineage = case.lineage();
-        let reason = |(pid, given): &(Pid, bool)| lineage.unrelated_reason(*pid, *given, holder, ends);
-        let reasons: Option<Vec<Relation>> = self.readers.iter().map(reason).collect();
-        reasons?.first().copied()
-    }
-
-    fn leaked_end(&self, end: &Endpoint, relation: Relation) -> LeakedEnd {
-        let processes = &self.case.processes;
-        let same_end = |ancestor: &Pid| self.ends.contains(&(*ancestor, end.fd, end.access));
-        LeakedEnd {
-            end: *end,
-            relation,
-            ancestor_of_reader: self.above_readers.contains(&end.pid),
-            session: processes.session(end.pid),
-            inherited_from: self.kin.above(end.pid).find(same_end),
-            probably_inherited: match relation {
-                Relation::OtherSession | Relation::Orphan => end.flags.is_some_and(|flags| !flags.closes_on_exec()),
-                Relation::ReaderItself | Relation::ReadWrite | Relation::Inherited => false,
-            },
-            doubtful_orphan: relation == Relation::Orphan && Lineage { processes }.is_doubtful_orphan(end.pid),
-            started_at: processes.facts(end.pid).and_then(|process| process.started_at),
-        }
-    }
-}
-
-/// The threads that wait for this pipe to have data or EOF.
-fn readers(case: &Case<'_>, pipe: PipeId) -> Vec<TaskId> {
-    let waiting = case.waiting.get(&pipe).map_or(&[][..], Vec::as_slice);
-    let reads = |(task, wait): &&(&Task, &PipeWait)| {
-        !matches!(task.doing, TaskState::Waits { besides: Some(AlternativeWake::Lock), .. })
-            && wait.access != AccessMode::Write
-            && matches!(wait.operation, Operation::Read | Operation::Poll)
-            && !case.stuck.contains(&task.id)
-    };
-    let mut readers: Vec<TaskId> = waiting.iter().filter(reads).map(|(task, _)| task.id).collect();
-    readers.dedup();
-    readers
 }

@@ -28,6 +28,7 @@ mod pipe_pages;
 mod scope;
 mod self_deadlock;
 mod stalled_reader;
+mod stalled_writer;
 #[cfg(test)]
 mod tests;
 mod unblock;
@@ -50,7 +51,7 @@ use self::case::Case;
 pub use self::finding::{Diagnosis, Evidence, Finding, Role};
 pub(crate) use self::finding::{Judged, Judgement};
 pub(crate) use self::narrow::narrow;
-pub(crate) use self::phrases::{MOST_LINES, Phrases, pipe_name, thousands};
+pub(crate) use self::phrases::{MOST_LINES, Phrases, list, pipe_name, thousands};
 pub(crate) use self::scope::AuditScope;
 
 /// One line per code: variant, module, word. Their order is that of findings of one severity in every output.
@@ -116,6 +117,8 @@ macro_rules! codes {
             LeakedWriteEnd: leaked_write_end = "leaked-write-end",
             /// A writer is blocked on a full pipe, and no reader is about to read.
             StalledReader: stalled_reader = "stalled-reader",
+            /// A reader is blocked on an empty pipe, and its writers are stopped.
+            StalledWriter: stalled_writer = "stalled-writer",
             /// A process is blocked in open(2) of a FIFO that no process has open on the other side.
             BlockedOpen: blocked_open = "blocked-open",
             /// A pipe has an end that no fd table shows.
@@ -179,7 +182,7 @@ pub(crate) struct About {
     pub(crate) severities: &'static [Severity],
     /// The text of `--explain`, wrapped at 80 columns, without its name and without a newline at its end.
     pub(crate) explain: &'static str,
-    /// Singular and plural for the closing summary of `why`; none if each finding is printed.
+    /// Singular and plural, for notices that `why` only counts; the code alone if there is none.
     pub(crate) summary: Option<[&'static str; 2]>,
     /// Whether the rule needs facts that only an audit collects.
     pub(crate) needs_audit_facts: bool,

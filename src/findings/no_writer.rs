@@ -2,10 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::missing_side::Severed;
 use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases, missing_side};
+use crate::judge::side::SideState;
 use crate::model::{Doubts, PipeId, Severity, Side};
 
 pub(super) const ABOUT: About = missing_side::about(
+    &[Severity::Info],
     "\
 A pipe has readers and no writer: once it is empty, a read returns EOF.
 
@@ -13,7 +16,8 @@ Notice (info). It is proven if --probe asked the kernel, or if every process
 could be read and nothing was found that can hold an end without a descriptor,
 such as a message in flight over a UNIX socket.
 
-Harmless if the reader has not read yet, or never will.
+Harmless if the reader has not read yet, or never will. If it is the stdin of a
+process that also has an output without a reader, `no-reader` reports both.
 
 What to do: nothing, unless a process should be writing to it.",
     ["pipe without a writer", "pipes without a writer"],
@@ -50,5 +54,12 @@ impl Kind for NoWriter {
 }
 
 pub(super) fn find(case: &Case<'_>) -> Vec<Judgement> {
-    missing_side::find(case, Side::Write, |pipe| Details::NoWriter(NoWriter { pipe: pipe.id }))
+    let severed = Severed::of(case);
+    case.each_pipe(|case, pipe| {
+        let is_missing = missing_side::state(case, pipe, Side::Write)? == SideState::None;
+        (is_missing && !severed.covers(pipe.id)).then(|| {
+            let (tasks, doubts) = (case.leaders(pipe.on(Side::Read)), case.doubts(pipe.id, Side::Write));
+            Judgement { doubts, ..Judgement::new(Details::NoWriter(NoWriter { pipe: pipe.id }), tasks, [pipe.id]) }
+        })
+    })
 }

@@ -1,25 +1,26 @@
 //! Phrases for all findings: processes, pipes, users, and what a thread is doing.
 
 mod amounts;
+mod candidates;
+mod doing;
 mod doubts;
+mod files;
+mod threads;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-pub(crate) use self::amounts::{MOST_LINES, age, thousands};
-pub(super) use self::amounts::{first_lines, idle, lines, list, verb};
+pub(crate) use self::amounts::{MOST_LINES, age, list, thousands};
+pub(super) use self::amounts::{first_lines, idle, lines, verb};
+use self::doing::is_master;
 use super::{Evidence, Role};
-use crate::escape::{quote_name, quote_target};
+use crate::escape::quote_name;
 use crate::judge::Groups;
 use crate::judge::processes::Processes;
 use crate::model::Users;
 use crate::model::words::Either;
 use crate::model::{
-    AccessMode, AlternativeWake, Children, CommandName, Endpoint, Fd, Operation, Pid, PipeGraph, PipeId, PipeWait,
-    Sleep, SleepOn, Task, TaskId, TaskState, Tid, Time, Uid, WaitTarget,
+    AccessMode, CommandName, Endpoint, Fd, Pid, PipeGraph, PipeId, PipeKind, Task, TaskId, Tid, Time, Uid,
 };
-
-/// Maximum number of threads among which one that is awake is looked for: the same process may be in each finding.
-const MOST_LOOKED_AT: usize = 256;
 
 /// What names are taken from.
 #[derive(Clone, Copy)]
@@ -47,7 +48,7 @@ impl<'a> Phrases<'a> {
         self.process(task.pid, Some(task.tid))
     }
 
-    fn command(&self, pid: Pid) -> Option<&'a CommandName> {
+    pub(crate) fn command(&self, pid: Pid) -> Option<&'a CommandName> {
         Processes::new(self.graph, self.groups).name(pid)
     }
 
@@ -85,126 +86,17 @@ impl<'a> Phrases<'a> {
         Some(self.user(self.graph.processes.get(&pid)?.uid?))
     }
 
-    /// What a thread does at a pipe: `is blocked reading pipe:[18913] (fd 0), which is empty`.
-    pub(super) fn at_pipe(&self, wait: &PipeWait) -> String {
-        let (pipe, fd) = self.awaited_pipe(wait);
-        match wait.operation {
-            Operation::Read => format!("is blocked reading {pipe}{fd}, which is empty"),
-            Operation::Write => format!("is blocked writing to {pipe}{fd}, which is full{}", self.filling(wait.pipe)),
-            Operation::Poll => format!("polls {pipe}{fd}{}", for_what(wait.access)),
-            Operation::Open => {
-                let path = wait.path.as_deref().map_or_else(|| "a FIFO".to_owned(), quote_name);
-                format!("is blocked in open(2) of {path}{}", to_do_what(wait.access))
+    /// What some ends of a channel in one fd table are: `cat (PID 252) holds a write end (fd 1)`.
+    pub(crate) fn holds_of(&self, pipe: PipeId, ends: &[Endpoint]) -> String {
+        let process = ends.first().map_or_else(String::new, |end| self.process(end.pid, end.tid));
+        let fds = || list(ends, |end| format!("fd {}", end.fd));
+        match pipe.kind() {
+            PipeKind::Anonymous | PipeKind::Fifo => format!("{process} holds {}", ends_held(ends)),
+            PipeKind::Unix => format!("{process} holds the other socket ({})", fds()),
+            PipeKind::Pty if ends.iter().any(|end| is_master(pipe, end.access)) => {
+                format!("{process} holds its master ({})", fds())
             }
-        }
-    }
-
-    fn awaited_pipe(&self, wait: &PipeWait) -> (String, String) {
-        let pipe = wait.pipe.map_or_else(|| "a pipe that could not be identified".to_owned(), |pipe| self.pipe(pipe));
-        (pipe, in_parentheses(wait.fd))
-    }
-
-    /// How full a pipe is, if the kernel was asked.
-    fn filling(&self, pipe: Option<PipeId>) -> String {
-        let probed = pipe.map(|pipe| self.graph.probed(pipe)).unwrap_or_default();
-        match (probed.queued, probed.capacity) {
-            (Some(queued), Some(capacity)) => format!(" ({queued} of {capacity} bytes)"),
-            _ => String::new(),
-        }
-    }
-
-    /// What a thread is doing: `is running`.
-    pub(crate) fn doing(&self, task: &Task) -> String {
-        match &task.doing {
-            TaskState::Runs => "is running".to_owned(),
-            TaskState::Waits { causes, besides } => self.waiting(causes, *besides) + &idle(task.idle),
-            TaskState::Stopped => {
-                format!("is stopped by a signal; {} resumes it", self.resume(task.id.pid))
-            }
-            TaskState::Traced => match self.groups.get(&task.id.pid).and_then(|group| group.tracer) {
-                Some(tracer) => format!("is stopped by its tracer, {}", self.process(tracer, None)),
-                None => "is stopped by its tracer".to_owned(),
-            },
-            TaskState::Frozen => "is frozen by its cgroup".to_owned(),
-            TaskState::Exits => "is blocked while exiting".to_owned(),
-            TaskState::Sleeps { sleep } => self.sleeping(sleep),
-            TaskState::Unknown => "is in a state that could not be read".to_owned(),
-        }
-    }
-
-    /// What a process is doing: its first thread, or one that is awake.
-    pub(crate) fn process_doing(&self, pid: Pid) -> String {
-        let is_awake = |task: &&Task| !matches!(task.doing, TaskState::Waits { besides: None, .. });
-        match self.groups.get(&pid).map_or(&[][..], |group| &group.tasks) {
-            [] => "is in a state that could not be read".to_owned(),
-            [task] => self.doing(task),
-            tasks @ [first, ..] => {
-                let task = tasks.iter().take(MOST_LOOKED_AT).find(is_awake).unwrap_or(first);
-                format!("has {} threads, of which {} {}", thousands(tasks.len()), task.id.tid, self.doing(task))
-            }
-        }
-    }
-
-    fn waiting(&self, causes: &[WaitTarget], besides: Option<AlternativeWake>) -> String {
-        // One call polls them all, and there may be very many.
-        let is_one = || !matches!(causes, [WaitTarget::Pipe(PipeWait { operation: Operation::Poll, .. }), _, ..]);
-        let what = match causes {
-            [WaitTarget::Pipe(wait), ..] if besides == Some(AlternativeWake::Lock) => {
-                let (pipe, fd) = self.awaited_pipe(wait);
-                return format!(
-                    "is waiting for the lock of {pipe}{fd}, which is held by a system call that does not return"
-                );
-            }
-            [WaitTarget::Pipe(wait), ..] if is_one() => self.at_pipe(wait),
-            [WaitTarget::Pipe(_), ..] => format!("polls {}", self.polled(causes)),
-            [WaitTarget::Children(Children::One(child)), ..] => {
-                format!("is waiting for its child {} to exit", self.process(*child, None))
-            }
-            [WaitTarget::Children(Children::All), ..] => "is waiting for a child to exit".to_owned(),
-            [WaitTarget::Threads, ..] => "is waiting for another of its own threads".to_owned(),
-            [] => "is waiting".to_owned(),
-        };
-        match besides {
-            None | Some(AlternativeWake::Lock) => what,
-            Some(AlternativeWake::Timeout) => what + ", with a timeout",
-            Some(AlternativeWake::Files) => what + ", and files other than pipes",
-        }
-    }
-
-    /// The pipes of one poll.
-    fn polled(&self, causes: &[WaitTarget]) -> String {
-        let name = |cause: &WaitTarget| match cause {
-            WaitTarget::Pipe(wait) => {
-                let (pipe, fd) = self.awaited_pipe(wait);
-                pipe + &fd
-            }
-            WaitTarget::Children(_) | WaitTarget::Threads => "a child or a thread".to_owned(),
-        };
-        list(causes, name)
-    }
-
-    fn sleeping(&self, sleep: &Sleep) -> String {
-        let target = match (&sleep.target, sleep.fd) {
-            (Some(target), Some(fd)) => format!(" ({}, fd {fd})", quote_target(target)),
-            _ => String::new(),
-        };
-        match sleep.on {
-            SleepOn::Timer => "is sleeping (nanosleep or a timer)".to_owned(),
-            SleepOn::Signal => "is waiting for a signal".to_owned(),
-            SleepOn::Files => "polls files other than pipes".to_owned(),
-            SleepOn::SomeFiles => "polls files that could not be identified".to_owned(),
-            SleepOn::Futex => "is waiting for another thread".to_owned(),
-            SleepOn::IoUring => "is waiting for an io_uring completion".to_owned(),
-            SleepOn::Terminal => format!("is waiting for its terminal{target}"),
-            SleepOn::Socket => format!("is waiting for a socket{target}"),
-            SleepOn::FileInPipe { pipe } => format!(
-                "is blocked in a file system ({}) during a call on {}{}, and holds the lock of the pipe",
-                quote_name(sleep.place.as_bytes()),
-                self.pipe(pipe),
-                in_parentheses(sleep.fd),
-            ),
-            SleepOn::Other if sleep.place.is_empty() || sleep.place == "0" => format!("is blocked{target}"),
-            SleepOn::Other => format!("is blocked in {}{target}", quote_name(sleep.place.as_bytes())),
+            PipeKind::Pty => format!("{process} has it open as a terminal ({})", fds()),
         }
     }
 
@@ -220,9 +112,24 @@ impl<'a> Phrases<'a> {
             Some(said) => format!("{name}, {said},"),
             None => name,
         };
-        let held = pipe.ends.chunk_by(|one, other| one.pid == other.pid).map(Either::A);
-        let all = held.chain(pipe.openers.iter().map(Either::B));
-        lines(Role::Holder, all, |holder| match holder {
+        let mut held: Vec<&[Endpoint]> = pipe.ends.chunk_by(|one, other| one.pid == other.pid).collect();
+        let alike = self.take_alike(&mut held);
+        let said_of_all = |holders: &[&[Endpoint]]| {
+            let mut said = holders.iter().filter_map(|ends| ends.first()).map(|end| said(end.pid));
+            let first = said.next().flatten()?;
+            said.all(|other| other.as_ref() == Some(&first)).then(|| format!(", {first},"))
+        };
+        let many = alike.iter().map(|holders| {
+            let pids = list(holders.iter().filter_map(|ends| ends.first()), |end| end.pid.to_string());
+            let ends = holders.first().map_or_else(String::new, |ends| ends_held(ends));
+            let first = holders.first().and_then(|ends| ends.first()).and_then(|end| self.command(end.pid));
+            let name = quote_name(first.unwrap_or(CommandName::EMPTY));
+            let said: String = said_of_all(holders).unwrap_or_default();
+            format!("{name} ×{} (PID {pids}){said} each hold {ends}", thousands(holders.len()))
+        });
+        let many: Vec<Evidence> = many.map(|text| Evidence { role: Role::Holder, text }).collect();
+        let all = held.into_iter().map(Either::A).chain(pipe.openers.iter().map(Either::B));
+        let each = lines(Role::Holder, all, |holder| match holder {
             Either::A(ends) => {
                 let pid = ends.first().map_or(Pid(0), |end| end.pid);
                 format!("{} holds {}", name(self.process(pid, None), pid), ends_held(ends))
@@ -230,7 +137,28 @@ impl<'a> Phrases<'a> {
             Either::B(opener) => {
                 format!("{} is blocked in open(2) of it", name(self.task_name(opener.task), opener.task.pid))
             }
-        })
+        });
+        many.into_iter().chain(each).collect()
+    }
+
+    /// Takes out the holders of which there are many with the same command and the same ends.
+    fn take_alike<'e>(&self, held: &mut Vec<&'e [Endpoint]>) -> Vec<Vec<&'e [Endpoint]>> {
+        if held.len() <= MOST_LINES {
+            return Vec::new();
+        }
+        let key = |ends: &[Endpoint]| {
+            let command = ends.first().and_then(|end| self.command(end.pid)).filter(|name| !name.is_empty())?;
+            Some((command, ends.iter().map(|end| (end.fd, end.access)).collect::<Vec<_>>()))
+        };
+        let mut groups: BTreeMap<_, Vec<&'e [Endpoint]>> = BTreeMap::new();
+        for ends in held.iter().copied() {
+            if let Some(key) = key(ends) {
+                groups.entry(key).or_default().push(ends);
+            }
+        }
+        groups.retain(|_, holders| holders.len() > MOST_LINES);
+        held.retain(|ends| key(ends).is_none_or(|key| !groups.contains_key(&key)));
+        groups.into_values().collect()
     }
 
     /// What each of some threads is doing.
@@ -273,14 +201,6 @@ pub(super) fn ends_held(ends: &[Endpoint]) -> String {
 
 pub(super) fn in_parentheses(fd: Option<Fd>) -> String {
     fd.map_or_else(String::new, |fd| format!(" (fd {fd})"))
-}
-
-const fn for_what(access: AccessMode) -> &'static str {
-    match access {
-        AccessMode::Read => " for data or EOF",
-        AccessMode::Write => " for room to write",
-        AccessMode::ReadWrite => "",
-    }
 }
 
 pub(super) const fn to_do_what(access: AccessMode) -> &'static str {

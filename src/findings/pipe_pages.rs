@@ -30,11 +30,11 @@ F_SETPIPE_SZ fails with EPERM, so that writers block sooner, and programs that
 rely on the usual capacity may deadlock. Error where one more pipe would exceed
 the hard limit: pipe(2) fails with ENFILE, open(2) of a FIFO with ENOMEM.
 
-The kernel does not show its own count. Pages are counted from the capacity
-where --probe asked for it; other pipes are assumed to have 16 pages, and 2
-beyond the soft limit. The user of an anonymous pipe is the owner of its inode;
-a FIFO is taken to be its holders', if those are one user. Pipes that could not
-be seen are not counted.
+The kernel's own count is taken where BPF can read it. /proc does not show it:
+there, pages are counted from the capacity where that is known; other pipes are
+assumed to have 16 pages, and 2 beyond the soft limit. The user of an anonymous
+pipe is the owner of its inode; a FIFO is taken to be its holders', if those are
+one user. Pipes that could not be seen are not counted.
 
 Processes with CAP_SYS_RESOURCE or CAP_SYS_ADMIN are exempt. Root usually has
 them, but not in most containers, which share root's count with the host: root
@@ -59,7 +59,7 @@ pub struct PipePages {
     pub pipes: u64,
     /// The pages that their buffers may take.
     pub pages: u64,
-    /// Whether the usual capacity was assumed for some pipes, since the kernel was not asked.
+    /// Whether the usual capacity was assumed for some pipes, since the kernel was not asked for it, nor for its count of pages.
     pub estimated: bool,
     /// Which limit.
     pub crossed: LimitCrossed,
@@ -156,7 +156,7 @@ struct Count {
 
 pub(super) fn find(case: &Case<'_>) -> Vec<Judgement> {
     let mut counts: BTreeMap<Uid, Count> = BTreeMap::new();
-    for pipe in &case.graph.pipes {
+    for pipe in case.graph.pipes.iter().filter(|pipe| pipe.id.kind().is_pipe()) {
         let Some(user) = maker(case, pipe) else { continue };
         let count = counts.entry(user).or_default();
         count.pipes += 1;
@@ -186,8 +186,10 @@ fn maker(case: &Case<'_>, pipe: &Pipe) -> Option<Uid> {
 fn of_user(case: &Case<'_>, uid: Uid, count: &Count) -> Option<Judgement> {
     let limits = case.graph.limits;
     let [soft, hard] = [limits.user_pages_soft, limits.user_pages_hard].map(|limit| limit.filter(|limit| *limit > 0));
+    let user_pages = &case.graph.user_pages;
+    let counted = user_pages.binary_search_by_key(&uid, |of| of.uid).ok().and_then(|place| user_pages.get(place));
     // A report in a file may hold any numbers.
-    let pages = count.known.saturating_add(unknown_pages(count, soft));
+    let pages = counted.map_or_else(|| count.known.saturating_add(unknown_pages(count, soft)), |of| of.pages);
     // A new pipe must not exceed the hard limit, and is a small one where it would else exceed the soft one (`alloc_pipe_info` in
     // fs/pipe.c).
     let is_small = soft.is_some_and(|soft| pages.saturating_add(BUFFERS) > soft);
@@ -199,7 +201,7 @@ fn of_user(case: &Case<'_>, uid: Uid, count: &Count) -> Option<Judgement> {
         _ => return None,
     };
     let most = *count.ends.iter().max_by_key(|(pid, ends)| (**ends, Reverse(**pid)))?.0;
-    let (pipes, estimated) = (count.pipes, count.unknown > 0);
+    let (pipes, estimated) = (count.pipes, counted.is_none() && count.unknown > 0);
     let details = PipePages { uid, pipes, pages, estimated, crossed, limit, most };
     Some(Judgement::new(Details::PipePages(details), case.leaders([most]), []))
 }

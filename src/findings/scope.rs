@@ -1,4 +1,4 @@
-//! The parameters and coverage of an audit.
+//! The parameters and coverage of an audit, and of `why`.
 
 use std::time::Duration;
 
@@ -23,9 +23,12 @@ pub(crate) struct AuditScope {
     #[serde(with = "time::seconds")]
     #[cfg_attr(test, schemars(with = "Option<f64>"))]
     pub(crate) confirmed_after: Option<Duration>,
-    /// Whether the text prints every finding, including notices.
+    /// Whether the text prints every finding in full, including notices.
     #[serde(skip)]
     pub(crate) each: bool,
+    /// Whether findings may have been left out, by their code or severity.
+    #[serde(skip)]
+    pub(crate) filtered: bool,
     /// The duration of the last scan.
     #[serde(skip)]
     pub(crate) took: Duration,

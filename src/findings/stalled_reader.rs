@@ -1,7 +1,7 @@
 //! `stalled-reader`: a writer is blocked on a full pipe, and its readers are doing something else. Where a reader may not be seen, that is
 //! suspected.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -9,27 +9,31 @@ use serde::{Deserialize, Serialize};
 use super::phrases::{lines, verb};
 use super::{About, Case, Details, Evidence, Identity, Judgement, Kind, Phrases, Role};
 use crate::judge::dataflow::MarkKind;
-use crate::model::{
-    Doubts, Operation, Pid, Pipe, PipeId, Severity, Side, SleepOn, Task, TaskId, TaskState, ThreadGroup, WaitTarget,
-    time,
-};
-
-/// A writer that has not run for this long has seen no read in that time. Less may be a slow reader.
-const LONG: Duration = Duration::from_secs(10);
+use crate::judge::stall::{Held, Instead, Stall};
+use crate::model::{Doubts, Pid, PipeId, Severity, Side, SleepOn, Task, TaskId, TaskState, time};
 
 pub(super) const ABOUT: About = About {
     severities: &[Severity::Warning, Severity::Info],
     explain: "\
-A writer is blocked on a full pipe, and no holder of the read end is about to
-read: each is stopped, or waits for something else.
+A writer is blocked on a full pipe, socket or terminal, and no process that uses
+the read side is about to read. A process that only holds a copy of the end does
+not count, nor does one that polls the pipe without reading what is in it.
 
-Warning; notice (info) if the readers wait for a terminal, a socket or other
-files, and may read again. It is proven by what their threads are doing, and
+Warning if the writer has been blocked for 10 s or longer, and each reader
+sleeps on a timer, a lock or a poll without reading, or waits for a process that
+will not go on either; at once if the reader is stopped, traced or frozen.
+Notice (info) if a reader is likely to read on: it waits for a terminal, which
+is for a person; it reads slowly; it computes; or it waits for a child, another
+pipe or a connection that is alive. Of a line of full pipes, the last is
+reported. Where the reader waits for the writer, it is a deadlock.
+
+It is proven by what their threads are doing that no process reads, and
 suspected where a process that could not be seen may read as well.
 
 Harmless if the reader is only slow, or stopped on purpose.
 
-What to do: see what the reader waits for, or resume it with `kill -CONT PID`.",
+What to do: see what the reader waits for, or resume it with `kill -CONT PID`.
+If it only sleeps, end the writer.",
     summary: Some([
         "full pipe whose reader is doing something else",
         "full pipes whose readers are doing something else",
@@ -52,7 +56,7 @@ pub struct StalledReader {
     #[serde(rename = "idle_seconds", with = "time::seconds")]
     #[cfg_attr(test, schemars(with = "Option<f64>"))]
     pub idle: Option<Duration>,
-    /// Whether the readers wait for a terminal, a socket or other files, or have only just stopped reading.
+    /// Whether a reader is likely to read again by itself, or has only just stopped reading.
     pub may_resume: bool,
 }
 
@@ -64,17 +68,16 @@ pub struct Reader {
     pub pid: Pid,
     /// What keeps it from running; null if it runs, or waits for something else.
     pub held: Option<Held>,
+    /// What it does instead of reading; null in a report of an older version.
+    #[serde(default)]
+    pub instead: Option<Instead>,
 }
 
-crate::model::words::words! {
-    /// What keeps a reader from running.
-    pub enum Held {
-        /// A signal.
-        Stopped = "stopped",
-        /// Its tracer.
-        Traced = "traced",
-        /// Its cgroup.
-        Frozen = "frozen",
+impl StalledReader {
+    /// Why a reader is likely to read on.
+    fn excuse(&self) -> Option<Instead> {
+        let excuses = self.readers.iter().filter(|reader| reader.held.is_none()).filter_map(|reader| reader.instead);
+        excuses.filter(|_| self.may_resume).min()
     }
 }
 
@@ -98,13 +101,25 @@ impl Kind for StalledReader {
     }
 
     fn message(&self, phrases: &Phrases<'_>, _: &Doubts) -> String {
+        let readers = phrases.processes(self.readers.iter().map(|reader| reader.pid));
+        let count = self.readers.len();
+        let is = verb(count, "is", "are");
+        let instead = match self.excuse() {
+            Some(Instead::Terminal) => {
+                format!("{readers} {} for a terminal before reading on", verb(count, "waits", "wait"))
+            }
+            Some(Instead::Reads) => format!("{readers} {} it slowly", verb(count, "reads", "read")),
+            Some(Instead::Works) => format!("{readers} {is} busy before reading on"),
+            Some(Instead::Waits) => format!("{readers} {is} waiting for something else before reading on"),
+            Some(Instead::Unknown | Instead::WaitsInVain | Instead::Sleeps) | None => {
+                format!("{readers} {is} not reading it")
+            }
+        };
+        let is = verb(self.writers.len(), "is", "are");
         format!(
-            "{} {} blocked writing to {}, which is full, and {} {} not reading it",
+            "{} {is} blocked writing to {}, which is full, and {instead}",
             phrases.tasks(&self.writers),
-            verb(self.writers.len(), "is", "are"),
-            phrases.pipe(self.pipe),
-            phrases.processes(self.readers.iter().map(|reader| reader.pid)),
-            verb(self.readers.len(), "is", "are"),
+            phrases.pipe(self.pipe)
         )
     }
 
@@ -132,106 +147,51 @@ impl Kind for StalledReader {
             return "To unblock: thaw the cgroup of the reader.".to_owned();
         }
         if self.may_resume {
-            return "Nothing to do if the reader reads again once it has what it is waiting for.".to_owned();
+            return match self.excuse() {
+                Some(Instead::Reads | Instead::Works) => {
+                    "Nothing to do: the writer goes on as fast as the reader reads."
+                }
+                _ => "Nothing to do if the reader reads again once it has what it is waiting for.",
+            }
+            .to_owned();
+        }
+        let prevent = "To prevent: close the read end in processes that never read.";
+        if self.readers.iter().all(|reader| sleeps(phrases, reader)) {
+            // No other process is to blame.
+            let mut writers: Vec<Pid> = self.writers.iter().map(|task| task.pid).collect();
+            writers.dedup();
+            let noun = verb(writers.len(), "writer", "writers");
+            return format!("To unblock: {} (the blocked {noun}). {prevent}", phrases.end_all(&writers));
         }
         let reader = self.readers.first().map_or(Pid(0), |reader| reader.pid);
         format!(
-            "To unblock: run `lspipe why -p {reader}` to see what the reader is waiting for, and unblock it. To prevent: close the read \
-             end in processes that never read."
+            "To unblock: run `lspipe why -p {reader}` to see what the reader is waiting for, and unblock it. {prevent}"
         )
     }
 }
 
+/// Whether each thread of a reader sleeps on what is no channel, so that another look at it says no more.
+fn sleeps(phrases: &Phrases<'_>, reader: &Reader) -> bool {
+    let is_no_channel = |on| matches!(on, SleepOn::Timer | SleepOn::Signal | SleepOn::Futex);
+    let on_no_channel = |task: &Task| matches!(&task.doing, TaskState::Sleeps { sleep } if is_no_channel(sleep.on));
+    let tasks = phrases.groups.get(&reader.pid).map_or(&[][..], |group| &group.tasks);
+    !tasks.is_empty() && tasks.iter().all(on_no_channel)
+}
+
 pub(super) fn find(case: &Case<'_>) -> Vec<Judgement> {
-    let mut attention = BTreeMap::new();
-    let pipes = case.waiting.keys().filter_map(|pipe| case.graph.pipe(*pipe));
-    pipes.filter_map(|pipe| of_pipe(case, pipe, &mut attention)).collect()
+    // One in which a reader waits for the writer is a deadlock.
+    let stalls = case.stalls().iter().filter(|stall| stall.circle.is_empty());
+    stalls.map(|stall| judgement(case, stall)).collect()
 }
 
-fn of_pipe(case: &Case<'_>, pipe: &Pipe, known: &mut BTreeMap<Pid, Attention>) -> Option<Judgement> {
-    let waiting = case.waiting.get(&pipe.id)?;
-    let writes = waiting.iter().filter(|(_, wait)| wait.operation == Operation::Write);
-    let writers: Vec<&Task> = writes.map(|(task, _)| *task).collect();
-    if writers.iter().all(|writer| case.stuck.contains(&writer.id)) {
-        return None;
-    }
-    let pids: BTreeSet<Pid> = pipe.side(Side::Read).map(|end| end.pid).collect();
-    let groups: Vec<&ThreadGroup> = pids.iter().map(|pid| case.groups.get(pid)).collect::<Option<_>>()?;
-    if groups.is_empty() || groups.iter().any(|group| group.tasks.is_empty()) {
-        return None;
-    }
-    // A writer of which the kernel does not say it may have been blocked for long.
-    let is_long = waiting.iter().all(|(task, _)| task.idle.is_none_or(|idle| idle >= LONG));
-    let at_pipe: BTreeSet<Pid> = waiting.iter().map(|(task, _)| task.id.pid).collect();
-    let (mut readers, mut may_resume) = (Vec::new(), false);
-    for group in groups {
-        let attention = known.entry(group.pid).or_insert_with(|| Attention::of(group));
-        if attention.here || at_pipe.contains(&group.pid) {
-            return None;
-        }
-        may_resume |= attention.outside || (attention.busy && !is_long);
-        readers.push(Reader { pid: group.pid, held: attention.held });
-    }
-    let idle = writers.iter().map(|task| task.idle).min().flatten();
-    let writers: Vec<TaskId> = writers.iter().map(|task| task.id).collect();
+fn judgement(case: &Case<'_>, stall: &Stall) -> Judgement {
+    let Stall { pipe, writers, idle, may_resume, .. } = stall.clone();
+    let readers: Vec<Reader> =
+        stall.readers.iter().map(|it| Reader { pid: it.pid, held: it.held, instead: Some(it.instead) }).collect();
     let mut tasks = writers.clone();
-    let writing: BTreeSet<TaskId> = writers.iter().copied().collect();
-    tasks.extend(case.leaders(pids).into_iter().filter(|task| !writing.contains(task)));
-    let details = StalledReader { pipe: pipe.id, writers, readers, idle, may_resume };
-    let doubts = case.doubts(pipe.id, Side::Read);
-    Some(Judgement { doubts, ..Judgement::new(Details::StalledReader(details), tasks, [pipe.id]) })
-}
-
-/// Whether the threads of a process may read from a pipe soon, of those that do not wait for it. The same for all of its pipes.
-#[derive(Default)]
-struct Attention {
-    /// One runs, or waits for room further down the pipeline, or its state is not known.
-    here: bool,
-    /// One waits for something from outside, after which it may read.
-    outside: bool,
-    /// One is busy with something that has to end first.
-    busy: bool,
-    /// What keeps one from running.
-    held: Option<Held>,
-}
-
-impl Attention {
-    fn of(group: &ThreadGroup) -> Self {
-        let mut all = Self::default();
-        for task in &group.tasks {
-            match &task.doing {
-                TaskState::Runs | TaskState::Unknown => all.here = true,
-                TaskState::Waits { causes, .. } if causes.iter().any(is_elsewhere) => all.here = true,
-                TaskState::Waits { besides: None, .. } => all.busy = true,
-                TaskState::Waits { besides: Some(_), .. } => all.outside = true,
-                TaskState::Sleeps { sleep } => match sleep.on {
-                    // Elsewhere, as on a disk, it does not sleep for long.
-                    SleepOn::SomeFiles | SleepOn::IoUring | SleepOn::Other => all.here = true,
-                    SleepOn::Files | SleepOn::Terminal | SleepOn::Socket => all.outside = true,
-                    SleepOn::Timer | SleepOn::Signal | SleepOn::Futex => all.busy = true,
-                    SleepOn::FileInPipe { .. } => {}
-                },
-                TaskState::Stopped => all.held_by(Held::Stopped),
-                TaskState::Traced => all.held_by(Held::Traced),
-                TaskState::Frozen => all.held_by(Held::Frozen),
-                TaskState::Exits => {}
-            }
-        }
-        all
-    }
-
-    /// The first in order says the most.
-    fn held_by(&mut self, by: Held) {
-        self.held = Some(self.held.map_or(by, |held| held.min(by)));
-    }
-}
-
-/// Whether a wait is for room further down, or for a pipe that is not known. What it waits for further down is reported there.
-fn is_elsewhere(cause: &WaitTarget) -> bool {
-    match cause {
-        WaitTarget::Pipe(wait) => {
-            (wait.pipe.is_none() && wait.operation != Operation::Open) || wait.operation == Operation::Write
-        }
-        WaitTarget::Children(_) | WaitTarget::Threads => false,
-    }
+    let leaders = case.leaders(readers.iter().map(|reader| reader.pid));
+    tasks.extend(leaders.into_iter().filter(|task| writers.binary_search(task).is_err()));
+    let details = StalledReader { pipe, writers, readers, idle, may_resume };
+    let doubts = case.doubts(pipe, Side::Read);
+    Judgement { doubts, ..Judgement::new(Details::StalledReader(details), tasks, [pipe]) }
 }

@@ -1,12 +1,18 @@
 //! The rules, each on observations made by hand: where each begins and ends, and what is not claimed since it is not known.
 
 mod confirm;
+mod counts;
 pub(super) mod dummy;
 mod fifos;
 mod hangs;
+mod leaks;
+mod leftovers;
 mod limits;
+mod opens;
+mod phrases;
 mod registry;
 mod sides;
+mod stalls;
 mod testing;
 mod texts;
 mod unknown;

@@ -6,12 +6,13 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use super::Groups;
+use super::prospect::is_long;
 use super::side::{Unread, is_known_held};
 use super::stuck::{Knot, Node, knots, stuck};
-use super::waits::{SIGCHLD, WakerSets, WakersOf, sigchld_children};
+use super::waits::{NumberedSets, SIGCHLD, WakerSets, WakersOf, sigchld_children};
 use crate::model::{
-    Children, Doubt, Doubts, Operation, Pid, Pipe, PipeGraph, PipeId, PipeWait, Side, Task, TaskId, TaskState,
-    ThreadGroup, WaitTarget, Waker,
+    AccessMode, Children, Doubt, Doubts, Operation, Pid, Pipe, PipeGraph, PipeId, PipeWait, Side, Task, TaskId,
+    TaskState, ThreadGroup, WaitTarget, Waker,
 };
 
 /// Signals that a program catches in order to act on them, as opposed to those that only end it or report its faults: SIGHUP,
@@ -34,6 +35,9 @@ pub struct WaitCycle {
     pub blocked: Vec<TaskId>,
     /// Other threads that are blocked because of these.
     pub blocked_behind: Vec<TaskId>,
+    /// Whether one of their processes has a thread that might act, or may be woken by something else, but does not: true, or missing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub inferred: bool,
 }
 
 impl WaitCycle {
@@ -75,10 +79,11 @@ pub(crate) fn find(
     let tasks: Vec<&Task> = listed().flat_map(|group| &group.tasks).collect();
     let traced = groups.values().filter_map(|group| group.tracer).collect();
     let case = Case { graph, groups, wakers, unread, traced };
-    let mut sets = Sets { case: &case, number_of: &number_of, known: BTreeMap::new(), members: Vec::new() };
+    let numbered = NumberedSets::new(wakers, &number_of);
+    let mut sets = Sets { case: &case, numbered, waiting_for_others: BTreeMap::new() };
     let node = |task: &&Task| Node { process: number_of[&task.id.pid], wakers: sets.of(task) };
     let nodes: Vec<Node> = tasks.iter().map(node).collect();
-    let sets = sets.members;
+    let sets = sets.numbered.members;
     let is_stuck = stuck(&nodes, &sets, number_of.len());
     let all = tasks.iter().zip(&is_stuck).filter(|(_, is_stuck)| **is_stuck).map(|(task, _)| task.id).collect();
     let deadlock = |knot: &Knot| {
@@ -91,10 +96,8 @@ pub(crate) fn find(
 /// The processes that could end waits, each set once.
 struct Sets<'a> {
     case: &'a Case<'a>,
-    number_of: &'a BTreeMap<Pid, usize>,
-    known: BTreeMap<WakersOf, Option<usize>>,
-    /// By number.
-    members: Vec<Vec<usize>>,
+    numbered: NumberedSets<'a>,
+    waiting_for_others: BTreeMap<Pid, bool>,
 }
 
 impl Sets<'_> {
@@ -106,54 +109,59 @@ impl Sets<'_> {
         if self.case.graph.hidden.rings.binary_search(&group.pid).is_ok() {
             return None;
         }
-        let mut sets = Vec::new();
+        // What watches a read end for a hang-up only has chosen not to read: that is a stalled reader, which may choose otherwise.
+        let only_watches = |wait: &PipeWait| wait.operation == Operation::Hangup && wait.access == AccessMode::Read;
+        if task.doing.pipe_waits().any(only_watches) {
+            return None;
+        }
+        let (mut sets, mut is_handled) = (Vec::new(), false);
         for cause in causes {
-            let set = self.set(WakersOf::wait(group.pid, cause))?;
+            let set = self.numbered.set(WakersOf::wait(group.pid, cause))?;
             // With no process there it would not wait: so there is one that is not seen.
-            if self.members[set].is_empty() || self.others_may_wake(group, cause, set) {
+            if self.numbered.members[set].is_empty() || self.others_may_wake(group.pid, cause) {
                 return None;
             }
+            is_handled |= may_be_handled(group, cause) && self.numbered.has(set, group.pid);
             sets.push(set);
         }
+        if is_handled && !(is_long(task.idle) && self.waits_for_others(group)) {
+            return None;
+        }
         if let Some(children) = sigchld_children(group).filter(|_| task.doing.pipe_waits().next().is_some()) {
-            sets.push(self.set(children)?);
+            sets.push(self.numbered.set(children)?);
         }
         sets.sort_unstable();
         sets.dedup();
         Some(sets)
     }
 
-    /// The number of a set; none if one of its processes counts as awake, or not all of them are known.
-    fn set(&mut self, key: WakersOf) -> Option<usize> {
-        if let Some(set) = self.known.get(&key) {
-            return *set;
+    /// Whether a process has been waiting for another one for long. What waits for nothing but its own signal handlers is as intended; one
+    /// that waits for an answer as well is not likely to be released by a signal, which is a doubt.
+    fn waits_for_others(&mut self, group: &ThreadGroup) -> bool {
+        if let Some(known) = self.waiting_for_others.get(&group.pid) {
+            return *known;
         }
-        let wakers = self.case.wakers.of(key);
-        let members: Option<BTreeSet<usize>> =
-            wakers.iter().map(|waker| self.number_of.get(&waker.pid).copied()).collect();
-        let members = members.filter(|_| self.case.wakers.are_known(key));
-        let set = members.map(|members| {
-            self.members.push(members.into_iter().collect());
-            self.members.len() - 1
+        let tasks = group.tasks.iter().filter(|task| is_long(task.idle));
+        let mut waits = tasks.flat_map(|task| task.doing.pipe_waits());
+        let is_for_others = waits.any(|wait| {
+            let target = WaitTarget::Pipe(wait.clone());
+            self.case.wakers.of_wait(group.pid, &target).iter().any(|waker| waker.pid != group.pid)
         });
-        self.known.insert(key, set);
-        set
+        self.waiting_for_others.insert(group.pid, is_for_others);
+        is_for_others
     }
 
-    /// Whether something else than the processes of a set may end a wait.
-    fn others_may_wake(&self, group: &ThreadGroup, cause: &WaitTarget, set: usize) -> bool {
+    /// Whether something else than the processes that are seen may end a wait.
+    fn others_may_wake(&self, pid: Pid, cause: &WaitTarget) -> bool {
         match cause {
             WaitTarget::Pipe(wait) => {
                 let mut sides = wait.awaited();
                 let is_held = |pipe| sides.any(|side| is_known_held(self.case.graph, pipe, side));
-                let is_own =
-                    || self.number_of.get(&group.pid).is_some_and(|own| self.members[set].binary_search(own).is_ok());
-                wait.pipe.is_some_and(is_held)
-                    || self.case.may_be_opened(wait)
-                    || (may_be_handled(group, wait) && is_own())
+                wait.pipe.is_some_and(is_held) || self.case.may_be_opened(wait)
             }
-            WaitTarget::Children(_) => self.case.traced.contains(&group.pid),
-            WaitTarget::Threads => false,
+            WaitTarget::Children(_) => self.case.traced.contains(&pid),
+            // Only its holders can post it; which they are is known of one that is listed (`WakerSets::are_known`).
+            WaitTarget::Threads | WaitTarget::Lock(_) | WaitTarget::Event(_) => false,
         }
     }
 }
@@ -175,7 +183,22 @@ impl Case<'_> {
             && wait.awaited().any(|side| side == Side::Write)
     }
 
-    /// A knot with its pipes; none where no pipe is in it, nor behind it.
+    /// Whether a knot is a pool of workers at rest: one reads the queue of tasks, the others wait for the lock that it has meanwhile, and their
+    /// parent, which is one of them, for an answer or a signal. None is blocked on a full channel.
+    fn is_pool_at_rest(&self, inside: &[&Task], pids: &BTreeSet<Pid>) -> bool {
+        let at_lock = |task: &&Task| task.doing.causes().iter().any(|cause| matches!(cause, WaitTarget::Lock(_)));
+        let parent = |pid: Pid| self.groups.get(&pid)?.parent;
+        // Without one, the process that had the lock has ended.
+        let reads_queue = |task: &&Task| {
+            task.doing.pipe_waits().next().is_some() && parent(task.id.pid).is_some_and(|parent| pids.contains(&parent))
+        };
+        let mut waits = inside.iter().flat_map(|task| task.doing.pipe_waits());
+        inside.iter().any(at_lock)
+            && inside.iter().any(reads_queue)
+            && !waits.any(|wait| wait.operation == Operation::Write)
+    }
+
+    /// A knot with its pipes; none where no pipe is in it, nor behind it, and of a pool at rest.
     fn deadlock(&self, inside: &[&Task], behind: &[&Task]) -> Option<Deadlock> {
         let pipes_of = |tasks: &[&Task]| -> BTreeSet<PipeId> {
             tasks.iter().flat_map(|task| task.doing.pipe_waits()).filter_map(|wait| wait.pipe).collect()
@@ -183,36 +206,51 @@ impl Case<'_> {
         let pipes = [inside, behind].map(pipes_of).into_iter().find(|pipes| !pipes.is_empty())?;
         let pids: BTreeSet<Pid> = inside.iter().map(|task| task.id.pid).collect();
         let waits: Vec<&PipeWait> = inside.iter().flat_map(|task| task.doing.pipe_waits()).collect();
+        if self.is_pool_at_rest(inside, &pids) {
+            return None;
+        }
         // Many may wait for the same.
         let alike: BTreeMap<_, &PipeWait> = waits.iter().map(|wait| ((wait.pipe, wait.access), *wait)).collect();
-        let mut doubts = Doubts::default();
         let mut sides = BTreeSet::new();
+        let mut named = BTreeSet::new();
         for wait in alike.values() {
             if let Some(pipe) = wait.pipe {
-                sides.extend(wait.awaited().map(|side| (pipe.device(), side)));
-                let name = self.graph.pipe(pipe).filter(|pipe| pipe.has_name());
-                doubts.extend(name.map(|pipe| Doubt::Name(pipe.id)));
+                sides.extend(wait.awaited().map(|side| (pipe, side)));
+                named.extend(self.graph.pipe(pipe).filter(|pipe| pipe.has_name()).map(|pipe| Doubt::Name(pipe.id)));
             }
         }
-        doubts.extend_holders(&self.unread.of(&sides));
+        let mut doubts = self.unread.of_sides(sides);
+        doubts.extend(named);
         // SIGCHLD is accounted for already, by the children.
         let handler = |group: &&ThreadGroup| group.catches & ACTED_ON & !SIGCHLD != 0 && !waits.is_empty();
         let handlers = pids.iter().filter_map(|pid| self.groups.get(pid)).filter(handler);
         doubts.extend(handlers.map(|group| Doubt::Handler(group.pid)));
-        let cycle = self.cycle(inside, &pids);
+        let mut cycle = self.cycle(inside, &pids, true);
+        if cycle.is_empty() {
+            cycle = self.cycle(inside, &pids, false);
+        }
+        // A socket and a terminal may have a timeout that nothing shows: SO_RCVTIMEO of socket(7), VTIME of termios(3).
+        let may_time_out = |wait: &&PipeWait| {
+            matches!(wait.operation, Operation::Read | Operation::Write)
+                && wait.pipe.is_some_and(|pipe| !pipe.kind().is_pipe())
+        };
+        let inferred = waits.iter().any(may_time_out);
         let mut blocked: Vec<TaskId> = cycle.iter().map(|edge| edge.task).collect();
         let in_cycle: BTreeSet<TaskId> = blocked.iter().copied().collect();
         blocked.extend(inside.iter().map(|task| task.id).filter(|id| !in_cycle.contains(id)));
         Some(Deadlock {
-            waits: WaitCycle { cycle, blocked, blocked_behind: behind.iter().map(|task| task.id).collect() },
+            waits: WaitCycle { cycle, blocked, blocked_behind: behind.iter().map(|task| task.id).collect(), inferred },
             pipes: pipes.into_iter().collect(),
             doubts,
         })
     }
 
-    /// A shortest cycle through a knot, from its first process on.
-    fn cycle(&self, inside: &[&Task], pids: &BTreeSet<Pid>) -> Vec<WaitEdge> {
+    /// A shortest cycle through a knot, from its first process on; empty if there is none. If asked, of all that share a lock, only those
+    /// that are blocked in a pipe count, if there are any: they are the likeliest to have it.
+    fn cycle(&self, inside: &[&Task], pids: &BTreeSet<Pid>, by_likely: bool) -> Vec<WaitEdge> {
         let Some(start) = pids.first().copied() else { return Vec::new() };
+        let at_pipe: BTreeSet<Pid> =
+            inside.iter().filter(|task| task.doing.pipe_waits().next().is_some()).map(|task| task.id.pid).collect();
         // Breadth first, by processes; each is reached by the edge that led to it. What is shared by many leads nowhere new again.
         let (mut reached, mut followed) = (BTreeMap::new(), BTreeSet::new());
         let mut next = VecDeque::from([start]);
@@ -224,7 +262,7 @@ impl Case<'_> {
             ways.sort_by_key(|way| match way.by {
                 WakersOf::Pipe(_) => 0,
                 WakersOf::Children(..) => 1,
-                WakersOf::Threads(_) => 2,
+                WakersOf::Threads(_) | WakersOf::Lock(_) | WakersOf::Event(_) => 2,
             });
             for way in ways {
                 // Within a process among several, its threads say nothing of the others.
@@ -233,7 +271,10 @@ impl Case<'_> {
                     continue;
                 }
                 let wakers = self.wakers.of(way.by);
-                for waker in wakers.iter().filter(leads_out) {
+                let is_lock = matches!(way.by, WakersOf::Lock(_));
+                let is_any = by_likely && is_lock && wakers.iter().any(|it| it.pid != pid && at_pipe.contains(&it.pid));
+                let is_way = |waker: &&Waker| leads_out(waker) && (!is_any || at_pipe.contains(&waker.pid));
+                for waker in wakers.iter().filter(is_way) {
                     if let Entry::Vacant(place) = reached.entry(waker.pid) {
                         next.push_back(waker.pid);
                         place.insert(WaitEdge { task: way.task, target: way.target(waker.pid), waker: *waker });
@@ -251,11 +292,11 @@ impl Case<'_> {
             at = edge.task.pid;
             cycle.push(edge);
             if at == start {
-                break;
+                cycle.reverse();
+                return cycle;
             }
         }
-        cycle.reverse();
-        cycle
+        Vec::new()
     }
 
     /// By what the waits of a thread lead to others.
@@ -283,8 +324,14 @@ impl Way<'_> {
         self.cause.map_or(WaitTarget::Children(Children::One(waker)), Clone::clone)
     }
 }
-
-/// Whether it polls a pipe, and a signal handler of its process may write into that if it has the other end: the self-pipe trick.
-fn may_be_handled(group: &ThreadGroup, wait: &PipeWait) -> bool {
-    wait.operation == Operation::Poll && group.catches & ACTED_ON != 0
+/// Whether a signal handler of its process may end a wait, if the process has the other end: the self-pipe trick, or an eventfd.
+fn may_be_handled(group: &ThreadGroup, cause: &WaitTarget) -> bool {
+    match cause {
+        // SIGCHLD is accounted for by the children.
+        WaitTarget::Pipe(wait) => {
+            matches!(wait.operation, Operation::Poll | Operation::Hangup) && group.catches & ACTED_ON & !SIGCHLD != 0
+        }
+        WaitTarget::Event(_) => group.catches & ACTED_ON != 0,
+        WaitTarget::Children(_) | WaitTarget::Threads | WaitTarget::Lock(_) => false,
+    }
 }

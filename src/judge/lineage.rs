@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::processes::Processes;
 use crate::model::words::words;
-use crate::model::{Endpoint, Fd, OpenFlags, Pid, Process};
+use crate::model::{Endpoint, Fd, OpenFlags, Pid, Process, ThreadGroup};
 
 /// The first descriptor that is none of stdin, stdout and stderr.
 const FIRST_NON_STDIO: u32 = 3;
@@ -39,6 +39,12 @@ impl<'a> Lineage<'a> {
     /// Whether two processes are in one session, or may be.
     fn may_share_session(&self, one: Pid, other: Pid) -> bool {
         self.session(one).zip(self.session(other)).is_none_or(|(one, other)| one == other)
+    }
+
+    /// Whether two processes may be in different sessions, and neither is known to descend from the other.
+    pub(crate) fn may_be_apart(&self, one: Pid, other: Pid) -> bool {
+        let descends = self.processes.is_ancestor(one, other) || self.processes.is_ancestor(other, one);
+        !descends && self.session(one).zip(self.session(other)).is_none_or(|(one, other)| one != other)
     }
 
     /// The children of a child reaper, to which orphans are reparented; none for another process.
@@ -114,6 +120,47 @@ impl<'a> Lineage<'a> {
         parent.is_some_and(|parent| self.may_adopt(parent) && self.may_share_session(parent, pid))
     }
 
+    /// Whether the leader of a session is the process itself, as of a daemon.
+    pub(crate) fn leads_session(&self, pid: Pid) -> bool {
+        self.session(pid) == Some(pid.0)
+    }
+
+    /// Whether an unrelated holder is what an ended job of the reader left: it does not descend from the reader, and the leader of its
+    /// session or process group has exited, or its parent is none of the processes that started the reader, or its process group is not of
+    /// that parent, so that it was reparented.
+    pub(crate) fn was_left_behind(&self, reader: Pid, holder: Pid) -> bool {
+        let is_above_reader = |pid: Pid| self.adopts(pid).is_none() && self.processes.is_ancestor(pid, reader);
+        // What is not known of either does not show that it was reparented.
+        let was_reparented = || {
+            let parent = self.processes.parent_or_zero(holder);
+            self.processes.knows_ancestors(reader) && parent.is_some_and(|parent| !is_above_reader(parent))
+        };
+        !self.processes.is_ancestor(reader, holder)
+            && (self.is_gone(self.session(holder))
+                || self.is_gone(self.processes.process_group(holder))
+                || was_reparented()
+                || self.is_adopted(holder, reader))
+    }
+
+    /// Whether a reader that was given its end is itself what an ended job left, so that no process waits for it: its parent is a child
+    /// reaper of another session, or of another session than its own, whose leader has exited. It may be where that is not known.
+    pub(crate) fn may_be_abandoned(&self, reader: Pid, given: bool) -> bool {
+        let Some(parent) = self.processes.parent_or_zero(reader) else { return given };
+        let sessions = self.session(parent).zip(self.session(reader));
+        let may_be_other = parent != Pid(0) && sessions.is_none_or(|(one, other)| one != other);
+        let is_known = |group: &ThreadGroup| !group.tasks.is_empty() && self.session(reader).is_some();
+        let was_adopted = || self.processes.place_among_adopted(parent, reader).is_some();
+        let has_no_session = || self.adopts(parent).is_none() && self.is_gone(self.session(reader));
+        given
+            && may_be_other
+            && (!self.processes.threads(parent).is_some_and(is_known) || was_adopted() || has_no_session())
+    }
+
+    /// Whether the leader of a session or process group has exited. 0 is one outside of the PID namespace.
+    fn is_gone(&self, leader: Option<u32>) -> bool {
+        leader.is_some_and(|leader| leader != 0 && self.processes.is_gone(Pid(leader)))
+    }
+
     /// The nearest first.
     fn common_ancestors(&self, one: Pid, other: Pid) -> impl Iterator<Item = Pid> {
         self.processes.ancestors(one).filter(move |pid| self.processes.is_ancestor(*pid, other))
@@ -128,10 +175,33 @@ impl<'a> Lineage<'a> {
                 return is_of_session && self.may_have_started(ancestor, reader, holder);
             }
             if is_of_session {
-                return true;
+                let line = std::iter::once(holder).chain(self.processes.ancestors(holder));
+                let child = line.take_while(|pid| *pid != ancestor).last();
+                return !child.is_some_and(|child| self.is_adopted(child, reader));
             }
         }
         false
+    }
+
+    /// Whether the process groups show that the parent of a process, a `PR_SET_CHILD_SUBREAPER` of which /proc says nothing, has adopted
+    /// it: a process is in the group of the one that forked it, or in that of a sibling, into which a shell has put it.
+    fn is_adopted(&self, pid: Pid, reader: Pid) -> bool {
+        let group = |pid: Pid| self.processes.process_group(pid);
+        let has_other_parent = || {
+            let (parent, leader) = (self.processes.parent(pid)?, Pid(group(pid)?));
+            if leader == pid || leader == parent || group(parent)? == leader.0 {
+                return Some(false);
+            }
+            // The number of a group is no other process's as long as the group exists.
+            let of_leader = self.processes.parent(leader).filter(|_| group(leader) == Some(leader.0));
+            let of_reader = || {
+                let other = self.processes.parent(reader)?;
+                let is_below = self.processes.is_ancestor(parent, other) && group(other)? != leader.0;
+                (group(reader)? == leader.0 && is_below).then_some(other)
+            };
+            Some(of_leader.or_else(of_reader)? != parent)
+        };
+        has_other_parent().unwrap_or(false)
     }
 
     /// Whether an ancestor of both has started the pipeline of the reader, and the holder's line as a part of it, as a shell does from

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use super::Groups;
 use crate::model::{
     Children, CommandName, Pid, PipeGraph, Process, Sleep, SleepOn, Task, TaskId, TaskState, ThreadGroup, Tid,
-    WaitTarget,
+    ViewLimit, WaitTarget,
 };
 
 /// For a report without threads.
@@ -26,7 +26,7 @@ pub(crate) struct Processes<'a> {
     children: OnceCell<BTreeMap<Pid, Vec<Pid>>>,
     tree: OnceCell<HashMap<Pid, Place>>,
     adopted: RefCell<HashMap<Pid, HashMap<Pid, usize>>>,
-    unknown_parent: OnceCell<bool>,
+    of_unknown_parent: OnceCell<Vec<Pid>>,
 }
 
 /// Where a process is in the tree of all: it is above those that are entered after it and not after it is left.
@@ -46,13 +46,23 @@ impl<'a> Processes<'a> {
             children: OnceCell::new(),
             tree: OnceCell::new(),
             adopted: RefCell::default(),
-            unknown_parent: OnceCell::new(),
+            of_unknown_parent: OnceCell::new(),
         }
     }
 
     /// The facts of a process, if it holds an end.
     pub(crate) fn facts(&self, pid: Pid) -> Option<&'a Process> {
         self.graph.processes.get(&pid)
+    }
+
+    /// Those of the parent of a process that is blocked in open(2), if the parent holds no end.
+    pub(crate) fn beside(&self, pid: Pid) -> Option<&'a Process> {
+        self.graph.beside.get(&pid)
+    }
+
+    /// Whether it is a child reaper: an init process, to which orphans are reparented.
+    pub(crate) fn adopts(&self, pid: Pid) -> bool {
+        self.threads(pid).is_some_and(|group| group.adopts.is_some())
     }
 
     pub(crate) fn threads(&self, pid: Pid) -> Option<&'a ThreadGroup> {
@@ -62,6 +72,18 @@ impl<'a> Processes<'a> {
     /// Whether there is such a process.
     pub(crate) fn is_listed(&self, pid: Pid) -> bool {
         self.facts(pid).is_some() || self.groups.contains_key(&pid) || self.graph.parents.contains_key(&pid)
+    }
+
+    /// Whether a process that holds ends has exited by the last look at the threads. One that could not be read has not, as far as is known.
+    pub(crate) fn has_ended(&self, pid: Pid) -> bool {
+        let has_threads = self.groups.get(&pid).is_some_and(|group| !group.tasks.is_empty());
+        !self.groups.is_empty() && !has_threads && self.graph.coverage.gaps_of(pid).next().is_none()
+    }
+
+    /// Whether a number is that of no process: neither is it listed, nor may it be one that the proc file system hides.
+    pub(crate) fn is_gone(&self, pid: Pid) -> bool {
+        let is_missing = !self.is_listed(pid) && self.graph.coverage.outside != Some(ViewLimit::Hidepid);
+        is_missing || (self.is_listed(pid) && self.has_ended(pid))
     }
 
     /// None where it is not known, and where none is in the PID namespace.
@@ -196,16 +218,18 @@ impl<'a> Processes<'a> {
         match children {
             Children::One(pid) => self.groups.contains_key(&pid),
             Children::All => {
-                self.children(parent).iter().all(|pid| self.groups.contains_key(pid)) && !self.has_unknown_parent()
+                self.children(parent).iter().all(|pid| self.groups.contains_key(pid))
+                    && self.of_unknown_parent().is_empty()
             }
         }
     }
 
-    /// Whether there is a process of which the parent is not known.
-    fn has_unknown_parent(&self) -> bool {
-        *self.unknown_parent.get_or_init(|| {
+    /// The processes of which the parent is not known: each may be a child of any.
+    pub(crate) fn of_unknown_parent(&self) -> &[Pid] {
+        self.of_unknown_parent.get_or_init(|| {
             let listed = self.graph.parents.keys().chain(self.graph.processes.keys()).chain(self.groups.keys());
-            listed.copied().any(|pid| self.parent_or_zero(pid).is_none())
+            let pids: BTreeSet<Pid> = listed.copied().filter(|pid| self.parent_or_zero(*pid).is_none()).collect();
+            pids.into_iter().collect()
         })
     }
 
@@ -248,10 +272,18 @@ impl<'a> Processes<'a> {
         self.main_thread(pid).map_or(TaskId { pid, tid: Tid(pid.0) }, |task| task.id)
     }
 
-    /// Whether the main thread does nothing but wait for children: in wait(2), or for a signal as zsh and timeout(1) do. None where
-    /// that is not known, as of a stopped process.
+    /// What the main thread was last seen to sleep on, where it is blocked in nothing that is waited for.
+    pub(crate) fn sleeps_on(&self, pid: Pid) -> Option<SleepOn> {
+        match self.main_thread(pid)?.last_seen() {
+            TaskState::Sleeps { sleep } => Some(sleep.on),
+            _ => None,
+        }
+    }
+
+    /// Whether the main thread was last seen to do nothing but wait for children: in wait(2), or for a signal as zsh and timeout(1) do.
+    /// None where that is not known, as of a stopped process.
     pub(crate) fn awaits_children(&self, pid: Pid) -> Option<bool> {
-        match &self.main_thread(pid)?.doing {
+        match self.main_thread(pid)?.last_seen() {
             TaskState::Waits { causes, .. } => Some(causes.iter().any(|it| matches!(it, WaitTarget::Children(_)))),
             TaskState::Sleeps { sleep: Sleep { on: SleepOn::Signal, .. } } => Some(!self.children(pid).is_empty()),
             TaskState::Sleeps { .. } | TaskState::Runs => Some(false),

@@ -1,13 +1,16 @@
 //! The one home of "what is on this side of a pipe": ends that were seen, ends that exist although no fd table shows them, and ends
 //! that may exist because not everything could be read.
+//!
+//! Where the kernel accounts for a side ([`Unseen`]), that is the answer, whatever could not be read: a gap in the scan hides no end of a
+//! pipe whose ends were all seen.
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use crate::model::{
-    Coverage, Descriptor, Device, Doubts, Endpoint, Fd, Gap, HiddenVia, Pid, Pipe, PipeGraph, PipeId, PossibleEnds,
-    PossibleHolder, Side, Suspects, Tid, UnreadablePart,
+    Coverage, Descriptor, Device, Doubt, Doubts, Endpoint, Fd, Gap, HiddenVia, Pid, Pipe, PipeGraph, PipeId, PipeKind,
+    PossibleEnds, PossibleHolder, PtyFlow, Side, Suspects, Tid, UnreadablePart, Unseen,
 };
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,7 +19,7 @@ pub(crate) enum SideState {
     Seen,
     /// No end was seen, but the kernel says that one exists.
     Hidden,
-    /// No end was seen, the kernel did not say, and what could not be read may hold one.
+    /// No end was seen, the kernel did not say, and what could not be read may hold one; or, of a socket or terminal, some process does.
     Unknown,
     /// The kernel says that no end exists; or it was not asked, and all fd tables were read. These do not show ends in flight: see
     /// [`Unread::possible_holders`].
@@ -25,26 +28,52 @@ pub(crate) enum SideState {
 
 pub(crate) fn state(graph: &PipeGraph, pipe: &Pipe, side: Side) -> SideState {
     if pipe.on(side).next().is_some() {
-        // The kernel does not count the ends, so that one exists says nothing of others.
         return SideState::Seen;
     }
-    match graph.probed(pipe.id).has(side) {
+    let probed = graph.probed.get(&pipe.id);
+    match probed.and_then(|probed| probed.has(side)) {
+        // Those that it counts were seen, and are those of lspipe itself.
+        Some(_) if graph.unseen(pipe.id, side).is_some_and(|unseen| unseen.descriptions == 0) => SideState::None,
         Some(true) => SideState::Hidden,
         Some(false) => SideState::None,
-        None if may_hide(&graph.coverage, pipe.id, side) => SideState::Unknown,
+        None if exists(pipe, side) => SideState::Unknown,
+        // A count alone may be that of a moment, but it is no proof that there is none.
+        None if probed.and_then(|probed| probed.count(side)).is_some_and(|count| count > 0) => SideState::Unknown,
+        None if may_exist(graph, pipe.id, side) => SideState::Unknown,
         None => SideState::None,
     }
 }
 
-/// The sides that have only an end that no fd table shows.
+/// Whether an end exists that no fd table shows, whatever ends were seen.
+fn is_hidden_on(graph: &PipeGraph, pipe: &Pipe, side: Side) -> bool {
+    match state(graph, pipe, side) {
+        SideState::Seen => graph.unseen(pipe.id, side).is_some_and(|unseen| unseen.descriptions > 0),
+        state => state == SideState::Hidden,
+    }
+}
+
+/// Whether the side of a socket or terminal exists, although it may not have been seen: a socket is a channel only while it has a peer, and a
+/// slave has a name only while its master is open.
+fn exists(pipe: &Pipe, side: Side) -> bool {
+    match (pipe.id.kind(), pipe.id.flow(), side) {
+        (PipeKind::Unix, ..) => true,
+        (PipeKind::Pty, Some(PtyFlow::Input), Side::Write) | (PipeKind::Pty, Some(PtyFlow::Output), Side::Read) => {
+            !pipe.deleted
+        }
+        _ => false,
+    }
+}
+
+/// The sides that have an end that no fd table shows.
 pub(crate) fn hidden_sides(graph: &PipeGraph, pipe: &Pipe) -> Vec<Side> {
-    Side::BOTH.into_iter().filter(|side| state(graph, pipe, *side) == SideState::Hidden).collect()
+    Side::BOTH.into_iter().filter(|side| is_hidden_on(graph, pipe, *side)).collect()
 }
 
 /// What is on some sides of a pipe besides the ends that were seen.
 pub(crate) fn unseen(graph: &PipeGraph, pipe: &Pipe, sides: &[Side]) -> SideState {
     let of_side = |side: &Side| match state(graph, pipe, *side) {
-        SideState::Seen if may_hide(&graph.coverage, pipe.id, *side) => SideState::Unknown,
+        SideState::Seen if is_hidden_on(graph, pipe, *side) => SideState::Hidden,
+        SideState::Seen if may_exist(graph, pipe.id, *side) => SideState::Unknown,
         SideState::Seen => SideState::None,
         unseen => unseen,
     };
@@ -55,14 +84,16 @@ pub(crate) fn unseen(graph: &PipeGraph, pipe: &Pipe, sides: &[Side]) -> SideStat
 
 /// Whether a probe may find an end on a side on which no end was seen.
 pub(crate) fn has_unprobed(graph: &PipeGraph, pipe: &Pipe) -> bool {
-    let is_unseen = |side: &Side| pipe.side(*side).next().is_none();
-    Side::BOTH.iter().filter(|side| is_unseen(side)).any(|side| may_hide(&graph.coverage, pipe.id, *side))
+    // Nothing but pipes is probed.
+    let is_unseen = |side: &Side| pipe.id.kind().is_pipe() && pipe.side(*side).next().is_none();
+    let is_counted = |side: Side| graph.unseen(pipe.id, side).is_some();
+    Side::BOTH.iter().filter(|side| is_unseen(side) && !is_counted(**side)).any(|side| may_exist(graph, pipe.id, *side))
 }
 
 /// Whether a descriptor may be an end although no end of its pipe was seen.
 pub(crate) fn may_be_end(graph: &PipeGraph, descriptor: &Descriptor) -> bool {
     match descriptor.pipe {
-        Some(pipe) => Side::BOTH.into_iter().any(|side| may_hide(&graph.coverage, pipe, side)),
+        Some(pipe) => Side::BOTH.into_iter().any(|side| may_exist(graph, pipe, side)),
         // A path may be that of a FIFO where its file system did not say.
         None => {
             let is_it = |gap: &Gap| may_be_about(gap, descriptor.key()) && gap.may_hold != PossibleEnds::NOTHING;
@@ -74,6 +105,16 @@ pub(crate) fn may_be_end(graph: &PipeGraph, descriptor: &Descriptor) -> bool {
 
 pub(crate) fn has_hidden(graph: &PipeGraph, pipe: &Pipe) -> bool {
     !hidden_sides(graph, pipe).is_empty()
+}
+
+/// Whether an end of a pipe may exist in addition to the ends that were seen.
+fn may_exist(graph: &PipeGraph, pipe: PipeId, side: Side) -> bool {
+    match graph.unseen(pipe, side) {
+        Some(Unseen { descriptions: 1.., .. }) => true,
+        // A process that could not be read may share one that was seen.
+        Some(Unseen { references: 1.., .. }) | None => may_hide(&graph.coverage, pipe, side),
+        Some(Unseen { descriptions: 0, references: 0 }) => false,
+    }
 }
 
 /// Whether what could not be read may hold an end of such a pipe, in addition to the ends that were seen.
@@ -138,13 +179,32 @@ impl<'a> Unread<'a> {
         self.of(&BTreeSet::from([(pipe.device(), side)]))
     }
 
-    /// What may hold an end on a side in addition to what was seen; empty where the kernel says that no end exists.
+    /// What may hold an end on a side in addition to what was seen; empty where the kernel says that no other exists.
     pub(crate) fn possible_holders(&self, pipe: PipeId, side: Side) -> Doubts {
-        let mut doubts = Doubts::default();
-        if self.graph.probed(pipe).has(side) != Some(false) {
-            doubts.extend_holders(&known_holders(self.graph, pipe, side).collect());
-            doubts.extend_holders(&self.of_side(pipe, side));
+        self.of_sides([(pipe, side)])
+    }
+
+    /// Likewise of several sides.
+    pub(crate) fn of_sides(&self, sides: impl IntoIterator<Item = (PipeId, Side)>) -> Doubts {
+        let (mut counted, mut open, mut known) = (BTreeSet::new(), Ends::new(), Vec::new());
+        for (pipe, side) in sides {
+            let probed = self.graph.probed.get(&pipe);
+            match self.graph.unseen(pipe, side) {
+                Some(unseen) if unseen.is_nothing() => continue,
+                Some(unseen) => {
+                    counted.extend((unseen.descriptions > 0).then_some(Doubt::Counted(pipe)));
+                    counted.extend((unseen.references > 0).then_some(Doubt::Referenced(pipe)));
+                }
+                None if probed.and_then(|probed| probed.has(side)) == Some(false) => continue,
+                None => {}
+            }
+            open.insert((pipe.device(), side));
+            known.extend(known_holders(self.graph, pipe, side));
         }
+        let mut doubts = Doubts::default();
+        doubts.extend_holders(&known.into_iter().collect());
+        doubts.extend_holders(&self.of(&open));
+        doubts.extend(counted);
         doubts
     }
 

@@ -7,8 +7,8 @@ use super::Groups;
 use super::processes::Processes;
 use super::side::{self, SideState};
 use crate::model::{
-    AccessMode, AlternativeWake, Attribution, Children, Endpoint, Fd, Operation, Pid, PipeGraph, PipeId, PipeWait,
-    Side, Task, TaskId, TaskState, ThreadGroup, Tid, Wait, WaitTarget, Waker, Wakers,
+    AccessMode, AlternativeWake, Attribution, Children, Endpoint, EventId, Fd, Operation, Pid, PipeGraph, PipeId,
+    PipeWait, SharedLock, Side, Task, TaskId, TaskState, ThreadGroup, Tid, Wait, WaitTarget, Waker, Wakers,
 };
 
 /// Maximum number of pipes of which a thread may wait for one: more are too many to list for each thread.
@@ -33,6 +33,10 @@ pub(crate) enum WakersOf {
     Children(Pid, Option<Pid>),
     /// A process whose threads wait for each other.
     Threads(Pid),
+    /// Processes that map the same file.
+    Lock(SharedLock),
+    /// Processes that have the same eventfd.
+    Event(EventId),
 }
 
 impl WakersOf {
@@ -46,6 +50,8 @@ impl WakersOf {
             WaitTarget::Children(Children::All) => Self::Children(pid, None),
             WaitTarget::Children(Children::One(child)) => Self::Children(pid, Some(*child)),
             WaitTarget::Threads => Self::Threads(pid),
+            WaitTarget::Lock(lock) => Self::Lock(*lock),
+            WaitTarget::Event(id) => Self::Event(*id),
         }
     }
 }
@@ -63,6 +69,8 @@ impl<'a> WakerSets<'a> {
                 self.processes.knows_awaited_children(children, parent)
             }
             WakersOf::Pipe(_) | WakersOf::Threads(_) => true,
+            WakersOf::Lock(lock) => self.graph.waited.locks.contains_key(&lock),
+            WakersOf::Event(id) => self.graph.waited.events.contains_key(&id),
         }
     }
 
@@ -82,13 +90,55 @@ impl<'a> WakerSets<'a> {
                 self.processes.awaited_children(children, pid).map(Waker::process).collect()
             }
             WakersOf::Threads(pid) => std::iter::once(Waker::process(pid)).collect(),
+            WakersOf::Lock(lock) => self.processes_of(self.graph.waited.locks.get(&lock)),
+            WakersOf::Event(id) => self.processes_of(self.graph.waited.events.get(&id)),
         };
         self.known.borrow_mut().entry(key).or_insert_with(find).clone()
+    }
+
+    fn processes_of(&self, pids: Option<&BTreeSet<Pid>>) -> Wakers {
+        pids.into_iter().flatten().copied().map(Waker::process).collect()
     }
 
     /// What could end a wait of a process.
     pub(crate) fn of_wait(&self, pid: Pid, target: &WaitTarget) -> Wakers {
         self.of(WakersOf::wait(pid, target))
+    }
+}
+
+/// The wakers of waits as sets of numbers of processes, each set once: for [`stuck`](super::stuck).
+pub(crate) struct NumberedSets<'a> {
+    wakers: &'a WakerSets<'a>,
+    number_of: &'a BTreeMap<Pid, usize>,
+    known: BTreeMap<WakersOf, Option<usize>>,
+    /// The sets, by number; each ascending.
+    pub(crate) members: Vec<Vec<usize>>,
+}
+
+impl<'a> NumberedSets<'a> {
+    pub(crate) const fn new(wakers: &'a WakerSets<'a>, number_of: &'a BTreeMap<Pid, usize>) -> Self {
+        Self { wakers, number_of, known: BTreeMap::new(), members: Vec::new() }
+    }
+
+    /// The number of a set; none if one of its processes has no number, or not all of them are known.
+    pub(crate) fn set(&mut self, key: WakersOf) -> Option<usize> {
+        if let Some(set) = self.known.get(&key) {
+            return *set;
+        }
+        let wakers = self.wakers.of(key);
+        let members: Option<BTreeSet<usize>> =
+            wakers.iter().map(|waker| self.number_of.get(&waker.pid).copied()).collect();
+        let set = members.filter(|_| self.wakers.are_known(key)).map(|members| {
+            self.members.push(members.into_iter().collect());
+            self.members.len() - 1
+        });
+        self.known.insert(key, set);
+        set
+    }
+
+    /// Whether a process is in a set.
+    pub(crate) fn has(&self, set: usize, pid: Pid) -> bool {
+        self.number_of.get(&pid).is_some_and(|number| self.members[set].binary_search(number).is_ok())
     }
 }
 
@@ -100,7 +150,7 @@ pub(crate) fn waits(graph: &PipeGraph, groups: &Groups, wakers: &WakerSets<'_>) 
         for target in task.doing.causes() {
             match target {
                 WaitTarget::Pipe(wait) if is_guess(target) => waits.extend(guesses(wakers, task, wait, &tables)),
-                WaitTarget::Pipe(_) | WaitTarget::Children(_) => {
+                WaitTarget::Pipe(_) | WaitTarget::Children(_) | WaitTarget::Lock(_) | WaitTarget::Event(_) => {
                     waits.push(seen(task, target, wakers.of_wait(task.id.pid, target)));
                 }
                 WaitTarget::Threads => {}
@@ -139,7 +189,7 @@ pub(crate) fn sigchld_children(group: &ThreadGroup) -> Option<WakersOf> {
 
 /// The sides with an end that no fd table shows, each with the threads that would not be blocked without it: with no process on the other
 /// side read(2) would have returned EOF, and write(2) failed with EPIPE (`anon_pipe_read` and `anon_pipe_write` in fs/pipe.c). No thread
-/// where only the kernel said so.
+/// where only the kernel said so. Not of sockets and terminals, whose other side any process may hold.
 pub(crate) fn hidden_ends(graph: &PipeGraph, waits: &[Wait]) -> BTreeMap<(PipeId, Side), Vec<TaskId>> {
     let mut hidden: BTreeMap<(PipeId, Side), Vec<TaskId>> = BTreeMap::new();
     for wait in waits.iter().filter(|wait| wait.certainty == Attribution::Seen && wait.wakers.is_empty()) {
@@ -150,7 +200,7 @@ pub(crate) fn hidden_ends(graph: &PipeGraph, waits: &[Wait]) -> BTreeMap<(PipeId
             continue;
         };
         // A thread that waits for the lock has not seen the other side yet.
-        if wait.besides != Some(AlternativeWake::Lock) {
+        if pipe.kind().is_pipe() && wait.besides != Some(AlternativeWake::Lock) {
             let side = if access.is_on(Side::Read) { Side::Write } else { Side::Read };
             hidden.entry((pipe, side)).or_default().push(wait.task);
         }
@@ -182,7 +232,8 @@ impl<'a> Tables<'a> {
         let has_guess = |group: &&ThreadGroup| group.tasks.iter().any(|task| task.doing.causes().iter().any(is_guess));
         let pids: BTreeSet<Pid> = groups.values().filter(has_guess).map(|group| group.pid).collect();
         let mut tables: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for pipe in graph.pipes.iter().filter(|_| !pids.is_empty()) {
+        // A thread that sleeps in a pipe waits for no socket and no terminal.
+        for pipe in graph.pipes.iter().filter(|pipe| !pids.is_empty() && pipe.id.kind().is_pipe()) {
             for end in pipe.ends.iter().filter(|end| pids.contains(&end.pid)) {
                 let fits = |access: &&AccessMode| end.access == **access || end.access == AccessMode::ReadWrite;
                 for access in AccessMode::ALL.iter().filter(fits) {

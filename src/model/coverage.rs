@@ -167,6 +167,23 @@ words! {
     }
 }
 
+words! {
+    /// Where the ends of a scan come from.
+    pub enum Backend {
+        /// A walk of the fd tables in /proc.
+        Proc = "proc",
+        /// The kernel itself, by a BPF iterator over its open files.
+        Bpf = "bpf",
+    }
+}
+
+/// Earlier versions had no other.
+impl Default for Backend {
+    fn default() -> Self {
+        Self::Proc
+    }
+}
+
 /// A limit of the scan itself, beyond which it left processes out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ScanLimit {
@@ -186,6 +203,8 @@ pub struct Coverage {
     /// The proc root that was scanned.
     #[serde(with = "transfer::path")]
     pub proc_root: PathBuf,
+    /// Where the ends come from.
+    pub backend: Backend,
     /// The number of processes that were looked at.
     pub processes: usize,
     /// The number of processes and descriptors that disappeared during the scan.

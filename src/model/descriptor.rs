@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::words::words;
-use super::{Fd, LinkTarget, Pid, PipeId, Side, Tid};
+use super::{Fd, FileDetails, LinkTarget, Pid, PipeId, Side, Tid};
 
 words! {
     /// How a descriptor was opened: the `O_ACCMODE` part of its flags.
@@ -135,6 +135,11 @@ pub struct Endpoint {
     pub access: AccessMode,
     /// The flags; none if they were not asked for or could not be read.
     pub flags: Option<OpenFlags>,
+    /// The open file description, see open(2), by a number that is the same for all descriptors in this report that share it: those that
+    /// were duplicated, inherited or sent. Missing if the kernel did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "u32"))]
+    pub description: Option<u32>,
 }
 
 impl Endpoint {
@@ -168,6 +173,15 @@ pub struct Descriptor {
     pub target: Option<LinkTarget>,
     /// The pipe, if it is one.
     pub pipe: Option<PipeId>,
+    /// What else is known of a file that has no path; missing if nothing is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "FileDetails"))]
+    pub details: Option<FileDetails>,
+    /// Whether a thread of the process waits for it, in poll(2), select(2) or a call on it, or an epoll of the process watches it. Missing
+    /// if that could not be seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "bool"))]
+    pub polled: Option<bool>,
 }
 
 impl Descriptor {

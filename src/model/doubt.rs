@@ -22,6 +22,10 @@ pub enum Doubt {
     Directories(PipeId),
     /// Orphans are reparented to this process, and it may have started what looks like an orphan.
     Starter(Pid),
+    /// The kernel counts an end of this pipe that was not seen.
+    Counted(PipeId),
+    /// An end of this pipe that was seen has a reference that no descriptor accounts for, as one that is in flight has.
+    Referenced(PipeId),
 }
 
 impl Doubt {
@@ -33,6 +37,8 @@ impl Doubt {
             Self::Handler(_) => DoubtKind::Handler.as_str(),
             Self::Directories(_) => DoubtKind::Directories.as_str(),
             Self::Starter(_) => DoubtKind::Starter.as_str(),
+            Self::Counted(_) => DoubtKind::Counted.as_str(),
+            Self::Referenced(_) => DoubtKind::Referenced.as_str(),
         }
     }
 
@@ -42,7 +48,7 @@ impl Doubt {
         match self {
             Self::Holder(suspect) => suspect.pid,
             Self::Handler(pid) | Self::Starter(pid) => Some(*pid),
-            Self::Name(_) | Self::Directories(_) => None,
+            Self::Name(_) | Self::Directories(_) | Self::Counted(_) | Self::Referenced(_) => None,
         }
     }
 }
@@ -134,6 +140,10 @@ words! {
         Directories = "directories",
         /// Orphans are reparented to the process, and it may have started what looks like an orphan.
         Starter = "starter",
+        /// The kernel counts an end of the pipe that was not seen.
+        Counted = "counted",
+        /// An end of the pipe that was seen has a reference that no descriptor accounts for.
+        Referenced = "referenced",
     }
 }
 
@@ -143,6 +153,8 @@ impl From<Doubt> for FlatDoubt {
         match doubt {
             Doubt::Name(pipe) => of(DoubtKind::Name, None, Some(pipe)),
             Doubt::Directories(pipe) => of(DoubtKind::Directories, None, Some(pipe)),
+            Doubt::Counted(pipe) => of(DoubtKind::Counted, None, Some(pipe)),
+            Doubt::Referenced(pipe) => of(DoubtKind::Referenced, None, Some(pipe)),
             Doubt::Handler(pid) => of(DoubtKind::Handler, Some(pid), None),
             Doubt::Starter(pid) => of(DoubtKind::Starter, Some(pid), None),
             Doubt::Holder(PossibleHolder { how, pid, fd, command }) => {
@@ -164,6 +176,8 @@ impl TryFrom<FlatDoubt> for Doubt {
         let doubt = match kind {
             DoubtKind::Name => pipe.map(Self::Name),
             DoubtKind::Directories => pipe.map(Self::Directories),
+            DoubtKind::Counted => pipe.map(Self::Counted),
+            DoubtKind::Referenced => pipe.map(Self::Referenced),
             DoubtKind::Handler => pid.map(Self::Handler),
             DoubtKind::Starter => pid.map(Self::Starter),
         };

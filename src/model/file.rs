@@ -73,6 +73,16 @@ pub struct PipeLimits {
     pub page_size: Option<u64>,
 }
 
+/// The pages that the kernel counts for the pipes of a user: `pipe_bufs` of `struct user_struct`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct UserPages {
+    /// The user that made the pipes, by the real user ID.
+    pub uid: Uid,
+    /// The number of pages.
+    pub pages: u64,
+}
+
 /// The bits of a mode as chmod(1) takes them: `0622`.
 fn octal<S: Serializer>(mode: &u16, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&format_args!("{mode:04o}"))

@@ -6,13 +6,17 @@
 mod cost;
 mod coverage;
 mod descriptor;
+mod details;
 mod doubt;
 mod file;
+pub(crate) mod link;
 mod name;
 pub(crate) mod number;
 mod pipe;
 mod probed;
 mod process;
+mod socket;
+mod target;
 mod task;
 pub(crate) mod text;
 pub(crate) mod time;
@@ -26,22 +30,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 pub use self::cost::CostLimits;
-pub use self::coverage::{Coverage, Gap, PossibleEnds, ScanLimit, UnionOfGaps, UnreadablePart, ViewLimit};
+pub use self::coverage::{Backend, Coverage, Gap, PossibleEnds, ScanLimit, UnionOfGaps, UnreadablePart, ViewLimit};
 pub use self::descriptor::{AccessMode, Descriptor, Endpoint, FileType, OpenFlags};
+pub use self::details::{EpollFile, EventFile, FileDetails, ProcessFile, SignalFile, TimerFile, WatchFile};
 pub(crate) use self::doubt::FlatDoubt;
 pub use self::doubt::{Doubt, Doubts};
-pub use self::file::{Class, Directories, PipeFile, PipeLimits};
+pub use self::file::{Class, Directories, PipeFile, PipeLimits, UserPages};
 #[cfg(test)]
 pub(crate) use self::name::tests::OrNull;
 pub use self::name::{Base64, CommandName, LinkTarget, PathName};
 pub use self::number::{Device, Fd, Gid, NotAPipeId, Pid, Tid, Uid};
-pub use self::pipe::{Opener, Pipe, PipeId, PipeKind, Side};
-pub use self::probed::{Hidden, HiddenVia, HolderFd, PossibleHolder, Probed, Suspects};
+pub use self::pipe::{Opener, Pipe, PipeId, PipeKind, PtyFlow, Side};
+pub use self::probed::{Hidden, HiddenVia, HolderFd, PossibleHolder, Probed, References, Suspects, Unseen};
 pub use self::process::{CommandLine, Process};
-pub use self::task::{
-    AlternativeWake, Children, Fingerprint, Operation, PipeWait, Sleep, SleepOn, Task, TaskId, TaskState, ThreadGroup,
-    Threads, WaitTarget,
-};
+pub use self::socket::{Socket, SocketFamily, SocketState, SocketType, UnixPeer, WaitedFiles};
+pub use self::target::{AlternativeWake, Children, EventId, Operation, PipeWait, SharedLock, WaitTarget};
+pub use self::task::{Activity, Fingerprint, OtherFile, Sleep, SleepOn, Task, TaskId, TaskState, ThreadGroup, Threads};
 pub use self::time::Time;
 pub use self::users::Users;
 pub use self::wait::{Attribution, Certainty, Severity, Wait, Waker, Wakers};
@@ -75,6 +79,8 @@ pub struct PipeGraph {
     pub parents: BTreeMap<Pid, Option<Pid>>,
     /// Every process that holds an end, by PID.
     pub processes: BTreeMap<Pid, Process>,
+    /// The parents of processes that are blocked in open(2), as far as they hold no end. Not in a report.
+    pub beside: BTreeMap<Pid, Process>,
     /// Every pipe that has an end, ordered by ID.
     #[serde(with = "transfer::pipes")]
     pub pipes: Vec<Pipe>,
@@ -85,10 +91,17 @@ pub struct PipeGraph {
     pub probed: BTreeMap<PipeId, Probed>,
     /// What may hold an end that no fd table shows; empty if that was not examined.
     pub hidden: Hidden,
+    /// What threads wait for that is no channel.
+    pub waited: WaitedFiles,
+    /// Whether each end is waited for, as far as that was looked at and seen. Not in a report.
+    #[serde(with = "transfer::pairs")]
+    pub polled: BTreeMap<(Pid, Option<Tid>, Fd), bool>,
     /// Whether a selection has left out pipes.
     pub selected: bool,
     /// The limits of pipe pages per user.
     pub limits: PipeLimits,
+    /// The pages that count against those limits, by user, ascending; empty if the kernel did not say.
+    pub user_pages: Vec<UserPages>,
 }
 
 impl PipeGraph {
@@ -100,6 +113,7 @@ impl PipeGraph {
             taken_at: Time::EPOCH,
             coverage: Coverage {
                 proc_root: "/proc".into(),
+                backend: Backend::Proc,
                 processes: 0,
                 vanished: 0,
                 gaps: Vec::new(),
@@ -112,19 +126,23 @@ impl PipeGraph {
             pipefs: None,
             parents: BTreeMap::new(),
             processes: BTreeMap::new(),
+            beside: BTreeMap::new(),
             pipes: Vec::new(),
             descriptors: Vec::new(),
             probed: BTreeMap::new(),
             hidden: Hidden::default(),
+            waited: WaitedFiles::default(),
+            polled: BTreeMap::new(),
             selected: false,
             limits: PipeLimits::default(),
+            user_pages: Vec::new(),
         }
     }
 
-    /// The device of a pipe.
+    /// The device of a pipe; none of a UNIX socket.
     #[must_use]
     pub fn device(&self, id: PipeId) -> Option<Device> {
-        id.device().or(self.pipefs)
+        if id.kind() == PipeKind::Anonymous { self.pipefs } else { id.device() }
     }
 
     /// The effective users of the holders and openers on one side of a pipe, ascending.

@@ -18,15 +18,25 @@ words! {
         Anonymous = "anonymous",
         /// A FIFO special file; see fifo(7).
         Fifo = "fifo",
+        /// One direction of a connected UNIX stream or seqpacket socket; see unix(7).
+        Unix = "unix",
+        /// One direction of a pseudoterminal; see pty(7).
+        Pty = "pty",
     }
 }
 
 impl PipeKind {
     /// Whether pipes of this kind have a path, by which any process may open them. Those of any other kind are identified by their inode
-    /// alone, since they are all on one device, that of pipefs.
+    /// alone, since they are all on one device, that of pipefs or that of all sockets.
     #[must_use]
     pub const fn is_named(self) -> bool {
-        matches!(self, Self::Fifo)
+        matches!(self, Self::Fifo | Self::Pty)
+    }
+
+    /// Whether it is a pipe in the sense of pipe(7), as opposed to a direction of a socket pair or terminal.
+    #[must_use]
+    pub const fn is_pipe(self) -> bool {
+        matches!(self, Self::Anonymous | Self::Fifo)
     }
 
     /// The prefix of an ID: for an anonymous pipe as in /proc/PID/fd.
@@ -35,27 +45,59 @@ impl PipeKind {
     }
 }
 
+words! {
+    /// A direction of a pseudoterminal, as the programs that run in it see it.
+    pub enum PtyFlow {
+        /// What the master writes, as typed by a person, and the slave reads.
+        Input = "input",
+        /// What the slave writes and the master reads.
+        Output = "output",
+    }
+}
+
 /// Identifies a pipe: its kind, inode and, if it [has a name](PipeKind::is_named), device, since FIFOs on two file systems may have the
 /// same inode number. Ordered by kind, anonymous pipes first, then by device and inode.
+///
+/// A connection between two UNIX sockets is two such pipes, each identified by the inode of the socket that receives from it. A
+/// pseudoterminal is also two, identified by the device of its devpts, its number and the direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "String", inline))]
 pub struct PipeId {
     kind: PipeKind,
     device: Option<Device>,
     inode: u64,
+    flow: Option<PtyFlow>,
 }
 
 impl PipeId {
     /// A pipe of pipefs, by its inode number: 18913 of `pipe:[18913]`.
     #[must_use]
     pub const fn anonymous(inode: u64) -> Self {
-        Self { kind: PipeKind::Anonymous, device: None, inode }
+        Self { kind: PipeKind::Anonymous, device: None, inode, flow: None }
     }
 
     /// A FIFO, by the device of its file system and its inode number there.
     #[must_use]
     pub const fn fifo(device: Device, inode: u64) -> Self {
-        Self { kind: PipeKind::Fifo, device: Some(device), inode }
+        Self { kind: PipeKind::Fifo, device: Some(device), inode, flow: None }
+    }
+
+    /// What is sent to a UNIX socket, by the inode number of that socket: 18913 of `socket:[18913]`.
+    #[must_use]
+    pub const fn unix(receiver: u64) -> Self {
+        Self { kind: PipeKind::Unix, device: None, inode: receiver, flow: None }
+    }
+
+    /// A direction of a pseudoterminal, by the device of its devpts and its number there: 3 of `/dev/pts/3`.
+    #[must_use]
+    pub const fn pty(devpts: Device, number: u64, flow: PtyFlow) -> Self {
+        Self { kind: PipeKind::Pty, device: Some(devpts), inode: number, flow: Some(flow) }
+    }
+
+    /// The direction of a pseudoterminal; none for other kinds.
+    #[must_use]
+    pub const fn flow(self) -> Option<PtyFlow> {
+        self.flow
     }
 
     /// The kind of pipe.
@@ -70,20 +112,21 @@ impl PipeId {
         self.device
     }
 
-    /// The inode number.
+    /// The inode number; of a pseudoterminal its number.
     #[must_use]
     pub const fn inode(self) -> u64 {
         self.inode
     }
 }
 
-/// `pipe:[18913]`, as the kernel writes it in /proc/PID/fd, or `fifo:[0:26:18913]`.
+/// `pipe:[18913]`, as the kernel writes it in /proc/PID/fd, `fifo:[0:26:18913]`, `unix:[18913]` or `pty:[0:26:3:output]`.
 impl fmt::Display for PipeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (prefix, inode) = (self.kind.prefix(), self.inode);
-        match self.device {
-            Some(device) => write!(f, "{prefix}:[{device}:{inode}]"),
-            None => write!(f, "{prefix}:[{inode}]"),
+        match (self.device, self.flow) {
+            (Some(device), Some(flow)) => write!(f, "{prefix}:[{device}:{inode}:{flow}]"),
+            (Some(device), None) => write!(f, "{prefix}:[{device}:{inode}]"),
+            (None, _) => write!(f, "{prefix}:[{inode}]"),
         }
     }
 }
@@ -95,14 +138,18 @@ impl FromStr for PipeId {
         let (prefix, id) = text.strip_suffix(']').and_then(|text| text.split_once(":[")).ok_or(NotAPipeId)?;
         let kind = PipeKind::ALL.iter().copied().find(|kind| kind.prefix() == prefix).ok_or(NotAPipeId)?;
         if !kind.is_named() {
-            return Ok(Self { kind, device: None, inode: decimal(id)? });
+            return Ok(Self { kind, device: None, inode: decimal(id)?, flow: None });
         }
+        let (id, flow) = match (kind, id.rsplit_once(':').ok_or(NotAPipeId)?) {
+            (PipeKind::Pty, (id, flow)) => (id, Some(flow.parse().map_err(|()| NotAPipeId)?)),
+            _ => (id, None),
+        };
         let (device, inode) = id.rsplit_once(':').ok_or(NotAPipeId)?;
-        Ok(Self { kind, device: Some(device.parse()?), inode: decimal(inode)? })
+        Ok(Self { kind, device: Some(device.parse()?), inode: decimal(inode)?, flow })
     }
 }
 
-text!(PipeId, "a pipe, as pipe:[INODE] or fifo:[MAJ:MIN:INODE]");
+text!(PipeId, "a pipe, as pipe:[INODE], fifo:[MAJ:MIN:INODE], unix:[INODE] or pty:[MAJ:MIN:N:input]");
 
 words! {
     /// One of the two directions of a pipe.

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::words::words;
-use super::{CommandName, Fd, Gap, Pid, PipeGraph, PipeId, Side};
+use super::{AccessMode, CommandName, Fd, Gap, Pid, PipeGraph, PipeId, Side, Tid};
 
 /// The kernel's answers about a pipe. A field is none if it was not asked for, refused, or not proven.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Probed {
     /// Bytes in the pipe.
@@ -25,9 +25,68 @@ pub struct Probed {
     /// Whether a write end exists anywhere.
     #[serde(rename = "hidden_writers")]
     pub writer: Option<bool>,
+    /// Number of open file descriptions with a read end, plus the threads that are blocked in opening one: `readers` of `struct
+    /// pipe_inode_info`. Descriptors that were duplicated or inherited share a description.
+    #[serde(rename = "reader_count", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "u32"))]
+    pub readers: Option<u32>,
+    /// The same of write ends.
+    #[serde(rename = "writer_count", skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "u32"))]
+    pub writers: Option<u32>,
+    /// What there is on the read side besides the ends that were seen; none if that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Unseen"))]
+    pub unseen_readers: Option<Unseen>,
+    /// The same of the write side.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "Unseen"))]
+    pub unseen_writers: Option<Unseen>,
+    /// The references in `unseen_readers` and `unseen_writers`, by open file description. Not in a report.
+    #[serde(skip)]
+    pub references: Vec<References>,
     /// Whether a call did not return in time: a process holds the lock of the pipe.
     #[serde(skip)]
     pub unanswered: bool,
+}
+
+/// What the kernel counts on a side of a pipe besides what was seen there. If both are zero, nothing else exists: no process that could
+/// not be read, and no descriptor in flight, holds an end of this side.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Unseen {
+    /// Open file descriptions that are in no fd table that was seen, and are not being opened by a thread that was seen.
+    pub descriptions: u32,
+    /// References to those that were seen which no descriptor, and no call of a thread that was seen, accounts for: descriptors that are
+    /// in flight over a UNIX socket, in a table that was not seen, or used by a call.
+    pub references: u64,
+}
+
+impl Unseen {
+    /// Whether nothing else exists.
+    #[must_use]
+    pub const fn is_nothing(self) -> bool {
+        self.descriptions == 0 && self.references == 0
+    }
+}
+
+/// References to an open file description that no descriptor accounts for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct References {
+    /// The first of its descriptors, as [`Endpoint::key`](super::Endpoint::key).
+    pub end: (Pid, Option<Tid>, Fd),
+    /// How it is open.
+    pub access: AccessMode,
+    /// How many; none if that changed while it was looked at.
+    pub count: Option<u64>,
+}
+
+impl References {
+    /// How many there are on a side; those whose number changed count as one.
+    #[must_use]
+    pub(crate) fn on(all: &[Self], side: Side) -> u64 {
+        all.iter().filter(|it| it.access.is_on(side)).map(|it| it.count.unwrap_or(1)).fold(0, u64::saturating_add)
+    }
 }
 
 impl Probed {
@@ -37,6 +96,58 @@ impl Probed {
         match side {
             Side::Read => self.reader,
             Side::Write => self.writer,
+        }
+    }
+
+    /// The kernel's count of a side.
+    #[must_use]
+    pub const fn count(&self, side: Side) -> Option<u32> {
+        match side {
+            Side::Read => self.readers,
+            Side::Write => self.writers,
+        }
+    }
+
+    /// What there is on a side besides the ends that were seen.
+    #[must_use]
+    pub const fn unseen(&self, side: Side) -> Option<Unseen> {
+        match side {
+            Side::Read => self.unseen_readers,
+            Side::Write => self.unseen_writers,
+        }
+    }
+
+    /// Says nothing of whether an end of that side exists.
+    pub(crate) const fn withdraw(&mut self, side: Side) {
+        *self.unseen_mut(side) = None;
+        match side {
+            Side::Read => self.reader = None,
+            Side::Write => self.writer = None,
+        }
+    }
+
+    pub(crate) const fn unseen_mut(&mut self, side: Side) -> &mut Option<Unseen> {
+        match side {
+            Side::Read => &mut self.unseen_readers,
+            Side::Write => &mut self.unseen_writers,
+        }
+    }
+
+    /// Adds what another way of asking found out.
+    #[must_use]
+    pub(crate) fn or(self, other: Self) -> Self {
+        Self {
+            queued: self.queued.or(other.queued),
+            capacity: self.capacity.or(other.capacity),
+            full: self.full.or(other.full),
+            reader: self.reader.or(other.reader),
+            writer: self.writer.or(other.writer),
+            readers: self.readers.or(other.readers),
+            writers: self.writers.or(other.writers),
+            unseen_readers: self.unseen_readers.or(other.unseen_readers),
+            unseen_writers: self.unseen_writers.or(other.unseen_writers),
+            references: if self.references.is_empty() { other.references } else { self.references },
+            unanswered: self.unanswered || other.unanswered,
         }
     }
 
@@ -202,6 +313,12 @@ impl PipeGraph {
     /// The kernel's answers about a pipe; all none if it was not asked.
     #[must_use]
     pub fn probed(&self, id: PipeId) -> Probed {
-        self.probed.get(&id).copied().unwrap_or_default()
+        self.probed.get(&id).cloned().unwrap_or_default()
+    }
+
+    /// What the kernel counts on a side of a pipe besides what was seen; none if it did not say.
+    #[must_use]
+    pub fn unseen(&self, id: PipeId, side: Side) -> Option<Unseen> {
+        self.probed.get(&id)?.unseen(side)
     }
 }

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::words::{Either, words};
-use super::{AccessMode, CommandName, Fd, LinkTarget, PathName, Pid, PipeId, Side, Tid, number, time};
+use super::{AlternativeWake, CommandName, Fd, LinkTarget, Pid, PipeId, PipeWait, Tid, WaitTarget, number, time};
 
 /// Identifies a thread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -63,7 +62,10 @@ pub struct ThreadGroup {
     /// reparented to it and appended to the list (`forget_original_parent` in kernel/exit.c). Empty if they could not be read.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adopts: Option<Vec<Pid>>,
-    /// The threads that have not exited, ordered by thread ID. Empty if they could not be listed.
+    /// What it did between the looks; missing if it was looked at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub activity: Option<Activity>,
+    /// The threads that have not exited, ordered by thread ID. Empty if they could not be listed, and for a zombie.
     pub tasks: Vec<Task>,
 }
 
@@ -83,7 +85,8 @@ impl ThreadGroup {
             ignores: 0,
             blocks: u64::MAX,
             adopts: (pid == Pid(1)).then(Vec::new),
-            tasks: vec![Task { id, doing: TaskState::Unknown, idle: None, trace: Fingerprint::default() }],
+            activity: None,
+            tasks: vec![Task::new(id, TaskState::Unknown)],
         }
     }
 
@@ -109,9 +112,65 @@ pub struct Task {
     #[serde(rename = "idle_seconds", with = "time::seconds")]
     #[cfg_attr(test, schemars(with = "Option<f64>"))]
     pub idle: Option<Duration>,
+    /// What else it polls or sleeps on: files that are no channel. Ordered by descriptor; empty if it does neither.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<OtherFile>,
+    /// If it ran between two looks, so that nothing is claimed of it, and was blocked again at the last: in what. It wakes now and then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub woke: Option<Box<TaskState>>,
     /// Changes if the thread runs.
     #[serde(skip)]
     pub trace: Fingerprint,
+}
+
+impl Task {
+    /// A thread of which nothing else is known.
+    #[must_use]
+    pub fn new(id: TaskId, doing: TaskState) -> Self {
+        Self { id, doing, idle: None, others: Vec::new(), woke: None, trace: Fingerprint::default() }
+    }
+
+    /// What it was last seen doing, also if it ran between the looks and was blocked again.
+    #[must_use]
+    pub fn last_seen(&self) -> &TaskState {
+        self.woke.as_deref().unwrap_or(&self.doing)
+    }
+}
+
+/// A file other than a channel that a thread waits for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct OtherFile {
+    /// The descriptor.
+    pub fd: Fd,
+    /// Its link in /proc/PID/fd; a socket is described in [`WaitedFiles`](super::WaitedFiles), by its inode.
+    #[serde(flatten, serialize_with = "LinkTarget::or_null", deserialize_with = "LinkTarget::optional")]
+    #[cfg_attr(test, schemars(with = "crate::model::OrNull<LinkTarget>"))]
+    pub target: Option<LinkTarget>,
+}
+
+/// What a process did between the first and the last look of an observation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Activity {
+    /// The milliseconds between the looks.
+    #[serde(rename = "milliseconds")]
+    pub over: u64,
+    /// The CPU time of all of its threads, in milliseconds, in user and kernel mode.
+    #[serde(rename = "cpu_milliseconds")]
+    pub cpu: u64,
+    /// The bytes that it read: `rchar` of `proc_pid_io(5)`; null if that may not be read.
+    pub read: Option<u64>,
+    /// The bytes that it wrote: `wchar`.
+    pub written: Option<u64>,
+}
+
+impl Activity {
+    /// Whether it used at least one part in so many of a CPU.
+    #[must_use]
+    pub(crate) fn uses_cpu(&self, parts: u64) -> bool {
+        self.cpu.saturating_mul(parts) >= self.over.max(1)
+    }
 }
 
 /// Shows whether a thread has run. If two scans have equal fingerprints, the thread has not run in between; or, if `switches` is not
@@ -181,146 +240,6 @@ fn tid<S: Serializer>(id: &TaskId, serializer: S) -> Result<S::Ok, S::Error> {
 
 fn of_tid<'de, D: Deserializer<'de>>(deserializer: D) -> Result<TaskId, D::Error> {
     Ok(TaskId { pid: Pid(0), tid: Tid::deserialize(deserializer)? })
-}
-
-/// One thing that a thread waits for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema), schemars(with = "FlatTarget"))]
-#[serde(from = "FlatTarget", into = "FlatTarget")]
-pub enum WaitTarget {
-    /// A pipe.
-    Pipe(PipeWait),
-    /// The exit of a child.
-    Children(Children),
-    /// Another thread of its process, by a private futex.
-    Threads,
-}
-
-/// A [`WaitTarget`] as JSON has it: `wait` is for a child, `threads` for another thread of the same process.
-#[derive(Serialize, Deserialize)]
-#[cfg_attr(test, derive(schemars::JsonSchema))]
-struct FlatTarget {
-    /// `read`, `write`, `open` or `poll` of a pipe; `wait` for a child; `threads`: for another thread of its own process.
-    operation: Either<Operation, OtherWait>,
-    /// `r`: it waits for data; `w`: for room; `rw`: for either; null for `wait` and `threads`.
-    access: Option<AccessMode>,
-    /// The descriptor; null for `open`, `wait` and `threads`, and if it is not known.
-    fd: Option<Fd>,
-    /// The ID of the pipe; null for `wait` and `threads`, and if it is not known.
-    pipe: Option<PipeId>,
-    /// For `open`: the path of the FIFO.
-    #[serde(flatten, serialize_with = "PathName::or_null", deserialize_with = "PathName::optional")]
-    #[cfg_attr(test, schemars(with = "crate::model::OrNull<PathName>"))]
-    path: Option<PathName>,
-    /// For `open`: true if the FIFO has been deleted; otherwise missing.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    deleted: bool,
-    /// For `wait`: the child; missing if it waits for any child.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    child: Option<Pid>,
-}
-
-words! {
-    /// A wait that is not for a pipe.
-    enum OtherWait {
-        /// For a child.
-        Wait = "wait",
-        /// For another thread of the same process.
-        Threads = "threads",
-    }
-}
-
-impl From<WaitTarget> for FlatTarget {
-    fn from(target: WaitTarget) -> Self {
-        let of = |word, child| {
-            let (operation, access, fd, pipe, path) = (Either::B(word), None, None, None, None);
-            Self { operation, access, fd, pipe, path, deleted: false, child }
-        };
-        match target {
-            WaitTarget::Pipe(PipeWait { operation, access, fd, pipe, path, deleted }) => {
-                let (operation, access) = (Either::A(operation), Some(access));
-                Self { operation, access, fd, pipe, path, deleted, child: None }
-            }
-            WaitTarget::Children(Children::One(child)) => of(OtherWait::Wait, Some(child)),
-            WaitTarget::Children(Children::All) => of(OtherWait::Wait, None),
-            WaitTarget::Threads => of(OtherWait::Threads, None),
-        }
-    }
-}
-
-impl From<FlatTarget> for WaitTarget {
-    fn from(flat: FlatTarget) -> Self {
-        let FlatTarget { operation, access, fd, pipe, path, deleted, child } = flat;
-        let operation = match operation {
-            Either::A(operation) => operation,
-            Either::B(OtherWait::Wait) => return Self::Children(child.map_or(Children::All, Children::One)),
-            Either::B(OtherWait::Threads) => return Self::Threads,
-        };
-        // Missing in reports of older versions.
-        let usual = if operation == Operation::Write { AccessMode::Write } else { AccessMode::Read };
-        Self::Pipe(PipeWait { operation, access: access.unwrap_or(usual), fd, pipe, path, deleted })
-    }
-}
-
-/// A thread's wait for a pipe.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PipeWait {
-    /// What it does at the pipe.
-    pub operation: Operation,
-    /// `Read`: it waits for writers; `Write`: for readers; `ReadWrite`, a poll of an `O_RDWR` end: for both.
-    pub access: AccessMode,
-    /// The descriptor; none in open(2), and if it is not known.
-    pub fd: Option<Fd>,
-    /// The pipe; none if the system call could not be read, or the descriptor has been closed meanwhile.
-    pub pipe: Option<PipeId>,
-    /// In open(2): the path, joined to the directory that it is relative to if that is known. It may name another file in our mount
-    /// namespace.
-    pub path: Option<PathName>,
-    /// In open(2): whether no file has that path any more: the FIFO was deleted, or it or what leads to it was renamed.
-    pub deleted: bool,
-}
-
-impl PipeWait {
-    /// The sides whose holders could end the wait.
-    pub fn awaited(&self) -> impl Iterator<Item = Side> + use<> {
-        let access = self.access;
-        Side::BOTH.into_iter().filter(move |side| access.is_on(side.other()))
-    }
-}
-
-words! {
-    /// What a thread does at a pipe.
-    pub enum Operation {
-        /// read(2) and similar calls, and splice(2) or tee(2) from it.
-        Read = "read",
-        /// write(2) and similar calls, and splice(2), tee(2), vmsplice(2) or sendfile(2) to it.
-        Write = "write",
-        /// open(2) of a FIFO.
-        Open = "open",
-        /// poll(2), select(2), `epoll_wait(2)` and similar calls.
-        Poll = "poll",
-    }
-}
-
-/// Which children a wait(2) is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Children {
-    /// This one.
-    One(Pid),
-    /// Any child, or any of a process group.
-    All,
-}
-
-words! {
-    /// What could end a wait apart from its causes.
-    pub enum AlternativeWake {
-        /// It has a timeout.
-        Timeout = "timeout",
-        /// It is also for descriptors other than pipes.
-        Files = "files",
-        /// It is for the lock of the pipe, held by another thread in a call that does not return.
-        Lock = "lock",
-    }
 }
 
 /// A sleep that is not on a pipe.

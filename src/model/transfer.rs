@@ -16,23 +16,24 @@ pub(crate) mod pipes {
     }
 }
 
-/// Answers of the kernel, with [`Probed::unanswered`](crate::model::Probed::unanswered).
+/// Answers of the kernel, with what a report leaves out.
 pub(crate) mod probed {
     use std::collections::BTreeMap;
 
     use serde::{Deserialize, Deserializer, Serializer};
 
-    use crate::model::{PipeId, Probed};
+    use crate::model::{PipeId, Probed, References};
 
     type All = BTreeMap<PipeId, Probed>;
 
     pub(crate) fn serialize<S: Serializer>(all: &All, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(all.iter().map(|(id, probed)| (id, probed, probed.unanswered)))
+        serializer.collect_seq(all.iter().map(|(id, probed)| (id, probed, (probed.unanswered, &probed.references))))
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<All, D::Error> {
-        let all = Vec::<(PipeId, Probed, bool)>::deserialize(deserializer)?;
-        Ok(all.into_iter().map(|(id, probed, unanswered)| (id, Probed { unanswered, ..probed })).collect())
+        let all = Vec::<(PipeId, Probed, (bool, Vec<References>))>::deserialize(deserializer)?;
+        let whole = |(id, probed, (unanswered, references))| (id, Probed { unanswered, references, ..probed });
+        Ok(all.into_iter().map(whole).collect())
     }
 }
 
@@ -56,6 +57,27 @@ pub(crate) mod threads {
             (group.pid, group)
         };
         Ok(groups.into_iter().map(whole).collect())
+    }
+}
+
+/// A map whose keys are no text.
+pub(crate) mod pairs {
+    use std::collections::BTreeMap;
+
+    use serde::de::DeserializeOwned;
+    use serde::{Deserialize as _, Deserializer, Serialize, Serializer};
+
+    pub(crate) fn serialize<S: Serializer, K: Serialize, V: Serialize>(
+        map: &BTreeMap<K, V>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(map)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>, K: DeserializeOwned + Ord, V: DeserializeOwned>(
+        deserializer: D,
+    ) -> Result<BTreeMap<K, V>, D::Error> {
+        Vec::<(K, V)>::deserialize(deserializer).map(|pairs| pairs.into_iter().collect())
     }
 }
 

@@ -108,7 +108,7 @@ impl From<&Endpoint> for Waker {
 words! {
     /// How it is known what a thread waits for.
     pub enum Attribution {
-        /// From its system call and the kernel function it sleeps in, which agree.
+        /// From its system call and the kernel function it sleeps in, which agree, or from the wait queue of the pipe.
         Seen = "seen",
         /// From the kernel function it sleeps in; only one pipe is possible.
         Inferred = "inferred",

@@ -12,7 +12,7 @@ const ID: PipeId = PipeId::anonymous(123);
 
 /// A pipe of which the read end is seen in process 7, of this user.
 fn graph(probed: Probed, uid: u32) -> PipeGraph {
-    let end = Endpoint { pid: Pid(7), tid: None, fd: Fd(0), access: AccessMode::Read, flags: None };
+    let end = Endpoint { pid: Pid(7), tid: None, fd: Fd(0), access: AccessMode::Read, flags: None, description: None };
     PipeGraph {
         coverage: Coverage { processes: 2, privileged: false, ..PipeGraph::empty().coverage },
         pipefs: Some(Device { major: 0, minor: 15 }),
@@ -29,6 +29,11 @@ const HAS_WRITER: Probed = Probed {
     full: None,
     reader: Some(true),
     writer: Some(true),
+    readers: None,
+    writers: None,
+    unseen_readers: None,
+    unseen_writers: None,
+    references: Vec::new(),
     unanswered: false,
 };
 
@@ -153,8 +158,25 @@ fn small_pipes_are_explained_where_the_limit_is_the_likely_cause() {
 }
 
 #[test]
+fn what_could_not_be_read_is_one_short_line() {
+    let only = |pid, command: &[u8]| Some((Pid(pid), CommandName(command.to_vec())));
+    let note = |unreadable, only, file: Option<&str>, cure| {
+        let file = file.map(str::to_owned);
+        Note::Incomplete { unreadable, processes: 120, only, file, cure }.to_string()
+    };
+    let init = note(1, only(1, b"systemd"), None, Cure::SecurityModule);
+    assert_eq!(init, "1 process could not be read (PID 1): ? marks ends it may hold");
+    let one = note(1, only(7, b"tmux: server"), None, Cure::Privileges);
+    assert!(one.starts_with("1 process could not be read (PID 7, \"tmux: server\"): ? marks ends it may hold; run as"));
+    let many = note(118, None, None, Cure::Privileges);
+    assert!(many.starts_with("118 of 120 processes could not be read: ? marks ends they may hold; run as"), "{many}");
+    let saved = note(2, None, Some("old.json"), Cure::Privileges);
+    assert_eq!(saved, "2 of 120 processes could not be read when old.json was saved: ? marks ends they may hold");
+}
+
+#[test]
 fn what_is_not_known_of_a_process_leaves_no_brackets() {
-    let known = |facts: &[&str]| known(&facts.iter().map(ToString::to_string).collect::<Vec<_>>());
+    let known = |facts: &[&str]| text::known(&facts.iter().map(ToString::to_string).collect::<Vec<_>>());
     assert_eq!(known(&["PID 1", "init"]), " (PID 1, init)");
     assert_eq!(known(&["PID 1", ""]), " (PID 1)");
     assert_eq!(known(&["", "fd 3"]), " (fd 3)");
@@ -171,4 +193,41 @@ fn a_probe_without_a_helper_program_is_refused() {
     let notes = Note::probe(Some(&outcome), &graph);
     assert_eq!(notes, [Note::NoProbe(Unsupported::NoHelper)]);
     assert_eq!(notes[0].to_string(), "--probe: the kernel cannot be asked here: no helper program was given");
+}
+
+#[test]
+fn tables_that_could_not_be_read_have_one_note() {
+    let gap = |pid, error: &str| Gap {
+        pid: Pid(pid),
+        tid: None,
+        command: "bash".into(),
+        uid: None,
+        what: UnreadablePart::FdTable,
+        error: error.to_owned(),
+        fds: None,
+        mount: None,
+        may_hold: PossibleEnds::ANYTHING,
+    };
+    let folded = |gaps: &[Gap], file: Option<&str>| -> Vec<String> {
+        let note = |gap: &Gap| Note::UnreadableTable {
+            gap: gap.clone(),
+            others: Vec::new(),
+            file: file.map(str::to_owned),
+            cure: Cure::Privileges,
+        };
+        let first = std::iter::once(Note::NoSuchProcess);
+        Note::folded(first.chain(gaps.iter().map(note)).collect()).iter().skip(1).map(ToString::to_string).collect()
+    };
+    let one = "the fd table of process 6 could not be read (EACCES): run as root (sudo)";
+    assert_eq!(folded(&[gap(6, "EACCES")], None), [one]);
+    let two = "the fd tables of 2 selected processes could not be read (EACCES), 6, 7: run as root (sudo)";
+    assert_eq!(folded(&[gap(6, "EACCES"), gap(7, "EACCES")], None), [two]);
+    let three = [gap(6, "EACCES"), gap(9, "EMFILE"), gap(7, "EACCES"), gap(8, "EACCES")];
+    assert_eq!(
+        folded(&three, Some("a.json")),
+        [
+            "the fd tables of 3 selected processes could not be read when a.json was saved (EACCES), such as 6, 7",
+            "the fd table of process 9 could not be read when a.json was saved (EMFILE)",
+        ]
+    );
 }

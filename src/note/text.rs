@@ -1,12 +1,18 @@
 //! The text of notes that take more than a format string.
 
+use std::collections::BTreeSet;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
 use super::{Cure, MAX_PIPES, more};
 use crate::cli::PipeName;
 use crate::escape::quote_name;
-use crate::model::{Gap, HiddenVia, Pid, PipeId, PossibleHolder, ScanLimit, Suspects, UnreadablePart, ViewLimit};
+use crate::model::{
+    CommandName, Gap, HiddenVia, Pid, PipeId, PossibleHolder, ScanLimit, Suspects, UnreadablePart, ViewLimit,
+};
+
+/// Maximum number of names that a note suggests.
+const MAX_NAMES: usize = 3;
 
 /// Maximum number of possible holders of an end that a note names.
 const MAX_HOLDERS: usize = 4;
@@ -21,7 +27,7 @@ pub(super) fn not_listed(outside: Option<ViewLimit>) -> &'static str {
     }
 }
 
-pub(super) fn no_pipe(name: &PipeName, process: Option<Pid>) -> String {
+pub(super) fn no_pipe(name: &PipeName, process: Option<Pid>, command: &str) -> String {
     match (name, process) {
         (PipeName::Id(id), _) => format!("no process is known to have {id} open"),
         (PipeName::Path(path), _) => {
@@ -29,10 +35,68 @@ pub(super) fn no_pipe(name: &PipeName, process: Option<Pid>) -> String {
             format!("no process is known to have {path} open or to be blocked in open(2) of it")
         }
         (PipeName::Inode(inode), Some(pid)) => {
-            format!("no open pipe has inode {inode}; for the pipes of process {pid}: lspipe -p {pid}")
+            format!("no open pipe has inode {inode}; for process {pid}: {command} -p {pid}")
         }
         (PipeName::Inode(inode), None) => format!("no process is known to have a pipe with inode {inode} open"),
     }
+}
+
+/// `the fd tables of 50 selected processes could not be read (EACCES), such as 6842, 7786: run as root (sudo)`
+pub(super) fn unreadable_tables(gap: &Gap, others: &[Pid], file: &Option<String>, cure: &Cure) -> String {
+    let (when, errno, cure) = (when(file), errno(gap), what_to_do(file, cure));
+    match others {
+        [] => format!("the fd table of process {} could not be read{when} ({errno}){cure}", gap.pid),
+        [second, rest @ ..] => {
+            let (first, count) = (gap.pid, others.len() + 1);
+            let such = if rest.is_empty() { "" } else { "such as " };
+            format!(
+                "the fd tables of {count} selected processes could not be read{when} ({errno}), {such}{first}, {second}{cure}"
+            )
+        }
+    }
+}
+
+pub(super) fn in_file(file: &Option<String>) -> String {
+    file.as_ref().map_or_else(String::new, |file| format!(" in {file}"))
+}
+
+/// The names that a part of a name might have meant, with the expression that matches them.
+pub(super) fn similar<'a>(
+    part: &[u8],
+    names: impl Iterator<Item = &'a CommandName>,
+) -> Option<(String, Vec<CommandName>)> {
+    // Nothing of it may mean anything in an expression.
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_-".contains(byte);
+    let text =
+        std::str::from_utf8(part).ok().filter(|text| !text.is_empty() && text.bytes().all(|byte| is_plain(&byte)))?;
+    let names: BTreeSet<&CommandName> = names.collect();
+    let such = |is_such: &dyn Fn(&[u8]) -> bool| -> Vec<CommandName> {
+        names.iter().filter(|name| is_such(name)).copied().cloned().collect()
+    };
+    let contains = |name: &[u8], part: &[u8]| name.windows(part.len()).any(|window| window.eq_ignore_ascii_case(part));
+    [
+        (format!("/^{text}/"), such(&|name| name.starts_with(part))),
+        (format!("/{text}/"), such(&|name| name.windows(part.len()).any(|window| window == part))),
+        (format!("/(?i){text}/"), such(&|name| contains(name, part))),
+    ]
+    .into_iter()
+    .find(|(_, names)| !names.is_empty())
+}
+
+/// `; /^slee/ would match sleep`
+pub(super) fn would_match(similar: Option<&(String, Vec<CommandName>)>) -> String {
+    let Some((pattern, names)) = similar else { return String::new() };
+    let mut named: Vec<String> = names.iter().take(MAX_NAMES).map(|name| quote_name(name)).collect();
+    named.extend(more(names.len(), MAX_NAMES).map(|more| format!("{more} more names")));
+    format!("; {pattern} would match {}", named.join(", "))
+}
+
+/// `3 sockets and a terminal`; not both are 0.
+pub(super) fn sockets_and_terminals(sockets: usize, terminals: usize) -> String {
+    let counted =
+        |count: usize, noun: &str| (count > 0).then(|| format!("{count} {noun}{}", if count == 1 { "" } else { "s" }));
+    let words = [counted(sockets, "socket"), counted(terminals, "terminal descriptor")];
+    words.into_iter().flatten().collect::<Vec<_>>().join(" and ")
 }
 
 pub(super) fn of_host(name: &Option<String>) -> String {
@@ -52,6 +116,32 @@ pub(super) fn unread(gap: &Gap) -> String {
     } else {
         format!("process {pid}{command}: {part} could not be read ({})", errno(gap))
     }
+}
+
+/// One short line: a person reads it below each report.
+pub(super) fn incomplete(
+    unreadable: usize,
+    processes: usize,
+    only: &Option<(Pid, CommandName)>,
+    file: &Option<String>,
+    cure: &Cure,
+) -> String {
+    let which = match only {
+        Some((pid, _)) if *pid == Pid(1) => " (PID 1)".to_owned(),
+        Some((pid, command)) => known(&[format!("PID {pid}"), name_or_nothing(command)]),
+        None => String::new(),
+    };
+    let (which_of, they) = match unreadable {
+        1 => ("1 process".to_owned(), "it"),
+        _ => (format!("{unreadable} of {processes} processes"), "they"),
+    };
+    // PID 1 of a container or a virtual machine is often out of reach, and nothing can be done about it.
+    let cure = match cure {
+        Cure::SecurityModule if file.is_none() && unreadable == 1 => String::new(),
+        cure if file.is_none() => format!("; {cure}"),
+        _ => String::new(),
+    };
+    format!("{which_of} could not be read{}{which}: ? marks ends {they} may hold{cure}", when(file))
 }
 
 pub(super) fn were_left_out(left_out: usize, processes: usize, limit: ScanLimit, file: &Option<String>) -> String {
@@ -150,7 +240,7 @@ pub(super) fn when(file: &Option<String>) -> String {
 }
 
 /// Nothing of a saved report.
-pub(super) fn what_to_do(file: &Option<String>, cure: &Cure) -> String {
+fn what_to_do(file: &Option<String>, cure: &Cure) -> String {
     if file.is_none() { format!(": {cure}") } else { String::new() }
 }
 

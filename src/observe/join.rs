@@ -1,7 +1,8 @@
 //! From the ends that a scan saw to the pipes that they are ends of. Pure.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
+use super::kernel::Address;
 use crate::model::{Endpoint, Opener, Operation, Pipe, PipeFile, PipeGraph, PipeId, PipeWait, Threads};
 
 /// An end, and what the fd table of its holder says of its pipe.
@@ -11,6 +12,8 @@ pub(crate) struct RawEndpoint {
     pub(crate) end: Endpoint,
     /// Of the file; none of an anonymous pipe outside of an audit. Apart, since a machine may have very many ends of those.
     pub(crate) facts: Option<Box<FileFacts>>,
+    /// The open file description, where the kernel said which it is. [`join`] numbers them.
+    pub(crate) description: Option<Address>,
 }
 
 /// What the descriptor says of the file.
@@ -29,7 +32,18 @@ pub(crate) struct FileFacts {
 pub(crate) fn join(mut ends: Vec<RawEndpoint>) -> Vec<Pipe> {
     ends.sort_unstable_by_key(|seen| (seen.pipe, seen.end.key()));
     ends.dedup_by_key(|seen| (seen.pipe, seen.end.key()));
+    number_descriptions(&mut ends);
     ends.chunk_by(|a, b| a.pipe == b.pipe).filter_map(pipe).collect()
+}
+
+/// Gives each open file description a number, from 1 on, in the order of the ends.
+fn number_descriptions(ends: &mut [RawEndpoint]) {
+    let mut numbers: HashMap<Address, u32> = HashMap::new();
+    for seen in ends {
+        let next = u32::try_from(numbers.len()).ok().and_then(|known| known.checked_add(1));
+        let number = |description| next.map(|next| *numbers.entry(description).or_insert(next));
+        seen.end.description = seen.description.and_then(number);
+    }
 }
 
 /// Adds the threads that are blocked in opening a FIFO, and the FIFOs that are only being opened. Processes that were gone when the scan

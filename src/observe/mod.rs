@@ -4,10 +4,14 @@
 //! Nothing is judged here. What the judges need to know after a first look, they say in a [`FollowUp`]; what they get is an
 //! [`Observation`], which is plain data.
 
+mod backend;
 mod channel;
 pub(crate) mod join;
+pub(crate) mod kernel;
 pub(crate) mod probe;
 pub(crate) mod proc;
+mod references;
+mod resting;
 mod settle;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,12 +23,21 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
+use self::backend::{Choice, KernelView};
 use self::join::add_openers;
+use self::kernel::TaskList;
 use self::probe::{Answers, Unsupported};
-use self::proc::{Budget, Error, ScanOptions};
-use self::settle::{idle_since, lock_held, openers, retain_unmoved, share_command_lines, unmoved_facts};
-use crate::judge::side::has_hidden;
-use crate::model::{CostLimits, Gap, Pid, PipeGraph, PipeId, Process, ScanLimit, Side, TaskState, Threads, transfer};
+use self::proc::{Beforehand, Budget, Error, Found, OtherFiles, ScanOptions, Usages};
+use self::references::explain_references;
+use self::resting::LastLook;
+use self::settle::{
+    add_activity, idle_since, lock_held, openers, retain_unmoved, set_aside, share_command_lines, unmoved_facts,
+};
+use crate::judge::side::{has_hidden, hidden_sides, may_hide};
+use crate::model::{
+    Backend, CostLimits, Gap, Pid, Pipe, PipeGraph, PipeId, PipeKind, Process, ScanLimit, Side, TaskState, Threads,
+    WaitedFiles, transfer,
+};
 use crate::select::{Selection, selected, selected_processes};
 
 /// The pause before the second look, where the first saw what may be transient: longer than a busy pipeline rests.
@@ -42,6 +55,9 @@ pub(crate) struct Observer {
     started: Pid,
     /// What its looks may cost.
     budget: Arc<Budget>,
+    backend: Choice,
+    /// Whether FIFOs that are named may be kept open for the run: their file systems cannot be unmounted meanwhile.
+    holds_named: bool,
 }
 
 /// How much to look at.
@@ -52,6 +68,8 @@ pub(crate) struct Depth {
     pub(crate) selection: Selection,
     /// Whether to ask the kernel about the selected pipes.
     pub(crate) probe: bool,
+    /// Whether to look which ends of the selected pipes their holders wait for.
+    pub(crate) polled: bool,
 }
 
 /// What was seen of a machine. Serializes whole, so that a child process may look for its parent.
@@ -83,35 +101,76 @@ pub(crate) struct FollowUp {
 }
 
 impl Observer {
-    pub(crate) fn new(proc_root: &Path, helper: &[OsString], started: Pid, limits: CostLimits) -> Self {
+    /// Of the machine in this proc root, by this backend, or the best that is to be had.
+    pub(crate) fn new(
+        proc_root: &Path,
+        helper: &[OsString],
+        started: Pid,
+        limits: CostLimits,
+        backend: Option<Backend>,
+    ) -> Self {
         Self {
             proc_root: proc_root.to_owned(),
             helper: helper.to_owned(),
             skip_sizes: BTreeSet::new(),
             started,
             budget: Arc::new(Budget::new(limits)),
+            backend: Choice::new(backend),
+            holds_named: false,
         }
     }
 
-    pub(crate) fn proc_root(&self) -> &Path {
-        &self.proc_root
+    /// Keeps FIFOs open that are named, for a run that is over soon; see [`Choice::hold`].
+    pub(crate) fn holding_named(self, holds_named: bool) -> Self {
+        Self { holds_named, ..self }
+    }
+
+    /// How many sockets and terminals these processes have open.
+    pub(crate) fn other_files(&self, pids: &[Pid]) -> OtherFiles {
+        proc::other_files(&self.proc_root, pids, &self.budget)
+    }
+
+    /// Every process with its command, user and parent; see [`proc::named_processes`].
+    pub(crate) fn named_processes(&self) -> Result<BTreeMap<Pid, Process>, Error> {
+        proc::named_processes(&self.proc_root, &self.budget)
+    }
+
+    /// The pipes that a path leads to; see [`proc::pipes_at`].
+    pub(crate) fn pipes_at(&mut self, path: &Path) -> Result<Vec<PipeId>, Error> {
+        self.budget.begin();
+        let Found { pipes, fifo } = proc::pipes_at(&self.proc_root, path, &self.budget)?;
+        if let (Some(fifo), [pipe], true) = (fifo, &pipes[..], self.holds_named) {
+            self.backend.hold(fifo, *pipe);
+        }
+        Ok(pipes)
     }
 
     /// Looks once. Good for lists, not for claims: what it sees may never have been so at one time.
     pub(crate) fn look(&mut self, depth: &Depth) -> Result<Observation, Error> {
         self.budget.begin();
         // A process that is blocked in opening a FIFO has no descriptor of it: to find it, every thread has to be looked at.
-        let threads =
-            if depth.selection.may_name_fifo() { self.threads(None, &Arc::default())? } else { Threads::new() };
-        let mut graph = self.pipes(depth, &threads, BTreeMap::new())?;
+        let threads = if depth.selection.may_name_fifo() {
+            let tasks = self.tasks()?;
+            self.threads(None, depth, Beforehand { tasks, ..Beforehand::default() })?.0
+        } else {
+            Threads::new()
+        };
+        let mut graph = self.pipes(depth, &threads, BTreeMap::new(), false)?;
         if depth.probe {
             let shown = selected(&graph, &depth.selection);
             let holders: BTreeSet<Pid> =
                 shown.flat_map(|pipe| Side::BOTH.into_iter().flat_map(|side| pipe.on(side))).collect();
             let holders: Vec<Pid> = holders.into_iter().collect();
-            self.skip_sizes.extend(lock_held(&self.threads(Some(&holders), &Arc::default())?));
+            let (holding, _) = self.threads(Some(&holders), depth, Beforehand::default())?;
+            self.skip_sizes.extend(lock_held(&holding));
         }
         let probe = self.probe(&mut graph, depth)?;
+        let shown = selected(&graph, &depth.selection).filter(|_| depth.polled);
+        let holders: BTreeSet<Pid> = shown.flat_map(|pipe| pipe.ends.iter().map(|end| end.pid)).collect();
+        proc::describe(&self.proc_root, &mut graph, &holders, &self.budget)?;
+        if probe.is_none() && selected(&graph, &depth.selection).any(|pipe| is_hidden_by_none_known(&graph, pipe)) {
+            graph.hidden = proc::hidden(&self.proc_root, &self.budget)?;
+        }
         Ok(Observation { graph, threads, first: None, probe })
     }
 
@@ -123,19 +182,25 @@ impl Observer {
         judge: fn(&PipeGraph, &Threads) -> FollowUp,
     ) -> Result<Observation, Error> {
         self.budget.begin();
+        let tasks = self.tasks()?;
         let looked_at = Instant::now();
-        let mut threads = self.threads(None, &Arc::default())?;
+        let mut last = LastLook::new(tasks.clone(), looked_at);
+        let (mut threads, first_usage) = self.threads(None, depth, Beforehand { tasks, ..Beforehand::default() })?;
+        last.add(&first_usage);
         let scanned_at = Instant::now();
-        let mut graph = self.pipes(depth, &threads, BTreeMap::new())?;
+        let mut graph = self.pipes(depth, &threads, BTreeMap::new(), false)?;
+        graph.waited = self.waited(&threads)?;
         let first = judge(&graph, &threads);
         // In a tree of plain files nothing moves.
         let is_live = graph.pipefs.is_some();
         if !is_live || !(first.is_suspicious || depth.probe) {
-            if !is_live && first.hidden_ends {
+            let needs_holders = if is_live { has_unexplained_end(&graph) } else { first.hidden_ends };
+            if needs_holders {
                 graph.hidden = proc::hidden(&self.proc_root, &self.budget)?;
             }
             // It says why it is not possible.
             let probe = self.probe(&mut graph, depth)?;
+            graph.waited.sockets = proc::sockets(&self.proc_root, &threads, &self.budget)?;
             idle_since(&mut threads, looked_at, scanned_at);
             return Ok(Observation { graph, threads, first: None, probe });
         }
@@ -144,48 +209,89 @@ impl Observer {
         }
         let mut pids = first.pids;
         pids.extend(selected_processes(&graph, &depth.selection));
-        let threads = self.look_again(threads, &mut pids)?;
+        let (threads, _) = self.look_again(threads, depth, &mut pids, &mut last)?;
         let scanned_at = Instant::now();
-        let mut second = self.pipes(depth, &threads, unmoved_facts(&graph, &threads, &pids))?;
+        let mut second = self.pipes(depth, &threads, unmoved_facts(&graph, &threads, &pids), true)?;
+        second.waited = self.waited(&threads)?;
         share_command_lines(&mut graph, &second);
         if is_cut(&second) {
             return Ok(unconfirmed(graph, second, threads));
         }
-        if first.hidden_ends {
+        if first.hidden_ends || has_unexplained_end(&second) {
             second.hidden = proc::hidden(&self.proc_root, &self.budget)?;
         }
         self.skip_sizes.extend(lock_held(&threads));
         let probe = self.probe(&mut second, depth)?;
         let looked_at = Instant::now();
-        let mut threads = self.look_again(threads, &mut pids)?;
+        let (mut threads, last_usage) = self.look_again(threads, depth, &mut pids, &mut last)?;
         if self.budget.is_over() {
             return Ok(unconfirmed(graph, second, threads));
         }
+        explain_references(&mut second, &threads);
         idle_since(&mut threads, looked_at, scanned_at);
+        add_activity(&mut threads, &first_usage, &last_usage);
+        second.waited.sockets = proc::sockets(&self.proc_root, &threads, &self.budget)?;
         // A process that has exited by now holds nothing: on a busy machine some process is always exiting.
         second.hidden.keep(&proc::processes(&self.proc_root)?);
+        graph.waited.sockets.clone_from(&second.waited.sockets);
         let first = PipeGraph { hidden: second.hidden.clone(), probed: second.probed.clone(), ..graph };
         Ok(Observation { graph: second, threads, first: Some(first), probe })
     }
 
-    fn threads(&self, pids: Option<&[Pid]>, earlier: &Arc<Threads>) -> Result<Threads, Error> {
-        let mut threads = proc::threads(&self.proc_root, pids, earlier, &self.budget)?;
+    fn threads(
+        &mut self,
+        pids: Option<&[Pid]>,
+        depth: &Depth,
+        beforehand: Beforehand,
+    ) -> Result<(Threads, Usages), Error> {
+        let kernel = self.backend.kernel(&self.proc_root, self.budget.limits())?;
+        let beforehand = Beforehand { kernel, ..beforehand };
+        let channels = depth.scan.channels;
+        let (mut threads, usages) = proc::threads(&self.proc_root, pids, channels, beforehand, &self.budget)?;
         let own = Pid(std::process::id());
         // In the proc of another PID namespace, that number is another process.
         if own != self.started && threads.get(&own).is_some_and(|group| group.parent == Some(self.started)) {
             threads.remove(&own);
         }
-        Ok(threads)
+        Ok((threads, usages))
     }
 
-    /// All pipes with their ends, and with the processes that are blocked in opening one. Of some processes the facts are known.
-    fn pipes(&self, depth: &Depth, threads: &Threads, known: BTreeMap<Pid, Process>) -> Result<PipeGraph, Error> {
-        let options = ScanOptions { extra_pids: openers(threads), known: Arc::new(known), ..depth.scan.clone() };
+    /// All pipes with their ends, and with the processes that are blocked in opening one. Of some processes the facts are known. `twice`
+    /// as in [`ScanOptions`].
+    fn pipes(
+        &mut self,
+        depth: &Depth,
+        threads: &Threads,
+        known: BTreeMap<Pid, Process>,
+        twice: bool,
+    ) -> Result<PipeGraph, Error> {
+        let kernel = self.backend.kernel(&self.proc_root, self.budget.limits())?;
+        let openers = openers(threads);
+        let parents: BTreeSet<Pid> = openers.iter().filter_map(|pid| threads.get(pid)?.parent).collect();
+        let extra_pids = openers.iter().chain(&parents).copied().collect();
+        let options = ScanOptions { extra_pids, known: Arc::new(known), kernel, twice, ..depth.scan.clone() };
         let mut graph = proc::scan(&self.proc_root, options, &self.budget)?;
+        let asked = |pid: &Pid| openers.contains(pid) || depth.scan.tables.contains(pid);
+        set_aside(&mut graph, parents.into_iter().filter(|pid| !asked(pid)).collect());
         self.leave_out_ourselves(&mut graph);
         self.add_not_kept(&mut graph, threads);
         add_openers(&mut graph, threads);
+        // The kernel counts those who open a FIFO, but if none of them is known, there is nothing to show.
+        let PipeGraph { pipes, probed, .. } = &mut graph;
+        probed.retain(|id, _| !id.kind().is_named() || pipes.binary_search_by_key(id, |pipe| pipe.id).is_ok());
         Ok(graph)
+    }
+
+    /// What these threads wait for that is no channel, with the processes that could end that. Between two looks at threads, as a scan.
+    fn waited(&self, threads: &Threads) -> Result<WaitedFiles, Error> {
+        let mut waited = proc::waited(&self.proc_root, threads, &self.budget)?;
+        let own = Pid(std::process::id());
+        if own != self.started && !threads.contains_key(&own) {
+            for pids in waited.events.values_mut().chain(waited.locks.values_mut()) {
+                pids.remove(&own);
+            }
+        }
+        Ok(waited)
     }
 
     /// Says of which threads not all is known, for want of room.
@@ -207,11 +313,28 @@ impl Observer {
         }
         graph.coverage.gaps.retain(|gap| gap.pid != own);
         graph.descriptors.retain(|descriptor| descriptor.pid != own);
-        if graph.processes.remove(&own).is_some() {
-            for pipe in &mut graph.pipes {
-                pipe.ends.retain(|end| end.pid != own);
-            }
-            graph.pipes.retain(|pipe| !pipe.ends.is_empty());
+        if graph.processes.remove(&own).is_none() {
+            return;
+        }
+        // The socket by which the two talk says nothing of the machine.
+        let ours = [own, self.started];
+        let is_inner = |pipe: &Pipe| {
+            let mut pids = pipe.ends.iter().map(|end| end.pid);
+            pipe.id.kind() == PipeKind::Unix
+                && pids.clone().any(|pid| pid == own)
+                && pids.all(|pid| ours.contains(&pid))
+        };
+        let inner: BTreeSet<PipeId> = graph.pipes.iter().filter(|pipe| is_inner(pipe)).map(|pipe| pipe.id).collect();
+        for descriptor in &mut graph.descriptors {
+            descriptor.pipe = descriptor.pipe.filter(|pipe| !inner.contains(pipe));
+        }
+        for pipe in &mut graph.pipes {
+            pipe.ends.retain(|end| end.pid != own);
+        }
+        graph.pipes.retain(|pipe| !inner.contains(&pipe.id) && !pipe.ends.is_empty());
+        let has_end = graph.pipes.iter().flat_map(|pipe| &pipe.ends).any(|end| end.pid == self.started);
+        if !inner.is_empty() && !has_end && !graph.descriptors.iter().any(|it| it.pid == self.started) {
+            graph.processes.remove(&self.started);
         }
     }
 
@@ -220,24 +343,60 @@ impl Observer {
         if !depth.probe {
             return Ok(None);
         }
-        let shown: Vec<PipeId> = selected(graph, &depth.selection).map(|pipe| pipe.id).collect();
+        // A socket or a terminal is not touched.
+        let is_pipe = |id: &PipeId| id.kind().is_pipe();
+        let shown: Vec<PipeId> = selected(graph, &depth.selection).map(|pipe| pipe.id).filter(is_pipe).collect();
         let answers = probe::probe(graph, &shown, &self.skip_sizes, &self.helper, &self.budget);
         self.skip_sizes.extend(graph.probed.iter().filter(|(_, probed)| probed.unanswered).map(|(id, _)| *id));
-        if graph.pipes.iter().any(|pipe| has_hidden(graph, pipe)) {
+        if has_hidden_end(graph) {
             graph.hidden = proc::hidden(&self.proc_root, &self.budget)?;
         }
         Ok(Some(answers))
     }
 
-    /// Looks again at the threads of these processes, to which those that are new are added.
-    fn look_again(&self, threads: Threads, pids: &mut BTreeSet<Pid>) -> Result<Threads, Error> {
-        pids.extend(proc::processes(&self.proc_root)?.into_iter().filter(|pid| !threads.contains_key(pid)));
-        let again: Vec<Pid> = pids.iter().copied().collect();
-        let earlier = Arc::new(threads);
-        let later = self.threads(Some(&again), &earlier)?;
-        // A worker that hangs keeps it.
-        Ok(retain_unmoved(Arc::unwrap_or_clone(earlier), pids, later))
+    /// The threads as the kernel lists them, where it is asked.
+    fn tasks(&mut self) -> Result<Option<Arc<TaskList>>, Error> {
+        let view = self.backend.kernel(&self.proc_root, self.budget.limits())?.filter(|view| !view.has_failed());
+        Ok(resting::list(view.as_deref().map(KernelView::kernel)))
     }
+
+    /// Looks again at the threads of these processes, to which those that are new are added. Of those that have not run since the last look
+    /// nothing is read.
+    fn look_again(
+        &mut self,
+        mut threads: Threads,
+        depth: &Depth,
+        pids: &mut BTreeSet<Pid>,
+        last: &mut LastLook,
+    ) -> Result<(Threads, Usages), Error> {
+        pids.extend(proc::processes(&self.proc_root)?.into_iter().filter(|pid| !threads.contains_key(pid)));
+        let (tasks, now) = (self.tasks()?, Instant::now());
+        let mut usages = Usages::new();
+        let resting = last.carry(tasks.as_deref(), now, pids, (&mut threads, &mut usages));
+        let again: BTreeSet<Pid> = pids.difference(&resting).copied().collect();
+        let earlier = Arc::new(threads);
+        let beforehand = Beforehand { earlier: Arc::clone(&earlier), tasks: tasks.clone(), kernel: None };
+        let again_pids: Vec<Pid> = again.iter().copied().collect();
+        let (later, seen) = self.threads(Some(&again_pids), depth, beforehand)?;
+        usages.extend(seen);
+        *last = LastLook::new(tasks, now);
+        last.add(&usages);
+        // A worker that hangs keeps it.
+        Ok((retain_unmoved(Arc::unwrap_or_clone(earlier), &again, later), usages))
+    }
+}
+
+fn has_hidden_end(graph: &PipeGraph) -> bool {
+    graph.pipes.iter().any(|pipe| has_hidden(graph, pipe))
+}
+
+/// Whether a pipe has a hidden end, and no process that could not be read may hold it. To look for other holders costs more than a scan.
+fn is_hidden_by_none_known(graph: &PipeGraph, pipe: &Pipe) -> bool {
+    hidden_sides(graph, pipe).into_iter().any(|side| !may_hide(&graph.coverage, pipe.id, side))
+}
+
+fn has_unexplained_end(graph: &PipeGraph) -> bool {
+    graph.pipes.iter().any(|pipe| is_hidden_by_none_known(graph, pipe))
 }
 
 /// Whether processes were left out of a scan for want of time.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
+use super::proc::Usages;
 use crate::model::{
     AlternativeWake, Operation, Pid, PipeGraph, PipeId, PipeWait, Process, Sleep, SleepOn, Task, TaskState,
     ThreadGroup, Threads,
@@ -17,12 +18,23 @@ pub(super) fn retain_unmoved(mut threads: Threads, again: &BTreeSet<Pid>, later:
         for task in &mut group.tasks {
             let task_before = before.and_then(|group| group.task(task.id));
             if task_before.is_none_or(|before| before.trace != task.trace || before.doing != task.doing) {
-                task.doing = TaskState::Runs;
+                let now = std::mem::replace(&mut task.doing, TaskState::Runs);
+                let is_blocked = matches!(now, TaskState::Waits { .. } | TaskState::Sleeps { .. });
+                task.woke = (is_blocked && task_before.is_some()).then(|| Box::new(now));
             }
         }
         threads.insert(pid, group);
     }
     threads
+}
+
+/// Says of the processes that were looked at again what they did since the first look.
+pub(super) fn add_activity(threads: &mut Threads, first: &Usages, last: &Usages) {
+    for (pid, usage) in last {
+        if let (Some(group), Some(earlier)) = (threads.get_mut(pid), first.get(pid)) {
+            group.activity = usage.since(earlier);
+        }
+    }
 }
 
 /// Makes idle times, which a look measured, those at another instant. A thread that began to wait in between has been idle for 0 s.
@@ -57,10 +69,21 @@ pub(super) fn unmoved_facts(first: &PipeGraph, threads: &Threads, again: &BTreeS
 }
 
 /// The processes that are blocked in opening a FIFO that was identified.
-pub(super) fn openers(threads: &Threads) -> Vec<Pid> {
+pub(super) fn openers(threads: &Threads) -> BTreeSet<Pid> {
     let opens = |wait: &PipeWait| wait.operation == Operation::Open && wait.pipe.is_some();
     let is_opening = |group: &&ThreadGroup| group.tasks.iter().any(|task| task.doing.pipe_waits().any(opens));
     threads.values().filter(is_opening).map(|group| group.pid).collect()
+}
+
+/// Separates those of some processes that hold no end: they are beside the pipes.
+pub(super) fn set_aside(graph: &mut PipeGraph, mut pids: BTreeSet<Pid>) {
+    if pids.is_empty() {
+        return;
+    }
+    for end in graph.pipes.iter().flat_map(|pipe| &pipe.ends) {
+        pids.remove(&end.pid);
+    }
+    graph.beside = pids.into_iter().filter_map(|pid| graph.processes.remove_entry(&pid)).collect();
 }
 
 /// The pipes whose lock is held, or seems to be held, in a call that does not return: asking the kernel for their sizes would hang.
@@ -80,14 +103,12 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::{CommandName, Fingerprint, TaskId, Tid};
+    use crate::model::{CommandName, TaskId, Tid};
 
     fn waits_since(idle: u64) -> Threads {
         let task = Task {
-            id: TaskId { pid: Pid(7), tid: Tid(7) },
-            doing: TaskState::Unknown,
             idle: Some(Duration::from_millis(idle)),
-            trace: Fingerprint::default(),
+            ..Task::new(TaskId { pid: Pid(7), tid: Tid(7) }, TaskState::Unknown)
         };
         let group = ThreadGroup {
             pid: Pid(7),
@@ -100,6 +121,7 @@ mod tests {
             blocks: 0,
             ignores: 0,
             adopts: None,
+            activity: None,
             tasks: vec![task],
         };
         Threads::from([(Pid(7), group)])

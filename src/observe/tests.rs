@@ -6,10 +6,11 @@ use std::os::unix::ffi::OsStringExt as _;
 
 use super::*;
 use crate::model::{
-    AccessMode, AlternativeWake, Children, CommandLine, CommandName, Coverage, Descriptor, Device, Directories,
-    Endpoint, Fd, FileType, Fingerprint, Gap, Gid, Hidden, HiddenVia, HolderFd, Host, OpenFlags, Opener, Operation,
-    Pipe, PipeFile, PipeLimits, PipeWait, PossibleEnds, PossibleHolder, Probed, Process, Sleep, SleepOn, Task, TaskId,
-    TaskState, ThreadGroup, Tid, Time, Uid, UnionOfGaps, UnreadablePart, ViewLimit, WaitTarget,
+    self, AccessMode, Activity, AlternativeWake, Backend, Children, CommandLine, CommandName, Coverage, Descriptor,
+    Device, Directories, Endpoint, Fd, FileType, Fingerprint, Gap, Gid, Hidden, HiddenVia, HolderFd, Host, OpenFlags,
+    Opener, Operation, OtherFile, Pipe, PipeFile, PipeLimits, PipeWait, PossibleEnds, PossibleHolder, Probed, Process,
+    References, Sleep, SleepOn, Task, TaskId, TaskState, ThreadGroup, Tid, Time, Uid, UnionOfGaps, UnreadablePart,
+    Unseen, UserPages, ViewLimit, WaitTarget, WaitedFiles,
 };
 
 const PIPE: PipeId = PipeId::anonymous(7);
@@ -39,8 +40,9 @@ fn gap() -> Gap {
 
 fn pipes() -> Vec<Pipe> {
     let flags = OpenFlags(libc::O_CLOEXEC.cast_unsigned());
-    let end = Endpoint { pid: Pid(5), tid: None, fd: Fd(0), access: AccessMode::Read, flags: Some(flags) };
-    let other = Endpoint { tid: Some(Tid(6)), access: AccessMode::ReadWrite, flags: None, ..end };
+    let end =
+        Endpoint { pid: Pid(5), tid: None, fd: Fd(0), access: AccessMode::Read, flags: Some(flags), description: None };
+    let other = Endpoint { tid: Some(Tid(6)), access: AccessMode::ReadWrite, flags: None, description: Some(4), ..end };
     let directories = Directories {
         owner: true,
         group: true,
@@ -81,6 +83,7 @@ fn graph() -> PipeGraph {
         taken_at: Time::at(1_800_000_000),
         coverage: Coverage {
             proc_root: OsString::from_vec(b"/\xff".to_vec()).into(),
+            backend: Backend::Bpf,
             processes: 3,
             vanished: 1,
             gaps: vec![gap()],
@@ -103,11 +106,34 @@ fn graph() -> PipeGraph {
             file_type: Some(FileType::Fifo),
             target: Some(b"pipe:[7]".to_vec().into()),
             pipe: Some(PIPE),
+            details: Some(model::FileDetails::Socket(model::Socket {
+                family: model::SocketFamily::Unix,
+                socket_type: Some(model::SocketType::Stream),
+                state: Some(model::SocketState::Listen),
+                local: None,
+                peer: None,
+                path: Some(b"/\xff".to_vec().into()),
+                unix_peer: Some(model::UnixPeer { inode: 7, path: None }),
+            })),
+            polled: Some(true),
         }],
         probed: BTreeMap::from([
             (
                 PIPE,
-                Probed { queued: Some(1), full: Some(true), reader: Some(true), unanswered: true, ..Probed::default() },
+                Probed {
+                    queued: Some(1),
+                    full: Some(true),
+                    reader: Some(true),
+                    readers: Some(2),
+                    unseen_readers: Some(Unseen { descriptions: 1, references: 3 }),
+                    references: vec![References {
+                        end: (Pid(5), Some(Tid(6)), Fd(0)),
+                        access: AccessMode::Read,
+                        count: Some(3),
+                    }],
+                    unanswered: true,
+                    ..Probed::default()
+                },
             ),
             (FIFO, Probed::default()),
         ]),
@@ -121,8 +147,12 @@ fn graph() -> PipeGraph {
             gaps: vec![gap()],
             told: BTreeMap::from([(FIFO, std::iter::once(PossibleHolder::nobody(HiddenVia::Outside)).collect())]),
         },
+        beside: BTreeMap::new(),
+        polled: BTreeMap::from([((Pid(5), Some(Tid(6)), Fd(0)), true)]),
+        waited: WaitedFiles::default(),
         selected: true,
         limits: PipeLimits { user_pages_soft: Some(16384), user_pages_hard: None, page_size: Some(4096) },
+        user_pages: vec![UserPages { uid: Uid(7), pages: 128 }],
     }
 }
 
@@ -161,10 +191,11 @@ fn threads() -> Threads {
         TaskState::Unknown,
     ];
     let task = |(tid, doing)| Task {
-        id: TaskId { pid: Pid(5), tid: Tid(tid) },
-        doing,
         idle: Some(Duration::from_millis(1234)),
+        others: vec![OtherFile { fd: Fd(3), target: Some(b"socket:[7]".to_vec().into()) }],
+        woke: Some(Box::new(TaskState::Stopped)),
         trace: Fingerprint { started: Some(9), syscall: b"0 0x0".to_vec(), wchan: b"\xff".to_vec(), switches: Some(2) },
+        ..Task::new(TaskId { pid: Pid(5), tid: Tid(tid) }, doing)
     };
     let group = ThreadGroup {
         pid: Pid(5),
@@ -177,6 +208,7 @@ fn threads() -> Threads {
         ignores: 1 << 12,
         blocks: 0,
         adopts: Some(vec![Pid(6)]),
+        activity: Some(Activity { over: 300, cpu: 10, read: Some(4096), written: None }),
         tasks: (5..).zip(states).map(task).collect(),
     };
     Threads::from([(Pid(5), group)])

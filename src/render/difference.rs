@@ -93,16 +93,18 @@ impl<'a> Both<'a> {
     /// The ends of a side: first those that changed, then others, which show what else is there.
     fn ends(&self, row: &PipeChange, pipe: &Pipe, side: Side, style: &Style, text: &mut String) {
         let graph = self.of(row.change).graph;
+        // Each has the color of its change.
+        let plain = Style { color: false, ..*style };
         let is_on = |end: &Endpoint| end.access.is_on(side);
         let changes = row.ends.iter().filter(|change| is_on(&change.end) || change.was.as_ref().is_some_and(is_on));
         let here = row.ends.iter().filter(|change| change.change != Change::Went || row.change == Change::Went);
         let changed: BTreeSet<_> = here.map(|change| change.end.key()).collect();
         let others: Vec<&Endpoint> = pipe.side(side).filter(|end| !changed.contains(&end.key())).collect();
         let mut items: Vec<(TextRole, String)> =
-            changes.map(|change| (role(change.change), self.changed_end_words(change))).collect();
+            changes.map(|change| (role(change.change), self.changed_end_words(change, &plain))).collect();
         items.extend(others.iter().take(MOST_OTHERS).map(|end| {
             let mut words = "=".to_owned();
-            push_end(graph, end, &mut words);
+            push_end(graph, end, &plain, &mut words);
             (TextRole::Faint, words)
         }));
         if let Some(more @ 1..) = others.len().checked_sub(MOST_OTHERS) {
@@ -118,15 +120,15 @@ impl<'a> Both<'a> {
     }
 
     /// An end with its changes: `~252,grep,0r(was:sh,+O_NONBLOCK)`.
-    fn changed_end_words(&self, change: &EndChange) -> String {
+    fn changed_end_words(&self, change: &EndChange, style: &Style) -> String {
         let mut text = format!("{}{}", sign(change.change), doubt(change.certain));
-        push_end(self.of(change.change).graph, &change.end, &mut text);
+        push_end(self.of(change.change).graph, &change.end, style, &mut text);
         let (Some(was), now) = (change.was, change.end) else { return text };
         let mut parts = Vec::new();
         let holder = |graph: &'a PipeGraph| graph.processes.get(&was.pid);
         if let (Some(before), Some(after)) = (holder(self.old.graph), holder(self.new.graph)) {
             if before.command != after.command {
-                parts.push(was_name(&before.command, EscapeContext::Item));
+                parts.push(was_name(&before.command, style.item_context()));
             }
             if before.uid != after.uid {
                 parts.push(format!("uid:{}", before.uid.map_or_else(|| "?".to_owned(), |uid| uid.to_string())));

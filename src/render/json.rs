@@ -9,7 +9,7 @@ use super::text::is_unsafe_char;
 use super::{ReportView, Style};
 use crate::judge::side::Unread;
 
-/// The JSON Schema of `--json`; the definition `Line` in it is that of a line of `--ndjson`, `AuditLine` that of an audit's, `Graph` that
+/// The JSON Schema of `--json`; the definition `Line` in it is that of a line of `--ndjson`, `AuditLine` that of a line of `why` or an audit, `Graph` that
 /// of `graph --format json`, and `Difference` that of `diff --json`.
 pub(crate) const SCHEMA: &str = include_str!("../../schema/lspipe.schema.json");
 
@@ -28,7 +28,7 @@ fn write_line(line: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
 }
 
 impl ReportView<'_> {
-    /// One object per pipe, or per finding of an audit and one for the audit, each on a line.
+    /// One object per pipe, or per finding of `why` or an audit and one for the whole, each on a line.
     pub(super) fn write_lines(&self, out: &mut dyn Write) -> io::Result<()> {
         let Some(summary) = self.summary_line() else {
             let unread = Unread::new(self.graph);
@@ -102,7 +102,7 @@ mod tests {
         let tangled = [every.as_str(), "a\u{9b}31m\u{7f}\u{202e}\u{e0041}ü", "\u{202e}", ""];
         for width in [None, Some(80)] {
             let mut text = Vec::new();
-            write_object(&tangled, &Style { width, color: false }, &mut text).unwrap();
+            write_object(&tangled, &Style { width, rows: width, ..Style::default() }, &mut text).unwrap();
             let text = String::from_utf8(text).unwrap();
             let raw = text.chars().find(|c| is_unsafe_char(*c) || (c.is_control() && *c != '\n'));
             assert_eq!(raw, None);

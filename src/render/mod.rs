@@ -1,6 +1,8 @@
 //! From a report to bytes. Everything is drawn from one [`ReportView`]; nothing is looked up on the machine or judged here.
 
+mod blocks;
 pub(crate) mod columns;
+mod csv;
 mod difference;
 mod difference_json;
 mod drawing;
@@ -19,40 +21,61 @@ use self::fit::Heading;
 use self::table::Table;
 use self::text::{EscapeContext, TextRole};
 use crate::findings::pipe_name;
-use crate::model::{Pid, PipeId, Side};
+use crate::model::{Pid, PipeGraph, PipeId, Side};
 use crate::report::ReportView;
 
 pub(crate) use self::difference::Both;
+pub(crate) use self::fit::lines as wrap;
 pub(crate) use self::json::SCHEMA;
 
-/// Maximum number of ends that stand one below the other in a cell on a terminal; more are wrapped.
+/// Maximum number of ends that stand one below the other in a cell of a fitted table; more are wrapped, and those of one command are folded.
 const FEW_ENDS: usize = 8;
 
-/// How the output looks, depending on where it goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// How the output looks, depending on where it goes. The default is that of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Style {
-    /// The width of the terminal; none if the output goes elsewhere.
+    /// The width in columns that lines are fitted to; none for one line a row.
     pub width: Option<u16>,
+    /// The number of lines of the terminal; none if the output goes elsewhere.
+    pub rows: Option<u16>,
     /// Whether to use color.
     pub color: bool,
+    /// Whether to draw with ASCII alone.
+    pub ascii: bool,
+    /// Whether a fitted cell names each end, however many processes of one command hold one.
+    pub full: bool,
 }
 
 impl Style {
     const fn is_terminal(&self) -> bool {
+        self.rows.is_some()
+    }
+
+    const fn is_fitted(&self) -> bool {
         self.width.is_some()
     }
 
-    const fn context(&self) -> EscapeContext {
-        if self.is_terminal() { EscapeContext::Line } else { EscapeContext::Word }
+    /// Whether a command with many ends in a cell is named once.
+    const fn folds(&self) -> bool {
+        self.is_fitted() && !self.full
     }
 
-    /// Between the ends of a cell. On a terminal each end begins a line, or many stand between blanks to wrap at; elsewhere there is no
+    const fn context(&self) -> EscapeContext {
+        if self.is_fitted() { EscapeContext::Cell } else { EscapeContext::Word }
+    }
+
+    const fn item_context(&self) -> EscapeContext {
+        if self.is_fitted() { EscapeContext::CellItem } else { EscapeContext::Item }
+    }
+
+    /// Between the ends of a cell. In a fitted table each end begins a line, or many stand between blanks to wrap at; elsewhere there is no
     /// white space, so that a cell stays one field for awk.
     const fn separator(&self, ends: usize) -> &'static str {
         match self.width {
             None => ";",
             Some(_) if ends <= FEW_ENDS => "\n",
-            Some(_) => " ",
+            // A command may hold one blank.
+            Some(_) => "  ",
         }
     }
 
@@ -72,14 +95,23 @@ pub enum Format {
     Pipes(TableFormat),
     /// A table with one row per end.
     Ends(TableFormat),
+    /// Comma-separated values.
+    Csv {
+        /// The columns.
+        table: TableFormat,
+        /// What has a row.
+        rows: CsvRows,
+    },
     /// A table with one row per descriptor of the fd tables that were read.
     Tables {
-        /// Whether to print headings.
-        headings: bool,
+        /// The columns.
+        table: TableFormat,
+        /// Whether PID and TID come before them, where these differ.
+        ids: bool,
     },
     /// One JSON object.
     Json,
-    /// One JSON object per pipe, or per finding of an audit, each on a line.
+    /// One JSON object per pipe, or per finding of `why` or an audit, each on a line.
     Ndjson,
     /// The PIDs of the holders of these sides, one per line.
     Terse(Vec<Side>),
@@ -89,6 +121,17 @@ pub enum Format {
     Drawing(DrawingFormat),
     /// The findings of an audit as metrics for Prometheus.
     Metrics,
+}
+
+/// What has a row in comma-separated values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CsvRows {
+    /// Each pipe.
+    Pipes,
+    /// Each end.
+    Ends,
+    /// Each descriptor of the fd tables that were read.
+    Descriptors,
 }
 
 /// The output formats of `lspipe graph`. The comments are its help.
@@ -111,6 +154,18 @@ impl Format {
         self.shows(|column| column == Column::Flags)
     }
 
+    /// Whether it shows which ends are waited for.
+    pub(crate) fn shows_polled(&self) -> bool {
+        let (Self::Ends(table) | Self::Csv { table, .. }) = self else { return false };
+        table.columns.contains(&Column::Polled)
+    }
+
+    /// A column of which nothing is known, since only the kernel knows it and was not asked.
+    pub(crate) fn unknown_column(&self, graph: &PipeGraph) -> Option<Column> {
+        let (Self::Pipes(table) | Self::Ends(table)) = self else { return None };
+        table.columns.iter().copied().find(|column| column.is_unknown(graph))
+    }
+
     /// Whether it shows more of a process than its command.
     pub(crate) fn needs_facts(&self) -> bool {
         self.shows(Column::needs_facts)
@@ -121,9 +176,13 @@ impl Format {
         match self {
             Self::Text | Self::Metrics => false,
             Self::Drawing(form) => *form == DrawingFormat::Json,
-            Self::Json | Self::Ndjson | Self::Pipes(_) | Self::Ends(_) | Self::Tables { .. } | Self::Terse(_) => {
-                self.shows(|column| column == Column::User)
-            }
+            Self::Json
+            | Self::Ndjson
+            | Self::Pipes(_)
+            | Self::Ends(_)
+            | Self::Csv { .. }
+            | Self::Tables { .. }
+            | Self::Terse(_) => self.shows(|column| column == Column::User),
         }
     }
 
@@ -131,15 +190,17 @@ impl Format {
     fn shows(&self, is_wanted: impl Fn(Column) -> bool) -> bool {
         match self {
             Self::Json | Self::Ndjson | Self::Text | Self::Metrics => true,
-            Self::Ends(table) => table.columns.iter().any(|column| is_wanted(*column)),
-            Self::Pipes(_) | Self::Tables { .. } | Self::Terse(_) | Self::Drawing(_) => false,
+            Self::Ends(table) | Self::Csv { table, .. } | Self::Tables { table, .. } => {
+                table.columns.iter().any(|column| is_wanted(*column))
+            }
+            Self::Pipes(_) | Self::Terse(_) | Self::Drawing(_) => false,
         }
     }
 
     /// Whether it is valid only when it is written in full, even if there is nothing to list.
     pub(crate) const fn is_for_machines(&self) -> bool {
         match self {
-            Self::Json | Self::Ndjson | Self::Metrics => true,
+            Self::Json | Self::Ndjson | Self::Csv { .. } | Self::Metrics => true,
             Self::Drawing(form) => !matches!(form, DrawingFormat::Tree),
             Self::Pipes(_) | Self::Ends(_) | Self::Tables { .. } | Self::Terse(_) | Self::Text => false,
         }
@@ -162,8 +223,18 @@ impl<'a> ReportView<'a> {
         let graph = self.graph;
         match format {
             Format::Pipes(table) => self.table(table, graph.pipes.iter().map(Row::of_pipe), style, out),
-            Format::Ends(table) => self.table(table, graph.pipes.iter().flat_map(Row::of_ends), style, out),
-            Format::Tables { headings } => self.tables(*headings, style, out),
+            Format::Ends(table) => {
+                let style = Style { full: true, ..*style };
+                self.table(table, graph.pipes.iter().flat_map(Row::of_ends), &style, out)
+            }
+            Format::Csv { table, rows } => match rows {
+                CsvRows::Pipes => self.csv(table, graph.pipes.iter().map(Row::of_pipe), out),
+                CsvRows::Ends => self.csv(table, graph.pipes.iter().flat_map(Row::of_ends), out),
+                CsvRows::Descriptors => {
+                    self.csv(table, graph.descriptors.iter().map(|it| Row::of_descriptor(graph, it)), out)
+                }
+            },
+            Format::Tables { table, ids } => self.tables(table, *ids, style, out),
             Format::Json => json::write_object(&self.report(), style, out),
             Format::Ndjson => self.write_lines(out),
             Format::Terse(sides) => {
@@ -181,15 +252,15 @@ impl<'a> ReportView<'a> {
         pipe_name(self.graph, id)
     }
 
-    /// Whole fd tables. PID and TID are columns only where they differ.
-    fn tables(&self, headings: bool, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    /// Whole fd tables. PID and TID are columns only where they differ, unless they are asked for.
+    fn tables(&self, table: &TableFormat, ids: bool, style: &Style, out: &mut dyn Write) -> io::Result<()> {
         let descriptors = &self.graph.descriptors;
         let several = descriptors.windows(2).any(|pair| matches!(pair, [a, b] if a.pid != b.pid));
-        let mut columns = Vec::new();
-        columns.extend(several.then_some(Column::Pid));
-        columns.extend(descriptors.iter().any(|descriptor| descriptor.tid.is_some()).then_some(Column::Tid));
-        columns.extend([Column::Fd, Column::Mode, Column::Type, Column::Flags, Column::Target, Column::Ends]);
-        let table = TableFormat { columns, asked_for: false, headings };
+        let has_threads = descriptors.iter().any(|descriptor| descriptor.tid.is_some());
+        let of_ids = [(Column::Pid, several), (Column::Tid, has_threads)];
+        let of_ids = of_ids.into_iter().filter(|(column, differ)| ids && *differ && !table.columns.contains(column));
+        let columns = of_ids.map(|(column, _)| column).chain(table.columns.iter().copied()).collect();
+        let table = TableFormat { columns, ..*table };
         self.table(&table, descriptors.iter().map(|it| Row::of_descriptor(self.graph, it)), style, out)
     }
 
@@ -201,7 +272,7 @@ impl<'a> ReportView<'a> {
         out: &mut dyn Write,
     ) -> io::Result<()> {
         let headings: Vec<Heading> = table.columns.iter().map(|column| column.layout(table.asked_for)).collect();
-        let first_ends = FirstEnds::default();
+        let first_ends = FirstEnds::new(style);
         let write = |index: usize, row: &Row<'a>, text: &mut String| {
             self.cell(table.columns[index], row, &first_ends, style, text)
         };

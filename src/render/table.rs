@@ -1,11 +1,13 @@
-//! The layout of tables: fitted to a terminal, or one line per row for grep and awk.
+//! The layout of tables: fitted to a width, or one line per row for grep and awk.
 
+use std::collections::HashMap;
 use std::io::{self, Write};
 
 use comfy_table::{ContentArrangement, presets};
 
 use super::Style;
-use super::fit::{self, Column, GAP, Heading};
+use super::blocks::{Blocks, Cells};
+use super::fit::{self, Column, GAP, Heading, Wrap};
 use super::text::{TextRole, paint, width as width_of};
 
 /// Off a terminal, a cell longer than this shifts the rest of its row, rather than every row of the table.
@@ -13,6 +15,9 @@ const WIDEST_PADDING: usize = 36;
 
 /// The gap between two columns on a terminal, in columns: the width of [`GAP`].
 const PADDING: u16 = 2;
+
+/// What stands before a path that there is no room for beside the rest of its row.
+const BELOW: &str = "    ";
 
 /// A table of more rows is not read on a screen, and to fit it to one takes a lot of memory.
 const MOST_FITTED: usize = 2000;
@@ -39,33 +44,52 @@ where
         }
     }
 
-    /// Wraps cells and drops columns, so that the table fits the width.
+    /// Wraps cells and drops columns, so that the table fits the width; if that is not possible, each row is a block.
     fn fitted(&self, width: u16, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+        let room = usize::from(width);
         let mut columns: Vec<Column> = self.headings.iter().map(|it| Column::new(*it, self.headed)).collect();
-        let mut rows: Vec<Vec<String>> = Vec::new();
+        let mut rows: Vec<Cells> = Vec::new();
         for row in self.rows.clone() {
             let cells = columns.iter_mut().enumerate().map(|(index, column)| {
                 let mut text = String::new();
                 let is_filled = (self.write)(index, &row, &mut text);
                 column.add(&text, is_filled);
-                text
+                (text, is_filled)
             });
             rows.push(cells.collect());
         }
-        let shown = fit::fit(&columns, width.into());
+        let Some(shown) = fit::fit(&columns, room) else {
+            return Blocks { headings: self.headings, headed: self.headed, room, style }.write(&rows, out);
+        };
         let mut table = comfy_table::Table::new();
         table.load_style(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
         if self.headed {
             table.set_header(shown.iter().map(|(index, _)| self.heading(*index, style)));
         }
-        for row in rows {
-            table.add_row(shown.iter().map(|(index, width)| fit::lines(&row[*index], *width).join("\n")));
+        let mut below: HashMap<usize, String> = HashMap::new();
+        let mut height = usize::from(self.headed);
+        for row in &mut rows {
+            let last = shown.last().and_then(|(index, width)| {
+                let cell = &mut row.get_mut(*index)?.0;
+                // What is copied from two lines is another path.
+                let is_path = self.headings[*index].wrap == Wrap::Name && cell.contains('/') && !cell.contains(' ');
+                let is_long = is_path && width_of(cell) > *width;
+                is_long.then(|| std::mem::take(cell))
+            });
+            let cells: Vec<Vec<String>> =
+                shown.iter().map(|(index, width)| fit::lines(&row[*index].0, *width)).collect();
+            height += cells.iter().map(Vec::len).max().unwrap_or(1).max(1);
+            below.extend(last.map(|path| (height, path)));
+            table.add_row(cells.iter().map(|lines| lines.join("\n")));
         }
         for column in table.column_iter_mut() {
             column.set_padding((0, PADDING));
         }
-        for line in table.lines() {
-            writeln!(out, "{}", paint(line.trim_end(), style.color))?;
+        for (index, line) in table.lines().enumerate() {
+            writeln!(out, "{}", paint(line.trim_end(), style))?;
+            if let Some(path) = below.get(&(index + 1)) {
+                writeln!(out, "{BELOW}{}", paint(path, style))?;
+            }
         }
         Ok(())
     }
@@ -89,7 +113,7 @@ where
             text.clear();
             push_cells(&widths, &mut text, write);
             text.push('\n');
-            if style.color { out.write_all(paint(&text, true).as_bytes()) } else { out.write_all(text.as_bytes()) }
+            if style.color { out.write_all(paint(&text, style).as_bytes()) } else { out.write_all(text.as_bytes()) }
         };
         if self.headed {
             line(&|index, text| text.push_str(&self.heading(index, style)))?;

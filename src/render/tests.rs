@@ -1,5 +1,6 @@
 //! What every form of output promises for any names at all: rows stay rows, terminals stay safe, JSON reads back.
 
+mod counts;
 mod graphs;
 
 use base64::Engine as _;
@@ -11,7 +12,8 @@ use self::graphs::{graph, users};
 use super::*;
 use crate::findings::{self, AuditScope, Code, Diagnosis, Phrases};
 use crate::model::{
-    AccessMode, Coverage, Endpoint, Fd, Pipe, PipeGraph, PipeKind, PossibleEnds, Probed, Process, Severity, Users,
+    AccessMode, CommandName, Coverage, Endpoint, Fd, PathName, Pipe, PipeGraph, PipeKind, PossibleEnds, Probed,
+    Process, Severity, Unseen, Users,
 };
 use crate::report::{Judgment, Scope};
 use crate::report_file;
@@ -22,7 +24,8 @@ fn drawn(graph: &PipeGraph, format: &Format, width: Option<u16>) -> String {
 
 fn drawn_with(graph: &PipeGraph, users: &Users, format: &Format, width: Option<u16>) -> String {
     let mut bytes = Vec::new();
-    ReportView::of_pipes(graph, users).render(format, &Style { width, color: false }, &mut bytes).unwrap();
+    let style = Style { width, rows: width, full: true, ..Style::default() };
+    ReportView::of_pipes(graph, users).render(format, &style, &mut bytes).unwrap();
     String::from_utf8(bytes).unwrap()
 }
 
@@ -66,6 +69,11 @@ fn expected(graph: &PipeGraph, end: &Endpoint) -> ReadBack {
     )
 }
 
+/// An end as a terminal shows it: with the blanks of its command.
+fn with_blanks(end: &str) -> String {
+    end.split(r"\\").map(|part| part.replace(r"\x20", " ")).collect::<Vec<_>>().join(r"\\")
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -83,33 +91,31 @@ proptest! {
         }
     }
 
-    /// A line is wider than the terminal only where the ID of a pipe and the commands of two ends do not fit into it.
+    /// A table, or blocks: no line is wider than the terminal, and no end is broken that there is room for.
     #[test]
     fn on_a_terminal_nothing_is_broken_that_there_is_room_for(graph in graph(), width in 40..200_u16) {
-        const COMMAND: usize = 16;
         let room = usize::from(width);
         let columns = vec![Column::Pipe, Column::Readers, Column::Writers];
         let format = Format::Pipes(TableFormat { columns, asked_for: true, headings: true });
         let (text, piped) = (drawn(&graph, &format, Some(width)), drawn(&graph, &format, None));
         prop_assert!(!text.chars().any(|c| c != '\n' && c.is_control()), "{:?}", text);
         let rows: Vec<Vec<&str>> = piped.lines().map(|row| row.split_whitespace().collect()).collect();
-        let widest = |column: usize| rows.iter().flat_map(|row| row[column].split(';')).map(text::width).max().unwrap_or(0);
-        let [ids, readers, writers] = [0, 1, 2].map(widest);
-        let needed = |most: usize| ids + readers.min(most) + writers.min(most) + 4;
+        let is_table = text.lines().next().is_some_and(|line| line.contains("READERS"));
         for line in text.lines() {
-            // The headings are of seven letters.
-            prop_assert!(text::width(line) <= room || needed(COMMAND).max(ids + 18) > room, "{width}: {line}");
+            // An ID is never broken.
+            prop_assert!(text::width(line) <= room || line.starts_with("PIPE "), "{width}: {line}");
         }
         // The IDs of the pipes, and so their rows, are in their order.
-        let firsts: Vec<&str> = text.lines().filter(|line| !line.starts_with(' ')).map(|line| line.split(' ').next().unwrap()).collect();
-        prop_assert_eq!(firsts, rows.iter().map(|row| row[0]).collect::<Vec<_>>());
-        let words: BTreeSet<&str> = text.split_whitespace().collect();
+        let first = |line: &&str| is_table && !line.starts_with(' ') || line.starts_with("PIPE ");
+        let word = |line: &str| line.split(' ').nth(usize::from(!is_table)).unwrap_or_default().to_owned();
+        let firsts: Vec<String> = text.lines().filter(first).map(word).collect();
+        let ids = rows.iter().map(|row| row[0].to_owned()).skip(usize::from(!is_table));
+        prop_assert_eq!(firsts, ids.collect::<Vec<_>>());
+        let most = if is_table { 31 } else { room - 11 };
         for end in rows.iter().flat_map(|row| &row[1..]).flat_map(|cell| cell.split(';')) {
-            if readers.max(writers) <= 49 && needed(49).max(ids + 18) <= room {
-                prop_assert!(words.contains(end), "{end} at {width}: {text}");
-            }
-            for piece in end.split_inclusive(',').filter(|piece| text::width(piece) <= COMMAND) {
-                prop_assert!(text.contains(piece), "{piece} at {width}: {text}");
+            let end = with_blanks(end);
+            if text::width(&end) <= most {
+                prop_assert!(text.contains(&end), "{end} at {width}: {text}");
             }
         }
         // Every end closes with its descriptor and access, wherever the cell was wrapped, and who opens one with that.
@@ -159,7 +165,7 @@ proptest! {
         let forms = [
             Format::Pipes(table(columns::Subject::Pipe)),
             Format::Ends(table(columns::Subject::End)),
-            Format::Tables { headings: true },
+            Format::Tables { table: table(columns::Subject::Descriptor), ids: true },
             Format::Ndjson,
             Format::Terse(vec![Side::Read]),
             Format::Terse(vec![Side::Write]),
@@ -199,17 +205,18 @@ proptest! {
             not_judged: Vec::new(),
             severity: Severity::Info,
             each: true,
+            filtered: false,
             known: 0,
             confirmed_after: None,
             took: std::time::Duration::ZERO,
         };
         let judgment =
-            Judgment { diagnosis: &diagnosis, groups: &groups, scope: &scope, audit: Some(&audited), may_probe: false, from_file: false };
+            Judgment { diagnosis: &diagnosis, groups: &groups, scope: &scope, audit: Some(&audited), why: None, may_probe: false, from_file: false };
         let users = Users::default();
         let drawn = |format: &Format, width| {
             let mut bytes = Vec::new();
             let view = ReportView { judgment: Some(judgment), ..ReportView::of_pipes(&graph, &users) };
-            view.render(format, &Style { width, color: false }, &mut bytes).unwrap();
+            view.render(format, &Style { width, rows: width, ..Style::default() }, &mut bytes).unwrap();
             String::from_utf8(bytes).unwrap()
         };
         let text = drawn(&Format::Text, width);
@@ -245,14 +252,29 @@ proptest! {
                     Side::Read => gap.may_hold.read,
                     Side::Write => gap.may_hold.write,
                 });
-                let probed = graph.probed.get(&pipe.id).copied().unwrap_or_default();
+                let probed = graph.probed.get(&pipe.id).cloned().unwrap_or_default();
                 let exists = match side {
                     Side::Read => probed.reader,
                     Side::Write => probed.writer,
                 };
-                prop_assert_eq!(cell == "hidden", absent && exists == Some(true));
-                prop_assert_eq!(cell == "-", absent && exists != Some(true) && (exists == Some(false) || !hidden));
-                prop_assert_eq!(cell == "?", absent && exists.is_none() && hidden);
+                let (count, unseen) = (probed.count(side), probed.unseen(side));
+                let [others, references] = [0, 1].map(|part| {
+                    let of = |unseen: Unseen| if part == 0 { unseen.descriptions.into() } else { unseen.references };
+                    unseen.map(of).map(|number| number > 0)
+                });
+                let expected = match (exists, others, count) {
+                    (Some(_), Some(false), _) | (Some(false), ..) => "-",
+                    (Some(true), ..) => "hidden",
+                    (None, _, Some(1..)) | (None, Some(true), _) => "?",
+                    (None, Some(false), _) if references == Some(false) => "-",
+                    (None, ..) => if hidden { "?" } else { "-" },
+                };
+                if absent {
+                    prop_assert_eq!(cell, expected);
+                } else {
+                    prop_assert!(!["hidden", "-", "?"].contains(&cell));
+                    prop_assert_eq!(cell.ends_with(";hidden"), others == Some(true));
+                }
             }
         }
     }
@@ -262,7 +284,14 @@ proptest! {
 #[test]
 fn a_long_pipeline_is_drawn() {
     const LENGTH: u32 = 20_000;
-    let end = |pid: u32, fd, access| Endpoint { pid: Pid(pid), tid: None, fd: Fd(fd), access, flags: None };
+    let end = |pid: u32, fd, access| Endpoint {
+        pid: Pid(pid),
+        tid: None,
+        fd: Fd(fd),
+        access,
+        flags: None,
+        description: None,
+    };
     let pipe = |pid: u32| Pipe {
         ends: vec![end(pid, 1, AccessMode::Write), end(pid + 1, 0, AccessMode::Read)],
         ..Pipe::unknown(PipeId::anonymous(pid.into()))
@@ -277,7 +306,7 @@ fn a_long_pipeline_is_drawn() {
     let drawn = |form| {
         let mut bytes = Vec::new();
         let format = Format::Drawing(form);
-        let style = Style { width: None, color: false };
+        let style = Style::default();
         let view = ReportView { dataflow: Some(&dataflow), ..ReportView::of_pipes(&graph, &users) };
         view.render(&format, &style, &mut bytes).unwrap();
         String::from_utf8(bytes).unwrap()
@@ -312,7 +341,8 @@ fn bar_tells_how_full_a_pipe_is() {
     let cell = |queued, full| {
         let id = PipeId::anonymous(7);
         let probed = Probed { queued: Some(queued), capacity: Some(65536), full, ..Probed::default() };
-        let end = Endpoint { pid: Pid(1), tid: None, fd: Fd(0), access: AccessMode::Write, flags: None };
+        let end =
+            Endpoint { pid: Pid(1), tid: None, fd: Fd(0), access: AccessMode::Write, flags: None, description: None };
         let graph = PipeGraph {
             pipes: vec![Pipe { ends: vec![end], ..Pipe::unknown(id) }],
             probed: std::collections::BTreeMap::from([(id, probed)]),
@@ -334,4 +364,64 @@ fn bar_tells_how_full_a_pipe_is() {
     for (queued, full, terminal, piped) in cases {
         assert_eq!(cell(queued, full), (terminal.to_owned(), piped.to_owned()));
     }
+}
+
+fn holders(command: &str, pids: std::ops::Range<u32>) -> PipeGraph {
+    let end = |pid| Endpoint {
+        pid: Pid(pid),
+        tid: None,
+        fd: Fd(3),
+        access: AccessMode::Write,
+        flags: None,
+        description: None,
+    };
+    let process = |pid| Process { command: CommandName(command.as_bytes().to_vec()), ..Process::unknown(Pid(pid)) };
+    PipeGraph {
+        pipes: vec![Pipe { ends: pids.clone().map(end).collect(), ..Pipe::unknown(PipeId::anonymous(7)) }],
+        processes: pids.map(|pid| (Pid(pid), process(pid))).collect(),
+        ..bare_graph()
+    }
+}
+
+/// Sixty backends of a database take one line on a terminal, and all of them with `--full` and off it.
+#[test]
+fn many_holders_of_one_command_are_folded() {
+    let columns = vec![Column::Pipe, Column::Readers, Column::Writers];
+    let format = Format::Pipes(TableFormat { columns, asked_for: true, headings: false });
+    let drawn = |graph: &PipeGraph, style: &Style| {
+        let mut bytes = Vec::new();
+        ReportView::of_pipes(graph, &Users::default()).render(&format, style, &mut bytes).unwrap();
+        String::from_utf8(bytes).unwrap()
+    };
+    let fitted = Style { width: Some(80), ..Style::default() };
+    let (few, many) = (holders("postgres", 1..9), holders("postgres", 1..65));
+    assert_eq!(drawn(&many, &fitted), "pipe:[7]  -  postgres ×64\n");
+    assert_eq!(drawn(&many, &Style { ascii: true, ..fitted }), "pipe:[7]  -  postgres x64\n");
+    assert_eq!(drawn(&few, &fitted).matches(",postgres,3w").count(), 8);
+    for style in [Style { full: true, ..fitted }, Style::default()] {
+        assert_eq!(drawn(&many, &style).matches(",postgres,3w").count(), 64);
+    }
+    assert_eq!(drawn(&holders("tmux: server", 1..2), &fitted), "pipe:[7]  -  1,tmux: server,3w\n");
+    assert_eq!(drawn(&holders("tmux: server", 1..2), &Style::default()), "pipe:[7]  -  1,tmux:\\x20server,3w\n");
+}
+
+/// Where the lines have no room for a table, a row is a block, and its path is in one piece.
+#[test]
+fn a_narrow_table_becomes_blocks() {
+    let path = "/run/user/1000/a folder/with a fifo";
+    let mut graph = holders("nginx: worker", 1_000_000..1_000_002);
+    graph.pipes[0].path = Some(PathName(path.as_bytes().to_vec()));
+    let columns = vec![Column::Pipe, Column::Kind, Column::Readers, Column::Writers, Column::Name];
+    let format = |headings| Format::Pipes(TableFormat { columns: columns.clone(), asked_for: false, headings });
+    let blocks = format!(
+        "PIPE pipe:[7]  KIND anonymous\n  READERS  -\n  WRITERS  1000000,nginx: worker,3w\n           \
+         1000001,nginx: worker,3w\n  NAME     {path}\n"
+    );
+    assert_eq!(drawn(&graph, &format(true), Some(40)), blocks);
+    let table = drawn(&graph, &format(true), Some(66));
+    assert_eq!(table.lines().next().unwrap(), "PIPE      READERS  WRITERS                   NAME");
+    assert!(table.contains(&format!("\n    {path}\n")), "{table}");
+    let bare = drawn(&graph, &format(false), Some(40));
+    assert_eq!(bare.lines().next().unwrap(), "pipe:[7]  anonymous");
+    assert_eq!(bare.lines().last().unwrap(), format!("  {path}"));
 }

@@ -71,12 +71,17 @@ impl ReadReport {
             descriptors: self.descriptors.unwrap_or_default(),
             probed: BTreeMap::new(),
             hidden: hidden(self.hidden.into_iter().flatten()),
+            beside: BTreeMap::new(),
+            waited: self.waited.unwrap_or_default(),
+            polled: BTreeMap::new(),
             selected: self.scan.selected,
             limits: self.limits.unwrap_or_default(),
+            user_pages: self.user_pages.unwrap_or_default(),
         };
         for entry in self.pipes {
             add_pipe(&mut graph, entry)?;
         }
+        graph.user_pages.sort_unstable();
         graph.pipes.sort_by_key(|pipe| pipe.id);
         if let Some(pair) = graph.pipes.windows(2).find(|pair| matches!(pair, [a, b] if a.id == b.id)) {
             return Err(format!("{} is listed twice", pair[0].id));
@@ -116,6 +121,7 @@ fn waits(read: Vec<ReadWait>, graph: &PipeGraph, groups: &Groups) -> Result<Vec<
 fn coverage(scan: &Scan, gaps: Vec<Gap>) -> Result<Coverage, String> {
     let coverage = Coverage {
         proc_root: scan.proc.clone().into(),
+        backend: scan.backend,
         processes: scan.processes,
         vanished: scan.vanished,
         gaps,

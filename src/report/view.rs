@@ -32,10 +32,19 @@ pub(crate) struct Judgment<'a> {
     pub(crate) scope: &'a Scope,
     /// None for `why`.
     pub(crate) audit: Option<&'a AuditScope>,
+    /// The same for `why`, which JSON does not have; none for an audit.
+    pub(crate) why: Option<&'a AuditScope>,
     /// Whether --probe could add something.
     pub(crate) may_probe: bool,
     /// Whether the PIDs come from a report file, and so are those of another time, or of another machine.
     pub(crate) from_file: bool,
+}
+
+impl<'a> Judgment<'a> {
+    /// Which findings were asked for.
+    pub(crate) fn asked(&self) -> Option<&'a AuditScope> {
+        self.audit.or(self.why)
+    }
 }
 
 /// What `why` is asked about.

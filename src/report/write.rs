@@ -47,7 +47,7 @@ pub(crate) struct Line<'a, Pipe = PipeEntry> {
     pipe: Pipe,
 }
 
-/// A line of `lspipe audit --ndjson`: a finding, or, as the last, the whole in numbers.
+/// A line of `lspipe why --ndjson` or `lspipe audit --ndjson`: a finding, or, as the last, the whole in numbers.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema), schemars(rename = "AuditLine"))]
 pub(crate) struct AuditLine<'a> {
@@ -67,7 +67,7 @@ enum AuditItem {
     Summary(AuditSummary),
 }
 
-/// An audit in numbers. It is written only when the audit is complete.
+/// `why` or an audit in numbers. It is written only when that is complete.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct AuditSummary {
@@ -107,8 +107,10 @@ impl<'a> ReportView<'a> {
             }),
             ancestors: judgment.map(|_| self.ancestors()),
             hidden: Some(hidden).filter(|hidden| !hidden.is_empty()),
+            user_pages: Some(graph.user_pages.clone()).filter(|pages| !pages.is_empty()),
             limits: Some(graph.limits).filter(|limits| *limits != PipeLimits::default()),
             descriptors: Some(&graph.descriptors).filter(|descriptors| !descriptors.is_empty()),
+            waited: judgment.map(|_| graph.waited.clone()).filter(|waited| !waited.is_empty()),
             threads: judgment.map(|judgment| {
                 let (pids, processes) = (self.mentioned(), Processes::new(graph, judgment.groups));
                 let groups = pids.into_iter().filter_map(|pid| judgment.groups.get(&pid));
@@ -134,7 +136,7 @@ impl<'a> ReportView<'a> {
         self.audit_line(AuditItem::Finding(self.finding(finding)))
     }
 
-    /// The last line of an audit; none if it is no audit.
+    /// The last line of `why` and of an audit; none of another report.
     pub(crate) fn summary_line(&self) -> Option<AuditLine<'a>> {
         let judgment = self.judgment?;
         let findings = &judgment.diagnosis.findings;
@@ -147,7 +149,7 @@ impl<'a> ReportView<'a> {
                 warning: count(Severity::Warning),
                 info: count(Severity::Info),
             },
-            audit: judgment.audit?.clone(),
+            audit: judgment.asked()?.clone(),
         })))
     }
 
@@ -171,8 +173,13 @@ impl<'a> ReportView<'a> {
     fn pipe(&'a self, pipe: &'a Pipe, unread: &Unread<'_>) -> PipeEntry<&'a Pipe, impl Serialize + use<'a>> {
         let graph = self.graph;
         let probed = graph.probed(pipe.id);
-        // That an end exists says nothing where one was seen.
-        let unseen = |on: Side| probed.has(on).filter(|_| side::state(graph, pipe, on) != SideState::Seen);
+        // That an end exists says nothing where one was seen, unless it is another.
+        let hidden = side::hidden_sides(graph, pipe);
+        let unseen = |on: Side| match side::state(graph, pipe, on) {
+            SideState::Seen => hidden.contains(&on).then_some(true),
+            SideState::Hidden => Some(true),
+            SideState::Unknown | SideState::None => probed.has(on).map(|_| false),
+        };
         let probed = Probed { reader: unseen(Side::Read), writer: unseen(Side::Write), ..probed };
         let holders = unread.hidden_holders(pipe);
         let ends = move |side| Each(move || pipe.side(side).map(move |end| self.end(end)));
@@ -269,6 +276,7 @@ impl Scan {
         let coverage = &graph.coverage;
         Self {
             proc: coverage.proc_root.to_string_lossy().into_owned(),
+            backend: coverage.backend,
             complete: coverage.is_complete(),
             processes: coverage.processes,
             unreadable: coverage.unreadable(),

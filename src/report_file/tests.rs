@@ -318,9 +318,10 @@ fn answer_all(saved: &Saved) {
     let rules = findings::audit(&phrases, Some(1));
     diagnosis.findings = findings::merge(std::mem::take(&mut diagnosis.findings), rules);
     let columns: Vec<Column> = Column::ALL.iter().copied().filter(|column| column.is_selectable()).collect();
+    let whole = TableFormat { columns: Column::ALL.to_vec(), asked_for: true, headings: true };
     let forms = [
         Format::Ends(TableFormat { columns, asked_for: true, headings: true }),
-        Format::Tables { headings: true },
+        Format::Tables { table: whole, ids: true },
         Format::Json,
         Format::Ndjson,
         Format::Text,
@@ -333,13 +334,20 @@ fn answer_all(saved: &Saved) {
         Scope::Pipes(graph.pipes.iter().map(|pipe| pipe.id).collect()),
     ];
     for scope in &scopes {
-        let judgment =
-            Judgment { diagnosis: &diagnosis, groups, scope, audit: None, may_probe: false, from_file: true };
+        let judgment = Judgment {
+            diagnosis: &diagnosis,
+            groups,
+            scope,
+            audit: None,
+            why: None,
+            may_probe: false,
+            from_file: true,
+        };
         let view = ReportView { graph, users, judgment: Some(judgment), dataflow: Some(&drawing) };
         for format in &forms {
             for width in [None, Some(60)] {
                 let mut text = Vec::new();
-                let style = Style { width, color: false };
+                let style = Style { width, rows: width, ..Style::default() };
                 view.render(format, &style, &mut text).unwrap();
                 let text = String::from_utf8(text).unwrap();
                 assert!(!text.chars().any(|c| c != '\n' && c.is_ascii_control()), "{format:?}: {text:?}");

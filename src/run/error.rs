@@ -56,12 +56,22 @@ pub enum Error {
         file: String,
     },
     /// A saved report was made by a command that does not answer this question.
-    #[error("{file}: this report does not contain that: save one with `lspipe {command} --json`")]
+    #[error("{file} does not contain {what}: save a report with `lspipe {command} --json`")]
     NotAsked {
         /// The saved report.
         file: String,
+        /// What it lacks.
+        what: &'static str,
         /// The subcommand that answers it.
         command: &'static str,
+    },
+    /// A column was asked for of which nothing is known without `--probe`.
+    #[error("the column {column} is known only to the kernel: add --probe, or {otherwise}")]
+    OnlyTheKernel {
+        /// Its heading.
+        column: &'static str,
+        /// What else gives it.
+        otherwise: &'static str,
     },
     /// Metrics are to be written into the baseline.
     #[error("{}: --metrics-file would overwrite the baseline; give it another name", quote_name(.0.as_os_str().as_bytes()))]
@@ -72,6 +82,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// Whether a selection matched nothing, which is no error of the report: the exit status is that of [`Exit::NothingMatched`].
+    ///
+    /// [`Exit::NothingMatched`]: super::Exit::NothingMatched
+    #[must_use]
+    pub fn is_nothing_matched(&self) -> bool {
+        // That a table could not be read says nothing about what is in it.
+        matches!(self, Self::NothingThere(note) if !matches!(**note, Note::UnreadableTable { .. }))
+    }
+
     /// The path that was given as PIPE, if nothing exists there: it may be a mistyped command.
     #[must_use]
     pub fn missing_path(&self) -> Option<&str> {

@@ -178,9 +178,22 @@ fn ask(words: &[String], width: Option<u16>) -> (Result<Exit, Error>, Vec<u8>) {
     let mut notify = |note: &str| notes += note;
     let exit = match cli.into_action() {
         Action::Report(request) => {
-            run(&request, &Started::default(), &Style { width, color: false }, &mut out, &mut notify)
+            let mut listeners = Listeners { note: &mut notify, progress: &mut |_| () };
+            run(
+                &request,
+                &Started::default(),
+                &Style { width, rows: width, ..Style::default() },
+                &mut out,
+                &mut listeners,
+            )
         }
-        Action::Compare(both, output) => compare(&both, &output, &Style { width, color: true }, &mut out, &mut notify),
+        Action::Compare(both, output) => compare(
+            &both,
+            &output,
+            &Style { width, rows: width, color: true, ..Style::default() },
+            &mut out,
+            &mut notify,
+        ),
         _ => unreachable!("{words:?} is a question"),
     };
     if let Err(error) = &exit {
@@ -206,7 +219,8 @@ fn seeds() -> Vec<Value> {
         let request = Cli::try_parse_from(std::iter::once("lspipe".to_owned()).chain(words)).unwrap().into_action();
         let Action::Report(request) = request else { unreachable!("{command} is a question") };
         let mut json = Vec::new();
-        run(&request, &Started::default(), &Style { width: None, color: false }, &mut json, &mut |_| ()).unwrap();
+        let mut listeners = Listeners { note: &mut |_| (), progress: &mut |_| () };
+        run(&request, &Started::default(), &Style::default(), &mut json, &mut listeners).unwrap();
         seeds.push(serde_json::from_slice(&json).unwrap());
     }
     seeds

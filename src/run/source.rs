@@ -1,14 +1,16 @@
 //! Where the facts of a run come from: a machine that is observed, or a saved report. What was named is looked up there.
 
+use std::collections::BTreeMap;
+
 use super::{Error, Started};
 use crate::cli::{PipeName, Question, Request, SelectionArgs};
 use crate::findings::Diagnosis;
 use crate::findings::confirm::{diagnosis, follow_up};
-use crate::model::Uid;
-use crate::observe::proc::pipe_at;
+use crate::model::{Pid, Process, Uid};
+use crate::observe::proc::OtherFiles;
 use crate::observe::{Depth, Observation, Observer};
 use crate::report_file::{self, Saved};
-use crate::select::{PipeMatch, Selection};
+use crate::select::{Choice, Exclusion, PipeMatch, Selection};
 use crate::users::user;
 
 /// Where the facts come from.
@@ -26,7 +28,10 @@ impl Source {
     pub(super) fn open(request: &Request, started: &Started) -> Result<Self, Error> {
         Ok(match &request.source.from {
             None => {
-                Self::Live(Observer::new(&request.source.proc, &started.helper, started.pid, request.source.budget))
+                let source = &request.source;
+                let backend = source.backend.backend();
+                let observer = Observer::new(&source.proc, &started.helper, started.pid, source.budget, backend);
+                Self::Live(observer.holding_named(source.repeat.is_none()))
             }
             Some(file) => Self::Saved { name: file.name(), saved: Box::new(report_file::read(file)?) },
         })
@@ -51,6 +56,22 @@ impl Source {
         self.saved().is_none_or(|saved| saved.audit.is_some())
     }
 
+    /// How many sockets and terminals these processes have open, where that was not looked at.
+    pub(super) fn other_files(&self, pids: &[Pid]) -> OtherFiles {
+        match self {
+            Self::Live(observer) => observer.other_files(pids),
+            Self::Saved { .. } => OtherFiles::default(),
+        }
+    }
+
+    /// Every process by its command, user and parent: of a saved report, those in it.
+    pub(super) fn named_processes(&self) -> Result<BTreeMap<Pid, Process>, Error> {
+        Ok(match self {
+            Self::Live(observer) => observer.named_processes()?,
+            Self::Saved { saved, .. } => saved.graph.processes.clone(),
+        })
+    }
+
     /// The facts for a list.
     pub(super) fn look(&mut self, depth: &Depth) -> Result<Observation, Error> {
         match self {
@@ -72,11 +93,11 @@ impl Source {
     }
 
     /// Looks up what the question names: users, and the pipes that paths lead to. Returns also the name of each pipe.
-    pub(super) fn resolve(&self, question: &Question) -> Result<(Selection, Vec<PipeName>), Error> {
+    pub(super) fn resolve(&mut self, question: &Question) -> Result<(Selection, Vec<PipeName>), Error> {
         let wanted = match question {
             Question::Pipes(wanted) | Question::Why(wanted) | Question::Graph(wanted) => wanted.clone(),
-            Question::Tables(pids) => SelectionArgs { pids: pids.clone(), ..SelectionArgs::default() },
-            Question::Audit(_) => SelectionArgs::default(),
+            Question::Tables(filter) => SelectionArgs { filter: filter.clone(), ..SelectionArgs::default() },
+            Question::Audit(wanted) => wanted.selection.clone(),
         };
         let (mut names, mut pipes) = (Vec::new(), Vec::new());
         for name in &wanted.pipes {
@@ -85,12 +106,20 @@ impl Source {
                 pipes.push(pipe);
             }
         }
+        let wanted = wanted.filter;
+        let uids = |names: Vec<String>| names.iter().map(|name| self.user(name)).collect::<Result<_, Error>>();
+        let (pids, except_pids) = Choice::split(wanted.pids);
+        let (commands, except_commands) = Choice::split(wanted.commands);
+        let (users, except_users) = Choice::split(wanted.users);
         let selection = Selection {
-            pids: wanted.pids,
+            pids,
             descendants: wanted.descendants,
-            commands: wanted.commands,
-            users: wanted.users.iter().map(|name| self.user(name)).collect::<Result<_, _>>()?,
-            kinds: wanted.kinds,
+            commands,
+            users: uids(users)?,
+            except: Exclusion { pids: except_pids, commands: except_commands, users: uids(except_users)? },
+            kinds: wanted.kinds.iter().flat_map(|name| name.kinds()).copied().collect(),
+            pipes_only: matches!(question, Question::Pipes(_)),
+            between: wanted.between,
             no_reader: wanted.no_reader,
             no_writer: wanted.no_writer,
             pipes,
@@ -98,11 +127,13 @@ impl Source {
         Ok((selection, names))
     }
 
-    fn pipes(&self, name: &PipeName) -> Result<Vec<PipeMatch>, Error> {
+    fn pipes(&mut self, name: &PipeName) -> Result<Vec<PipeMatch>, Error> {
         Ok(match (name, self) {
             (PipeName::Id(id), _) => vec![PipeMatch::Id(*id)],
             (PipeName::Inode(inode), _) => vec![PipeMatch::Inode(*inode)],
-            (PipeName::Path(path), Self::Live(observer)) => vec![PipeMatch::Id(pipe_at(observer.proc_root(), path)?)],
+            (PipeName::Path(path), Self::Live(observer)) => {
+                observer.pipes_at(path)?.into_iter().map(PipeMatch::Id).collect()
+            }
             (PipeName::Path(path), Self::Saved { name, saved }) => match saved.pipes_at(path) {
                 pipes if pipes.is_empty() => {
                     return Err(Error::NoSuchPath { path: path.clone(), file: name.clone() });

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::*;
-use crate::model::{AccessMode, Coverage, Endpoint, Fd, Hidden, Host, UnionOfGaps};
+use crate::model::{AccessMode, Coverage, Endpoint, Fd, Hidden, Host, UnionOfGaps, WaitedFiles};
 
 /// A shell (1) with its pipeline `ls | grep | sort`: 1 holds nothing, 2 -w-> pipe 10 -r- 3 -w-> pipe 11 -r- 4; 5 of another user
 /// reads pipe 12, which nobody writes.
 fn graph() -> PipeGraph {
-    let end = |pid, fd, access| Endpoint { pid: Pid(pid), tid: None, fd: Fd(fd), access, flags: None };
+    let end =
+        |pid, fd, access| Endpoint { pid: Pid(pid), tid: None, fd: Fd(fd), access, flags: None, description: None };
     let pipe = |inode, ends| Pipe { ends, ..Pipe::unknown(PipeId::anonymous(inode)) };
     let process = |pid, uid, command: &str| Process {
         uid: Some(Uid(uid)),
@@ -23,6 +24,7 @@ fn graph() -> PipeGraph {
         taken_at: crate::model::Time::EPOCH,
         coverage: Coverage {
             proc_root: "/proc".into(),
+            backend: crate::model::Backend::Proc,
             processes: 5,
             vanished: 0,
             gaps: vec![],
@@ -43,9 +45,34 @@ fn graph() -> PipeGraph {
         descriptors: vec![],
         probed: BTreeMap::new(),
         hidden: Hidden::default(),
+        beside: BTreeMap::new(),
+        waited: WaitedFiles::default(),
+        polled: BTreeMap::new(),
         selected: false,
         limits: crate::model::PipeLimits::default(),
+        user_pages: Vec::new(),
     }
+}
+
+/// What one process has on both sides is left out, unless another holds an end of it, too, or a side was not seen.
+#[test]
+fn pipes_within_one_process_are_left_out_where_that_is_asked_for() {
+    let end =
+        |pid, fd, access| Endpoint { pid: Pid(pid), tid: None, fd: Fd(fd), access, flags: None, description: None };
+    let (r, w, rw) = (AccessMode::Read, AccessMode::Write, AccessMode::ReadWrite);
+    let mut graph = graph();
+    let ends = [
+        vec![end(2, 3, r), end(2, 4, w)],
+        vec![end(2, 5, rw)],
+        vec![end(2, 6, r), end(2, 7, w), end(3, 7, w)],
+        vec![end(2, 8, r)],
+    ];
+    let added = (20..).zip(ends).map(|(inode, ends)| Pipe { ends, ..Pipe::unknown(PipeId::anonymous(inode)) });
+    graph.pipes.extend(added);
+    let selection = Selection { between: true, ..Selection::default() };
+    assert!(!selection.is_everything());
+    let kept: Vec<u64> = selected(&graph, &selection).map(|pipe| pipe.id.inode()).collect();
+    assert_eq!(kept, [10, 11, 12, 22, 23]);
 }
 
 /// The inodes of the pipes that are kept, after a check that each is whole and that just their holders are.

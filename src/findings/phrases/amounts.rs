@@ -36,7 +36,7 @@ pub(in crate::findings) fn first_lines<T>(
 }
 
 /// `a, b and c`; of many, the first and how many more. Names are made only of those.
-pub(in crate::findings) fn list<T>(items: impl IntoIterator<Item = T>, name: impl Fn(T) -> String) -> String {
+pub(crate) fn list<T>(items: impl IntoIterator<Item = T>, name: impl Fn(T) -> String) -> String {
     let mut items = items.into_iter();
     let mut first: Vec<T> = items.by_ref().take(MOST_NAMED + 1).collect();
     let more = if first.len() > MOST_NAMED { first.len() + items.count() - (MOST_NAMED - 1) } else { 0 };

@@ -16,6 +16,13 @@ impl Phrases<'_> {
             Doubt::Directories(pipe) => {
                 Some(format!("the directories of {} could not be read, and may deny access", self.pipe(*pipe)))
             }
+            Doubt::Counted(pipe) => {
+                Some(format!("the kernel counts an end of {} that no fd table shows", self.pipe(*pipe)))
+            }
+            Doubt::Referenced(pipe) => Some(format!(
+                "the kernel counts a reference to an end of {} that is no descriptor, as one in flight has",
+                self.pipe(*pipe)
+            )),
             Doubt::Starter(pid) => Some(format!(
                 "orphans are reparented to {}, which may also have started the holder as a part of the pipeline",
                 self.process(*pid, None)

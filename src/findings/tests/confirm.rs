@@ -24,7 +24,11 @@ fn stands(before: Seen<'_>, now: Seen<'_>) -> Vec<(Code, Severity, Vec<u32>)> {
 #[test]
 fn a_risk_is_as_bad_as_it_was_all_the_while() {
     let (info, warning) = (Severity::Info, Severity::Warning);
-    let users = |ends: &[Endpoint]| with(machine([process(1, 7, 1), process(2, 8, 1), process(3, 0, 1)]), ID, ends);
+    let users = |ends: &[Endpoint]| {
+        let mut graph = machine([process(1, 7, 1), process(2, 8, 1), process(3, 0, 1)]);
+        graph.parents = [1, 2, 3].map(|pid| (Pid(pid), Some(Pid(0)))).into();
+        with(graph, ID, ends)
+    };
     let (two, root_too) = (users(&[reads(1), writes(2)]), users(&[reads(1), writes(2), writes(3)]));
     assert_eq!(lasts(&two, &two), [(Code::CrossesUsers, info, vec![1, 2])]);
     assert_eq!(lasts(&root_too, &root_too), [(Code::CrossesUsers, warning, vec![1, 2, 3])]);

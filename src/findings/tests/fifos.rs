@@ -85,6 +85,27 @@ fn fifos_by_mode_and_directories() {
     }
 }
 
+/// Each remedy once, whatever the number of exposures that it ends.
+#[test]
+fn each_exposure_has_its_remedy() {
+    let advice = |access, file| {
+        let pipe = Pipe { ends: vec![end(1, 3, access)], file: Some(file), ..Pipe::unknown(FIFO) };
+        let graph = with_pipe(machine([process(1, 0, 1)]), pipe);
+        let findings = audited(&graph, &NO_THREADS);
+        findings.into_iter().find(|finding| finding.code == Code::FifoExposed).unwrap().advice
+    };
+    let mode = "To prevent: `chmod o-rw` the FIFO, or move it to a directory that other users may not search.";
+    assert_eq!(advice(AccessMode::ReadWrite, file(0o606, 0, 0, Some(OPEN))), mode);
+    let replaceable = Directories { replaceable: true, ..OPEN };
+    assert_eq!(
+        advice(AccessMode::ReadWrite, file(0o606, 0, 0, Some(replaceable))),
+        format!(
+            "{mode} Also `chmod o-w` the directories on its path that any user may write to, or make them sticky \
+             (`chmod +t`)."
+        )
+    );
+}
+
 #[test]
 fn directories_that_could_not_be_looked_at_are_a_doubt() {
     let opened = Exposure::Open { held: Side::Read, by: Class::Others, root: true };

@@ -1,119 +1,10 @@
 //! Threads that are blocked: who is to blame, what is not a problem, and what the advice is.
 
-use super::super::leaked_write_end::LeakedWriteEnd;
-use super::testing::{blocked, group, opening, waits_for_child};
+use super::testing::{blocked, group, waits_for_child};
 use super::*;
-use crate::judge::lineage::Relation;
-use crate::model::{AlternativeWake, HolderFd, Operation, Sleep, SleepOn, TaskState, ThreadGroup, ViewLimit};
+use crate::model::{HolderFd, Operation, Sleep, SleepOn, TaskState, ThreadGroup, ViewLimit};
 
 const CAT: &str = "cat";
-
-/// A reader of session 9, and a process of another that holds the write end under this number.
-fn leak(fd: u32) -> Scene {
-    let holder = end(3, fd, AccessMode::Write);
-    let reader = group(2, 9, 9, CAT, blocked(Operation::Read, ID, reads(2)));
-    let shell = group(9, 1, 9, "bash", waits_for_child());
-    let daemon = group(3, 1, 3, "daemon", TaskState::Runs);
-    Scene::new([reader, shell, daemon, group(1, 0, 1, "init", TaskState::Runs)], &[(ID, &[reads(2), holder])])
-}
-
-fn of_leak(scene: &Scene) -> Option<LeakedWriteEnd> {
-    match scene.judge(Code::LeakedWriteEnd)?.details {
-        Details::LeakedWriteEnd(details) => Some(details),
-        other => panic!("{other:?}"),
-    }
-}
-
-fn relation(scene: &Scene) -> Option<Relation> {
-    of_leak(scene).map(|details| details.holders[0].relation)
-}
-
-#[test]
-fn leaks_by_relation() {
-    assert_eq!(relation(&leak(1)), Some(Relation::OtherSession));
-    // The shell that started the reader, and its sibling, may be the writer.
-    let mut scene = leak(1);
-    scene.pipe(ID).ends[1].pid = Pid(9);
-    assert_eq!(relation(&scene), None);
-    let mut scene = leak(1);
-    *scene.group(3) = group(3, 9, 9, "seq", TaskState::Runs);
-    assert_eq!(relation(&scene), None);
-    // In the session, with a parent that has exited.
-    let mut scene = leak(1);
-    *scene.group(3) = group(3, 1, 9, "seq", TaskState::Runs);
-    scene.group(3).pgid = Some(3);
-    assert_eq!(relation(&scene), Some(Relation::Orphan));
-    // One without a known session may be of this one.
-    let mut scene = leak(1);
-    scene.group(3).sid = Some(9);
-    scene.group(3).parent = Some(Pid(9));
-    assert_eq!(relation(&scene), None);
-    // The jobserver of make: all of its processes read and write it.
-    let mut scene = leak(1);
-    scene.pipe(ID).ends = vec![reads(2), writes(2), reads(3), writes(3)];
-    assert_eq!(relation(&scene), None);
-    // A reader that is in a deadlock with its own copy alone is reported as that.
-    let mut scene = leak(1);
-    scene.pipe(ID).ends = vec![reads(2), writes(2)];
-    assert_eq!(relation(&scene), None);
-    assert!(scene.judge(Code::SelfDeadlock).is_some());
-}
-
-#[test]
-fn leaks_may_end_by_themselves_or_not_be_proven() {
-    let scene = leak(1);
-    let judgement = scene.judge(Code::LeakedWriteEnd).unwrap();
-    assert_eq!((judgement.severity(), judgement.certainty()), (Severity::Warning, Certainty::Inferred));
-    assert_eq!(pids(&judgement.tasks), [2, 3], "the reader first");
-    let mut scene = leak(1);
-    let TaskState::Waits { besides, .. } = &mut scene.group(2).tasks[0].doing else { panic!() };
-    *besides = Some(AlternativeWake::Timeout);
-    assert_eq!(scene.judge(Code::LeakedWriteEnd).map(|it| it.severity()), Some(Severity::Info));
-    let mut scene = leak(1);
-    scene.graph.coverage.outside = Some(ViewLimit::Hidepid);
-    let finding = scene.find(Code::LeakedWriteEnd).unwrap();
-    assert_eq!(finding.certainty, Certainty::Suspected);
-    assert!(finding.caveat.is_some(), "{finding:#?}");
-}
-
-/// It is named by its PID, in the sentences and among the processes.
-#[test]
-fn a_holder_whose_threads_could_not_be_read_is_among_the_processes() {
-    let mut listed = leak(1);
-    listed.group(3).tasks.clear();
-    let mut unlisted = leak(1);
-    unlisted.groups.remove(&Pid(3));
-    for scene in [listed, unlisted] {
-        let finding = scene.find(Code::LeakedWriteEnd).unwrap();
-        assert_eq!(finding.tasks, [task(2), task(3)]);
-        assert!(finding.message.contains("daemon (PID 3)") && finding.advice.contains("`kill 3`"), "{finding:#?}");
-    }
-}
-
-/// A descriptor above 2 is closed, and not redirected.
-#[test]
-fn advice_fits_the_descriptor_that_leaked() {
-    let advice = |fd| leak(fd).find(Code::LeakedWriteEnd).unwrap().advice;
-    assert!(advice(1).contains("`kill 3`") && advice(1).contains("`>/dev/null 2>&1`"), "{}", advice(1));
-    assert!(advice(143).contains("`143>&-`") && !advice(143).contains("/dev/null"), "{}", advice(143));
-}
-
-/// `exec 3<>fifo; cat <fifo &`: the shell that keeps the FIFO open is no unrelated process.
-#[test]
-fn a_parent_that_keeps_its_own_read_write_end_is_not_called_unrelated() {
-    let mut scene = leak(1);
-    let mut shell = end(9, 3, AccessMode::ReadWrite);
-    shell.flags = None;
-    scene.graph.pipes = vec![Pipe { ends: vec![reads(2), shell], ..Pipe::unknown(FIFO) }];
-    scene.group(2).tasks[0].doing = blocked(Operation::Read, FIFO, reads(2));
-    let details = of_leak(&scene).unwrap();
-    assert_eq!(details.holders[0].relation, Relation::ReadWrite);
-    assert!(details.holders[0].ancestor_of_reader);
-    let finding = scene.find(Code::LeakedWriteEnd).unwrap();
-    assert!(finding.message.contains("O_RDWR") && !finding.message.contains("belong"), "{}", finding.message);
-    assert!(finding.evidence.iter().any(|line| line.text.contains("keeps its own O_RDWR end open")), "{finding:#?}");
-    assert!(finding.advice.starts_with("To unblock: have it close fd 3"), "{}", finding.advice);
-}
 
 /// A writer that is blocked on a full pipe, and a reader that does this.
 fn stall(reader: TaskState) -> Scene {
@@ -126,20 +17,27 @@ fn readers_that_stall() {
     let code = Code::StalledReader;
     let severity = |doing| stall(doing).judge(code).map(|it| it.severity());
     let sleeps = |on| TaskState::Sleeps { sleep: Sleep { on, fd: None, target: None, place: String::new() } };
-    assert_eq!(severity(TaskState::Runs), None);
-    assert_eq!(severity(TaskState::Unknown), None);
-    assert_eq!(severity(sleeps(SleepOn::Other)), None, "as on a disk");
+    assert_eq!(severity(TaskState::Runs), Some(Severity::Info), "it may compute");
+    assert_eq!(severity(TaskState::Unknown), Some(Severity::Info));
+    assert_eq!(severity(sleeps(SleepOn::Other)), Some(Severity::Info), "as on a disk");
     assert_eq!(severity(TaskState::Stopped), Some(Severity::Warning));
     assert_eq!(severity(sleeps(SleepOn::Timer)), Some(Severity::Warning));
     assert_eq!(severity(sleeps(SleepOn::Terminal)), Some(Severity::Info));
     assert_eq!(severity(blocked(Operation::Read, ID, reads(2))), None, "it is about to read");
+    assert_eq!(stall(TaskState::Runs).idle(3).judge(code), None, "it is about to read");
     let short = stall(sleeps(SleepOn::Timer)).idle(3);
     assert_eq!(short.judge(code).map(|it| it.severity()), Some(Severity::Info), "a slow reader looks so");
-    // One reader of several that is awake is enough.
+    let mut unknown = stall(sleeps(SleepOn::Timer));
+    unknown.group(1).tasks[0].idle = None;
+    assert_eq!(unknown.judge(code).map(|it| it.severity()), Some(Severity::Info), "known of another thread only");
+    unknown.group(2).tasks[0].idle = None;
+    assert_eq!(unknown.judge(code).map(|it| it.severity()), Some(Severity::Warning), "the kernel says it of no thread");
+    // That one of several is awake does not make one that is stopped read, nor the other within so long.
     let mut two = stall(TaskState::Stopped);
     two.groups.insert(Pid(3), group(3, 9, 9, CAT, TaskState::Runs));
     two.pipe(ID).ends.push(reads(3));
-    assert_eq!(two.judge(code), None);
+    assert_eq!(two.judge(code).map(|it| it.severity()), Some(Severity::Warning));
+    assert_eq!(two.idle(3).judge(code), None);
     let finding = stall(TaskState::Stopped).find(code).unwrap();
     assert!(finding.advice.contains("`kill -CONT 2`"), "{}", finding.advice);
     let Some(Details::StalledReader(details)) = &finding.details else { panic!() };
@@ -154,43 +52,6 @@ fn no_command_for_the_pids_of_another_namespace() {
     let finding = scene.find(Code::StalledReader).unwrap();
     let texts = finding.evidence.iter().map(|line| &line.text).chain([&finding.advice]);
     assert!(texts.clone().all(|text| !text.contains('`')), "{:?}", texts.collect::<Vec<_>>());
-}
-
-fn opener(doing: TaskState) -> Scene {
-    Scene::new([group(5, 9, 9, CAT, doing)], &[])
-}
-
-#[test]
-fn opens_that_are_blocked() {
-    let code = Code::BlockedOpen;
-    let finding = opener(opening("/f", AccessMode::Read, Some(FIFO), false)).find(code).unwrap();
-    assert_eq!((finding.severity, finding.certainty), (Severity::Warning, Certainty::Inferred));
-    assert_eq!((pids(&finding.tasks), &finding.pipes[..]), (vec![5], &[FIFO][..]));
-    // Two at one FIFO are one finding; FIFOs that could not be identified are as many as openers.
-    let two = |pipe| {
-        let groups = [5, 6].map(|pid| group(pid, 9, 9, CAT, opening("/f", AccessMode::Write, pipe, false)));
-        let scene = Scene::new(groups, &[]);
-        code.find(&Case::new(&scene.graph, &scene.groups, None)).len()
-    };
-    assert_eq!((two(Some(FIFO)), two(None)), (1, 2));
-    // A reader that takes what is for another is no cure.
-    let advice = |access| opener(opening("/f", access, Some(FIFO), false)).find(code).unwrap().advice;
-    for access in AccessMode::ALL {
-        let advice = advice(*access);
-        assert!(advice.contains("/f") && advice.contains("O_NONBLOCK") && !advice.contains("cat"), "{advice}");
-    }
-}
-
-/// No process can open it by that path. That the path is gone does not prove that the FIFO is: it may have been renamed, or have another
-/// link.
-#[test]
-fn an_open_by_a_path_that_is_gone_is_ended_by_a_signal_or_by_another_path() {
-    let deleted = opener(opening("/f", AccessMode::Read, None, true)).find(Code::BlockedOpen).unwrap();
-    assert!(deleted.message.contains("deleted or renamed"), "{}", deleted.message);
-    assert!(deleted.advice.contains("new path") && !deleted.advice.contains("nothing but"), "{}", deleted.advice);
-    assert!(deleted.advice.contains("`kill 5`") && !deleted.advice.contains("start the process"), "{}", deleted.advice);
-    let Some(Details::BlockedOpen(details)) = &deleted.details else { panic!() };
-    assert!(details.deleted && details.path.as_deref() == Some(&b"/f"[..]));
 }
 
 #[test]
@@ -231,6 +92,35 @@ fn deadlocks_of_one_process_and_of_several() {
     assert_eq!(own.judge(Code::Deadlock), None);
 }
 
+/// An event loop with the self-pipe trick, as that of Node: it polls what its signal handlers write, and the output of a filter.
+#[test]
+fn a_loop_that_waits_for_another_process_is_not_excused_by_its_signal_handlers() {
+    let [own, to, back] = [ID, PipeId::anonymous(124), PipeId::anonymous(125)];
+    let of_own = [end(1, 6, AccessMode::Read), end(1, 7, AccessMode::Write)];
+    let of_to = [end(1, 3, AccessMode::Write), reads(2)];
+    let of_back = [end(1, 4, AccessMode::Read), writes(2)];
+    let polls = |ends: &[(PipeId, Endpoint)]| {
+        let one = |(pipe, end): &(PipeId, Endpoint)| match blocked(Operation::Poll, *pipe, *end) {
+            TaskState::Waits { causes, .. } => causes,
+            _ => panic!(),
+        };
+        TaskState::Waits { causes: ends.iter().flat_map(one).collect(), besides: None }
+    };
+    let scene = |polled: &[(PipeId, Endpoint)], catches| {
+        let mut node = group(1, 9, 9, "node", polls(polled));
+        node.catches = catches;
+        let filter = group(2, 1, 9, "sort", blocked(Operation::Read, to, reads(2)));
+        Scene::new([node, filter], &[(own, &of_own), (to, &of_to), (back, &of_back)])
+    };
+    let both = [(own, of_own[0]), (back, of_back[0])];
+    let certainty = |scene: Scene| scene.judge(Code::Deadlock).map(|it| it.certainty());
+    assert_eq!(certainty(scene(&both, 0)), Some(Certainty::Proven));
+    assert_eq!(certainty(scene(&both, 1 << 14).idle(60)), Some(Certainty::Suspected));
+    assert_eq!(certainty(scene(&both, 1 << 14).idle(3)), None, "it may be about to be released");
+    let alone = scene(&both[..1], 1 << 14).idle(60);
+    assert_eq!((alone.judge(Code::SelfDeadlock), alone.judge(Code::Deadlock)), (None, None), "it waits for a signal");
+}
+
 #[test]
 fn hidden_ends_and_who_may_hold_them() {
     let reader = || group(1, 9, 9, CAT, blocked(Operation::Read, ID, reads(1)));
@@ -254,8 +144,8 @@ fn sides_that_are_empty_name_the_holders_of_the_other() {
     let finding = scene.find(Code::NoReader).unwrap();
     assert_eq!((finding.severity, finding.certainty), (Severity::Info, Certainty::Proven));
     assert_eq!(pids(&finding.tasks), (1..=12).collect::<Vec<_>>());
-    assert_eq!(finding.evidence.len(), 9, "eight, and how many more: {finding:#?}");
-    assert_eq!(finding.evidence[0].text, "sh (PID 1) holds a write end (fd 1)");
+    let texts: Vec<&str> = finding.evidence.iter().map(|line| line.text.as_str()).collect();
+    assert_eq!(texts, ["sh ×12 (PID 1, 2, 3 and 9 more) each hold a write end (fd 1)"]);
     assert!(finding.message.ends_with("raises SIGPIPE"), "{}", finding.message);
     // Nothing is claimed of a signal that is ignored.
     scene.groups.values_mut().for_each(|group| group.ignores = 1 << 12);

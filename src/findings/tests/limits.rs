@@ -3,7 +3,7 @@
 use super::*;
 use crate::findings::end_hoard::{EndHoard, HolderKind, ThresholdCrossed};
 use crate::findings::pipe_pages::{LimitCrossed, PipePages};
-use crate::model::{Certainty, Probed};
+use crate::model::{Certainty, Probed, UserPages};
 
 fn user_of(judgement: &Judgement) -> Option<Uid> {
     match judgement.details.kind().identity() {
@@ -139,6 +139,26 @@ fn pages_of_a_user() {
     // Root is exempt, or may be.
     assert_eq!(pages(0, 9, soft, None), None);
     assert_eq!(pages(0, 11, soft, None), Some((Severity::Info, Certainty::Inferred, 162, (LimitCrossed::Soft, 160))));
+}
+
+/// It knows of pipes that were not seen.
+#[test]
+fn count_of_the_kernel_is_no_estimate() {
+    let mut graph = machine([process(1, 0, 1)]);
+    graph.limits = PipeLimits { user_pages_soft: Some(160), user_pages_hard: Some(0), page_size: Some(4096) };
+    let file = Some(file(0o600, 7, 7, None));
+    let mut graph = with_pipe(graph, Pipe { ends: vec![reads(1), writes(1)], file, ..Pipe::unknown(ID) });
+    let found = |graph: &PipeGraph| {
+        let judgement = only(graph, Code::PipePages)?;
+        let Details::PipePages(PipePages { pages, pipes, estimated, .. }) = judgement.details else { panic!() };
+        Some((judgement.severity(), judgement.certainty(), pages, pipes, estimated))
+    };
+    assert_eq!(found(&graph), None);
+    let of = |uid, pages| UserPages { uid: Uid(uid), pages };
+    graph.user_pages = vec![of(3, 900), of(7, 200)];
+    assert_eq!(found(&graph), Some((Severity::Warning, Certainty::Proven, 200, 1, false)));
+    graph.user_pages = vec![of(3, 900), of(8, 900)];
+    assert_eq!(found(&graph), None);
 }
 
 #[test]

@@ -1,14 +1,14 @@
 //! Those who should not share a pipe: users, containers, sessions.
 
 use super::*;
-use crate::model::{Certainty, Doubts, Opener, Users};
+use crate::model::{Certainty, Doubts, Gid, Opener, PipeFile, Users};
 
 #[test]
 fn users_on_both_sides() {
     let graph = |reader, writer, third: Option<u32>| {
-        let graph = machine([process(1, reader, 1), process(2, writer, 2)]);
+        let mut graph = machine([process(1, reader, 1), process(2, writer, 2)]);
+        graph.parents = [1, 2, 3].map(|pid| (Pid(pid), Some(Pid(0)))).into();
         let mut ends = vec![reads(1), writes(2)];
-        let mut graph = graph;
         if let Some(uid) = third {
             graph.processes.insert(Pid(3), process(3, uid, 3));
             ends.push(writes(3));
@@ -36,6 +36,90 @@ fn users_on_both_sides() {
     assert_eq!(root(&unknown), None);
     unknown.processes.remove(&Pid(2));
     assert_eq!(root(&unknown), None);
+}
+
+/// Root, process 1, reads from these workers, each by a pipe of its own; each is a child of the process after it.
+fn workers(workers: &[(u32, u32)]) -> PipeGraph {
+    let named = |pid, uid, command: &str| Process { command: command.into(), ..process(pid, uid, 1) };
+    let holders = workers.iter().map(|(pid, _)| named(*pid, 33, "worker"));
+    let mut graph = machine(holders.chain([named(1, 0, "master")]));
+    graph.parents = workers.iter().map(|(pid, parent)| (Pid(*pid), Some(Pid(*parent)))).collect();
+    graph.parents.extend([(Pid(1), Some(Pid(0))), (Pid(90), Some(Pid(1))), (Pid(91), Some(Pid(0)))]);
+    workers.iter().fold(graph, |graph, (pid, _)| {
+        with(graph, PipeId::anonymous((*pid).into()), &[end(1, *pid, AccessMode::Read), writes(*pid)])
+    })
+}
+
+/// `sleep 100 | setpriv --reuid nobody cat` in a shell of root: neither holder is a parent of the other.
+#[test]
+fn a_pipe_that_root_created_is_a_notice() {
+    let code = Code::CrossesUsers;
+    let owned = |owner| {
+        let mut graph = workers(&[(5, 91)]);
+        graph.pipes[0].file = Some(PipeFile { owner: Uid(owner), group: Gid(0), mode: 0o600, directories: None });
+        graph
+    };
+    assert_eq!(severity(&owned(0), code), Some(Severity::Info));
+    assert_eq!(severity(&owned(33), code), Some(Severity::Warning), "as of `sudo cat FILE | less`");
+    // Any process may open a FIFO by its name, whoever created it.
+    let mut fifo = owned(0);
+    fifo.pipes[0].id = FIFO;
+    assert_eq!(severity(&fifo, code), Some(Severity::Warning));
+}
+
+/// Privilege separation: php-fpm, a supervisor, sshd.
+#[test]
+fn what_root_started_for_another_user_is_a_notice() {
+    let code = Code::CrossesUsers;
+    assert_eq!(severity(&workers(&[(5, 1)]), code), Some(Severity::Info));
+    assert_eq!(severity(&workers(&[(5, 90)]), code), Some(Severity::Info), "by a process without an end");
+    assert_eq!(severity(&workers(&[(5, 91)]), code), Some(Severity::Warning), "by another");
+    // Another user who is none of its descendants reads, too.
+    let mut other = workers(&[(5, 1)]);
+    other.processes.insert(Pid(7), process(7, 33, 1));
+    other.parents.insert(Pid(7), Some(Pid(91)));
+    other.pipes[0].ends.push(reads(7));
+    assert_eq!(severity(&other, code), Some(Severity::Warning));
+    other.pipes[0].ends[2] = writes(7);
+    assert_eq!(severity(&other, code), Some(Severity::Warning));
+    // Any process may open a FIFO by its name.
+    let mut fifo = workers(&[(5, 1)]);
+    fifo.pipes[0].id = FIFO;
+    assert_eq!(severity(&fifo, code), Some(Severity::Warning));
+    // Of what cannot be seen it is not known that root did not start it.
+    let mut unknown = workers(&[(5, 6)]);
+    unknown.parents.remove(&Pid(6));
+    assert_eq!(severity(&unknown, code), Some(Severity::Info));
+    // What crosses-containers reports as usual is not reported twice.
+    let mut container = workers(&[(5, 1)]);
+    for process in container.processes.values_mut() {
+        process.pid_namespace = Some(process.pid.0.into());
+        process.container = (process.pid != Pid(1)).then(|| "a".to_owned());
+    }
+    assert_eq!(found(&container, None).iter().map(Judgement::code).collect::<Vec<_>>(), [Code::CrossesContainers]);
+}
+
+#[test]
+fn pipes_between_the_same_users_and_commands_are_one_finding() {
+    let code = Code::CrossesUsers;
+    let of = |graph: &PipeGraph| -> Vec<(usize, usize, Vec<u32>)> {
+        let found = found(graph, None);
+        let count = |it: &Judgement| match &it.details {
+            Details::CrossesUsers(details) => details.count,
+            details => panic!("{details:?}"),
+        };
+        found.iter().map(|it| (count(it), it.pipes.len(), pids(&it.tasks))).collect()
+    };
+    let three = workers(&[(5, 1), (6, 1), (7, 1)]);
+    assert_eq!(of(&three), [(3, 3, vec![1, 5, 6, 7])]);
+    let finding = audited(&three, &Groups::new()).pop().expect("a finding");
+    assert!(finding.message.starts_with("pipe:[5] and 2 more pipes pass data"), "{}", finding.message);
+    // A warning is no notice, and another command is another finding.
+    assert_eq!(of(&workers(&[(5, 1), (6, 91), (7, 1)])), [(1, 1, vec![1, 6]), (2, 2, vec![1, 5, 7])]);
+    let mut other = three.clone();
+    other.processes.get_mut(&Pid(6)).unwrap().command = "other".into();
+    assert_eq!(of(&other), [(2, 2, vec![1, 5, 7]), (1, 1, vec![1, 6])]);
+    assert_eq!(only(&three, code).map(|it| it.severity()), Some(Severity::Info));
 }
 
 #[test]
@@ -148,6 +232,47 @@ fn ends_in_other_sessions() {
     assert_eq!(severity(&fifo, code), None);
 }
 
+/// The processes of `PostgreSQL` have sessions of their own and the pipes of their parent.
+#[test]
+fn a_fork_of_the_same_program_has_its_ends_on_purpose() {
+    let of = |command: &str, cmdline: &str, parent: u32| {
+        let mut graph = pipeline(reads(3));
+        graph.parents.extend([(Pid(3), Some(Pid(parent))), (Pid(9), Some(Pid(0)))]);
+        for (pid, command, cmdline) in [(1, "postgres", "/bin/postgres -D x"), (3, command, cmdline)] {
+            let process = graph.processes.get_mut(&Pid(pid)).unwrap();
+            let is_title = cmdline.contains(": ");
+            let line =
+                if is_title { cmdline.to_owned() } else { format!("{cmdline} ").replace(' ', "\0") }.into_bytes();
+            (process.command, process.cmdline) = (command.into(), Some(line.into()));
+        }
+        severity(&graph, Code::InheritedEnd)
+    };
+    assert_eq!(of("postgres", "/bin/postgres -D x", 1), None);
+    assert_eq!(of("postgres", "postgres: checkpointer", 1), None);
+    assert_eq!(of("postgres", "/bin/postgres --describe-config", 1), Some(Severity::Info), "started by exec(2)");
+    assert_eq!(of("sh", "/bin/postgres -D x", 1), Some(Severity::Info));
+    assert_eq!(of("postgres", "/bin/postgres -D x", 9), Some(Severity::Info), "below no holder");
+}
+
+#[test]
+fn systemd_run_passes_its_streams_to_a_service() {
+    let of = |own: Option<&str>, unit: Option<&str>, client: &str| {
+        let mut graph = pipeline(writes(3));
+        for (pid, unit, command) in [(1, own, "cat"), (2, own, client), (3, unit, "sleep")] {
+            let process = graph.processes.get_mut(&Pid(pid)).unwrap();
+            (process.unit, process.command) = (unit.map(ToOwned::to_owned), command.into());
+        }
+        severity(&graph, Code::InheritedEnd)
+    };
+    let (session, run) = (Some("session-3.scope"), Some("run-u17.service"));
+    assert_eq!(of(session, run, "systemd-run"), None);
+    assert_eq!(of(session, run, "sleep"), None, "it did not wait");
+    assert_eq!(of(session, Some("my.service"), "systemd-run"), None, "with --unit");
+    assert_eq!(of(session, Some("my.service"), "sleep"), Some(Severity::Warning));
+    assert_eq!(of(run, run, "sleep"), Some(Severity::Warning), "within the service");
+    assert_eq!(of(None, None, "systemd-run"), Some(Severity::Warning), "it is not known");
+}
+
 #[test]
 fn descendant_of_the_pipeline_may_be_waited_for() {
     let code = Code::InheritedEnd;
@@ -183,8 +308,14 @@ fn what_leaked_is_reported_once() {
     let graph = pipeline(writes(3));
     let rules = audited(&graph, &Groups::new());
     let leaked = |pipe| {
-        let details =
-            leaked_write_end::LeakedWriteEnd { pipe, readers: Vec::new(), holders: Vec::new(), may_resume: true };
+        let details = leaked_write_end::LeakedWriteEnd {
+            pipe,
+            readers: Vec::new(),
+            holders: Vec::new(),
+            may_resume: true,
+            notice: Some(leaked_write_end::NoticeReason::MayResume),
+            others: Vec::new(),
+        };
         let details = Details::LeakedWriteEnd(details);
         let judgement = Judgement { details, tasks: Vec::new(), pipes: vec![pipe], doubts: Doubts::default() };
         judgement.word(&Phrases { graph: &graph, groups: &Groups::new(), users: &Users::default() })

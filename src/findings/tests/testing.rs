@@ -6,8 +6,9 @@ use crate::findings::{Case, Code, Finding, Judgement, Phrases};
 use crate::judge::Groups;
 use crate::model::Users;
 use crate::model::{
-    AccessMode, Children, Coverage, Device, Endpoint, Fd, Fingerprint, OpenFlags, Operation, Pid, Pipe, PipeGraph,
-    PipeId, PipeWait, Process, Task, TaskId, TaskState, ThreadGroup, Tid, Uid, WaitTarget,
+    AccessMode, Children, CommandName, Coverage, Device, Endpoint, Fd, Gap, OpenFlags, Operation, Pid, Pipe, PipeGraph,
+    PipeId, PipeWait, PossibleEnds, Process, Task, TaskId, TaskState, ThreadGroup, Tid, Uid, UnreadablePart,
+    WaitTarget,
 };
 
 pub(in crate::findings) const ID: PipeId = PipeId::anonymous(123);
@@ -25,12 +26,14 @@ pub(in crate::findings) fn machine(processes: impl IntoIterator<Item = Process>)
 
 /// The process that has this PID, of the user of this number, in a session of that.
 pub(in crate::findings) fn process(pid: u32, uid: u32, sid: u32) -> Process {
-    Process { uid: Some(Uid(uid)), sid: Some(sid), ..Process::unknown(Pid(pid)) }
+    // Each runs a program of its own.
+    let cmdline = Some(format!("program-{pid}\0").into_bytes().into());
+    Process { uid: Some(Uid(uid)), sid: Some(sid), cmdline, ..Process::unknown(Pid(pid)) }
 }
 
 /// An end without `O_CLOEXEC`.
 pub(in crate::findings) fn end(pid: u32, fd: u32, access: AccessMode) -> Endpoint {
-    Endpoint { pid: Pid(pid), tid: None, fd: Fd(fd), access, flags: Some(OpenFlags(0)) }
+    Endpoint { pid: Pid(pid), tid: None, fd: Fd(fd), access, flags: Some(OpenFlags(0)), description: None }
 }
 
 pub(in crate::findings) fn reads(pid: u32) -> Endpoint {
@@ -68,7 +71,8 @@ pub(in crate::findings) fn group(pid: u32, parent: u32, sid: u32, command: &str,
         ignores: 0,
         blocks: 0,
         adopts: None,
-        tasks: vec![Task { id: task(pid), doing, idle: None, trace: Fingerprint::default() }],
+        activity: None,
+        tasks: vec![Task::new(task(pid), doing)],
     }
 }
 
@@ -88,6 +92,21 @@ pub(in crate::findings) fn blocked(operation: Operation, pipe: PipeId, end: Endp
 pub(in crate::findings) fn opening(path: &str, access: AccessMode, pipe: Option<PipeId>, deleted: bool) -> TaskState {
     let (operation, path) = (Operation::Open, Some(path.into()));
     waits_for(WaitTarget::Pipe(PipeWait { operation, access, fd: None, pipe, path, deleted }))
+}
+
+/// A process of which nothing could be read.
+pub(in crate::findings) fn unread(pid: u32) -> Gap {
+    Gap {
+        pid: Pid(pid),
+        tid: None,
+        command: CommandName::default(),
+        uid: None,
+        what: UnreadablePart::FdTable,
+        error: "EACCES".to_owned(),
+        fds: None,
+        mount: None,
+        may_hold: PossibleEnds::ANYTHING,
+    }
 }
 
 pub(in crate::findings) fn waits_for_child() -> TaskState {
@@ -110,6 +129,7 @@ impl Scene {
             ppid: group.parent.map(|pid| pid.0),
             sid: group.sid,
             command: group.command.clone(),
+            cmdline: Some(group.command.iter().copied().chain([0]).collect::<Vec<u8>>().into()),
             uid: Some(Uid(7)),
             ..Process::unknown(group.pid)
         });

@@ -27,7 +27,7 @@ fn findings() -> Vec<Finding> {
 fn a_finding_reads_back_as_it_was() {
     let findings = findings();
     let codes: Vec<Code> = findings.iter().map(|finding| finding.code).collect();
-    let expected = [Code::LeakedWriteEnd, Code::BlockedOpen, Code::NoReader, Code::CrossesUsers, Code::DeletedFifo];
+    let expected = [Code::BlockedOpen, Code::LeakedWriteEnd, Code::NoReader, Code::CrossesUsers, Code::DeletedFifo];
     assert_eq!(codes, expected);
     for finding in findings {
         let json = serde_json::to_value(&finding).unwrap();

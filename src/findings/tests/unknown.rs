@@ -9,7 +9,8 @@ use proptest::prelude::*;
 use super::testing::{blocked, group, waits_for_child};
 use super::*;
 use crate::judge::waits::SIGCHLD;
-use crate::model::{Certainty, Operation, TaskState, ThreadGroup, ViewLimit};
+use crate::model::{Certainty, CommandName, Operation, TaskState, ThreadGroup, ViewLimit};
+use crate::observe::proc::threads_not_kept;
 
 const COUNT: u32 = 6;
 const PIPES: [PipeId; 3] = [PipeId::anonymous(11), PipeId::anonymous(12), FIFO];
@@ -126,6 +127,13 @@ fn without(scene: &Scene, pid: Pid) -> Vec<(&'static str, Scene)> {
         change(&mut scene);
         scene
     };
+    // One without threads has ended, unless they could not be read.
+    let unread = |change: &dyn Fn(&mut Scene)| {
+        edit(&|scene| {
+            change(scene);
+            scene.graph.coverage.gaps.push(threads_not_kept(pid, CommandName::default()));
+        })
+    };
     let process = |change: fn(&mut Process)| edit(&|scene| change(scene.graph.processes.get_mut(&pid).unwrap()));
     // A fact that both tables have is gone from both.
     let both = |change: fn(&mut ThreadGroup), other: fn(&mut Process)| {
@@ -135,19 +143,19 @@ fn without(scene: &Scene, pid: Pid) -> Vec<(&'static str, Scene)> {
         })
     };
     vec![
-        ("threads", edit(&|scene| drop(scene.groups.remove(&pid)))),
-        ("tasks", edit(&|scene| scene.groups.get_mut(&pid).unwrap().tasks.clear())),
+        ("threads", unread(&|scene| drop(scene.groups.remove(&pid)))),
+        ("tasks", unread(&|scene| scene.groups.get_mut(&pid).unwrap().tasks.clear())),
         ("process", edit(&|scene| drop(scene.graph.processes.remove(&pid)))),
         (
             "all",
-            edit(&|scene| {
+            unread(&|scene| {
                 scene.groups.remove(&pid);
                 scene.graph.processes.remove(&pid);
             }),
         ),
         (
             "facts",
-            edit(&|scene| {
+            unread(&|scene| {
                 scene.groups.remove(&pid);
                 *scene.graph.processes.get_mut(&pid).unwrap() = Process::unknown(pid);
             }),
@@ -179,8 +187,14 @@ fn claims(scene: &Scene) -> Claims {
     let mut claims = Claims::new();
     for judgement in [ReportedBy::Why, ReportedBy::Audit].into_iter().flat_map(|by| case.find(by)) {
         let claim = (judgement.severity(), judgement.certainty());
-        let known = claims.entry((judgement.code(), judgement.pipes.clone())).or_insert(claim);
-        *known = (known.0.min(claim.0), known.1.min(claim.1));
+        // Which pipes are one finding of these codes depends on the commands and jobs.
+        let each = matches!(judgement.code(), Code::CrossesUsers | Code::LeakedWriteEnd);
+        let pipes: Vec<Vec<PipeId>> =
+            if each { judgement.pipes.iter().map(|pipe| vec![*pipe]).collect() } else { vec![judgement.pipes.clone()] };
+        for pipes in pipes {
+            let known = claims.entry((judgement.code(), pipes)).or_insert(claim);
+            *known = (known.0.min(claim.0), known.1.min(claim.1));
+        }
     }
     claims
 }
@@ -218,7 +232,10 @@ proptest! {
         for pid in scene.groups.keys().copied() {
             for (what, scene) in without(&scene, pid) {
                 for ((code, pipes), (severity, certainty)) in claims(&scene) {
-                    let is_other_name = deadlocks && matches!(code, Code::LeakedWriteEnd | Code::StalledReader);
+                    // One that could be proven may be inferred of a part of it.
+                    let is_part = is_deadlock(code) && certainty != Certainty::Proven;
+                    let is_other_name =
+                        deadlocks && (is_part || matches!(code, Code::LeakedWriteEnd | Code::StalledReader));
                     if is_other_name {
                         continue;
                     }

@@ -6,30 +6,32 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::judge::foreground::{is_asynchronous, is_shell};
 use crate::judge::lineage::{Lineage, fd_in_cmdline, is_pool};
 use crate::judge::processes::{Kin, Processes};
 use crate::model::{
-    AccessMode, Attribution, Endpoint, Fd, Operation, Pid, Pipe, PipeId, PipeWait, Process, Side, Wait, WaitTarget,
+    AccessMode, Attribution, Endpoint, Fd, Operation, Pid, Pipe, PipeId, PipeWait, Process, Side, SleepOn, Wait,
+    WaitTarget,
 };
 
 /// The processes between which the data of a pipe flow.
 #[derive(Debug, Default)]
-pub(super) struct Split {
-    pub(super) writers: BTreeSet<Pid>,
-    pub(super) readers: BTreeSet<Pid>,
+pub(crate) struct Split {
+    pub(crate) writers: BTreeSet<Pid>,
+    pub(crate) readers: BTreeSet<Pid>,
     /// Several processes hold both sides, and no process uses one only. The sets are empty.
-    pub(super) shared: bool,
+    pub(crate) shared: bool,
 }
 
 /// The processes that wait on a side of a pipe, and so use it.
-pub(super) type Active = BTreeSet<(PipeId, Pid, Side)>;
+pub(crate) type Active = BTreeSet<(PipeId, Pid, Side)>;
 
-pub(super) fn active(waits: &[Wait]) -> Active {
+pub(crate) fn active(waits: &[Wait]) -> Active {
     let mut active = Active::new();
     for wait in waits {
-        // A process that opens a FIFO has no end yet.
+        // A process that opens a FIFO has no end yet, and one that polls for a hang-up moves no data.
         if let WaitTarget::Pipe(PipeWait { pipe: Some(pipe), operation, access, .. }) = &wait.target
-            && *operation != Operation::Open
+            && !matches!(operation, Operation::Open | Operation::Hangup)
             && wait.certainty != Attribution::Candidate
         {
             let sides = Side::BOTH.into_iter().filter(|side| access.is_on(*side));
@@ -63,7 +65,7 @@ struct Case<'a> {
 }
 
 /// Separates the processes that use a pipe from those that hold a copy.
-pub(super) fn split(processes: &Processes<'_>, pipe: &Pipe, active: &Active) -> Split {
+pub(crate) fn split(processes: &Processes<'_>, pipe: &Pipe, active: &Active) -> Split {
     let ends = pipe.ends.iter().map(|end| (end.pid, end.fd, end.access)).collect();
     let kin = processes.kin(&pipe.ends.iter().map(|end| end.pid).collect());
     let case = Case { processes, pipe, active, ends, kin };
@@ -202,6 +204,10 @@ impl<'a> Case<'a> {
                 .filter(|(ancestor, _)| !self.pipe.id.kind().is_named() || self.has_any(*ancestor, holder))
                 .collect();
             let Some((nearest, _)) = above.first() else { continue };
+            if !holder.active && self.only_sleeps(*pid, holder, *nearest) {
+                copies.insert(*pid);
+                continue;
+            }
             let is_below_user = above.iter().any(|(ancestor, it)| match side {
                 Side::Read => it.active || is_own(*ancestor, it),
                 Side::Write => it.active && !is_own(*pid, holder),
@@ -214,6 +220,21 @@ impl<'a> Case<'a> {
             }
         }
         drop_copies(holders, |pid, _| copies.contains(&pid));
+    }
+
+    /// Whether it is sleep(1), with the ends of the parent that waits for it: a shell that writes between two sleeps.
+    fn only_sleeps(&self, pid: Pid, holder: &Holder<'_>, parent: Pid) -> bool {
+        let has = |end: &&Endpoint| self.ends.contains(&(parent, end.fd, end.access));
+        let is_named = self.processes.name(pid).is_some_and(|name| matches!(name.as_slice(), b"sleep" | b"usleep"));
+        let line = self.processes.facts(parent).and_then(|process| process.cmdline.as_ref());
+        is_named
+            && line.is_some_and(is_shell)
+            && self.processes.parent(pid) == Some(parent)
+            && self.processes.awaits_children(parent) == Some(true)
+            && self.processes.sleeps_on(pid) == Some(SleepOn::Timer)
+            // It inherits that from a shell that was itself started so, and then it says nothing.
+            && (!is_asynchronous(self.processes, pid) || is_asynchronous(self.processes, parent))
+            && holder.ends.iter().all(has)
     }
 
     /// Whether a process knows that it has the side: since it made a descriptor itself, or as another program than the nearest above it,

@@ -49,15 +49,16 @@ pub(crate) struct Layout<'a> {
     dataflow: &'a Dataflow,
     /// By their first process.
     pub(crate) pipelines: Vec<Pipeline<'a>>,
-    /// The pipes without a direction.
-    pub(crate) shared: Vec<&'a Flow>,
+    /// The pipes without a direction, and those that lead nowhere: they connect nothing.
+    pub(crate) beside: Vec<&'a Flow>,
     arrows: BTreeMap<Node, Vec<Arrow<'a>>>,
     cycles: BTreeMap<Node, usize>,
 }
 
 impl<'a> Layout<'a> {
     pub(crate) fn of(dataflow: &'a Dataflow) -> Self {
-        let (shared, flows): (Vec<&Flow>, Vec<&Flow>) = dataflow.flows.iter().partition(|flow| flow.shared);
+        let (beside, flows): (Vec<&Flow>, Vec<&Flow>) =
+            dataflow.flows.iter().partition(|flow| flow.shared || flow.unused);
         let arrows = arrows(&flows);
         let nodes: BTreeSet<Node> = arrows
             .iter()
@@ -66,7 +67,7 @@ impl<'a> Layout<'a> {
             .collect();
         let nodes: Vec<Node> = nodes.into_iter().collect();
         let mut layout =
-            Self { dataflow, pipelines: Vec::new(), shared, arrows: BTreeMap::new(), cycles: BTreeMap::new() };
+            Self { dataflow, pipelines: Vec::new(), beside, arrows: BTreeMap::new(), cycles: BTreeMap::new() };
         layout.find_pipelines(&flows, &nodes, &arrows);
         for arrow in arrows {
             layout.arrows.entry(arrow.from).or_default().push(arrow);

@@ -13,9 +13,9 @@ use crate::judge::Groups;
 use crate::judge::processes::Processes;
 use crate::judge::side::{self, SideState};
 use crate::model::words::words;
-use crate::model::{AccessMode, Endpoint, Fd, Pid, Pipe, PipeGraph, PipeId, Side, Wait};
+use crate::model::{AccessMode, Endpoint, Fd, Pid, Pipe, PipeGraph, PipeId, Side, Task, TaskState, Wait};
 
-use self::holders::Active;
+pub(crate) use self::holders::{Active, active, split};
 pub(crate) use self::marks::{Mark, MarkKind, Marks};
 pub(crate) use self::reach::within_reach;
 
@@ -46,6 +46,9 @@ pub(crate) struct Flow {
     pub(crate) shared: bool,
     /// Of the side on which no process was seen.
     pub(crate) absence: Option<Absence>,
+    /// Whether no process writes to it and no holder is about to read: each is blocked elsewhere, as the jobs of `make -j`, which have
+    /// such a pipe as stdin. It leads nowhere.
+    pub(crate) unused: bool,
 }
 
 /// A process at one side of a pipe.
@@ -114,9 +117,20 @@ impl Flow {
 
 /// Without threads and waits, copies are identified by the relations of processes alone.
 pub(crate) fn analyze(graph: &PipeGraph, groups: &Groups, waits: &[Wait], Marks { of, leaked }: Marks) -> Dataflow {
-    let (processes, active) = (Processes::new(graph, groups), holders::active(waits));
+    let (processes, active) = (Processes::new(graph, groups), active(waits));
     let flow = |pipe| flow(graph, &processes, pipe, &active, &leaked);
-    Dataflow { flows: graph.pipes.iter().map(flow).collect(), marks: of }
+    let mut flows: Vec<Flow> = graph.pipes.iter().map(flow).collect();
+    // Of a socket pair that several inherited whole, or one made for itself, no direction of data shows.
+    flows.retain(|flow| flow.pipe.kind().is_pipe() || !flow.is_without_direction());
+    Dataflow { flows, marks: of }
+}
+
+impl Flow {
+    /// Whether the same processes write it and read it.
+    fn is_without_direction(&self) -> bool {
+        let pids = |side: &[Participant]| side.iter().map(|it| it.pid).collect::<BTreeSet<Pid>>();
+        self.shared || pids(&self.writers) == pids(&self.readers)
+    }
 }
 
 fn flow(
@@ -126,7 +140,7 @@ fn flow(
     active: &Active,
     leaked: &BTreeSet<(PipeId, Pid)>,
 ) -> Flow {
-    let split = holders::split(processes, pipe, active);
+    let split = split(processes, pipe, active);
     let is_leaked = |pid: Pid| leaked.contains(&(pipe.id, pid));
     let participants = |side: Side, pids: &BTreeSet<Pid>| {
         let mut fds: BTreeMap<Pid, Vec<Fd>> = BTreeMap::new();
@@ -157,13 +171,25 @@ fn flow(
         apart: pipe.ends.iter().filter(is_apart).map(apart).collect(),
         shared: split.shared,
         absence: None,
+        unused: false,
     };
+    flow.unused = is_unused(processes, pipe, active, &flow);
     flow.absence = flow.empty_side().map(|side| match side::state(graph, pipe, side) {
         SideState::Hidden => Absence::Hidden,
         SideState::Unknown => Absence::Unsure,
         SideState::Seen | SideState::None => Absence::Nobody,
     });
     flow
+}
+
+fn is_unused(processes: &Processes<'_>, pipe: &Pipe, active: &Active, flow: &Flow) -> bool {
+    let is_blocked = |task: &Task| matches!(task.doing, TaskState::Waits { .. } | TaskState::Sleeps { .. });
+    let is_elsewhere = |pid: Pid| {
+        let tasks = processes.threads(pid).map_or(&[][..], |group| &group.tasks);
+        !tasks.is_empty() && tasks.iter().all(is_blocked) && !active.contains(&(pipe.id, pid, Side::Read))
+    };
+    let has_writer = pipe.on(Side::Write).next().is_some();
+    !flow.shared && !has_writer && pipe.openers.is_empty() && pipe.on(Side::Read).all(is_elsewhere)
 }
 
 #[cfg(test)]

@@ -1,12 +1,14 @@
 //! Who uses an end, in the cases that real programs make, and what is drawn of it.
 
 mod any;
+mod drawn;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::layout::{Layout, Node};
 use super::marks::{MarkKind, Marks};
 use super::{Flow, analyze, within_reach};
+use crate::judge::Groups;
 use crate::judge::processes::NO_THREADS;
 use crate::model::{
     AccessMode, Attribution, CommandLine, Coverage, Endpoint, Fd, OpenFlags, Operation, Pid, Pipe, PipeGraph, PipeId,
@@ -43,7 +45,14 @@ pub(in crate::judge) fn graph(processes: &[Who], ends: &[End]) -> PipeGraph {
     };
     let mut pipes: BTreeMap<PipeId, Vec<Endpoint>> = BTreeMap::new();
     for (pipe, pid, fd, access) in ends {
-        let end = Endpoint { pid: Pid(*pid), tid: None, fd: Fd(*fd), access: *access, flags: Some(OpenFlags(0)) };
+        let end = Endpoint {
+            pid: Pid(*pid),
+            tid: None,
+            fd: Fd(*fd),
+            access: *access,
+            flags: Some(OpenFlags(0)),
+            description: None,
+        };
         pipes.entry(id(*pipe)).or_default().push(end);
     }
     let pipe = |(id, mut ends): (PipeId, Vec<Endpoint>)| {
@@ -326,10 +335,51 @@ fn input_is_of_the_program_that_it_was_given_to() {
     let ends = [(1, 10, 1, W), (1, 11, 0, R), (1, 12, 0, R)];
     assert_flow_of((&[], &[10, 11, 12]), &processes, &ends, &[10], &[11]);
     // But a shell gives its input to the program that it waits for, as in `gen | (cat; true)`.
+    let processes = [(10, 9, 10, "sleep 6000"), (11, 9, 10, "bash"), (12, 11, 10, "cat")];
     assert_flow_of((&[11], &[10, 12]), &processes, &ends, &[10], &[12]);
     // And who is seen to read it is a reader, too.
     let dataflow = analyze(&graph(&processes, &ends), &threads(&[], &[10, 11]), &[reads(12, 1, 0)], Marks::default());
     assert_eq!(pids(&dataflow.flows[0], Side::Read), [11, 12]);
+}
+
+#[test]
+fn a_shell_writes_between_two_sleeps() {
+    // while :; do echo; sleep 5; done | cat
+    let ends = [(1, 10, 1, W), (1, 11, 1, W), (1, 12, 0, R)];
+    let processes = |child| [(10, 9, 10, "bash"), (11, 10, 10, child), (12, 9, 10, "cat")];
+    assert_flow_of((&[10], &[11, 12]), &processes("sleep 5"), &ends, &[10], &[12]);
+    assert_flow_of((&[10], &[11, 12]), &processes("date"), &ends, &[11], &[12]);
+    // It does not wait for the one that sleeps; another that it waits for writes.
+    assert_flow_of((&[], &[10, 11, 12]), &processes("sleep 5"), &ends, &[10, 11], &[12]);
+    let both = [(10, 9, 10, "bash"), (11, 10, 10, "sleep 5"), (12, 9, 10, "cat"), (13, 10, 10, "date")];
+    let ends = [(1, 10, 1, W), (1, 11, 1, W), (1, 12, 0, R), (1, 13, 1, W)];
+    assert_flow_of((&[10], &[11, 12, 13]), &both, &ends, &[13], &[12]);
+    // Nor does it read: while read x; do sleep 5; done.
+    let ends = [(1, 9, 1, W), (1, 10, 0, R), (1, 11, 0, R)];
+    let processes = [(9, 8, 9, "yes"), (10, 8, 9, "bash"), (11, 10, 9, "sleep 5")];
+    assert_flow_of((&[10], &[9, 11]), &processes, &ends, &[9], &[10]);
+}
+
+#[test]
+fn a_pipe_that_is_not_in_use_connects_nothing() {
+    // make -j: the jobs have a pipe as stdin that no process writes to.
+    let processes =
+        [(10, 9, 10, "make"), (11, 10, 10, "sh"), (12, 10, 10, "sh"), (13, 11, 10, "cc"), (14, 11, 10, "as")];
+    let ends = [(1, 10, 5, R), (1, 11, 0, R), (1, 12, 0, R), (2, 13, 1, W), (2, 14, 0, R)];
+    let of = |threads: &Groups, waits: &[Wait]| {
+        let dataflow = analyze(&graph(&processes, &ends), threads, waits, Marks::default());
+        let layout = Layout::of(&dataflow);
+        let roots: Vec<Node> = layout.pipelines.iter().flat_map(|it| it.roots.clone()).collect();
+        (roots, layout.beside.len())
+    };
+    let (dead, cc) = (Node::Junction(id(1)), Node::Process(Pid(13)));
+    let elsewhere = || threads(&[10, 11, 12], &[13, 14]);
+    assert_eq!(of(&elsewhere(), &[]), (vec![cc], 1));
+    assert_eq!(of(&elsewhere(), &[reads(12, 1, 0)]), (vec![dead, cc], 0), "one reads");
+    let mut runs = elsewhere();
+    runs.get_mut(&Pid(11)).unwrap().tasks[0].doing = crate::model::TaskState::Runs;
+    assert_eq!(of(&runs, &[]), (vec![dead, cc], 0), "it may be about to");
+    assert_eq!(of(&NO_THREADS, &[]), (vec![dead, cc], 0), "it is not known");
 }
 
 #[test]
@@ -338,80 +388,4 @@ fn worker_in_a_session_of_its_own_gives_a_shared_pipe_its_direction() {
     let processes = [(10, 9, 10, "server"), (11, 10, 10, "server"), (12, 10, 12, "server")];
     let ends = [(1, 10, 3, R), (1, 10, 4, W), (1, 11, 3, R), (1, 11, 4, W), (1, 12, 3, R)];
     assert_flow(&processes, &ends, &[10], &[12]);
-}
-
-/// Ten writers on one pipe and ten readers are twenty arrows, and not a hundred; counted only where nothing else is drawn of them.
-#[test]
-fn many_to_many_goes_through_the_pipe() {
-    let processes: Vec<Who> = (1..=30).map(|pid| (pid, 100, pid, "x")).collect();
-    let some: Vec<End> = (1..=5).map(|pid| (1, pid, 5, W)).chain((11..=15).map(|pid| (1, pid, 5, R))).collect();
-    let dataflow = analyze(&graph(&processes, &some), &NO_THREADS, &[], Marks::default());
-    assert_eq!(Layout::of(&dataflow).arrows().count(), 10);
-    let many: Vec<End> = (1..=10).map(|pid| (1, pid, 5, W)).chain((11..=20).map(|pid| (1, pid, 5, R))).collect();
-    let dataflow = analyze(&graph(&processes, &many), &NO_THREADS, &[], Marks::default());
-    let layout = Layout::of(&dataflow);
-    assert_eq!(layout.arrows().count(), 0);
-    assert_eq!(layout.pipelines[0].roots, [Node::Junction(id(1))]);
-    // Counted workers between two pipes join these.
-    let mut workers: Vec<End> = vec![(1, 1, 5, W), (2, 30, 5, R)];
-    workers.extend((11..=20).flat_map(|pid| [(1, pid, 5, R), (2, pid, 6, W)]));
-    let dataflow = analyze(&graph(&processes, &workers), &NO_THREADS, &[], Marks::default());
-    let layout = Layout::of(&dataflow);
-    let arrows: Vec<_> = layout.arrows().map(|arrow| (arrow.from, arrow.to)).collect();
-    let [first, second] = [1, 2].map(|pipe| Node::Junction(id(pipe)));
-    assert_eq!(arrows, [(Node::Process(Pid(1)), first), (first, second), (second, Node::Process(Pid(30)))]);
-    assert_eq!(layout.pipelines.len(), 1);
-}
-
-#[test]
-fn reach_is_up_and_down_but_not_to_those_beside() {
-    // 1 → 2 → 3, 4 → 3 by another pipe, 5 → 2 by the same.
-    let processes: Vec<Who> = (1..=6).map(|pid| (pid, 100, pid, "x")).collect();
-    let ends = [
-        (1, 1, 1, W),
-        (1, 5, 1, W),
-        (1, 2, 0, R),
-        (2, 2, 1, W),
-        (2, 3, 0, R),
-        (3, 4, 1, W),
-        (3, 3, 5, R),
-        (4, 6, 1, W),
-        (4, 5, 0, R),
-    ];
-    let dataflow = analyze(&graph(&processes, &ends), &NO_THREADS, &[], Marks::default());
-    let reach = |pid: u32| -> Vec<u64> {
-        let pids = [Pid(pid)].into();
-        let held = ends.iter().filter(|end| end.1 == pid).map(|end| id(end.0)).collect();
-        within_reach(&dataflow, &held, Some(&pids)).into_iter().map(PipeId::inode).collect()
-    };
-    assert_eq!(reach(1), [1, 2]);
-    assert_eq!(reach(2), [1, 2, 4]);
-    assert_eq!(reach(3), [1, 2, 3, 4]);
-    assert_eq!(reach(6), [1, 2, 4]);
-    assert_eq!(reach(4), [3]);
-    let of_pipe: Vec<u64> = within_reach(&dataflow, &[id(2)].into(), None).into_iter().map(PipeId::inode).collect();
-    assert_eq!(of_pipe, [1, 2, 4]);
-}
-
-/// Roots are where nothing leads to, and the first of a circle.
-#[test]
-fn circles_begin_with_their_first_process() {
-    let processes: Vec<Who> = (1..=5).map(|pid| (pid, 100, pid, "x")).collect();
-    // 3 ⇄ 4 → 1, and 5 to itself.
-    let ends = [
-        (1, 3, 1, W),
-        (1, 4, 0, R),
-        (2, 4, 1, W),
-        (2, 3, 0, R),
-        (3, 4, 5, W),
-        (3, 1, 0, R),
-        (4, 5, 3, R),
-        (4, 5, 4, W),
-    ];
-    let dataflow = analyze(&graph(&processes, &ends), &NO_THREADS, &[], Marks::default());
-    let layout = Layout::of(&dataflow);
-    let roots: Vec<_> = layout.pipelines.iter().map(|pipeline| pipeline.roots.clone()).collect();
-    assert_eq!(roots, [[Node::Process(Pid(3))], [Node::Process(Pid(5))]]);
-    let [one, three, four] = [1, 3, 4].map(|pid| Node::Process(Pid(pid)));
-    assert!(layout.is_cycle(three, four) && !layout.is_cycle(four, one));
 }

@@ -1,8 +1,8 @@
 use super::*;
-use crate::model::{Children, Fingerprint, TaskId, Tid};
+use crate::model::{Children, TaskId, Tid};
 
 pub(in crate::judge) fn group(pid: u32, parent: u32, doing: TaskState) -> (Pid, ThreadGroup) {
-    let task = Task { id: TaskId { pid: Pid(pid), tid: Tid(pid) }, doing, idle: None, trace: Fingerprint::default() };
+    let task = Task::new(TaskId { pid: Pid(pid), tid: Tid(pid) }, doing);
     let group = ThreadGroup {
         pid: Pid(pid),
         parent: Some(Pid(parent)),
@@ -14,6 +14,7 @@ pub(in crate::judge) fn group(pid: u32, parent: u32, doing: TaskState) -> (Pid, 
         ignores: 0,
         blocks: 0,
         adopts: None,
+        activity: None,
         tasks: vec![task],
     };
     (Pid(pid), group)

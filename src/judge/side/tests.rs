@@ -2,7 +2,8 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::model::{
-    AccessMode, Device, Doubt, Fd, FileType, Gap, HolderFd, Opener, Pid, PossibleEnds, Probed, TaskId, Tid, ViewLimit,
+    AccessMode, Device, Doubt, Fd, FileType, Gap, HolderFd, Opener, Pid, PossibleEnds, Probed, TaskId, Tid, Unseen,
+    ViewLimit,
 };
 
 const PIPE: PipeId = PipeId::anonymous(7);
@@ -12,7 +13,7 @@ fn graph() -> PipeGraph {
 }
 
 fn with_reader() -> Pipe {
-    let end = Endpoint { pid: Pid(1), tid: None, fd: Fd(0), access: AccessMode::Read, flags: None };
+    let end = Endpoint { pid: Pid(1), tid: None, fd: Fd(0), access: AccessMode::Read, flags: None, description: None };
     Pipe { ends: vec![end], ..Pipe::unknown(PIPE) }
 }
 
@@ -49,6 +50,64 @@ fn the_kernel_knows_better_than_the_scan() {
     assert_eq!(Unread::new(&graph).hidden_holders(&pipe).named, [unread]);
 }
 
+/// The kernel's count of writers, and what of it was not seen.
+fn counted(writer: Option<bool>, writers: u32, unseen: Option<(u32, u64)>) -> BTreeMap<PipeId, Probed> {
+    let unseen_writers = unseen.map(|(descriptions, references)| Unseen { descriptions, references });
+    [(PIPE, Probed { writer, writers: Some(writers), unseen_writers, ..Probed::default() })].into()
+}
+
+#[test]
+fn a_side_that_is_accounted_for_has_no_doubt() {
+    let (mut graph, pipe) = (graph(), with_reader());
+    let writers = |graph: &PipeGraph| state(graph, &pipe, Side::Write);
+    // A count of one pass is no proof of a hidden end, and a list of none is no proof that there is none.
+    graph.probed = counted(None, 1, None);
+    assert_eq!(writers(&graph), SideState::Unknown);
+    graph.probed = counted(Some(true), 1, Some((1, 0)));
+    assert_eq!(writers(&graph), SideState::Hidden);
+    graph.coverage.gaps.push(gap(UnreadablePart::FdTable, PossibleEnds::ANYTHING));
+    graph.probed = counted(Some(false), 0, None);
+    assert_eq!((writers(&graph), possible(&graph)), (SideState::None, vec![]));
+    // Only lspipe itself, which is left out.
+    graph.probed = counted(Some(true), 1, Some((0, 0)));
+    assert_eq!((writers(&graph), possible(&graph)), (SideState::None, vec![]));
+}
+
+/// An end was seen, and the kernel counts what is there besides.
+#[test]
+fn a_side_with_an_end_may_have_another() {
+    let mut graph = graph();
+    let end = Endpoint { access: AccessMode::Write, ..with_reader().ends[0] };
+    let pipe = Pipe { ends: vec![end], ..Pipe::unknown(PIPE) };
+    let besides = |graph: &PipeGraph| (state(graph, &pipe, Side::Write), unseen(graph, &pipe, &[Side::Write]));
+    let with_unseen = |unseen| counted(Some(true), 2, unseen);
+    let seen = |besides| (SideState::Seen, besides);
+    graph.probed = with_unseen(None);
+    assert_eq!(besides(&graph), seen(SideState::None));
+    let unread = gap(UnreadablePart::FdTable, PossibleEnds::ANYTHING);
+    graph.coverage.gaps.push(unread);
+    assert_eq!(besides(&graph), seen(SideState::Unknown));
+    graph.probed = with_unseen(Some((0, 0)));
+    assert_eq!((besides(&graph), possible(&graph)), (seen(SideState::None), vec![]));
+    assert!(!has_hidden(&graph, &pipe));
+    let holder = Doubt::Holder(PossibleHolder::process(HiddenVia::Unreadable, Pid(5), b"vault"));
+    graph.probed = with_unseen(Some((0, 2)));
+    assert_eq!(besides(&graph), seen(SideState::Unknown), "a process that was not read may share it");
+    assert_eq!(possible(&graph), [holder.clone(), Doubt::Referenced(PIPE)]);
+    graph.probed = with_unseen(Some((1, 0)));
+    assert_eq!(besides(&graph), seen(SideState::Hidden));
+    assert_eq!(possible(&graph), [holder, Doubt::Counted(PIPE)]);
+    let holders = Unread::new(&graph).hidden_holders(&pipe).named;
+    assert_eq!(holders, [PossibleHolder::process(HiddenVia::Unreadable, Pid(5), b"vault")]);
+    graph.coverage.gaps.clear();
+    assert_eq!((besides(&graph), possible(&graph)), (seen(SideState::Hidden), vec![Doubt::Counted(PIPE)]));
+    graph.probed = with_unseen(Some((0, 1)));
+    assert_eq!((besides(&graph), possible(&graph)), (seen(SideState::None), vec![Doubt::Referenced(PIPE)]));
+    // Of two sides, each counts.
+    let both = Unread::new(&graph).of_sides(Side::BOTH.map(|side| (PIPE, side)));
+    assert_eq!(both.named, [Doubt::Referenced(PIPE)]);
+}
+
 #[test]
 fn a_hidden_end_is_of_what_is_known_to_hold_it_before_all_others() {
     let (mut graph, pipe) = (graph(), with_reader());
@@ -75,7 +134,8 @@ fn what_was_not_read_hides_only_what_may_be_in_it() {
     graph.coverage.gaps = vec![gap(UnreadablePart::Fd { fd: Fd(6) }, only_reads)];
     assert_eq!(state(&graph, &pipe, Side::Write), SideState::None);
     assert!(may_hide(&graph.coverage, PIPE, Side::Read));
-    let end = |pid, fd, access| Endpoint { pid: Pid(pid), tid: None, fd: Fd(fd), access, flags: None };
+    let end =
+        |pid, fd, access| Endpoint { pid: Pid(pid), tid: None, fd: Fd(fd), access, flags: None, description: None };
     let hides = |end: Endpoint| may_hide_end(&graph.coverage, PIPE, &end);
     assert!(hides(end(5, 6, AccessMode::Read)) && hides(end(5, 6, AccessMode::ReadWrite)));
     assert!(!hides(end(5, 7, AccessMode::Read)), "another descriptor");
@@ -117,6 +177,8 @@ fn a_file_system_hides_only_its_own_fifos() {
         file_type,
         target: Some(b"/mnt/x".to_vec().into()),
         pipe: None,
+        details: None,
+        polled: None,
     };
     assert!(may_be_end(&graph, &listed(4, None)));
     assert!(!may_be_end(&graph, &listed(5, None)), "another descriptor");
@@ -130,4 +192,24 @@ fn two_file_systems_are_any() {
     assert_eq!(of(1).or(of(1)), of(1));
     assert_eq!(of(1).or(of(2)), PossibleEnds { device: None, ..of(1) });
     assert_eq!([PossibleEnds::NOTHING.or(of(1)), of(1).or(PossibleEnds::NOTHING)], [of(1), of(1)]);
+}
+
+/// A socket is a channel only while it has a peer, and the master of a terminal keeps the name of the slave.
+#[test]
+fn the_other_side_of_a_socket_or_terminal_exists_though_it_was_not_seen() {
+    let graph = graph();
+    let devpts = Device { major: 0, minor: 26 };
+    let [input, output] = [PtyFlow::Input, PtyFlow::Output].map(|flow| PipeId::pty(devpts, 3, flow));
+    let of = |id, access, deleted| {
+        let end = Endpoint { access, ..with_reader().ends[0] };
+        let side = if access == AccessMode::Read { Side::Write } else { Side::Read };
+        state(&graph, &Pipe { deleted, ends: vec![end], ..Pipe::unknown(id) }, side)
+    };
+    let (read, write) = (AccessMode::Read, AccessMode::Write);
+    assert_eq!([read, write].map(|access| of(PipeId::unix(7), access, false)), [SideState::Unknown; 2]);
+    // The slave is seen, and its master is not.
+    assert_eq!([of(input, read, false), of(output, write, false)], [SideState::Unknown; 2]);
+    assert_eq!([of(input, read, true), of(output, write, true)], [SideState::None; 2]);
+    // No process has the slave.
+    assert_eq!([of(input, write, false), of(output, read, false)], [SideState::None; 2]);
 }

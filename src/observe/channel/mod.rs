@@ -1,11 +1,14 @@
 //! What differs between the kinds of pipes, as the file classes of lsfd(1): how a descriptor is recognized, which ends it is, where in
 //! the kernel a thread waits in such a pipe, how its queue is asked for, and what a poll of an end proves. One file per kind.
 //!
-//! A new kind is a word in [`PipeKind`], with the form of its IDs beside it, a file here with its [`Class`], and a line in [`class`].
-//! No other code of a look depends on the kind. Reads nothing from /proc itself, and knows nothing of the walk and of the probe.
+//! A new kind is a word in [`PipeKind`], with the form of its IDs beside it, a file here with its [`Class`], and a line in [`class`]. A kind
+//! whose inode does not say what it is connected to is a [`Channel`] besides, which the walk finds out. Reads nothing from /proc itself, and
+//! knows nothing of the walk and of the probe.
 
 mod fifo;
 mod pipe;
+mod pty;
+mod unix;
 
 use std::os::fd::BorrowedFd;
 
@@ -14,7 +17,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{AccessMode, Device, NotAPipeId, PipeId, PipeKind, Probed};
 
-/// The ends that a descriptor is, that of its own inode first. It may be an end of two pipes: an end of a socket pair reads from one
+pub(super) use self::pty::Terminal;
+pub(super) use self::unix::Connection;
+
+/// The ends that a descriptor is, the one that it reads from first. It may be an end of two pipes: an end of a socket pair reads from one
 /// direction and writes to the other.
 pub(super) type Ends<T> = [Option<T>; 2];
 
@@ -28,8 +34,6 @@ pub(super) struct Class {
     by_mount: fn(u64, u64, &Pipefs) -> Option<PipeId>,
     /// What the text of their links in /proc/PID/fd begins with, where it is an ID and no path.
     link_prefix: Option<&'static str>,
-    /// The ends that a descriptor of such a pipe is, by the pipe of its own inode and how it is open.
-    pub(super) ends: fn(PipeId, AccessMode) -> Ends<(PipeId, AccessMode)>,
     /// The functions of the kernel that a thread waits in, by their symbols in Linux 5.4 to 6.18.
     wait_places: &'static [(&'static str, WaitPlace)],
     /// Asks an end for the sizes of its pipe. May wait for a lock of the pipe, uninterruptibly.
@@ -43,6 +47,33 @@ pub(super) const fn class(kind: PipeKind) -> &'static Class {
     match kind {
         PipeKind::Anonymous => &pipe::CLASS,
         PipeKind::Fifo => &fifo::CLASS,
+        PipeKind::Unix => &unix::CLASS,
+        PipeKind::Pty => &pty::CLASS,
+    }
+}
+
+/// What a file is, where it is a channel at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Channel {
+    /// A pipe or FIFO: one direction.
+    Pipe(PipeId),
+    Unix(Connection),
+    Pty(Terminal),
+}
+
+impl Channel {
+    /// The ends that a descriptor of it is that is open in this way.
+    pub(super) fn ends(self, access: AccessMode) -> Ends<(PipeId, AccessMode)> {
+        match self {
+            Self::Pipe(pipe) => [Some((pipe, access)), None],
+            Self::Unix(connection) => connection.ends(access),
+            Self::Pty(terminal) => terminal.ends(access),
+        }
+    }
+
+    /// The pipes that it is a part of, whichever way it is open.
+    pub(super) fn pipes(self) -> impl Iterator<Item = PipeId> {
+        self.ends(AccessMode::ReadWrite).into_iter().flatten().map(|(pipe, _)| pipe)
     }
 }
 
@@ -72,6 +103,8 @@ pub(super) enum WaitPlace {
     SpliceWrite,
     /// The other side, in open(2).
     Open,
+    /// Data or room, in a function that files of other kinds have in common: the descriptor of the call says what it is.
+    Shared,
 }
 
 /// The sizes of a pipe in bytes, where the kernel gives them.

@@ -12,7 +12,6 @@ pub(super) const CLASS: Class = Class {
     },
     by_mount: |mnt_id, inode, pipefs| (Some(mnt_id) == pipefs.mnt_id).then_some(PipeId::anonymous(inode)),
     link_prefix: Some("pipe:["),
-    ends: |pipe, access| [Some((pipe, access)), None],
     wait_places: &[
         ("anon_pipe_read", WaitPlace::Read),
         ("anon_pipe_write", WaitPlace::Write),

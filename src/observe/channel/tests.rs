@@ -1,7 +1,9 @@
 //! For each class: identity, ends, wait places, and what a poll proves.
 
 use super::*;
+use crate::model::PtyFlow;
 
+/// Those of other kinds have no IDs that a file alone shows.
 #[test]
 fn each_class_makes_ids_of_its_own_kind() {
     let device = Device { major: 0, minor: 9 };
@@ -10,11 +12,39 @@ fn each_class_makes_ids_of_its_own_kind() {
         let class = class(*kind);
         let by_file = [device, pipefs.device].map(|device| (class.by_file)(device, 7, Some(&pipefs)));
         let ids = by_file.into_iter().chain([(class.by_mount)(15, 7, &pipefs)]).flatten();
-        assert!(ids.clone().count() > 0 && ids.clone().all(|id| id.kind() == *kind), "{kind}");
+        assert_eq!(ids.clone().next().is_some(), kind.is_pipe(), "{kind}");
         for id in ids {
-            assert_eq!((class.ends)(id, AccessMode::Read).into_iter().flatten().next(), Some((id, AccessMode::Read)));
+            assert_eq!(id.kind(), *kind);
+            assert_eq!(Channel::Pipe(id).ends(AccessMode::Read), [Some((id, AccessMode::Read)), None]);
         }
     }
+}
+
+#[test]
+fn a_socket_receives_from_one_pipe_and_sends_to_the_other() {
+    let [to, from] = [5, 8].map(PipeId::unix);
+    let one = Connection { own: 5, peer: 8, receives: true, sends: true };
+    let other = Connection { own: 8, peer: 5, ..one };
+    let (read, write) = (AccessMode::Read, AccessMode::Write);
+    assert_eq!(one.ends(AccessMode::ReadWrite), [Some((to, read)), Some((from, write))]);
+    assert_eq!(other.ends(AccessMode::ReadWrite), [Some((from, read)), Some((to, write))]);
+    // After shutdown(2), for each side the direction that is over.
+    assert_eq!(Connection { sends: false, ..one }.ends(AccessMode::ReadWrite), [Some((to, read)), None]);
+    assert_eq!(Connection { receives: false, ..other }.ends(AccessMode::ReadWrite), [None, Some((to, write))]);
+    assert!(Channel::Unix(one).pipes().eq([to, from]));
+}
+
+#[test]
+fn what_one_side_of_a_terminal_writes_the_other_reads() {
+    let devpts = Device { major: 0, minor: 26 };
+    let [input, output] = [PtyFlow::Input, PtyFlow::Output].map(|flow| PipeId::pty(devpts, 3, flow));
+    let slave = Terminal { devpts, number: 3, is_master: false };
+    let master = Terminal { is_master: true, ..slave };
+    let (read, write) = (AccessMode::Read, AccessMode::Write);
+    assert_eq!(slave.ends(AccessMode::ReadWrite), [Some((input, read)), Some((output, write))]);
+    assert_eq!(master.ends(AccessMode::ReadWrite), [Some((output, read)), Some((input, write))]);
+    assert_eq!(slave.ends(AccessMode::Read), [Some((input, read)), None]);
+    assert_eq!(slave.ends(AccessMode::Write), [None, Some((output, write))]);
 }
 
 #[test]
@@ -70,6 +100,9 @@ fn places_in_pipes() {
     assert_eq!(wait_place("pipe_wait"), Some(WaitPlace::ReadOrWrite));
     assert_eq!(wait_place("pipe_wait_readable"), Some(WaitPlace::SpliceRead));
     assert_eq!(wait_place("pipe_release"), None);
+    // Sockets of all families sleep there.
+    assert_eq!(wait_place("wait_woken"), Some(WaitPlace::Shared));
+    assert_eq!(wait_place("unix_wait_for_peer"), None);
 }
 
 #[test]

@@ -18,8 +18,8 @@ fn pipe_id() -> impl Strategy<Value = PipeId> {
 fn seen_end() -> impl Strategy<Value = RawEndpoint> {
     let access = prop_oneof![Just(AccessMode::Read), Just(AccessMode::Write), Just(AccessMode::ReadWrite)];
     (pipe_id(), 1..6_u32, proptest::option::of(1..3_u32), 0..6_u32, access).prop_map(|(pipe, pid, tid, fd, access)| {
-        let end = Endpoint { pid: Pid(pid), tid: tid.map(Tid), fd: Fd(fd), access, flags: None };
-        RawEndpoint { pipe, end, facts: None }
+        let end = Endpoint { pid: Pid(pid), tid: tid.map(Tid), fd: Fd(fd), access, flags: None, description: None };
+        RawEndpoint { pipe, end, facts: None, description: None }
     })
 }
 
@@ -37,8 +37,9 @@ fn a_name_that_still_leads_to_the_fifo_is_preferred() {
     let pipe = PipeId::fifo(Device { major: 0, minor: 26 }, 7);
     let seen = |pid, path: &str| RawEndpoint {
         pipe,
-        end: Endpoint { pid: Pid(pid), tid: None, fd: Fd(3), access: AccessMode::Read, flags: None },
+        end: Endpoint { pid: Pid(pid), tid: None, fd: Fd(3), access: AccessMode::Read, flags: None, description: None },
         facts: Some(Box::new(FileFacts { path: Some(path.into()), ..FileFacts::default() })),
+        description: None,
     };
     let pipes = join(vec![seen(1, "/run/old (deleted)"), seen(2, "/run/new")]);
     assert_eq!(pipes[0].path.as_deref(), Some(b"/run/new".as_slice()));
@@ -49,6 +50,37 @@ fn a_name_that_still_leads_to_the_fifo_is_preferred() {
     }
     let pipes = join(vec![seen(1, "/run/only (deleted)")]);
     assert_eq!(pipes[0].path.as_deref(), Some(b"/run/only (deleted)".as_slice()));
+}
+
+/// Two pipes, the ends of which come in any order.
+#[test]
+fn descriptors_of_one_open_file_have_one_number() {
+    let seen = |pipe, pid, fd, file| RawEndpoint {
+        pipe: PipeId::anonymous(pipe),
+        end: Endpoint {
+            pid: Pid(pid),
+            tid: None,
+            fd: Fd(fd),
+            access: AccessMode::Read,
+            flags: None,
+            description: None,
+        },
+        facts: None,
+        description: Some(Address::new(file)),
+    };
+    let mut ends = vec![seen(8, 1, 3, 70), seen(7, 2, 4, 90), seen(7, 1, 5, 80), seen(7, 1, 4, 90), seen(8, 3, 3, 70)];
+    let numbers = |ends: &[RawEndpoint]| -> Vec<Option<u32>> {
+        join(ends.to_vec()).iter().flat_map(|pipe| &pipe.ends).map(|end| end.description).collect()
+    };
+    let expected = [1, 2, 1, 3, 3].map(Some);
+    assert_eq!(numbers(&ends), expected);
+    ends.reverse();
+    assert_eq!(numbers(&ends), expected);
+    // Of /proc no description is known.
+    for seen in &mut ends {
+        seen.description = None;
+    }
+    assert_eq!(numbers(&ends), [None; 5]);
 }
 
 proptest! {

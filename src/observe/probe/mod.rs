@@ -110,7 +110,10 @@ pub(crate) fn probe(
             all.insert(pipe.id, probed);
         }
     }
-    graph.probed = all;
+    for (id, probed) in all {
+        let known = graph.probed.remove(&id).unwrap_or_default();
+        graph.probed.insert(id, probed.or(known));
+    }
     Ok(answers)
 }
 

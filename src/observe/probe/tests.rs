@@ -11,6 +11,7 @@ fn write_ends_of_different_processes_come_first() {
         fd: Fd(fd),
         access,
         flags: None,
+        description: None,
     };
     let ends = vec![
         end(1, None, 0, AccessMode::Read),

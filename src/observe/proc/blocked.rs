@@ -4,66 +4,58 @@
 //! Nothing is judged here, not even which process could end a wait. Where the system call may not be read, the place alone counts.
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::{BTreeSet, HashSet};
-use std::fs::File;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use rustix::io::Errno;
 
-use super::beneath::open_file;
-use super::children::{ChildPids, children};
+use super::children::children;
+use super::common::{Common, calls};
 use super::descriptors::Descriptors;
-use super::epoll::{self, Asked};
-use super::fd_dir::Table;
 use super::fifo_path::{Found, PathBase};
 use super::heartbeat::ScanStep;
+use super::maps::Memory;
+use super::parse::Stat;
+use super::poll_set::{CAUSE, OTHER, PollSet};
+use super::polled::{FileKind, Polled};
 use super::process::ProcessDir;
 use super::root::{PF_EXITING, PF_KTHREAD};
 use super::scanner::Context;
 use super::syscall::{self, Abi, Call, Line, OpenArgument};
 use super::thread_files::{ThreadFiles, thread_files};
 use super::unmoved::unmoved;
+use super::usage::Usage;
 use super::wchan::{self, Place};
-use super::{maps, memory, parse};
+use super::work::ProcessResult;
+use super::{memory, parse};
 use crate::model::{
-    AccessMode, AlternativeWake, Children, Fd, OpenFlags, Operation, Pid, PipeId, PipeWait, Sleep, SleepOn, Task,
-    TaskId, TaskState, ThreadGroup, Tid, Uid, WaitTarget,
+    AccessMode, AlternativeWake, Children, Fd, OpenFlags, Operation, OtherFile, Pid, PipeId, PipeWait, Side, Sleep,
+    SleepOn, Task, TaskState, ThreadGroup, Tid, WaitTarget, link,
 };
 use crate::observe::channel::WaitPlace;
-use crate::sys;
 
-/// What is kept of each pipe that a thread polls, by all that is concluded from it, in bytes.
-const CAUSE: usize = 512;
-
-/// All threads of a process; none for a kernel thread, and for a process that has ended.
-pub(super) fn thread_group(pid: Pid, context: &Context<'_>) -> Option<ThreadGroup> {
-    let process = Arc::new(ProcessDir::open(context.scanner, pid).ok()?);
+/// Looks at all threads of a process, and at how much it has worked. Leaves out a kernel thread, and a process that has ended.
+pub(super) fn look(pid: Pid, context: &Context<'_>, result: &mut ProcessResult) {
+    let Ok(process) = ProcessDir::open(context.scanner, pid).map(Arc::new) else { return };
     let stat = parse::stat(&process.text("stat"));
     if stat.flags.is_some_and(|flags| flags & PF_KTHREAD != 0) {
-        return None;
+        return;
     }
-    if let Some(group) = unmoved(&process, &stat, context) {
-        return Some(group);
-    }
+    result.usage = Usage::read(&process, &stat);
+    let group = unmoved(&process, &stat, context);
+    result.threads = Some(group.unwrap_or_else(|| thread_group(&process, stat, context)));
+}
+
+fn thread_group(process: &Arc<ProcessDir>, stat: Stat, context: &Context<'_>) -> ThreadGroup {
+    let pid = process.pid;
     let status = parse::status(&process.text("status"));
-    let threads = thread_files(&process, &stat, status.switches, context);
-    let common = Common {
-        context,
-        process: &process,
-        child_pids: ChildPids::new(&process, status.level()),
-        futexes: threads.iter().filter_map(|thread| unmarked_futex(thread, context)).collect(),
-        private: OnceCell::new(),
-        user: (status.uid, stat.sid),
-        is_stuck: threads.iter().any(|thread| thread.state == Some('D') || epoll::in_fuse(&thread.fingerprint.wchan)),
-        leaders: OnceCell::new(),
-        latest: RefCell::default(),
-    };
-    let look = |thread| Look { of: &common, table: OnceCell::new(), thread }.task();
+    let threads = thread_files(process, &stat, status.switches, context);
+    let common = Common::new(process, (&status, stat.sid), &threads, context);
+    let look = |thread| Look { of: &common, table: OnceCell::new(), thread, others: RefCell::default() }.task();
     let mut tasks: Vec<Task> = threads.into_iter().filter_map(look).collect();
     tasks.sort_unstable_by_key(|task| task.id);
     let is_init = status.ns_pids.last().copied().unwrap_or(pid.0) == 1;
-    Some(ThreadGroup {
+    ThreadGroup {
         pid,
         parent: stat.ppid.map(Pid),
         pgid: stat.pgid,
@@ -74,110 +66,10 @@ pub(super) fn thread_group(pid: Pid, context: &Context<'_>) -> Option<ThreadGrou
         catches: status.catches.unwrap_or(u64::MAX),
         ignores: status.ignores.unwrap_or_default(),
         blocks: status.blocks.unwrap_or(u64::MAX),
-        adopts: is_init.then(|| children(&process, Tid(pid.0))),
+        adopts: is_init.then(|| children(process, Tid(pid.0))),
+        activity: None,
         tasks,
-    })
-}
-
-/// What the looks at the threads of one process have in common. Each file of the process is read once for all of them.
-struct Common<'a> {
-    context: &'a Context<'a>,
-    process: &'a Arc<ProcessDir>,
-    child_pids: ChildPids<'a>,
-    /// The addresses of the futexes that threads wait for without a mark that they are private.
-    futexes: BTreeSet<u64>,
-    /// Those of them in memory that no other process shares.
-    private: OnceCell<BTreeSet<u64>>,
-    /// Its user and session.
-    user: (Option<Uid>, Option<u32>),
-    /// Whether a thread of the process may be in a call that does not return.
-    is_stuck: bool,
-    /// The table of its first thread.
-    leaders: OnceCell<Rc<Descriptors<'a>>>,
-    /// The last other table that was opened. One at a time: there may be more tables than we may have descriptors.
-    latest: RefCell<Option<Rc<Descriptors<'a>>>>,
-}
-
-impl<'a> Common<'a> {
-    /// The table that a thread uses.
-    fn table(&self, id: TaskId) -> Rc<Descriptors<'a>> {
-        let own = || Table::new(self.process, Some(id.tid));
-        if !self.context.scanner.root.is_real() {
-            // A saved tree has a table for a thread only if it is one of its own.
-            if let Some(table) = Some(own()).filter(|_| !id.is_leader()).map(|table| self.open(table))
-                && table.is_open()
-            {
-                return table;
-            }
-            return Rc::clone(self.leaders.get_or_init(|| self.open(Table::new(self.process, None))));
-        }
-        let leader = Tid(id.pid.0);
-        if self.share(leader, id.tid) {
-            let table = self.leaders.get_or_init(|| self.open(Table::new(self.process, Some(leader))));
-            if table.is_open() {
-                return Rc::clone(table);
-            }
-        }
-        let latest = self.latest.borrow().clone();
-        let is_latest = |table: &Rc<Descriptors<'a>>| table.table.tid.is_some_and(|owner| self.share(owner, id.tid));
-        if let Some(table) = latest.filter(is_latest) {
-            return table;
-        }
-        let table = self.open(own());
-        *self.latest.borrow_mut() = table.is_open().then(|| Rc::clone(&table));
-        table
     }
-
-    fn open(&self, table: Table) -> Rc<Descriptors<'a>> {
-        Rc::new(Descriptors::open(table, self.context))
-    }
-
-    /// Whether two threads surely share a table.
-    fn share(&self, one: Tid, other: Tid) -> bool {
-        let own_pids = self.context.scanner.root.proc_fs.as_ref().is_some_and(|proc_fs| proc_fs.own_pids);
-        one == other || own_pids && sys::compare_fd_tables(one, other).is_ok_and(std::cmp::Ordering::is_eq)
-    }
-
-    /// Whether fdinfo of an epoll may be read without the risk that it hangs.
-    fn reads_epoll(&self, tid: Tid, epoll: Fd) -> bool {
-        let (uid, sid) = self.user;
-        let is_real = self.context.scanner.root.is_real();
-        !is_real || !self.is_stuck && epoll::may_read(self.context, &Asked { uid, sid, tid, epoll })
-    }
-
-    /// Whether a futex at this address is in memory that no other process shares. `pthread_join(3)` waits on such a futex
-    /// without marking it as private.
-    fn is_private(&self, address: u64) -> bool {
-        self.private.get_or_init(|| self.private_futexes()).contains(&address)
-    }
-
-    fn private_futexes(&self) -> BTreeSet<u64> {
-        if self.context.timed_out.contains(ScanStep::Maps) {
-            return BTreeSet::new();
-        }
-        self.context.heartbeat.during(ScanStep::Maps, || {
-            let file = open_file(self.process.dir(), c"maps").map(File::from);
-            file.map(|file| maps::private(file, &self.futexes)).unwrap_or_default()
-        })
-    }
-}
-
-/// The address of the futex that a thread waits for, if the call does not mark it as private.
-fn unmarked_futex(thread: &ThreadFiles, context: &Context<'_>) -> Option<u64> {
-    if wchan::place(&thread.fingerprint.wchan) != Some(Place::Futex) {
-        return None;
-    }
-    let Line::Call(number, arguments) = syscall::line(&thread.fingerprint.syscall)? else { return None };
-    match calls(context, number, arguments).find(|call| Place::Futex.fits(*call))? {
-        Call::Futex { address, private: false, timeout: false } => Some(address),
-        _ => None,
-    }
-}
-
-/// What a number may mean to a caller on the machine.
-fn calls(context: &Context<'_>, number: i64, arguments: [u64; 6]) -> impl Iterator<Item = Call> + use<> {
-    let abis = if context.scanner.root.is_real() { Abi::of_machine() } else { Abi::ALL };
-    abis.iter().filter_map(move |abi| syscall::decode(*abi, number, arguments))
 }
 
 /// A look at one thread.
@@ -186,6 +78,8 @@ struct Look<'a> {
     /// The fd table that it uses, found when a descriptor is first asked for.
     table: OnceCell<Rc<Descriptors<'a>>>,
     thread: ThreadFiles,
+    /// The files that it waits for and that are no channel.
+    others: RefCell<Vec<OtherFile>>,
 }
 
 impl Look<'_> {
@@ -203,12 +97,13 @@ impl Look<'_> {
             _ if self.thread.flags & PF_EXITING != 0 => TaskState::Exits,
             _ => self.asleep(),
         };
-        let idle = if matches!(doing, TaskState::Waits { .. }) {
+        let idle = if matches!(doing, TaskState::Waits { .. } | TaskState::Sleeps { .. }) {
             self.thread.idle(self.of.process, self.of.context.scanner.clock())
         } else {
             None
         };
-        Some(Task { id: self.thread.id, doing, idle, trace: self.thread.fingerprint })
+        let others = self.others.into_inner();
+        Some(Task { idle, others, trace: self.thread.fingerprint, ..Task::new(self.thread.id, doing) })
     }
 
     fn asleep(&self) -> TaskState {
@@ -251,15 +146,17 @@ impl Look<'_> {
     }
 
     fn in_call(&self, call: Call, place: Place) -> TaskState {
-        use WaitPlace::{Open, ReadOrWrite, SpliceRead, SpliceWrite};
+        use WaitPlace::{Open, ReadOrWrite, Shared, SpliceRead, SpliceWrite};
         match (place, call) {
             (Place::Pipe(WaitPlace::Read | ReadOrWrite), Call::Read(fd)) => self.at_pipe(Operation::Read, fd),
             (Place::Pipe(WaitPlace::Write | ReadOrWrite), Call::Write(fd)) => self.at_pipe(Operation::Write, fd),
             (Place::Pipe(SpliceRead), Call::Move(fd, _) | Call::Vmsplice(fd)) => self.at_pipe(Operation::Read, fd),
             (Place::Pipe(SpliceWrite), Call::Move(_, fd) | Call::Vmsplice(fd)) => self.at_pipe(Operation::Write, fd),
+            (Place::Pipe(Shared), Call::Read(fd)) => self.at_channel(Operation::Read, fd),
+            (Place::Pipe(Shared), Call::Write(fd)) => self.at_channel(Operation::Write, fd),
             (Place::Pipe(Open), Call::Open { dir, path, flags }) => self.at_open(dir, path, flags),
             (Place::Poll, Call::Poll { set, timeout } | Call::Restart { poll: set, timeout }) => {
-                self.at_poll(memory::fds(self.of.process, set).as_deref(), timeout)
+                self.at_poll(memory::polled(self.of.process, set).as_deref(), timeout)
             }
             (Place::Epoll, Call::Epoll { fd, timeout }) => {
                 self.at_poll(self.table().epoll(fd, || self.of.reads_epoll(self.thread.id.tid, fd)).as_deref(), timeout)
@@ -269,14 +166,21 @@ impl Look<'_> {
                 waits(WaitTarget::Children(child.map_or(Children::All, Children::One)))
             }
             (Place::Child, Call::Wait(which)) => waits(WaitTarget::Children(which)),
-            (Place::Futex, Call::Futex { address, private, timeout: false })
-                if private || self.of.is_private(address) =>
-            {
-                waits(WaitTarget::Threads)
-            }
+            (Place::Child, Call::WaitPidfd(fd)) => waits(WaitTarget::Children(match self.table().file(fd).kind {
+                FileKind::Process(child) => Children::One(child),
+                _ => Children::All,
+            })),
+            (Place::Futex, Call::Futex { private: true, timeout: false, .. }) => waits(WaitTarget::Threads),
+            (Place::Futex, Call::Futex { address, timeout: false, .. }) => match self.of.memory(address) {
+                Some(Memory::Private) => waits(WaitTarget::Threads),
+                Some(Memory::Shared(lock)) => waits(WaitTarget::Lock(lock)),
+                None => self.sleeps(SleepOn::Futex, None),
+            },
             // In the middle of a call on a pipe, and asleep where no pipe is: it holds the lock of the pipe.
-            (Place::Elsewhere, Call::Move(from, to)) => self.in_middle(self.ends(from).chain(self.ends(to)).next(), to),
-            (Place::Elsewhere, Call::Write(fd) | Call::Read(fd)) => self.in_middle(self.ends(fd).next(), fd),
+            (Place::Elsewhere | Place::Pipe(Shared), Call::Move(from, to)) => {
+                self.in_middle(self.ends(from).chain(self.ends(to)), to)
+            }
+            (Place::Elsewhere, Call::Write(fd) | Call::Read(fd)) => self.in_middle(self.ends(fd), fd),
             _ => self.sleeps(sleep_on(place), None),
         }
     }
@@ -291,13 +195,22 @@ impl Look<'_> {
         TaskState::Waits { causes: vec![WaitTarget::Pipe(wait)], besides: self.lock() }
     }
 
+    /// In a call on a socket or terminal, asleep where those of a channel do, and others.
+    fn at_channel(&self, operation: Operation, fd: Fd) -> TaskState {
+        let side = if operation == Operation::Read { Side::Read } else { Side::Write };
+        match self.ends(fd).find(|(pipe, own)| !pipe.kind().is_pipe() && own.is_on(side)) {
+            Some(_) => self.at_pipe(operation, fd),
+            None => self.sleeps(SleepOn::Other, Some(fd)),
+        }
+    }
+
     /// Uninterruptible in a pipe: it waits for the lock, not for data.
     fn lock(&self) -> Option<AlternativeWake> {
         (self.thread.state == Some('D')).then_some(AlternativeWake::Lock)
     }
 
-    fn in_middle(&self, pipe: Option<(PipeId, AccessMode)>, fd: Fd) -> TaskState {
-        match pipe {
+    fn in_middle(&self, mut ends: impl Iterator<Item = (PipeId, AccessMode)>, fd: Fd) -> TaskState {
+        match ends.find(|(pipe, _)| pipe.kind().is_pipe()) {
             Some((pipe, _)) => self.sleep(SleepOn::FileInPipe { pipe }, Some(fd), None),
             None => self.sleeps(SleepOn::Other, Some(fd)),
         }
@@ -329,36 +242,25 @@ impl Look<'_> {
         waits(WaitTarget::Pipe(PipeWait { operation, access, fd: None, pipe, path, deleted }))
     }
 
-    /// In a poll of these descriptors; none where they could not be read. It waits once for a pipe, however many of them are ends of it.
-    fn at_poll(&self, set: Option<&[Fd]>, timeout: bool) -> TaskState {
-        let (mut causes, mut others, mut seen) = (Vec::new(), false, HashSet::new());
-        let mut last = None;
-        for fd in set.into_iter().flatten().copied() {
-            if last.replace(fd) == Some(fd) {
-                continue;
-            }
-            let ends = self.table().ends(fd);
-            others |= ends == [None, None];
-            for (pipe, access) in ends.into_iter().flatten().filter(|end| seen.insert(*end)) {
-                let (operation, fd, pipe) = (Operation::Poll, Some(fd), Some(pipe));
-                causes.push(WaitTarget::Pipe(PipeWait { operation, access, fd, pipe, path: None, deleted: false }));
-            }
-        }
+    /// In a poll of these descriptors; none where they could not be read.
+    fn at_poll(&self, set: Option<&[Polled]>, timeout: bool) -> TaskState {
+        let Some(set) = set else { return self.sleep(SleepOn::SomeFiles, None, None) };
+        let PollSet { causes, others, has_timer } = PollSet::of(set, self.table());
         // What others wait for is not to be lost, so the set is as one that could not be read.
         let budget = &self.of.context.scanner.budget;
-        if !causes.is_empty() && !budget.charge_thread(self.thread.id.pid, causes.len() * CAUSE) {
+        let size = causes.len() * CAUSE
+            + others.iter().map(|file| OTHER + file.target.as_ref().map_or(0, |it| it.len())).sum::<usize>();
+        if size > 0 && !budget.charge_thread(self.thread.id.pid, size) {
             return self.sleep(SleepOn::SomeFiles, None, None);
         }
+        let timeout = timeout || has_timer;
+        let files = !others.is_empty();
+        self.others.replace(others);
         if causes.is_empty() {
-            let on = match set {
-                None => SleepOn::SomeFiles,
-                Some([]) if timeout => SleepOn::Timer,
-                Some(_) => SleepOn::Files,
-            };
+            let on = if timeout && !files { SleepOn::Timer } else { SleepOn::Files };
             return self.sleep(on, None, None);
         }
-        causes.shrink_to_fit();
-        let files = others.then_some(AlternativeWake::Files);
+        let files = files.then_some(AlternativeWake::Files);
         TaskState::Waits { causes, besides: timeout.then_some(AlternativeWake::Timeout).or(files) }
     }
 
@@ -375,11 +277,19 @@ impl Look<'_> {
     fn sleeps(&self, on: SleepOn, fd: Option<Fd>) -> TaskState {
         let fd = fd.or_else(|| self.descriptor());
         let target = fd.and_then(|fd| self.table().fd_dir().link(fd).ok());
+        if let Some(fd) = fd.filter(|_| wchan::is_eventfd(&self.thread.fingerprint.wchan))
+            && let FileKind::Event(id) = self.table().file(fd).kind
+        {
+            return waits(WaitTarget::Event(id));
+        }
         let on = match target.as_deref() {
             Some(target) if on == SleepOn::Other && target.starts_with(b"socket:[") => SleepOn::Socket,
-            Some(target) if on == SleepOn::Other && is_terminal(target) => SleepOn::Terminal,
+            Some(target) if on == SleepOn::Other && link::is_terminal(target) => SleepOn::Terminal,
             _ => on,
         };
+        if let Some(fd) = fd.filter(|_| matches!(on, SleepOn::Socket | SleepOn::Terminal)) {
+            self.others.replace(vec![OtherFile { fd, target: target.clone().map(Into::into) }]);
+        }
         self.sleep(on, fd.filter(|_| target.is_some()), target)
     }
 
@@ -415,8 +325,4 @@ fn sleep_on(place: Place) -> SleepOn {
         Place::IoUring => SleepOn::IoUring,
         _ => SleepOn::Other,
     }
-}
-
-fn is_terminal(target: &[u8]) -> bool {
-    target.starts_with(b"/dev/pts/") || target.starts_with(b"/dev/tty") || target == b"/dev/console"
 }

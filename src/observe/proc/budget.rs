@@ -40,6 +40,10 @@ impl Budget {
         }
     }
 
+    pub(crate) const fn limits(&self) -> CostLimits {
+        self.limits
+    }
+
     /// Begins a look: time and bytes count anew. Calls that hang go on doing so, and are not forgotten.
     pub(crate) fn begin(&self) {
         *self.begun.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now();

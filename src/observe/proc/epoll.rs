@@ -29,6 +29,8 @@ pub(super) fn is_epoll(link: &[u8]) -> bool {
 pub(super) struct Watched {
     /// The number by which it was added; it may be another file's by now.
     pub(super) fd: Fd,
+    /// What the epoll reports of it.
+    pub(super) events: u32,
     /// The inode of the file itself.
     pub(super) inode: u64,
 }
@@ -44,10 +46,12 @@ pub(super) fn watched(text: &[u8]) -> Option<Vec<Watched>> {
 fn watched_file(line: &[u8]) -> Option<Watched> {
     let mut words = std::str::from_utf8(line.strip_prefix(b"tfd:")?).ok()?.split_ascii_whitespace();
     let fd = words.next()?.parse().ok()?;
+    let hexadecimal = |word| u64::from_str_radix(word, 16).ok();
+    let events = words.by_ref().skip_while(|word| *word != "events:").nth(1).and_then(hexadecimal)?.try_into().ok()?;
     // The last but one word: the device comes last.
     let inode = words.find_map(|word| word.strip_prefix("ino:"))?;
     words.next()?.strip_prefix("sdev:")?;
-    Some(Watched { fd: Fd(fd), inode: u64::from_str_radix(inode, 16).ok()? })
+    Some(Watched { fd: Fd(fd), events, inode: hexadecimal(inode)? })
 }
 
 /// Whether a thread waits for the answer of a file system.
@@ -158,7 +162,7 @@ fn lock_holders(context: &Context<'_>) -> Vec<LockHolder> {
 }
 
 /// The epolls in the fd table of a thread.
-fn epolls(process: &ProcessDir, dir: &str) -> Option<Vec<Fd>> {
+pub(super) fn epolls(process: &ProcessDir, dir: &str) -> Option<Vec<Fd>> {
     let listing = open_listing(process.dir(), format!("{dir}fd")).ok()?;
     let mut found = Vec::new();
     for fd in numbers_in(&listing).ok()? {
@@ -181,11 +185,17 @@ mod tests {
 
     #[test]
     fn files_of_an_epoll() {
-        let watched_files = [(6, 0x87a7c), (11, 3)].map(|(fd, inode)| Watched { fd: Fd(fd), inode });
+        let watched_files = [(6, 0x1c, 0x87a7c), (11, 0x8000_0001, 3)];
+        let watched_files = watched_files.map(|(fd, events, inode)| Watched { fd: Fd(fd), events, inode });
         assert_eq!(watched(TEXT), Some(watched_files.to_vec()));
         assert_eq!(watched(b"pos:\t0\nflags:\t02000002\n"), Some(Vec::new()));
-        for broken in ["", "tfd:        6 events:       1c\n", "tfd: x events: 1 data: 1 pos:0 ino:3 sdev:f\n", "tfd\n"]
-        {
+        for broken in [
+            "",
+            "tfd:        6 events:       1c\n",
+            "tfd: 6 events: x data: 1 pos:0 ino:3 sdev:f\n",
+            "tfd: x events: 1 data: 1 pos:0 ino:3 sdev:f\n",
+            "tfd\n",
+        ] {
             assert_eq!(watched(broken.as_bytes()), None, "{broken}");
         }
     }

@@ -38,6 +38,9 @@ pub enum Error {
         /// From that call.
         source: io::Error,
     },
+    /// The kernel's own view was asked for by name, and is not to be had.
+    #[error("the backend bpf cannot be used: {0}")]
+    NoKernelView(#[from] NoKernelView),
     /// Not even lspipe's own files could be opened, so that what it saw says nothing.
     #[error(
         "lspipe may not open enough files to look at all processes: raise its limit, for example with `ulimit -n 1024`"
@@ -63,6 +66,32 @@ pub enum Error {
     },
 }
 
+/// Why the kernel does not list its open files.
+#[derive(Debug, Error)]
+pub enum NoKernelView {
+    /// A capability is missing.
+    #[error("it takes the capabilities cap_bpf and cap_perfmon, or cap_sys_admin, see PERMISSIONS in lspipe(1)")]
+    Privileges,
+    /// The programs are open files, for which there is no room.
+    #[error("lspipe may not open enough files: raise its limit, for example with `ulimit -n 1024`")]
+    TooFewFiles,
+    /// The PIDs are those of another PID namespace, or of none.
+    #[error("{} does not show the PIDs of the PID namespace of lspipe", quote_name(.0.as_os_str().as_bytes()))]
+    OtherPids(PathBuf),
+    /// The kernel does not load or start the programs: why not.
+    #[error("{0}")]
+    Refused(String),
+    /// The list cannot be read to its end.
+    #[error("reading the list of open files from the kernel failed: {}", reason(.0))]
+    Read(io::Error),
+    /// The list does not come in time.
+    #[error("reading the list of open files from the kernel did not end in time")]
+    TimedOut,
+    /// The list is longer than the size of `--budget`.
+    #[error("the list of open files is larger than the size of --budget")]
+    NoRoom,
+}
+
 fn seccomp_hint(error: &io::Error) -> &'static str {
     match error.raw_os_error() {
         Some(libc::ENOSYS | libc::EPERM | libc::EACCES) => {
@@ -75,7 +104,7 @@ fn seccomp_hint(error: &io::Error) -> &'static str {
 fn path_hint(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::NotFound => {
-            "; a PIPE is pipe:[INODE], fifo:[MAJ:MIN:INODE], an inode number, the path of a FIFO, or /proc/PID/fd/N"
+            "; a PIPE is pipe:[INODE], fifo:[MAJ:MIN:INODE], unix:[INODE], an inode number, the path of a FIFO, socket or terminal, or /proc/PID/fd/N"
         }
         io::ErrorKind::PermissionDenied => "; run as root, or see PERMISSIONS in lspipe(1)",
         _ => "",

@@ -9,11 +9,12 @@ use std::fmt;
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
-use rustix::fs::{AtFlags, Statx, StatxFlags};
+use rustix::fs::{AtFlags, FileType, Statx, StatxFlags};
 use rustix::io::Errno;
 use rustix::path::DecInt;
 
 use super::beneath::{Dir, open_listing};
+use super::devpts;
 use super::directories;
 use super::epoll::is_epoll;
 use super::heartbeat::ScanStep;
@@ -24,7 +25,7 @@ use super::scanner::{Context, Scanner};
 use crate::model::{
     AccessMode, Device, Directories, Endpoint, Fd, Gid, OpenFlags, PipeFile, PipeId, PossibleEnds, Side, Tid, Uid,
 };
-use crate::observe::channel::{self, Ends, Pipefs, device};
+use crate::observe::channel::{self, Channel, Ends, Pipefs, device};
 use crate::observe::join::{FileFacts, RawEndpoint};
 
 /// Maximum number of looks at a descriptor that changes meanwhile.
@@ -114,49 +115,68 @@ impl FdDir<'_> {
 
     fn look_in_proc(&self, pipefs: &Pipefs, fd: Fd) -> Result<Ends<RawEndpoint>, Errno> {
         for _ in 0..ATTEMPTS {
-            let Some(pipe) = self.identify(fd)? else { return Ok(NO_ENDS) };
+            let Some(found) = self.identify(fd)? else { return Ok(NO_ENDS) };
             let (access, flags, proved) = if self.context.scanner.options.flags {
                 let info = self.fdinfo(fd)?;
                 let flags = info.flags.ok_or(Errno::INVAL)?;
-                (flags.access(), Some(flags), by_fdinfo(info, pipefs) == Some(pipe))
+                (flags.access(), Some(flags), by_fdinfo(info, pipefs).map(Channel::Pipe) == Some(found))
             } else {
                 (self.link_mode(fd)?, None, false)
             };
-            let found = self.ends(fd, pipe, access, flags);
+            let ends = self.ends(fd, found, access, flags);
             // The number may have been closed and used again meanwhile: then mode and name are another file's.
-            if proved || self.identify(fd)? == Some(pipe) {
-                return Ok(found);
+            if proved || self.identify(fd)? == Some(found) {
+                return Ok(ends);
             }
         }
         // It changes faster than we can look.
         Err(Errno::NOENT)
     }
 
-    /// Which pipe, by (device, inode); none for any other file.
-    fn identify(&self, fd: Fd) -> Result<Option<PipeId>, Errno> {
+    /// Which pipe, by (device, inode), or which other channel; none for any other file.
+    fn identify(&self, fd: Fd) -> Result<Option<Channel>, Errno> {
         let stat = self.statx(fd, StatxFlags::TYPE | StatxFlags::INO)?;
-        Ok(channel::by_stat(&stat, self.pipefs()))
+        Ok(self.channel(fd, &stat))
+    }
+
+    /// The channel that a file is, by the answer of statx(2) about it.
+    fn channel(&self, fd: Fd, stat: &Statx) -> Option<Channel> {
+        let scanner = self.context.scanner;
+        if let Some(pipe) = channel::by_stat(stat, self.pipefs()) {
+            return Some(Channel::Pipe(pipe));
+        }
+        if !scanner.options.channels || !scanner.root.is_real() {
+            return None;
+        }
+        match FileType::from_raw_mode(stat.stx_mode.into()) {
+            FileType::Socket => {
+                let found = scanner.sockets.connected(scanner, &self.table.process, stat.stx_ino)?;
+                Some(Channel::Unix(found.connection))
+            }
+            FileType::CharacterDevice => self.terminal(fd, stat).map(Channel::Pty),
+            _ => None,
+        }
     }
 
     /// In a tree of plain files the text of the link comes first: `pipe:[18913]` leads nowhere, and is exact.
     fn look_in_tree(&self, fd: Fd) -> Result<Ends<RawEndpoint>, Errno> {
-        let pipe = match channel::by_link(&self.link(fd)?) {
-            Some(id) => Some(id.map_err(|_| Errno::INVAL)?),
+        let found = match channel::by_link(&self.link(fd)?) {
+            Some(id) => Some(Channel::Pipe(id.map_err(|_| Errno::INVAL)?)),
             // A name that leads nowhere here names no pipe that we could identify.
             None => self.identify(fd).ok().flatten(),
         };
-        let Some(pipe) = pipe else { return Ok(NO_ENDS) };
+        let Some(found) = found else { return Ok(NO_ENDS) };
         let flags = self.fdinfo(fd)?.flags.ok_or(Errno::INVAL)?;
         if flags.access().is_none() && !flags.is_path() {
             return Err(Errno::INVAL);
         }
-        Ok(self.ends(fd, pipe, flags.access(), Some(flags)))
+        Ok(self.ends(fd, found, flags.access(), Some(flags)))
     }
 
     /// The ends that a descriptor is by its fdinfo alone, where the link may not be read. It shows no file that has a name.
     pub(super) fn ends_by_fdinfo(&self, fd: Fd, info: FdInfo) -> Option<Ends<RawEndpoint>> {
         let pipe = by_fdinfo(info, self.pipefs()?)?;
-        Some(self.ends(fd, pipe, Some(info.flags?.access()?), info.flags))
+        Some(self.ends(fd, Channel::Pipe(pipe), Some(info.flags?.access()?), info.flags))
     }
 
     /// What a descriptor is by its link alone, where its file may not be asked.
@@ -165,7 +185,9 @@ impl FdDir<'_> {
             let link = self.link(fd)?;
             let access = self.link_mode(fd)?;
             let found = match (access, channel::by_link(&link)) {
-                (Some(_), Some(Ok(pipe))) => ByLink::Ends(self.ends(fd, pipe, access, self.flags_by_link(fd, &link))),
+                (Some(_), Some(Ok(pipe))) => {
+                    ByLink::Ends(self.ends(fd, Channel::Pipe(pipe), access, self.flags_by_link(fd, &link)))
+                }
                 // Only a path may be that of a FIFO.
                 (Some(access), _) if link.starts_with(b"/") => ByLink::Unknown(PossibleEnds {
                     anonymous: false,
@@ -193,14 +215,38 @@ impl FdDir<'_> {
         Some(device(&stat)).filter(|device| (device.major, device.minor) != (0, 0))
     }
 
-    fn ends(&self, fd: Fd, pipe: PipeId, access: Option<AccessMode>, flags: Option<OpenFlags>) -> Ends<RawEndpoint> {
+    fn ends(
+        &self,
+        fd: Fd,
+        channel: Channel,
+        access: Option<AccessMode>,
+        flags: Option<OpenFlags>,
+    ) -> Ends<RawEndpoint> {
         let Some(access) = access else { return NO_ENDS };
-        (channel::class(pipe.kind()).ends)(pipe, access).map(|end| {
+        channel.ends(access).map(|end| {
             let (pipe, access) = end?;
-            let end = Endpoint { pid: self.table.process.pid, tid: self.table.tid, fd, access, flags };
-            let has_facts = pipe.kind().is_named() || self.context.scanner.is_audit();
-            Some(RawEndpoint { pipe, end, facts: has_facts.then(|| Box::new(self.file_facts(fd, pipe))) })
+            let end =
+                Endpoint { pid: self.table.process.pid, tid: self.table.tid, fd, access, flags, description: None };
+            Some(RawEndpoint { pipe, end, facts: self.facts(fd, channel).map(Box::new), description: None })
         })
+    }
+
+    /// The facts of a file that are wanted of its kind.
+    fn facts(&self, fd: Fd, channel: Channel) -> Option<FileFacts> {
+        let scanner = self.context.scanner;
+        match channel {
+            Channel::Pipe(pipe) => (pipe.kind().is_named() || scanner.is_audit()).then(|| self.file_facts(fd, pipe)),
+            Channel::Unix(connection) => {
+                let name = scanner.sockets.connected(scanner, &self.table.process, connection.own)?.name?;
+                Some(FileFacts { path: Some(name.to_vec()), ..FileFacts::default() })
+            }
+            Channel::Pty(terminal) => {
+                // A slave loses its name when its master is closed. That of the controlling terminal is not its own.
+                let stat = self.statx(fd, StatxFlags::TYPE | StatxFlags::NLINK).ok();
+                let deleted = stat.is_some_and(|stat| !terminal.is_master && stat.stx_nlink == 0);
+                Some(FileFacts { path: Some(devpts::path(terminal)), deleted, file: None })
+            }
+        }
     }
 
     /// The name of a FIFO, and for an audit the owner and mode of any pipe.
@@ -292,6 +338,22 @@ impl FdDir<'_> {
     /// The same of a descriptor that is a file with a path, and so may be on a mount that does not answer.
     pub(super) fn fdinfo_of_file(&self, fd: Fd) -> Option<FdInfo> {
         self.link(fd).ok().filter(|link| link.starts_with(b"/")).and_then(|_| self.fdinfo(fd).ok())
+    }
+
+    /// The inode of an open file: as the kernel has it, since Linux 5.14, else as its file system tells it.
+    pub(super) fn inode(&self, fd: Fd) -> Option<u64> {
+        let link = self.link(fd).ok()?;
+        let info = if self.pipefs().is_some() { self.fdinfo_by_link(fd, &link) } else { self.fdinfo(fd).ok() };
+        info.and_then(|info| info.ino).or_else(|| self.inode_by_stat(fd))
+    }
+
+    fn inode_by_stat(&self, fd: Fd) -> Option<u64> {
+        let step = ScanStep::FdInfo(self.table.tid, fd);
+        if self.pipefs().is_none() || self.context.timed_out.contains(step) {
+            return None;
+        }
+        let stat = self.context.heartbeat.during(step, || self.statx(fd, StatxFlags::INO)).ok()?;
+        (stat.stx_mask & StatxFlags::INO.bits() != 0).then_some(stat.stx_ino)
     }
 
     /// What any fdinfo begins with (`seq_show` in fs/proc/fd.c), however long the rest is. That of an epoll may hang: where the link can be

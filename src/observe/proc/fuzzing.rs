@@ -3,13 +3,13 @@
 use std::collections::BTreeSet;
 
 use super::syscall::{self, Abi, Line};
-use super::{epoll, maps, mounts, parse, sched, wchan};
-use crate::model::Device;
+use super::{addresses, epoll, maps, mounts, parse, polled, sched, sock_diag, wchan};
+use crate::model::{Device, SocketFamily};
 
 /// Reads the input as one of the files of /proc, which its first byte selects.
 pub(crate) fn files(input: &[u8]) {
     let Some((which, text)) = input.split_first() else { return };
-    match which % 17 {
+    match which % 23 {
         0 => drop(parse::stat(text)),
         1 => {
             let status = parse::status(text);
@@ -30,7 +30,17 @@ pub(crate) fn files(input: &[u8]) {
         12 => drop(parse::boot_time(text)),
         13 => drop(mounts::autofs_pipes(text)),
         14 => drop(mounts::is_hidepid(text, Device { major: 0, minor: 21 })),
-        15 => drop(maps::private(text, &BTreeSet::from([0, 0x1000, u64::MAX]))),
+        15 => drop(maps::futexes(text, &BTreeSet::from([0, 0x1000, u64::MAX]))),
+        16 => drop(maps::mapped(text, &BTreeSet::new())),
+        17 => drop(addresses::inet(text, SocketFamily::Tcp)),
+        18 => drop(addresses::unix(text)),
+        19 => drop(polled::kind(polled::EVENTFD, text)),
+        20 => {
+            let _ = (parse::tty_index(text), parse::controlling_terminal(text), mounts::devpts(text));
+        }
+        21 => {
+            let _ = sock_diag::sockets(text, &mut Vec::new());
+        }
         _ => assert!(text.starts_with(parse::line(text)), "a line is the beginning of its text"),
     }
 }

@@ -29,6 +29,8 @@ pub(super) enum ScanStep {
     Maps,
     /// Looking for threads that may hold the lock of an epoll.
     EpollLocks,
+    /// Reading what the kernel lists itself. It holds each file for a moment, and may have to release it.
+    Kernel,
     /// Looking up a path that a thread opens.
     Path(Tid),
     /// Looking at the directories above the FIFO at this descriptor.

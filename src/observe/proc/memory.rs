@@ -5,6 +5,7 @@ use std::os::unix::fs::FileExt as _;
 
 use super::beneath::open_file;
 use super::pages;
+use super::polled::{Interest, Polled};
 use super::process::ProcessDir;
 use super::syscall::FdSet;
 use crate::model::Fd;
@@ -69,33 +70,71 @@ pub(super) fn string(process: &ProcessDir, address: u64) -> Option<Vec<u8>> {
     None
 }
 
-pub(super) fn fds(process: &ProcessDir, set: FdSet) -> Option<Vec<Fd>> {
+/// The descriptors of a set, and what is asked of each.
+pub(super) fn polled(process: &ProcessDir, set: FdSet) -> Option<Vec<Polled>> {
     match set {
         FdSet::Array(array, count) => poll(process, array, count),
         FdSet::Bits(bits, sets) => select(process, bits, sets),
     }
 }
 
-/// The descriptors in an array of `struct pollfd`. A negative one is left out, as poll(2) ignores it.
-fn poll(process: &ProcessDir, array: u64, count: u64) -> Option<Vec<Fd>> {
+fn poll(process: &ProcessDir, array: u64, count: u64) -> Option<Vec<Polled>> {
     let count = usize::try_from(count).ok().filter(|_| count <= MAX_FDS)?;
     let bytes = memory(process, array, count * POLLFD)?;
-    let (entries, _) = bytes.as_chunks::<POLLFD>();
-    let fd = |[a, b, c, d, ..]: &[u8; POLLFD]| u32::try_from(i32::from_ne_bytes([*a, *b, *c, *d])).ok();
-    Some(entries.iter().filter_map(fd).map(Fd).collect())
+    Some(bytes.as_chunks().0.iter().filter_map(pollfd).collect())
 }
 
-/// The descriptors in the sets of a select(2), ascending.
-fn select(process: &ProcessDir, bits: u64, sets: [u64; 3]) -> Option<Vec<Fd>> {
+/// An entry of an array of `struct pollfd`. A negative descriptor is left out, as poll(2) ignores it.
+fn pollfd([a, b, c, d, low, high, ..]: &[u8; POLLFD]) -> Option<Polled> {
+    let fd = u32::try_from(i32::from_ne_bytes([*a, *b, *c, *d])).ok().map(Fd)?;
+    Some(Polled { fd, asks: Interest::of_events(u16::from_ne_bytes([*low, *high]).into()) })
+}
+
+/// The descriptors in the sets of a select(2), ascending. The third is for exceptional conditions, such as urgent data.
+fn select(process: &ProcessDir, bits: u64, sets: [u64; 3]) -> Option<Vec<Polled>> {
     let bits = u32::try_from(bits).ok().filter(|bits| u64::from(*bits) <= MAX_FDS)?;
     let length = usize::try_from(bits.div_ceil(8)).ok()?;
-    let mut all = vec![0_u8; length];
-    for set in sets.into_iter().filter(|set| *set != 0) {
-        for (byte, more) in all.iter_mut().zip(memory(process, set, length)?) {
-            *byte |= more;
-        }
-    }
+    let read = |set| if set == 0 { Some(Vec::new()) } else { memory(process, set, length) };
+    let [data, room, exceptional] = sets.map(read);
+    Some(in_sets(bits, &[data?, room?, exceptional?]))
+}
+
+fn in_sets(bits: u32, [data, room, exceptional]: &[Vec<u8>; 3]) -> Vec<Polled> {
     // An fd_set is an array of long, which is little-endian on every architecture supported here.
-    let is_set = |bit: &u32| all.get((bit / 8) as usize).is_some_and(|byte| byte & (1 << (bit % 8)) != 0);
-    Some((0..bits).filter(is_set).map(Fd).collect())
+    let is_set = |set: &[u8], bit: u32| set.get((bit / 8) as usize).is_some_and(|byte| byte & (1 << (bit % 8)) != 0);
+    let asks = |bit| Interest { data: is_set(data, bit) || is_set(exceptional, bit), room: is_set(room, bit) };
+    (0..bits).map(|bit| Polled { fd: Fd(bit), asks: asks(bit) }).filter(|polled| polled.asks.is_for_any()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn polled(fd: u32, data: bool, room: bool) -> Polled {
+        Polled { fd: Fd(fd), asks: Interest { data, room } }
+    }
+
+    #[test]
+    fn entries_of_a_poll() {
+        let entry = |fd: i32, events: u16, revents: u16| {
+            let mut bytes = [0; POLLFD];
+            bytes[..4].copy_from_slice(&fd.to_ne_bytes());
+            bytes[4..6].copy_from_slice(&events.to_ne_bytes());
+            bytes[6..].copy_from_slice(&revents.to_ne_bytes());
+            pollfd(&bytes)
+        };
+        assert_eq!(entry(7, 1, 0), Some(polled(7, true, false)));
+        assert_eq!(entry(7, 4, 0xffff), Some(polled(7, false, true)));
+        assert_eq!(entry(7, 0, 1), Some(polled(7, false, false)));
+        assert_eq!(entry(-1, 1, 0), None);
+    }
+
+    #[test]
+    fn descriptors_in_three_sets() {
+        // 0 and 9 to read, 9 to write, 3 for urgent data; 10 is beyond the sets.
+        let sets = [vec![0x01, 0x06], vec![0x00, 0x02], vec![0x08, 0x00]];
+        let expected = [polled(0, true, false), polled(3, true, false), polled(9, true, true)];
+        assert_eq!(in_sets(10, &sets), expected);
+        assert_eq!(in_sets(10, &[Vec::new(), Vec::new(), Vec::new()]), []);
+    }
 }

@@ -3,11 +3,18 @@
 //! The only part that reads /proc. Nothing is dropped silently: what cannot be read becomes a [`Gap`](crate::model::Gap), what goes
 //! away in mid-scan is counted. Nothing is judged or selected here.
 
+mod addresses;
 mod beneath;
 mod blocked;
 mod budget;
+mod called;
 mod children;
+mod common;
+mod counts;
+mod cpu_clock;
 mod descriptors;
+mod details;
+mod devpts;
 mod directories;
 mod epoll;
 mod error;
@@ -16,26 +23,37 @@ mod fifo_path;
 #[cfg(fuzzing)]
 pub(crate) mod fuzzing;
 mod heartbeat;
+mod held;
 mod hidden;
 mod hung;
 mod lookup;
 mod maps;
 mod memory;
 mod mounts;
+mod names;
 mod opener;
+mod other_files;
 mod own_files;
 mod pages;
 mod parse;
+mod poll_set;
+mod polled;
 mod process;
+mod recorded;
 mod root;
 mod scanner;
 mod sched;
+mod sleepers;
 mod snapshot;
+mod sock_diag;
+mod sockets;
 mod syscall;
 mod table_walk;
 mod task;
 mod thread_files;
 mod unmoved;
+mod usage;
+mod waited;
 mod wchan;
 mod work;
 
@@ -50,17 +68,30 @@ use self::own_files::with_enough_files;
 use self::root::ProcRoot;
 use self::scanner::Scanner;
 use self::work::{ProcessResult, Work};
+use super::backend::KernelView;
 use super::join::RawEndpoint;
+use super::kernel::TaskList;
 use crate::model::{Pid, PipeGraph, PipeId, PipeLimits, Process, Side, Threads};
 
+pub(crate) use self::addresses::sockets;
 pub(crate) use self::budget::Budget;
-pub(crate) use self::error::Error;
+pub(crate) use self::details::describe;
+pub(crate) use self::error::{Error, NoKernelView};
+pub(crate) use self::held::{Held, held};
 pub(crate) use self::hidden::hidden;
-pub(crate) use self::lookup::pipe_at;
+pub(crate) use self::lookup::{Found, pipes_at};
+pub(crate) use self::names::named_processes;
+pub(crate) use self::other_files::{OtherFiles, other_files};
+pub(crate) use self::own_files::are_plenty as may_open_more_files;
 pub(crate) use self::process::threads_not_kept;
+pub(crate) use self::usage::Usages;
+pub(crate) use self::waited::{Wanted, waited};
 
 /// Maximum number of times that a scan looks again when something moved while it looked.
 const SECOND_LOOKS: u32 = 3;
+
+/// The inode of the initial PID namespace, `PROC_PID_INIT_INO` of `include/linux/proc_ns.h`.
+const INITIAL_PIDS: u64 = 0xefff_fffc;
 
 /// Which facts of a process to read.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,6 +112,8 @@ pub(crate) struct ScanOptions {
     pub(crate) flags: bool,
     /// Which facts to read of each process that holds an end.
     pub(crate) detail: Detail,
+    /// Whether UNIX sockets and pseudoterminals are looked at as channels. Of a tree of plain files they never are.
+    pub(crate) channels: bool,
     /// Whether to read the parent of every process, whether it holds an end or not.
     pub(crate) parents: bool,
     /// The processes whose whole fd table to read.
@@ -89,11 +122,25 @@ pub(crate) struct ScanOptions {
     pub(crate) extra_pids: Vec<Pid>,
     /// What an earlier scan read of processes that have not run since: their facts are the same.
     pub(crate) known: Arc<BTreeMap<Pid, Process>>,
+    /// The kernel's own list of open files, where it is used: the walk of /proc is for what that leaves out.
+    pub(crate) kernel: Option<Arc<KernelView>>,
+    /// Whether to read that list again after the scan, for what two equal lists prove.
+    pub(crate) twice: bool,
+    /// What threads wait for, of which to find the processes that could end the wait.
+    pub(crate) wanted: Arc<Wanted>,
 }
 
 /// Every process, ascending. Fails if the root cannot be opened or is no proc root.
 pub(crate) fn processes(proc_root: &Path) -> Result<Vec<Pid>, Error> {
     with_enough_files(|| ProcRoot::open(proc_root)?.confined(|root| root.pids()))
+}
+
+/// Whether a proc root is that of the initial PID namespace; none where it is not that of our own. Fails as [`processes`] does.
+pub(crate) fn own_pids_are_initial(proc_root: &Path) -> Result<Option<bool>, Error> {
+    let root = ProcRoot::open(proc_root)?;
+    let own_pids = root.proc_fs.as_ref().is_some_and(|proc_fs| proc_fs.own_pids);
+    let namespace = || parse::namespace(&beneath::read_link(root.dir(), "self/ns/pid").ok()?);
+    Ok(own_pids.then(|| namespace() == Some(INITIAL_PIDS)))
 }
 
 /// Opens a proc file system for lookups below it, with the limits of pipes that it tells. Fails if it is none.
@@ -138,12 +185,23 @@ pub(crate) fn scan(proc_root: &Path, options: ScanOptions, budget: &Arc<Budget>)
         if !scanner.options.tables.is_empty() && !results.iter().any(is_about_pipes) {
             return Ok(PipeGraph { selected: true, ..snapshot::graph(scanner, taken_at, None, results) });
         }
+        // Before the processes are listed in /proc: one that is in both lists was there all the time, and a later one is walked.
+        recorded::take(scanner)?;
         let pids = scanner.root.pids()?;
         let view_limit = scanner.root.view_limit(&pids);
-        let others = pids.iter().filter(|pid| tables.binary_search(pid).is_err()).copied().collect();
+        let mut others = Vec::new();
+        for pid in pids.iter().filter(|pid| tables.binary_search(pid).is_err()) {
+            match scanner.recorded.get().and_then(|recorded| recorded.result(*pid, scanner)) {
+                Some(result) => results.push(result),
+                None => others.push(*pid),
+            }
+        }
         results.append(&mut work::run(scanner, others, Work::Process));
-        let results = look_again(scanner, pids, results)?;
-        Ok(snapshot::graph(scanner, taken_at, view_limit, results))
+        let mut results = look_again(scanner, pids, results)?;
+        let fifos = results.iter_mut().flat_map(|result| std::mem::take(&mut result.fifos)).collect();
+        let mut graph = snapshot::graph(scanner, taken_at, view_limit, results);
+        counts::add(scanner, &mut graph, fifos)?;
+        Ok(graph)
     })
 }
 
@@ -169,15 +227,16 @@ fn look_again(
         pids.sort_unstable();
         pids.dedup();
         results.retain(|result| again.binary_search(&result.pid).is_err());
-        results.extend(work::run(scanner, again, Work::Process));
+        results.extend(work::run(scanner, again, Work::Walk));
     }
     Ok(results)
 }
 
-/// Whether any pipe was seen with readers only, or with writers only.
+/// Whether any pipe was seen with readers only, or with writers only. Of a socket or terminal the other side may be held by any process.
 fn lacks_a_side(results: &[ProcessResult]) -> bool {
     let mut sides: HashMap<PipeId, (bool, bool)> = HashMap::new();
-    for RawEndpoint { pipe, end, .. } in results.iter().flat_map(|result| &result.ends) {
+    let ends = results.iter().flat_map(|result| &result.ends).filter(|seen| seen.pipe.kind().is_pipe());
+    for RawEndpoint { pipe, end, .. } in ends {
         let (read, write) = sides.entry(*pipe).or_default();
         *read |= end.access.is_on(Side::Read);
         *write |= end.access.is_on(Side::Write);
@@ -185,23 +244,42 @@ fn lacks_a_side(results: &[ProcessResult]) -> bool {
     sides.into_values().any(|(read, write)| !(read && write))
 }
 
+/// What is known before a look at threads.
+#[derive(Default)]
+pub(crate) struct Beforehand {
+    /// What an earlier look saw.
+    pub(crate) earlier: Arc<Threads>,
+    /// The kernel's own view, if it is used, and its list of threads.
+    pub(crate) kernel: Option<Arc<KernelView>>,
+    pub(crate) tasks: Option<Arc<TaskList>>,
+}
+
 /// What the threads of processes are doing: of all there are, or of those in `pids`. Kernel threads and processes that are gone are
-/// left out. Of a thread that has not run since an earlier look, it is what that look saw. Fails as [`scan`] does.
+/// left out. `channels` as in [`ScanOptions`]. Of a thread that has not run since an earlier look, it is what that look saw. Also the counters
+/// of their work. Fails as [`scan`] does.
 pub(crate) fn threads(
     proc_root: &Path,
     pids: Option<&[Pid]>,
-    earlier: &Arc<Threads>,
+    channels: bool,
+    beforehand: Beforehand,
     budget: &Arc<Budget>,
-) -> Result<Threads, Error> {
+) -> Result<(Threads, Usages), Error> {
     budget.begin_part();
     ProcRoot::open(proc_root)?.confined(|root| {
-        let mut scanner = Scanner::new(root, ScanOptions::default(), Arc::clone(budget));
-        scanner.earlier = Arc::clone(earlier);
+        let Beforehand { earlier, kernel, tasks } = beforehand;
+        let options = ScanOptions { channels, kernel, ..ScanOptions::default() };
+        let mut scanner = Scanner::new(root, options, Arc::clone(budget));
+        (scanner.earlier, scanner.tasks) = (earlier, tasks);
         let scanner = &Arc::new(scanner);
         // All idle times are those at this instant.
         scanner.clock();
         let pids = pids.map_or_else(|| scanner.root.pids(), |pids| Ok(pids.to_vec()))?;
-        let groups = work::run(scanner, pids, Work::Threads).into_iter().filter_map(|result| result.threads);
-        Ok(groups.map(|group| (group.pid, group)).collect())
+        let (mut threads, mut usages) = (Threads::new(), Usages::new());
+        for result in work::run(scanner, pids, Work::Threads) {
+            threads.extend(result.threads.map(|group| (group.pid, group)));
+            usages.extend(result.usage.map(|usage| (result.pid, usage)));
+        }
+        sleepers::add(scanner, &mut threads);
+        Ok((threads, usages))
     })
 }

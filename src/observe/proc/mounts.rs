@@ -10,6 +10,9 @@ use procfs::process::MountInfo;
 use super::process::ProcessDir;
 use crate::model::{Device, PipeId};
 
+/// Where instances of devpts are mounted, and their devices, in the order in which they were mounted.
+pub(super) type DevptsMounts = Vec<(PathBuf, Device)>;
+
 /// The mount IDs, as fdinfo shows them, of file systems that do not answer.
 #[derive(Default)]
 pub(super) struct DeadMounts {
@@ -71,6 +74,12 @@ fn mount_in(mountinfo: &[u8], id: u64) -> Option<Mount> {
     Some(Mount { point: mount.mount_point, device })
 }
 
+/// The instances of devpts; see pts(4). Their files have the device of the file system.
+pub(super) fn devpts(mountinfo: &[u8]) -> DevptsMounts {
+    let devpts = mounts(mountinfo).filter(|mount| mount.fs_type == "devpts" && mount.root == "/");
+    devpts.filter_map(|mount| Some((mount.mount_point, mount.majmin.parse().ok()?))).collect()
+}
+
 /// The pipes of which the kernel holds the write end for an autofs mount, ascending.
 pub(super) fn autofs_pipes(mountinfo: &[u8]) -> Vec<PipeId> {
     let autofs = mounts(mountinfo).filter(|mount| mount.fs_type == "autofs");
@@ -114,6 +123,15 @@ mod tests {
         assert_eq!(of(62), None);
     }
 
+    #[test]
+    fn instances_of_devpts() {
+        let text = b"24 1 0:26 / /dev/pts rw,nosuid,noexec,relatime shared:3 - devpts devpts rw,gid=5,mode=620,ptmxmode=000\n\
+            60 24 0:45 / /srv/box/dev/pts rw - devpts devpts rw\n61 24 0:26 /3 /srv/box/dev/console rw - devpts devpts rw\n\
+            62 24 0:27 / /dev/shm rw - tmpfs tmpfs rw\n";
+        let of = |point: &str, minor| (PathBuf::from(point), Device { major: 0, minor });
+        assert_eq!(devpts(text), [of("/dev/pts", 26), of("/srv/box/dev/pts", 45)]);
+    }
+
     /// By the name since Linux 5.8, and by the number before.
     #[test]
     fn proc_that_hides_processes() {
@@ -129,7 +147,7 @@ mod tests {
         fn no_line_makes_the_parser_panic(
             text in "([0-9]{1,3} [0-9]{1,3} [0-9:]{1,5} / /[a-z\\\\0-7]{0,8} rw )?(shared:1 |master:|propagate_from:x )?(- autofs a )?[\\t \n()0-9a-f:,=/.-]{0,80}"
         ) {
-            let _ = (autofs_pipes(text.as_bytes()), is_hidepid(text.as_bytes(), Device { major: 1, minor: 2 }));
+            let _ = (autofs_pipes(text.as_bytes()), devpts(text.as_bytes()), is_hidepid(text.as_bytes(), Device { major: 1, minor: 2 }));
         }
     }
 }

@@ -3,12 +3,16 @@
 //! A field that is missing, cut short or out of range is none; the rest of the text still counts. This is why `stat` and
 //! `status` are read here and not by the procfs crate, which wants every field to be there, and a command to be UTF-8.
 
+mod fdinfo;
+
 use std::str::FromStr;
 
 use procfs::{FromRead as _, ProcessCGroups};
 
-use crate::model::{OpenFlags, PipeId, PossibleEnds, Uid};
-use crate::observe::channel;
+pub(super) use self::fdinfo::{
+    event_count, event_id, in_flight, inotify_watches, is_armed, pid_of_pidfd, registered, signals, tty_index,
+};
+use crate::model::{OpenFlags, Uid};
 
 /// The numbers at the beginning of a text such as `\t1000\t1000\t1000\t1000`, up to the first word that is none.
 fn numbers<T: FromStr>(text: &[u8]) -> impl Iterator<Item = T> {
@@ -75,8 +79,12 @@ pub(super) struct Stat {
     pub(super) sid: Option<u32>,
     /// `PF_*` of include/linux/sched.h.
     pub(super) flags: Option<u32>,
+    /// The CPU time of all threads, in user and kernel mode, in clock ticks.
+    pub(super) cpu: Option<u64>,
     /// Clock ticks after boot.
     pub(super) start_time: Option<u64>,
+    /// The CPU on which it last ran; of a process, its leader.
+    pub(super) processor: Option<u32>,
 }
 
 pub(super) fn stat(text: &[u8]) -> Stat {
@@ -97,9 +105,31 @@ fn stat_fields(text: &[u8]) -> Option<Stat> {
         sid: fields.next().and_then(number),
         // Two fields in between: tty_nr and tpgid.
         flags: fields.nth(2).and_then(number),
-        // Field 22 of the page; twelve lie between.
-        start_time: fields.nth(12).and_then(number),
+        // Fields 14 and 15 of the page: utime and stime.
+        cpu: fields
+            .nth(4)
+            .and_then(number::<u64>)
+            .zip(fields.next().and_then(number))
+            .and_then(|(user, kernel)| user.checked_add(kernel)),
+        // Field 22; six lie between.
+        start_time: fields.nth(6).and_then(number),
+        // Field 39; sixteen lie between.
+        processor: fields.nth(16).and_then(number),
     })
+}
+
+/// Fields of /proc/PID/io; see `proc_pid_io(5)`. Each is none where the file may not be read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Io {
+    /// The bytes that were read from files of any kind: `rchar: 323934931`.
+    pub(super) read: Option<u64>,
+    /// The bytes that were written: `wchar: 323929600`.
+    pub(super) written: Option<u64>,
+}
+
+pub(super) fn io(text: &[u8]) -> Io {
+    let of = |key| value(text, key).and_then(number);
+    Io { read: of(b"rchar:"), written: of(b"wchar:") }
 }
 
 /// Fields of /proc/PID/status; see `proc_pid_status(5)`.
@@ -312,49 +342,13 @@ fn is_hex(text: &str, digits: usize) -> bool {
     text.len() == digits && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
-/// The number of descriptors in flight to a UNIX socket, by its fdinfo: `scm_fds: 1`, since Linux 5.6.
-pub(super) fn in_flight(text: &[u8]) -> u64 {
-    value(text, b"scm_fds:").and_then(number).unwrap_or(0)
-}
-
-/// The files that are registered with an `io_uring`.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Registered {
-    pub(super) pipes: Vec<PipeId>,
-    /// What else may be among them.
-    pub(super) unknown: PossibleEnds,
-}
-
-/// Reads the files that are registered with an `io_uring`, from its whole fdinfo: lines such as `    0: pipe:[18913]` after that of
-/// `UserFiles:\t1`, up to the next line that begins with a letter. A path may be that of a FIFO. While the ring is in use, the kernel lists
-/// no file, or not even their number (`io_uring_show_fdinfo` in `io_uring/fdinfo.c`); and before it wrote whole paths, a pipe had no name.
-pub(super) fn registered(text: &[u8]) -> Registered {
-    let mut found = Registered { pipes: Vec::new(), unknown: PossibleEnds::NOTHING };
-    let mut files = lines(text).skip_while(|line| !line.starts_with(b"UserFiles:"));
-    let count = files.next().and_then(|line| number::<u64>(fields(line).next()?.1));
-    let mut listed = false;
-    for line in files.take_while(|line| !line.first().is_some_and(u8::is_ascii_alphabetic)) {
-        let Some((index, path)) = fields(line).next() else { continue };
-        if number::<u32>(index.trim_ascii()).is_none() {
-            continue;
-        }
-        listed = true;
-        found.unknown = found.unknown.or(match channel::by_link(path) {
-            Some(Ok(pipe)) => {
-                found.pipes.push(pipe);
-                PossibleEnds::NOTHING
-            }
-            _ if path.starts_with(b"/") => PossibleEnds { anonymous: false, ..PossibleEnds::ANYTHING },
-            _ if path == b"<none>" || path.starts_with(b"socket:[") || path.starts_with(b"anon_inode:") => {
-                PossibleEnds::NOTHING
-            }
-            _ => PossibleEnds::ANYTHING,
-        });
-    }
-    if !listed && count != Some(0) {
-        found.unknown = PossibleEnds::ANYTHING;
-    }
-    found
+/// The major and the minor of the controlling terminal, by field 7 of /proc/PID/stat: `new_encode_dev` of `linux/kdev_t.h`. None if the process
+/// has none.
+pub(super) fn controlling_terminal(text: &[u8]) -> Option<(u32, u32)> {
+    let rest = text.get(text.iter().rposition(|byte| *byte == b')')?..)?;
+    let number: i32 = number(rest.split(|byte| *byte == b' ').nth(5)?)?;
+    let device = number.cast_unsigned();
+    (device != 0).then_some((device >> 8 & 0xfff, device & 0xff | device >> 12 & 0xf_ff00))
 }
 
 /// The inode of an `io_uring`, if a line of /proc/PID/maps is about one: the ring lives for as long as it is mapped, whether it has a

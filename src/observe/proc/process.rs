@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use jiff::{SignedDuration, Timestamp};
 use rustix::fs::AtFlags;
@@ -12,6 +12,7 @@ use rustix::io::Errno;
 use super::beneath::{Dir, read_link};
 use super::budget::Budget;
 use super::heartbeat::ScanStep;
+use super::mounts::{self, DevptsMounts};
 use super::parse::Stat;
 use super::root::{read_piece, read_small, read_up_to};
 use super::scanner::{Context, Scanner};
@@ -38,12 +39,17 @@ pub(super) struct ProcessDir {
     pub(super) is_real: bool,
     /// Whether a worker reads the facts already: a huge fd table is walked by several.
     facts_taken: AtomicBool,
+    /// See [`net_namespace`](Self::net_namespace) and [`devpts`](Self::devpts).
+    net_namespace: OnceLock<Option<u64>>,
+    devpts: OnceLock<DevptsMounts>,
 }
 
 impl ProcessDir {
     pub(super) fn open(scanner: &Scanner, pid: Pid) -> rustix::io::Result<Self> {
         let (dir, budget) = (scanner.root.process_dir(pid)?, Arc::clone(&scanner.budget));
-        Ok(Self { pid, dir, budget, is_real: scanner.root.is_real(), facts_taken: AtomicBool::new(false) })
+        let (is_real, facts_taken) = (scanner.root.is_real(), AtomicBool::new(false));
+        let (net_namespace, devpts) = (OnceLock::new(), OnceLock::new());
+        Ok(Self { pid, dir, budget, is_real, facts_taken, net_namespace, devpts })
     }
 
     /// The descriptor, good for looking things up only.
@@ -118,8 +124,17 @@ impl ProcessDir {
     ) -> Process {
         let stat = stat.unwrap_or_else(|| parse::stat(&self.text("stat")));
         // Before its user: what has a user was still there, and in no container if none was named.
-        let group = parse::cgroup(&self.text("cgroup"));
-        let status = parse::status(&self.text("status"));
+        let text = self.text("cgroup");
+        let group = parse::cgroup(&text);
+        // The costliest of these files is not read where the kernel's list has what is wanted of it.
+        let listed = stat.start_time.and_then(|started| scanner.recorded.get()?.user(self.pid, started));
+        let (uid, ns_pid) = match listed.filter(|_| !text.is_empty()) {
+            Some(uid) => (Some(uid), None),
+            None => {
+                let status = parse::status(&self.text("status"));
+                (status.uid, status.ns_pid())
+            }
+        };
         // If the leader has exited, only its live threads have it.
         let path = tid.map_or_else(|| "cmdline".to_owned(), |tid| format!("task/{tid}/cmdline"));
         let cmdline = read_piece(self.dir(), path, CMDLINE + 1);
@@ -134,12 +149,12 @@ impl ProcessDir {
             ppid: stat.ppid,
             pgid: stat.pgid,
             sid: stat.sid,
-            uid: status.uid,
+            uid,
             command: if stat.command.is_empty() { self.command() } else { stat.command }.into(),
             cmdline: cmdline.ok(),
             state: stat.state,
             started_at: stat.start_time.and_then(|ticks| started_at(scanner.booted_at?, ticks)).map(Into::into),
-            ns_pid: status.ns_pid(),
+            ns_pid,
             container: group.container,
             unit: group.unit,
             ..Process::unknown(self.pid)
@@ -159,6 +174,16 @@ impl ProcessDir {
     /// The inode of its PID namespace.
     fn pid_namespace(&self) -> Option<u64> {
         parse::namespace(&read_link(self.dir(), "ns/pid").ok()?)
+    }
+
+    /// The inode of its network namespace; none where that may not be read.
+    pub(super) fn net_namespace(&self) -> Option<u64> {
+        *self.net_namespace.get_or_init(|| parse::namespace(&read_link(self.dir(), "ns/net").ok()?))
+    }
+
+    /// The instances of devpts in its mount namespace.
+    pub(super) fn devpts(&self) -> &DevptsMounts {
+        self.devpts.get_or_init(|| mounts::devpts(&self.long_text("mountinfo")))
     }
 
     /// Its command; empty where that cannot be read.

@@ -1,23 +1,27 @@
 //! What is done at one process: its tables, those of its threads, and its facts.
 
 use std::collections::HashSet;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use jiff::Timestamp;
 use rustix::io::Errno;
 
+use super::addresses::Networks;
 use super::budget::Budget;
 use super::epoll::LockHolder;
 use super::fd_dir::Table;
 use super::heartbeat::{Heartbeat, ScanStep};
 use super::process::{CommandLines, ProcessDir, gap};
+use super::recorded::{self, Recorded};
 use super::root::ProcRoot;
 use super::sched::SchedClock;
+use super::sockets::Sockets;
 use super::task::{self, Tables};
 use super::work::{Job, ProcessResult, TimedOutCalls, Work, WorkerPool};
-use super::{Detail, ScanOptions, blocked, parse, table_walk};
-use crate::model::{Gap, Pid, PossibleEnds, ThreadGroup, Threads, Tid, UnreadablePart};
+use super::{Detail, ScanOptions, blocked, parse, table_walk, waited};
+use crate::model::{Gap, Pid, PossibleEnds, ThreadGroup, Threads, Tid, UnreadablePart, UserPages};
 use crate::observe::join::RawEndpoint;
+use crate::observe::kernel::TaskList;
 
 /// What all workers of a scan share.
 pub(super) struct Scanner {
@@ -30,8 +34,16 @@ pub(super) struct Scanner {
     clock: OnceLock<SchedClock>,
     /// The processes that may hold the lock of an epoll; see [`epoll::may_read`](super::epoll::may_read).
     pub(super) epoll_locks: OnceLock<Vec<LockHolder>>,
+    /// The network namespaces of which the sockets are read already.
+    pub(super) networks: Mutex<Networks>,
+    /// The connections of UNIX sockets, where these are channels.
+    pub(super) sockets: Sockets,
+    /// What the kernel lists, once that was read.
+    pub(super) recorded: OnceLock<Recorded>,
     /// What an earlier look saw of threads.
     pub(super) earlier: Arc<Threads>,
+    /// The threads as the kernel lists them, taken before this look.
+    pub(super) tasks: Option<Arc<TaskList>>,
     /// What all looks of the run may still cost.
     pub(super) budget: Arc<Budget>,
 }
@@ -51,8 +63,22 @@ impl Scanner {
     pub(super) fn new(root: ProcRoot, options: ScanOptions, budget: Arc<Budget>) -> Self {
         let booted_at = if options.detail >= Detail::All { root.booted_at() } else { None };
         let (command_lines, clock, epoll_locks) = (CommandLines::default(), OnceLock::new(), OnceLock::new());
-        let earlier = Arc::default();
-        Self { root, options, booted_at, command_lines, clock, epoll_locks, earlier, budget }
+        let (networks, sockets, earlier) = (Mutex::default(), Sockets::default(), Arc::default());
+        let recorded = OnceLock::new();
+        Self {
+            root,
+            options,
+            booted_at,
+            command_lines,
+            clock,
+            epoll_locks,
+            networks,
+            sockets,
+            recorded,
+            earlier,
+            tasks: None,
+            budget,
+        }
     }
 
     /// The clock of the scheduler, read when it is first asked for.
@@ -82,6 +108,12 @@ impl Scanner {
         self.options.detail >= Detail::Audit
     }
 
+    /// What the kernel counts of the pipes of each user, where its list is used.
+    pub(super) fn user_pages(&self) -> Vec<UserPages> {
+        let users = self.recorded.get().map(|recorded| recorded.pass.users.iter());
+        users.into_iter().flatten().map(|(uid, pages)| UserPages { uid: *uid, pages: *pages }).collect()
+    }
+
     pub(super) fn run_job(&self, job: &Job, heartbeat: &Heartbeat, pool: &WorkerPool) -> ProcessResult {
         let Job { work, timed_out } = job;
         let mut result = ProcessResult { pid: work.pid(), ..ProcessResult::default() };
@@ -89,43 +121,75 @@ impl Scanner {
         match work {
             // Not even its small files could be read.
             Work::Threads(pid) if timed_out.give_up() => result.threads = Some(ThreadGroup::unknown(*pid)),
-            Work::Threads(pid) => result.threads = blocked::thread_group(*pid, &context),
+            Work::Threads(pid) => blocked::look(*pid, &context, &mut result),
             Work::Rest(table, _) if timed_out.give_up() => unanswered(&table.process, &context, &mut result),
             Work::Rest(table, from) => {
                 table_walk::walk(table, Some(*from), &context, &mut result);
                 facts(&table.process, table.tid, None, &context, &mut result);
             }
-            Work::Process(pid) | Work::Hidden(pid) => match ProcessDir::open(self, *pid).map(Arc::new) {
-                Ok(process) if timed_out.give_up() => unanswered(&process, &context, &mut result),
-                Ok(process) if matches!(work, Work::Hidden(_)) => super::hidden::look(&process, &context, &mut result),
-                Ok(process) => scan_process(&process, context, &mut result),
-                Err(errno) if self.root.is_vanished(errno) => result.vanished = true,
-                Err(errno) => {
-                    result.gaps.push(gap(*pid, UnreadablePart::FdTable, errno, PossibleEnds::ANYTHING));
+            Work::Sleepers => result.sleepers = super::sleepers::read(&context),
+            Work::Kernel { processes } => result.listing = recorded::read(*processes, &context),
+            Work::Sockets(_) | Work::Details(_) if timed_out.give_up() => {}
+            Work::Details(pid) => super::details::look(*pid, &context, &mut result),
+            Work::Sockets(pid) => super::addresses::look(*pid, &context, &mut result),
+            Work::Process(pid) | Work::Walk(pid) | Work::Hidden(pid) | Work::Waited(pid) => {
+                match ProcessDir::open(self, *pid).map(Arc::new) {
+                    Ok(process) if timed_out.give_up() => unanswered(&process, &context, &mut result),
+                    Ok(process) if matches!(work, Work::Hidden(_)) => {
+                        super::hidden::look(&process, &context, &mut result);
+                    }
+                    Ok(process) if matches!(work, Work::Waited(_)) => waited::look(&process, &context, &mut result),
+                    Ok(process) => {
+                        let recorded = self.recorded.get().filter(|_| matches!(work, Work::Process(_)));
+                        let recorded = recorded.and_then(|recorded| recorded.tables(*pid, &self.options));
+                        scan_process(&process, recorded, context, &mut result);
+                    }
+                    Err(errno) if self.root.is_vanished(errno) => result.vanished = true,
+                    Err(errno) => {
+                        result.gaps.push(gap(*pid, UnreadablePart::FdTable, errno, PossibleEnds::ANYTHING));
+                    }
                 }
-            },
+            }
         }
         result
     }
 }
 
-fn scan_process(process: &Arc<ProcessDir>, mut context: Context<'_>, result: &mut ProcessResult) {
+/// Finds the ends of a process, in the tables that the kernel has listed or else in /proc, and the facts of one that has any.
+fn scan_process(
+    process: &Arc<ProcessDir>,
+    recorded: Option<Vec<recorded::Table<'_>>>,
+    mut context: Context<'_>,
+    result: &mut ProcessResult,
+) {
     let stat = context.scanner.options.parents.then(|| parse::stat(&process.text("stat")));
     result.parent = stat.as_ref().and_then(|stat| stat.ppid).map(Pid);
-    let tables = tables(process, &context, result);
+    if let Some(recorded) = recorded {
+        for recorded::Table { tid, records } in recorded {
+            table_walk::recorded::add(&Table::new(process, tid), records, &context, result);
+        }
+    } else {
+        walk_tables(process, &mut context, result);
+    }
+    if result.vanished {
+        return;
+    }
+    let tid = result.ends.first().and_then(|seen| seen.end.tid);
+    facts(process, tid, stat, &context, result);
+}
+
+fn walk_tables(process: &Arc<ProcessDir>, context: &mut Context<'_>, result: &mut ProcessResult) {
+    let tables = tables(process, context, result);
     // What a thread shows is compared with the whole table of its process, so that must be in one piece.
     context.splits &= !matches!(tables, Tables::Unknown(_));
     let table = Table::new(process, None);
     // Kernel threads and zombies have no table; to ask costs a quarter of opening and listing it.
     if table.size(context.scanner) != Some(0) {
-        table_walk::walk(&table, None, &context, result);
+        table_walk::walk(&table, None, context, result);
     }
-    if result.vanished {
-        return;
+    if !result.vanished {
+        scan_threads(process, tables, context, result);
     }
-    scan_threads(process, tables, &context, result);
-    let tid = result.ends.first().and_then(|seen| seen.end.tid);
-    facts(process, tid, stat, &context, result);
 }
 
 /// Reports that a process was given up, since calls did not return.

@@ -6,7 +6,9 @@ use jiff::Timestamp;
 
 use super::scanner::Scanner;
 use super::work::ProcessResult;
-use crate::model::{Coverage, Descriptor, Gap, Hidden, Host, Pid, PipeGraph, PipeLimits, UnionOfGaps, ViewLimit};
+use crate::model::{
+    Backend, Coverage, Descriptor, Gap, Hidden, Host, Pid, PipeGraph, PipeLimits, UnionOfGaps, ViewLimit, WaitedFiles,
+};
 use crate::observe::join::join;
 use crate::privilege::sees_all_processes;
 
@@ -20,6 +22,7 @@ pub(super) fn graph(
     let own_pids = root.proc_fs.as_ref().is_some_and(|proc_fs| proc_fs.own_pids);
     let mut coverage = Coverage {
         proc_root: root.path().to_owned(),
+        backend: if scanner.recorded.get().is_some() { Backend::Bpf } else { Backend::Proc },
         processes: 0,
         vanished: 0,
         gaps: Vec::new(),
@@ -53,12 +56,16 @@ pub(super) fn graph(
         pipefs: root.pipefs().map(|pipefs| pipefs.device),
         parents,
         processes,
+        beside: BTreeMap::new(),
         pipes: join(ends),
         descriptors,
         probed: BTreeMap::new(),
         hidden: Hidden::default(),
+        waited: WaitedFiles::default(),
+        polled: BTreeMap::new(),
         selected: false,
         limits: if scanner.is_audit() { root.pipe_limits() } else { PipeLimits::default() },
+        user_pages: if scanner.is_audit() { scanner.user_pages() } else { Vec::new() },
     }
 }
 

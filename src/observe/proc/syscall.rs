@@ -6,6 +6,7 @@
 use syscalls::{aarch64, arm, x86, x86_64};
 
 use crate::model::{Children, Fd, Pid};
+use crate::observe::kernel::Entry;
 
 /// What the line says; see `proc_pid_syscall(5)`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +34,16 @@ pub(super) fn line(text: &[u8]) -> Option<Line> {
         *argument = u64::from_str_radix(words.next()?.strip_prefix("0x")?, 16).ok()?;
     }
     Some(Line::Call(number, arguments))
+}
+
+/// The line for a thread that the kernel lists and that sleeps (`proc_pid_syscall` in fs/proc/base.c).
+pub(super) fn text(entry: &Entry) -> Vec<u8> {
+    let Entry { call, arguments: [a, b, c, d, e, f], stack, instruction } = entry;
+    match call {
+        Some(call) => format!("{call} {a:#x} {b:#x} {c:#x} {d:#x} {e:#x} {f:#x} {stack:#x} {instruction:#x}\n"),
+        None => format!("-1 {stack:#x} {instruction:#x}\n"),
+    }
+    .into_bytes()
 }
 
 /// A system call, by what its caller waits for.
@@ -63,6 +74,8 @@ pub(super) enum Call {
     },
     /// wait4(2) and waitid(2): one child by its number in the PID namespace of the caller.
     Wait(Children),
+    /// waitid(2) for the process of a pidfd.
+    WaitPidfd(Fd),
     /// futex(2), in an operation that waits.
     Futex {
         address: u64,
@@ -133,7 +146,7 @@ impl Abi {
     /// What callers in a saved tree may have used: it does not say which machine it is from.
     pub(super) const ALL: &'static [Self] = &[Self::X86_64, Self::I386, Self::Aarch64, Self::Arm];
 
-    fn name(self, number: i64) -> Option<&'static str> {
+    pub(super) fn name(self, number: i64) -> Option<&'static str> {
         let number = usize::try_from(if self == Self::X86_64 { number & !X32 } else { number }).ok()?;
         match self {
             Self::X86_64 => x86_64::Sysno::new(number).map(|call| call.name()),
@@ -161,7 +174,6 @@ pub(super) fn may_poll(number: i64) -> bool {
 pub(super) fn decode(abi: Abi, number: i64, arguments: [u64; 6]) -> Option<Call> {
     let [a1, a2, a3, a4, a5, _] = arguments;
     // A descriptor and a timeout are of the C type int, which leaves the upper half of the register undefined.
-    let fd = |argument: u64| Some(low(argument)).filter(|fd| *fd < 1 << 31).map(Fd);
     let bounded = |milliseconds: u64| milliseconds & 0x8000_0000 == 0;
     Some(match abi.name(number)? {
         "read" | "readv" | "preadv2" | "recv" | "recvfrom" | "recvmsg" | "recvmmsg" | "recvmmsg_time64" | "accept"
@@ -185,8 +197,12 @@ pub(super) fn decode(abi: Abi, number: i64, arguments: [u64; 6]) -> Option<Call>
         "openat" => Call::Open { dir: fd(a1), path: a2, flags: OpenArgument::Flags(low(a3)) },
         "openat2" => Call::Open { dir: fd(a1), path: a2, flags: OpenArgument::OpenHow(a3) },
         "wait4" | "waitpid" => Call::Wait(one(a1)),
-        // P_PID of linux/wait.h
-        "waitid" => Call::Wait(if low(a1) == 1 { one(a2) } else { Children::All }),
+        "waitid" => match low(a1) {
+            // P_PID and P_PIDFD of linux/wait.h
+            1 => Call::Wait(one(a2)),
+            3 => Call::WaitPidfd(fd(a2)?),
+            _ => Call::Wait(Children::All),
+        },
         "futex" | "futex_time64" => futex(a1, low(a2), a4)?,
         "nanosleep" | "clock_nanosleep" | "clock_nanosleep_time64" => Call::Sleep,
         "pause" | "rt_sigsuspend" | "rt_sigtimedwait" | "rt_sigtimedwait_time64" => Call::Signal,
@@ -194,6 +210,11 @@ pub(super) fn decode(abi: Abi, number: i64, arguments: [u64; 6]) -> Option<Call>
         "restart_syscall" => Call::Restart { poll: FdSet::Array(a1, a2), timeout: bounded(a3) },
         _ => return None,
     })
+}
+
+/// The descriptor that an argument is; a negative one is none.
+pub(super) fn fd(argument: u64) -> Option<Fd> {
+    Some(low(argument)).filter(|fd| *fd < 1 << 31).map(Fd)
 }
 
 fn low(argument: u64) -> u32 {
@@ -238,6 +259,9 @@ mod tests {
         assert_eq!(decoded(&format!("61 0xffffffff 0x7fff 0x0 0x0 0x0 0x0 {rest}")), Some(Call::Wait(Children::All)));
         let one = Some(Call::Wait(Children::One(Pid(0x16f9))));
         assert_eq!(decoded(&format!("247 0x1 0x16f9 0x7fff 0x4 0x0 0x0 {rest}")), one);
+        let of_pidfd = Some(Call::WaitPidfd(Fd(6)));
+        assert_eq!(decoded(&format!("247 0x3 0x6 0x7fff 0x4 0x0 0x0 {rest}")), of_pidfd);
+        assert_eq!(decoded(&format!("247 0x0 0x6 0x7fff 0x4 0x0 0x0 {rest}")), Some(Call::Wait(Children::All)));
         let futex = Call::Futex { address: 0x5631, private: true, timeout: false };
         assert_eq!(decoded(&format!("202 0x5631 0x189 0x0 0x0 0x0 0xffffffff {rest}")), Some(futex));
         // FUTEX_WAKE never waits.

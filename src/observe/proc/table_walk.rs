@@ -2,6 +2,8 @@
 //!
 //! Lists the table and keeps the account of what could not be seen. What a single descriptor is, [`FdDir`] finds out.
 
+pub(super) mod recorded;
+
 use std::collections::{HashMap, HashSet};
 use std::mem::MaybeUninit;
 use std::os::fd::OwnedFd;
@@ -23,7 +25,7 @@ use crate::observe::join::RawEndpoint;
 const HUGE: usize = 512;
 
 /// What is kept of an end, by all that comes of it, of what is known of its file, and of a descriptor that is listed, in bytes.
-const END: usize = 192;
+pub(super) const END: usize = 192;
 const FACTS: usize = 128;
 const DESCRIPTOR: usize = 192;
 

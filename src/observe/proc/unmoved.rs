@@ -8,7 +8,7 @@ use super::parse::Stat;
 use super::process::ProcessDir;
 use super::root::PF_EXITING;
 use super::scanner::Context;
-use super::sched::{Sched, sched};
+use super::sched::sched;
 use super::{parse, task};
 use crate::model::{Operation, Pid, Task, TaskState, ThreadGroup, Tid};
 
@@ -29,13 +29,12 @@ pub(super) fn unmoved(process: &ProcessDir, stat: &Stat, context: &Context<'_>) 
         return None;
     }
     // Last, so that it covers what was read before.
-    let waits = matches!(known.doing, TaskState::Waits { .. });
-    let sched = if waits { sched(&process.text("sched")) } else { Sched::default() };
+    let sched = sched(&process.text("sched"));
     let switches = sched.switches.or_else(|| parse::status(&process.text("status")).switches);
     if switches.is_none() || switches != known.trace.switches {
         return None;
     }
-    let idle = sched.last_run.and_then(|last_run| context.scanner.clock().idle(last_run));
+    let idle = sched.last_run.and_then(|last_run| context.scanner.clock().idle(last_run, stat.processor));
     Some(ThreadGroup {
         parent: stat.ppid.map(Pid),
         pgid: stat.pgid,

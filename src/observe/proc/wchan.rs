@@ -50,6 +50,11 @@ pub(super) fn place(text: &[u8]) -> Option<Place> {
     })
 }
 
+/// Whether a thread that reads or writes an eventfd waits for that (`eventfd_read` in fs/eventfd.c, which may be inlined).
+pub(super) fn is_eventfd(text: &[u8]) -> bool {
+    text.starts_with(b"eventfd_") || text.starts_with(b"do_wait_intr_irq")
+}
+
 impl Place {
     /// Whether a signal always ends a sleep at this place, so that it never shows as state D.
     pub(super) const fn is_interruptible(self) -> bool {
@@ -68,9 +73,10 @@ impl Place {
                 matches!(call, Call::Move(..) | Call::Vmsplice(_))
             }
             Self::Pipe(WaitPlace::Open) => matches!(call, Call::Open { .. }),
+            Self::Pipe(WaitPlace::Shared) => matches!(call, Call::Read(_) | Call::Write(_) | Call::Move(..)),
             Self::Poll => matches!(call, Call::Poll { .. } | Call::Restart { .. }),
             Self::Epoll => matches!(call, Call::Epoll { .. }),
-            Self::Child => matches!(call, Call::Wait(_)),
+            Self::Child => matches!(call, Call::Wait(_) | Call::WaitPidfd(_)),
             Self::Futex => matches!(call, Call::Futex { .. } | Call::Restart { .. }),
             Self::Timer => matches!(call, Call::Sleep | Call::Restart { .. }),
             Self::Signal => matches!(call, Call::Signal),

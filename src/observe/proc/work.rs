@@ -5,19 +5,28 @@
 //! all): another one does its job again, without that call. Knows nothing of what is done at a process.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rustix::io::Errno;
 
 use super::budget::Budget;
+use super::details::Details;
 use super::fd_dir::Table;
 use super::heartbeat::{Heartbeat, ScanStep};
 use super::own_files::most_workers;
 use super::process::gap;
+use super::recorded::Listing;
 use super::scanner::Scanner;
-use crate::model::{Descriptor, Fd, Gap, Hidden, Pid, PossibleEnds, Process, ThreadGroup, Tid, UnreadablePart};
+use super::sleepers::Sleepers;
+use super::usage::Usage;
+use super::waited::Has;
+use crate::model::{
+    Descriptor, Fd, Gap, Hidden, Pid, PipeId, PossibleEnds, Process, Socket, ThreadGroup, Tid, UnreadablePart,
+};
 use crate::observe::join::RawEndpoint;
+use crate::observe::kernel::Address;
 
 /// How often the waiting thread looks at the heartbeats.
 const TICK: Duration = Duration::from_millis(200);
@@ -48,11 +57,24 @@ pub(super) struct ProcessResult {
     /// Whether the links of its table may not be read, so that those of its threads need not be tried.
     pub(super) refused: bool,
     pub(super) threads: Option<ThreadGroup>,
+    /// How much it has worked, where its threads were looked at.
+    pub(super) usage: Option<Usage>,
     /// The inodes of the `io_urings` that it has mapped, and of those that it has a descriptor of, where that was looked for.
     pub(super) mapped_rings: BTreeSet<u64>,
     pub(super) open_rings: Vec<u64>,
+    /// What it has that threads wait for, where that was looked for.
+    pub(super) has: Has,
+    /// The sockets of its network namespace, where these were asked for.
+    pub(super) sockets: Vec<(u64, Socket)>,
+    /// What its descriptors are, and which it waits for, where that was asked for.
+    pub(super) details: Details,
     /// What may hold ends that no fd table shows, where that was looked for.
     pub(super) hidden: Hidden,
+    /// The FIFOs among its ends, by their addresses in the kernel.
+    pub(super) fifos: Vec<(Address, PipeId)>,
+    /// What the kernel lists, where that was asked for.
+    pub(super) listing: Option<io::Result<Listing>>,
+    pub(super) sleepers: Option<io::Result<Sleepers>>,
 }
 
 #[derive(Clone)]
@@ -70,20 +92,39 @@ impl Job {
 
 #[derive(Clone)]
 pub(super) enum Work {
-    /// A process, from the beginning.
+    /// A process, from the beginning; its ends by the list of the kernel, where there is one.
     Process(Pid),
+    /// A process, from the beginning, in /proc alone.
+    Walk(Pid),
+    /// The wait queues of pipes, as the kernel lists them.
+    Sleepers,
+    /// What the kernel lists: its processes, if these are wanted, and their open files.
+    Kernel { processes: bool },
     /// What of a process may hold ends that no fd table shows.
     Hidden(Pid),
     /// The rest of a huge fd table, from this position of its directory on.
     Rest(Table, u64),
     /// What each thread of a process is doing.
     Threads(Pid),
+    /// What a process has that threads wait for and that is no channel.
+    Waited(Pid),
+    /// The sockets in the network namespace of a process.
+    Sockets(Pid),
+    /// What the descriptors of a process are, and which of them it waits for.
+    Details(Pid),
 }
 
 impl Work {
     pub(super) fn pid(&self) -> Pid {
         match self {
-            Self::Process(pid) | Self::Hidden(pid) | Self::Threads(pid) => *pid,
+            Self::Process(pid)
+            | Self::Walk(pid)
+            | Self::Hidden(pid)
+            | Self::Threads(pid)
+            | Self::Waited(pid)
+            | Self::Sockets(pid)
+            | Self::Details(pid) => *pid,
+            Self::Kernel { .. } | Self::Sleepers => Pid(std::process::id()),
             Self::Rest(table, _) => table.process.pid,
         }
     }
@@ -94,7 +135,8 @@ impl Work {
         let mut result = ProcessResult { pid, ..ProcessResult::default() };
         match self {
             Self::Threads(_) => result.threads = Some(ThreadGroup::unknown(pid)),
-            Self::Process(_) | Self::Hidden(_) | Self::Rest(..) => {
+            Self::Sockets(_) | Self::Details(_) | Self::Kernel { .. } | Self::Sleepers => {}
+            Self::Process(_) | Self::Walk(_) | Self::Hidden(_) | Self::Waited(_) | Self::Rest(..) => {
                 result.gaps.push(gap(pid, UnreadablePart::FdTable, errno, PossibleEnds::ANYTHING));
             }
         }

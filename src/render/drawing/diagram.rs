@@ -87,9 +87,10 @@ impl ReportView<'_> {
             text.extend(rest);
             diagram.nodes.push(DiagramNode { id, text, kind: Kind::InheritedCopy, severity });
         }
-        for (number, flow) in layout.shared.iter().enumerate() {
-            let mut text = vec![format!("{}, no direction:", self.pipe_name(flow.pipe))];
-            text.extend(self.shared(flow));
+        for (number, flow) in layout.beside.iter().enumerate() {
+            let kind = if flow.unused { "not in use" } else { "no direction" };
+            let mut text = vec![format!("{}, {kind}:", self.pipe_name(flow.pipe))];
+            text.extend(self.beside(flow));
             let id = format!("s{number}");
             diagram.nodes.push(DiagramNode { id, text, kind: Kind::InheritedCopy, severity: None });
         }

@@ -7,7 +7,7 @@ mod json;
 mod mermaid;
 mod tree;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 #[cfg(test)]
@@ -47,7 +47,10 @@ impl ReportView<'_> {
         match node {
             Node::Process(pid) => self.process_name(pid),
             Node::Junction(pipe) => layout.flow(pipe).map_or_else(String::new, |flow| self.junction(flow)),
-            Node::Absent(pipe) => layout.flow(pipe).and_then(|flow| flow.absence).map_or("nobody", absent).to_owned(),
+            Node::Absent(pipe) => {
+                let side = |flow: &Flow| if flow.writers.is_empty() { Side::Write } else { Side::Read };
+                layout.flow(pipe).map_or_else(String::new, |flow| absent_node(flow, side(flow)))
+            }
         }
     }
 
@@ -62,7 +65,10 @@ impl ReportView<'_> {
         let of_side = |side: Side| {
             let (participants, holder) = (flow.side(side), side.holder());
             match participants.len() {
-                0 => Some(format!("{} {}", flow.absence.map_or("nobody", absent), verb(side))),
+                0 => Some(match flow.absence {
+                    Some(Absence::Nobody) | None => absent_node(flow, side),
+                    Some(other) => format!("{} {}", absent(other), verb(side)),
+                }),
                 1 => None,
                 count if flow.is_folded(side) => {
                     Some(format!("{count} {holder}s ({})", self.commands(participants.iter().map(|it| it.pid))))
@@ -89,6 +95,24 @@ impl ReportView<'_> {
             _ => format!("{} ×{count}", quote_name(name)),
         });
         named.chain((others > 0).then(|| format!("{others} more"))).collect::<Vec<_>>().join(", ")
+    }
+
+    /// What there is to say of a pipe that connects nothing: `no process writes, and no holder reads: make (1), sh (2)`.
+    fn beside(&self, flow: &Flow) -> Vec<String> {
+        if !flow.unused {
+            return self.shared(flow);
+        }
+        let pids: BTreeSet<Pid> = flow.readers.iter().map(|it| it.pid).chain(flow.apart_pids()).collect();
+        let names = if pids.len() > MANY {
+            self.commands(pids.into_iter())
+        } else {
+            pids.into_iter().map(|pid| self.process_name(pid)).collect::<Vec<_>>().join(", ")
+        };
+        let writer = match flow.absence {
+            Some(other) => absent(other),
+            None => absent(Absence::Nobody),
+        };
+        vec![format!("{writer} writes, and no holder reads: {names}")]
     }
 
     /// `3 processes hold both ends: a (1), b (2), c (3)`, and those with one end, of a pipe without a direction.
@@ -158,9 +182,17 @@ fn usual_fd(participant: &Participant, side: Side) -> Option<Fd> {
         .or_else(|| participant.fds.first().copied())
 }
 
+/// `no reader`, or that it is not seen.
+fn absent_node(flow: &Flow, side: Side) -> String {
+    match flow.absence {
+        Some(Absence::Nobody) | None => format!("no {}", side.holder()),
+        Some(other) => absent(other).to_owned(),
+    }
+}
+
 const fn absent(absence: Absence) -> &'static str {
     match absence {
-        Absence::Nobody => "nobody",
+        Absence::Nobody => "no process",
         Absence::Unsure => "?",
         Absence::Hidden => "hidden",
     }

@@ -17,6 +17,9 @@ const DEEPEST: usize = 12;
 /// Maximum column of the pipes.
 const WIDEST: usize = 56;
 
+/// How an end looks within words that have a color of their own.
+const IN_TEXT: Style = Style { width: Some(u16::MAX), rows: None, color: false, ascii: false, full: true };
+
 /// A line with a node, and the pipe that leads to it.
 type Line = (WrappedLine, String);
 
@@ -27,7 +30,7 @@ struct Step<'a> {
 }
 
 impl ReportView<'_> {
-    /// Writes each pipeline, then the pipes that have no direction.
+    /// Writes each pipeline, then the pipes that connect nothing.
     pub(super) fn tree(&self, layout: &Layout<'_>, style: &Style, out: &mut dyn Write) -> io::Result<()> {
         let mut drawn = BTreeSet::new();
         for (index, pipeline) in layout.pipelines.iter().enumerate() {
@@ -40,11 +43,11 @@ impl ReportView<'_> {
                 WrappedLine::new("", "  ", self.apart(flow)).write(style, out)?;
             }
         }
-        if !layout.pipelines.is_empty() && !layout.shared.is_empty() {
+        if !layout.pipelines.is_empty() && !layout.beside.is_empty() {
             writeln!(out)?;
         }
-        for flow in &layout.shared {
-            let text = format!("{}: {}", self.pipe_name(flow.pipe), self.shared(flow).join("; "));
+        for flow in &layout.beside {
+            let text = format!("{}: {}", self.pipe_name(flow.pipe), self.beside(flow).join("; "));
             WrappedLine::new("", "  ", text).write(style, out)?;
         }
         Ok(())
@@ -148,7 +151,7 @@ impl ReportView<'_> {
         let mut separator = " ";
         for copy in shown {
             let mut words = String::new();
-            push_end(self.graph, &copy.end, &mut words);
+            push_end(self.graph, &copy.end, &IN_TEXT, &mut words);
             text.push_str(separator);
             separator = "; ";
             if copy.leaked {

@@ -8,9 +8,9 @@ use proptest::option;
 use proptest::prelude::*;
 
 use crate::model::{
-    AccessMode, CommandLine, Coverage, Descriptor, Device, Directories, Endpoint, Fd, FileType, Gap, Gid, Hidden,
-    HolderFd, Host, OpenFlags, Opener, Pid, Pipe, PipeFile, PipeGraph, PipeId, PipeLimits, PossibleEnds, Probed,
-    Process, TaskId, Tid, Uid, UnionOfGaps, UnreadablePart, ViewLimit,
+    AccessMode, Backend, CommandLine, Coverage, Descriptor, Device, Directories, Endpoint, Fd, FileType, Gap, Gid,
+    Hidden, HolderFd, Host, OpenFlags, Opener, Pid, Pipe, PipeFile, PipeGraph, PipeId, PipeLimits, PossibleEnds,
+    Probed, Process, TaskId, Tid, Uid, UnionOfGaps, UnreadablePart, Unseen, UserPages, ViewLimit, WaitedFiles,
 };
 
 pub(super) fn name() -> impl Strategy<Value = Vec<u8>> {
@@ -67,12 +67,15 @@ fn flags() -> impl Strategy<Value = Option<OpenFlags>> {
 }
 
 fn end() -> impl Strategy<Value = Endpoint> {
-    (1..5_u32, option::of(9..11_u32), 0..9_u32, access(), flags()).prop_map(|(pid, tid, fd, access, flags)| Endpoint {
+    let file = option::of(1..4_u32);
+    let of = (1..5_u32, option::of(9..11_u32), 0..9_u32, access(), flags(), file);
+    of.prop_map(|(pid, tid, fd, access, flags, description)| Endpoint {
         pid: Pid(pid),
         tid: tid.map(Tid),
         fd: Fd(fd),
         access,
         flags,
+        description,
     })
 }
 
@@ -122,14 +125,24 @@ fn pipe() -> impl Strategy<Value = Pipe> {
 fn probed() -> impl Strategy<Value = Probed> {
     let known = || option::of(any::<bool>());
     let bytes = || option::of(prop_oneof![4 => 0..2_000_000_u64, 1 => any::<u64>()]);
-    (bytes(), bytes(), known(), known(), known(), any::<bool>()).prop_map(
-        |(queued, capacity, full, reader, writer, unanswered)| Probed {
+    let unseen = || {
+        let some = (0..3_u32, 0..3_u64).prop_map(|(descriptions, references)| Unseen { descriptions, references });
+        option::of(some)
+    };
+    let counts = (option::of(0..5_u32), option::of(0..5_u32), unseen(), unseen());
+    (bytes(), bytes(), known(), known(), known(), any::<bool>(), counts).prop_map(
+        |(queued, capacity, full, reader, writer, unanswered, counts)| Probed {
             queued,
             capacity,
             full,
             reader,
             writer,
             unanswered,
+            readers: counts.0,
+            writers: counts.1,
+            unseen_readers: counts.2,
+            unseen_writers: counts.3,
+            references: Vec::new(),
         },
     )
 }
@@ -207,6 +220,8 @@ fn descriptor() -> impl Strategy<Value = Descriptor> {
             file_type,
             target: target.map(Into::into),
             pipe,
+            details: None,
+            polled: None,
         },
     )
 }
@@ -219,6 +234,7 @@ fn coverage() -> impl Strategy<Value = Coverage> {
     ];
     (gaps(), outside, any::<u16>(), any::<bool>()).prop_map(|(gaps, outside, count, privileged)| Coverage {
         proc_root: "/proc".into(),
+        backend: if privileged { Backend::Bpf } else { Backend::Proc },
         processes: count.into(),
         vanished: usize::from(count) / 2,
         gaps,
@@ -263,12 +279,16 @@ pub(super) fn graph() -> impl Strategy<Value = PipeGraph> {
                 parents: [77, 78].into_iter().map(|pid| (Pid(pid), None)).collect(),
                 // Process 4 is not there: its facts could not be read.
                 processes: [a, b, c].into_iter().map(|process| (process.pid, process)).collect(),
-                probed: pipes.iter().filter_map(|(id, (_, probed))| Some((*id, (*probed)?))).collect(),
+                probed: pipes.iter().filter_map(|(id, (_, probed))| Some((*id, probed.clone()?))).collect(),
                 pipes: pipes.into_values().map(|(pipe, _)| pipe).collect(),
                 descriptors,
                 hidden,
+                beside: BTreeMap::new(),
+                waited: WaitedFiles::default(),
+                polled: BTreeMap::new(),
                 selected,
                 limits,
+                user_pages: limits.user_pages_hard.map(|pages| UserPages { uid: Uid(7), pages }).into_iter().collect(),
             }
         },
     )

@@ -60,6 +60,19 @@ fn names_that_would_mislead_are_escaped() {
     }
     assert_eq!(shown(b"tmux: server", EscapeContext::Word), "tmux:\\x20server");
     assert_eq!(shown(b"a, b;c", EscapeContext::Item), "a\\x2c\\x20b\\x3bc");
+    assert_eq!(shown(b"a, b;c", EscapeContext::CellItem), "a\\x2c\u{a0}b\\x3bc");
+    assert_eq!(paint(&shown(b"nginx: worker, 2", EscapeContext::Cell), &Style::default()), "nginx: worker, 2");
+}
+
+#[test]
+fn drawings_have_a_form_in_ascii_of_the_same_width() {
+    let style = Style { ascii: true, ..Style::default() };
+    for line in ["  ╭▶ a", "  ╰─ a ×64", "├▶ b ↺", "│  └─ █████▌ …"] {
+        let painted = paint(line, &style);
+        assert!(painted.is_ascii(), "{painted}");
+        assert_eq!(width(&painted), width(line));
+    }
+    assert_eq!(paint("└─ größe", &style), "`- größe");
 }
 
 #[test]
@@ -67,8 +80,9 @@ fn marks_become_colour_or_nothing() {
     let mut text = String::new();
     TextRole::Warning.push(&mut text, "?");
     assert_eq!(width(&text), 1);
-    assert_eq!(paint(&text, true), "\u{1b}[33m?\u{1b}[0m");
-    assert_eq!(paint(&text, false), "?");
+    let style = Style { color: true, ..Style::default() };
+    assert_eq!(paint(&text, &style), "\u{1b}[1m\u{1b}[35m?\u{1b}[0m");
+    assert_eq!(paint(&text, &Style::default()), "?");
 }
 
 proptest! {

@@ -1,21 +1,32 @@
 //! The text of `why` and of an audit: each finding with its evidence, wrapped, and for a process or pipe in scope the chain of waits down
 //! to a process that is awake. The sentences are those of the findings; here is only the layout.
 
+mod blocked;
 mod chain;
 mod summary;
+#[cfg(test)]
+mod tests;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use textwrap::core::Word;
 use textwrap::{Options, WordSeparator, WordSplitter};
 
-use self::chain::Chain;
+use self::chain::{Chain, Drawn};
+use self::summary::{by_code, counted_noun};
 use super::Style;
 use super::text::{TextRole, paint, width};
 use crate::escape::quote_name;
-use crate::findings::{Code, Evidence, Finding, Phrases, Role};
+use crate::findings::{Code, Details, Evidence, Finding, Phrases, Role, list, thousands};
 use crate::model::Severity;
 use crate::report::{Judgment, ReportView, Scope};
+
+/// Maximum number of notices that are printed where the whole machine is in scope; of the others, the number of each code.
+const MOST_NOTICES: usize = 20;
+
+/// The number of findings that say the same of the same commands from which an audit prints the first and counts the others.
+const MANY_ALIKE: usize = 3;
 
 /// A line that is to be wrapped.
 pub(super) struct WrappedLine {
@@ -38,7 +49,7 @@ impl WrappedLine {
     /// On a terminal wrapped at blanks, so that a command stays in one piece; elsewhere on one line.
     pub(super) fn write(&self, style: &Style, out: &mut dyn Write) -> io::Result<()> {
         let Some(width) = style.width else {
-            return writeln!(out, "{}{}", self.first, paint(&self.text, style.color));
+            return writeln!(out, "{}", paint(&format!("{}{}", self.first, self.text), style));
         };
         let options = Options::new(usize::from(width).max(20))
             .initial_indent(&self.first)
@@ -47,20 +58,27 @@ impl WrappedLine {
             .word_splitter(WordSplitter::NoHyphenation)
             .break_words(false);
         for line in textwrap::wrap(&self.text, options) {
-            writeln!(out, "{}", paint(line.trim_end(), style.color))?;
+            writeln!(out, "{}", paint(line.trim_end(), style))?;
         }
         Ok(())
     }
 }
 
-/// The words of a line. What stands between backticks is one word: a command that is copied from two lines is another command.
+/// What stands behind its number: `3 min`.
+const UNITS: [&str; 5] = ["s", "min", "h", "day", "days"];
+
+/// What stands before its number: `fd 3`.
+const NUMBERED: [&str; 2] = ["fd", "PID"];
+
+/// The words of a line. What stands between backticks is one word: a command that is copied from two lines is another command. So is a number
+/// with what it counts or names.
 fn words(line: &str) -> Box<dyn Iterator<Item = Word<'_>> + '_> {
     // One too many is of a saved report that was edited.
     let is_paired = line.matches('`').count().is_multiple_of(2);
     let (mut in_command, mut is_gap) = (false, false);
     let mut starts = vec![0];
     for (at, byte) in line.bytes().enumerate() {
-        if byte != b' ' && is_gap && !in_command {
+        if byte != b' ' && is_gap && !in_command && !is_number_at(line, at) {
             starts.push(at);
         }
         is_gap = byte == b' ';
@@ -70,17 +88,39 @@ fn words(line: &str) -> Box<dyn Iterator<Item = Word<'_>> + '_> {
     Box::new(starts.windows(2).map(|pair| Word::from(&line[pair[0]..pair[1]])).collect::<Vec<_>>().into_iter())
 }
 
+/// Whether the blank before this place is within a number and its unit, or its name.
+fn is_number_at(line: &str, at: usize) -> bool {
+    let Some((before, after)) = line.split_at_checked(at) else { return false };
+    let is_mark = |character: char| "(),.;:".contains(character);
+    let before = before.trim_end().rsplit(' ').next().unwrap_or_default();
+    let after = after.split(' ').next().unwrap_or_default();
+    let ends_in_digit = before.ends_with(|character: char| character.is_ascii_digit());
+    let begins_with_digit = after.starts_with(|character: char| character.is_ascii_digit());
+    (ends_in_digit && UNITS.contains(&after.trim_end_matches(is_mark)))
+        || (begins_with_digit && NUMBERED.contains(&before.trim_start_matches(is_mark)))
+}
+
 impl ReportView<'_> {
     pub(super) fn write_text(&self, judgment: &Judgment<'_>, style: &Style, out: &mut dyn Write) -> io::Result<()> {
         let phrases = Phrases { graph: self.graph, groups: judgment.groups, users: self.users };
         let (shown, counted): (Vec<&Finding>, Vec<&Finding>) =
             judgment.diagnosis.findings.iter().partition(|finding| is_shown(finding, judgment));
-        let mut paragraphs: Vec<Vec<WrappedLine>> = Chain::of_all(phrases, judgment);
-        let by_process = matches!(judgment.scope, Scope::Processes(_));
-        paragraphs.extend(shown.iter().map(|finding| lines(finding, by_process)));
+        let (mut paragraphs, drawn) = Chain::of_all(phrases, judgment);
+        let folds = judgment.audit.is_some_and(|audit| !audit.each) && !style.full;
+        for alike in alike(&shown, phrases, folds) {
+            let Some((first, rest)) = alike.split_first() else { continue };
+            let mut paragraph = lines(first, &drawn);
+            if !rest.is_empty() {
+                paragraph.push(WrappedLine::new("  ", "  ", self.more_alike(first, rest)));
+            }
+            paragraphs.push(paragraph);
+        }
+        if judgment.audit.is_none() && !counted.is_empty() {
+            paragraphs.push(notices(&counted));
+        }
         let mut closing = match judgment.audit {
             Some(audit) => self.audit_summary(judgment, audit, &counted),
-            None => self.summary(judgment, shown.is_empty(), &counted),
+            None => self.summary(judgment, shown.is_empty()),
         };
         if judgment.from_file && !paragraphs.is_empty() {
             let host = quote_name(self.graph.host.hostname.as_deref().unwrap_or("another machine").as_bytes());
@@ -99,14 +139,50 @@ impl ReportView<'_> {
     }
 }
 
-/// Whether a finding is printed: where the whole machine is in scope, notices are only counted.
+/// The findings in their order, each by itself or, if it `folds`, with those that say the same of processes of the same commands.
+fn alike<'f>(findings: &[&'f Finding], phrases: Phrases<'_>, folds: bool) -> Vec<Vec<&'f Finding>> {
+    let key = |finding: &'f Finding| {
+        let commands: BTreeSet<_> = finding.tasks.iter().map(|task| phrases.command(task.pid)).collect();
+        (finding.severity, finding.code, commands)
+    };
+    let mut counts = BTreeMap::new();
+    for finding in findings {
+        *counts.entry(key(finding)).or_insert(0) += 1;
+    }
+    let mut places = BTreeMap::new();
+    let mut alike: Vec<Vec<&Finding>> = Vec::new();
+    for finding in findings {
+        let key = key(finding);
+        match places.get(&key).filter(|_| folds && counts.get(&key).is_some_and(|count| *count >= MANY_ALIKE)) {
+            Some(place) => alike.get_mut(*place).map(|group: &mut Vec<&Finding>| group.push(finding)),
+            None => {
+                places.insert(key, alike.len());
+                alike.push(vec![finding]);
+                None
+            }
+        };
+    }
+    alike
+}
+
+impl ReportView<'_> {
+    /// `and 7 more crosses-users like it, on pipe:[5], pipe:[6], pipe:[7] and 4 more; --full prints each`.
+    fn more_alike(&self, first: &Finding, rest: &[&Finding]) -> String {
+        let pipes: BTreeSet<_> = rest.iter().flat_map(|finding| &finding.pipes).collect();
+        let on =
+            if pipes.is_empty() { String::new() } else { format!(" on {}", list(pipes, |pipe| self.pipe_name(*pipe))) };
+        format!("and {} more {} like it{on}; --full prints each", thousands(rest.len()), first.code)
+    }
+}
+
+/// Whether a finding is printed in full: where the whole machine is in scope, notices are shortened.
 fn is_shown(finding: &Finding, judgment: &Judgment<'_>) -> bool {
-    let is_each = judgment.audit.is_some_and(|audit| audit.each);
+    let is_each = judgment.asked().is_some_and(|asked| asked.each);
     is_each || *judgment.scope != Scope::Everything || finding.severity.is_at_least(Severity::Warning)
 }
 
-/// A finding with its evidence and advice. `is_drawn` if there is a chain of waits too.
-fn lines(finding: &Finding, is_drawn: bool) -> Vec<WrappedLine> {
+/// The severity, the code and the message of a finding.
+fn head(finding: &Finding) -> String {
     let (role, severity) = match finding.severity {
         Severity::Error => (TextRole::Error, "error"),
         Severity::Warning => (TextRole::Warning, "warning"),
@@ -118,19 +194,48 @@ fn lines(finding: &Finding, is_drawn: bool) -> Vec<WrappedLine> {
     TextRole::Heading.push(&mut head, finding.code.as_str());
     head.push_str(": ");
     head.push_str(&finding.message);
-    let mut lines = vec![WrappedLine::new("", "  ", head)];
-    lines.extend(draw(&finding.evidence, finding.code, is_drawn));
+    head
+}
+
+/// A line for each of some findings; of many, the first, and how many more there are of each code.
+fn notices(findings: &[&Finding]) -> Vec<WrappedLine> {
+    let (first, more) = findings.split_at(findings.len().min(MOST_NOTICES));
+    let mut lines: Vec<WrappedLine> = first.iter().map(|finding| WrappedLine::new("", "  ", head(finding))).collect();
+    if !more.is_empty() {
+        let phrase = |(code, count): (Code, usize)| match code.about().summary {
+            Some([one, many]) => format!("{count} {} ({code})", if count == 1 { one } else { many }),
+            None => format!("{count} {code}"),
+        };
+        let counts = by_code(Code::ALL.iter().copied(), more).map(phrase).collect::<Vec<_>>().join(", ");
+        lines.push(WrappedLine::new("", "  ", format!("{}: {counts}.", counted_noun(more.len(), "more notice"))));
+    }
+    lines
+}
+
+/// A finding with its evidence and advice, without what a chain of waits has `drawn`.
+fn lines(finding: &Finding, drawn: &Drawn) -> Vec<WrappedLine> {
+    let mut lines = vec![WrappedLine::new("", "  ", head(finding))];
+    lines.extend(draw(finding, drawn));
     let sentences = finding.caveat.iter().chain([&finding.advice]);
     lines.extend(sentences.map(|text| WrappedLine::new("  ", "  ", text)));
     lines
 }
 
-/// The evidence of a finding, without what a chain shows already.
-fn draw(evidence: &[Evidence], code: Code, is_drawn: bool) -> Vec<WrappedLine> {
-    let in_chain = |role: Role| role == Role::Cycle || code.about().evidence_in_chain;
+/// The evidence of a finding, without what a chain shows already: a circle if each of its threads has a line, and everything if all of its
+/// processes have, and a chain shows that.
+fn draw(finding: &Finding, drawn: &Drawn) -> Vec<WrappedLine> {
+    let is_circle_drawn = match &finding.details {
+        Some(Details::Deadlock(waits) | Details::SelfDeadlock(waits)) => {
+            waits.cycle.iter().all(|edge| drawn.tasks.contains(&edge.task))
+        }
+        _ => !drawn.pids.is_empty(),
+    };
+    let is_drawn =
+        finding.code.about().evidence_in_chain && finding.tasks.iter().all(|task| drawn.pids.contains(&task.pid));
+    let in_chain = |role: Role| is_drawn || (role == Role::Cycle && is_circle_drawn);
     let mut lines = Vec::new();
-    for role in Role::ALL.iter().copied().filter(|role| !(is_drawn && in_chain(*role))) {
-        let of_role: Vec<&Evidence> = evidence.iter().filter(|line| line.role == role).collect();
+    for role in Role::ALL.iter().copied().filter(|role| !in_chain(*role)) {
+        let of_role: Vec<&Evidence> = finding.evidence.iter().filter(|line| line.role == role).collect();
         let last = of_role.len().saturating_sub(1);
         for (index, line) in of_role.into_iter().enumerate() {
             let (first, rest) = match role {
@@ -146,20 +251,4 @@ fn draw(evidence: &[Evidence], code: Code, is_drawn: bool) -> Vec<WrappedLine> {
         }
     }
     lines
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_command_stays_on_one_line() {
-        let text = "To unblock: `kill 100 200` and  `cat '/a b'`, or wait for it";
-        let mut lines = Vec::new();
-        WrappedLine::new("  ", "  ", text).write(&Style { width: Some(20), color: false }, &mut lines).unwrap();
-        assert_eq!(
-            String::from_utf8(lines).unwrap(),
-            "  To unblock:\n  `kill 100 200` and\n  `cat '/a b'`, or\n  wait for it\n"
-        );
-    }
 }

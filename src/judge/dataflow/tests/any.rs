@@ -74,7 +74,7 @@ proptest! {
         }
         prop_assert_eq!(reached, nodes);
         let flows: usize = layout.pipelines.iter().map(|pipeline| pipeline.flows.len()).sum();
-        prop_assert_eq!(flows + layout.shared.len(), dataflow.flows.len());
+        prop_assert_eq!(flows + layout.beside.len(), dataflow.flows.len());
         for flow in &dataflow.flows {
             let arrows = layout.arrows().filter(|arrow| arrow.pipe() == Some(flow.pipe)).count();
             prop_assert!(arrows <= flow.writers.len() + flow.readers.len(), "{} arrows for {:?}", arrows, flow);

@@ -3,7 +3,7 @@
 use rustix::fs::{FileType as Type, Statx, StatxFlags};
 
 use super::{ATTEMPTS, FdDir, by_fdinfo};
-use crate::model::{Descriptor, Fd, FileType};
+use crate::model::{AccessMode, Descriptor, Fd, FileType};
 use crate::observe::channel::{self, device};
 
 impl FdDir<'_> {
@@ -36,7 +36,10 @@ impl FdDir<'_> {
             Some(flags) => flags.access(),
             None => self.pipefs().and_then(|_| self.link_mode(fd).ok().flatten()),
         };
-        let pipe = stat.and_then(|stat| channel::by_stat(stat, self.pipefs()));
+        let channel = stat.and_then(|stat| self.channel(fd, stat));
+        // A descriptor that is only a path is no end, and still leads to the pipe.
+        let ends = channel.map(|channel| channel.ends(access.unwrap_or(AccessMode::ReadWrite)));
+        let pipe = ends.into_iter().flatten().flatten().next().map(|(pipe, _)| pipe);
         let pipe = pipe.or_else(|| channel::by_link(target.as_deref()?)?.ok());
         let pipe = pipe.or_else(|| by_fdinfo(info?, self.pipefs()?));
         let by_name = target.as_deref().and_then(file_type_by_name);
@@ -51,6 +54,8 @@ impl FdDir<'_> {
                 .or_else(|| file_type(channel::class(pipe?.kind()).file_type)),
             target: target.map(Into::into),
             pipe,
+            details: None,
+            polled: None,
         }
     }
 }

@@ -3,12 +3,24 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::{PipeId, PossibleEnds};
+use crate::observe::channel;
 
 const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
 fn group(text: &str) -> (Option<String>, Option<String>) {
     let Group { container, unit } = cgroup(text.as_bytes());
     (container, unit)
+}
+
+#[test]
+fn terminals() {
+    assert_eq!(tty_index(b"pos:\t0\nflags:\t02100002\nmnt_id:\t24\nino:\t91\ntty-index:\t3\n"), Some(3));
+    assert_eq!(tty_index(b"pos:\t0\nflags:\t02\n"), None);
+    let of = |number: i64| controlling_terminal(format!("252 (a) b) S 251 251 60 {number} -1 4194304").as_bytes());
+    // 136:3 and 136:300, as /proc/PID/stat shows them.
+    assert_eq!([34819, 1_083_436, 0].map(of), [Some((136, 3)), Some((136, 300)), None]);
+    assert_eq!(controlling_terminal(b"252 (a) S 251"), None);
 }
 
 #[test]
@@ -74,7 +86,7 @@ fn cgroup_names_containers_and_units() {
 
 #[test]
 fn stat_takes_a_command_with_parentheses_and_spaces() {
-    let text = b"1058 (a) S (b\n) R 7 8 9 34816 1058 4194304 105 0 0 0 3 4 0 0 20 0 2 0 98765 8192 \n";
+    let text = b"1058 (a) S (b\n) R 7 8 9 34816 1058 4194304 105 0 0 0 3 4 0 0 20 0 2 0 98765 8192 1 2 3 4 5 6 7 8 9 10 11 12 13 14 17 61 0 0 \n";
     let expected = Stat {
         command: b"a) S (b\n".to_vec(),
         state: Some('R'),
@@ -82,7 +94,9 @@ fn stat_takes_a_command_with_parentheses_and_spaces() {
         pgid: Some(8),
         sid: Some(9),
         flags: Some(4_194_304),
+        cpu: Some(7),
         start_time: Some(98765),
+        processor: Some(61),
     };
     assert_eq!(stat(text), expected);
 }
@@ -133,10 +147,10 @@ fn ring_tells_the_pipes_registered_with_it() {
         PollList:\n";
     let pipe = PipeId::anonymous;
     let fifos = PossibleEnds { anonymous: false, ..PossibleEnds::ANYTHING };
-    assert_eq!(registered(text), Registered { pipes: vec![pipe(18913), pipe(5)], unknown: fifos });
+    assert_eq!(registered(text), fdinfo::Registered { pipes: vec![pipe(18913), pipe(5)], unknown: fifos });
     let is = |text: &[u8], pipes: &[u64], unknown| {
         let pipes = pipes.iter().copied().map(pipe).collect();
-        assert_eq!(registered(text), Registered { pipes, unknown }, "{}", String::from_utf8_lossy(text));
+        assert_eq!(registered(text), fdinfo::Registered { pipes, unknown }, "{}", String::from_utf8_lossy(text));
     };
     is(b"UserFiles:\t1\n    0: pipe:[9]", &[9], PossibleEnds::NOTHING);
     is(b"UserFiles:\t0\nUserBufs:\t0\n", &[], PossibleEnds::NOTHING);
