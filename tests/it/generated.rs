@@ -1,4 +1,4 @@
-//! What `--generate` makes: the man page, completions that real shells take, and a schema that all JSON keeps.
+//! What `--generate` makes: the man page, and a schema that all JSON keeps. `completions.rs` has the completions.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,10 +11,6 @@ use tempfile::TempDir;
 use crate::fixtures::scenes;
 use crate::support::need::{Need, need};
 use crate::support::run::lspipe;
-
-const BASH: Need = Need::Program("bash");
-const ZSH: Need = Need::Program("zsh");
-const FISH: Need = Need::Program("fish");
 
 #[track_caller]
 fn generate(kind: &str) -> String {
@@ -112,116 +108,6 @@ fn man_page_passes_groff() {
     let said = read_by("man", &["--warnings", "-E", "UTF-8", "-l", "-P", "cat"], "man");
     assert!(!said.contains("warning:"), "{said}");
     assert!(said.contains("lspipe"), "{said}");
-}
-
-/// What bash proposes for the last of these words.
-fn proposed_by_bash(words: &[&str]) -> Vec<String> {
-    let quoted: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
-    let (last, before) = (words.len() - 1, words.len() - 2);
-    let script = format!(
-        "source \"$0\" && complete -p lspipe >/dev/null && COMP_WORDS=({}) COMP_CWORD={last} && \
-         compopt() {{ :; }} && _lspipe lspipe {} {} && printf '%s\\n' \"${{COMPREPLY[@]}}\"",
-        quoted.join(" "),
-        quoted[last],
-        quoted[before]
-    );
-    let said = read_by("bash", &["--noprofile", "--norc", "-c", &script], "complete-bash");
-    said.split_whitespace().map(str::to_owned).collect()
-}
-
-#[test]
-fn bash_completes() {
-    need!(BASH);
-    assert_eq!(read_by("bash", &["-n"], "complete-bash"), "");
-    assert_eq!(proposed_by_bash(&["lspipe", "--no-r"]), ["--no-reader"]);
-    assert_eq!(proposed_by_bash(&["lspipe", "fd"]), ["fds"]);
-    assert_eq!(proposed_by_bash(&["lspipe", "--color", ""]), ["auto", "always", "never"]);
-    assert_eq!(proposed_by_bash(&["lspipe", "--kind", "f"]), ["fifo"]);
-    assert_eq!(
-        proposed_by_bash(&["lspipe", "--generate", "complete-"]),
-        ["complete-bash", "complete-zsh", "complete-fish"]
-    );
-    assert_eq!(proposed_by_bash(&["lspipe", "fds", "--js"]), ["--json"]);
-    assert_eq!(proposed_by_bash(&["lspipe", "audit", "--on"]), ["--only"]);
-    assert_eq!(proposed_by_bash(&["lspipe", "audit", "--only", "dead"]), ["deadlock"]);
-    assert_eq!(proposed_by_bash(&["lspipe", "graph", "--format", "m"]), ["mermaid"]);
-    assert_eq!(proposed_by_bash(&["lspipe", "-o", "WR"]), ["WRITERS"]);
-}
-
-#[test]
-fn zsh_completes() {
-    need!(ZSH);
-    assert_eq!(read_by("zsh", &["-f", "-n"], "complete-zsh"), "");
-    // What is typed before the tab key, and what the line is then.
-    let lines = [
-        ("lspipe --no-r", "lspipe --no-reader "),
-        ("lspipe fd", "lspipe fds "),
-        ("lspipe -o PID,US", "lspipe -o PID,USER,"),
-        ("lspipe ./only", "lspipe ./only.fifo "),
-        ("lspipe on", "lspipe only.fifo "),
-        ("lspipe only.fifo --no-r", "lspipe only.fifo --no-reader "),
-        ("lspipe only.fifo ./on", "lspipe only.fifo ./only.fifo "),
-        ("lspipe why on", "lspipe why only.fifo "),
-        ("lspipe why --desc", "lspipe why --descendants "),
-        ("lspipe -q graph --format m", "lspipe -q graph --format mermaid "),
-        ("lspipe graph -k f", "lspipe graph -k fifo,"),
-        ("lspipe audit --on", "lspipe audit --only="),
-        ("lspipe audit --only deadlock,se", "lspipe audit --only deadlock,self-deadlock,"),
-        ("lspipe audit --explain se", "lspipe audit --explain self-deadlock "),
-        ("lspipe audit --baseline on", "lspipe audit --baseline only.fifo "),
-        // Which take no files.
-        ("lspipe audit on", "lspipe audit on"),
-        ("lspipe fds on", "lspipe fds on"),
-        ("lspipe diff only.fifo on", "lspipe diff only.fifo only.fifo "),
-    ];
-    // An interactive shell in a terminal of its own, in which the keys are pressed; a key of its own prints the line.
-    let script = r#"
-        zmodload zsh/zpty || exit 1
-        : >only.fifo
-        zpty shell zsh -f -i
-        zpty -w shell "unsetopt zle_bracketed_paste; PS1=; autoload -U compinit; compinit -D -u; source ${(q)argv[-1]}"
-        zpty -w shell "told() { print -r -- \"\$BUFFER\" >>told; BUFFER= }; zle -N told; bindkey '^X' told; print ready''now"
-        zpty -r -m shell seen '*readynow*' || exit 1
-        for line in $argv[1,-2]; do
-            zpty -w -n shell "$line"$'\t\x18'
-        done
-        zpty -w shell "print all''told"
-        zpty -r -m shell seen '*alltold*' || exit 1
-        print -r -- "$(<told)"
-    "#;
-    let args: Vec<&str> = ["-f", "-c", script, "zsh"].into_iter().chain(lines.map(|(typed, _)| typed)).collect();
-    let told = read_by("zsh", &args, "complete-zsh");
-    assert_eq!(told.lines().collect::<Vec<_>>(), lines.map(|(_, line)| line));
-}
-
-#[test]
-fn fish_completes() {
-    need!(FISH);
-    assert_eq!(read_by("fish", &["--no-config", "-n"], "complete-fish"), "");
-    // The words that it proposes, without their descriptions.
-    let proposed = |line: &str| -> Vec<String> {
-        let script = format!("echo >only.fifo; source $argv[1]; complete -C '{line}'");
-        let said = read_by("fish", &["--no-config", "-c", &script], "complete-fish");
-        said.lines().map(|line| line.split('\t').next().unwrap_or_default().to_owned()).collect()
-    };
-    assert_eq!(proposed("lspipe --no-r"), ["--no-reader"]);
-    assert_eq!(proposed("lspipe --color=n"), ["--color=never"]);
-    assert_eq!(proposed("lspipe --kind "), ["anonymous", "fifo"]);
-    assert_eq!(proposed("lspipe -o WR"), ["WRITERS"]);
-    assert_eq!(proposed("lspipe on"), ["only.fifo"]);
-    assert_eq!(proposed("lspipe fds --js"), ["--json"]);
-    assert_eq!(proposed("lspipe audit --on"), ["--only"]);
-    assert_eq!(proposed("lspipe audit --only dead"), ["deadlock"]);
-    assert_eq!(proposed("lspipe audit --baseline on"), ["only.fifo"]);
-    assert_eq!(proposed("lspipe graph --format m"), ["mermaid"]);
-    assert_eq!(proposed("lspipe why on"), ["only.fifo"]);
-    let pid = std::process::id().to_string();
-    assert!(proposed(&format!("lspipe -p {pid}")).contains(&pid));
-    assert!(proposed(&format!("lspipe fds {pid}")).contains(&pid));
-    // Which take no files. Fish also proposes what resembles the word, or is described by it.
-    for line in ["lspipe -p on", "lspipe -u on", "lspipe -o on", "lspipe fds on", "lspipe audit on"] {
-        assert!(!proposed(line).contains(&"only.fifo".to_owned()), "{line}");
-    }
 }
 
 /// The schema of a report, of a line of NDJSON, and of a drawing.

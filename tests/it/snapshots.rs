@@ -39,6 +39,12 @@ fn all_but_hidden(tree: &ProcTree, dir: &Path) {
     memory.resize(8192, 0);
     fs::write(tree.root().join("610/mem"), memory).expect("write mem");
 
+    // A shell that its terminal stopped, and what reads from it.
+    tree.child(615, 60, 1000, "sh").session(615, 615, 60).fd(615, 1, "pipe:[3010]", "01");
+    tree.blocked(615, 'T', "0 0x0 0x7f00 0x1000 0x0", "do_signal_stop");
+    tree.child(616, 60, 1000, "tail").session(616, 615, 60).fd(616, 0, "pipe:[3010]", "00");
+    tree.blocked(616, 'S', "0 0x0 0x7f00 0x1000 0x0", "anon_pipe_read");
+
     tree.child(620, 1, 34, "backup").fd(620, 1, "pipe:[3001]", "01");
     tree.child(621, 1, 34, "restore").fd(621, 0, "pipe:[3002]", "00");
 

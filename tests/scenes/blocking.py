@@ -14,6 +14,12 @@ def pipe(name, flags=os.O_CLOEXEC):
     return ends
 
 
+def made(*fds):
+    """Descriptors that only the parts have that keep them."""
+    _made.extend(fds)
+    return fds
+
+
 def part(then, *keep, work=lambda: None):
     """A child that has these ends alone, and does `work` before it tells of itself, and `then` for the rest of its life."""
     def begin():
@@ -100,3 +106,19 @@ def settle(pid, *words):
 
     scene.wait_for(is_so, f"{pid} to sleep in {words}")
     return tids
+
+
+def age(*pids):
+    """Waits until no thread of these processes has run for ten seconds, so that none of them was written to, or wrote."""
+    def switches():
+        return {(pid, tid): open(f"/proc/{pid}/task/{tid}/schedstat").read() for pid in pids for tid in os.listdir(f"/proc/{pid}/task")}
+
+    told = {"switches": None, "since": 0}
+
+    def is_so():
+        now = switches()
+        if now != told["switches"]:
+            told.update(switches=now, since=time.monotonic())
+        return time.monotonic() - told["since"] > 10.5
+
+    scene.wait_for(is_so, f"{pids} to be idle")

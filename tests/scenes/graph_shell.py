@@ -20,6 +20,12 @@ def pids_of(shell, name):
     return sorted(pid for pid in scene.descendants(shell) if scene.comm_of(pid) == name.encode())
 
 
+def rests(pid):
+    """Whether a process sleeps, and a shell in wait(2)."""
+    with open(f"/proc/{pid}/wchan") as file:
+        return scene.state_of(pid) == "S" and (scene.comm_of(pid) != b"bash" or file.read() in ("do_wait", "0"))
+
+
 def inode(pid, fd):
     return os.stat(f"/proc/{pid}/fd/{fd}").st_ino
 
@@ -38,6 +44,8 @@ def build():
     if "tee" in pids:
         tee, = pids["tee"]
         scene.wait_for(lambda: os.path.exists(f"/proc/{tee}/fd/4"), "tee to open its files")
+    # A shell may not have got to its wait(2) yet.
+    scene.wait_for(lambda: all(rests(pid) for pid in [shell.pid, *scene.descendants(shell.pid)]), "the shells to wait")
     inputs = {name: inode(pids[name][0], 0) for name in wanted if name != "sleep"}
     parents = {parent_of(pid) for pid in pids["sleep"]}
     return {"shell": shell.pid, "pids": pids, "inputs": inputs, "parents": sorted(parents)}

@@ -155,6 +155,19 @@ def stopped():
     """Is stopped at any time, until it is found to be while it has a duplicate."""
     child, read, message = holder()
     pipe = os.readlink(f"/proc/self/fd/{read}")
+    helper = None
+    # On a loaded machine its timer may end one before it is found so.
+    while helper is None:
+        helper = stopped_with_duplicate(pipe, message)
+    end(child)
+    # Nothing lets it go on.
+    os.read(read, 1)
+    helper.wait()
+    tell(True, True)
+
+
+def stopped_with_duplicate(pipe, message):
+    """A helper that is stopped while it has a duplicate; None if it ended before."""
     ours, theirs = pair()
     helper = start(theirs)
     theirs.close()
@@ -177,19 +190,18 @@ def stopped():
     for work in (ask, take):
         threading.Thread(target=work, daemon=True).start()
     fds = f"/proc/{helper.pid}/fd"
-    while True:
-        helper.send_signal(signal.SIGSTOP)
-        while open(f"/proc/{helper.pid}/stat").read().rsplit(")", 1)[1].split()[0] not in "TZ":
-            pass
-        if pipe in [os.readlink(f"{fds}/{fd}") for fd in os.listdir(fds)]:
-            break
-        helper.send_signal(signal.SIGCONT)
-        time.sleep(0.0001)
-    end(child)
-    # Nothing lets it go on.
-    os.read(read, 1)
-    helper.wait()
-    tell(True, True)
+    try:
+        while True:
+            helper.send_signal(signal.SIGSTOP)
+            while open(f"/proc/{helper.pid}/stat").read().rsplit(")", 1)[1].split()[0] not in "TZ":
+                pass
+            if pipe in [os.readlink(f"{fds}/{fd}") for fd in os.listdir(fds)]:
+                return helper
+            helper.send_signal(signal.SIGCONT)
+            time.sleep(0.0001)
+    except (FileNotFoundError, ProcessLookupError):
+        helper.wait()
+        return None
 
 
 def orphan():

@@ -35,6 +35,7 @@ def build():
     blocking.settle(told["reads"], "pipe_read")
     blocking.settle(told["writes"], "pipe_write")
     scene.wait_for(lambda: scene.state_of(told["stopped"]) == "T", "the reader to stop")
+    blocking.age(told["reads"])
     return told
 
 

@@ -1,6 +1,6 @@
 """Write ends in hands that have nothing to do with the pipe, while a reader waits for its end of file.
 
-`daemon`: one of another session; `flight`: the same, and one more is on its way to a process that has not received it; `rw`: one that has the FIFO open for both; `helper`: a program that was not told of it; `both`: one
+`daemon`: one of another session, which has not run for long; `fresh`: one that has; `flight`: the same, and one more is on its way to a process that has not received it; `rw`: one that has the FIFO open for both; `helper`: a program that was not told of it; `both`: one
 that inherited the read end, too."""
 
 import array
@@ -66,8 +66,10 @@ def helper(is_both=False):
 
 
 def build():
-    reading, holder = {"daemon": daemon, "flight": lambda: daemon(True), "rw": rw, "helper": helper, "both": lambda: helper(True)}[sys.argv[1]]()
+    reading, holder = {"daemon": daemon, "fresh": daemon, "flight": lambda: daemon(True), "rw": rw, "helper": helper, "both": lambda: helper(True)}[sys.argv[1]]()
     blocking.settle(reading, "pipe_read")
+    if sys.argv[1] in ("daemon", "flight"):
+        blocking.age(reading, holder)
     return {"reader": reading, "holder": holder}
 
 

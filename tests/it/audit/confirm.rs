@@ -40,7 +40,19 @@ fn wait_for_pause(running: &Running) {
 }
 
 /// The findings that stand after something was done between the two looks: code, and the processes in it.
-fn standing(mut running: Running, between: impl FnOnce()) -> Vec<(String, Vec<u32>)> {
+fn standing(running: Running, between: impl FnOnce()) -> Vec<(String, Vec<u32>)> {
+    let report = report_after(running, between);
+    assert_eq!(report.audit.as_ref().and_then(|audit| audit.confirmed_after), Some(6.0));
+    found(&report)
+}
+
+fn found(report: &Report) -> Vec<(String, Vec<u32>)> {
+    let pids = |finding: &crate::support::report::Finding| finding.processes.iter().map(|task| task.pid).collect();
+    report.findings().iter().map(|finding| (finding.code.clone(), pids(finding))).collect()
+}
+
+/// The report of both looks.
+fn report_after(mut running: Running, between: impl FnOnce()) -> Report {
     wait_for_pause(&running);
     // It has all the time that this takes: the pause goes on for it as long as it is stopped.
     let pid = i32::try_from(running.looker()).ok().and_then(Pid::from_raw).expect("a PID");
@@ -48,10 +60,27 @@ fn standing(mut running: Running, between: impl FnOnce()) -> Vec<(String, Vec<u3
     between();
     kill_process(pid, Signal::CONT).expect("let it go on");
     let mut lines = running.lines();
-    let report = Report::parse(lines.next().expect("a report").as_bytes());
-    assert_eq!(report.audit.as_ref().and_then(|audit| audit.confirmed_after), Some(6.0));
-    let pids = |finding: &crate::support::report::Finding| finding.processes.iter().map(|task| task.pid).collect();
-    report.findings().iter().map(|finding| (finding.code.clone(), pids(finding))).collect()
+    Report::parse(lines.next().expect("a report").as_bytes())
+}
+
+/// `why` drops the same, and shows the waits of the second look.
+#[test]
+fn why_confirms_as_an_audit_does() {
+    let machine = Machine::start(1);
+    let root = machine.tree.root().to_str().expect("UTF-8");
+    let args = ["why", "--proc", root, "--json", "--only=leaked-write-end,stalled-reader", "--confirm", PAUSE];
+    let report = report_after(lspipe(args).spawn(), || {
+        machine.ends(11);
+        machine.job(40, "yes").fd(1040, 1, "pipe:[800]", "01");
+        machine.writes(40, 1);
+        machine.job(41, "less").fd(1041, 0, "pipe:[800]", "00");
+        machine.stops(41);
+    });
+    assert_eq!(found(&report), [("stalled-reader".to_owned(), vec![1020, 1021])]);
+    assert!(report.waits().iter().any(|wait| wait.pid == 1040), "it waits at the second look");
+    // At once, both are found.
+    let at_once = lspipe(&args[..5]).run().expect(1);
+    assert_eq!(found(&Report::parse(&at_once.stdout)).len(), 2);
 }
 
 #[test]

@@ -8,6 +8,7 @@ use crate::support::report::{Finding, Report};
 use crate::support::run::lspipe;
 use crate::support::scene::Scene;
 use crate::support::text::{fds, pids, pipes};
+use crate::support::turn;
 use crate::support::user::User;
 
 /// Asserts that a finding is about this pipe and this end of it, in its fields and in its evidence.
@@ -36,6 +37,7 @@ fn holders_of_pipes_without_another_side() {
 #[test]
 fn holders_of_live_pipes_without_another_side() {
     need!(Need::PYTHON);
+    let _alone = turn::alone();
     for &user in User::all() {
         let scene = Scene::start("choice", user);
         let args = ["audit", "-q", "--json", "--probe", "--only=no-reader,no-writer"];

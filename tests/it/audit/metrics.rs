@@ -42,6 +42,7 @@ lspipe_findings{code="leaked-write-end",severity="warning"} 1
 lspipe_findings{code="leaked-write-end",severity="info"} 0
 lspipe_findings{code="stalled-reader",severity="warning"} 1
 lspipe_findings{code="stalled-reader",severity="info"} 0
+lspipe_findings{code="no-reader",severity="warning"} 0
 lspipe_findings{code="no-reader",severity="info"} 2
 # HELP lspipe_known_findings [HELP]
 # TYPE lspipe_known_findings gauge

@@ -14,8 +14,8 @@ use crate::support::user::User;
 const SERVICE: &str = include_str!("../../../contrib/systemd/lspipe-audit.service");
 const TIMER: &str = include_str!("../../../contrib/systemd/lspipe-audit.timer");
 
-/// Where the units have the program and the directory of `node_exporter`.
-const BINARY: &str = "/usr/local/bin/lspipe";
+/// What the units run, which systemd looks for in its own search path, and where they have the directory of `node_exporter`.
+const BINARY: &str = "lspipe";
 const TEXTFILES: &str = "/var/lib/prometheus/node-exporter";
 
 /// The value of a setting that stands there once.
@@ -30,7 +30,8 @@ fn setting(name: &str) -> &'static str {
 /// Runs systemd-analyze(1) on the units, with our program in the place of an installed one.
 fn analyze(args: &[&str], units: &[&str]) -> Output {
     let dir = TempDir::new().expect("temporary directory");
-    let service = SERVICE.replace(BINARY, env!("CARGO_BIN_EXE_lspipe"));
+    let service = SERVICE.replace("\nExecStart=lspipe ", concat!("\nExecStart=", env!("CARGO_BIN_EXE_lspipe"), " "));
+    assert_ne!(service, SERVICE);
     for (name, text) in [("lspipe-audit.service", service.as_str()), ("lspipe-audit.timer", TIMER)] {
         fs::write(dir.path().join(name), text).expect("write a unit");
     }

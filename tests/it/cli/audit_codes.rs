@@ -2,7 +2,7 @@
 
 use super::Stage;
 
-const EVERY: &str = "deadlock,self-deadlock,leaked-write-end,stalled-reader,blocked-open,hidden-end,no-reader,no-writer,fifo-exposed,\
+const EVERY: &str = "deadlock,self-deadlock,leaked-write-end,stalled-reader,stalled-writer,blocked-open,hidden-end,no-reader,no-writer,fifo-exposed,\
                      crosses-users,crosses-containers,inherited-end,end-hoard,pipe-pages,deleted-fifo";
 
 /// An audit that checks nothing must not say that all is well.

@@ -31,11 +31,11 @@ ls (251)
 └▶ grep (252)                        pipe:[18913]
    └▶ python3.11-conf (311)          pipe:[20000] 3→7
       └▶ cat (312)                   {fifo} 6→0
-nobody
+no writer
 └▶ python3.11-conf (311), see above  pipe:[9008]
 
 backup (310)
-└▶ nobody  pipe:[9007]
+└▶ no reader  pipe:[9007]
 "
     );
     assert_eq!(stage.text(&["graph"]), expected);

@@ -1,11 +1,15 @@
 //! The command line: every option, on a small tree of which all is known.
 
 mod audit_codes;
+mod csv;
 mod errors;
 mod graph;
+mod habits;
 mod output;
 mod selection;
 mod terminal;
+mod words;
+mod wrong;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -85,9 +89,16 @@ impl Stage {
 /// What `lspipe` prints under these options, which need no tree.
 #[test]
 fn help_and_version() {
-    let version = lspipe(["--version"]).run().expect(0);
-    assert_eq!(version.text(), concat!("lspipe ", env!("CARGO_PKG_VERSION"), "\n"));
-    assert_eq!(lspipe(["-V"]).run().expect(0).text(), version.text());
+    let short = lspipe(["-V"]).run().expect(0);
+    assert_eq!(short.text(), concat!("lspipe ", env!("CARGO_PKG_VERSION"), "\n"));
+    let schema: serde_json::Value =
+        serde_json::from_str(include_str!("../../../schema/lspipe.schema.json")).expect("JSON");
+    let schema = &schema["properties"]["schema_version"]["const"];
+    assert!(schema.is_u64(), "{schema}");
+    // That of the build, which may be older than what is checked out by now; packages.rs has which one build.rs takes.
+    let commit = if env!("LSPIPE_COMMIT").is_empty() { "" } else { concat!(env!("LSPIPE_COMMIT"), ", ") };
+    let long = lspipe(["--version"]).run().expect(0);
+    assert_eq!(long.text(), format!("{} ({commit}schema {schema})\n", short.text().trim_end()));
 
     let [long, short] = [["--help"], ["-h"]].map(|args| lspipe(args).run().expect(0));
     assert!(long.text().len() > short.text().len(), "the long help says more");
@@ -118,6 +129,7 @@ fn help_and_version() {
         "--noheadings",
         "--json",
         "--ndjson",
+        "--csv",
         "--terse",
         "--readers",
         "--writers",
@@ -148,9 +160,10 @@ fn help_and_version() {
         "--only <CODE>",
         "--ignore <CODE>",
         "--severity <SEVERITY>",
+        "--fail-on <SEVERITY,CODE>",
         "--max-ends <N>",
         "--confirm <SECONDS>",
-        "--explain <CODE>",
+        "--explain [<CODE>]",
         "--baseline <FILE>",
         "--write-baseline <FILE>",
         "--ndjson",
@@ -170,5 +183,5 @@ fn help_and_version() {
         }
     }
     let fds = lspipe(["fds", "--help"]).run().expect(0);
-    assert!(fds.text().contains("Usage: lspipe fds [OPTIONS] <PID>..."), "{}", fds.text());
+    assert!(fds.text().contains("Usage: lspipe fds [OPTIONS] [PID]..."), "{}", fds.text());
 }

@@ -26,12 +26,12 @@ fn header(text: &str) -> Vec<String> {
 
 /// These arguments, with what such a column needs.
 fn asked<'a>(args: &[&'a str], column: &str) -> Vec<&'a str> {
-    let probe: &[&str] = if ["QUEUED", "CAPACITY"].contains(&column) { &["-q", "--probe"] } else { &[] };
+    let probe: &[&str] = if ["QUEUED", "CAPACITY", "FULL"].contains(&column) { &["-q", "--probe"] } else { &[] };
     [args, probe].concat()
 }
 
 const PIPES: &str = "PIPE KIND READERS WRITERS NAME";
-const ENDS: &str = "PID TID USER COMMAND FD MODE FLAGS PIPE KIND ENDS NAME";
+const ENDS: &str = "PID TID USER COMMAND FD MODE FLAGS PIPE KIND PEERS SHARED NAME";
 
 #[test]
 fn columns_are_what_was_asked_for() {
@@ -45,10 +45,10 @@ fn columns_are_what_was_asked_for() {
         (&["-o", "PIPE", "-o", "KIND"], "PIPE KIND"),
         (&["-o", "PIPE", "-o", "+KIND"], "PIPE KIND"),
         (&["-o", "+INODE,DELETED"], "PIPE KIND READERS WRITERS NAME INODE DELETED"),
-        (&["-e", "-o", "+PPID"], "PID TID USER COMMAND FD MODE FLAGS PIPE KIND ENDS NAME PPID"),
+        (&["-e", "-o", "+PPID"], "PID TID USER COMMAND FD MODE FLAGS PIPE KIND PEERS SHARED NAME PPID"),
         (&["-e", "-o", "PIPE"], "PIPE"),
         (&["-o", "PIPE,PID"], "PIPE PID"),
-        (&["-o", "+ppid"], "PID TID USER COMMAND FD MODE FLAGS PIPE KIND ENDS NAME PPID"),
+        (&["-o", "+ppid"], "PID TID USER COMMAND FD MODE FLAGS PIPE KIND PEERS SHARED NAME PPID"),
     ];
     for (args, expected) in cases {
         assert_eq!(header(&stage.text(args)).join(" "), expected, "{args:?}");
@@ -64,7 +64,7 @@ fn probe_adds_its_columns() {
     let stage = Stage::new();
     let cases: [(&[&str], &str); 4] = [
         (&["--probe"], "PIPE KIND READERS WRITERS QUEUED CAPACITY NAME"),
-        (&["-e", "--probe"], "PID TID USER COMMAND FD MODE FLAGS PIPE KIND ENDS QUEUED CAPACITY NAME"),
+        (&["-e", "--probe"], "PID TID USER COMMAND FD MODE FLAGS PIPE KIND PEERS SHARED QUEUED CAPACITY NAME"),
         (&["--probe", "-o", "PIPE,KIND"], "PIPE KIND"),
         (&["--probe", "-o", "queued,PIPE"], "QUEUED PIPE"),
     ];
@@ -83,7 +83,8 @@ fn probe_adds_its_columns() {
 #[test]
 fn column_of_an_end_makes_a_row_for_each_end() {
     let stage = Stage::new();
-    let of_pipes = ["PIPE", "KIND", "READERS", "WRITERS", "NAME", "INODE", "DEV", "DELETED", "QUEUED", "CAPACITY"];
+    let of_pipes =
+        ["PIPE", "KIND", "READERS", "WRITERS", "NAME", "INODE", "DEV", "DELETED", "QUEUED", "CAPACITY", "FULL"];
     for column in columns() {
         let text = stage.text(&asked(&["-n", "-o", &column], &column));
         let expected = if of_pipes.contains(&column.as_str()) { 5 } else { 8 };
@@ -168,7 +169,7 @@ fn every_row_has_the_fields_of_the_heading() {
     }
 }
 
-/// A pipe with many ends: the table and JSON name them all, ENDS says how many it leaves out.
+/// A pipe with many ends: the table and JSON name them all, SHARED says how many it leaves out.
 #[test]
 fn many_ends() {
     let stage = Stage::new();
@@ -179,15 +180,16 @@ fn many_ends() {
     let table = Table::parse(&text);
     let readers: Vec<String> = (1000..1300).map(|pid| format!("{pid},worker,4r")).collect();
     assert_eq!(table.cell("pipe:[700]", "READERS").split(';').collect::<Vec<_>>(), readers);
-    let text = stage.text(&["-n", "-o", "PID,ENDS", "pipe:[700]"]);
+    let text = stage.text(&["-n", "-o", "PID,SHARED", "pipe:[700]"]);
     assert_eq!(text.lines().count(), 300);
     for line in text.lines() {
         let (pid, ends) = line.split_once(' ').expect("two cells");
         let ends: Vec<&str> = ends.trim().split(';').collect();
         assert!(ends.iter().all(|end| !end.starts_with(&format!("{pid},"))), "its own end is no other: {line}");
-        // Nobody writes, so a dash comes first.
-        assert_eq!((ends.len(), ends[0], ends[33]), (34, "-", "+267"), "{line}");
+        assert_eq!((ends.len(), ends[32]), (33, "+267"), "{line}");
     }
+    let text = stage.text(&["-n", "-o", "PEERS", "pipe:[700]"]);
+    assert!(text.lines().count() == 300 && text.lines().all(|line| line == "-"), "{text}");
 }
 
 #[test]
@@ -198,9 +200,10 @@ fn colour_off_a_terminal_only_where_it_is_forced() {
         for color in [&["--color", "auto"][..], &["--color=never"]] {
             assert_eq!(stage.text(&[form, color].concat()), plain, "{form:?}");
         }
-        let colored = stage.text(&[form, &["--color", "always"]].concat());
+        let colored = stage.text(&[form, &["--color", "always", "--width=200"]].concat());
         assert!(colored.contains("\x1b["), "{colored:?}");
-        assert_eq!(without_colour(&colored), plain, "colour adds nothing but colour");
+        let fitted = stage.text(&[form, &["--width=200"]].concat());
+        assert_eq!(without_colour(&colored), fitted, "colour adds nothing but colour");
         assert!(!plain.contains('\x1b'));
     }
     for form in [&["--json"][..], &["--ndjson"], &["-t"], &["-H"]] {
@@ -215,7 +218,7 @@ fn require_complete() {
     assert_eq!(stage.text(&["--require-complete"]), stage.text(&[]));
     std::fs::remove_dir_all(stage.tree.root().join("60/fd")).expect("remove");
     let output = stage.run(&[]).expect(0);
-    assert_notes(&output.stderr, &[&["1", "8", "60", "bash"]]);
+    assert_notes(&output.stderr, &[&["1 process", "PID 60, bash", "?"]]);
     assert_eq!(stage.run(&["-q"]).expect(0).stderr, "");
     let required = stage.run(&["--require-complete"]).expect(2);
     assert_eq!(

@@ -17,7 +17,7 @@ use crate::support::scene::Scene;
 use crate::support::tree::ProcTree;
 use crate::support::user::{NOBODY, User};
 
-/// A copy as the README has it installed.
+/// A copy as docs/limits.md has it installed.
 struct Copy {
     dir: TempDir,
 }

@@ -3,6 +3,7 @@
 mod anonymous;
 mod audit;
 mod fd_tables;
+mod fds_files;
 mod few_files;
 mod fifos;
 mod fuse;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::need::{Need, need};
 use crate::support::report::{End, Line, Report};
-use crate::support::run::lspipe;
+use crate::support::run::{LIMIT, lspipe};
 use crate::support::scene::Scene;
 use crate::support::user::User;
 
@@ -182,7 +182,7 @@ fn repeat_goes_on_until_it_is_stopped() {
     assert!(started.elapsed() >= Duration::from_millis(350), "it waits between two reports");
     // The reader leaves, and it ends by itself and quietly at one of the next reports.
     drop(lines);
-    running.wait(Duration::from_secs(30));
+    running.wait(LIMIT);
 
     let mut running = lspipe(["-q", "-r", "0.2", "--ndjson", &ab]).spawn();
     let lines: Vec<Line> =

@@ -92,7 +92,7 @@ fn table_has_the_kernels_word() {
             assert_eq!(cell("waiting", "WRITERS"), "?");
         }
         let ends =
-            lspipe(["-q", "-e", "-n", "-o", "PIPE,ENDS,QUEUED", "--probe", "-p", &pid]).user(user).run().expect(0);
+            lspipe(["-q", "-e", "-n", "-o", "PIPE,PEERS,QUEUED", "--probe", "-p", &pid]).user(user).run().expect(0);
         let line = |name: &str, queued: &str| {
             let row = [&scene.truth.id(name), "-", queued].map(str::to_owned);
             ends.text().lines().any(|line| line.split_whitespace().eq(row.iter().map(String::as_str)))
@@ -105,6 +105,7 @@ fn table_has_the_kernels_word() {
 #[test]
 fn who_may_not_attach_learns_nothing() {
     need!(Need::Root, Need::PYTHON, Need::Program("setpriv"));
+    let _alone = turn::alone();
     const NOBODY: &[&str] = &["--reuid=65534", "--regid=65534", "--clear-groups"];
     const BOTH: &[&str] = &["--inh-caps=+sys_ptrace,+dac_read_search", "--ambient-caps=+sys_ptrace,+dac_read_search"];
     let scene = Scene::start("queued", User::Me);

@@ -49,6 +49,7 @@ fn assert_all_end(scene: &Scene, pid: u32) {
 fn memory_of_a_silent_file_system() {
     need!(Need::Root, Need::PYTHON, Need::Fuse);
     let _turn = turn::take();
+    let _alone = turn::alone();
     let scene = Scene::start_with("fuse_silent", User::Me, &["poll"]);
     assert_all_end(&scene, scene.truth.number("/holder"));
 }
@@ -58,6 +59,7 @@ fn memory_of_a_silent_file_system() {
 fn epoll_that_is_locked_for_a_silent_file_system() {
     need!(Need::Root, Need::PYTHON, Need::Fuse);
     let _turn = turn::take();
+    let _alone = turn::alone();
     let scene = Scene::start_with("fuse_silent", User::Me, &["epoll"]);
     assert_all_end(&scene, scene.truth.number("/holder"));
 }
@@ -67,6 +69,7 @@ fn epoll_that_is_locked_for_a_silent_file_system() {
 fn path_on_a_silent_file_system() {
     need!(Need::Root, Need::PYTHON, Need::Fuse);
     let _turn = turn::take();
+    let _alone = turn::alone();
     let scene = Scene::start_with("fuse_silent_open", User::Me, &["1"]);
     let opener = scene.truth.numbers("openers")[0];
     assert_all_end(&scene, opener);

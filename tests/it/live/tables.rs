@@ -55,7 +55,7 @@ fn a_row_for_each_end() {
     for &user in User::all() {
         for scene in SCENES {
             let (_scene, report, table) = views(scene, user, &["-e"]);
-            let columns = "PID TID USER COMMAND FD MODE FLAGS PIPE KIND ENDS NAME";
+            let columns = "PID TID USER COMMAND FD MODE FLAGS PIPE KIND PEERS SHARED NAME";
             assert_eq!(table.header().join(" "), columns);
             let rows: BTreeSet<Vec<String>> = table.rows().iter().map(|row| cells(row)).collect();
             assert_eq!(rows.len(), table.rows().len(), "no row twice");
@@ -66,7 +66,6 @@ fn a_row_for_each_end() {
             let mut expected = BTreeSet::new();
             for pipe in &report.pipes {
                 for this in pipe.ends() {
-                    // The other side is listed first, then those on the same.
                     let across = |access: &str| this.access == "rw" || access == "rw" || access != this.access;
                     let (other, same): (Vec<_>, Vec<_>) =
                         pipe.ends().filter(|end| end.key() != this.key()).partition(|end| across(&end.access));
@@ -74,8 +73,8 @@ fn a_row_for_each_end() {
                         ends.sort_by_key(|end| end.key());
                         ends.into_iter().map(end).collect::<Vec<_>>()
                     };
-                    let other = if other.is_empty() { vec![missing.to_owned()] } else { sorted(other) };
-                    let ends = [other, sorted(same)].concat().join(";");
+                    let peers = if other.is_empty() { missing.to_owned() } else { sorted(other).join(";") };
+                    let shared = or_dash(sorted(same).join(";"));
                     let user = this.user.clone().or(this.uid.map(|uid| uid.to_string()));
                     expected.insert(vec![
                         this.pid.to_string(),
@@ -87,7 +86,8 @@ fn a_row_for_each_end() {
                         or_dash(this.flags.as_ref().expect("flags").join(",")),
                         pipe.id.clone(),
                         pipe.kind.clone(),
-                        ends,
+                        peers,
+                        shared,
                         or_dash(pipe.path.clone().unwrap_or_default()),
                     ]);
                 }
@@ -120,9 +120,16 @@ fn three_hundred_processes_on_one_pipe() {
     assert_eq!(table.rows().len(), 601);
     for row in table.rows() {
         let cells = cells(row);
-        let others: Vec<&str> = cells[9].split(';').collect();
-        let (rest, named) = others.split_last().expect("ends");
-        assert_eq!(*rest, format!("+{}", 600 - named.len()), "{row}");
+        // The peers, and those that share its side.
+        let counts = [&cells[9], &cells[10]].map(|cell| {
+            let others: Vec<&str> = cell.split(';').collect();
+            let (rest, named) = others.split_last().expect("ends");
+            let rest: usize =
+                rest.strip_prefix('+').and_then(|rest| rest.parse().ok()).unwrap_or_else(|| panic!("{row}"));
+            named.len() + rest
+        });
+        let expected = if cells[5] == "r" { [301, 299] } else { [300, 300] };
+        assert_eq!(counts, expected, "{row}");
     }
 
     for form in [&[][..], &["-e"], &["-t"]] {

@@ -55,11 +55,7 @@ fn incompleteness_is_said_once_and_may_be_an_error() {
     let plain = run(&[], 0);
     let count = lspipe(PLAIN).user(User::Nobody).report().scan.unreadable;
     assert!(count > 0);
-    assert!(
-        plain.stderr.contains("root") && plain.stderr.to_lowercase().contains("cap_sys_ptrace"),
-        "{}",
-        plain.stderr
-    );
+    assert!(plain.stderr.contains("; run as root"), "{}", plain.stderr);
     assert!(plain.stderr.starts_with("lspipe: "), "{}", plain.stderr);
     let number = plain.stderr.split(|c: char| !c.is_ascii_digit()).find(|word| !word.is_empty());
     // Processes come and go between the two runs, so that the number need not be the same.

@@ -204,8 +204,8 @@ fn options_that_do_not_go_with_a_file() {
         (vec!["diff", file, file, "--proc", proc], cannot(root, "diff")),
         (vec!["--proc", proc, "diff", file, file], cannot(root, "diff")),
         (vec!["diff", "-r", "2", file, file], cannot(repeat, "diff")),
-        (vec!["diff", "-", "-"], cannot("-", "-")),
-        (vec!["diff", file], ["<NEW>", ""].map(str::to_owned)),
+        (vec!["diff", "-", "-"], ["only one of OLD and NEW", "standard input"].map(str::to_owned)),
+        (vec!["diff", file], ["second report", "OLD NEW"].map(str::to_owned)),
         (vec!["diff", file, file, file], [format!("'{file}'"), String::new()]),
         (vec!["--from"], ["--from <FILE>", ""].map(str::to_owned)),
     ];

@@ -73,7 +73,7 @@ fn without_ages(text: &str) -> String {
 fn normal(value: &mut Value, known: &BTreeSet<u32>) {
     match value {
         Value::Object(fields) => {
-            for name in ["taken_at", "idle_seconds", "age_seconds", "vanished"] {
+            for name in ["taken_at", "idle_seconds", "age_seconds", "vanished", "activity"] {
                 fields.remove(name);
             }
             if fields.contains_key("complete") {
@@ -139,6 +139,9 @@ fn every_command_answers_from_the_file_as_of_the_machine() {
     for &user in User::all() {
         let scenes = hangs(user);
         let (ours, known) = (pids_of(&scenes), alive());
+        // The scenes themselves wait for the test, which has other pipes at each look.
+        let ours: BTreeSet<u32> =
+            ours.into_iter().filter(|pid| scenes.iter().all(|scene| scene.pid() != *pid)).collect();
         let pids: Vec<String> = ours.iter().map(u32::to_string).collect();
         let folder = Folder::of(user);
         let all = pids.join(",");
@@ -219,7 +222,8 @@ fn text_is_the_very_same() {
         // Of the scene itself, which waits for the test, a report has nothing.
         let whole = Report::parse(&folder.save_as(user, "report", ["why", "-q"]).bytes());
         let pids: BTreeSet<u32> = whole.threads.iter().flatten().map(|group| group.pid).collect();
-        let pids: BTreeSet<u32> = pids.intersection(&pids_of(&scenes)).copied().collect();
+        let mut pids: BTreeSet<u32> = pids.intersection(&pids_of(&scenes)).copied().collect();
+        pids.retain(|pid| scenes.iter().all(|scene| scene.pid() != *pid));
         assert!(pids.len() >= 9, "{pids:?}");
         for pid in pids {
             let pid = pid.to_string();

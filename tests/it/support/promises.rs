@@ -13,20 +13,38 @@ impl Pipe {
         let id = match (self.kind.as_str(), &self.device) {
             ("anonymous", _) => format!("pipe:[{}]", self.inode),
             ("fifo", Some(device)) => format!("fifo:[{device}:{}]", self.inode),
+            ("unix", None) => format!("unix:[{}]", self.inode),
+            ("pty", Some(device)) => format!("pty:[{device}:{}:{}]", self.inode, self.flow().expect("a direction")),
             _ => panic!("kind and device of {self:?}"),
         };
         assert_eq!(self.id, id);
-        assert_eq!(self.path.is_some(), self.kind == "fifo", "a FIFO has a path, a pipe has none: {self:?}");
-        assert!(!self.deleted || self.kind == "fifo", "{self:?}");
+        let is_named = matches!(&*self.kind, "fifo" | "pty");
+        let is_right = self.path.is_some() == is_named || self.kind == "unix";
+        assert!(is_right, "a FIFO and a terminal have a path, a pipe has none: {self:?}");
+        assert!(!self.deleted || is_named, "{self:?}");
         assert!(!self.readers.is_empty() || !self.writers.is_empty() || !self.openers.is_empty(), "nobody on {id}");
         for (side, ends) in [("r", &self.readers), ("w", &self.writers)] {
             assert_ascending(ends.iter().map(End::key), "ends");
-            assert!(ends.iter().all(|end| end.access == side || end.access == "rw"), "{side} side of {id}: {ends:?}");
+            let is_pipe = matches!(&*self.kind, "anonymous" | "fifo");
+            let is_on = |end: &End| end.access == side || (end.access == "rw" && is_pipe);
+            assert!(ends.iter().all(is_on), "{side} side of {id}: {ends:?}");
         }
         let both = |ends: &[End]| ends.iter().filter(|end| end.access == "rw").cloned().collect::<Vec<_>>();
         assert_eq!(both(&self.readers), both(&self.writers), "an rw end stands on both sides of {id}");
-        for (ends, hidden) in [(&self.readers, self.hidden_readers), (&self.writers, self.hidden_writers)] {
-            assert!(hidden.is_none() || ends.is_empty(), "nobody counts ends, so that this cannot be known: {self:?}");
+        for (ends, hidden, count, unseen) in [
+            (&self.readers, self.hidden_readers, self.reader_count, self.unseen_readers),
+            (&self.writers, self.hidden_writers, self.writer_count, self.unseen_writers),
+        ] {
+            let is_another = unseen.is_some_and(|unseen| unseen.descriptions > 0);
+            assert!(hidden.is_none() || ends.is_empty() || is_another, "one of several is not known to be: {self:?}");
+            assert!(!is_another || hidden == Some(true), "{self:?}");
+            let seen: BTreeSet<u32> = ends.iter().filter_map(|end| end.description).collect();
+            if let (Some(count), Some(unseen)) = (count, unseen) {
+                assert!(count >= unseen.descriptions, "{self:?}");
+                let is_whole = seen.len() + usize::try_from(unseen.descriptions).expect("few")
+                    <= usize::try_from(count).expect("few");
+                assert!(is_whole || ends.iter().any(|end| end.description.is_none()), "{self:?}");
+            }
         }
         let hidden = [self.hidden_readers, self.hidden_writers].contains(&Some(true));
         assert_eq!(self.hidden_by.is_some(), hidden, "who it may be is told where there is somebody: {self:?}");
@@ -38,16 +56,23 @@ impl Pipe {
     }
 }
 
+impl Pipe {
+    /// The direction of a terminal.
+    fn flow(&self) -> Option<&'static str> {
+        ["input", "output"].into_iter().find(|flow| self.id.ends_with(&format!(":{flow}]")))
+    }
+}
+
 impl Report {
     #[track_caller]
     pub(super) fn check(&self) {
         assert_eq!(self.schema_version, 1);
-        // Anonymous pipes first, then by device and inode: not by the text of the id, in which 10 is before 9.
+        // By kind, then by device and inode: not by the text of the id, in which 10 is before 9.
         let numbers = |device: &str| device.split(':').map(|part| part.parse().expect("number")).collect::<Vec<u32>>();
         assert_ascending(
-            self.pipes.iter().map(|pipe| match (&*pipe.kind, &pipe.device) {
-                ("fifo", Some(device)) => (Some(numbers(device)), pipe.inode),
-                _ => (None, pipe.inode),
+            self.pipes.iter().map(|pipe| {
+                let kind = rank(&["anonymous", "fifo", "unix", "pty"], &pipe.kind);
+                (kind, pipe.device.as_deref().map(numbers), pipe.inode, pipe.flow())
             }),
             "pipes",
         );
@@ -155,13 +180,18 @@ impl Report {
             assert!(wait.wakers.iter().all(|waker| waker.pid == child), "{wait:?}");
         }
         match (wait.operation.as_str(), wait.certainty.as_str()) {
-            ("read" | "write" | "poll", "seen") => assert!(fd && pipe && !path, "{wait:?}"),
+            ("read" | "write" | "poll" | "hangup", "seen") => assert!(fd && pipe && !path, "{wait:?}"),
             ("read" | "write" | "poll", _) => assert!(!path, "{wait:?}"),
             ("open", _) => assert!(!fd && wait.wakers.is_empty(), "{wait:?}"),
-            ("wait", _) => assert!(!fd && !pipe && !path, "{wait:?}"),
+            ("wait" | "lock" | "event", _) => assert!(!fd && !pipe && !path, "{wait:?}"),
             _ => panic!("operation of {wait:?}"),
         }
-        assert!(wait.wakers.iter().all(|waker| waker.fd.is_some() == (wait.operation != "wait")), "{wait:?}");
+        assert_eq!(
+            (wait.lock.is_some(), wait.eventfd.is_some()),
+            (wait.operation == "lock", wait.operation == "event")
+        );
+        let by_end = !["wait", "lock", "event"].contains(&wait.operation.as_str());
+        assert!(wait.wakers.iter().all(|waker| waker.fd.is_some() == by_end), "{wait:?}");
         // With a selection, the pipe need not be listed.
         let Some(pipe) = wait.pipe.as_deref().and_then(|id| self.pipe(id)) else { return };
         // Of many, the first are listed.
@@ -179,8 +209,8 @@ impl Report {
         match wait.operation.as_str() {
             "read" => assert_eq!(found, first(keys(&pipe.writers)), "who could end {wait:?}"),
             "write" => assert_eq!(found, first(keys(&pipe.readers)), "who could end {wait:?}"),
-            "poll" if wait.wakers_omitted > 0 => {}
-            "poll" => {
+            "poll" | "hangup" if wait.wakers_omitted > 0 => {}
+            "poll" | "hangup" => {
                 let all: BTreeSet<_> = keys(&pipe.readers).into_iter().chain(keys(&pipe.writers)).collect();
                 let found: BTreeSet<_> = found.into_iter().collect();
                 let is_side =
@@ -232,6 +262,8 @@ impl Report {
                     "handler",
                     "directories",
                     "starter",
+                    "counted",
+                    "referenced",
                 ],
                 &doubt.what,
             );
@@ -262,11 +294,12 @@ impl Report {
 /// The worst first.
 const SEVERITIES: [&str; 3] = ["error", "warning", "info"];
 
-pub(crate) const CODES: [&str; 15] = [
+pub(crate) const CODES: [&str; 16] = [
     "deadlock",
     "self-deadlock",
     "leaked-write-end",
     "stalled-reader",
+    "stalled-writer",
     "blocked-open",
     "hidden-end",
     "no-reader",
@@ -284,8 +317,7 @@ pub(crate) const CODES: [&str; 15] = [
 pub(crate) fn severities(code: &str) -> &'static [&'static str] {
     match code {
         "deadlock" | "self-deadlock" => &["error", "warning"],
-        "blocked-open" => &["warning"],
-        "no-reader" | "no-writer" => &["info"],
+        "no-writer" => &["info"],
         "fifo-exposed" | "end-hoard" | "pipe-pages" => &["error", "warning", "info"],
         _ => &["warning", "info"],
     }

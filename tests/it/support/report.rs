@@ -17,7 +17,7 @@ use super::facts::{Limits, PipeFile};
 
 pub(crate) use self::audit::{Audit, AuditLine, Counts};
 pub(crate) use self::diff::{Count, Difference, PipeChange};
-pub(crate) use self::why::{Evidence, Finding, ThreadGroup, Wait};
+pub(crate) use self::why::{Doing, Evidence, Finding, ThreadGroup, Wait, Waited};
 
 /// A field that may be null but must be there: serde takes an absent one for null unless it has a function that reads it.
 pub(super) fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(from: D) -> Result<Option<T>, D::Error> {
@@ -63,6 +63,10 @@ pub(crate) struct Report {
     #[serde(default)]
     #[allow(dead_code, reason = "read strictly")]
     pub(crate) limits: Option<Limits>,
+    /// Of `lspipe audit` only, where the kernel said so.
+    #[serde(default)]
+    #[allow(dead_code, reason = "read strictly")]
+    pub(crate) user_pages: Option<Vec<UserPages>>,
     /// Whole fd tables, of `lspipe fds` only.
     #[serde(default)]
     pub(crate) descriptors: Vec<Descriptor>,
@@ -71,6 +75,8 @@ pub(crate) struct Report {
     pub(crate) threads: Option<Vec<ThreadGroup>>,
     #[serde(default)]
     pub(crate) waits: Option<Vec<Wait>>,
+    #[serde(default)]
+    pub(crate) waited: Option<Waited>,
     #[serde(default)]
     pub(crate) findings: Option<Vec<Finding>>,
     /// Of `lspipe audit` only.
@@ -113,6 +119,8 @@ pub(crate) struct Host {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Scan {
     pub(crate) proc: String,
+    #[serde(default)]
+    pub(crate) backend: Option<String>,
     pub(crate) complete: bool,
     pub(crate) processes: usize,
     pub(crate) unreadable: usize,
@@ -237,6 +245,15 @@ pub(crate) struct Pipe {
     pub(crate) hidden_readers: Option<bool>,
     #[serde(deserialize_with = "nullable")]
     pub(crate) hidden_writers: Option<bool>,
+    /// Where the kernel gave its account only.
+    #[serde(default)]
+    pub(crate) reader_count: Option<u32>,
+    #[serde(default)]
+    pub(crate) writer_count: Option<u32>,
+    #[serde(default)]
+    pub(crate) unseen_readers: Option<Unseen>,
+    #[serde(default)]
+    pub(crate) unseen_writers: Option<Unseen>,
     /// Of pipes with a hidden end only.
     #[serde(default)]
     pub(crate) hidden_by: Option<Vec<Suspect>>,
@@ -262,6 +279,23 @@ pub(crate) struct Suspect {
     pub(crate) command_bytes: Option<String>,
 }
 
+/// The pages of the pipes of a user.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "read strictly")]
+pub(crate) struct UserPages {
+    pub(crate) uid: u32,
+    pub(crate) pages: u64,
+}
+
+/// What the kernel counts on a side besides what was seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Unseen {
+    pub(crate) descriptions: u32,
+    pub(crate) references: u64,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct End {
@@ -272,6 +306,8 @@ pub(crate) struct End {
     pub(crate) access: String,
     #[serde(deserialize_with = "nullable")]
     pub(crate) flags: Option<Vec<String>>,
+    #[serde(default)]
+    pub(crate) description: Option<u32>,
     pub(crate) command: String,
     #[serde(default)]
     pub(crate) command_bytes: Option<String>,
@@ -314,6 +350,10 @@ pub(crate) struct Descriptor {
     pub(crate) target_bytes: Option<String>,
     #[serde(deserialize_with = "nullable")]
     pub(crate) pipe: Option<String>,
+    #[serde(default)]
+    pub(crate) details: Option<serde_json::Value>,
+    #[serde(default)]
+    pub(crate) polled: Option<bool>,
 }
 
 /// A name as the kernel has it: from its text or, where that is lossy, from the base64 beside it.

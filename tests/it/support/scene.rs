@@ -20,6 +20,7 @@ use tempfile::TempDir;
 use super::need::program;
 use super::run::public_dir;
 use super::truth::Truth;
+use super::turn::{self, Turn};
 use super::user::User;
 
 /// How long a scene may take to build what it shows, and again to tear it down.
@@ -30,6 +31,7 @@ pub(crate) struct Scene {
     child: Child,
     control: UnixStream,
     dir: TempDir,
+    _turn: Turn,
 }
 
 impl Scene {
@@ -41,6 +43,7 @@ impl Scene {
 
     #[track_caller]
     pub(crate) fn start_with(name: &str, user: User, args: &[&str]) -> Self {
+        let turn = turn::share();
         let dir = public_dir(user);
         // Copied, since the user may not be able to read where the sources are.
         let scripts = dir.path().join("scenes");
@@ -78,7 +81,7 @@ impl Scene {
             panic!("scene {name} failed: {read:?}\n{}", fs::read_to_string(&said).unwrap_or_default());
         }
         let truth = serde_json::from_str(&line).unwrap_or_else(|error| panic!("scene {name} said {line}: {error}"));
-        Self { truth, child, control, dir }
+        Self { truth, child, control, dir, _turn: turn }
     }
 
     /// Lets the scene do its next step, and returns what it printed once that was done.

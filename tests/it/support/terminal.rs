@@ -12,6 +12,8 @@ pub(crate) fn run(columns: usize, variables: &[(&str, &str)], args: &[&str]) -> 
         .env("PATH", "/usr/bin:/bin")
         .env("LC_ALL", "C.UTF-8")
         .env("TERM", "xterm")
+        // Nobody is there to page.
+        .env("PAGER", "cat")
         .env("LSPIPE", env!("CARGO_BIN_EXE_lspipe"))
         .envs(variables.iter().copied())
         .stdin(Stdio::null())

@@ -82,6 +82,7 @@ fn fifos_that_others_may_open() {
 #[test]
 fn fifos_that_were_removed() {
     need!(Need::PYTHON);
+    let _alone = turn::alone();
     for &user in User::all() {
         let scene = Scene::start("audit_deleted", user);
         let [used, left] = ["used", "left"].map(|name| scene.truth.id(name));

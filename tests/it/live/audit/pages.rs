@@ -5,6 +5,7 @@ use crate::support::need::{Need, need};
 use crate::support::report::{Finding, Report};
 use crate::support::scene::Scene;
 use crate::support::text::{assert_facts, has_fact};
+use crate::support::turn;
 use crate::support::user::{User, somebody};
 
 /// The only finding about the user, if there is one.
@@ -19,6 +20,7 @@ fn of_user<'a>(report: &'a Report, user: &str) -> Option<&'a Finding> {
 #[test]
 fn user_over_the_soft_limit() {
     need!(Need::Root, Need::PYTHON, Need::UsualPipeLimits);
+    let _alone = turn::alone();
     let (soft, hard) = (16384, 0);
     // Nobody else's pipes are to count.
     let user = somebody(1).to_string();
@@ -48,4 +50,26 @@ fn user_over_the_soft_limit() {
             assert!(finding.pids().iter().all(|pid| makers.contains(pid)), "{finding:#?}, made by {makers:?}");
         }
     }
+}
+
+/// The kernel's own count includes pipes of another size, of which /proc shows nothing.
+#[test]
+fn pages_that_the_kernel_counts() {
+    need!(Need::Root, Need::PYTHON, Need::UsualPipeLimits, Need::Bpf);
+    let _alone = turn::alone();
+    let user = somebody(2).to_string();
+    let scene = Scene::start_with("audit_pages", User::Me, &[&user, "-40"]);
+    let pipes = u64::from(scene.truth.number("/pipes"));
+    let report = audit(User::Me, "pipe-pages", &["-l", "--backend", "bpf"]);
+    let finding = of_user(&report, &user).expect("it is near the limit");
+    assert_eq!((finding.severity.as_str(), finding.certainty.as_str()), ("info", "proven"), "{finding:#?}");
+    let numbers = [pipes * 16, pipes, 16384].map(|number| number.to_string());
+    assert_facts(&finding.message, &[&user, &numbers[0], &numbers[1], &numbers[2], "pipe-user-pages-soft"]);
+    let large = Scene::start_with("large_pipe", User::Me, &[&user, "256"]);
+    let report = audit(User::Me, "pipe-pages", &["-l", "--backend", "bpf"]);
+    drop(large);
+    let finding = of_user(&report, &user).expect("it is nearer to the limit");
+    assert_eq!((finding.severity.as_str(), finding.certainty.as_str()), ("info", "proven"), "{finding:#?}");
+    let numbers = [pipes * 16 + 256, pipes + 1].map(|number| number.to_string());
+    assert_facts(&finding.message, &[&user, &numbers[0], &numbers[1]]);
 }

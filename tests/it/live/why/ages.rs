@@ -36,6 +36,38 @@ fn slow_report(user: User) -> Report {
     Report::parse(text.as_bytes())
 }
 
+/// The clocks of two CPUs may be seconds apart, as on a virtual machine: how long each thread has been idle does not depend on its CPU.
+#[test]
+fn threads_on_two_cpus_that_blocked_at_one_time_are_idle_for_the_same_time() {
+    need!(Need::PYTHON, Need::TwoCpus);
+    // A CPU that is too busy to be asked in time is not known.
+    const ATTEMPTS: usize = 5;
+    for &user in User::all() {
+        let scene = Scene::start("why_cpus", user);
+        let threads: Vec<(u32, u32)> =
+            scene.truth.numbers("tids").into_iter().zip(scene.truth.numbers("blocked_at")).collect();
+        // When the report was made, by each thread, in seconds after the scene began.
+        let made_at = || {
+            let report = Report::parse(&lspipe(["why", "-q", "--json"]).user(user).run().stdout);
+            let tasks: Vec<_> = report.threads.iter().flatten().flat_map(|group| &group.tasks).collect();
+            let made_at = threads.iter().map(|(tid, blocked_at)| {
+                let idle = tasks.iter().find(|task| task.tid == *tid).expect("a thread").idle_seconds;
+                idle.map(|idle| idle + f64::from(*blocked_at) / 1000.0)
+            });
+            made_at.collect::<Vec<Option<f64>>>()
+        };
+        let is_one = |made_at: &Vec<Option<f64>>| {
+            let first = made_at[0];
+            made_at.iter().all(|it| it.zip(first).is_some_and(|(one, other)| (one - other).abs() < 1.0))
+        };
+        let mut seen = Vec::new();
+        while !seen.last().is_some_and(is_one) {
+            assert!(seen.len() < ATTEMPTS, "{seen:?}");
+            seen.push(made_at());
+        }
+    }
+}
+
 /// No thread has been idle for longer than its process is there, however long the looks take.
 #[test]
 fn nobody_is_idle_for_longer_than_alive() {

@@ -1,10 +1,13 @@
 //! `lspipe why` on live processes that are blocked in known ways, and on some that only seem to be.
 
 mod ages;
+mod channels;
 mod deadlocks;
 mod deleted;
 mod ends;
 mod epolls;
+mod leftover;
+mod polled;
 mod rights;
 mod rings;
 mod text;
@@ -111,6 +114,11 @@ fn assert_waits(scene: &Scene, report: &Report, expected: &[Expected<'_>]) {
         .collect();
     expected.sort();
     let mut found = waits_of(report, &scene.truth.pids());
+    // The scene reads what the test says from a socket, which is not a part of it.
+    let is_socket = |wait: &WaitFacts| wait.3.as_ref().is_some_and(|pipe| pipe.starts_with("unix:"));
+    if !expected.iter().any(is_socket) {
+        found.retain(|wait| !is_socket(wait));
+    }
     found.sort();
     assert_eq!(found, expected);
 }

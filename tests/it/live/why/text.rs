@@ -1,17 +1,20 @@
 //! What `lspipe why` writes for people, and how it ends.
 
 use std::collections::BTreeSet;
-use std::os::unix::process::ExitStatusExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Command, Stdio};
+use std::time::Instant;
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use unicode_width::UnicodeWidthStr;
 
 use super::{assert_claims, claim, why};
 use crate::support::need::{Need, need, program};
-use crate::support::run::{Output, lspipe};
+use crate::support::report::Report;
+use crate::support::run::{LIMIT, Output, lspipe};
 use crate::support::scene::Scene;
 use crate::support::terminal;
-use crate::support::text::{assert_notes, blocks, has_number};
+use crate::support::text::{assert_notes, blocks, has_fact, has_number};
 use crate::support::user::User;
 
 /// Whether a process is named there.
@@ -56,6 +59,23 @@ fn whole_chain_of_a_process() {
         assert_eq!(waits(&[&scene.truth.id("one")]), BTreeSet::from([first, middle]));
         assert_eq!(waits(&[&scene.truth.id("other")]), BTreeSet::from([apart]));
         assert_eq!(waits(&[&scene.truth.id("spare")]), BTreeSet::new(), "nobody waits for that one");
+    }
+}
+
+/// Each thread that waits has a line, and the others are counted below it, wherever in the chain their process is.
+#[test]
+fn threads_of_a_process() {
+    need!(Need::PYTHON);
+    for &user in User::all() {
+        let scene = Scene::start_with("why_threads", user, &["sleep"]);
+        let [pid, reader] = ["/pid", "/reader"].map(|name| scene.truth.number(name));
+        let id = scene.truth.id("pipe");
+        let text = lspipe(["why", "-q", "-p", &pid.to_string()]).user(user).run();
+        let lines: Vec<&str> = text.text().lines().take_while(|line| !line.is_empty()).collect();
+        let [waits, waker, rest] = lines[..] else { panic!("three lines: {}", text.text()) };
+        assert!(names(waits, pid) && names(waits, reader) && waits.contains(&id), "{waits}");
+        assert!(waker.starts_with("└─ ") && names(waker, pid) && waker.contains(&id), "{waker}");
+        assert!(names(rest, pid) && !rest.contains(&id), "{rest}");
     }
 }
 
@@ -107,11 +127,14 @@ fn process_that_is_not_there() {
     let mut child = Command::new(program("true").expect("true")).spawn().expect("run true");
     let pid = child.id().to_string();
     child.wait().expect("wait");
-    for args in [&["why", "-p", &pid][..], &["why", "--json", "-p", &pid]] {
-        let output = lspipe(args).run().expect(2);
-        assert!(output.stdout.is_empty(), "{}", output.text());
-        assert_notes(&output.stderr, &[&[&pid]]);
-    }
+    let output = lspipe(["why", "-p", &pid]).run().expect(1);
+    assert!(output.stdout.is_empty(), "{}", output.text());
+    assert_notes(&output.stderr, &[&[&pid]]);
+    // For a program, it is a report without anything in it.
+    let output = lspipe(["why", "--json", "-p", &pid]).run().expect(1);
+    assert!(output.stderr.lines().any(|line| has_fact(line, &pid)), "{}", output.stderr);
+    let report = Report::parse(&output.stdout);
+    assert!(report.pipes.is_empty() && report.findings().is_empty() && report.waits().is_empty(), "{}", output.text());
 }
 
 /// Everything printed fits, but for single words that are wider than the terminal.
@@ -134,7 +157,8 @@ fn fits_a_narrow_terminal() {
         let args = ["why", "-q", "--color=never", "-p", &pids];
         let piped = lspipe(args).run();
         let (code, lines) = terminal::run(COLUMNS, &[], &args);
-        assert_eq!(code, piped.code());
+        // What was blocked for less than ten seconds may be a warning now.
+        assert!(code >= piped.code(), "{code:?} after {:?}", piped.code());
         for line in &lines {
             let mut words = line.split_whitespace();
             let is_word = words.clone().any(|word| word.width() >= COLUMNS - 10) && words.by_ref().count() <= 2;
@@ -173,6 +197,42 @@ fn output_that_is_closed_early() {
 #[track_caller]
 fn assert_quiet(output: &Output) {
     assert_eq!(output.stderr, "");
-    let is_killed = output.status.signal() == Some(rustix::process::Signal::PIPE.as_raw());
+    let is_killed = output.status.signal() == Some(Signal::PIPE.as_raw());
     assert!(is_killed || matches!(output.code(), Some(0 | 1)), "{:?}", output.status);
+}
+
+/// Of many children that hold an end and do the same, one is drawn, and how many more there are.
+#[test]
+fn many_that_do_the_same_are_one_line() {
+    need!(Need::Program("sleep"));
+    let script = "for i in 1 2 3 4 5 6 7 8 9 10 11 12; do sleep 300 & done; wait";
+    let mut shell = Command::new("sh")
+        .args(["-c", script])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .process_group(0)
+        .spawn()
+        .expect("run sh");
+    let mut reader =
+        Command::new("cat").stdin(shell.stdout.take().expect("a pipe")).stdout(Stdio::null()).spawn().expect("run cat");
+    let pid = reader.id().to_string();
+    let begun = Instant::now();
+    let text = loop {
+        let output = lspipe(["why", "-q", "-p", &pid]).run();
+        let text = output.text().to_owned();
+        if text.contains("sleep ×") || begun.elapsed() > LIMIT {
+            break text;
+        }
+    };
+    let table = lspipe(["-q", "-p", &pid, "--width", "100"]).run().expect(0);
+    let whole = lspipe(["-q", "-p", &pid, "--width", "100", "--full"]).run().expect(0);
+    let group = Pid::from_raw(shell.id().try_into().expect("a PID")).expect("a PID");
+    kill_process_group(group, Signal::KILL).expect("kill the shell");
+    for child in [&mut shell, &mut reader] {
+        child.wait().expect("it ends");
+    }
+    assert!(text.contains("sleep ×11 more, which do the same"), "{text}");
+    assert_eq!(text.matches("sleep (PID ").count(), 1, "{text}");
+    assert!(table.text().contains("sleep ×12"), "{}", table.text());
+    assert_eq!(whole.text().matches(",sleep,1w").count(), 12, "{}", whole.text());
 }

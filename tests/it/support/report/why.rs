@@ -33,7 +33,70 @@ pub(crate) struct ThreadGroup {
     pub(crate) blocks: Option<Value>,
     #[serde(default)]
     pub(crate) adopts: Option<Value>,
+    #[serde(default)]
+    pub(crate) activity: Option<Activity>,
     pub(crate) tasks: Vec<Doing>,
+}
+
+/// What a process did between the looks.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Activity {
+    pub(crate) milliseconds: u64,
+    pub(crate) cpu_milliseconds: u64,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) read: Option<u64>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) written: Option<u64>,
+}
+
+/// A file that is no channel.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "read strictly")]
+pub(crate) struct OtherFile {
+    pub(crate) fd: u32,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) target: Option<String>,
+    #[serde(default)]
+    pub(crate) target_bytes: Option<String>,
+}
+
+/// A futex that processes share.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Lock {
+    pub(crate) device: String,
+    pub(crate) inode: u64,
+    pub(crate) offset: u64,
+}
+
+/// What threads wait for that is no channel.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Waited {
+    pub(crate) sockets: Vec<(u64, Socket)>,
+    pub(crate) events: Vec<(u32, BTreeSet<u32>)>,
+    pub(crate) locks: Vec<(Lock, BTreeSet<u32>)>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "read strictly")]
+pub(crate) struct Socket {
+    pub(crate) family: String,
+    #[serde(default, rename = "type")]
+    pub(crate) socket_type: Option<String>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) state: Option<String>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) local: Option<String>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) peer: Option<String>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) path: Option<String>,
+    #[serde(default)]
+    pub(crate) path_bytes: Option<String>,
 }
 
 /// What a thread is doing.
@@ -55,6 +118,11 @@ pub(crate) struct Doing {
     pub(crate) blocks: Option<Value>,
     #[serde(deserialize_with = "nullable")]
     pub(crate) idle_seconds: Option<f64>,
+    #[serde(default)]
+    pub(crate) others: Vec<OtherFile>,
+    /// What it was blocked in again, as `doing` and what belongs to it.
+    #[serde(default)]
+    pub(crate) woke: Option<Value>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -76,6 +144,10 @@ pub(crate) struct Cause {
     pub(crate) deleted: bool,
     #[serde(default)]
     pub(crate) child: Option<u32>,
+    #[serde(default)]
+    pub(crate) lock: Option<Lock>,
+    #[serde(default)]
+    pub(crate) eventfd: Option<u32>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -118,6 +190,10 @@ pub(crate) struct Wait {
     /// For `wait`: the child, where it is for a certain one.
     #[serde(default)]
     pub(crate) child: Option<u32>,
+    #[serde(default)]
+    pub(crate) lock: Option<Lock>,
+    #[serde(default)]
+    pub(crate) eventfd: Option<u32>,
     pub(crate) wakers: Vec<Waker>,
     #[serde(default)]
     pub(crate) wakers_omitted: usize,
