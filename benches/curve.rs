@@ -101,9 +101,9 @@ fn main() -> Result<(), Box<dyn Error>> {
                 let mut command = Command::new(env!("CARGO_BIN_EXE_lspipe"));
                 command.args(arguments);
                 let bytes = command.output()?.stdout.len();
-                let costs = measure::repeat(&mut command, 1)?;
-                let [wall, cpu] = [costs[0].wall, costs[0].cpu].map(|time| time.as_secs_f64());
-                let (shown, peak) = (arguments.join(" "), costs[0].peak_kib as f64 / 1024.0);
+                let cost = measure::cost(&mut command)?;
+                let [wall, cpu] = [cost.wall, cost.cpu].map(|time| time.as_secs_f64());
+                let (shown, peak) = (arguments.join(" "), cost.peak_kib as f64 / 1024.0);
                 println!("{name:<10} {size:>8}  {shown:<12} {wall:>8.2} {cpu:>8.2} {peak:>8.1} {bytes:>12}");
             }
         }

@@ -76,11 +76,7 @@ pub(crate) fn race(runners: &mut [Runner], rounds: usize) -> io::Result<Vec<Lap>
 }
 
 /// Runs a command alone.
-pub(crate) fn repeat(command: &mut Command, rounds: usize) -> io::Result<Vec<Cost>> {
-    (0..rounds).map(|_| cost(command)).collect()
-}
-
-fn cost(command: &mut Command) -> io::Result<Cost> {
+pub(crate) fn cost(command: &mut Command) -> io::Result<Cost> {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let start = Instant::now();
     let child = command.spawn()?;
@@ -99,12 +95,12 @@ fn duration(time: libc::timeval) -> Duration {
     Duration::from_secs(seconds) + Duration::from_micros(microseconds)
 }
 
-/// The median, over the rounds in which both ran, of how many times as long one command took as another; none if either
-/// was not run.
-pub(crate) fn ratio(laps: &[Lap], slow: &str, fast: &str) -> Option<f64> {
+/// The median, over the rounds in which both ran, of how many times as much time one command took as another; none if
+/// either was not run.
+pub(crate) fn ratio(laps: &[Lap], slow: &str, fast: &str, time: fn(&Cost) -> Duration) -> Option<f64> {
     let costs = |name| laps.iter().find(|lap| lap.name == name).map(|lap| &lap.costs);
     let pairs = costs(slow)?.iter().zip(costs(fast)?);
-    middle(pairs.map(|(slow, fast)| slow.wall.div_duration_f64(fast.wall)))
+    middle(pairs.map(|(slow, fast)| time(slow).div_duration_f64(time(fast))))
 }
 
 /// The median of a figure of the runs.

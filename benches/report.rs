@@ -8,9 +8,13 @@ use crate::measure::{Cost, Lap, median, ratio};
 
 /// Names of what is measured, by which the ratios find it.
 pub(crate) const FLOOR: &str = "floor";
-pub(crate) const TABLE: &str = "lspipe";
+pub(crate) const TABLE: &str = "lspipe, /proc";
+pub(crate) const BPF_TABLE: &str = "lspipe, BPF";
 pub(crate) const FDINFO_FLOOR: &str = "floor with fdinfo";
-pub(crate) const JSON: &str = "lspipe --json";
+pub(crate) const JSON: &str = "lspipe --json, /proc";
+pub(crate) const BPF_JSON: &str = "lspipe --json, BPF";
+pub(crate) const WHY: &str = "lspipe why, /proc";
+pub(crate) const BPF_WHY: &str = "lspipe why, BPF";
 pub(crate) const PROCFD: &str = "procfd";
 pub(crate) const LSFD: &str = "lsfd";
 pub(crate) const LSOF: &str = "lsof";
@@ -40,7 +44,7 @@ impl fmt::Display for Goal {
     }
 }
 
-/// The first takes so many times as long as the second. Only JSON shows flags, and so only it pays for fdinfo.
+/// By wall time, the first takes so many times as long as the second. Only JSON shows flags, and so only it pays for fdinfo.
 const RATIOS: [(&str, &str, Goal); 5] = [
     (TABLE, FLOOR, Goal::AtMost(1.5)),
     (JSON, FDINFO_FLOOR, Goal::AtMost(1.5)),
@@ -49,16 +53,39 @@ const RATIOS: [(&str, &str, Goal); 5] = [
     (LSOF, JSON, Goal::AtLeast(30.0)),
 ];
 
+/// The same by CPU time: the kernel's account is read by one thread.
+const CPU_RATIOS: [(&str, &str, Goal); 6] = [
+    (BPF_TABLE, FLOOR, Goal::AtMost(0.3)),
+    (BPF_JSON, FLOOR, Goal::AtMost(0.6)),
+    (BPF_WHY, WHY, Goal::AtMost(0.5)),
+    (PROCFD, BPF_TABLE, Goal::AtLeast(15.0)),
+    (LSFD, BPF_TABLE, Goal::AtLeast(15.0)),
+    (LSOF, BPF_TABLE, Goal::AtLeast(100.0)),
+];
+
 /// Milliseconds of CPU time that lspipe may take, from start to exit, on a machine that has no load.
 const IDLE_GOAL: Goal = Goal::AtMost(5.0);
 
+/// How many more of them it may take to have the kernel's account.
+const FIXED_COST_GOAL: Goal = Goal::AtMost(6.0);
+
 /// What lspipe takes on the machine as it was found.
-pub(crate) fn idle(costs: &[Cost], census: &str) {
+pub(crate) fn idle(laps: &[Lap], census: &str) {
     println!("\nno load; on the machine: {census}");
-    let cpu = median(costs, |cost| milliseconds(cost.cpu));
-    figure("lspipe, CPU ms", cpu, Some(IDLE_GOAL));
-    let wall = median(costs, |cost| milliseconds(cost.wall));
-    figure("lspipe, wall ms", wall, None);
+    let cpu = |name| {
+        let lap = laps.iter().find(|lap| lap.name == name)?;
+        Some(median(&lap.costs, |cost| milliseconds(cost.cpu)))
+    };
+    for lap in laps {
+        figure(&format!("{}, wall ms", lap.name), median(&lap.costs, |cost| milliseconds(cost.wall)), None);
+    }
+    if let Some(proc) = cpu(TABLE) {
+        figure(&format!("{TABLE}, CPU ms"), proc, Some(IDLE_GOAL));
+        if let Some(bpf) = cpu(BPF_TABLE) {
+            figure(&format!("{BPF_TABLE}, CPU ms"), bpf, None);
+            figure("BPF more than /proc, CPU ms", bpf - proc, Some(FIXED_COST_GOAL));
+        }
+    }
 }
 
 pub(crate) fn heading(plan: &Plan, load: &Load, census: &str) {
@@ -71,9 +98,14 @@ pub(crate) fn race(laps: &[Lap]) {
     for lap in laps {
         println!("  {lap}");
     }
-    for (slow, fast, goal) in RATIOS {
-        if let Some(ratio) = ratio(laps, slow, fast) {
-            figure(&format!("{slow} / {fast}"), ratio, Some(goal));
+    for (ratios, time, unit) in [
+        (&RATIOS[..], (|cost| cost.wall) as fn(&Cost) -> Duration, "wall"),
+        (&CPU_RATIOS[..], (|cost| cost.cpu) as fn(&Cost) -> Duration, "CPU"),
+    ] {
+        for (slow, fast, goal) in ratios {
+            if let Some(ratio) = ratio(laps, slow, fast, time) {
+                figure(&format!("{slow} / {fast}, {unit}"), ratio, Some(*goal));
+            }
         }
     }
 }
@@ -81,7 +113,7 @@ pub(crate) fn race(laps: &[Lap]) {
 /// What lspipe takes in memory, where the plan has a goal for it.
 pub(crate) fn peaks(plan: &Plan, laps: &[Lap]) {
     let Some(goal) = plan.peak_goal else { return };
-    for lap in laps.iter().filter(|lap| [TABLE, JSON].contains(&lap.name)) {
+    for lap in laps.iter().filter(|lap| [TABLE, JSON, BPF_TABLE, BPF_JSON].contains(&lap.name)) {
         let label = format!("{}, peak MiB", lap.name);
         figure(&label, median(&lap.costs, mebibytes), Some(goal));
     }
@@ -96,7 +128,7 @@ fn figure(label: &str, figure: f64, goal: Option<Goal>) {
         let mark = if goal.is_met(figure) { '✓' } else { '✗' };
         format!("  goal {goal}  {mark}")
     });
-    println!("  {label:<34} {figure:>10.2}{verdict}");
+    println!("  {label:<44} {figure:>10.2}{verdict}");
 }
 
 impl fmt::Display for Lap {

@@ -20,14 +20,15 @@ mod sys;
 
 use std::env;
 use std::error::Error;
-use std::process::{Command, ExitCode};
+use std::io;
+use std::process::{Command, ExitCode, Stdio};
 use std::thread;
 
 use clap::Parser;
 use clap::builder::PossibleValuesParser;
 use load::{Load, PLANS};
 use measure::Runner;
-use report::{FDINFO_FLOOR, FLOOR, JSON, LSFD, LSOF, PROCFD, TABLE};
+use report::{BPF_JSON, BPF_TABLE, BPF_WHY, FDINFO_FLOOR, FLOOR, JSON, LSFD, LSOF, PROCFD, TABLE, WHY};
 
 /// lspipe itself starts no more scanning threads than this, and its floor must have as many.
 const MOST_THREADS: usize = 8;
@@ -69,8 +70,9 @@ fn bench(options: &Options) -> Result<(), Box<dyn Error>> {
     let threads = thread::available_parallelism()?.get().min(MOST_THREADS);
     let mut runners = runners(threads, !options.no_peers)?;
     println!("{} rounds, {threads} threads", options.rounds);
-    let costs = measure::repeat(&mut lspipe(&[]), options.rounds)?;
-    report::idle(&costs, &floor::census(threads)?);
+    let mut tables = vec![Runner::new(TABLE, lspipe(&["--backend", "proc"]))];
+    tables.extend(bpf(BPF_TABLE, &[])?);
+    report::idle(&measure::race(&mut tables, options.rounds)?, &floor::census(threads)?);
     for plan in
         PLANS.iter().filter(|plan| options.loads.is_empty() || options.loads.iter().any(|name| name == plan.name))
     {
@@ -81,7 +83,7 @@ fn bench(options: &Options) -> Result<(), Box<dyn Error>> {
         let laps = measure::race(&mut runners, options.rounds)?;
         report::race(&laps);
         report::peaks(plan, &laps);
-        report::json_size(plan, lspipe(&["--json"]).output()?.stdout.len());
+        report::json_size(plan, lspipe(&["--json", "--backend", "proc"]).output()?.stdout.len());
     }
     Ok(())
 }
@@ -89,18 +91,30 @@ fn bench(options: &Options) -> Result<(), Box<dyn Error>> {
 /// All that are measured, in the order in which each round runs them: a command stands next to what it is compared
 /// with, so that a disturbance of the machine meets both.
 fn runners(threads: usize, peers: bool) -> Result<Vec<Runner>, Box<dyn Error>> {
-    let mut runners = vec![
-        Runner::new(FLOOR, floor::command(threads, false)?),
-        Runner::new(TABLE, lspipe(&[])),
-        Runner::new(FDINFO_FLOOR, floor::command(threads, true)?),
-        Runner::new(JSON, lspipe(&["--json"])),
-    ];
+    let mut runners = vec![Runner::new(FLOOR, floor::command(threads, false)?)];
+    runners.extend(bpf(BPF_TABLE, &[])?);
+    runners.push(Runner::new(TABLE, lspipe(&["--backend", "proc"])));
+    runners.push(Runner::new(FDINFO_FLOOR, floor::command(threads, true)?));
+    runners.push(Runner::new(JSON, lspipe(&["--json", "--backend", "proc"])));
+    runners.extend(bpf(BPF_JSON, &["--json"])?);
+    runners.push(Runner::new(WHY, lspipe(&["why", "--backend", "proc"])));
+    runners.extend(bpf(BPF_WHY, &["why"])?);
     if peers {
         runners.extend(Runner::peer(PROCFD, &["--json", "--type", "pipe"]));
         runners.extend(Runner::peer(LSFD, &["-Q", "TYPE == \"FIFO\""]));
         runners.extend(Runner::peer(LSOF, &["-nPw", "+E"]));
     }
     Ok(runners)
+}
+
+/// lspipe with the kernel's account, if this machine gives it; that it does not is said aloud.
+fn bpf(name: &'static str, arguments: &[&str]) -> io::Result<Option<Runner>> {
+    let answer = lspipe(&["--backend", "bpf"]).stdout(Stdio::null()).output()?;
+    if answer.status.code() == Some(2) {
+        println!("notice: {name} is skipped: {}", String::from_utf8_lossy(&answer.stderr).trim());
+        return Ok(None);
+    }
+    Ok(Some(Runner::new(name, lspipe(&[arguments, &["--backend", "bpf"]].concat()))))
 }
 
 fn lspipe(arguments: &[&str]) -> Command {

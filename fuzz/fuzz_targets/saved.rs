@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use clap::Parser as _;
 use lspipe::Request;
-use lspipe::command::{Action, Cli, Started, Style, run};
+use lspipe::command::{Action, Cli, Listeners, Started, Style, run};
 
 /// The questions, as they are typed.
 const QUESTIONS: [&str; 16] = [
@@ -52,9 +52,16 @@ libfuzzer_sys::fuzz_target!(|input: &[u8]| {
     fs::write(file, report).expect("a temporary file");
     let request = &requests[usize::from(*which) % requests.len()];
     let mut text = Vec::new();
-    let style = Style { width: (which & 0x40 != 0).then_some(60), color: which & 0x80 != 0 };
+    let style = Style {
+        width: (which & 0x40 != 0).then_some(60),
+        rows: None,
+        color: which & 0x80 != 0,
+        ascii: which & 0x20 != 0,
+        full: which & 0x10 != 0,
+    };
+    let mut listeners = Listeners { note: &mut |_| (), progress: &mut |_| () };
     // A report that is refused is as good as one that is answered.
-    if run(request, &Started::default(), &style, &mut text, &mut |_| {}).is_ok() && !style.color {
+    if run(request, &Started::default(), &style, &mut text, &mut listeners).is_ok() && !style.color {
         let text = String::from_utf8(text).expect("UTF-8");
         assert!(!text.chars().any(|c| c != '\n' && c.is_control()), "{text:?}");
     }
