@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, getsid, kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::support::need::{Need, need};
@@ -35,8 +35,11 @@ impl Example {
         Self(command.arg(path).stdin(null()).stdout(null()).stderr(null()).spawn().expect("run an example"))
     }
 
-    fn has(&self, pid: Pid) -> bool {
-        getsid(Some(pid)).is_ok_and(|session| session == Pid::from_child(&self.0))
+    /// Whether a process is of its session, by `/proc/PID/stat`: the fourth field after the name.
+    fn has(&self, pid: i64) -> bool {
+        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let session = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_ascii_whitespace().nth(3));
+        session == Some(&self.0.id().to_string())
     }
 
     /// The warnings and errors about its processes.
@@ -45,7 +48,7 @@ impl Example {
         let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
         let is_ours = |finding: &&Value| {
             let mut pids = finding["processes"].as_array().into_iter().flatten().filter_map(|it| it["pid"].as_i64());
-            finding["severity"] != "info" && pids.any(|pid| as_pid(pid).is_some_and(|pid| self.has(pid)))
+            finding["severity"] != "info" && pids.any(|pid| self.has(pid))
         };
         let findings = report["findings"].as_array().expect("findings").iter().filter(is_ours);
         findings.map(|finding| finding["code"].as_str().expect("a code").to_owned()).collect()
@@ -54,18 +57,14 @@ impl Example {
 
 impl Drop for Example {
     fn drop(&mut self) {
-        let entries =
-            fs::read_dir("/proc").expect("read /proc").filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-        for pid in entries.filter_map(|name| as_pid(name.parse().ok()?)).filter(|pid| self.has(*pid)) {
+        let names =
+            fs::read_dir("/proc").expect("list /proc").filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        for pid in names.filter_map(|name| name.parse().ok()).filter(|pid| self.has(i64::from(*pid))) {
             // It may have exited since.
-            let _ = kill_process(pid, Signal::KILL);
+            let _ = Pid::from_raw(pid).map(|pid| kill_process(pid, Signal::KILL));
         }
         self.0.wait().expect("reap the example");
     }
-}
-
-fn as_pid(number: i64) -> Option<Pid> {
-    Pid::from_raw(i32::try_from(number).ok()?)
 }
 
 fn examples() -> Vec<PathBuf> {
