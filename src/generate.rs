@@ -1,4 +1,4 @@
-//! `--generate`, `--explain` and `--list-columns`: the man page and the schema are made from the definitions that the command line is
+//! `--generate`: the man page and the schema are made from the definitions that the command line is
 //! parsed by. The completions are scripts that ask the command itself: see `src/complete.rs`.
 
 use std::io::{self, Write};
@@ -6,7 +6,6 @@ use std::io::{self, Write};
 use clap::{Arg, Command, CommandFactory as _};
 
 use crate::cli::{Cli, Generate};
-use crate::findings::{Code, ReportedBy};
 use crate::render::SCHEMA;
 use crate::render::columns::Column;
 
@@ -39,45 +38,11 @@ pub fn generate(what: Generate, out: &mut dyn Write) -> io::Result<()> {
     }
 }
 
-/// Writes the explanation of a finding, for `--explain`, or the list of codes with what each is about.
-///
-/// # Errors
-///
-/// Those of the writer.
-pub fn explain(code: Option<Code>, out: &mut dyn Write) -> io::Result<()> {
-    if let Some(code) = code {
-        return writeln!(out, "{code}\n\n{}", code.about().explain);
-    }
-    writeln!(out, "{:<18} {:<22} {:<12} ABOUT", "CODE", "SEVERITY", "REPORTED BY")?;
-    for code in Code::ALL {
-        let about = code.about();
-        let severities: Vec<&str> = about.severities.iter().map(|severity| severity.as_str()).collect();
-        let by = match about.reported_by {
-            ReportedBy::Why => "why, audit",
-            ReportedBy::Audit => "audit",
-        };
-        writeln!(out, "{:<18} {:<22} {by:<12} {}", code.as_str(), severities.join(", "), first_clause(about.explain))?;
-    }
-    Ok(())
-}
-
 /// What an explanation begins with, as one line.
 pub(crate) fn first_clause(text: &str) -> String {
     let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
     let end = [": ", ". ", "; "].into_iter().filter_map(|end| words.find(end)).min();
     words[..end.unwrap_or(words.len())].trim_end_matches('.').to_owned()
-}
-
-/// Writes the list of columns for `--list-columns`.
-///
-/// # Errors
-///
-/// Those of the writer.
-pub fn list_columns(is_listed: fn(Column) -> bool, out: &mut dyn Write) -> io::Result<()> {
-    for column in Column::ALL.iter().filter(|column| is_listed(**column)) {
-        writeln!(out, "{:<10} {}", column.heading(), column.help())?;
-    }
-    Ok(())
 }
 
 fn man(out: &mut dyn Write) -> io::Result<()> {
@@ -96,8 +61,12 @@ fn man(out: &mut dyn Write) -> io::Result<()> {
     page.render_options_section(&mut text)?;
     options_of_subcommands(&command, &mut text)?;
     writeln!(text, ".SH COLUMNS")?;
-    for column in Column::ALL.iter().filter(|column| column.is_selectable()) {
-        writeln!(text, ".TP\n.B {}\n{}", column.heading(), roff(column.help()))?;
+    let (of_all, of_tables): (Vec<Column>, Vec<Column>) = Column::ALL.iter().partition(|column| column.is_selectable());
+    for (intro, columns) in [(None, of_all), (Some(".PP\nColumns of\n.B fds\nonly:"), of_tables)] {
+        intro.map_or(Ok(()), |intro| writeln!(text, "{intro}"))?;
+        for column in columns {
+            writeln!(text, ".TP\n.B {}\n{}", column.heading(), roff(column.help()))?;
+        }
     }
     // clap_mangen writes a blank line as two line breaks, of which mandoc(1) warns.
     out.write_all(String::from_utf8_lossy(&text).replace("\n.br\n\n.br\n", "\n.sp\n").as_bytes())?;

@@ -60,11 +60,11 @@ pub use select::{Choice, CommandPattern};
 pub mod command {
     pub use crate::cli::{Action, Cli, Comparison, Generate, Refusal};
     pub use crate::complete::complete_if_asked;
-    pub use crate::generate::{explain, generate, list_columns};
+    pub use crate::generate::generate;
     pub use crate::guard::{CHUNK, Channel, Guard, Said, Side, Stopped, start as start_guarded};
     pub use crate::observe::probe::{own_helper, serve_if_asked};
     pub use crate::pager::Pager;
-    pub use crate::render::Style;
+    pub use crate::render::{Style, explain, list_columns};
     pub use crate::run::{Listeners, Started, compare, run};
     pub use crate::sys::{Stdout, die_of_sigpipe, ignore_sigxfsz};
 }

@@ -212,8 +212,8 @@ fn answer(action: Action) -> Result<Exit, Error> {
             let screen = style.rows.filter(|_| !output.no_pager).zip(terminal_columns());
             return paged(Pager::new(screen), |out, note| compare(&comparison, &output, &style, out, note));
         }
-        Action::Explain(code) => command::explain(code, &mut out)?,
-        Action::ListColumns(is_listed) => command::list_columns(is_listed, &mut out)?,
+        Action::Explain(code, output) => command::explain(code, &style(&output), &mut out)?,
+        Action::ListColumns(is_listed, output) => command::list_columns(is_listed, &style(&output), &mut out)?,
         Action::Generate(kind) => command::generate(kind, &mut out)?,
     }
     out.flush()?;

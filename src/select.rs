@@ -219,13 +219,13 @@ impl Selection {
     }
 
     /// What makes it misleading to report that nothing is wrong: none of the named processes exists, or none of the pipes, or the fd table
-    /// of a process cannot be read and no named process `is_waiting`.
-    pub(crate) fn obstacle<'a>(&self, missing: &'a [Missing<'a>], is_waiting: bool) -> Option<&'a Missing<'a>> {
+    /// of a process cannot be read and there `is_answer` without it.
+    pub(crate) fn obstacle<'a>(&self, missing: &'a [Missing<'a>], is_answer: bool) -> Option<&'a Missing<'a>> {
         let all = |is_such: fn(&&Missing<'_>) -> bool, of: usize| {
             let mut such = missing.iter().filter(is_such);
             if such.clone().count() == of { such.next() } else { None }
         };
-        let table = || missing.iter().find(|it| matches!(it, Missing::Table(_)) && !is_waiting);
+        let table = || missing.iter().find(|it| matches!(it, Missing::Table(_)) && !is_answer);
         all(|it| matches!(it, Missing::Process(_)), self.pids.len())
             .or_else(|| all(|it| matches!(it, Missing::Pipe(_)), self.pipes.len()))
             .or_else(table)

@@ -264,14 +264,14 @@ impl Cli {
         }
         let mut of_why = FindingArgs::default();
         let (question, format, probe) = match command {
-            None if table.list_columns => return Action::ListColumns(Column::is_selectable),
-            Some(Command::Fds { table, .. }) if table.list_columns => return Action::ListColumns(|_| true),
+            None if table.list_columns => return Action::ListColumns(Column::is_selectable, output),
+            Some(Command::Fds { table, .. }) if table.list_columns => return Action::ListColumns(|_| true, output),
             None => (Question::Pipes(selection), output.json_or(table.format(&output)), table.probe),
             Some(Command::Help { topic }) => {
-                return Action::Explain(topic.and_then(|topic| topic.parse().ok()));
+                return Action::Explain(topic.and_then(|topic| topic.parse().ok()), output);
             }
             Some(Command::Why { findings: WhyFindingArgs(FindingArgs { explain: Some(code), .. }), .. }) => {
-                return Action::Explain(code);
+                return Action::Explain(code, output);
             }
             Some(Command::Why { selection, findings: WhyFindingArgs(findings), probe }) => {
                 of_why = findings;
@@ -284,7 +284,7 @@ impl Cli {
             }
             Some(Command::Diff(comparison)) => return Action::Compare(comparison, output),
             Some(Command::Audit(AuditArgs { findings: FindingArgs { explain: Some(code), .. }, .. })) => {
-                return Action::Explain(code);
+                return Action::Explain(code, output);
             }
             Some(Command::Audit(audit)) => {
                 let (format, probe) = (output.json_or(audit.format()), audit.probe);

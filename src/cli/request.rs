@@ -16,9 +16,9 @@ pub enum Action {
     /// Compare two saved reports.
     Compare(Comparison, OutputOptions),
     /// Print the explanation of a finding, or what findings there are.
-    Explain(Option<Code>),
+    Explain(Option<Code>, OutputOptions),
     /// Print the names of the columns that are accepted.
-    ListColumns(fn(Column) -> bool),
+    ListColumns(fn(Column) -> bool, OutputOptions),
     /// Print the man page, a completion or the schema.
     Generate(Generate),
 }

@@ -8,6 +8,7 @@ use super::fit::{DropPriority, Heading, Wrap};
 use super::json::write_object;
 use super::table::Table;
 use super::text::{EscapeContext, TextRole, push_fmt, push_name};
+use super::wrapped::WrappedLine;
 use super::{ReportView, Style};
 use crate::diff::{Change, Count, Difference, EndChange, PipeChange};
 use crate::judge::side;
@@ -62,7 +63,7 @@ impl<'a> Both<'a> {
             Table { headings: &HEADINGS, headed: headings, rows: difference.pipes.iter(), write }.write(style, out)?;
             writeln!(out)?;
         }
-        writeln!(out, "{}", summary(difference))
+        WrappedLine::new("", "", summary(difference)).write(style, out)
     }
 
     /// The report that shows something with this change as it is now, or was last.

@@ -8,10 +8,12 @@ mod difference_json;
 mod drawing;
 mod fit;
 mod json;
+mod lists;
 mod metrics;
 mod table;
 mod text;
 mod why_text;
+mod wrapped;
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -27,6 +29,7 @@ use crate::report::ReportView;
 pub(crate) use self::difference::Both;
 pub(crate) use self::fit::lines as wrap;
 pub(crate) use self::json::SCHEMA;
+pub use self::lists::{explain, list_columns};
 
 /// Maximum number of ends that stand one below the other in a cell of a fitted table; more are wrapped, and those of one command are folded.
 const FEW_ENDS: usize = 8;

@@ -11,7 +11,7 @@ use crate::cli::AuditArgs;
 use crate::files;
 use crate::findings::confirm::{Look, confirmed};
 use crate::findings::{self, AuditScope, Code, Diagnosis, Phrases, ReportedBy, narrow};
-use crate::model::{PipeGraph, PipeId, Users};
+use crate::model::{Pid, PipeGraph, PipeId, Users};
 use crate::note::Note;
 use crate::observe::Observation;
 use crate::render::{Format, Style};
@@ -101,7 +101,9 @@ impl Session<'_> {
             return Ok((None, Vec::new()));
         }
         let missing = selection.missing_from(graph);
-        if let Some(obstacle) = selection.obstacle(&missing, true) {
+        let is_seen =
+            |pid: &Pid| graph.processes.contains_key(pid) || diagnosis.waits.iter().any(|wait| wait.task.pid == *pid);
+        if let Some(obstacle) = selection.obstacle(&missing, selection.pids.iter().any(is_seen)) {
             return Err(self.missing_note(obstacle, graph).into());
         }
         let (pids, pipes, unmatched) = self.matched(graph)?;

@@ -45,7 +45,7 @@ fn options_know_it() {
     let wrong = Cli::try_parse_from(["lspipe", "audit", "--only=x"]).unwrap_err().to_string();
     assert!(wrong.contains("dummy"), "{wrong}");
     let mut text = Vec::new();
-    crate::generate::explain(Some(Code::Dummy), &mut text).unwrap();
+    crate::render::explain(Some(Code::Dummy), &Style::default(), &mut text).unwrap();
     assert!(text.starts_with(b"dummy\n\nA FIFO has the path"));
 }
 

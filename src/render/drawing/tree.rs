@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use super::super::columns::push_end;
 use super::super::text::{TextRole, width};
-use super::super::why_text::WrappedLine;
+use super::super::wrapped::WrappedLine;
 use super::super::{ReportView, Style};
 use super::{MOST_PIPES, ink, mark};
 use crate::judge::dataflow::Flow;

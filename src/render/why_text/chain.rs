@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use super::WrappedLine;
+use super::super::wrapped::WrappedLine;
 use crate::escape::quote_name;
 use crate::findings::{Details, MOST_LINES, Phrases, thousands};
 use crate::judge::side::{self, SideState};

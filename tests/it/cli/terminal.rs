@@ -253,6 +253,33 @@ fn a_narrow_table_is_blocks() {
     assert_eq!(at(63), expected);
 }
 
+/// The lists of what there is wrap, and lose no word.
+#[test]
+fn lists_of_columns_and_findings_fit() {
+    need!(SCRIPT);
+    let codes = lspipe(["audit", "--explain"]).run().expect(0);
+    let codes: Vec<&str> = codes.text().lines().skip(1).filter_map(|line| line.split(' ').next()).collect();
+    assert!(codes.len() > 10, "{codes:?}");
+    let explained = codes.iter().map(|code| vec!["audit", "--explain", code]);
+    for args in [vec!["-H"], vec!["fds", "-H"]].into_iter().chain(explained) {
+        let whole = lspipe(&args).run().expect(0);
+        for width in [40, 60, 80, 120] {
+            let lines = on_terminal(width, &[], &args);
+            // A command stays in one piece, to be copied.
+            assert!(lines.iter().all(|line| line.width() <= width || line.starts_with('`')), "{}", lines.join("\n"));
+            let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+            assert_eq!(words(&lines.join("\n")), words(whole.text()), "{args:?}");
+        }
+    }
+    // The points of a list stay apart, and where there is no room for it beside the code, what a finding is about stands below.
+    let lines = on_terminal(40, &[], &["why", "--explain", "leaked-write-end"]);
+    assert_eq!(lines.iter().filter(|line| line.starts_with("- ")).count(), 4, "{}", lines.join("\n"));
+    let lines = on_terminal(60, &[], &["audit", "--explain"]);
+    assert!(lines.iter().all(|line| line.width() <= 60), "{}", lines.join("\n"));
+    assert_eq!(lines[0], "deadlock (error, warning; why, audit)");
+    assert!(lines[1].starts_with("    Threads of several processes"), "{}", lines[1]);
+}
+
 /// A name is shown as people know it wherever a line is not split into fields, and is one field elsewhere.
 #[test]
 fn names_keep_their_blanks_on_a_terminal() {

@@ -46,6 +46,23 @@ fn other_side_of_the_fence() {
     scene.truth.seen_in(&[nobody]).assert_whole(&report);
 }
 
+/// That nothing is wrong with a process that could not be read is no answer.
+#[test]
+fn nothing_is_said_of_a_selected_process_that_could_not_be_read() {
+    need!(Need::Root, Need::PYTHON);
+    let scene = Scene::start("users", User::Me);
+    let (nobody, root) = (scene.truth.number("/nobody"), scene.truth.number("/root"));
+    let note = format!("lspipe: the fd table of process {root} could not be read (EACCES): run as root (sudo)\n");
+    let run = |command: &str, pids: String| lspipe([command, "-p", &pids]).user(User::Nobody).run();
+    for command in ["audit", "why", "fds"] {
+        let output = run(command, root.to_string()).expect(2);
+        assert_eq!((output.text(), &output.stderr), ("", &note), "{command}");
+    }
+    // The ends of the other one are an answer.
+    let output = run("audit", format!("{root},{nobody}"));
+    assert!(output.code() == Some(0) && output.stderr.contains(&note), "{output:?}");
+}
+
 #[test]
 fn incompleteness_is_said_once_and_may_be_an_error() {
     need!(Need::Root, Need::PYTHON);
