@@ -90,6 +90,9 @@ const FROM_REGISTER: u8 = 0x08;
 /// `BPF_PSEUDO_MAP_FD`: the constant of a 64-bit load is a descriptor of a map.
 const MAP_FD: u8 = 1;
 
+/// `BPF_PSEUDO_KFUNC_CALL`: the constant of a call is the BTF number of a function of the kernel.
+const KERNEL_FUNCTION: u8 = 2;
+
 /// Assembles one program.
 #[derive(Debug, Default)]
 pub(super) struct Assembler {
@@ -169,6 +172,11 @@ impl Assembler {
     /// Calls a helper by its number, `BPF_FUNC_…` of linux/bpf.h.
     pub(super) fn call(&mut self, helper: i32) -> &mut Self {
         self.push(JUMP | 0x80, Register::R0, 0, 0, helper)
+    }
+
+    /// Calls a function of the kernel by its BTF number, a kfunc.
+    pub(super) fn call_function(&mut self, function: i32) -> &mut Self {
+        self.push(JUMP | 0x80, Register::R0, KERNEL_FUNCTION, 0, function)
     }
 
     pub(super) fn exit(&mut self) -> &mut Self {

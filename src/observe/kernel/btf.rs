@@ -108,8 +108,119 @@ pub(super) struct Btf<B> {
     bytes: B,
     types: Range<usize>,
     strings: Range<usize>,
-    /// Where the record of each type begins within `types`. The first is void, which has none.
+    /// Where the records of the types 1, 1 + [`STRIDE`] and so on begin within `types`. Type 0 is void, which has none.
     starts: Vec<u32>,
+    /// The number of the last type.
+    last: u32,
+}
+
+/// Of so many types, where one begins is kept. There are more than 100,000, of which few are looked at.
+const STRIDE: u32 = 16;
+
+/// The bytes behind the `struct btf_type` of a kind: in any case, and for each member. None of a kind that is not known.
+const fn rest_of(kind: u32) -> Option<(usize, usize)> {
+    Some(match kind {
+        kind::INT | kind::VAR | kind::DECL_TAG => (4, 0),
+        kind::ARRAY => (RECORD, 0),
+        kind::STRUCT | kind::UNION | kind::DATASEC | kind::ENUM64 => (0, RECORD),
+        kind::ENUM | kind::FUNC_PROTO => (0, PAIR),
+        kind::PTR | kind::FWD..=kind::FUNC | kind::FLOAT | kind::TYPE_TAG => (0, 0),
+        _ => return None,
+    })
+}
+
+/// The same for each kind, without branches, which would be mispredicted: kinds come in no order.
+static RESTS: [Option<(usize, usize)>; 0x80] = {
+    let mut rests = [None; 0x80];
+    let mut kind = 0;
+    while kind < 0x80 {
+        rests[kind as usize] = rest_of(kind);
+        kind += 1;
+    }
+    rests
+};
+
+/// The size of a record and what belongs to it, in bytes, by its `info`.
+fn size_of_record(info: u32) -> Option<usize> {
+    let (always, each) = (*RESTS.get(kind_of(info) as usize)?)?;
+    Some(RECORD + always + each * len_of(info))
+}
+
+/// Visits all types in their order, each by its number, where it begins, and the words of its name and its `info`. None if they are not
+/// well-formed, after those that are.
+fn visit(types: &[u8], mut see: impl FnMut(u32, u32, u32, u32)) -> Option<()> {
+    let (mut id, mut at) = (1, 0);
+    while at < types.len() {
+        let record = types.get(at..)?;
+        let [name, info] = [word(record, 0)?, word(record, 4)?];
+        let size = size_of_record(info)?;
+        see(id, u32::try_from(at).ok()?, name, info);
+        at += size;
+        id += 1;
+    }
+    (at == types.len()).then_some(())
+}
+
+/// A search for types by name, in one visit of all; of several of a name it finds the first.
+struct Search<const N: usize> {
+    wanted: [Named; N],
+    /// Where each name begins among the strings. It is searched as text, and then by number: faster than to look up the name of each type.
+    places: [Vec<u32>; N],
+    /// A bit for each place, by its last digits, which most other names lack.
+    bits: u64,
+    found: [Option<TypeId>; N],
+}
+
+impl<const N: usize> Search<N> {
+    fn new(strings: &[u8], wanted: [Named; N]) -> Self {
+        let mut places = wanted.map(|_| Vec::new());
+        // All at once, by what they begin with.
+        let common = wanted.iter().map(|wanted| wanted.name()).reduce(common_start).unwrap_or_default();
+        let start = [b"\0", common.as_bytes()].concat();
+        for place in memmem::find_iter(strings, &start).map(|place| place + 1) {
+            for (wanted, places) in wanted.iter().zip(&mut places) {
+                if is_text(strings, place, wanted.name()) {
+                    places.extend(u32::try_from(place));
+                }
+            }
+        }
+        let bits = places.iter().flatten().fold(0, |bits, place| bits | 1 << (place % u64::BITS));
+        Self { wanted, places, bits, found: [None; N] }
+    }
+
+    fn visit(&mut self, id: u32, name: u32, info: u32) {
+        if self.bits >> (name % u64::BITS) & 1 == 0 {
+            return;
+        }
+        let kind = kind_of(info);
+        // A structure without members is a declaration.
+        let is_declared = kind == kind::STRUCT && len_of(info) == 0;
+        for ((wanted, places), found) in self.wanted.iter().zip(&self.places).zip(&mut self.found) {
+            if wanted.kind() == kind && !is_declared && found.is_none() && places.contains(&name) {
+                *found = Some(TypeId(id));
+            }
+        }
+    }
+
+    fn found(self) -> [Result<TypeId, BtfError>; N] {
+        let mut wanted = self.wanted.into_iter();
+        self.found.map(|found| {
+            let name = wanted.next().map(Named::name).unwrap_or_default();
+            found.ok_or_else(|| BtfError::Missing(name.to_owned()))
+        })
+    }
+}
+
+/// What two names begin with. Names of the kernel are ASCII.
+fn common_start(one: &'static str, other: &'static str) -> &'static str {
+    let len = one.bytes().zip(other.bytes()).take_while(|(one, other)| one == other).count();
+    one.get(..len).unwrap_or_default()
+}
+
+/// Whether the string that begins there is this one.
+fn is_text(strings: &[u8], at: usize, text: &str) -> bool {
+    let rest = strings.get(at..).and_then(|it| it.strip_prefix(text.as_bytes()));
+    rest.is_some_and(|rest| rest.first() == Some(&0))
 }
 
 /// `struct btf_type`, and where in the bytes what follows it begins.
@@ -162,42 +273,40 @@ fn section(bytes: &[u8], header: u32, offset: u32, length: u32) -> Option<Range<
     Some(range)
 }
 
+/// Where the types are, and the strings.
+fn sections(bytes: &[u8]) -> Option<(Range<usize>, Range<usize>)> {
+    if u16::from_ne_bytes(*bytes.first_chunk()?) != MAGIC {
+        return None;
+    }
+    let header = word(bytes, 4)?;
+    let types = section(bytes, header, word(bytes, 8)?, word(bytes, 12)?)?;
+    Some((types, section(bytes, header, word(bytes, 16)?, word(bytes, 20)?)?))
+}
+
 impl<B: AsRef<[u8]>> Btf<B> {
+    /// The types, and those of them that are [wanted](Self::find) first of all.
+    ///
     /// # Errors
     ///
     /// [`BtfError::Format`].
-    pub(super) fn parse(bytes: B) -> Result<Self, BtfError> {
-        let (types, strings, starts) = Self::index(bytes.as_ref()).ok_or(BtfError::Format)?;
-        Ok(Self { bytes, types, strings, starts })
-    }
-
-    fn index(bytes: &[u8]) -> Option<(Range<usize>, Range<usize>, Vec<u32>)> {
-        if u16::from_ne_bytes(*bytes.first_chunk()?) != MAGIC {
-            return None;
-        }
-        let header = word(bytes, 4)?;
-        let types = section(bytes, header, word(bytes, 8)?, word(bytes, 12)?)?;
-        let strings = section(bytes, header, word(bytes, 16)?, word(bytes, 20)?)?;
-        let records = bytes.get(types.clone())?;
-        // Most have members; the kernel has 20 bytes and more for each.
-        let mut starts = Vec::with_capacity(records.len() / 20);
-        starts.push(u32::MAX);
-        let mut at = 0;
-        while at < records.len() {
-            starts.push(u32::try_from(at).ok()?);
-            let info = word(records, at + 4)?;
-            let len = len_of(info);
-            at += RECORD
-                + match kind_of(info) {
-                    kind::INT | kind::VAR | kind::DECL_TAG => 4,
-                    kind::ARRAY => RECORD,
-                    kind::STRUCT | kind::UNION | kind::DATASEC | kind::ENUM64 => RECORD * len,
-                    kind::ENUM | kind::FUNC_PROTO => PAIR * len,
-                    kind::PTR | kind::FWD..=kind::FUNC | kind::FLOAT | kind::TYPE_TAG => 0,
-                    _ => return None,
-                };
-        }
-        (at == records.len()).then_some((types, strings, starts))
+    pub(super) fn parse<const N: usize>(
+        bytes: B,
+        wanted: [Named; N],
+    ) -> Result<(Self, [Result<TypeId, BtfError>; N]), BtfError> {
+        let (types, strings) = sections(bytes.as_ref()).ok_or(BtfError::Format)?;
+        let mut btf = Self { bytes, types, strings, starts: Vec::new(), last: 0 };
+        let mut search = Search::new(btf.strings(), wanted);
+        let (mut starts, mut last) = (Vec::new(), 0);
+        let visited = visit(btf.types(), |id, start, name, info| {
+            if (id - 1).is_multiple_of(STRIDE) {
+                starts.push(start);
+            }
+            last = id;
+            search.visit(id, name, info);
+        });
+        visited.ok_or(BtfError::Format)?;
+        (btf.starts, btf.last) = (starts, last);
+        Ok((btf, search.found()))
     }
 
     fn types(&self) -> &[u8] {
@@ -209,52 +318,30 @@ impl<B: AsRef<[u8]>> Btf<B> {
     }
 
     fn record(&self, id: TypeId) -> Option<Record> {
-        let start = usize::try_from(*self.starts.get(usize::try_from(id.0).ok()?)?).ok()?;
-        let record = self.types().get(start..)?;
+        let index = id.0.checked_sub(1).filter(|_| id.0 <= self.last)?;
+        let start = usize::try_from(*self.starts.get(usize::try_from(index / STRIDE).ok()?)?).ok()?;
+        let mut record = self.types().get(start..)?;
+        for _ in 0..index % STRIDE {
+            record = record.get(size_of_record(word(record, 4)?)?..)?;
+        }
         let [name, info, size_or_type] = [word(record, 0)?, word(record, 4)?, word(record, 8)?];
-        Some(Record { name, info, size_or_type, rest: start + RECORD })
+        Some(Record { name, info, size_or_type, rest: self.types().len() - record.len() + RECORD })
     }
 
     fn is_name(&self, offset: u32, name: &str) -> bool {
-        let text = usize::try_from(offset).ok().and_then(|at| self.strings().get(at..));
-        text.and_then(|text| text.strip_prefix(name.as_bytes())).is_some_and(|rest| rest.first() == Some(&0))
+        usize::try_from(offset).is_ok_and(|at| is_text(self.strings(), at, name))
     }
 
-    /// Where a name begins among the strings. It is searched as text, and then by number: faster than to look up the name of each type.
-    fn places_of(&self, name: &str) -> Vec<u32> {
-        let between = [b"\0", name.as_bytes(), b"\0"].concat();
-        let places = memmem::find_iter(self.strings(), &between);
-        places.filter_map(|place| u32::try_from(place + 1).ok()).collect()
-    }
-
-    /// Finds types by name in one pass over all; of several of a name the first.
+    /// Finds types by name.
     ///
     /// # Errors
     ///
     /// [`BtfError::Missing`], for each.
     pub(super) fn find<const N: usize>(&self, wanted: [Named; N]) -> [Result<TypeId, BtfError>; N] {
-        let mut found = [None; N];
-        let types = self.types();
-        let places = wanted.map(|wanted| self.places_of(wanted.name()));
-        for (id, start) in (0..).zip(&self.starts).skip(1) {
-            let record = usize::try_from(*start).ok().and_then(|start| types.get(start..));
-            let Some((name, info)) = record.and_then(|it| Some((word(it, 0)?, word(it, 4)?))) else { continue };
-            let kind = kind_of(info);
-            // A structure without members is a declaration.
-            if !(kind == kind::FUNC || kind == kind::STRUCT && len_of(info) > 0) {
-                continue;
-            }
-            for ((wanted, places), found) in wanted.iter().zip(&places).zip(&mut found) {
-                if wanted.kind() == kind && found.is_none() && places.contains(&name) {
-                    *found = Some(TypeId(id));
-                }
-            }
-        }
-        let mut wanted = wanted.into_iter();
-        found.map(|found| {
-            let name = wanted.next().map(Named::name).unwrap_or_default();
-            found.ok_or_else(|| BtfError::Missing(name.to_owned()))
-        })
+        let mut search = Search::new(self.strings(), wanted);
+        // They were well-formed before.
+        let _ = visit(self.types(), |id, _, name, info| search.visit(id, name, info));
+        search.found()
     }
 
     /// The type without typedefs and qualifiers.
@@ -400,8 +487,7 @@ impl<B: AsRef<[u8]>> Btf<B> {
 /// Looks up in any bytes what the programs look up, and must return.
 #[cfg(any(test, fuzzing))]
 pub(super) fn look_up(bytes: &[u8]) {
-    if let Ok(btf) = Btf::parse(bytes) {
-        let [function] = btf.find([super::programs::files::FUNCTION]);
+    if let Ok((btf, [function])) = Btf::parse(bytes, [super::programs::files::FUNCTION]) {
         let _ = function.and_then(|function| super::programs::files::Layout::of(&btf, function));
         for id in (0..8).map(TypeId) {
             let _ = (btf.size(id), btf.target(id), btf.member(id, "a.b"), btf.parameter(id, "a"));

@@ -22,7 +22,7 @@ use self::assembly::AssemblyError;
 use self::btf::{Btf, BtfError};
 use self::iterator::Iterator;
 use self::programs::files::{self, Options, Tier};
-use self::programs::{processes, tasks, waits};
+use self::programs::{Cast, processes, tasks, waits};
 pub(crate) use self::record::{
     Address, EndRecord, Entry, FileKind, Pass, ProcessRecord, TaskRecord, WaitKind, WaitRecord,
 };
@@ -74,26 +74,31 @@ impl Kernel {
     /// Loads what the kernel and the rights of this process allow: `full`, else `core`. `initial_pids` says whether this process is in the
     /// initial PID namespace.
     pub(crate) fn open(initial_pids: bool) -> Result<Self, Unavailable> {
-        match Self::open_tier(Tier::Full, initial_pids) {
-            Err(Unavailable::Refused { .. }) => Self::open_tier(Tier::Core, initial_pids),
-            // A right that is lacking is needed by the other, too.
-            opened => opened,
+        let mut opened = Self::open_tier(Tier::Full, true, initial_pids);
+        for (tier, may_cast) in [(Tier::Full, false), (Tier::Core, false)] {
+            // A right that is lacking is needed by the others, too.
+            if !matches!(opened, Err(Unavailable::Refused { .. })) {
+                break;
+            }
+            opened = Self::open_tier(tier, may_cast, initial_pids);
         }
+        opened
     }
 
-    fn open_tier(tier: Tier, initial_pids: bool) -> Result<Self, Unavailable> {
+    fn open_tier(tier: Tier, may_cast: bool, initial_pids: bool) -> Result<Self, Unavailable> {
         if tier == Tier::Core && !initial_pids {
             return Err(Unavailable::PidNamespace);
         }
         let types = FixedFile::kernel_types();
         let types = types.map_err(|error| Unavailable::Call { call: "open(/sys/kernel/btf/vmlinux)", error })?;
-        let btf = Btf::parse(types)?;
-        let [of_files, of_tasks] = btf.find([files::FUNCTION, processes::FUNCTION]);
+        let (btf, functions) = Btf::parse(types, [files::FUNCTION, processes::FUNCTION, Cast::FUNCTION])?;
+        let [of_files, of_tasks, of_cast] = functions;
+        let cast = of_cast.ok().filter(|_| may_cast).map(Cast::by);
         let layout = files::Layout::of(&btf, of_files?)?;
-        let options = Options { tier, channels: false, initial_pids };
+        let options = Options { tier, channels: false, initial_pids, cast };
         let pipes = load(&layout, options)?;
         let of_processes = processes::Layout::of(&btf, of_tasks?)?;
-        let code = processes::assemble(&of_processes, initial_pids)?;
+        let code = processes::assemble(&of_processes, initial_pids, cast)?;
         let processes = Iterator::load(c"lspipe_tasks", of_processes.function(), &code, processes::Raw::SIZE)?;
         let (channels, tasks, waits) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
         Ok(Self { btf, options, layout, room: usize::MAX, pipes, processes, channels, tasks, waits })
@@ -162,7 +167,7 @@ impl Kernel {
             // Before Linux 5.11 it counts as locked memory, of which little is allowed.
             let walked = map(waits::MAX_PIPES).or_else(|_| map(waits::FEW_PIPES));
             let walked = walked.map_err(|error| Unavailable::Call { call: "bpf(BPF_MAP_CREATE)", error })?;
-            let code = waits::assemble(&layout, walked.as_raw_fd())?;
+            let code = waits::assemble(&layout, walked.as_raw_fd(), self.options.cast)?;
             let waits = Iterator::load(c"lspipe_waits", layout.function(), &code, waits::Raw::SIZE)?;
             Ok(waits.within(self.room))
         };

@@ -97,8 +97,13 @@ fn has_initial_pids() -> bool {
     fs::read_link("/proc/self/ns/pid").expect("link").as_os_str() == "pid:[4026531836]"
 }
 
+/// As the command loads it.
 pub(super) fn open(tier: Tier) -> Option<Kernel> {
-    match Kernel::open_tier(tier, has_initial_pids()) {
+    load(tier, tier == Tier::Full)
+}
+
+fn load(tier: Tier, may_cast: bool) -> Option<Kernel> {
+    match Kernel::open_tier(tier, may_cast, has_initial_pids()) {
         Ok(kernel) => Some(kernel),
         Err(error) => {
             skip(&error);
@@ -108,12 +113,12 @@ pub(super) fn open(tier: Tier) -> Option<Kernel> {
 }
 
 fn compare(name: &str, tier: Tier) {
-    let Some(kernel) = open(tier) else { return };
+    let (Some(kernel), Some(without_cast)) = (load(tier, true), load(tier, false)) else { return };
     let scene = Scene::start(name);
     if let Some(lack) = &scene.truth.lacks {
         return skip(lack);
     }
-    for channels in [false, true] {
+    for (kernel, channels) in [(&kernel, false), (&kernel, true), (&without_cast, false), (&without_cast, true)] {
         let pass = kernel.ends(channels).expect("ends");
         assert!(channels || pass.ends.iter().all(|end| end.kind == FileKind::Pipe), "only pipes were asked for");
         for (number, pipe) in scene.truth.pipes.iter().enumerate() {
@@ -220,7 +225,7 @@ fn inner_pid_namespace() {
     if env::var_os(INNER).is_some() {
         let kernel = Kernel::open(false).expect("open");
         assert_eq!(kernel.options.tier, Tier::Full);
-        let core = Kernel::open_tier(Tier::Core, false).err();
+        let core = Kernel::open_tier(Tier::Core, false, false).err();
         assert!(matches!(core, Some(Unavailable::PidNamespace)), "it cannot translate");
         let scene = Scene::start("threads");
         let ends = kernel.ends(false).expect("ends");

@@ -85,6 +85,11 @@ fn normal(value: &mut Value, known: &BTreeSet<u32>) {
             if let Some(Value::Array(doubts)) = fields.get_mut("doubts") {
                 doubts.retain(|doubt| doubt["pid"].is_null() || known.iter().any(|pid| doubt["pid"] == *pid));
             }
+            // So many are a doubt besides.
+            if let Some(omitted) = fields.get_mut("doubts_omitted") {
+                assert!(omitted.as_u64().is_some_and(|omitted| omitted > 0), "{omitted}");
+                *omitted = Value::from("[COUNT]");
+            }
             fields.values_mut().for_each(|value| normal(value, known));
         }
         Value::Array(items) => items.iter_mut().for_each(|value| normal(value, known)),

@@ -88,7 +88,7 @@ impl Builder {
     }
 
     fn parse(&self) -> Btf<Vec<u8>> {
-        Btf::parse(self.finish()).expect("well-formed")
+        Btf::parse(self.finish(), []).expect("well-formed").0
     }
 }
 
@@ -280,7 +280,7 @@ fn circles() {
 #[test]
 fn damaged() {
     let bytes = kernel_types();
-    let format = |bytes: &[u8]| Btf::parse(bytes.to_vec()).expect_err("refused");
+    let format = |bytes: &[u8]| Btf::parse(bytes.to_vec(), []).expect_err("refused");
     assert_eq!(format(&[]), BtfError::Format);
     for length in [1, 8, 23, 24, bytes.len() - 1] {
         assert_eq!(format(&bytes[..length]), BtfError::Format, "{length} bytes");
@@ -296,8 +296,8 @@ fn damaged() {
 
 #[test]
 fn types_of_the_test_suffice_for_the_program() {
-    let btf = Btf::parse(kernel_types()).expect("well-formed");
-    let [function] = btf.find([files::FUNCTION]);
+    let (btf, [function]) = Btf::parse(kernel_types(), [files::FUNCTION]).expect("well-formed");
+    assert_eq!(btf.find([files::FUNCTION])[0], function);
     files::Layout::of(&btf, function.expect("the function")).expect("complete");
 }
 

@@ -3,7 +3,7 @@
 //!
 //! In two tiers: [`Tier::Core`] reads through types only, which the kernel allows also where it is locked down for confidentiality.
 
-use super::{Output, PidFields};
+use super::{Cast, Output, PidFields};
 use crate::observe::kernel::assembly::Register::{Fp, R0, R1, R2, R3, R6, R7, R8, R9};
 use crate::observe::kernel::assembly::{Assembler, AssemblyError, Instruction, Label, Place};
 use crate::observe::kernel::btf::{Btf, BtfError, Field, Named, TypeId};
@@ -64,6 +64,8 @@ pub(in crate::observe::kernel) struct Options {
     pub(in crate::observe::kernel) channels: bool,
     /// Whether the process that reads is in the initial PID namespace. If not, the tier has to be full.
     pub(in crate::observe::kernel) initial_pids: bool,
+    /// Where the kernel has it.
+    pub(in crate::observe::kernel) cast: Option<Cast>,
 }
 
 /// Maximum number of slots of a pipe whose bytes are summed: the default size of a pipe. Each costs the verifier a turn of the loop.
@@ -95,6 +97,8 @@ pub(in crate::observe::kernel) struct Layout {
     function: TypeId,
     output: Output,
     context: Context,
+    /// What the context points to.
+    types: ContextTypes,
     task: TaskFields,
     pids: PidFields,
     /// `files_struct.fdt`, and of what it points to `close_on_exec`.
@@ -109,6 +113,13 @@ pub(in crate::observe::kernel) struct Layout {
     /// Of a pipe, its `user`; and of what that points to, the count of pages and the number.
     user: Option<(Field, Field, Field)>,
     pipe_buffer: u32,
+}
+
+/// `struct task_struct` and `struct file`.
+#[derive(Debug, Clone, Copy)]
+struct ContextTypes {
+    task: TypeId,
+    file: TypeId,
 }
 
 /// The count of references of a file.
@@ -147,6 +158,7 @@ impl Layout {
             function,
             output: Output::of(btf, function)?,
             context,
+            types: ContextTypes { task, file },
             task: TaskFields {
                 tgid: of_task("tgid")?,
                 pid: of_task("pid")?,
@@ -212,7 +224,7 @@ pub(in crate::observe::kernel) fn assemble(
     a.set(R6, R1);
     a.load(R7, R6, layout.context.task).jump_if_equal(R7, 0, done);
     a.load(R8, R6, layout.context.file).jump_if_equal(R8, 0, done);
-    a.load(R9, R8, layout.file.f_inode);
+    a.only_read(R8, layout.types.file, options.cast).load(R9, R8, layout.file.f_inode);
     only_wanted(&mut a, layout, options.channels, done);
     a.store(Fp, Raw::file, R8);
     a.copy(R8, layout.file.f_mode, Raw::file_mode);
@@ -227,6 +239,7 @@ pub(in crate::observe::kernel) fn assemble(
     a.load(R2, R9, layout.inode.i_sb);
     a.copy(R2, layout.inode.s_dev, Raw::device);
     a.copy(R6, layout.context.fd, Raw::fd);
+    a.only_read(R7, layout.types.task, options.cast);
     a.load(R2, R7, layout.task.files).store(Fp, Raw::table, R2);
     if options.tier == Tier::Full {
         close_on_exec(&mut a, layout);

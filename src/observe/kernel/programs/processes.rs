@@ -3,7 +3,7 @@
 //!
 //! In the initial PID namespace it reads through types only.
 
-use super::{Output, PidFields};
+use super::{Cast, Output, PidFields};
 use crate::observe::kernel::assembly::Register::{R0, R1, R2, R6, R7};
 use crate::observe::kernel::assembly::{Assembler, AssemblyError, Instruction, Place};
 use crate::observe::kernel::btf::{Btf, BtfError, Field, Named, TypeId};
@@ -35,6 +35,8 @@ pub(in crate::observe::kernel) struct Layout {
     output: Output,
     /// Of the context.
     task: Field,
+    /// `struct task_struct`
+    task_type: TypeId,
     tgid: Field,
     pid: Field,
     real_parent: Field,
@@ -61,6 +63,7 @@ impl Layout {
             function,
             output: Output::of(btf, function)?,
             task: context,
+            task_type: task,
             start_time,
             credentials,
             euid: btf.member(btf.target(credentials.type_id)?, "euid.val")?,
@@ -86,6 +89,7 @@ const LEVEL: Place = Place { offset: Raw::BELOW - 12, width: 4 };
 pub(in crate::observe::kernel) fn assemble(
     layout: &Layout,
     initial_pids: bool,
+    cast: Option<Cast>,
 ) -> Result<Vec<Instruction>, AssemblyError> {
     let mut a = Assembler::default();
     let done = a.label();
@@ -94,7 +98,7 @@ pub(in crate::observe::kernel) fn assemble(
     a.load(R7, R6, layout.task).jump_if_equal(R7, 0, done);
     a.load(R1, R7, layout.tgid).load(R2, R7, layout.pid);
     a.jump_if_not_equal(R1, R2, done);
-    a.clear(Raw::BELOW);
+    a.only_read(R7, layout.task_type, cast).clear(Raw::BELOW);
     let half = |offset: u32| Field { offset: layout.command.offset.saturating_add(offset), width: 8, ..layout.command };
     a.copy(R7, half(0), Raw::command);
     a.copy(R7, half(8), Raw::command_end);

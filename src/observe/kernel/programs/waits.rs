@@ -4,7 +4,7 @@
 //! The queues are walked by address and without their lock: what is read of an entry that is removed meanwhile may be anything, so an
 //! address counts only if it is that of a thread.
 
-use super::{Output, helper};
+use super::{Cast, Output, helper};
 use crate::observe::kernel::assembly::Register::{Fp, R0, R1, R2, R3, R4, R6, R7, R8, R9};
 use crate::observe::kernel::assembly::{Assembler, AssemblyError, Instruction, Label, Place};
 use crate::observe::kernel::btf::{Btf, BtfError, Field, Named, TypeId};
@@ -76,6 +76,8 @@ pub(in crate::observe::kernel) struct Layout {
     task: Field,
     fd: Field,
     file: Field,
+    /// What [`file`](Self::file) points to.
+    file_type: TypeId,
     f_inode: Field,
     i_mode: Field,
     i_ino: Field,
@@ -118,7 +120,8 @@ impl Layout {
         let (function, queued, poll, of_poll, of_epoll) = (function?, queued?, poll?, of_poll?, of_epoll?);
         let parameter = |name| btf.parameter(function, name);
         let (task, fd, file, meta) = (parameter("task")?, parameter("fd")?, parameter("file")?, parameter("meta")?);
-        let f_inode = btf.member(btf.target(file.type_id)?, "f_inode")?;
+        let file_type = btf.target(file.type_id)?;
+        let f_inode = btf.member(file_type, "f_inode")?;
         let inode = btf.target(f_inode.type_id)?;
         let (i_sb, i_pipe) = (btf.member(inode, "i_sb")?, btf.member(inode, "i_pipe")?);
         let pipe = btf.target(i_pipe.type_id)?;
@@ -138,6 +141,7 @@ impl Layout {
             task,
             fd,
             file,
+            file_type,
             f_inode,
             i_mode: btf.member(inode, "i_mode")?,
             i_ino: btf.member(inode, "i_ino")?,
@@ -173,12 +177,17 @@ const FD: Place = Place { offset: Raw::BELOW - 24, width: 8 };
 const TASK: Place = Place { offset: Raw::BELOW - 32, width: 8 };
 
 /// Assembles the program. `walked` is the descriptor of a map of pipes, with keys of [`KEY`] bytes and values of [`VALUE`].
-pub(in crate::observe::kernel) fn assemble(layout: &Layout, walked: i32) -> Result<Vec<Instruction>, AssemblyError> {
+pub(in crate::observe::kernel) fn assemble(
+    layout: &Layout,
+    walked: i32,
+    cast: Option<Cast>,
+) -> Result<Vec<Instruction>, AssemblyError> {
     let mut a = Assembler::default();
     let done = a.label();
     // R6 is the context, R9 the pipe.
     a.set(R6, R1).load(R8, R6, layout.file).jump_if_equal(R8, 0, done);
-    a.load(R8, R8, layout.f_inode).load(R1, R8, layout.i_mode).and(R1, S_IFMT).jump_if_not_equal(R1, S_IFIFO, done);
+    a.only_read(R8, layout.file_type, cast).load(R8, R8, layout.f_inode);
+    a.load(R1, R8, layout.i_mode).and(R1, S_IFMT).jump_if_not_equal(R1, S_IFIFO, done);
     a.load(R9, R8, layout.i_pipe).jump_if_equal(R9, 0, done);
     only_used(&mut a, layout, done);
     a.clear(Raw::BELOW).store(Fp, Raw::pipe, R9);
