@@ -72,11 +72,18 @@ impl<'a> Lineage<'a> {
         }
         let descends = self.processes.is_ancestor(reader, holder);
         let in_other_session = !self.may_share_session(holder, reader);
-        if !descends && in_other_session && !(given && self.session_leader_is_sibling(reader, holder)) {
+        // It may be the reader that has left the session, as below sudo(8).
+        let is_of_job = || {
+            (given && self.session_leader_is_sibling(reader, holder)) || self.share_an_ancestor(reader, holder, holder)
+        };
+        if !descends && in_other_session && !is_of_job() {
             return Some(Relation::OtherSession);
         }
-        let is_related =
-            || self.are_siblings(reader, given, holder) || self.share_an_ancestor(reader, holder) || in_other_session;
+        let is_related = || {
+            in_other_session
+                || self.are_siblings(reader, given, holder)
+                || self.share_an_ancestor(reader, holder, reader)
+        };
         if !descends && !is_related() {
             return Some(Relation::Orphan);
         }
@@ -166,10 +173,10 @@ impl<'a> Lineage<'a> {
         self.processes.ancestors(one).filter(move |pid| self.processes.is_ancestor(*pid, other))
     }
 
-    /// Whether an ancestor of both, of the reader's own session, has started them or what led to them.
-    fn share_an_ancestor(&self, reader: Pid, holder: Pid) -> bool {
+    /// Whether an ancestor of both, of the session of one of them, has started them or what led to them.
+    fn share_an_ancestor(&self, reader: Pid, holder: Pid, one: Pid) -> bool {
         for ancestor in self.common_ancestors(reader, holder) {
-            let is_of_session = self.may_share_session(ancestor, reader);
+            let is_of_session = self.may_share_session(ancestor, one);
             if self.adopts(ancestor).is_some() {
                 // Orphans are reparented no further up.
                 return is_of_session && self.may_have_started(ancestor, reader, holder);
@@ -184,7 +191,8 @@ impl<'a> Lineage<'a> {
     }
 
     /// Whether the process groups show that the parent of a process, a `PR_SET_CHILD_SUBREAPER` of which /proc says nothing, has adopted
-    /// it: a process is in the group of the one that forked it, or in that of a sibling, into which a shell has put it.
+    /// it: a process is in the group of the one that forked it, or in that of a sibling, into which a shell has put it. A parent that has
+    /// left its group, as timeout(1) does, has children in that group: they were started before, and the leader is not below it.
     fn is_adopted(&self, pid: Pid, reader: Pid) -> bool {
         let group = |pid: Pid| self.processes.process_group(pid);
         let has_other_parent = || {
@@ -192,14 +200,15 @@ impl<'a> Lineage<'a> {
             if leader == pid || leader == parent || group(parent)? == leader.0 {
                 return Some(false);
             }
+            let is_below = |pid: Pid| self.processes.is_ancestor(parent, pid);
             // The number of a group is no other process's as long as the group exists.
-            let of_leader = self.processes.parent(leader).filter(|_| group(leader) == Some(leader.0));
-            let of_reader = || {
-                let other = self.processes.parent(reader)?;
-                let is_below = self.processes.is_ancestor(parent, other) && group(other)? != leader.0;
-                (group(reader)? == leader.0 && is_below).then_some(other)
-            };
-            Some(of_leader.or_else(of_reader)? != parent)
+            if self.processes.is_listed(leader) {
+                let other =
+                    self.processes.parent(leader).filter(|_| is_below(leader) && group(leader) == Some(leader.0));
+                return Some(other? != parent);
+            }
+            let other = self.processes.parent(reader)?;
+            Some(group(reader)? == leader.0 && group(other)? != leader.0 && is_below(other))
         };
         has_other_parent().unwrap_or(false)
     }
