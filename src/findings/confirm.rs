@@ -3,10 +3,13 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-use super::{Code, Diagnosis, Finding, Identity, Judged, Judgement, Lasts, Phrases, diagnose};
+use super::{Code, Details, Diagnosis, Finding, Identity, Judged, Judgement, Lasts, Phrases, diagnose};
 use crate::judge::Groups;
+use crate::judge::stall::Instead;
 use crate::model::Users;
-use crate::model::{AlternativeWake, Pid, PipeGraph, PipeId, Severity, Task, TaskId, TaskState, ThreadGroup, Tid};
+use crate::model::{
+    AlternativeWake, Fd, Pid, PipeGraph, PipeId, Severity, Side, Task, TaskId, TaskState, ThreadGroup, Tid,
+};
 use crate::observe::{FollowUp, Observation};
 
 /// Evaluates the first of two scans.
@@ -18,7 +21,18 @@ pub(crate) fn follow_up(graph: &PipeGraph, groups: &Groups) -> FollowUp {
         may_pass: open.iter().any(|judgement| may_pass(judgement)),
         hidden_ends: open.iter().any(|judgement| judgement.code().about().depends_on_hidden),
         pids: pids_to_recheck(groups, &judged),
+        slow_readers: open.iter().flat_map(|judgement| slow_readers(graph, judgement)).collect(),
     }
+}
+
+/// The processes that have a pipe as stdin and are about to be blamed for not reading it.
+fn slow_readers(graph: &PipeGraph, judgement: &Judgement) -> BTreeSet<Pid> {
+    let Details::StalledReader(stalled) = &judgement.details else { return BTreeSet::new() };
+    let stdin =
+        graph.pipe(stalled.pipe).into_iter().flat_map(|pipe| pipe.side(Side::Read)).filter(|end| end.fd == Fd(0));
+    let stdin: BTreeSet<Pid> = stdin.map(|end| end.pid).collect();
+    let idlers = stalled.readers.iter().filter(|reader| reader.instead == Some(Instead::Sleeps) && !stalled.may_resume);
+    idlers.map(|reader| reader.pid).filter(|pid| stdin.contains(pid)).collect()
 }
 
 /// The diagnosis of an observation: if it has two scans, the findings of both.

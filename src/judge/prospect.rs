@@ -121,8 +121,12 @@ impl Sets<'_> {
 
 /// Whether a thread has been blocked for long on a full channel other than these.
 fn is_blocked_for_long(task: &Task, read_on: &BTreeSet<PipeId>) -> bool {
-    let is_stalled =
-        |wait: &PipeWait| wait.operation == Operation::Write && wait.pipe.is_none_or(|pipe| !read_on.contains(&pipe));
+    // A poll for several things waits for none of them in particular.
+    let is_alone = matches!(&task.doing, TaskState::Waits { causes, besides: None } if causes.len() == 1);
+    let is_stalled = |wait: &PipeWait| {
+        (wait.operation == Operation::Write || wait.full && is_alone)
+            && wait.pipe.is_none_or(|pipe| !read_on.contains(&pipe))
+    };
     is_long(task.idle) && task.doing.pipe_waits().any(is_stalled)
 }
 

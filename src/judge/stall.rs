@@ -13,7 +13,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use super::Groups;
 use super::deadlock::WaitEdge;
 use super::processes::Processes;
-use super::prospect::{IdleTimes, Prospects};
+use super::prospect::{IdleTimes, Prospects, is_long};
 use super::waits::{ByPipe, WakerSets};
 use crate::model::words::words;
 use crate::model::{
@@ -72,7 +72,7 @@ pub(crate) struct Stall {
     pub(crate) pipe: PipeId,
     /// The threads that wait for room, ordered.
     pub(crate) writers: Vec<TaskId>,
-    /// The time for which none of them has run; none if the kernel does not say.
+    /// The time for which none of them has run, or none that could read; none if the kernel does not say.
     pub(crate) idle: Option<Duration>,
     /// The processes that use the read side, ascending; not empty.
     pub(crate) readers: Vec<Reader>,
@@ -106,23 +106,29 @@ struct Full<'a> {
     pipe: &'a Pipe,
     writers: Vec<&'a Task>,
     users: BTreeSet<Pid>,
+    /// The time for which nothing has been read, since none of the writers has run, or no thread that could read; none if that is not known.
+    idle: Option<Duration>,
+    is_long: bool,
+    /// Whether each of the writers polls for room.
+    is_polled: bool,
 }
 
 impl<'a> Stalls<'a> {
     /// Every full channel whose readers are not about to read, ordered by ID. Of a line of full ones, the last only.
     pub(crate) fn find(&self) -> Vec<Stall> {
+        let (times, woken) = (IdleTimes::of(self.groups), self.woken());
+        let pipes: BTreeSet<PipeId> = self.waiting.keys().chain(woken.keys()).copied().collect();
         let full: BTreeMap<PipeId, Full<'a>> =
-            self.waiting.keys().filter_map(|id| Some((*id, self.full(*id)?))).collect();
+            pipes.into_iter().filter_map(|id| Some((id, self.full(id, &woken, times)?))).collect();
         if full.is_empty() {
             return Vec::new();
         }
-        let times = IdleTimes::of(self.groups);
         // Whether one is read on may depend on whether another is.
         let (mut read_on, mut stalls) = (BTreeSet::new(), Vec::new());
         for _ in 0..MOST_ROUNDS {
             let prospects = Prospects::of(self.graph, self.groups, self.wakers, &read_on);
             let readers = Readers::new(self, &prospects, &read_on);
-            stalls = full.values().filter_map(|full| self.stall(full, times, &readers)).collect();
+            stalls = full.values().filter_map(|full| self.stall(full, &readers)).collect();
             let known = read_on.len();
             read_on.extend(stalls.iter().filter(|stall: &&Stall| stall.may_resume).map(|stall| stall.pipe));
             if read_on.len() == known {
@@ -134,25 +140,50 @@ impl<'a> Stalls<'a> {
         stalls
     }
 
-    fn full(&self, id: PipeId) -> Option<Full<'a>> {
+    /// The threads that poll for room and ran between the looks, as an event loop with a timer does.
+    fn woken(&self) -> ByPipe<'a> {
+        let mut woken = ByPipe::new();
+        for task in self.groups.values().flat_map(|group| &group.tasks) {
+            let waits = task.woke.iter().flat_map(|state| state.pipe_waits()).filter(|wait| wait.full);
+            for (wait, pipe) in waits.filter_map(|wait| Some((wait, wait.pipe?))) {
+                woken.entry(pipe).or_default().push((task, wait));
+            }
+        }
+        woken
+    }
+
+    fn full(&self, id: PipeId, woken: &ByPipe<'a>, times: IdleTimes) -> Option<Full<'a>> {
         let pipe = self.graph.pipe(id)?;
         let writes = |(task, wait): &&(&'a Task, &'a PipeWait)| {
-            wait.operation == Operation::Write
-                && !matches!(task.doing, TaskState::Waits { besides: Some(AlternativeWake::Lock), .. })
+            wait.is_for_room() && !matches!(task.doing, TaskState::Waits { besides: Some(AlternativeWake::Lock), .. })
         };
-        let mut writers: Vec<&Task> = self.waiting.get(&id)?.iter().filter(writes).map(|(task, _)| *task).collect();
-        writers.dedup_by_key(|task| task.id);
-        if writers.iter().all(|writer| self.stuck.contains(&writer.id)) {
+        let of = |waiting: &ByPipe<'a>| waiting.get(&id).cloned().unwrap_or_default();
+        let mut writing: Vec<_> = of(self.waiting).into_iter().filter(|it| writes(&it)).collect();
+        if writing.is_empty() {
+            writing = of(woken);
+        }
+        writing.dedup_by_key(|(task, _)| task.id);
+        if writing.iter().all(|(writer, _)| self.stuck.contains(&writer.id)) {
             return None;
         }
-        Some(Full { pipe, writers, users: (self.users)(pipe, Side::Read) })
+        // A loop that polls for room wakes for other reasons, too: if no thread that could read has run, nothing has been read.
+        let may_read = pipe.on(Side::Read).map(|pid| self.groups.get(&pid).map_or(&[][..], |group| &group.tasks));
+        let readers_idle: Option<Vec<Duration>> = may_read.flatten().map(|task| task.idle).collect();
+        let readers_idle = readers_idle.and_then(|times| times.into_iter().min());
+        let is_long =
+            |(task, wait): &(&Task, &PipeWait)| times.may_be_long(task.idle) || wait.full && is_long(readers_idle);
+        let is_long = writing.iter().all(is_long);
+        let is_polled = writing.iter().all(|(_, wait)| wait.full);
+        let idle = writing.iter().map(|(task, wait)| task.idle.max(readers_idle.filter(|_| wait.full))).min().flatten();
+        let writers = writing.into_iter().map(|(task, _)| task).collect();
+        Some(Full { pipe, writers, users: (self.users)(pipe, Side::Read), idle, is_long, is_polled })
     }
 
     /// The pipes to which threads of a process are blocked writing.
     fn written_by(&self, pid: Pid) -> BTreeSet<PipeId> {
         let tasks = self.groups.get(&pid).into_iter().flat_map(|group| &group.tasks);
         let waits = tasks.flat_map(|task| task.doing.pipe_waits());
-        waits.filter(|wait| wait.operation == Operation::Write).filter_map(|wait| wait.pipe).collect()
+        waits.filter(|wait| wait.is_for_room()).filter_map(|wait| wait.pipe).collect()
     }
 
     /// The full channels of which no reader is itself blocked on another, with which it begins; of those that form a circle, the first.
@@ -174,7 +205,7 @@ impl<'a> Stalls<'a> {
         lines.node_indices().filter(is_last).filter_map(|line| lines[line].iter().min().copied()).collect()
     }
 
-    fn stall<'b>(&'b self, full: &Full<'a>, times: IdleTimes, readers: &Readers<'b>) -> Option<Stall> {
+    fn stall<'b>(&'b self, full: &Full<'a>, readers: &Readers<'b>) -> Option<Stall> {
         let id = full.pipe.id;
         // A holder of a copy may read, too, where it is not known what it does.
         let is_known = |pid: Pid| self.groups.get(&pid).is_some_and(|group| !group.tasks.is_empty());
@@ -190,16 +221,16 @@ impl<'a> Stalls<'a> {
         if waiting.iter().any(|(_, wait)| wait.operation == Operation::Read) {
             return None;
         }
-        let is_long = full.writers.iter().all(|task| times.may_be_long(task.idle));
+        let is_long = full.is_long;
         let readers: Vec<Reader> = groups.iter().map(|group| readers.judge(full, group)).collect();
         let is_any = |instead| readers.iter().any(|reader: &Reader| reader.held.is_none() && reader.instead == instead);
         let is_held = readers.iter().any(|reader| reader.held.is_some());
         // What polls it may read at once, and what runs or is not known may be about to: that says nothing before long.
         let is_awake = is_any(Instead::Unknown) || is_any(Instead::Works) || is_any(Instead::Reads);
-        let others = waiting.iter().filter(|(_, wait)| wait.operation != Operation::Write);
+        let others = waiting.iter().filter(|(_, wait)| !wait.is_for_room());
         let polling: BTreeSet<Pid> = others.map(|(task, _)| task.id.pid).collect();
         let polls = |reader: &Reader| polling.contains(&reader.pid);
-        if !is_long && (is_awake || readers.iter().any(polls)) {
+        if !is_long && (is_awake || full.is_polled || readers.iter().any(polls)) {
             return None;
         }
         let idle_readers = || readers.iter().all(|reader| reader.held.is_some() || !reader.instead.may_read());
@@ -210,8 +241,7 @@ impl<'a> Stalls<'a> {
         let circle = if is_certain && !is_all_held { self.circle(full) } else { Vec::new() };
         let mut writers: Vec<TaskId> = full.writers.iter().map(|task| task.id).collect();
         writers.sort_unstable();
-        let idle = full.writers.iter().map(|task| task.idle).min().flatten();
-        Some(Stall { pipe: id, writers, idle, readers, may_resume: !is_certain, circle })
+        Some(Stall { pipe: id, writers, idle: full.idle, readers, may_resume: !is_certain, circle })
     }
 }
 

@@ -60,6 +60,9 @@ struct FlatTarget {
     /// For `open`: true if the FIFO has been deleted; otherwise missing.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     deleted: bool,
+    /// For `poll`: true if it waits for room, and shows that there is none; otherwise missing.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    full: bool,
     /// For `wait`: the child; missing if it waits for any child.
     #[serde(skip_serializing_if = "Option::is_none")]
     child: Option<Pid>,
@@ -89,14 +92,15 @@ impl From<WaitTarget> for FlatTarget {
     fn from(target: WaitTarget) -> Self {
         let of = |word, child| {
             let (operation, access, fd, pipe, path) = (Either::B(word), None, None, None, None);
-            Self { operation, access, fd, pipe, path, deleted: false, child, lock: None, eventfd: None }
+            Self { operation, access, fd, pipe, path, deleted: false, full: false, child, lock: None, eventfd: None }
         };
         match target {
-            WaitTarget::Pipe(PipeWait { operation, access, fd, pipe, path, deleted }) => Self {
+            WaitTarget::Pipe(PipeWait { operation, access, fd, pipe, path, deleted, full }) => Self {
                 fd,
                 pipe,
                 path,
                 deleted,
+                full,
                 operation: Either::A(operation),
                 access: Some(access),
                 ..of(OtherWait::Wait, None)
@@ -112,7 +116,7 @@ impl From<WaitTarget> for FlatTarget {
 
 impl From<FlatTarget> for WaitTarget {
     fn from(flat: FlatTarget) -> Self {
-        let FlatTarget { operation, access, fd, pipe, path, deleted, child, lock, eventfd } = flat;
+        let FlatTarget { operation, access, fd, pipe, path, deleted, full, child, lock, eventfd } = flat;
         let operation = match operation {
             Either::A(operation) => operation,
             Either::B(OtherWait::Wait) => return Self::Children(child.map_or(Children::All, Children::One)),
@@ -123,7 +127,7 @@ impl From<FlatTarget> for WaitTarget {
         };
         // Missing in reports of older versions.
         let usual = if operation == Operation::Write { AccessMode::Write } else { AccessMode::Read };
-        Self::Pipe(PipeWait { operation, access: access.unwrap_or(usual), fd, pipe, path, deleted })
+        Self::Pipe(PipeWait { operation, access: access.unwrap_or(usual), fd, pipe, path, deleted, full })
     }
 }
 
@@ -143,9 +147,16 @@ pub struct PipeWait {
     pub path: Option<PathName>,
     /// In open(2): whether no file has that path any more: the FIFO was deleted, or it or what leads to it was renamed.
     pub deleted: bool,
+    /// In a poll for room alone: whether there is none, since it would return at once. One that is edge-triggered would not; see epoll(7).
+    pub full: bool,
 }
 
 impl PipeWait {
+    /// Whether it waits for room in a channel that is full.
+    pub(crate) fn is_for_room(&self) -> bool {
+        self.operation == Operation::Write || self.full
+    }
+
     /// The sides whose holders could end the wait.
     pub fn awaited(&self) -> impl Iterator<Item = Side> + use<> {
         let access = self.access;

@@ -164,6 +164,7 @@ fn threads() -> Threads {
         pipe: Some(PIPE),
         path: None,
         deleted: false,
+        full: false,
     };
     let causes = vec![
         WaitTarget::Pipe(wait.clone()),

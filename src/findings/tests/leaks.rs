@@ -87,6 +87,36 @@ fn the_group_of_an_orphan_shows_that_its_parent_has_adopted_it() {
     assert_eq!(scene(2, 5), None);
 }
 
+/// `timeout 9 grep -m1 x < <(tail -f log)`: bash forks the one that becomes timeout, which forks tail, and moves to a group of its own.
+#[test]
+fn a_parent_that_left_its_group_has_adopted_nobody() {
+    let mut scene = leak(1);
+    let shell = group(9, 1, 9, "bash", waits_for_child());
+    let mut timeout = group(8, 9, 9, "timeout", waits_for_child());
+    timeout.pgid = Some(8);
+    *scene.group(2) = group(2, 8, 9, "grep", blocked(Operation::Read, ID, reads(2)));
+    scene.group(2).pgid = Some(8);
+    *scene.group(3) = group(3, 8, 9, "tail", TaskState::Runs);
+    *scene.group(9) = shell;
+    scene.groups.insert(Pid(8), timeout);
+    assert_eq!(relation(&scene), None);
+}
+
+/// `tail -f log | sudo grep x`, where sudo runs it on a terminal of its own: the reader has left the session, and the writer has not.
+#[test]
+fn a_reader_that_left_the_session_is_still_of_the_pipeline() {
+    let mut scene = leak(1);
+    *scene.group(3) = group(3, 9, 9, "tail", TaskState::Runs);
+    *scene.group(2) = group(2, 7, 7, "grep", blocked(Operation::Read, ID, reads(2)));
+    for (pid, parent, session) in [(6, 9, 9), (7, 6, 7)] {
+        scene.groups.insert(Pid(pid), group(pid, parent, session, "sudo", TaskState::Runs));
+    }
+    assert_eq!(relation(&scene), None);
+    // But for what was left behind.
+    scene.group(3).parent = Some(Pid(1));
+    assert_eq!(relation(&scene), Some(Relation::OtherSession));
+}
+
 /// `sleep 1000 | ssh -o ControlPath=...`: the client passes its stdin to the master, a daemon, over a socket.
 #[test]
 fn a_reader_that_was_passed_its_end_reads_for_the_process_that_passed_it() {
@@ -183,6 +213,7 @@ fn polls(pipes: &[(PipeId, u32)]) -> TaskState {
         pipe: Some(*pipe),
         path: None,
         deleted: false,
+        full: false,
     };
     let causes = pipes.iter().map(wait).map(WaitTarget::Pipe).collect();
     TaskState::Waits { causes, besides: Some(AlternativeWake::Files) }

@@ -100,8 +100,15 @@ fn a_call_on_one_socket_names_it() {
 #[test]
 fn a_poll_is_said_by_what_it_can_be_for() {
     let polls = |operation, ends: Endpoint| {
-        let wait =
-            PipeWait { operation, access: ends.access, fd: Some(ends.fd), pipe: Some(ID), path: None, deleted: false };
+        let wait = PipeWait {
+            operation,
+            access: ends.access,
+            fd: Some(ends.fd),
+            pipe: Some(ID),
+            path: None,
+            deleted: false,
+            full: false,
+        };
         waits_for(WaitTarget::Pipe(wait))
     };
     let is_full = |operation, doing: TaskState| {

@@ -1,12 +1,14 @@
 //! Full pipes, by what their readers do instead of reading.
 
+use std::time::Duration;
+
 use super::testing::{blocked, group, task, waits_for};
 use super::*;
 use crate::judge::stall::Instead;
 use crate::judge::waits::SIGCHLD;
 use crate::model::{
-    Activity, AlternativeWake, Children, CommandLine, Operation, Sleep, SleepOn, Task, TaskState, ThreadGroup, Tid,
-    WaitTarget,
+    Activity, AlternativeWake, Children, CommandLine, Operation, PipeWait, Sleep, SleepOn, Task, TaskState,
+    ThreadGroup, Tid, WaitTarget,
 };
 
 const OTHER: PipeId = PipeId::anonymous(124);
@@ -138,6 +140,63 @@ fn what_a_reader_read_between_the_looks_decides() {
     assert_eq!(activity(0, 100_000), Some((Severity::Warning, vec![Some(Instead::Sleeps)])));
     assert_eq!(activity(390, 0), Some((Severity::Info, vec![Some(Instead::Works)])));
     assert_eq!(activity(4, 0), Some((Severity::Warning, vec![Some(Instead::Sleeps)])), "a timer that ticks");
+}
+
+/// `yes | python3 -c 'for line in sys.stdin: time.sleep(1); print(line)'`: it reads very many lines at once.
+#[test]
+fn a_filter_that_has_output_is_at_work_on_what_it_has_read() {
+    let says_of = |fd: u32, written, doing: TaskState, parent: u32| {
+        let mut reader = group(2, 9, 9, "python3", doing);
+        reader.activity = Some(Activity { over: 3000, cpu: 0, read: Some(0), written: Some(written) });
+        let mut scene = stalled(reader, []);
+        scene.pipe(ID).ends[1].fd = Fd(fd);
+        scene.group(1).parent = Some(Pid(parent));
+        scene.graph.parents.insert(Pid(1), Some(Pid(parent)));
+        says(&scene)
+    };
+    let not_reading = Some((Severity::Warning, vec![Some(Instead::Sleeps)]));
+    assert_eq!(says_of(0, 2, sleeps(SleepOn::Timer), 9), Some((Severity::Info, vec![Some(Instead::Reads)])));
+    assert_eq!(says_of(0, 0, sleeps(SleepOn::Timer), 9), not_reading);
+    assert_eq!(says_of(5, 2, sleeps(SleepOn::Timer), 9), not_reading, "it made the pipe for something else");
+    assert_eq!(says_of(0, 2, sleeps(SleepOn::Timer), 2), not_reading, "a parent");
+    assert_eq!(says_of(0, 2, sleeps(SleepOn::Futex), 9), not_reading, "another thread has output");
+}
+
+/// A thread of PID 1 that polls for room in the pipe, for which there is none if that is shown.
+fn polls_for_room(full: bool, besides: Option<AlternativeWake>) -> TaskState {
+    let (operation, access, fd, pipe) = (Operation::Poll, AccessMode::Write, Some(Fd(1)), Some(ID));
+    let wait = PipeWait { operation, access, fd, pipe, path: None, deleted: false, full };
+    TaskState::Waits { causes: vec![WaitTarget::Pipe(wait)], besides }
+}
+
+#[test]
+fn a_level_triggered_poll_for_room_shows_that_a_pipe_is_full() {
+    let scene = |state: TaskState, reader_idle: u64, woke: bool| {
+        let mut scene = stalled(group(2, 9, 9, "sleep", sleeps(SleepOn::Timer)), []);
+        let task = &mut scene.group(1).tasks[0];
+        if woke {
+            (task.doing, task.idle, task.woke) = (TaskState::Runs, None, Some(Box::new(state)));
+        } else {
+            task.doing = state;
+        }
+        scene.group(2).tasks[0].idle = Some(Duration::from_secs(reader_idle));
+        says(&scene)
+    };
+    let not_reading = Some((Severity::Warning, vec![Some(Instead::Sleeps)]));
+    assert_eq!(scene(polls_for_room(true, None), 1, false), not_reading, "it has not run for a minute");
+    assert_eq!(scene(polls_for_room(false, None), 60, false), None, "edge-triggered");
+    // A loop with a timer runs: then it counts for how long no reader has.
+    let loops = || polls_for_room(true, Some(AlternativeWake::Timeout));
+    assert_eq!([scene(loops(), 60, true), scene(loops(), 1, true)], [not_reading, None]);
+}
+
+#[test]
+fn a_loop_that_cannot_write_does_not_exit() {
+    let mut scene = stalled(group(2, 9, 9, "python3", awaits(1)), []);
+    scene.group(1).tasks[0].doing = polls_for_room(true, Some(AlternativeWake::Timeout));
+    let found = scene.judge(Code::Deadlock).unwrap();
+    assert_eq!((found.severity(), found.certainty()), (Severity::Warning, Certainty::Inferred));
+    assert_eq!(found.tasks, [task(1), task(2)]);
 }
 
 /// A supervisor that fails to read, and logs that in a loop.

@@ -84,14 +84,15 @@ pub(in crate::findings) fn waits_for(target: WaitTarget) -> TaskState {
 /// What a thread does that is blocked at this end of a pipe.
 pub(in crate::findings) fn blocked(operation: Operation, pipe: PipeId, end: Endpoint) -> TaskState {
     let access = if operation == Operation::Write { AccessMode::Write } else { AccessMode::Read };
-    let wait = PipeWait { operation, access, fd: Some(end.fd), pipe: Some(pipe), path: None, deleted: false };
+    let wait =
+        PipeWait { operation, access, fd: Some(end.fd), pipe: Some(pipe), path: None, deleted: false, full: false };
     waits_for(WaitTarget::Pipe(wait))
 }
 
 /// What a thread does that is blocked in open(2).
 pub(in crate::findings) fn opening(path: &str, access: AccessMode, pipe: Option<PipeId>, deleted: bool) -> TaskState {
     let (operation, path) = (Operation::Open, Some(path.into()));
-    waits_for(WaitTarget::Pipe(PipeWait { operation, access, fd: None, pipe, path, deleted }))
+    waits_for(WaitTarget::Pipe(PipeWait { operation, access, fd: None, pipe, path, deleted, full: false }))
 }
 
 /// A process of which nothing could be read.

@@ -218,6 +218,7 @@ fn reads(pid: u32, pipe: u64, fd: u32) -> Wait {
             pipe: Some(id(pipe)),
             path: None,
             deleted: false,
+            full: false,
         }),
         wakers: Wakers::default(),
         certainty: Attribution::Seen,
@@ -251,6 +252,7 @@ fn who_is_to_blame_may_wait_as_well() {
             pipe: Some(id(1)),
             path: None,
             deleted: false,
+            full: false,
         }),
         ..reads(pid, 1, 0)
     };

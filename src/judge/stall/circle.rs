@@ -65,7 +65,7 @@ impl Stalls<'_> {
             at = edge.task.pid;
             circle.push(edge);
         }
-        let write = writer.doing.pipe_waits().find(|wait| wait.pipe == Some(full.pipe.id));
+        let write = writer.last_seen().pipe_waits().find(|wait| wait.pipe == Some(full.pipe.id));
         let (Some(write), Some(end)) = (write, ends().find(|end| end.pid == at)) else { return Vec::new() };
         circle.push(WaitEdge { task: writer.id, target: WaitTarget::Pipe(write.clone()), waker: Waker::from(end) });
         circle.reverse();

@@ -9,8 +9,8 @@ use super::{Full, Held, Instead, MOST_CAUSES, Reader, Stalls, held_by};
 use crate::judge::prospect::{Prospects, computes, is_answered, is_long};
 use crate::judge::waits::{WakersOf, sigchld_children};
 use crate::model::{
-    AlternativeWake, Operation, OtherFile, Pid, PipeId, PipeWait, PtyFlow, SleepOn, Task, TaskState, ThreadGroup,
-    WaitTarget, link,
+    AlternativeWake, Fd, Operation, OtherFile, Pid, PipeId, PipeWait, PtyFlow, Side, SleepOn, Task, TaskState,
+    ThreadGroup, WaitTarget, Waker, Wakers, link,
 };
 
 /// Bytes that a reader can take from a full pipe without waking a writer: a page (`pipe_write` in fs/pipe.c waits for a whole one).
@@ -33,6 +33,8 @@ struct Doing<'a> {
     threads: BTreeMap<Instead, usize>,
     /// The threads that wait for a pipe, and what they do: if that is the pipe to be read, they may do something else besides.
     at_pipe: HashMap<PipeId, Vec<(&'a Task, Instead)>>,
+    /// The processes for whose exit, and for nothing else, threads wait.
+    awaited: Vec<Wakers>,
     /// Whether any thread is in a poll.
     polls: bool,
     /// Whether it will learn of the exit of a child that goes on, or started one between the looks.
@@ -55,15 +57,24 @@ impl<'a> Readers<'a> {
         // A parent that reads nothing, and writes elsewhere, is not at work on what its child wrote.
         let is_parent = || full.writers.iter().all(|task| self.of.processes.is_ancestor(pid, task.id.pid));
         let is_elsewhere = || group.activity.is_some_and(|it| it.read == Some(0) && it.written > Some(UNNOTICED));
+        // Most programs read many lines at once: one that sleeps between them, and has output, is at work on those.
+        let is_stdin = || full.pipe.side(Side::Read).any(|end| end.pid == pid && end.fd == Fd(0));
+        let has_output = || group.activity.is_some_and(|did| did.written > Some(0)) && group.tasks.iter().any(ticks);
         let instead = if doing.computes && !(is_elsewhere() && is_parent()) {
             Instead::Works
-        } else if took && !is_writer() && !polls_elsewhere() {
+        } else if took && !is_writer() && !polls_elsewhere() || is_stdin() && !is_parent() && has_output() {
             Instead::Reads
         } else {
             let mut threads = doing.threads.clone();
             for (task, besides) in at_pipe {
                 threads.entry(*besides).and_modify(|count| *count -= 1);
                 *threads.entry(self.thread(task, group, Some(pipe))).or_default() += 1;
+            }
+            // That they go on, as a loop with a timer does, is no reason for them to exit while they cannot write.
+            let is_writer = |waker: &Waker| full.writers.iter().any(|task| task.id.pid == waker.pid);
+            for _ in doing.awaited.iter().filter(|awaited| awaited.iter().all(is_writer)) {
+                threads.entry(Instead::Waits).and_modify(|count| *count -= 1);
+                *threads.entry(Instead::WaitsInVain).or_default() += 1;
             }
             let instead = threads.into_iter().find(|(_, count)| *count > 0);
             let instead = instead.map_or(Instead::Unknown, |(instead, _)| instead);
@@ -79,10 +90,16 @@ impl<'a> Readers<'a> {
         if let Some(known) = self.known.borrow().get(&group.pid) {
             return Rc::clone(known);
         }
-        let (mut threads, mut at_pipe) = (BTreeMap::new(), HashMap::<_, Vec<_>>::new());
+        let (mut threads, mut at_pipe, mut awaited) = (BTreeMap::new(), HashMap::<_, Vec<_>>::new(), Vec::new());
         for task in &group.tasks {
             let instead = self.thread(task, group, None);
             *threads.entry(instead).or_default() += 1;
+            if let TaskState::Waits { causes, besides: None } = task.last_seen()
+                && let [cause @ WaitTarget::Children(_)] = &causes[..]
+                && instead == Instead::Waits
+            {
+                awaited.push(self.of.wakers.of_wait(group.pid, cause));
+            }
             let pipes: BTreeSet<PipeId> = task.last_seen().pipe_waits().filter_map(|wait| wait.pipe).collect();
             for pipe in pipes {
                 at_pipe.entry(pipe).or_default().push((task, instead));
@@ -93,6 +110,7 @@ impl<'a> Readers<'a> {
             computes: computes(group),
             threads,
             at_pipe,
+            awaited,
             polls: group.tasks.iter().any(|task| is_poll(task.last_seen())),
             runs_child: self.runs_child(group),
         });
@@ -157,7 +175,8 @@ impl<'a> Readers<'a> {
         for cause in causes.iter().filter(|cause| !is_it(cause)).take(MOST_CAUSES) {
             let wait = if let WaitTarget::Pipe(wait) = cause { Some(wait) } else { None };
             // Further down the line.
-            if let Some(PipeWait { operation: Operation::Write, pipe: Some(next), .. }) = wait
+            if let Some(PipeWait { operation, pipe: Some(next), full, .. }) = wait
+                && (*operation == Operation::Write || *full && besides.is_none() && causes.len() == 1)
                 && is_long(task.idle)
             {
                 return if self.read_on.contains(next) { Instead::Waits } else { Instead::WaitsInVain };
@@ -190,6 +209,17 @@ impl<'a> Readers<'a> {
             (false, false) => Instead::Sleeps,
         }
     }
+}
+
+/// Whether it is the first thread of its process, and runs or sleeps for a time.
+fn ticks(task: &Task) -> bool {
+    let is_timed = match task.last_seen() {
+        TaskState::Runs => true,
+        TaskState::Sleeps { sleep } => sleep.on == SleepOn::Timer,
+        TaskState::Waits { besides, .. } => *besides == Some(AlternativeWake::Timeout),
+        _ => false,
+    };
+    task.id.tid.0 == task.id.pid.0 && is_timed
 }
 
 /// Whether a thread was seen in a poll.

@@ -141,7 +141,7 @@ impl Look<'_> {
             Place::Pipe(WaitPlace::Open) => (Operation::Open, AccessMode::ReadWrite),
             _ => return self.sleep(sleep_on(place), None, None),
         };
-        let wait = PipeWait { operation, access, fd: None, pipe: None, path: None, deleted: false };
+        let wait = PipeWait { operation, access, fd: None, pipe: None, path: None, deleted: false, full: false };
         TaskState::Waits { causes: vec![WaitTarget::Pipe(wait)], besides: self.lock() }
     }
 
@@ -191,7 +191,7 @@ impl Look<'_> {
         // The number may have been closed, and used again, while the call goes on.
         let pipe = self.ends(fd).find(|(_, own)| *own == access || *own == AccessMode::ReadWrite);
         let (fd, pipe) = pipe.map(|(pipe, _)| (fd, pipe)).unzip();
-        let wait = PipeWait { operation, access, fd, pipe, path: None, deleted: false };
+        let wait = PipeWait { operation, access, fd, pipe, path: None, deleted: false, full: false };
         TaskState::Waits { causes: vec![WaitTarget::Pipe(wait)], besides: self.lock() }
     }
 
@@ -239,7 +239,7 @@ impl Look<'_> {
         };
         let (pipe, deleted) = (found.pipe.ok(), found.pipe == Err(Errno::NOENT));
         let (operation, path) = (Operation::Open, found.name.map(Into::into));
-        waits(WaitTarget::Pipe(PipeWait { operation, access, fd: None, pipe, path, deleted }))
+        waits(WaitTarget::Pipe(PipeWait { operation, access, fd: None, pipe, path, deleted, full: false }))
     }
 
     /// In a poll of these descriptors; none where they could not be read.

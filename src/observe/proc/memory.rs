@@ -102,7 +102,8 @@ fn select(process: &ProcessDir, bits: u64, sets: [u64; 3]) -> Option<Vec<Polled>
 fn in_sets(bits: u32, [data, room, exceptional]: &[Vec<u8>; 3]) -> Vec<Polled> {
     // An fd_set is an array of long, which is little-endian on every architecture supported here.
     let is_set = |set: &[u8], bit: u32| set.get((bit / 8) as usize).is_some_and(|byte| byte & (1 << (bit % 8)) != 0);
-    let asks = |bit| Interest { data: is_set(data, bit) || is_set(exceptional, bit), room: is_set(room, bit) };
+    let asks =
+        |bit| Interest { data: is_set(data, bit) || is_set(exceptional, bit), room: is_set(room, bit), edge: false };
     (0..bits).map(|bit| Polled { fd: Fd(bit), asks: asks(bit) }).filter(|polled| polled.asks.is_for_any()).collect()
 }
 
@@ -111,7 +112,7 @@ mod tests {
     use super::*;
 
     fn polled(fd: u32, data: bool, room: bool) -> Polled {
-        Polled { fd: Fd(fd), asks: Interest { data, room } }
+        Polled { fd: Fd(fd), asks: Interest { data, room, edge: false } }
     }
 
     #[test]

@@ -55,9 +55,12 @@ impl PollSet {
             let hangs_up_once = |access| !has_two || !polled.asks.is_for_any() && access == AccessMode::Read;
             for (pipe, access) in ends.into_iter().flatten() {
                 match polled.asks.at(access) {
-                    Some(asked) => polls.add_end(&mut known, polled.fd, pipe, asked, Operation::Poll),
+                    Some(asked) => {
+                        let full = polled.asks.shows_full(asked);
+                        polls.add_end(&mut known, polled.fd, pipe, asked, (Operation::Poll, full));
+                    }
                     None if hangs_up_once(access) => {
-                        polls.add_end(&mut known, polled.fd, pipe, access, Operation::Hangup);
+                        polls.add_end(&mut known, polled.fd, pipe, access, (Operation::Hangup, false));
                     }
                     None => {}
                 }
@@ -69,8 +72,15 @@ impl PollSet {
         polls
     }
 
-    fn add_end(&mut self, known: &mut Known, fd: Fd, pipe: PipeId, access: AccessMode, operation: Operation) {
-        let wait = PipeWait { operation, access, fd: Some(fd), pipe: Some(pipe), path: None, deleted: false };
+    fn add_end(
+        &mut self,
+        known: &mut Known,
+        fd: Fd,
+        pipe: PipeId,
+        access: AccessMode,
+        (operation, full): (Operation, bool),
+    ) {
+        let wait = PipeWait { operation, access, fd: Some(fd), pipe: Some(pipe), path: None, deleted: false, full };
         match known.entry((pipe, access)) {
             Entry::Vacant(place) => {
                 place.insert(self.causes.len());

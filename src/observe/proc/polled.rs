@@ -14,17 +14,22 @@ const ROOM: u32 = 0x4 | 0x100 | 0x200;
 /// `EP_PRIVATE_BITS` of fs/eventpoll.c: how an epoll reports events, as opposed to which.
 const HOW: u32 = 0xf << 28;
 
+/// `EPOLLET`.
+const EDGE: u32 = 1 << 31;
+
 /// What a poll asks for. Without either, only a hang-up or an error ends it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Interest {
     pub(super) data: bool,
     pub(super) room: bool,
+    /// Whether it is to hear of a change only, so that there may be data or room.
+    pub(super) edge: bool,
 }
 
 impl Interest {
     /// By the `events` of a `struct pollfd` or of an epoll.
     pub(super) const fn of_events(events: u32) -> Self {
-        Self { data: events & DATA != 0, room: events & ROOM != 0 }
+        Self { data: events & DATA != 0, room: events & ROOM != 0, edge: events & EDGE != 0 }
     }
 
     /// As what it uses an end that is open in this way; none if it waits for a hang-up only: a write end never has data.
@@ -37,6 +42,11 @@ impl Interest {
             (false, true) => Some(AccessMode::Write),
             (false, false) => None,
         }
+    }
+
+    /// Whether a thread that sleeps in it shows that there is no room, where that is what it asks for.
+    pub(super) fn shows_full(self, asked: AccessMode) -> bool {
+        asked == AccessMode::Write && !self.edge
     }
 
     pub(super) const fn is_for_any(self) -> bool {

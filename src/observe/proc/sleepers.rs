@@ -219,7 +219,15 @@ impl Sleepers {
             _ => None,
         };
         let fd = fd.filter(|fd| self.is_end(record.pid, *fd, wait.pipe));
-        PipeWait { operation, access, fd, pipe: self.pipes.get(&wait.pipe).copied(), path: None, deleted: false }
+        PipeWait {
+            operation,
+            access,
+            fd,
+            pipe: self.pipes.get(&wait.pipe).copied(),
+            path: None,
+            deleted: false,
+            full: false,
+        }
     }
 
     /// It polls pipes, and perhaps other files.
@@ -231,13 +239,15 @@ impl Sleepers {
             let of_file = self.files.get(&poll.file).map_or(&[][..], Vec::as_slice);
             let own = of_file.iter().find(|(pid, ..)| *pid == record.pid);
             let Some((_, _, open_for)) = own.or_else(|| of_file.first()).copied() else { continue };
-            let (operation, access) = match Interest::of_events(poll.asks).at(open_for) {
+            let asks = Interest::of_events(poll.asks);
+            let (operation, access) = match asks.at(open_for) {
                 Some(asked) => (Operation::Poll, asked),
                 None => (Operation::Hangup, open_for),
             };
+            let full = operation == Operation::Poll && asks.shows_full(access);
             let fd = own.map(|(_, fd, _)| *fd);
             let pipe = self.pipes.get(pipe).copied();
-            let cause = WaitTarget::Pipe(PipeWait { operation, access, fd, pipe, path: None, deleted: false });
+            let cause = WaitTarget::Pipe(PipeWait { operation, access, fd, pipe, path: None, deleted: false, full });
             if !causes.contains(&cause) {
                 causes.push(cause);
             }

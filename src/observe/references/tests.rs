@@ -20,7 +20,7 @@ fn thread(pid: u32, tid: u32, number: i64, wchan: &str, on: &[(u32, AccessMode)]
     };
     let cause = |(fd, access): &(u32, AccessMode)| {
         let (fd, pipe) = (Some(Fd(*fd)), Some(PIPE));
-        WaitTarget::Pipe(PipeWait { operation, access: *access, fd, pipe, path: None, deleted: false })
+        WaitTarget::Pipe(PipeWait { operation, access: *access, fd, pipe, path: None, deleted: false, full: false })
     };
     let fd = on.first().map_or(0, |(fd, _)| *fd);
     let syscall = format!("{number} {fd:#x} 0x0 0x0 0x0 0x0 0x0 0x7fff 0x7f09").into_bytes();
@@ -132,6 +132,7 @@ fn an_open_is_what_the_kernel_counts() {
             pipe: Some(FIFO),
             path: None,
             deleted: false,
+            full: false,
         };
         let doing = TaskState::Waits { causes: vec![WaitTarget::Pipe(wait)], besides: None };
         let opener = |pid| {

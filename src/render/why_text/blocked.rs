@@ -5,9 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::findings::Phrases;
 use crate::judge::prospect::is_long;
-use crate::model::{
-    AccessMode, AlternativeWake, Attribution, Operation, Pid, Task, TaskId, TaskState, Wait, WaitTarget,
-};
+use crate::model::{AlternativeWake, Attribution, Operation, Pid, Task, TaskId, TaskState, Wait, WaitTarget};
 use crate::report::Judgment;
 
 /// A clause for each such thread: `cat (PID 252) is blocked writing to pipe:[18913] (fd 1), which is full, for 3 min`. Those at a full
@@ -60,8 +58,7 @@ fn is_at_full_channel(wait: &Wait) -> bool {
     let WaitTarget::Pipe(at) = &wait.target else { return false };
     let is_known = at.pipe.is_some() && wait.certainty != Attribution::Candidate;
     let is_write = at.operation == Operation::Write && wait.besides != Some(AlternativeWake::Lock);
-    let polls_room = at.operation == Operation::Poll && at.access == AccessMode::Write && wait.besides.is_none();
-    is_known && (is_write || polls_room)
+    is_known && (is_write || at.full && wait.besides.is_none())
 }
 
 /// Whether only what could end it can end it.

@@ -36,6 +36,7 @@ fn at(operation: Operation, pipe: PipeId, fd: u32) -> TaskState {
         pipe: Some(pipe),
         path: None,
         deleted: false,
+        full: false,
     }))
 }
 
