@@ -8,8 +8,8 @@ use super::Groups;
 use super::stuck::{Node, stuck};
 use super::waits::{NumberedSets, WakerSets, WakersOf};
 use crate::model::{
-    AlternativeWake, Operation, OtherFile, Pid, PipeGraph, PipeId, PipeWait, Sleep, SleepOn, SocketFamily, SocketState,
-    Task, TaskState, ThreadGroup, WaitTarget,
+    AlternativeWake, Operation, OtherFile, Pid, PipeGraph, PipeId, PipeWait, Sleep, SleepOn, Socket, SocketFamily,
+    SocketState, Task, TaskState, ThreadGroup, WaitTarget, link,
 };
 
 /// A writer that has not run for this long has seen no read in that time. Less may be a slow reader.
@@ -143,9 +143,15 @@ pub(crate) fn computes(group: &ThreadGroup) -> bool {
 
 /// Whether any of these files is a connection of which the other end is alive, as far as the kernel knows.
 pub(crate) fn is_answered(graph: &PipeGraph, files: &[OtherFile]) -> bool {
-    let socket = |file: &OtherFile| graph.waited.socket(file.target.as_ref()?);
-    files.iter().filter_map(socket).any(|socket| {
+    answered(graph, files).next().is_some()
+}
+
+/// Those that are, by inode.
+pub(crate) fn answered(graph: &PipeGraph, files: &[OtherFile]) -> impl Iterator<Item = u64> {
+    let is_alive = |socket: &Socket| {
         matches!(socket.state, Some(SocketState::Established | SocketState::Connecting))
             && (socket.family == SocketFamily::Unix || socket.peer.is_some())
-    })
+    };
+    let inodes = files.iter().filter_map(|file| link::socket(file.target.as_ref()?));
+    inodes.filter(move |inode| graph.waited.sockets.get(inode).is_some_and(is_alive))
 }

@@ -195,7 +195,11 @@ impl<'a> Stalls<'a> {
         for (id, Full { users, .. }) in full {
             for pid in users {
                 let next = written.entry(*pid).or_insert_with(|| self.written_by(*pid));
-                for next in next.iter().filter(|next| *next != id).filter_map(|next| nodes.get(next)) {
+                // What only the process itself would read is no line.
+                let is_line = |next: &&PipeId| {
+                    *next != id && full.get(next).is_some_and(|it| it.users.iter().any(|user| user != pid))
+                };
+                for next in next.iter().filter(is_line).filter_map(|next| nodes.get(next)) {
                     lines.update_edge(nodes[id], *next, ());
                 }
             }

@@ -24,6 +24,11 @@ pub struct WaitedFiles {
     #[serde(with = "transfer::pairs")]
     #[cfg_attr(test, schemars(with = "Vec<(SharedLock, Vec<Pid>)>"))]
     pub locks: BTreeMap<SharedLock, BTreeSet<Pid>>,
+    /// The processes that have the other end of a TCP connection, by the inode of the socket that is waited for; asked for where the reader
+    /// of a full pipe waits for it. Of one that is missing, it may be any process, also on another machine.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "transfer::pairs")]
+    #[cfg_attr(test, schemars(with = "Vec<(u64, Vec<Pid>)>"))]
+    pub peers: BTreeMap<u64, BTreeSet<Pid>>,
 }
 
 impl WaitedFiles {

@@ -237,9 +237,11 @@ impl Observer {
         add_activity(&mut threads, &first_usage, &last_usage);
         self.watch(&mut threads, first.slow_readers, &first_usage, depth)?;
         second.waited.sockets = proc::sockets(&self.proc_root, &threads, &self.budget)?;
+        second.waited.peers = proc::peers(&self.proc_root, &second, &threads, &self.budget)?;
         // A process that has exited by now holds nothing: on a busy machine some process is always exiting.
         second.hidden.keep(&proc::processes(&self.proc_root)?);
         graph.waited.sockets.clone_from(&second.waited.sockets);
+        graph.waited.peers.clone_from(&second.waited.peers);
         let first = PipeGraph { hidden: second.hidden.clone(), probed: second.probed.clone(), ..graph };
         Ok(Observation { graph: second, threads, first: Some(first), probe })
     }

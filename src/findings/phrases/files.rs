@@ -2,7 +2,7 @@
 
 use super::{Phrases, list};
 use crate::escape::{quote_name, quote_target};
-use crate::model::{Fd, LinkTarget, OtherFile, Pid, PipeKind, PtyFlow, Side, Socket, SocketFamily, SocketState};
+use crate::model::{Fd, LinkTarget, OtherFile, Pid, PipeKind, PtyFlow, Side, Socket, SocketFamily, SocketState, link};
 
 /// Links of anonymous inodes, as the kernel writes them, and what they are.
 const ANONYMOUS: [(&[u8], &str); 8] = [
@@ -28,7 +28,9 @@ impl Phrases<'_> {
         if let Some(socket) = self.graph.waited.socket(target) {
             let (name, state) = socket_name(socket);
             let state = state.map(|state| format!(", {state}")).unwrap_or_default();
-            return format!("{name} (fd {fd}{state})");
+            let peers = link::socket(target).and_then(|inode| self.graph.waited.peers.get(&inode));
+            let held = peers.map(|pids| format!(", whose other end {} holds", self.processes(pids.iter().copied())));
+            return format!("{name} (fd {fd}{state}){}", held.unwrap_or_default());
         }
         let link: &[u8] = target;
         if let Some((_, name)) = ANONYMOUS.iter().find(|(known, _)| *known == link) {

@@ -7,8 +7,8 @@ use super::*;
 use crate::judge::stall::Instead;
 use crate::judge::waits::SIGCHLD;
 use crate::model::{
-    Activity, AlternativeWake, Children, CommandLine, Operation, PipeWait, Sleep, SleepOn, Task, TaskState,
-    ThreadGroup, Tid, WaitTarget,
+    Activity, AlternativeWake, Children, CommandLine, Operation, OtherFile, PipeWait, Sleep, SleepOn, Socket,
+    SocketFamily, SocketState, Task, TaskState, ThreadGroup, Tid, WaitTarget,
 };
 
 const OTHER: PipeId = PipeId::anonymous(124);
@@ -188,6 +188,30 @@ fn a_level_triggered_poll_for_room_shows_that_a_pipe_is_full() {
     // A loop with a timer runs: then it counts for how long no reader has.
     let loops = || polls_for_room(true, Some(AlternativeWake::Timeout));
     assert_eq!([scene(loops(), 60, true), scene(loops(), 1, true)], [not_reading, None]);
+}
+
+/// A test that starts a server with a pipe as its stderr, and asks it something over TCP.
+#[test]
+fn a_connection_is_an_excuse_if_its_other_end_goes_on() {
+    let says_of = |peers: Option<&[u32]>| {
+        let mut reader = group(2, 9, 9, "python3", sleeps(SleepOn::Socket));
+        reader.tasks[0].others = vec![OtherFile { fd: Fd(5), target: Some(b"socket:[77]".to_vec().into()) }];
+        let mut scene = stalled(reader, [group(3, 9, 9, "server", TaskState::Runs)]);
+        let address = |text: &str| Some(text.parse().unwrap());
+        let socket = Socket {
+            state: Some(SocketState::Established),
+            local: address("127.0.0.1:80"),
+            peer: address("127.0.0.1:5000"),
+            ..Socket::unknown(SocketFamily::Tcp)
+        };
+        scene.graph.waited.sockets.insert(77, socket);
+        let pids = |pids: &[u32]| pids.iter().copied().map(Pid).collect();
+        scene.graph.waited.peers.extend(peers.map(|peers| (77, pids(peers))));
+        says(&scene)
+    };
+    let waits = Some((Severity::Info, vec![Some(Instead::Waits)]));
+    assert_eq!(says_of(Some(&[1])), Some((Severity::Warning, vec![Some(Instead::WaitsInVain)])));
+    assert_eq!([says_of(None), says_of(Some(&[1, 3])), says_of(Some(&[8]))], [waits.clone(), waits.clone(), waits]);
 }
 
 #[test]

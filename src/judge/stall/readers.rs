@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 use super::{Full, Held, Instead, MOST_CAUSES, Reader, Stalls, held_by};
-use crate::judge::prospect::{Prospects, computes, is_answered, is_long};
+use crate::judge::prospect::{Prospects, answered, computes, is_long};
 use crate::judge::waits::{WakersOf, sigchld_children};
 use crate::model::{
     AlternativeWake, Fd, Operation, OtherFile, Pid, PipeId, PipeWait, PtyFlow, Side, SleepOn, Task, TaskState,
@@ -137,7 +137,7 @@ impl<'a> Readers<'a> {
 
     /// What a thread does, if it is to read that pipe.
     fn thread(&self, task: &Task, group: &ThreadGroup, pipe: Option<PipeId>) -> Instead {
-        let is_answered = || is_answered(self.of.graph, &task.others);
+        let connection = self.connection(task);
         match task.last_seen() {
             // It ran, and computed nothing worth the name.
             TaskState::Runs if group.activity.is_some() => Instead::Sleeps,
@@ -146,18 +146,28 @@ impl<'a> Readers<'a> {
             TaskState::Stopped | TaskState::Traced | TaskState::Frozen | TaskState::Exits => Instead::Sleeps,
             TaskState::Sleeps { sleep } => match sleep.on {
                 SleepOn::Timer | SleepOn::Signal | SleepOn::Futex | SleepOn::FileInPipe { .. } => Instead::Sleeps,
-                SleepOn::Files if is_answered() => Instead::Waits,
-                SleepOn::Files if task.others.iter().any(is_terminal) => Instead::Terminal,
-                SleepOn::Files => Instead::Sleeps,
-                SleepOn::Socket => Instead::Waits,
+                SleepOn::Files if connection.is_none() && task.others.iter().any(is_terminal) => Instead::Terminal,
+                SleepOn::Files => connection.unwrap_or(Instead::Sleeps),
+                SleepOn::Socket => connection.unwrap_or(Instead::Waits),
                 SleepOn::Terminal => Instead::Terminal,
                 SleepOn::SomeFiles | SleepOn::IoUring => Instead::Unknown,
                 // As on a disk, where it does not sleep for ever.
                 SleepOn::Other => Instead::Works,
             },
-            TaskState::Waits { besides: Some(AlternativeWake::Files), .. } if is_answered() => Instead::Waits,
-            TaskState::Waits { causes, besides } => self.waits(task, causes, *besides, pipe),
+            TaskState::Waits { causes, besides } => match connection {
+                Some(waits) if *besides == Some(AlternativeWake::Files) => waits,
+                _ => self.waits(task, causes, *besides, pipe),
+            },
         }
+    }
+
+    /// What a thread does that waits for a connection, if it does and that is alive: its peers may be processes that will not go on.
+    fn connection(&self, task: &Task) -> Option<Instead> {
+        let peers = |socket| self.of.graph.waited.peers.get(&socket);
+        let goes_on = |socket| peers(socket).is_none_or(|pids| pids.iter().any(|pid| self.goes_on(*pid)));
+        let mut answered = answered(self.of.graph, &task.others).peekable();
+        answered.peek()?;
+        Some(if answered.any(goes_on) { Instead::Waits } else { Instead::WaitsInVain })
     }
 
     /// What a thread that waits for other channels, or for processes, does instead of reading this one.

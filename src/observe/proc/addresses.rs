@@ -11,7 +11,7 @@ use super::process::ProcessDir;
 use super::root::{LONG, read_up_to};
 use super::scanner::Context;
 use super::work::{self, Work};
-use super::{Budget, Error, ScanOptions, Wanted, with_scanner};
+use super::{Budget, Error, ScanOptions, Wanted, peers, with_scanner};
 use crate::model::{OtherFile, Pid, Socket, SocketFamily, SocketState, SocketType, Threads, link};
 
 /// Maximum number of processes of which the network namespace is not known and that are asked nevertheless.
@@ -96,6 +96,7 @@ pub(super) fn look(pid: Pid, context: &Context<'_>, result: &mut work::ProcessRe
         ("icmp", icmp),
         ("icmp6", icmp),
     ];
+    let mut connections = Vec::new();
     for (name, family) in files {
         context.heartbeat.enter(ScanStep::Facts);
         let text = read_up_to(process.dir(), format!("net/{name}"), LONG).unwrap_or_default();
@@ -106,6 +107,13 @@ pub(super) fn look(pid: Pid, context: &Context<'_>, result: &mut work::ProcessRe
         };
         // The last line may be cut.
         let lines = text.split_inclusive(|byte| *byte == b'\n').filter_map(|line| line.strip_suffix(b"\n"));
+        if context.scanner.options.wanted.other_ends {
+            if family == SocketFamily::Tcp {
+                let all = lines.filter_map(parsed).filter(|(_, it)| it.state == Some(SocketState::Established));
+                connections.extend(all.take_while(|_| context.scanner.budget.charge(SOCKET)));
+            }
+            continue;
+        }
         let wanted =
             lines.filter_map(parsed).filter(|(inode, _)| context.scanner.options.wanted.sockets.contains(inode));
         for (inode, socket) in wanted {
@@ -115,6 +123,7 @@ pub(super) fn look(pid: Pid, context: &Context<'_>, result: &mut work::ProcessRe
             result.sockets.push((inode, socket));
         }
     }
+    result.other_ends = peers::other_ends(&connections, &context.scanner.options.wanted.sockets);
 }
 
 /// A line of /proc/net/tcp, udp, raw or icmp, or of one of these with a 6, with the inode: `0: 0100007F:1F90 00000000:0000 0A …  0 0 12345 …`; see `proc_pid_net(5)`.

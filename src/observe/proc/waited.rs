@@ -26,7 +26,7 @@ use super::scanner::{self, Context, Scanner};
 use super::task::Tables;
 use super::work::{self, ProcessResult, Work};
 use super::{Budget, Error, ScanOptions, parse, with_scanner};
-use crate::model::{AlternativeWake, EventId, Fd, Pid, SharedLock, TaskState, Threads, WaitTarget, WaitedFiles};
+use crate::model::{AlternativeWake, EventId, Fd, Pid, SharedLock, TaskState, Threads, WaitTarget, WaitedFiles, link};
 use crate::observe::channel::device;
 
 /// What is kept of a process that has such a file, in bytes.
@@ -41,6 +41,8 @@ pub(crate) struct Wanted {
     files: BTreeSet<MappedFile>,
     /// Sockets, by inode.
     pub(super) sockets: BTreeSet<u64>,
+    /// Whether the other ends of those are wanted rather.
+    pub(super) other_ends: bool,
     /// Descriptors, by process.
     pub(super) descriptors: BTreeMap<Pid, details::Tables>,
 }
@@ -48,6 +50,10 @@ pub(crate) struct Wanted {
 impl Wanted {
     pub(super) fn of_sockets(sockets: BTreeSet<u64>) -> Self {
         Self { sockets, ..Self::default() }
+    }
+
+    pub(super) fn of_connections(sockets: BTreeSet<u64>) -> Self {
+        Self { sockets, other_ends: true, ..Self::default() }
     }
 
     pub(super) fn of_descriptors(descriptors: BTreeMap<Pid, details::Tables>) -> Self {
@@ -80,6 +86,8 @@ impl Wanted {
 #[derive(Debug, Default)]
 pub(super) struct Has {
     events: BTreeSet<EventId>,
+    /// Sockets, by inode.
+    pub(super) sockets: BTreeSet<u64>,
     /// Files that it maps, or has a descriptor of, with whether each has a name.
     files: BTreeMap<MappedFile, bool>,
     /// Whether it may have more: of eventfds, and of files.
@@ -188,6 +196,7 @@ fn look_at(dir: &FdDir<'_>, listing: &OwnedFd, fd: Fd, has: &mut Has) -> Result<
     let (link, scanner) = (dir.link(fd)?, dir.context.scanner);
     let wanted = &scanner.options.wanted;
     has.posts_events |= may_post(&link);
+    has.sockets.extend(link::socket(&link).filter(|inode| wanted.sockets.contains(inode)));
     if link == polled::EVENTFD && !wanted.events.is_empty() {
         let FileKind::Event(id) = polled::kind(&link, &dir.fdinfo_text(fd)?) else { return Err(Errno::NODATA) };
         if wanted.events.contains(&id) && !has.events.contains(&id) {

@@ -66,6 +66,8 @@ pub(super) struct ProcessResult {
     pub(super) has: Has,
     /// The sockets of its network namespace, where these were asked for.
     pub(super) sockets: Vec<(u64, Socket)>,
+    /// The other ends of connections in it, each with what it is the other end of, by inode.
+    pub(super) other_ends: Vec<(u64, u64)>,
     /// What its descriptors are, and which it waits for, where that was asked for.
     pub(super) details: Details,
     /// What may hold ends that no fd table shows, where that was looked for.

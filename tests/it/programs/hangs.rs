@@ -27,6 +27,8 @@ scenes! {"hangs":
     nc781410 ["bash"]: find(OPEN, &[]);
     ninja2052 ["ninja"]: find(LEAK, &["ninja", "sleep"]);
     node4236 ["node"]: find(FULL, &["node", "child"]);
+    node_awaited ["node"]: find(&["deadlock"], &["parent", "node"]);
+    node_ticks ["node"]: find(&["stalled-reader"], &["node", "sleep"]);
     nuclei2206 ["supervisord"]: nothing().ask("cat", &["supervisord"], &[]);
     pexpect756 []: find(FULL, &["parent", "child"]);
     podup1102 []: find(LEFT, &["podup"]);
@@ -44,6 +46,7 @@ scenes! {"hangs":
     stopped ["bash"]: find(&["stalled-writer", "deadlock"], &["stopped", "cat"]);
     super1554 ["supervisord"]: find(&["stalled-reader"], &["worker", "supervisord"]);
     super1554b []: find(&["stalled-reader"], &["worker", "supervisor"]);
+    tcp_starter []: find(FULL, &["test", "server"]).ask("test", &["whose other end python3"], &[]);
     tokio_err []: find(FULL, &["client", "server"]);
     vllm42226 []: find(&["self-deadlock"], &["main"]);
     yazi1463 []: find(CIRCLE, &["yazi", "cat"]);

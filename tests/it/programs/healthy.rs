@@ -16,6 +16,8 @@ scenes! {"healthy":
     // A writer that is blocked on a full pipe for long, and will go on.
     slow_reader ["pv", "less"]: Quiet;
     xargs_parallel ["xargs"]: Quiet;
+    slow_filter ["perl", "node"]: Quiet;
+    new_sessions ["bash", "setsid", "timeout"]: Quiet;
     parallel ["parallel"]: Quiet;
     two_inputs ["bash", "diff"]: Quiet;
     jobs ["ruby", "node"]: Quiet;
