@@ -98,7 +98,7 @@ fn may_be_own_daemon(case: &Case<'_>, readers: &Readers<'_>, sides: &Sides<'_>, 
     let started_at = |pid: Pid| case.processes.facts(pid).and_then(|process| process.started_at);
     let is_older = started_at(end.end.pid).zip(started_at(reader)).is_some_and(|(one, other)| one < other);
     sides.reading.len() == 1
-        && is_stranger(end)
+        && (is_stranger(end) || end.relation == Relation::Inherited)
         && !is_stdio(end.end.fd)
         && !is_older
         && !case.lineage().is_another_program(end.end.pid, reader)
