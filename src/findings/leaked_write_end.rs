@@ -1,6 +1,7 @@
 //! `leaked-write-end`: a reader waits for EOF, and the only holders of the write end do not belong to its pipeline. Inferred from how the
 //! processes are related; suspected if the true writer may be a process that could not be seen.
 
+mod filters;
 mod notice;
 mod rule;
 mod sides;
@@ -16,6 +17,7 @@ use crate::judge::lineage::{Relation, is_stdio};
 use crate::model::words::words;
 use crate::model::{Certainty, Doubts, Endpoint, Fd, Pid, PipeId, Severity, TaskId, Time};
 
+use self::filters::Filter;
 pub(super) use self::rule::find;
 
 /// Maximum number of descriptors in a command that closes them.
@@ -27,7 +29,8 @@ pub(super) const ABOUT: About = About {
 A reader waits for data or EOF, and the only holders of the write end do not
 appear to belong to its pipeline: processes of another session, orphans,
 programs that inherited the end without knowing it, processes that have the FIFO
-open O_RDWR, or the reader itself.
+open O_RDWR, or the reader itself. If a holder is a filter, such as tee, that
+waits for EOF itself, the holders of the write end of its stdin are reported.
 
 Warning; notice (info) if one of the following holds:
 - Reader or holders ran in the last 10 s, so that data may still flow. That does
@@ -37,6 +40,10 @@ Warning; notice (info) if one of the following holds:
   process group, still runs.
 - The reader is a log reader, such as logger or rotatelogs.
 - The reader was left by the same ended job, so that nothing waits for it.
+- The holders run the same program as the reader, which made the pipe itself: a
+  command that waits until a daemon that it forked is ready.
+- A holder was forked with a copy of the end by a process that waits for the
+  reader to exit, as for the resource tracker of Python's multiprocessing.
 
 Not reported: a reader that polls several pipes, each held by other descendants
 of its own, waits for their exit. Pipes of one reader with the same holders are
@@ -77,6 +84,10 @@ pub struct LeakedWriteEnd {
     /// Other pipes of the same readers with the same holders, by ID.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub others: Vec<LeakedPipe>,
+    /// The holders that end once they see EOF on their stdin, those that hold the write end of that in the same way, and so on. Only the
+    /// holders that are none of these have to be ended.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub filters: Vec<Filter>,
 }
 
 words! {
@@ -88,6 +99,10 @@ words! {
         LogReader = "log-reader",
         /// An ended job left the readers, too, so that no process waits for them.
         Abandoned = "abandoned",
+        /// The holders run the same program as the only reader, which made the pipe: it waits for a daemon that it forked to be ready.
+        OwnDaemon = "own-daemon",
+        /// A holder was forked with a copy of the end, and may be a writer.
+        Forked = "forked",
         /// Readers and holders ran a short time ago: data may flow.
         Recent = "recent",
     }
@@ -138,6 +153,22 @@ impl LeakedWriteEnd {
         others.map(|end| end.end.pid)
     }
 
+    /// The ends of those holders, and of the filters, that are not filters themselves.
+    fn last(&self) -> impl Iterator<Item = &LeakedEnd> {
+        let of_filters = self.filters.iter().flat_map(|filter| &filter.holders);
+        let ends = self.pipes().flat_map(|(_, ends)| ends).chain(of_filters);
+        ends.filter(|end| end.relation != Relation::ReaderItself && !self.is_filter(end.end.pid))
+    }
+
+    fn is_filter(&self, pid: Pid) -> bool {
+        self.filters.iter().any(|filter| filter.pid == pid)
+    }
+
+    /// The filters among the holders of the pipes.
+    fn own_filters(&self) -> BTreeSet<Pid> {
+        self.unrelated().filter(|pid| self.is_filter(*pid)).collect()
+    }
+
     /// Its pipes with the ends of each.
     fn pipes(&self) -> impl Iterator<Item = (PipeId, &[LeakedEnd])> {
         let others = self.others.iter().map(|other| (other.pipe, &other.holders[..]));
@@ -159,8 +190,9 @@ impl Kind for LeakedWriteEnd {
     }
 
     fn marks(&self) -> Vec<(MarkKind, Vec<Pid>)> {
-        let readers: Vec<Pid> = self.readers.iter().map(|task| task.pid).collect();
-        let mut marks = vec![(MarkKind::LeakedWriteEnd, self.unrelated().collect())];
+        let filters = self.filters.iter().map(|filter| filter.pid);
+        let readers: Vec<Pid> = self.readers.iter().map(|task| task.pid).chain(filters).collect();
+        let mut marks = vec![(MarkKind::LeakedWriteEnd, self.last().map(|end| end.end.pid).collect())];
         if self.notice.is_none() {
             marks.push((MarkKind::NoEndOfFile, readers));
         }
@@ -168,12 +200,20 @@ impl Kind for LeakedWriteEnd {
     }
 
     fn leaks(&self) -> Vec<(PipeId, Pid)> {
-        self.pipes().flat_map(|(pipe, _)| self.unrelated().map(move |pid| (pipe, pid))).collect()
+        let own = self.pipes().flat_map(|(pipe, _)| self.unrelated().map(move |pid| (pipe, pid)));
+        let of_filter = |it: &Filter| it.holders.iter().map(|end| (it.pipe, end.end.pid)).collect::<Vec<_>>();
+        own.chain(self.filters.iter().flat_map(of_filter)).collect()
     }
 
     fn message(&self, phrases: &Phrases<'_>, _: &Doubts) -> String {
         let readers = phrases.tasks(&self.readers);
         let pipes = list(self.pipes(), |(pipe, _)| phrases.pipe(pipe));
+        if self.notice == Some(NoticeReason::OwnDaemon) {
+            let daemons: BTreeSet<Pid> = self.unrelated().collect();
+            let appear = verb(daemons.len(), "appears to be a daemon", "appear to be daemons");
+            let daemons = phrases.processes(daemons);
+            return format!("{readers} waits for data or EOF on {pipes} from {daemons}, which {appear} that it forked");
+        }
         let no_eof = format!("{readers} will not see EOF on {pipes}");
         let write_end = if self.others.is_empty() { "a write end" } else { "their write ends" };
         let others = self.holders.iter().filter(|end| end.relation != Relation::ReaderItself);
@@ -189,10 +229,11 @@ impl Kind for LeakedWriteEnd {
         }
         let also = if read_write.is_empty() { String::new() } else { format!(", and {has_it}") };
         format!(
-            "{no_eof}: {}, which {} not appear to belong to the pipeline, still {} {write_end}{also}",
+            "{no_eof}: {}, which {} not appear to belong to the pipeline, still {} {write_end}{also}{}",
             phrases.processes(unrelated.iter().copied()),
             verb(unrelated.len(), "does", "do"),
             verb(unrelated.len(), "holds", "hold"),
+            self.waited_for(&unrelated, phrases),
         )
     }
 
@@ -208,27 +249,68 @@ impl Kind for LeakedWriteEnd {
             let of = if self.others.is_empty() { String::new() } else { format!(" of {}", phrases.pipe(pipe)) };
             by_process(ends).filter_map(|ends| one(ends, &of)).collect::<Vec<_>>()
         };
-        let holders = lines(Role::Holder, self.pipes().flat_map(of_one), |line| line);
+        let of_filter = |filter: &Filter| {
+            let of = format!(" of {}", phrases.pipe(filter.pipe));
+            by_process(&filter.holders).filter_map(|ends| one(ends, &of)).collect::<Vec<_>>()
+        };
+        let all = self.pipes().flat_map(of_one).chain(self.filters.iter().flat_map(of_filter));
+        let holders = lines(Role::Holder, all, |line| line);
         [phrases.waits(&self.readers), holders].concat()
     }
 
     fn advice(&self, phrases: &Phrases<'_>, doubts: &Doubts) -> String {
-        let ends = self.pipes().flat_map(|(_, ends)| ends);
-        let is_own = |end: &&LeakedEnd| end.relation == Relation::ReaderItself;
-        let (own, others): (Vec<&LeakedEnd>, Vec<&LeakedEnd>) = ends.partition(is_own);
+        let others: Vec<&LeakedEnd> = self.last().collect();
         let unblock = unblock(&others, phrases);
         let more = if doubts.is_empty() { "" } else { "; another write end may remain" };
-        let own = own.first().map_or_else(String::new, |end| {
+        let filters = self.own_filters();
+        let then = match filters.len() {
+            0 => String::new(),
+            1 => format!(" Then {} sees EOF and ends, too.", phrases.processes(filters)),
+            _ => format!(" Then {} see EOF and end, too.", phrases.processes(filters)),
+        };
+        let mut ends = self.pipes().flat_map(|(_, ends)| ends);
+        let own = ends.find(|end| end.relation == Relation::ReaderItself).map_or_else(String::new, |end| {
             format!(" The reader must also close its own write end, fd {}.", end.end.fd)
         });
         let may_pass = match self.notice {
             Some(NoticeReason::LogReader) => "Nothing to do if it logs through this pipe. ",
             Some(NoticeReason::Abandoned) => "Nothing to do if no process waits for the reader. ",
+            Some(NoticeReason::OwnDaemon) => {
+                "Nothing to do if the daemon writes to the pipe, or closes it, once it is ready. "
+            }
+            Some(NoticeReason::Forked) => "Nothing to do if it is to write to the pipe. ",
             Some(NoticeReason::Recent) => "Nothing to do if it still writes to the pipe. ",
             Some(NoticeReason::MayResume) | None => "",
         };
-        format!("{may_pass}To unblock: {unblock}{more}.{own} To prevent: {}.", prevention(&others))
+        let unblock = format!("{may_pass}To unblock: {unblock}{more}.{then}{own}");
+        match self.notice {
+            Some(NoticeReason::OwnDaemon) => unblock,
+            _ => format!("{unblock} To prevent: {}.", prevention(&others)),
+        }
     }
+}
+
+impl LeakedWriteEnd {
+    /// What those of the holders that are filters wait for, as the end of a sentence about all of them.
+    fn waited_for(&self, holders: &BTreeSet<Pid>, phrases: &Phrases<'_>) -> String {
+        let (filters, all) = (self.own_filters(), self.last().map(|end| end.end.pid));
+        let last = all.filter(|pid| filters.len() == holders.len() || !holders.contains(pid));
+        let last: BTreeSet<Pid> = last.collect();
+        if filters.is_empty() || last.is_empty() {
+            return String::new();
+        }
+        let last = phrases.processes(last);
+        match filters.len() {
+            1 if holders.len() == 1 => format!(", and waits for {last}"),
+            1 => format!(", and {} waits for {last}", phrases.processes(filters)),
+            _ => format!(", and {} wait for {last}", phrases.processes(filters)),
+        }
+    }
+}
+
+/// Whether a holder belongs to another job, and was started with the end.
+const fn is_stranger(end: &LeakedEnd) -> bool {
+    matches!(end.relation, Relation::OtherSession | Relation::Orphan)
 }
 
 /// The ends of each process.
@@ -274,6 +356,9 @@ fn prevention(others: &[&LeakedEnd]) -> String {
     if others.iter().any(is(Relation::Inherited)) {
         return "open the pipe with O_CLOEXEC, so that other programs do not inherit it".to_owned();
     }
+    if others.iter().all(is(Relation::Forked)) {
+        return "close that descriptor in a process that is forked and does not write to it".to_owned();
+    }
     let closed = fds(others).filter(|fd| !is_stdio(*fd)).take(MOST_CLOSED).map(|fd| format!("{fd}>&-"));
     let closed: Vec<String> = closed.collect();
     if closed.is_empty() {
@@ -298,6 +383,7 @@ impl LeakedEnd {
             Relation::Orphan if self.doubtful_orphan => "apparently an orphan".to_owned(),
             Relation::Orphan => "an orphan, whose parent has exited".to_owned(),
             Relation::Inherited => "another program, which inherited it by accident".to_owned(),
+            Relation::Forked => "forked with a copy of it by the process that waits for the reader to exit".to_owned(),
         };
         match self.inherited_from {
             Some(ancestor) => format!("{relation}; inherited from {}", phrases.process(ancestor, None)),

@@ -83,6 +83,12 @@ impl StalledReader {
         let excuses = self.readers.iter().filter(|reader| reader.held.is_none()).filter_map(|reader| reader.instead);
         excuses.filter(|_| self.may_resume).min()
     }
+
+    /// Whether the only reader has started the writers.
+    fn are_children(&self, phrases: &Phrases<'_>) -> bool {
+        let parent = |task: &TaskId| phrases.groups.get(&task.pid).and_then(|group| group.parent);
+        matches!(&self.readers[..], [reader] if self.writers.iter().all(|task| parent(task) == Some(reader.pid)))
+    }
 }
 
 impl Kind for StalledReader {
@@ -159,7 +165,11 @@ impl Kind for StalledReader {
             }
             .to_owned();
         }
-        let prevent = "To prevent: close the read end in processes that never read.";
+        let prevent = if self.are_children(phrases) {
+            "To prevent: read what the child writes before waiting for its exit, as Python's subprocess.communicate() does."
+        } else {
+            "To prevent: close the read end in processes that never read."
+        };
         if self.readers.iter().all(|reader| sleeps(phrases, reader)) {
             // No other process is to blame.
             let mut writers: Vec<Pid> = self.writers.iter().map(|task| task.pid).collect();
@@ -177,7 +187,8 @@ impl Kind for StalledReader {
 /// Whether each thread of a reader sleeps on what is no channel, so that another look at it says no more.
 fn sleeps(phrases: &Phrases<'_>, reader: &Reader) -> bool {
     let is_no_channel = |on| matches!(on, SleepOn::Timer | SleepOn::Signal | SleepOn::Futex);
-    let on_no_channel = |task: &Task| matches!(&task.doing, TaskState::Sleeps { sleep } if is_no_channel(sleep.on));
+    let on_no_channel =
+        |task: &Task| matches!(task.last_seen(), TaskState::Sleeps { sleep } if is_no_channel(sleep.on));
     let tasks = phrases.groups.get(&reader.pid).map_or(&[][..], |group| &group.tasks);
     !tasks.is_empty() && tasks.iter().all(on_no_channel)
 }

@@ -22,6 +22,8 @@ words! {
         Orphan = "orphan",
         /// It is another program, which has the end under a number that it does not know, and without `O_CLOEXEC`.
         Inherited = "inherited",
+        /// It was forked, with a copy of the end, by a process that waits for the reader to exit and has closed its own.
+        Forked = "forked",
     }
 }
 
@@ -235,6 +237,15 @@ impl<'a> Lineage<'a> {
     pub(crate) fn inherited_unknowingly(&self, holder: Pid, from: Pid, ends: &[&Endpoint]) -> bool {
         let knows_none = |process: &Process| !ends.iter().any(|end| knows_fd(process, end));
         self.processes.facts(holder).is_some_and(knows_none) && self.is_another_program(holder, from)
+    }
+
+    /// Whether a process is known to run the program of another, with the same arguments, as after fork(2).
+    pub(crate) fn is_same_program(&self, pid: Pid, than: Pid) -> bool {
+        let known = |pid| {
+            let name = self.processes.name(pid).filter(|name| !name.is_empty());
+            name.zip(self.processes.facts(pid)?.cmdline.as_ref())
+        };
+        known(pid).zip(known(than)).is_some_and(|(one, other)| one == other)
     }
 
     /// Whether a process was started by exec(2), as far as that shows.

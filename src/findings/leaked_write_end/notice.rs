@@ -1,11 +1,11 @@
 //! Whether a leak is a warning or only a notice: by its holders, and by how long nothing has been written.
 
 use super::sides::Sides;
-use super::{LeakedEnd, NoticeReason};
+use super::{LeakedEnd, NoticeReason, is_stranger};
 use crate::findings::Case;
-use crate::judge::lineage::Relation;
+use crate::judge::lineage::{Relation, is_stdio};
 use crate::judge::prospect::{IdleTimes, is_long};
-use crate::model::{Pid, Task, TaskState};
+use crate::model::{Operation, Pid, PipeWait, Task, TaskState, WaitTarget};
 
 /// Programs that copy what others write into a log for as long as those run.
 const LOG_READERS: [&[u8]; 10] = [
@@ -64,13 +64,11 @@ pub(super) fn notice(
     }
     let lineage = case.lineage();
     let was_left_behind = |end: &LeakedEnd| {
-        matches!(end.relation, Relation::OtherSession | Relation::Orphan)
-            && sides.readers.iter().all(|(reader, _)| lineage.was_left_behind(*reader, end.end.pid))
+        is_stranger(end) && sides.readers.iter().all(|(reader, _)| lineage.was_left_behind(*reader, end.end.pid))
     };
     let is_logger = |pid: &Pid| case.processes.name(*pid).is_some_and(|name| LOG_READERS.contains(&&name[..]));
     // A program cannot write to what it does not know of.
-    let knows = |end: &LeakedEnd| matches!(end.relation, Relation::OtherSession | Relation::Orphan);
-    let may_write = || others().any(knows);
+    let may_write = || others().any(is_stranger);
     let is_idle = |task: &&Task| readers.idle_times.may_be_long(task.idle);
     Some(if readers.may_resume && !others().all(was_left_behind) {
         Verdict::Notice(NoticeReason::MayResume)
@@ -78,11 +76,33 @@ pub(super) fn notice(
         Verdict::Notice(NoticeReason::LogReader)
     } else if sides.readers.iter().all(|(reader, given)| lineage.may_be_abandoned(*reader, *given)) {
         Verdict::Notice(NoticeReason::Abandoned)
+    } else if others().any(|end| end.relation == Relation::Forked) {
+        Verdict::Notice(NoticeReason::Forked)
+    } else if others().all(|end| may_be_own_daemon(case, readers, sides, end)) {
+        Verdict::Notice(NoticeReason::OwnDaemon)
     } else if may_write() && !readers.tasks.iter().all(is_idle) && !are_still() {
         Verdict::Notice(NoticeReason::Recent)
     } else {
         Verdict::Warning
     })
+}
+
+/// Whether a holder may be a daemon that the only reader forked, and that is to report by the pipe when it is ready: it runs the same program,
+/// was not started earlier, and neither of them was given its end as stdin or stdout. The reader waits for nothing else.
+fn may_be_own_daemon(case: &Case<'_>, readers: &Readers<'_>, sides: &Sides<'_>, end: &LeakedEnd) -> bool {
+    let [(reader, false)] = sides.readers[..] else { return false };
+    let reads_it_alone = |task: &&Task| {
+        let TaskState::Waits { causes, besides: None } = &task.doing else { return false };
+        matches!(causes[..], [WaitTarget::Pipe(PipeWait { operation: Operation::Read, .. })])
+    };
+    let started_at = |pid: Pid| case.processes.facts(pid).and_then(|process| process.started_at);
+    let is_older = started_at(end.end.pid).zip(started_at(reader)).is_some_and(|(one, other)| one < other);
+    sides.reading.len() == 1
+        && (is_stranger(end) || end.relation == Relation::Inherited)
+        && !is_stdio(end.end.fd)
+        && !is_older
+        && !case.lineage().is_another_program(end.end.pid, reader)
+        && readers.tasks.iter().all(reads_it_alone)
 }
 
 /// Whether no thread of a process has run for long, so that it has not written either.

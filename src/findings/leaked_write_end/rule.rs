@@ -3,6 +3,7 @@
 use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use super::filters::filters;
 use super::notice::{Readers, is_still, notice};
 use super::sides::Sides;
 use super::{LeakedEnd, LeakedPipe, LeakedWriteEnd};
@@ -20,7 +21,8 @@ const MOST_POLLED: usize = 64;
 pub(crate) fn find(case: &Case<'_>) -> Vec<Judgement> {
     let rule = Rule::new(case);
     let pipes: BTreeSet<PipeId> = case.waiting.keys().chain(rule.woken.keys()).copied().collect();
-    merge(pipes.into_iter().filter_map(|pipe| rule.of_pipe(case.graph.pipe(pipe)?)))
+    let leaks = merge(pipes.into_iter().filter_map(|pipe| rule.of_pipe(case.graph.pipe(pipe)?)));
+    without_inner(leaks).into_iter().map(Leak::judgement).collect()
 }
 
 /// A leak and what makes it uncertain.
@@ -28,10 +30,12 @@ struct Leak {
     details: LeakedWriteEnd,
     tasks: Vec<TaskId>,
     doubts: Doubts,
+    /// The pipes that its filters read, of leaks that are a part of it.
+    inner: Vec<PipeId>,
 }
 
 /// One finding of the pipes of the same readers and holders, as stdout and stderr of one job.
-fn merge(leaks: impl Iterator<Item = Leak>) -> Vec<Judgement> {
+fn merge(leaks: impl Iterator<Item = Leak>) -> Vec<Leak> {
     let mut merged: Vec<Leak> = Vec::new();
     let mut known = BTreeMap::new();
     for leak in leaks {
@@ -49,21 +53,57 @@ fn merge(leaks: impl Iterator<Item = Leak>) -> Vec<Judgement> {
             let new: Vec<TaskId> = more.into_iter().filter(|task| !all.contains(task)).collect();
             all.extend(new);
         }
+        let known: BTreeSet<Pid> = first.details.filters.iter().map(|filter| filter.pid).collect();
+        first.details.filters.extend(leak.details.filters.into_iter().filter(|filter| !known.contains(&filter.pid)));
         first.details.may_resume &= leak.details.may_resume;
         let new: Vec<Doubt> = leak.doubts.named.into_iter().filter(|it| !first.doubts.named.contains(it)).collect();
         first.doubts.extend(new);
     }
-    merged.into_iter().map(Leak::judgement).collect()
+    merged
+}
+
+/// Of a line of filters, the leak of the first reader says all, unless that of another is worse, or more certain.
+fn without_inner(mut leaks: Vec<Leak>) -> Vec<Leak> {
+    let place_of: BTreeMap<PipeId, usize> =
+        leaks.iter().zip(0..).map(|(leak, place)| (leak.details.pipe, place)).collect();
+    let mut is_inner = vec![false; leaks.len()];
+    for place in 0..leaks.len() {
+        let filters = leaks[place].details.filters.iter().filter_map(|filter| place_of.get(&filter.pipe).copied());
+        for other in filters.collect::<BTreeSet<usize>>() {
+            if other != place && !is_inner[place] && !is_inner[other] && leaks[place].says_all_of(&leaks[other]) {
+                is_inner[other] = true;
+                let pipes = leaks[other].pipes();
+                leaks[place].inner.extend(pipes);
+            }
+        }
+    }
+    leaks.into_iter().zip(is_inner).filter(|(_, is_inner)| !is_inner).map(|(leak, _)| leak).collect()
 }
 
 impl Leak {
+    /// All that it is about.
+    fn pipes(&self) -> Vec<PipeId> {
+        let mut known = BTreeSet::new();
+        let pipes = self.details.pipes().map(|(pipe, _)| pipe).chain(self.inner.iter().copied());
+        pipes.filter(|pipe| known.insert(*pipe)).collect()
+    }
+
+    /// Whether the readers of another leak are filters of this one, which is no less severe and no less certain.
+    fn says_all_of(&self, other: &Self) -> bool {
+        let filters = &self.details.filters;
+        let reads = |task: &TaskId, pipe| filters.iter().any(|filter| (filter.pid, filter.pipe) == (task.pid, pipe));
+        other.details.pipes().all(|(pipe, _)| other.details.readers.iter().all(|task| reads(task, pipe)))
+            && (self.details.notice.is_none() || other.details.notice.is_some())
+            && (self.doubts.is_empty() || !other.doubts.is_empty())
+    }
+
     fn judgement(mut self) -> Judgement {
         self.details.readers.sort_unstable();
+        let pipes = self.pipes();
         // Those that are blocked come first.
         let blocked: BTreeSet<TaskId> = self.details.readers.iter().copied().collect();
         let others = self.tasks.into_iter().filter(|task| !blocked.contains(task));
         let tasks: Vec<TaskId> = self.details.readers.iter().copied().chain(others).collect();
-        let pipes: Vec<PipeId> = self.details.pipes().map(|(pipe, _)| pipe).collect();
         Judgement { doubts: self.doubts, ..Judgement::new(Details::LeakedWriteEnd(self.details), tasks, pipes) }
     }
 }
@@ -165,11 +205,14 @@ impl<'a> Rule<'a> {
         let still = |pid: Pid| *self.still.borrow_mut().entry(pid).or_insert_with(|| is_still(case, pid));
         let tasks = reading.iter().map(|(task, ..)| *task).collect();
         let readers = Readers { tasks, is_still: &still, idle_times: self.idle_times, may_resume, ran };
+        let filters = filters(case, sides, &holders);
         let notice = notice(case, &readers, sides, &holders)?.reason();
         let readers: BTreeSet<TaskId> = reading.iter().map(|(task, ..)| task.id).collect();
         let readers: Vec<TaskId> = readers.into_iter().collect();
         let mut tasks = readers.clone();
-        tasks.extend(case.leaders(unrelated.iter().copied().filter(|pid| !sides.reading.contains(pid))));
+        let of_filters = filters.iter().flat_map(|filter| &filter.holders).map(|end| end.end.pid);
+        let others = unrelated.iter().copied().chain(of_filters);
+        tasks.extend(case.leaders(others.filter(|pid| !sides.reading.contains(pid))));
         let mut doubts = case.doubts(pipe.id, Side::Write);
         let judged = holders.iter().filter(|end| !matches!(end.relation, Relation::ReaderItself | Relation::ReadWrite));
         let parents: BTreeSet<Pid> = judged
@@ -178,8 +221,9 @@ impl<'a> Rule<'a> {
             })
             .collect();
         doubts.extend(parents.into_iter().map(Doubt::Starter));
-        let details = LeakedWriteEnd { pipe: pipe.id, readers, holders, may_resume, notice, others: Vec::new() };
-        Some(Leak { details, tasks, doubts })
+        let details =
+            LeakedWriteEnd { pipe: pipe.id, readers, holders, may_resume, notice, others: Vec::new(), filters };
+        Some(Leak { details, tasks, doubts, inner: Vec::new() })
     }
 
     /// Whether a reader of such a pipe waits for its EOF: a connection that has a path is for clients that come and go, and a terminal has no

@@ -6,13 +6,13 @@ use super::LeakedEnd;
 use crate::findings::Case;
 use crate::judge::lineage::{Relation, is_stdio};
 use crate::judge::processes::Kin;
-use crate::model::{AccessMode, Endpoint, Fd, Pid, Pipe, PipeKind};
+use crate::model::{AccessMode, Children, Endpoint, Fd, Pid, Pipe, PipeKind, Side, Task, TaskState, WaitTarget};
 
 /// Maximum number of kinds of readers, each of which is compared with each holder.
 const MOST_KINDS: usize = 64;
 
 /// Standard input, on which a shell passes a pipe to a program.
-const STDIN: Fd = Fd(0);
+pub(super) const STDIN: Fd = Fd(0);
 
 /// The processes on both sides of a pipe, as far as their relations depend on it.
 pub(super) struct Sides<'a> {
@@ -85,7 +85,18 @@ impl<'a> Sides<'a> {
         if !is_write_only || self.pipe.id.kind().is_named() {
             return None;
         }
-        let lineage = case.lineage();
+        let forked = || self.is_forked_beside(holder, ends).then_some(Relation::Forked);
+        let relation = self.unrelated_reason(ends).or_else(forked);
+        // A socket is made for more than its end: only one that a job was started with counts.
+        let is_of_job =
+            !self.is_socket() || relation == Some(Relation::Inherited) || ends.iter().any(|end| is_stdio(end.fd));
+        relation.filter(|_| is_of_job)
+    }
+
+    /// Why the holder of these ends, also of another pipe, does not belong to the pipeline of any of the readers by how it is related to
+    /// them; none if it does.
+    pub(super) fn unrelated_reason(&self, ends: &[&Endpoint]) -> Option<Relation> {
+        let (lineage, holder) = (self.case.lineage(), ends.first()?.pid);
         // A process that was passed its end over a socket, as the master of ssh(1), reads for the one that it has it from.
         let reads_for_its_own = |reader: Pid| {
             let unrelated = |passer: Pid| lineage.unrelated_reason(passer, true, holder, ends);
@@ -95,11 +106,31 @@ impl<'a> Sides<'a> {
             lineage.unrelated_reason(*pid, *given, holder, ends).filter(|_| !reads_for_its_own(*pid))
         };
         let reasons: Option<Vec<Relation>> = self.readers.iter().map(reason).collect();
-        let relation = reasons?.first().copied();
-        // A socket is made for more than its end: only one that a job was started with counts.
-        let is_of_job =
-            !self.is_socket() || relation == Some(Relation::Inherited) || ends.iter().any(|end| is_stdio(end.fd));
-        relation.filter(|_| is_of_job)
+        reasons?.first().copied()
+    }
+
+    /// Whether the holder only has a copy of the end: its parent forked it without exec(2), is blocked in wait(2) for the only reader, which
+    /// runs another program, and has no write end of its own any more. So the end of the reader was to come from that parent.
+    fn is_forked_beside(&self, holder: Pid, ends: &[&Endpoint]) -> bool {
+        let (processes, lineage) = (&self.case.processes, self.case.lineage());
+        let (&[(reader, _)], 1) = (&self.readers[..], self.reading.len()) else { return false };
+        let Some(parent) = processes.parent(reader).filter(|parent| processes.parent(holder) == Some(*parent)) else {
+            return false;
+        };
+        let awaits_reader = |task: &Task| match &task.doing {
+            TaskState::Waits { causes, besides: None } => {
+                matches!(causes[..], [WaitTarget::Children(Children::One(child))] if child == reader)
+            }
+            _ => false,
+        };
+        !self.is_socket()
+            && !ends.iter().any(|end| is_stdio(end.fd))
+            && !self.pipe.on(Side::Write).any(|pid| pid == parent)
+            && processes
+                .threads(parent)
+                .is_some_and(|group| group.adopts.is_none() && group.tasks.iter().any(awaits_reader))
+            && lineage.is_same_program(holder, parent)
+            && lineage.is_another_program(reader, parent)
     }
 
     fn is_socket(&self) -> bool {
@@ -122,7 +153,7 @@ impl<'a> Sides<'a> {
             inherited_from: self.kin.above(end.pid).find(same_end),
             probably_inherited: match relation {
                 Relation::OtherSession | Relation::Orphan => end.flags.is_some_and(|flags| !flags.closes_on_exec()),
-                Relation::ReaderItself | Relation::ReadWrite | Relation::Inherited => false,
+                Relation::ReaderItself | Relation::ReadWrite | Relation::Inherited | Relation::Forked => false,
             },
             doubtful_orphan: relation == Relation::Orphan && lineage.is_doubtful_orphan(end.pid),
             daemon: lineage.leads_session(end.pid) && is_output(end.fd),

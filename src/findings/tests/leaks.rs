@@ -1,5 +1,7 @@
 //! Write ends in the hands of processes that do not belong to the pipeline: which of those count, and how much.
 
+mod filters;
+
 use std::time::Duration;
 
 use super::super::leaked_write_end::{LeakedWriteEnd, NoticeReason};

@@ -315,6 +315,7 @@ fn what_leaked_is_reported_once() {
             may_resume: true,
             notice: Some(leaked_write_end::NoticeReason::MayResume),
             others: Vec::new(),
+            filters: Vec::new(),
         };
         let details = Details::LeakedWriteEnd(details);
         let judgement = Judgement { details, tasks: Vec::new(), pipes: vec![pipe], doubts: Doubts::default() };

@@ -130,7 +130,7 @@ macro_rules! linear {
     };
 }
 
-linear! { one_pipe, in_flight, ring, chain, grid, threads, leaks, one_leak, line, stalled, children, loops }
+linear! { one_pipe, in_flight, ring, chain, grid, threads, leaks, filters, one_leak, line, stalled, children, loops }
 
 /// Of very many that could end a wait, the first are listed, and the others are where the report has them once: what is asked of it is
 /// answered as live.

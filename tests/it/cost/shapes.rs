@@ -109,6 +109,21 @@ pub(super) fn leaks(tree: &ProcTree, count: u32) {
     }
 }
 
+/// Filters of a session each, of which each waits for the next, and the last sleeps.
+pub(super) fn filters(tree: &ProcTree, count: u32) {
+    init(tree);
+    for number in 0..count {
+        let pid = FIRST + number;
+        tree.child(pid, 1, 0, "cat").session(pid, pid, pid).fd(pid, 1, pipe(number), "01");
+        if number + 1 < count {
+            tree.fd(pid, 0, pipe(number + 1), "00");
+            reads(tree, pid, 0);
+        } else {
+            sleeps(tree, pid);
+        }
+    }
+}
+
 /// The same with one pipe.
 pub(super) fn one_leak(tree: &ProcTree, count: u32) {
     init(tree);

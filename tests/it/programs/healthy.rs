@@ -11,6 +11,7 @@ scenes! {"healthy":
     xargs_computes ["timeout", "xargs"]: Quiet;
     loop_sleeps ["bash"]: Quiet;
     daemon_logger ["logger"]: Quiet;
+    own_daemon ["bash"]: Quiet;
     fifo_server ["bash"]: Quiet;
     dropped_rights []: Quiet;
     // A writer that is blocked on a full pipe for long, and will go on.

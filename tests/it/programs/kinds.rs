@@ -10,6 +10,7 @@ scenes! {"kinds":
     go_wait ["go"]: find(FULL, &["parent", "child"]);
     ruby_wait ["ruby"]: find(FULL, &["parent", "child"]);
     perl_open3 ["perl"]: find(FULL, &["parent", "child"]);
+    poll_exit []: find(FULL, &["parent", "child"]).ask("parent", &["child"], &["lspipe why"]);
     cat_sleep []: find(FULL, &["seq", "sleep"]);
     expect_wait ["expect"]: find(FULL, &["expect", "seq"]);
     supervisor_skips []: find(FULL, &["supervisor", "chatty"]);
@@ -27,6 +28,8 @@ scenes! {"kinds":
     job_runner []: find(LEAK, &["runner", "sleep"]);
     git_hook ["git"]: find(LEAK, &["receive", "sleep"]);
     both_streams []: find(LEAK, &["reader", "sleep"]).once(LEAK, "sleep");
+    chain_tee ["bash"]: find(LEAK, &["bash", "tee", "sleep"]).ask("bash", &["kill", "sleep"], &[]).once(LEAK, "sleep");
+    chain_session ["bash", "setsid"]: find(LEAK, &["cat", "tee", "sleep"]).once(LEAK, "tee");
     // A process that is stopped.
     background_reader ["bash"]: find(FULL, &["reader", "seq"]);
     traced_reader []: find(FULL, &["reader", "writer"]);
