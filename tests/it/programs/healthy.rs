@@ -12,6 +12,8 @@ scenes! {"healthy":
     loop_sleeps ["bash"]: Quiet;
     daemon_logger ["logger"]: Quiet;
     fifo_server ["bash"]: Quiet;
+    fifo_supervisor ["bash"]: Quiet;
+    self_pipe ["ruby"]: Quiet;
     dropped_rights []: Quiet;
     // A writer that is blocked on a full pipe for long, and will go on.
     slow_reader ["pv", "less"]: Quiet;
