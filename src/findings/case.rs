@@ -42,8 +42,8 @@ impl<'a> Case<'a> {
         let unread = Unread::new(graph);
         let wakers = WakerSets::new(graph, &processes);
         let waits = waits::waits(graph, groups, &wakers);
-        let (deadlocks, stuck) = deadlocks::find(graph, groups, &wakers, &unread);
-        let opening_circles = opening::find(groups, &processes, &wakers);
+        let mut opening_circles = opening::find(groups, &processes, &wakers);
+        let (deadlocks, stuck) = deadlocks::find(graph, groups, &wakers, &unread, &mut opening_circles);
         let hidden_ends = waits::hidden_ends(graph, &waits);
         let max_ends = max_ends.unwrap_or(DEFAULT_MAX_ENDS);
         let waiting = waits::by_pipe(groups);

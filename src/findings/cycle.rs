@@ -1,5 +1,7 @@
 //! Shared by `deadlock` and `self-deadlock`: a cycle of waits, between processes or in one.
 
+use std::collections::BTreeSet;
+
 use super::phrases::{first_lines, idle, in_parentheses, lines};
 use super::{Case, Details, Evidence, Identity, Judgement, Kind, Phrases, Role};
 use crate::judge::dataflow::MarkKind;
@@ -107,7 +109,7 @@ impl Kind for WaitCycle {
         // The last step first: usually the child, not the parent.
         let end = phrases.end_one(self.cycle.iter().rev().map(|edge| edge.task.pid));
         let prevention = if self.is_in_one_process() { prevention_in_one_process } else { prevention };
-        format!("To unblock: {end}. To prevent: {}.", prevention(&self.cycle, phrases))
+        format!("To unblock: {end}. To prevent: {}.", prevention(self, phrases))
     }
 }
 
@@ -138,7 +140,7 @@ fn step(phrases: &Phrases<'_>, edge: &WaitEdge) -> String {
             let child = phrases.process(edge.waker.pid, edge.waker.tid);
             format!("{name} is waiting for its child {child} to exit{idle}")
         }
-        WaitTarget::Threads => format!("{name} is waiting for another of its own threads{idle}"),
+        WaitTarget::Threads => format!("{name} {}{idle}", phrases.for_threads(edge.task.pid)),
         WaitTarget::Lock(_) => {
             let holder = phrases.process(edge.waker.pid, edge.waker.tid);
             format!("{name} is waiting for a lock (futex) in memory that {holder} shares{idle}")
@@ -156,41 +158,69 @@ fn held(phrases: &Phrases<'_>, waker: Waker) -> String {
     waker.fd.map_or_else(|| format!("its end in {process}"), |fd| format!("fd {fd} in {process}"))
 }
 
-/// The steps of a cycle that wait for data, and the first that waits for room.
+/// The steps of a cycle that wait for data, and the first that waits for room. A poll for a hang-up is neither.
 fn reads_and_write(cycle: &[WaitEdge]) -> (Vec<&WaitEdge>, Option<&WaitEdge>) {
-    let at_pipe = cycle.iter().filter(|edge| pipe_wait(edge).is_some());
-    let (writes, reads): (Vec<&WaitEdge>, _) =
-        at_pipe.partition(|edge| pipe_wait(edge).is_some_and(|wait| wait.access == AccessMode::Write));
+    let is_data = |edge: &&WaitEdge| pipe_wait(edge).is_some_and(|wait| wait.operation != Operation::Hangup);
+    let (writes, reads): (Vec<&WaitEdge>, _) = (cycle.iter().filter(is_data))
+        .partition(|edge| pipe_wait(edge).is_some_and(|wait| wait.access == AccessMode::Write));
     (reads, writes.first().copied())
 }
 
-fn prevention_in_one_process(cycle: &[WaitEdge], phrases: &Phrases<'_>) -> String {
-    let (reads, write) = reads_and_write(cycle);
+fn prevention_in_one_process(waits: &WaitCycle, phrases: &Phrases<'_>) -> String {
+    let (reads, write) = reads_and_write(&waits.cycle);
+    let pid = waits.blocked.first().map(|task| task.pid);
+    let is_alone = pid.is_some_and(|pid| phrases.is_alone(pid));
     match (reads.first(), write) {
         (Some(edge), None) if is_read_write(phrases, edge) => {
             "open the FIFO for reading or for writing only: a process that has it open O_RDWR is its own writer and never sees EOF"
                 .to_owned()
         }
-        (Some(edge), None) => {
+        (Some(edge), None) if is_alone => {
             format!("close {}, the write end, right after fork(2)", held(phrases, edge.waker))
         }
-        (_, Some(_)) | (None, None) => "read and write in different threads or processes".to_owned(),
+        (Some(edge), None) => format!(
+            "close {}, the write end, once the writers have ended, and before waiting for the thread that reads",
+            held(phrases, edge.waker)
+        ),
+        (_, Some(_)) if is_alone => "read and write in different threads or processes".to_owned(),
+        (_, Some(_)) => "read and write in different processes, or in different threads of which the one that writes holds no lock that the \
+                         other needs, such as the GIL of Python"
+            .to_owned(),
+        (None, None) if is_alone => "do not fork(2) while another thread holds a lock: fork before the first thread is started, or use the \
+                                     start method `spawn` or `forkserver` of Python's multiprocessing"
+            .to_owned(),
+        (None, None) => {
+            "acquire locks in the same order in all threads, and do not fork(2) while another thread holds one".to_owned()
+        }
     }
 }
 
-fn prevention(cycle: &[WaitEdge], phrases: &Phrases<'_>) -> String {
+fn prevention(waits: &WaitCycle, phrases: &Phrases<'_>) -> String {
+    let cycle = &waits.cycle;
     if cycle.iter().any(|edge| pipe_wait(edge).is_some_and(|wait| wait.operation == Operation::Open)) {
         return "open the FIFOs in the same order in both programs, or each in a thread of its own".to_owned();
     }
     let (reads, write) = reads_and_write(cycle);
     let waits_for_child = cycle.iter().any(|edge| matches!(edge.target, WaitTarget::Children(_)));
-    match (reads.first(), write) {
+    // Another thread than that of the cycle may do it.
+    let awaits_exit = |task: &TaskId| {
+        let causes = phrases.task(*task).map_or(&[][..], |task| task.doing.causes());
+        causes.iter().any(|cause| matches!(cause, WaitTarget::Children(_)))
+    };
+    let parents: BTreeSet<Pid> = waits.blocked.iter().filter(|task| awaits_exit(task)).map(|task| task.pid).collect();
+    let of_child = reads.iter().find(|edge| parents.contains(&edge.waker.pid));
+    match (of_child.or(reads.first()), write) {
         (_, Some(edge)) if waits_for_child => format!(
             "read what the child writes before waiting for it, as Python's subprocess.communicate() does; or, if another process \
              should read it, close {}",
             held(phrases, edge.waker)
         ),
-        (Some(edge), None) if waits_for_child => {
+        (Some(edge), None) if have_both_ends(phrases, edge) => {
+            "write what each reader waits for, such as the end mark of a queue or the token of a jobserver: each of the processes has both \
+             ends, so that none sees EOF"
+                .to_owned()
+        }
+        (Some(edge), None) if !parents.is_empty() => {
             format!("close the write end before waiting for the child: {}", write_ends(phrases, edge))
         }
         (Some(_), Some(edge)) => format!(
@@ -211,6 +241,15 @@ fn prevention(cycle: &[WaitEdge], phrases: &Phrases<'_>) -> String {
         }
         (None, None) => "make one of them proceed without the others".to_owned(),
     }
+}
+
+/// Whether more processes than a parent and a child have the pipe that a thread reads, and each has both ends: see
+/// [`is_pool`](crate::judge::lineage::is_pool). Of two, each has forgotten to close one.
+fn have_both_ends(phrases: &Phrases<'_>, edge: &WaitEdge) -> bool {
+    pipe_of(phrases, edge).is_some_and(|pipe| {
+        let [readers, writers] = [Side::Read, Side::Write].map(|side| pipe.on(side).collect::<BTreeSet<Pid>>());
+        readers.len() > 2 && readers == writers
+    })
 }
 
 fn pipe_wait(edge: &WaitEdge) -> Option<&PipeWait> {

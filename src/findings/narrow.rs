@@ -24,21 +24,28 @@ pub(crate) fn chain(waits: &[Wait], is_start: impl Fn(&Wait) -> bool) -> BTreeSe
 }
 
 /// Keeps what concerns these processes or, if there are none, these pipes: their waits, the waits of those that could end them, and so on
-/// to the end of each chain; the waits for these processes; and the findings about any of those threads. Returns the pipes in what is left.
+/// to the end of each chain; the waits for these processes; and the findings about any of those threads, about what is blocked behind them, and
+/// about blocked threads of the processes that could end a wait. Returns the pipes in what is left.
 pub(crate) fn narrow(diagnosis: &mut Diagnosis, pipes: &BTreeSet<PipeId>, pids: &BTreeSet<Pid>) -> BTreeSet<PipeId> {
     let chain = chain(&diagnosis.waits, |wait| match pids.is_empty() {
         true => wait.pipe().is_some_and(|pipe| pipes.contains(&pipe)),
         false => pids.contains(&wait.task.pid),
     });
     let tasks: BTreeSet<_> = chain.iter().map(|index| diagnosis.waits[*index].task).collect();
+    let mut shared = HashSet::new();
+    let sets = chain.iter().map(|index| &diagnosis.waits[*index].wakers).filter(|set| shared.insert(set.place()));
+    let wakers: BTreeSet<Pid> = sets.flat_map(|set| set.iter()).map(|waker| waker.pid).collect();
     let is_about = |finding: &Finding| {
         let of_pipe = finding.pipes.iter().any(|pipe| pipes.contains(pipe));
         if finding.identity() == Identity::Pipe {
             return of_pipe;
         }
         // A shell holds many pipes that it does not use.
-        let of_task = finding.tasks.iter().any(|task| tasks.contains(task) || pids.contains(&task.pid));
-        of_task || (of_pipe && pids.is_empty())
+        let mut concerned = finding.tasks.iter().chain(&finding.behind);
+        let of_task = concerned.any(|task| tasks.contains(task) || pids.contains(&task.pid));
+        // A private futex is no wait of the chain. What a waker only holds is not why it does not act.
+        let of_waker = finding.identity().blocked().iter().any(|task| wakers.contains(&task.pid));
+        of_task || of_waker || (of_pipe && pids.is_empty())
     };
     diagnosis.findings.retain(is_about);
     let (mut index, mut is_for) = (0.., HashMap::new());

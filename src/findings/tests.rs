@@ -2,6 +2,7 @@
 
 mod confirm;
 mod counts;
+mod cycles;
 pub(super) mod dummy;
 mod fifos;
 mod hangs;

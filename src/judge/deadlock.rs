@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use super::Groups;
+use super::opening::OpeningCircle;
 use super::prospect::is_long;
 use super::side::{Unread, is_known_held};
 use super::stuck::{Knot, Node, knots, stuck};
@@ -22,6 +23,11 @@ const ACTED_ON: u64 =
 
 const fn bit(signal: u32) -> u64 {
     1 << (signal - 1)
+}
+
+/// Whether a process catches a signal in order to act on it, other than SIGCHLD, which its children account for.
+pub(crate) const fn acts_on_signals(group: &ThreadGroup) -> bool {
+    group.catches & ACTED_ON & !SIGCHLD != 0
 }
 
 /// Threads that wait for each other and for no other process: only a signal, or a new process, can end it.
@@ -66,12 +72,14 @@ pub(crate) struct Deadlock {
     pub(crate) doubts: Doubts,
 }
 
-/// The deadlocks, and all threads that are blocked in one or behind one.
+/// The deadlocks, and all threads that are blocked in one or behind one. An opener of a FIFO in a circle counts as waiting for the process that
+/// is to open the other side, and the circle gets what is blocked behind it.
 pub(crate) fn find(
     graph: &PipeGraph,
     groups: &Groups,
     wakers: &WakerSets<'_>,
     unread: &Unread<'_>,
+    circles: &mut [OpeningCircle],
 ) -> (Vec<Deadlock>, BTreeSet<TaskId>) {
     // A process without threads, exited or not listable, counts as awake: it has no number.
     let listed = || groups.values().filter(|group| !group.tasks.is_empty());
@@ -80,7 +88,9 @@ pub(crate) fn find(
     let traced = groups.values().filter_map(|group| group.tracer).collect();
     let case = Case { graph, groups, wakers, unread, traced };
     let numbered = NumberedSets::new(wakers, &number_of);
-    let mut sets = Sets { case: &case, numbered, waiting_for_others: BTreeMap::new() };
+    let openers = circles.iter().filter_map(|circle| circle.waits.cycle.first());
+    let openers = openers.map(|edge| (edge.task, edge.waker.pid)).collect();
+    let mut sets = Sets { case: &case, numbered, waiting_for_others: BTreeMap::new(), openers };
     let node = |task: &&Task| Node { process: number_of[&task.id.pid], wakers: sets.of(task) };
     let nodes: Vec<Node> = tasks.iter().map(node).collect();
     let sets = sets.numbered.members;
@@ -88,7 +98,17 @@ pub(crate) fn find(
     let all = tasks.iter().zip(&is_stuck).filter(|(_, is_stuck)| **is_stuck).map(|(task, _)| task.id).collect();
     let deadlock = |knot: &Knot| {
         let of = |threads: &[usize]| -> Vec<&Task> { threads.iter().map(|thread| tasks[*thread]).collect() };
-        case.deadlock(&of(&knot.inside), &of(&knot.behind))
+        let (inside, behind) = (of(&knot.inside), of(&knot.behind));
+        let is_in =
+            |circle: &&mut OpeningCircle| inside.iter().any(|task| circle.waits.blocked.first() == Some(&task.id));
+        let mut is_opening = false;
+        for circle in circles.iter_mut().filter(is_in) {
+            let others =
+                inside.iter().chain(&behind).map(|task| task.id).filter(|id| !circle.waits.blocked.contains(id));
+            circle.waits.blocked_behind = others.collect();
+            is_opening = true;
+        }
+        if is_opening { None } else { case.deadlock(&inside, &behind) }
     };
     (knots(&nodes, &sets, &is_stuck, number_of.len()).iter().filter_map(deadlock).collect(), all)
 }
@@ -98,6 +118,8 @@ struct Sets<'a> {
     case: &'a Case<'a>,
     numbered: NumberedSets<'a>,
     waiting_for_others: BTreeMap<Pid, bool>,
+    /// The threads in circles that open a FIFO, each with the process that is to open the other side.
+    openers: BTreeMap<TaskId, Pid>,
 }
 
 impl Sets<'_> {
@@ -105,6 +127,9 @@ impl Sets<'_> {
     fn of(&mut self, task: &Task) -> Option<Vec<usize>> {
         let TaskState::Waits { causes, besides: None } = &task.doing else { return None };
         let group = self.case.groups.get(&task.id.pid)?;
+        if let Some(other) = self.openers.get(&task.id) {
+            return Some(vec![self.numbered.set(WakersOf::Threads(*other))?]);
+        }
         // What is queued in an io_uring goes on without any thread.
         if self.case.graph.hidden.rings.binary_search(&group.pid).is_ok() {
             return None;
@@ -118,13 +143,14 @@ impl Sets<'_> {
         for cause in causes {
             let set = self.numbered.set(WakersOf::wait(group.pid, cause))?;
             // With no process there it would not wait: so there is one that is not seen.
-            if self.numbered.members[set].is_empty() || self.others_may_wake(group.pid, cause) {
+            if self.numbered.members[set].is_empty() || self.others_may_wake(task, cause) {
                 return None;
             }
             is_handled |= may_be_handled(group, cause) && self.numbered.has(set, group.pid);
             sets.push(set);
         }
-        if is_handled && !(is_long(task.idle) && self.waits_for_others(group)) {
+        let is_left_open = || self.case.is_left_open(group.pid, causes);
+        if is_handled && !(is_long(task.idle) && (is_left_open() || self.waits_for_others(group))) {
             return None;
         }
         if let Some(children) = sigchld_children(group).filter(|_| task.doing.pipe_waits().next().is_some()) {
@@ -152,14 +178,14 @@ impl Sets<'_> {
     }
 
     /// Whether something else than the processes that are seen may end a wait.
-    fn others_may_wake(&self, pid: Pid, cause: &WaitTarget) -> bool {
+    fn others_may_wake(&self, task: &Task, cause: &WaitTarget) -> bool {
         match cause {
             WaitTarget::Pipe(wait) => {
                 let mut sides = wait.awaited();
                 let is_held = |pipe| sides.any(|side| is_known_held(self.case.graph, pipe, side));
-                wait.pipe.is_some_and(is_held) || self.case.may_be_opened(wait)
+                wait.pipe.is_some_and(is_held) || self.case.may_be_opened(task, wait)
             }
-            WaitTarget::Children(_) => self.case.traced.contains(&pid),
+            WaitTarget::Children(_) => self.case.traced.contains(&task.id.pid),
             // Only its holders can post it; which they are is known of one that is listed (`WakerSets::are_known`).
             WaitTarget::Threads | WaitTarget::Lock(_) | WaitTarget::Event(_) => false,
         }
@@ -177,14 +203,48 @@ struct Case<'a> {
 }
 
 impl Case<'_> {
-    /// Whether it waits for a writer of a FIFO that has a path: a server that waits for its clients is no deadlock.
-    fn may_be_opened(&self, wait: &PipeWait) -> bool {
-        wait.pipe.and_then(|id| self.graph.pipe(id)).is_some_and(Pipe::has_name)
-            && wait.awaited().any(|side| side == Side::Write)
+    /// Whether it waits for a writer of a FIFO that has a path: a server that waits for its clients is no deadlock. One whose writers wait
+    /// for nothing but its exit has no clients: that another process may open it is only a doubt.
+    fn may_be_opened(&self, task: &Task, wait: &PipeWait) -> bool {
+        let pipe = wait.pipe.and_then(|id| self.graph.pipe(id)).filter(|pipe| pipe.has_name());
+        pipe.is_some_and(|pipe| {
+            wait.awaited().any(|side| side == Side::Write) && !self.is_awaited_by_writers(task, wait, pipe)
+        })
+    }
+
+    /// Whether all other processes with a write end have done nothing for long but wait in wait(2) for the reader, their only child, and catch no
+    /// signal that they would act on. Who opens a FIFO `O_RDWR` does that to keep it open for others.
+    fn is_awaited_by_writers(&self, reader: &Task, wait: &PipeWait, pipe: &Pipe) -> bool {
+        let awaits_it = |pid: Pid| {
+            let group = self.groups.get(&pid).filter(|group| !acts_on_signals(group));
+            let Some([task]) = group.map(|group| &group.tasks[..]) else { return false };
+            let TaskState::Waits { causes, besides: None } = &task.doing else { return false };
+            let [cause @ WaitTarget::Children(_)] = &causes[..] else { return false };
+            let children = self.wakers.of_wait(pid, cause);
+            is_long(task.idle) && !children.is_empty() && children.iter().all(|child| child.pid == reader.id.pid)
+        };
+        let mut others = pipe.on(Side::Write).filter(|pid| *pid != reader.id.pid).peekable();
+        wait.operation == Operation::Read
+            && is_long(reader.idle)
+            && pipe.side(Side::Write).all(|end| end.access == AccessMode::Write)
+            && others.peek().is_some()
+            && others.all(awaits_it)
+    }
+
+    /// Whether a process waits for one pipe, perhaps beside eventfds, and has its write end open as no self-pipe has it: a write to a self-pipe
+    /// comes from a signal handler, which must not block. Where the flags are not known, it is not.
+    fn is_left_open(&self, pid: Pid, causes: &[WaitTarget]) -> bool {
+        let mut others = causes.iter().filter(|cause| !matches!(cause, WaitTarget::Event(_)));
+        let (Some(WaitTarget::Pipe(wait)), None) = (others.next(), others.next()) else { return false };
+        let pipe = wait.pipe.filter(|id| id.kind().is_pipe()).and_then(|id| self.graph.pipe(id));
+        let ends = pipe.into_iter().flat_map(|pipe| pipe.side(Side::Write)).filter(|end| end.pid == pid);
+        let mut blocking = ends.map(|end| end.flags.is_some_and(|flags| !flags.is_nonblocking())).peekable();
+        wait.access == AccessMode::Read && blocking.peek().is_some() && blocking.all(|is_it| is_it)
     }
 
     /// Whether a knot is a pool of workers at rest: one reads the queue of tasks, the others wait for the lock that it has meanwhile, and their
-    /// parent, which is one of them, for an answer or a signal. None is blocked on a full channel.
+    /// parent, which is one of them, for an answer or a signal. None is blocked on a full channel, nor in wait(2) for one of them: what does
+    /// that gives no task.
     fn is_pool_at_rest(&self, inside: &[&Task], pids: &BTreeSet<Pid>) -> bool {
         let at_lock = |task: &&Task| task.doing.causes().iter().any(|cause| matches!(cause, WaitTarget::Lock(_)));
         let parent = |pid: Pid| self.groups.get(&pid)?.parent;
@@ -192,8 +252,13 @@ impl Case<'_> {
         let reads_queue = |task: &&Task| {
             task.doing.pipe_waits().next().is_some() && parent(task.id.pid).is_some_and(|parent| pids.contains(&parent))
         };
+        let awaits_exit = |task: &&Task| {
+            let mut children = task.doing.causes().iter().filter(|cause| matches!(cause, WaitTarget::Children(_)));
+            children.any(|cause| self.wakers.of_wait(task.id.pid, cause).iter().any(|child| pids.contains(&child.pid)))
+        };
         let mut waits = inside.iter().flat_map(|task| task.doing.pipe_waits());
         inside.iter().any(at_lock)
+            && !inside.iter().any(awaits_exit)
             && inside.iter().any(reads_queue)
             && !waits.any(|wait| wait.operation == Operation::Write)
     }
@@ -221,8 +286,7 @@ impl Case<'_> {
         }
         let mut doubts = self.unread.of_sides(sides);
         doubts.extend(named);
-        // SIGCHLD is accounted for already, by the children.
-        let handler = |group: &&ThreadGroup| group.catches & ACTED_ON & !SIGCHLD != 0 && !waits.is_empty();
+        let handler = |group: &&ThreadGroup| acts_on_signals(group) && !waits.is_empty();
         let handlers = pids.iter().filter_map(|pid| self.groups.get(pid)).filter(handler);
         doubts.extend(handlers.map(|group| Doubt::Handler(group.pid)));
         let mut cycle = self.cycle(inside, &pids, true);
@@ -258,11 +322,12 @@ impl Case<'_> {
             let first = inside.partition_point(|task| task.id.pid < pid);
             let own = inside[first..].iter().take_while(|task| task.id.pid == pid);
             let mut ways: Vec<Way> = own.flat_map(|task| self.ways(task)).collect();
-            // A pipe says more than a signal, and that more than a futex.
-            ways.sort_by_key(|way| match way.by {
-                WakersOf::Pipe(_) => 0,
-                WakersOf::Children(..) => 1,
-                WakersOf::Threads(_) | WakersOf::Lock(_) | WakersOf::Event(_) => 2,
+            // A pipe says more than a signal, that more than a poll for a hang-up, and that more than a futex.
+            ways.sort_by_key(|way| match (way.by, way.cause) {
+                (WakersOf::Pipe(_), Some(WaitTarget::Pipe(wait))) if wait.operation == Operation::Hangup => 2,
+                (WakersOf::Pipe(_), _) => 0,
+                (WakersOf::Children(..), _) => 1,
+                (WakersOf::Threads(_) | WakersOf::Lock(_) | WakersOf::Event(_), _) => 3,
             });
             for way in ways {
                 // Within a process among several, its threads say nothing of the others.
@@ -327,9 +392,8 @@ impl Way<'_> {
 /// Whether a signal handler of its process may end a wait, if the process has the other end: the self-pipe trick, or an eventfd.
 fn may_be_handled(group: &ThreadGroup, cause: &WaitTarget) -> bool {
     match cause {
-        // SIGCHLD is accounted for by the children.
         WaitTarget::Pipe(wait) => {
-            matches!(wait.operation, Operation::Poll | Operation::Hangup) && group.catches & ACTED_ON & !SIGCHLD != 0
+            matches!(wait.operation, Operation::Poll | Operation::Hangup) && acts_on_signals(group)
         }
         WaitTarget::Event(_) => group.catches & ACTED_ON != 0,
         WaitTarget::Children(_) | WaitTarget::Threads | WaitTarget::Lock(_) => false,

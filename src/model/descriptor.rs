@@ -62,6 +62,12 @@ impl OpenFlags {
         self.has(libc::O_CLOEXEC)
     }
 
+    /// Whether reads and writes fail with `EAGAIN` where they would block: `O_NONBLOCK`.
+    #[must_use]
+    pub fn is_nonblocking(self) -> bool {
+        self.has(libc::O_NONBLOCK)
+    }
+
     /// The access mode, or none for an `O_PATH` descriptor, which has none.
     #[must_use]
     pub fn access(self) -> Option<AccessMode> {

@@ -152,7 +152,7 @@ impl Phrases<'_> {
     }
 
     /// Whether a process has one thread.
-    fn is_alone(&self, pid: Pid) -> bool {
+    pub(in crate::findings) fn is_alone(&self, pid: Pid) -> bool {
         self.groups.get(&pid).is_some_and(|group| group.tasks.len() == 1)
     }
 

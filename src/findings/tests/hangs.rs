@@ -96,7 +96,8 @@ fn deadlocks_of_one_process_and_of_several() {
 #[test]
 fn a_loop_that_waits_for_another_process_is_not_excused_by_its_signal_handlers() {
     let [own, to, back] = [ID, PipeId::anonymous(124), PipeId::anonymous(125)];
-    let of_own = [end(1, 6, AccessMode::Read), end(1, 7, AccessMode::Write)];
+    let nonblocking = Some(OpenFlags(libc::O_NONBLOCK.cast_unsigned()));
+    let of_own = [end(1, 6, AccessMode::Read), Endpoint { flags: nonblocking, ..end(1, 7, AccessMode::Write) }];
     let of_to = [end(1, 3, AccessMode::Write), reads(2)];
     let of_back = [end(1, 4, AccessMode::Read), writes(2)];
     let polls = |ends: &[(PipeId, Endpoint)]| {

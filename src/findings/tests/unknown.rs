@@ -168,6 +168,14 @@ fn without(scene: &Scene, pid: Pid) -> Vec<(&'static str, Scene)> {
                 scene.graph.parents.insert(pid, None);
             }),
         ),
+        ("idle time", edit(&|scene| scene.group(pid.0).tasks.iter_mut().for_each(|task| task.idle = None))),
+        (
+            "flags",
+            edit(&|scene| {
+                let ends = scene.graph.pipes.iter_mut().flat_map(|pipe| &mut pipe.ends);
+                ends.filter(|end| end.pid == pid).for_each(|end| end.flags = None);
+            }),
+        ),
         ("session", both(|group| group.sid = None, |process| process.sid = None)),
         ("process group", both(|group| group.pgid = None, |process| process.pgid = None)),
         ("command", both(|group| group.command = "".into(), |process| process.command = "".into())),
@@ -220,8 +228,11 @@ fn a_process_that_was_given_up_is_no_stranger() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
     #[test]
-    fn a_fact_less_is_no_claim_more(all in vec(facts(), 2..=COUNT as usize), reaper: bool, late: bool) {
+    fn a_fact_less_is_no_claim_more(all in vec(facts(), 2..=COUNT as usize), reaper: bool, late: bool, idle: bool) {
         let mut scene = scene(&all, reaper);
+        if idle {
+            scene = scene.idle(60);
+        }
         if late {
             // Something else may hold any end, so that nothing is proven.
             scene.graph.coverage.outside = Some(ViewLimit::PidNamespace);

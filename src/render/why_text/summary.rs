@@ -5,8 +5,9 @@ use std::collections::{BTreeSet, HashSet};
 use super::blocked;
 use crate::findings::narrow::chain;
 use crate::findings::{AuditScope, Code, Finding, Phrases, thousands};
+use crate::judge::deadlock::acts_on_signals;
 use crate::judge::side;
-use crate::model::{Pid, Pipe, Severity, TaskState};
+use crate::model::{Pid, Pipe, Severity, TaskState, Wait};
 use crate::report::{Judgment, ReportView, Scope};
 
 /// Maximum number of blocked threads that are named.
@@ -102,10 +103,28 @@ impl ReportView<'_> {
             _ if involved.iter().any(|pid| blocked::is_stopped(judgment, *pid)) => {
                 "No process above can proceed by itself, since one of them is stopped.".to_owned()
             }
-            _ => "No deadlock is proven here, but no process above can proceed by itself: only a process that opens one of these FIFOs, or \
-                  that could not be seen, can unblock them."
-                .to_owned(),
+            _ => self.no_way_on(judgment, &involved),
         }
+    }
+
+    /// That none of these processes can proceed, although no deadlock is proven, and what is left that could end it.
+    fn no_way_on(&self, judgment: &Judgment<'_>, pids: &BTreeSet<Pid>) -> String {
+        let waits = &judgment.diagnosis.waits;
+        let has_path = |wait: &Wait| {
+            let pipe = wait.pipe().filter(|_| pids.contains(&wait.task.pid)).and_then(|id| self.graph.pipe(id));
+            pipe.is_some_and(Pipe::has_name)
+        };
+        let handles = |pid: &&Pid| judgment.groups.get(*pid).is_some_and(acts_on_signals);
+        let phrases = Phrases { graph: self.graph, groups: judgment.groups, users: self.users };
+        let opener = waits.iter().any(has_path).then(|| "a process that opens one of these FIFOs".to_owned());
+        let handler = pids.iter().find(handles);
+        let handler = handler.map(|pid| format!("a signal handler, such as one of {}", phrases.process(*pid, None)));
+        let ways: Vec<String> =
+            opener.into_iter().chain(handler).chain(["a process that could not be seen".to_owned()]).collect();
+        format!(
+            "No deadlock is proven here, but no process above can proceed by itself: only {} can unblock them.",
+            ways.join(", or ")
+        )
     }
 
     /// That something has been blocked for long, although no finding that is printed says why; none if nothing has. Of `pids`, what they

@@ -13,6 +13,8 @@ scenes! {"healthy":
     daemon_logger ["logger"]: Quiet;
     own_daemon ["bash"]: Quiet;
     fifo_server ["bash"]: Quiet;
+    fifo_supervisor ["bash"]: Quiet;
+    self_pipe ["ruby"]: Quiet;
     dropped_rights []: Quiet;
     // A writer that is blocked on a full pipe for long, and will go on.
     slow_reader ["pv", "less"]: Quiet;

@@ -15,6 +15,10 @@ scenes! {"kinds":
     expect_wait ["expect"]: find(FULL, &["expect", "seq"]);
     supervisor_skips []: find(FULL, &["supervisor", "chatty"]);
     asyncio_drain []: find(FULL, &["parent", "child"]);
+    // A process that keeps a write end of its own open.
+    fifo_kept ["bash"]: find(&["deadlock"], &["bash", "loop"]);
+    ruby_spawn ["ruby"]: find(&["self-deadlock"], &["ruby"]);
+    async_stdin []: find(&["deadlock"], &["parent", "sort"]).ask("parent", &["close the write end"], &["full"]);
     // UNIX sockets.
     node_stdin ["node"]: find(CIRCLE, &["node", "sort"]);
     node_paused ["node"]: find(FULL, &["node", "seq"]);
@@ -41,6 +45,8 @@ scenes! {"kinds":
     mcp_orphan []: nothing().once(&["no-writer", "no-reader"], "server");
     // Locks.
     queue_join []: find(CIRCLE, &["parent", "worker0", "worker1", "worker2", "worker3"]);
-    forked_lock []: find(CIRCLE, &["parent", "child"]);
+    forked_lock []: find(CIRCLE, &["parent", "child"]).ask("parent", &["child", "self-deadlock"], &["No warning"]);
+    queue_pipe []: find(&["deadlock"], &["main", "worker0", "worker1"]);
+    pipe_sibling []: find(&["deadlock"], &["main", "reader", "other"]);
     dead_owner []: find(CIRCLE, &["parent", "worker1", "worker2"]);
 }
