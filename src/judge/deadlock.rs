@@ -161,7 +161,7 @@ impl Sets<'_> {
             }
             WaitTarget::Children(_) => self.case.traced.contains(&pid),
             // Only its holders can post it; which they are is known of one that is listed (`WakerSets::are_known`).
-            WaitTarget::Threads | WaitTarget::Lock(_) | WaitTarget::Event(_) => false,
+            WaitTarget::Threads | WaitTarget::Lock(_) | WaitTarget::Event(_) | WaitTarget::FileLock(_) => false,
         }
     }
 }
@@ -186,7 +186,8 @@ impl Case<'_> {
     /// Whether a knot is a pool of workers at rest: one reads the queue of tasks, the others wait for the lock that it has meanwhile, and their
     /// parent, which is one of them, for an answer or a signal. None is blocked on a full channel.
     fn is_pool_at_rest(&self, inside: &[&Task], pids: &BTreeSet<Pid>) -> bool {
-        let at_lock = |task: &&Task| task.doing.causes().iter().any(|cause| matches!(cause, WaitTarget::Lock(_)));
+        let is_lock = |cause: &WaitTarget| matches!(cause, WaitTarget::Lock(_) | WaitTarget::FileLock(_));
+        let at_lock = |task: &&Task| task.doing.causes().iter().any(is_lock);
         let parent = |pid: Pid| self.groups.get(&pid)?.parent;
         // Without one, the process that had the lock has ended.
         let reads_queue = |task: &&Task| {
@@ -234,7 +235,9 @@ impl Case<'_> {
             matches!(wait.operation, Operation::Read | Operation::Write)
                 && wait.pipe.is_some_and(|pipe| !pipe.kind().is_pipe())
         };
-        let inferred = waits.iter().any(may_time_out);
+        // What shares an open file may have no descriptor of it: it is in flight, or mapped.
+        let at_file = |task: &&Task| task.doing.causes().iter().any(|cause| matches!(cause, WaitTarget::FileLock(_)));
+        let inferred = waits.iter().any(may_time_out) || inside.iter().any(at_file);
         let mut blocked: Vec<TaskId> = cycle.iter().map(|edge| edge.task).collect();
         let in_cycle: BTreeSet<TaskId> = blocked.iter().copied().collect();
         blocked.extend(inside.iter().map(|task| task.id).filter(|id| !in_cycle.contains(id)));
@@ -262,7 +265,7 @@ impl Case<'_> {
             ways.sort_by_key(|way| match way.by {
                 WakersOf::Pipe(_) => 0,
                 WakersOf::Children(..) => 1,
-                WakersOf::Threads(_) | WakersOf::Lock(_) | WakersOf::Event(_) => 2,
+                WakersOf::Threads(_) | WakersOf::Lock(_) | WakersOf::Event(_) | WakersOf::FileLock(_) => 2,
             });
             for way in ways {
                 // Within a process among several, its threads say nothing of the others.
@@ -332,6 +335,6 @@ fn may_be_handled(group: &ThreadGroup, cause: &WaitTarget) -> bool {
             matches!(wait.operation, Operation::Poll | Operation::Hangup) && group.catches & ACTED_ON & !SIGCHLD != 0
         }
         WaitTarget::Event(_) => group.catches & ACTED_ON != 0,
-        WaitTarget::Children(_) | WaitTarget::Threads | WaitTarget::Lock(_) => false,
+        WaitTarget::Children(_) | WaitTarget::Threads | WaitTarget::Lock(_) | WaitTarget::FileLock(_) => false,
     }
 }

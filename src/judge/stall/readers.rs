@@ -138,6 +138,12 @@ impl<'a> Readers<'a> {
                 SleepOn::Other => Instead::Works,
             },
             TaskState::Waits { besides: Some(AlternativeWake::Files), .. } if is_answered() => Instead::Waits,
+            // It gives up in time.
+            TaskState::Waits { causes, besides: Some(AlternativeWake::Timeout) }
+                if matches!(causes[..], [WaitTarget::FileLock(_)]) =>
+            {
+                Instead::Waits
+            }
             TaskState::Waits { causes, besides } => self.waits(task, causes, *besides, pipe),
         }
     }
@@ -205,7 +211,7 @@ fn is_poll_of(causes: &[WaitTarget]) -> bool {
     causes.iter().any(|cause| match cause {
         WaitTarget::Pipe(wait) => matches!(wait.operation, Operation::Poll | Operation::Hangup),
         WaitTarget::Event(_) => true,
-        WaitTarget::Children(_) | WaitTarget::Threads | WaitTarget::Lock(_) => false,
+        WaitTarget::Children(_) | WaitTarget::Threads | WaitTarget::Lock(_) | WaitTarget::FileLock(_) => false,
     })
 }
 
