@@ -24,8 +24,9 @@ sleeps on a timer, a lock or a poll without reading, or waits for a process that
 will not go on either; at once if the reader is stopped, traced or frozen.
 Notice (info) if a reader is likely to read on: it waits for a terminal, which
 is for a person; it reads slowly; it computes; or it waits for a child, another
-pipe or a connection that is alive. Of a line of full pipes, the last is
-reported. Where the reader waits for the writer, it is a deadlock.
+pipe, a connection or the holder of a file lock that is alive. Of a line of full
+pipes, the last is reported. Where the reader waits for the writer, it is a
+deadlock.
 
 It is proven by what their threads are doing that no process reads, and
 suspected where a process that could not be seen may read as well.

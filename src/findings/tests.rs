@@ -4,6 +4,7 @@ mod confirm;
 mod counts;
 pub(super) mod dummy;
 mod fifos;
+mod file_locks;
 mod hangs;
 mod leaks;
 mod leftovers;

@@ -191,7 +191,7 @@ impl Case<'_> {
         let parent = |pid: Pid| self.groups.get(&pid)?.parent;
         // Without one, the process that had the lock has ended.
         let reads_queue = |task: &&Task| {
-            task.doing.pipe_waits().next().is_some() && parent(task.id.pid).is_some_and(|parent| pids.contains(&parent))
+            task.doing.pipe_waits().next().is_some() && parent(task.id.pid).is_none_or(|parent| pids.contains(&parent))
         };
         let mut waits = inside.iter().flat_map(|task| task.doing.pipe_waits());
         inside.iter().any(at_lock)
