@@ -149,6 +149,7 @@ fn step(phrases: &Phrases<'_>, edge: &WaitEdge) -> String {
             let holder = phrases.process(edge.waker.pid, edge.waker.tid);
             format!("{name} is waiting for an eventfd of {holder}{idle}")
         }
+        WaitTarget::FileLock(wait) => format!("{name} {}{idle}", phrases.for_file_lock(wait, Some(edge.waker))),
     }
 }
 
@@ -197,6 +198,9 @@ fn prevention_in_one_process(waits: &WaitCycle, phrases: &Phrases<'_>) -> String
 
 fn prevention(waits: &WaitCycle, phrases: &Phrases<'_>) -> String {
     let cycle = &waits.cycle;
+    if cycle.iter().any(|edge| matches!(edge.target, WaitTarget::FileLock(_))) {
+        return "release the lock before writing to the pipe, or take it in one of the processes only".to_owned();
+    }
     if cycle.iter().any(|edge| pipe_wait(edge).is_some_and(|wait| wait.operation == Operation::Open)) {
         return "open the FIFOs in the same order in both programs, or each in a thread of its own".to_owned();
     }
@@ -255,7 +259,7 @@ fn have_both_ends(phrases: &Phrases<'_>, edge: &WaitEdge) -> bool {
 fn pipe_wait(edge: &WaitEdge) -> Option<&PipeWait> {
     match &edge.target {
         WaitTarget::Pipe(wait) => Some(wait),
-        WaitTarget::Children(_) | WaitTarget::Threads | WaitTarget::Lock(_) | WaitTarget::Event(_) => None,
+        _ => None,
     }
 }
 

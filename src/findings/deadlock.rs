@@ -13,9 +13,10 @@ blocked itself.
 
 Error if it is proven: their system calls show it, and none of them ran between
 two scans. Warning if there is a doubt: a process that could not be read may
-hold an end, a FIFO may be opened by its path, or a signal handler may act. A
-reader of a FIFO that has a path is reported only if the writer does nothing but
-wait(2) for that reader, for 10 s.
+hold an end, a FIFO may be opened by its path, or a signal handler may act; and
+if one of them waits for a lock on a file, of flock(2) or fcntl(2). A reader of
+a FIFO that has a path is reported only if the writer does nothing but wait(2)
+for that reader, for 10 s.
 
 Never harmless, unless something outside is about to send a signal.
 

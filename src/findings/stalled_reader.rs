@@ -26,10 +26,10 @@ stopped, traced or frozen. A writer is also one that polls for room: if a timer
 makes it run now and then, it counts for how long no reader has run.
 Notice (info) if a reader is likely to read on: it waits for a terminal, which
 is for a person; it reads slowly, or works slowly on what it has read, so that
-it has output; it computes; or it waits for a child, another pipe or a
-connection that is alive. A reader that may be slow is watched for 3 s. Of a
-line of full pipes, the last is reported. Where the reader waits for the writer,
-it is a deadlock.
+it has output; it computes; or it waits for a child, another pipe, a connection
+or the holder of a file lock that is alive. A reader that may be slow is watched
+for 3 s. Of a line of full pipes, the last is reported. Where the reader waits
+for the writer, it is a deadlock.
 
 It is proven by what their threads are doing that no process reads, and
 suspected where a process that could not be seen may read as well.

@@ -5,6 +5,7 @@ mod counts;
 mod cycles;
 pub(super) mod dummy;
 mod fifos;
+mod file_locks;
 mod hangs;
 mod leaks;
 mod leftovers;

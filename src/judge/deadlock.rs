@@ -187,7 +187,7 @@ impl Sets<'_> {
             }
             WaitTarget::Children(_) => self.case.traced.contains(&task.id.pid),
             // Only its holders can post it; which they are is known of one that is listed (`WakerSets::are_known`).
-            WaitTarget::Threads | WaitTarget::Lock(_) | WaitTarget::Event(_) => false,
+            WaitTarget::Threads | WaitTarget::Lock(_) | WaitTarget::Event(_) | WaitTarget::FileLock(_) => false,
         }
     }
 }
@@ -246,11 +246,12 @@ impl Case<'_> {
     /// parent, which is one of them, for an answer or a signal. None is blocked on a full channel, nor in wait(2) for one of them: what does
     /// that gives no task.
     fn is_pool_at_rest(&self, inside: &[&Task], pids: &BTreeSet<Pid>) -> bool {
-        let at_lock = |task: &&Task| task.doing.causes().iter().any(|cause| matches!(cause, WaitTarget::Lock(_)));
+        let is_lock = |cause: &WaitTarget| matches!(cause, WaitTarget::Lock(_) | WaitTarget::FileLock(_));
+        let at_lock = |task: &&Task| task.doing.causes().iter().any(is_lock);
         let parent = |pid: Pid| self.groups.get(&pid)?.parent;
         // Without one, the process that had the lock has ended.
         let reads_queue = |task: &&Task| {
-            task.doing.pipe_waits().next().is_some() && parent(task.id.pid).is_some_and(|parent| pids.contains(&parent))
+            task.doing.pipe_waits().next().is_some() && parent(task.id.pid).is_none_or(|parent| pids.contains(&parent))
         };
         let awaits_exit = |task: &&Task| {
             let mut children = task.doing.causes().iter().filter(|cause| matches!(cause, WaitTarget::Children(_)));
@@ -298,7 +299,9 @@ impl Case<'_> {
             matches!(wait.operation, Operation::Read | Operation::Write)
                 && wait.pipe.is_some_and(|pipe| !pipe.kind().is_pipe())
         };
-        let inferred = waits.iter().any(may_time_out);
+        // What shares an open file may have no descriptor of it: it is in flight, or mapped.
+        let at_file = |task: &&Task| task.doing.causes().iter().any(|cause| matches!(cause, WaitTarget::FileLock(_)));
+        let inferred = waits.iter().any(may_time_out) || inside.iter().any(at_file);
         let mut blocked: Vec<TaskId> = cycle.iter().map(|edge| edge.task).collect();
         let in_cycle: BTreeSet<TaskId> = blocked.iter().copied().collect();
         blocked.extend(inside.iter().map(|task| task.id).filter(|id| !in_cycle.contains(id)));
@@ -327,7 +330,7 @@ impl Case<'_> {
                 (WakersOf::Pipe(_), Some(WaitTarget::Pipe(wait))) if wait.operation == Operation::Hangup => 2,
                 (WakersOf::Pipe(_), _) => 0,
                 (WakersOf::Children(..), _) => 1,
-                (WakersOf::Threads(_) | WakersOf::Lock(_) | WakersOf::Event(_), _) => 3,
+                (WakersOf::Threads(_) | WakersOf::Lock(_) | WakersOf::Event(_) | WakersOf::FileLock(_), _) => 3,
             });
             for way in ways {
                 // Within a process among several, its threads say nothing of the others.
@@ -396,6 +399,6 @@ fn may_be_handled(group: &ThreadGroup, cause: &WaitTarget) -> bool {
             matches!(wait.operation, Operation::Poll | Operation::Hangup) && acts_on_signals(group)
         }
         WaitTarget::Event(_) => group.catches & ACTED_ON != 0,
-        WaitTarget::Children(_) | WaitTarget::Threads | WaitTarget::Lock(_) => false,
+        WaitTarget::Children(_) | WaitTarget::Threads | WaitTarget::Lock(_) | WaitTarget::FileLock(_) => false,
     }
 }

@@ -7,8 +7,9 @@ use super::Groups;
 use super::processes::Processes;
 use super::side::{self, SideState};
 use crate::model::{
-    AccessMode, AlternativeWake, Attribution, Children, Endpoint, EventId, Fd, Operation, Pid, PipeGraph, PipeId,
-    PipeWait, SharedLock, Side, Task, TaskId, TaskState, ThreadGroup, Tid, Wait, WaitTarget, Waker, Wakers,
+    AccessMode, AlternativeWake, Attribution, Children, Endpoint, EventId, Fd, FileLock, LockHolders, Operation, Pid,
+    PipeGraph, PipeId, PipeWait, SharedLock, Side, Task, TaskId, TaskState, ThreadGroup, Tid, Wait, WaitTarget, Waker,
+    Wakers,
 };
 
 /// Maximum number of pipes of which a thread may wait for one: more are too many to list for each thread.
@@ -37,6 +38,8 @@ pub(crate) enum WakersOf {
     Lock(SharedLock),
     /// Processes that have the same eventfd.
     Event(EventId),
+    /// Processes that hold a lock on a file; none where that is not known.
+    FileLock(Option<FileLock>),
 }
 
 impl WakersOf {
@@ -52,6 +55,7 @@ impl WakersOf {
             WaitTarget::Threads => Self::Threads(pid),
             WaitTarget::Lock(lock) => Self::Lock(*lock),
             WaitTarget::Event(id) => Self::Event(*id),
+            WaitTarget::FileLock(wait) => Self::FileLock(wait.lock),
         }
     }
 }
@@ -71,6 +75,7 @@ impl<'a> WakerSets<'a> {
             WakersOf::Pipe(_) | WakersOf::Threads(_) => true,
             WakersOf::Lock(lock) => self.graph.waited.locks.contains_key(&lock),
             WakersOf::Event(id) => self.graph.waited.events.contains_key(&id),
+            WakersOf::FileLock(lock) => self.lock_holders(lock).is_some_and(|holders| holders.are_all),
         }
     }
 
@@ -92,8 +97,13 @@ impl<'a> WakerSets<'a> {
             WakersOf::Threads(pid) => std::iter::once(Waker::process(pid)).collect(),
             WakersOf::Lock(lock) => self.processes_of(self.graph.waited.locks.get(&lock)),
             WakersOf::Event(id) => self.processes_of(self.graph.waited.events.get(&id)),
+            WakersOf::FileLock(lock) => self.lock_holders(lock).into_iter().flat_map(|it| &it.seen).copied().collect(),
         };
         self.known.borrow_mut().entry(key).or_insert_with(find).clone()
+    }
+
+    fn lock_holders(&self, lock: Option<FileLock>) -> Option<&'a LockHolders> {
+        self.graph.waited.file_locks.get(&lock?)
     }
 
     fn processes_of(&self, pids: Option<&BTreeSet<Pid>>) -> Wakers {
@@ -150,10 +160,8 @@ pub(crate) fn waits(graph: &PipeGraph, groups: &Groups, wakers: &WakerSets<'_>) 
         for target in task.doing.causes() {
             match target {
                 WaitTarget::Pipe(wait) if is_guess(target) => waits.extend(guesses(wakers, task, wait, &tables)),
-                WaitTarget::Pipe(_) | WaitTarget::Children(_) | WaitTarget::Lock(_) | WaitTarget::Event(_) => {
-                    waits.push(seen(task, target, wakers.of_wait(task.id.pid, target)));
-                }
                 WaitTarget::Threads => {}
+                _ => waits.push(seen(task, target, wakers.of_wait(task.id.pid, target))),
             }
         }
     }

@@ -43,8 +43,11 @@ pub use self::number::{Device, Fd, Gid, NotAPipeId, Pid, Tid, Uid};
 pub use self::pipe::{Opener, Pipe, PipeId, PipeKind, PtyFlow, Side};
 pub use self::probed::{Hidden, HiddenVia, HolderFd, PossibleHolder, Probed, References, Suspects, Unseen};
 pub use self::process::{CommandLine, Process};
-pub use self::socket::{Socket, SocketFamily, SocketState, SocketType, UnixPeer, WaitedFiles};
-pub use self::target::{AlternativeWake, Children, EventId, Operation, PipeWait, SharedLock, WaitTarget};
+pub use self::socket::{LockHolders, Socket, SocketFamily, SocketState, SocketType, UnixPeer, WaitedFiles};
+pub use self::target::{
+    AlternativeWake, Children, EventId, FileLock, FileLockKind, FileLockWait, Operation, PipeWait, SharedLock,
+    WaitTarget,
+};
 pub use self::task::{Activity, Fingerprint, OtherFile, Sleep, SleepOn, Task, TaskId, TaskState, ThreadGroup, Threads};
 pub use self::time::Time;
 pub use self::users::Users;

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use super::words::words;
-use super::{EventId, LinkTarget, PathName, Pid, SharedLock, link, transfer};
+use super::{EventId, FileLock, LinkTarget, PathName, Pid, SharedLock, Waker, link, transfer};
 
 /// What threads wait for that is no channel, as far as it is asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,6 +29,20 @@ pub struct WaitedFiles {
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty", with = "transfer::pairs")]
     #[cfg_attr(test, schemars(with = "Vec<(u64, Vec<Pid>)>"))]
     pub peers: BTreeMap<u64, BTreeSet<Pid>>,
+    /// The processes that hold each lock on a file. A lock that is missing may be held by any process.
+    #[serde(default, with = "transfer::pairs", skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(test, schemars(with = "Vec<(FileLock, LockHolders)>"))]
+    pub file_locks: BTreeMap<FileLock, LockHolders>,
+}
+
+/// Who holds a lock on a file, by the `lock:` lines of fdinfo; see `proc_pid_fdinfo(5)`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct LockHolders {
+    /// The processes, each with its descriptor.
+    pub seen: BTreeSet<Waker>,
+    /// Whether no other process may hold it: each could be read, and at least one was seen to hold it.
+    pub are_all: bool,
 }
 
 impl WaitedFiles {
@@ -39,7 +53,7 @@ impl WaitedFiles {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.sockets.is_empty() && self.events.is_empty() && self.locks.is_empty()
+        self.sockets.is_empty() && self.events.is_empty() && self.locks.is_empty() && self.file_locks.is_empty()
     }
 }
 

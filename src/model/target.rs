@@ -1,4 +1,4 @@
-//! What a thread waits for: a channel, a child, another thread, a lock or an eventfd.
+//! What a thread waits for: a channel, a child, another thread, a lock, an eventfd or a lock on a file.
 
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +20,41 @@ pub enum WaitTarget {
     Lock(SharedLock),
     /// A process that has the same eventfd(2).
     Event(EventId),
+    /// A process that holds a lock on a file, in flock(2) or fcntl(2).
+    FileLock(FileLockWait),
+}
+
+/// A thread's wait for a lock on a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileLockWait {
+    /// Its own descriptor of the file; none if the call could not be read.
+    pub fd: Option<Fd>,
+    /// The link of that descriptor in /proc/PID/fd.
+    pub path: Option<PathName>,
+    /// The lock; none if the file could not be identified, or its file system waits for a server.
+    pub lock: Option<FileLock>,
+}
+
+/// A lock on a file: those of flock(2) and of fcntl(2) do not see each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct FileLock {
+    /// By which call it is taken.
+    pub kind: FileLockKind,
+    /// The device of the file, as statx(2) has it.
+    pub device: Device,
+    /// Its inode.
+    pub inode: u64,
+}
+
+words! {
+    /// The call that takes a lock on a file.
+    pub enum FileLockKind {
+        /// flock(2): all processes that share the open file hold it.
+        Flock = "flock",
+        /// fcntl(2): a process holds it, or all that share the open file (`F_OFD_SETLKW`). It may be for a part of the file.
+        Fcntl = "fcntl",
+    }
 }
 
 /// A futex in memory that processes share: see futex(2). Named by the file that they map.
@@ -41,11 +76,11 @@ pub struct SharedLock {
 pub struct EventId(pub u32);
 
 /// A [`WaitTarget`] as JSON has it: `wait` is for a child, `threads` for another thread of the same process, `lock` for a process that maps
-/// the same file, `event` for one that has the same eventfd.
+/// the same file, `event` for one that has the same eventfd, `file-lock` for one that holds a lock on a file.
 #[derive(Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct FlatTarget {
-    /// `read`, `write`, `open`, `poll` or `hangup` of a pipe; `wait` for a child; `threads`, `lock` or `event`.
+    /// `read`, `write`, `open`, `poll` or `hangup` of a pipe; `wait` for a child; `threads`, `lock`, `event` or `file-lock`.
     operation: Either<Operation, OtherWait>,
     /// `r`: it waits for data; `w`: for room; `rw`: for either; null for `wait` and `threads`.
     access: Option<AccessMode>,
@@ -53,7 +88,7 @@ struct FlatTarget {
     fd: Option<Fd>,
     /// The ID of the pipe; null for `wait` and `threads`, and if it is not known.
     pipe: Option<PipeId>,
-    /// For `open`: the path of the FIFO.
+    /// For `open`: the path of the FIFO; for `file-lock`: that of the file.
     #[serde(flatten, serialize_with = "PathName::or_null", deserialize_with = "PathName::optional")]
     #[cfg_attr(test, schemars(with = "crate::model::OrNull<PathName>"))]
     path: Option<PathName>,
@@ -72,6 +107,9 @@ struct FlatTarget {
     /// For `event`: the `eventfd-id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     eventfd: Option<EventId>,
+    /// For `file-lock`: the file and how it is locked; missing if that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    file_lock: Option<FileLock>,
 }
 
 words! {
@@ -85,6 +123,8 @@ words! {
         Lock = "lock",
         /// For a process that has the same eventfd.
         Event = "event",
+        /// For a process that holds a lock on a file.
+        FileLock = "file-lock",
     }
 }
 
@@ -92,7 +132,19 @@ impl From<WaitTarget> for FlatTarget {
     fn from(target: WaitTarget) -> Self {
         let of = |word, child| {
             let (operation, access, fd, pipe, path) = (Either::B(word), None, None, None, None);
-            Self { operation, access, fd, pipe, path, deleted: false, full: false, child, lock: None, eventfd: None }
+            Self {
+                operation,
+                access,
+                fd,
+                pipe,
+                path,
+                deleted: false,
+                full: false,
+                child,
+                lock: None,
+                eventfd: None,
+                file_lock: None,
+            }
         };
         match target {
             WaitTarget::Pipe(PipeWait { operation, access, fd, pipe, path, deleted, full }) => Self {
@@ -107,6 +159,9 @@ impl From<WaitTarget> for FlatTarget {
             },
             WaitTarget::Lock(lock) => Self { lock: Some(lock), ..of(OtherWait::Lock, None) },
             WaitTarget::Event(id) => Self { eventfd: Some(id), ..of(OtherWait::Event, None) },
+            WaitTarget::FileLock(FileLockWait { fd, path, lock }) => {
+                Self { fd, path, file_lock: lock, ..of(OtherWait::FileLock, None) }
+            }
             WaitTarget::Children(Children::One(child)) => of(OtherWait::Wait, Some(child)),
             WaitTarget::Children(Children::All) => of(OtherWait::Wait, None),
             WaitTarget::Threads => of(OtherWait::Threads, None),
@@ -116,7 +171,7 @@ impl From<WaitTarget> for FlatTarget {
 
 impl From<FlatTarget> for WaitTarget {
     fn from(flat: FlatTarget) -> Self {
-        let FlatTarget { operation, access, fd, pipe, path, deleted, full, child, lock, eventfd } = flat;
+        let FlatTarget { operation, access, fd, pipe, path, deleted, full, child, lock, eventfd, file_lock } = flat;
         let operation = match operation {
             Either::A(operation) => operation,
             Either::B(OtherWait::Wait) => return Self::Children(child.map_or(Children::All, Children::One)),
@@ -124,6 +179,7 @@ impl From<FlatTarget> for WaitTarget {
             // Without its field it is no such wait of ours.
             Either::B(OtherWait::Lock) => return lock.map_or(Self::Threads, Self::Lock),
             Either::B(OtherWait::Event) => return eventfd.map_or(Self::Threads, Self::Event),
+            Either::B(OtherWait::FileLock) => return Self::FileLock(FileLockWait { fd, path, lock: file_lock }),
         };
         // Missing in reports of older versions.
         let usual = if operation == Operation::Write { AccessMode::Write } else { AccessMode::Read };

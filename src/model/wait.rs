@@ -89,7 +89,7 @@ pub struct Waker {
     pub pid: Pid,
     /// The thread, as in [`Endpoint::tid`].
     pub tid: Option<Tid>,
-    /// The descriptor of its end; none for a child.
+    /// The descriptor of its end, or of the file that it has locked; none for a child.
     pub fd: Option<Fd>,
 }
 

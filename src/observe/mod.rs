@@ -322,6 +322,9 @@ impl Observer {
             for pids in waited.events.values_mut().chain(waited.locks.values_mut()) {
                 pids.remove(&own);
             }
+            for holders in waited.file_locks.values_mut() {
+                holders.seen.retain(|holder| holder.pid != own);
+            }
         }
         Ok(waited)
     }

@@ -7,12 +7,14 @@ use std::os::unix::ffi::OsStringExt as _;
 use super::*;
 use crate::model::{
     self, AccessMode, Activity, AlternativeWake, Backend, Children, CommandLine, CommandName, Coverage, Descriptor,
-    Device, Directories, Endpoint, Fd, FileType, Fingerprint, Gap, Gid, Hidden, HiddenVia, HolderFd, Host, OpenFlags,
-    Opener, Operation, OtherFile, Pipe, PipeFile, PipeLimits, PipeWait, PossibleEnds, PossibleHolder, Probed, Process,
-    References, Sleep, SleepOn, Task, TaskId, TaskState, ThreadGroup, Tid, Time, Uid, UnionOfGaps, UnreadablePart,
-    Unseen, UserPages, ViewLimit, WaitTarget, WaitedFiles,
+    Device, Directories, Endpoint, Fd, FileLock, FileLockKind, FileLockWait, FileType, Fingerprint, Gap, Gid, Hidden,
+    HiddenVia, HolderFd, Host, LockHolders, OpenFlags, Opener, Operation, OtherFile, Pipe, PipeFile, PipeLimits,
+    PipeWait, PossibleEnds, PossibleHolder, Probed, Process, References, Sleep, SleepOn, Task, TaskId, TaskState,
+    ThreadGroup, Tid, Time, Uid, UnionOfGaps, UnreadablePart, Unseen, UserPages, ViewLimit, WaitTarget, WaitedFiles,
+    Waker,
 };
 
+const LOCK: FileLock = FileLock { kind: FileLockKind::Fcntl, device: Device { major: 8, minor: 1 }, inode: u64::MAX };
 const PIPE: PipeId = PipeId::anonymous(7);
 const FIFO: PipeId = PipeId::fifo(Device { major: 0, minor: 26 }, u64::MAX);
 
@@ -149,7 +151,13 @@ fn graph() -> PipeGraph {
         },
         beside: BTreeMap::new(),
         polled: BTreeMap::from([((Pid(5), Some(Tid(6)), Fd(0)), true)]),
-        waited: WaitedFiles::default(),
+        waited: WaitedFiles {
+            file_locks: BTreeMap::from([(
+                LOCK,
+                LockHolders { seen: [Waker { pid: Pid(5), tid: None, fd: Some(Fd(3)) }].into(), are_all: true },
+            )]),
+            ..WaitedFiles::default()
+        },
         selected: true,
         limits: PipeLimits { user_pages_soft: Some(16384), user_pages_hard: None, page_size: Some(4096) },
         user_pages: vec![UserPages { uid: Uid(7), pages: 128 }],
@@ -179,6 +187,12 @@ fn threads() -> Threads {
         WaitTarget::Children(Children::One(Pid(6))),
         WaitTarget::Children(Children::All),
         WaitTarget::Threads,
+        WaitTarget::FileLock(FileLockWait {
+            fd: Some(Fd(9)),
+            path: Some(b"/run/\xff".to_vec().into()),
+            lock: Some(LOCK),
+        }),
+        WaitTarget::FileLock(FileLockWait { fd: None, path: None, lock: None }),
     ];
     let sleep =
         |on| TaskState::Sleeps { sleep: Sleep { on, fd: Some(Fd(4)), target: None, place: "ep_poll".to_owned() } };

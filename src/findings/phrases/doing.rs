@@ -1,11 +1,13 @@
 //! What a thread is doing, in words: at a pipe, a socket or a terminal, or elsewhere.
 
+use std::collections::BTreeSet;
+
 use super::amounts::idle;
 use super::{Phrases, in_parentheses, list, to_do_what};
 use crate::escape::{quote_name, quote_target};
 use crate::model::{
-    AccessMode, AlternativeWake, Children, Operation, OtherFile, Pid, PipeId, PipeKind, PipeWait, PtyFlow, Side, Sleep,
-    SleepOn, Task, TaskState, WaitTarget,
+    AccessMode, AlternativeWake, Children, FileLockWait, Operation, OtherFile, Pid, PipeId, PipeKind, PipeWait,
+    PtyFlow, Side, Sleep, SleepOn, Task, TaskState, WaitTarget, Waker,
 };
 
 /// Maximum number of ends, and of threads, among which a blocked writer is looked for: the same pipe may be in each finding.
@@ -128,6 +130,7 @@ impl Phrases<'_> {
             [WaitTarget::Threads, ..] => self.for_threads(task.id.pid).to_owned(),
             [target @ WaitTarget::Lock(_), ..] => self.for_lock(task.id.pid, target),
             [target @ WaitTarget::Event(_), ..] => self.for_event(task.id.pid, target),
+            [WaitTarget::FileLock(wait), ..] => self.for_file_lock(wait, None),
             [] => "is waiting".to_owned(),
         };
         let others = match besides {
@@ -148,6 +151,7 @@ impl Phrases<'_> {
             WaitTarget::Threads => "a thread of its own".to_owned(),
             WaitTarget::Lock(_) => "a lock (futex)".to_owned(),
             WaitTarget::Event(_) => "an eventfd".to_owned(),
+            WaitTarget::FileLock(_) => "a lock on a file".to_owned(),
         }
     }
 
@@ -189,6 +193,29 @@ impl Phrases<'_> {
             None => String::new(),
         };
         format!("is waiting for an eventfd{holders}")
+    }
+
+    /// What a thread does that waits for a lock on a file; with one of its holders, or all.
+    pub(in crate::findings) fn for_file_lock(&self, wait: &FileLockWait, holder: Option<Waker>) -> String {
+        let file = wait.path.as_deref().map_or_else(|| "a file".to_owned(), quote_target);
+        let held = match holder {
+            Some(holder) => Some(holder).into_iter().collect(),
+            None => self.lock_holders(wait).unwrap_or_default(),
+        };
+        let pids: BTreeSet<Pid> = held.iter().map(|holder| holder.pid).collect();
+        let holders = match held.first() {
+            None => String::new(),
+            Some(one) if held.len() == 1 => {
+                format!(", which {} holds{}", self.process(one.pid, one.tid), in_parentheses(one.fd))
+            }
+            Some(one) if pids.len() == 1 => format!(", which {} holds", self.process(one.pid, one.tid)),
+            Some(_) => format!(", which {} hold", self.processes(pids)),
+        };
+        format!("is waiting for a lock on {file}{}{holders}", in_parentheses(wait.fd))
+    }
+
+    fn lock_holders(&self, wait: &FileLockWait) -> Option<BTreeSet<Waker>> {
+        self.graph.waited.file_locks.get(&wait.lock?).map(|holders| holders.seen.clone())
     }
 
     fn sleeping(&self, task: &Task, sleep: &Sleep) -> String {

@@ -6,10 +6,13 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
-use super::testing::{blocked, group, waits_for_child};
+use super::testing::{blocked, group, waits_for, waits_for_child};
 use super::*;
 use crate::judge::waits::SIGCHLD;
-use crate::model::{Certainty, CommandName, Operation, TaskState, ThreadGroup, ViewLimit};
+use crate::model::{
+    Certainty, CommandName, Device, FileLock, FileLockKind, FileLockWait, LockHolders, Operation, TaskState,
+    ThreadGroup, ViewLimit, WaitTarget, Waker,
+};
 use crate::observe::proc::threads_not_kept;
 
 const COUNT: u32 = 6;
@@ -30,6 +33,12 @@ struct Facts {
     ends: Vec<(usize, u32, AccessMode, bool)>,
     /// What it waits for: the end of that number, its children, or nothing.
     waits: Option<usize>,
+    /// The holder of a lock on a file that it waits for instead.
+    lock: Option<u32>,
+}
+
+fn lock_of(pid: u32) -> FileLock {
+    FileLock { kind: FileLockKind::Flock, device: Device { major: 8, minor: 1 }, inode: pid.into() }
 }
 
 fn facts() -> impl Strategy<Value = Facts> {
@@ -45,6 +54,7 @@ fn facts() -> impl Strategy<Value = Facts> {
         option::weighted(0.2, any::<bool>()),
         ends,
         option::weighted(0.7, 0..4_usize),
+        option::weighted(0.15, 1..=COUNT),
     )
         .prop_map(
             |(
@@ -53,6 +63,7 @@ fn facts() -> impl Strategy<Value = Facts> {
                 container,
                 ends,
                 waits,
+                lock,
             )| Facts {
                 parent,
                 session,
@@ -65,6 +76,7 @@ fn facts() -> impl Strategy<Value = Facts> {
                 catches,
                 ends,
                 waits,
+                lock,
             },
         )
 }
@@ -82,7 +94,9 @@ fn scene(all: &[Facts], reaper: bool) -> Scene {
                 ends_of.entry(PIPES[*pipe]).or_default().push(end);
             }
         }
+        let at_lock = || FileLockWait { fd: Some(Fd(9)), path: None, lock: Some(lock_of(pid)) };
         let doing = match facts.waits.map(|place| own.get(place)) {
+            _ if facts.lock.is_some() => waits_for(WaitTarget::FileLock(at_lock())),
             None => TaskState::Runs,
             Some(None) => waits_for_child(),
             Some(Some((pipe, end))) => {
@@ -114,6 +128,11 @@ fn scene(all: &[Facts], reaper: bool) -> Scene {
         process.fd_limit = Some(64);
         process.fds = Some(40);
     }
+    for (pid, holder) in (1..).zip(all.iter().map(|facts| facts.lock)) {
+        let waker = |pid| Waker { pid: Pid(pid), tid: None, fd: Some(Fd(9)) };
+        let holders = holder.map(|pid| LockHolders { seen: [waker(pid)].into(), are_all: true });
+        scene.graph.waited.file_locks.extend(holders.map(|holders| (lock_of(pid), holders)));
+    }
     scene.graph.parents.extend(scene.groups.values().map(|group| (group.pid, group.parent)));
     scene.graph.parents.insert(Pid(1), Some(Pid(0)));
     scene
@@ -142,7 +161,15 @@ fn without(scene: &Scene, pid: Pid) -> Vec<(&'static str, Scene)> {
             other(scene.graph.processes.get_mut(&pid).unwrap());
         })
     };
+    let lock = lock_of(pid.0);
     vec![
+        ("lock", edit(&|scene| drop(scene.graph.waited.file_locks.remove(&lock)))),
+        (
+            "other holders",
+            edit(&|scene| {
+                scene.graph.waited.file_locks.entry(lock).or_default().are_all = false;
+            }),
+        ),
         ("threads", unread(&|scene| drop(scene.groups.remove(&pid)))),
         ("tasks", unread(&|scene| scene.groups.get_mut(&pid).unwrap().tasks.clear())),
         ("process", edit(&|scene| drop(scene.graph.processes.remove(&pid)))),

@@ -154,6 +154,12 @@ impl<'a> Readers<'a> {
                 // As on a disk, where it does not sleep for ever.
                 SleepOn::Other => Instead::Works,
             },
+            // It gives up in time.
+            TaskState::Waits { causes, besides: Some(AlternativeWake::Timeout) }
+                if matches!(causes[..], [WaitTarget::FileLock(_)]) =>
+            {
+                Instead::Waits
+            }
             TaskState::Waits { causes, besides } => match connection {
                 Some(waits) if *besides == Some(AlternativeWake::Files) => waits,
                 _ => self.waits(task, causes, *besides, pipe),
@@ -245,7 +251,7 @@ fn is_poll_of(causes: &[WaitTarget]) -> bool {
     causes.iter().any(|cause| match cause {
         WaitTarget::Pipe(wait) => matches!(wait.operation, Operation::Poll | Operation::Hangup),
         WaitTarget::Event(_) => true,
-        WaitTarget::Children(_) | WaitTarget::Threads | WaitTarget::Lock(_) => false,
+        WaitTarget::Children(_) | WaitTarget::Threads | WaitTarget::Lock(_) | WaitTarget::FileLock(_) => false,
     })
 }
 

@@ -29,8 +29,8 @@ use super::wchan::{self, Place};
 use super::work::ProcessResult;
 use super::{memory, parse};
 use crate::model::{
-    AccessMode, AlternativeWake, Children, Fd, OpenFlags, Operation, OtherFile, Pid, PipeId, PipeWait, Side, Sleep,
-    SleepOn, Task, TaskState, ThreadGroup, Tid, WaitTarget, link,
+    AccessMode, AlternativeWake, Children, Fd, FileLock, FileLockKind, FileLockWait, OpenFlags, Operation, OtherFile,
+    Pid, PipeId, PipeWait, Side, Sleep, SleepOn, Task, TaskState, ThreadGroup, Tid, WaitTarget, link,
 };
 use crate::observe::channel::WaitPlace;
 
@@ -139,6 +139,7 @@ impl Look<'_> {
             Place::Pipe(WaitPlace::Write | WaitPlace::SpliceWrite) => (Operation::Write, AccessMode::Write),
             // As a reader or as a writer: the access mode is in the call.
             Place::Pipe(WaitPlace::Open) => (Operation::Open, AccessMode::ReadWrite),
+            Place::FileLock => return self.for_file_lock(FileLockWait { fd: None, path: None, lock: None }),
             _ => return self.sleep(sleep_on(place), None, None),
         };
         let wait = PipeWait { operation, access, fd: None, pipe: None, path: None, deleted: false, full: false };
@@ -176,6 +177,7 @@ impl Look<'_> {
                 Some(Memory::Shared(lock)) => waits(WaitTarget::Lock(lock)),
                 None => self.sleeps(SleepOn::Futex, None),
             },
+            (Place::FileLock | Place::Elsewhere, Call::FileLock(fd, kind)) => self.at_file_lock(fd, kind, place),
             // In the middle of a call on a pipe, and asleep where no pipe is: it holds the lock of the pipe.
             (Place::Elsewhere | Place::Pipe(Shared), Call::Move(from, to)) => {
                 self.in_middle(self.ends(from).chain(self.ends(to)), to)
@@ -240,6 +242,20 @@ impl Look<'_> {
         let (pipe, deleted) = (found.pipe.ok(), found.pipe == Err(Errno::NOENT));
         let (operation, path) = (Operation::Open, found.name.map(Into::into));
         waits(WaitTarget::Pipe(PipeWait { operation, access, fd: None, pipe, path, deleted, full: false }))
+    }
+
+    /// At a lock on a file. Where its file system asks a server for it, any machine may hold it.
+    fn at_file_lock(&self, fd: Fd, kind: FileLockKind, place: Place) -> TaskState {
+        let dir = self.table().fd_dir();
+        let file = if place == Place::FileLock { dir.file_id(fd).ok() } else { None };
+        let lock = file.map(|(device, inode)| FileLock { kind, device, inode });
+        self.for_file_lock(FileLockWait { fd: Some(fd), path: dir.link(fd).ok().map(Into::into), lock })
+    }
+
+    /// A process that catches SIGALRM may have set a timer that ends the wait, as `flock -w` does: there is no call with a timeout.
+    fn for_file_lock(&self, wait: FileLockWait) -> TaskState {
+        let besides = self.of.catches_alarm.then_some(AlternativeWake::Timeout);
+        TaskState::Waits { causes: vec![WaitTarget::FileLock(wait)], besides }
     }
 
     /// In a poll of these descriptors; none where they could not be read.

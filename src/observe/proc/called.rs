@@ -18,7 +18,8 @@ pub(super) enum Called {
 pub(super) fn called(place: Option<Place>, abis: &[Abi], number: i64, arguments: [u64; 6]) -> Option<Called> {
     let shown = place.unwrap_or(Place::Elsewhere);
     let call = abis.iter().filter_map(|abi| decode(*abi, number, arguments)).find(|call| shown.fits(*call));
-    let is_anywhere = matches!(shown, Place::Elsewhere | Place::Stopped | Place::Traced | Place::Frozen);
+    let is_anywhere =
+        matches!(shown, Place::Elsewhere | Place::FileLock | Place::Stopped | Place::Traced | Place::Frozen);
     let mut files = match (shown, call) {
         (Place::Poll, Some(Call::Poll { set, .. } | Call::Restart { poll: set, .. })) => return Some(Called::Set(set)),
         (
@@ -28,6 +29,7 @@ pub(super) fn called(place: Option<Place>, abis: &[Abi], number: i64, arguments:
         (Place::Pipe(WaitPlace::SpliceRead), Some(Call::Move(from, _))) => vec![(from, true)],
         (Place::Pipe(WaitPlace::SpliceWrite), Some(Call::Move(_, to))) => vec![(to, true)],
         (_, Some(Call::Move(from, to))) => vec![(from, true), (to, true)],
+        (_, Some(Call::FileLock(fd, _))) => vec![(fd, false)],
         // What the requests of a ring wait for is not told. A poll that sleeps elsewhere is in the middle of a file, or its place has no name.
         (_, Some(Call::IoUring | Call::Poll { .. })) | (Place::Pipe(_) | Place::Poll | Place::Epoll, None) => {
             return None;

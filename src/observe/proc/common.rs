@@ -22,6 +22,9 @@ use super::wchan::{self, Place};
 use crate::model::{Fd, TaskId, Tid, Uid};
 use crate::sys;
 
+/// SIGALRM by its bit in `SigCgt`.
+const SIGALRM: u64 = 1 << 13;
+
 /// What the looks at the threads of one process have in common. Each file of the process is read once for all of them.
 pub(super) struct Common<'a> {
     pub(super) context: &'a Context<'a>,
@@ -31,6 +34,8 @@ pub(super) struct Common<'a> {
     futexes: BTreeSet<u64>,
     /// Whose memory they are in.
     memory: OnceCell<BTreeMap<u64, Memory>>,
+    /// Whether it catches SIGALRM; true where that is not known.
+    pub(super) catches_alarm: bool,
     /// Its user and session.
     user: (Option<Uid>, Option<u32>),
     /// Whether a thread of the process may be in a call that does not return.
@@ -55,6 +60,7 @@ impl<'a> Common<'a> {
             child_pids: ChildPids::new(process, status.level()),
             futexes: threads.iter().filter_map(|thread| unmarked_futex(thread, context)).collect(),
             memory: OnceCell::new(),
+            catches_alarm: status.catches.is_none_or(|signals| signals & SIGALRM != 0),
             user: (status.uid, sid),
             is_stuck: threads
                 .iter()

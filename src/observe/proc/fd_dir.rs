@@ -347,6 +347,18 @@ impl FdDir<'_> {
         info.and_then(|info| info.ino).or_else(|| self.inode_by_stat(fd))
     }
 
+    /// The device and inode of a file, as statx(2) has them; not in a tree of plain files.
+    pub(super) fn file_id(&self, fd: Fd) -> Result<(Device, u64), Errno> {
+        let step = ScanStep::FdInfo(self.table.tid, fd);
+        if self.pipefs().is_none() || self.context.timed_out.contains(step) {
+            return Err(Errno::TIMEDOUT);
+        }
+        let mask = StatxFlags::TYPE | StatxFlags::INO;
+        let stat = self.context.heartbeat.during(step, || self.statx(fd, mask))?;
+        let is_known = stat.stx_mask & StatxFlags::INO.bits() != 0;
+        is_known.then(|| (device(&stat), stat.stx_ino)).ok_or(Errno::NODATA)
+    }
+
     fn inode_by_stat(&self, fd: Fd) -> Option<u64> {
         let step = ScanStep::FdInfo(self.table.tid, fd);
         if self.pipefs().is_none() || self.context.timed_out.contains(step) {

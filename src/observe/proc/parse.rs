@@ -10,7 +10,7 @@ use std::str::FromStr;
 use procfs::{FromRead as _, ProcessCGroups};
 
 pub(super) use self::fdinfo::{
-    event_count, event_id, in_flight, inotify_watches, is_armed, pid_of_pidfd, registered, signals, tty_index,
+    event_count, event_id, in_flight, inotify_watches, is_armed, locks, pid_of_pidfd, registered, signals, tty_index,
 };
 use crate::model::{OpenFlags, Uid};
 

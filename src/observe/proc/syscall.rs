@@ -5,7 +5,7 @@
 
 use syscalls::{aarch64, arm, x86, x86_64};
 
-use crate::model::{Children, Fd, Pid};
+use crate::model::{Children, Fd, FileLockKind, Pid};
 use crate::observe::kernel::Entry;
 
 /// What the line says; see `proc_pid_syscall(5)`.
@@ -82,6 +82,8 @@ pub(super) enum Call {
         private: bool,
         timeout: bool,
     },
+    /// flock(2) and fcntl(2), in an operation that waits for a lock on this file.
+    FileLock(Fd, FileLockKind),
     Sleep,
     /// pause(2), sigsuspend(2) and sigtimedwait(2).
     Signal,
@@ -204,6 +206,9 @@ pub(super) fn decode(abi: Abi, number: i64, arguments: [u64; 6]) -> Option<Call>
             _ => Call::Wait(Children::All),
         },
         "futex" | "futex_time64" => futex(a1, low(a2), a4)?,
+        // LOCK_NB and LOCK_UN of flock(2); then F_SETLKW, F_SETLKW64 of 32-bit callers and F_OFD_SETLKW of fcntl(2).
+        "flock" if low(a2) & (4 | 8) == 0 => Call::FileLock(fd(a1)?, FileLockKind::Flock),
+        "fcntl" | "fcntl64" if matches!(low(a2), 7 | 14 | 38) => Call::FileLock(fd(a1)?, FileLockKind::Fcntl),
         "nanosleep" | "clock_nanosleep" | "clock_nanosleep_time64" => Call::Sleep,
         "pause" | "rt_sigsuspend" | "rt_sigtimedwait" | "rt_sigtimedwait_time64" => Call::Signal,
         "io_uring_enter" => Call::IoUring,
@@ -262,6 +267,13 @@ mod tests {
         let of_pidfd = Some(Call::WaitPidfd(Fd(6)));
         assert_eq!(decoded(&format!("247 0x3 0x6 0x7fff 0x4 0x0 0x0 {rest}")), of_pidfd);
         assert_eq!(decoded(&format!("247 0x0 0x6 0x7fff 0x4 0x0 0x0 {rest}")), Some(Call::Wait(Children::All)));
+        let flock = Some(Call::FileLock(Fd(9), FileLockKind::Flock));
+        assert_eq!(decoded(&format!("73 0x9 0x2 0x1 0x8 0x0 0x0 {rest}")), flock);
+        let fcntl = Some(Call::FileLock(Fd(3), FileLockKind::Fcntl));
+        assert_eq!(decoded(&format!("72 0x3 0x7 0x7fff 0x0 0x0 0x0 {rest}")), fcntl);
+        // LOCK_EX | LOCK_NB and F_SETLK never wait.
+        assert_eq!(decoded(&format!("73 0x9 0x6 0x1 0x8 0x0 0x0 {rest}")), None);
+        assert_eq!(decoded(&format!("72 0x3 0x6 0x7fff 0x0 0x0 0x0 {rest}")), None);
         let futex = Call::Futex { address: 0x5631, private: true, timeout: false };
         assert_eq!(decoded(&format!("202 0x5631 0x189 0x0 0x0 0x0 0xffffffff {rest}")), Some(futex));
         // FUTEX_WAKE never waits.

@@ -1,4 +1,5 @@
-//! Which processes could end a wait that is for no channel: those that have an eventfd, and those that map the file of a futex. Looked for
+//! Which processes could end a wait that is for no channel: those that have an eventfd, those that map the file of a futex, and those that
+//! hold a lock on a file. Looked for
 //! only where a thread waits for nothing else, and watched like the scan, by the same workers.
 //!
 //! What is not known whole is left out: an eventfd that a process has that could not be looked at, one that the kernel may post, a file that
@@ -26,7 +27,10 @@ use super::scanner::{self, Context, Scanner};
 use super::task::Tables;
 use super::work::{self, ProcessResult, Work};
 use super::{Budget, Error, ScanOptions, parse, with_scanner};
-use crate::model::{AlternativeWake, EventId, Fd, Pid, SharedLock, TaskState, Threads, WaitTarget, WaitedFiles, link};
+use crate::model::{
+    AlternativeWake, Device, EventId, Fd, FileLock, LockHolders, Pid, SharedLock, TaskState, Threads, WaitTarget,
+    WaitedFiles, Waker, link,
+};
 use crate::observe::channel::device;
 
 /// What is kept of a process that has such a file, in bytes.
@@ -39,6 +43,9 @@ pub(crate) struct Wanted {
     locks: BTreeSet<SharedLock>,
     /// The files of those.
     files: BTreeSet<MappedFile>,
+    file_locks: BTreeSet<FileLock>,
+    /// The files of those.
+    locked: BTreeSet<(Device, u64)>,
     /// Sockets, by inode.
     pub(super) sockets: BTreeSet<u64>,
     /// Whether the other ends of those are wanted rather.
@@ -64,17 +71,21 @@ impl Wanted {
     fn of(threads: &Threads) -> Self {
         let mut wanted = Self::default();
         for task in threads.values().flat_map(|group| &group.tasks) {
-            let TaskState::Waits { causes, besides: None | Some(AlternativeWake::Lock) } = &task.doing else {
-                continue;
-            };
+            let TaskState::Waits { causes, besides } = &task.doing else { continue };
+            let is_alone = matches!(besides, None | Some(AlternativeWake::Lock));
             for cause in causes {
                 match cause {
-                    WaitTarget::Event(id) => drop(wanted.events.insert(*id)),
-                    WaitTarget::Lock(lock) => {
+                    WaitTarget::Event(id) if is_alone => drop(wanted.events.insert(*id)),
+                    WaitTarget::Lock(lock) if is_alone => {
                         wanted.files.insert((lock.device, lock.inode));
                         wanted.locks.insert(*lock);
                     }
-                    WaitTarget::Pipe(_) | WaitTarget::Children(_) | WaitTarget::Threads => {}
+                    // Which process holds it is shown even where a timer may end the wait.
+                    WaitTarget::FileLock(wait) => {
+                        wanted.locked.extend(wait.lock.map(|lock| (lock.device, lock.inode)));
+                        wanted.file_locks.extend(wait.lock);
+                    }
+                    _ => {}
                 }
             }
         }
@@ -90,17 +101,27 @@ pub(super) struct Has {
     pub(super) sockets: BTreeSet<u64>,
     /// Files that it maps, or has a descriptor of, with whether each has a name.
     files: BTreeMap<MappedFile, bool>,
-    /// Whether it may have more: of eventfds, and of files.
+    /// The locks that it holds, with the descriptor of each.
+    file_locks: BTreeSet<(FileLock, Waker)>,
+    /// Whether it may have more: of eventfds, of files, and of locks on files.
     more_events: bool,
     more_files: bool,
+    more_locks: bool,
     /// Whether the kernel may post eventfds on its behalf.
     posts_events: bool,
+}
+
+impl Has {
+    /// A table or a descriptor could not be read.
+    const fn may_have_more(&mut self) {
+        (self.more_events, self.more_files, self.more_locks) = (true, true, true);
+    }
 }
 
 /// Finds the processes that could end the waits of these threads. Fails as [`scan`](super::scan) does.
 pub(crate) fn waited(proc_root: &Path, threads: &Threads, budget: &Arc<Budget>) -> Result<WaitedFiles, Error> {
     let wanted = Wanted::of(threads);
-    if wanted.events.is_empty() && wanted.files.is_empty() {
+    if wanted.events.is_empty() && wanted.files.is_empty() && wanted.file_locks.is_empty() {
         return Ok(WaitedFiles::default());
     }
     let options = ScanOptions { wanted: Arc::new(wanted), ..ScanOptions::default() };
@@ -111,11 +132,17 @@ fn waited_in(scanner: &Arc<Scanner>, pids: Vec<Pid>) -> WaitedFiles {
     let wanted = &scanner.options.wanted;
     let (mut events, mut files) = (BTreeMap::<_, BTreeSet<Pid>>::new(), BTreeMap::<_, BTreeSet<Pid>>::new());
     let (mut unknown_events, mut unknown_files) = (BTreeSet::new(), BTreeSet::new());
-    let (mut all_events, mut all_files) = (true, true);
+    let mut file_locks: BTreeMap<FileLock, LockHolders> =
+        wanted.file_locks.iter().map(|lock| (*lock, LockHolders::default())).collect();
+    let (mut all_events, mut all_files, mut all_locks) = (true, true, true);
     for ProcessResult { pid, has, gaps, .. } in work::run(scanner, pids, Work::Waited) {
         // What a thread may have for itself is as what was not read at all.
         all_events &= !has.more_events && gaps.is_empty();
         all_files &= !has.more_files && gaps.is_empty();
+        all_locks &= !has.more_locks && gaps.is_empty();
+        for (lock, holder) in has.file_locks {
+            file_locks.entry(lock).or_default().seen.insert(holder);
+        }
         for id in has.events {
             events.entry(id).or_default().insert(pid);
             unknown_events.extend(has.posts_events.then_some(id));
@@ -127,8 +154,14 @@ fn waited_in(scanner: &Arc<Scanner>, pids: Vec<Pid>) -> WaitedFiles {
     }
     events.retain(|id, _| all_events && !unknown_events.contains(id));
     files.retain(|file, _| all_files && !unknown_files.contains(file));
+    // With no holder it would not wait: so there is one that was not seen.
+    file_locks.retain(|_, holders| !holders.seen.is_empty());
+    for holders in file_locks.values_mut() {
+        holders.are_all = all_locks;
+    }
     let of_lock = |lock: &SharedLock| Some((*lock, files.get(&(lock.device, lock.inode))?.clone()));
-    WaitedFiles { events, locks: wanted.locks.iter().filter_map(of_lock).collect(), ..WaitedFiles::default() }
+    let locks = wanted.locks.iter().filter_map(of_lock).collect();
+    WaitedFiles { events, locks, file_locks, ..WaitedFiles::default() }
 }
 
 /// Looks for what is wanted in all tables of a process, and in its mappings.
@@ -176,7 +209,7 @@ fn look_in(table: &Table, context: &Context<'_>, result: &mut ProcessResult) {
     let (fds, listing) = match listed {
         Ok(listed) => listed,
         Err(errno) if is_vanished(errno) => return,
-        Err(_) => return (has.more_events, has.more_files) = (true, true),
+        Err(_) => return has.may_have_more(),
     };
     let dir = FdDir { table, listing: Some(&listing), context };
     for fd in fds.into_iter().map(Fd) {
@@ -187,7 +220,7 @@ fn look_in(table: &Table, context: &Context<'_>, result: &mut ProcessResult) {
         match looked {
             Ok(()) => {}
             Err(errno) if is_vanished(errno) => {}
-            Err(_) => (has.more_events, has.more_files) = (true, true),
+            Err(_) => has.may_have_more(),
         }
     }
 }
@@ -210,6 +243,31 @@ fn look_at(dir: &FdDir<'_>, listing: &OwnedFd, fd: Fd, has: &mut Has) -> Result<
         let file = (device(&stat), stat.stx_ino);
         if wanted.files.contains(&file) {
             has.files.entry(file).or_default();
+        }
+    }
+    if !wanted.locked.is_empty() && link.starts_with(b"/") && scanner.root.is_real() {
+        look_at_locks(dir, fd, has)?;
+    }
+    Ok(())
+}
+
+/// Looks for the locks that are wanted on a file with a path.
+fn look_at_locks(dir: &FdDir<'_>, fd: Fd, has: &mut Has) -> Result<(), Errno> {
+    let (scanner, Table { process, tid }) = (dir.context.scanner, dir.table);
+    let file = dir.file_id(fd)?;
+    if !scanner.options.wanted.locked.contains(&file) {
+        return Ok(());
+    }
+    let text = dir.fdinfo_text(fd)?;
+    // The number may have been closed and used again meanwhile.
+    if dir.file_id(fd)? != file {
+        return Err(Errno::AGAIN);
+    }
+    for kind in parse::locks(&text) {
+        let lock = FileLock { kind, device: file.0, inode: file.1 };
+        if scanner.options.wanted.file_locks.contains(&lock) {
+            scanner.budget.charge(HOLDER).then_some(()).ok_or(Errno::NOMEM)?;
+            has.file_locks.insert((lock, Waker { pid: process.pid, tid: *tid, fd: Some(fd) }));
         }
     }
     Ok(())

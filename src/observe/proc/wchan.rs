@@ -14,6 +14,8 @@ pub(super) enum Place {
     /// In wait4(2) or waitid(2).
     Child,
     Futex,
+    /// At a lock on a file, among those of this machine.
+    FileLock,
     /// In nanosleep(2).
     Timer,
     /// In pause(2) and its variants.
@@ -39,6 +41,14 @@ pub(super) fn place(text: &[u8]) -> Option<Place> {
         "do_epoll_wait" | "ep_poll" => Place::Epoll,
         "do_wait" | "kernel_wait4" | "kernel_waitid" => Place::Child,
         "futex_do_wait" | "futex_wait_queue" | "futex_wait_queue_me" => Place::Futex,
+        // Of fs/locks.c. Those of file systems that ask a server for the lock are elsewhere.
+        "locks_lock_inode_wait"
+        | "locks_lock_file_wait"
+        | "flock_lock_inode_wait"
+        | "posix_lock_inode_wait"
+        | "do_lock_file_wait"
+        | "fcntl_setlk"
+        | "fcntl_setlk64" => Place::FileLock,
         "hrtimer_nanosleep" | "do_nanosleep" | "common_nsleep" => Place::Timer,
         "sigsuspend" | "do_sigtimedwait" => Place::Signal,
         "do_signal_stop" => Place::Stopped,
@@ -58,7 +68,10 @@ pub(super) fn is_eventfd(text: &[u8]) -> bool {
 impl Place {
     /// Whether a signal always ends a sleep at this place, so that it never shows as state D.
     pub(super) const fn is_interruptible(self) -> bool {
-        matches!(self, Self::Poll | Self::Epoll | Self::Child | Self::Futex | Self::Timer | Self::Signal)
+        matches!(
+            self,
+            Self::Poll | Self::Epoll | Self::Child | Self::Futex | Self::FileLock | Self::Timer | Self::Signal
+        )
     }
 
     /// Whether a thread in this call sleeps at this place: else the number of the call is not what it seems.
@@ -78,6 +91,7 @@ impl Place {
             Self::Epoll => matches!(call, Call::Epoll { .. }),
             Self::Child => matches!(call, Call::Wait(_) | Call::WaitPidfd(_)),
             Self::Futex => matches!(call, Call::Futex { .. } | Call::Restart { .. }),
+            Self::FileLock => matches!(call, Call::FileLock(..)),
             Self::Timer => matches!(call, Call::Sleep | Call::Restart { .. }),
             Self::Signal => matches!(call, Call::Signal),
             Self::IoUring => matches!(call, Call::IoUring),
@@ -96,6 +110,7 @@ mod tests {
         assert_eq!(place(b"anon_pipe_read"), Some(Place::Pipe(WaitPlace::Read)));
         assert_eq!(place(b"pipe_write.part.0\n"), Some(Place::Pipe(WaitPlace::Write)));
         assert_eq!(place(b"poll_schedule_timeout.constprop.0"), Some(Place::Poll));
+        assert_eq!(place(b"fcntl_setlk"), Some(Place::FileLock));
         assert_eq!(place(b"__do_sys_pause"), Some(Place::Signal));
         assert_eq!(place(b"request_wait_answer"), Some(Place::Elsewhere));
         assert_eq!(place(b"0"), None);

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::super::wrapped::WrappedLine;
 use crate::escape::quote_name;
-use crate::findings::{Details, MOST_LINES, Phrases, thousands};
+use crate::findings::{Details, MOST_LINES, Phrases, list, thousands};
 use crate::judge::side::{self, SideState};
 use crate::model::{
     CommandName, Endpoint, Operation, Pid, Pipe, Side, SleepOn, Task, TaskId, TaskState, Wait, WaitTarget, Waker,
@@ -322,6 +322,10 @@ impl<'a> Chain<'a> {
             }
             WaitTarget::Lock(_) => Some(format!("{} shares the memory of the lock", process())),
             WaitTarget::Event(_) => Some(format!("{} holds the eventfd", process())),
+            WaitTarget::FileLock(_) => {
+                let fds = list(wakers.iter().filter_map(|waker| waker.fd), |fd| format!("fd {fd}"));
+                Some(format!("{} holds the lock ({fds})", process()))
+            }
             WaitTarget::Children(_) | WaitTarget::Threads => None,
         }
     }

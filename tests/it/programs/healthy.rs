@@ -43,6 +43,7 @@ scenes! {"healthy":
     tail_grep []: Quiet;
     // Programs that work slowly, or wait for a person.
     make_jobs ["make"]: Quiet;
+    flock_jobs ["bash", "flock"]: Quiet;
     rsync ["rsync"]: Quiet;
     terminal ["bash"]: Quiet;
     tmux ["tmux"]: Quiet;

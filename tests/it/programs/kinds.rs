@@ -49,4 +49,9 @@ scenes! {"kinds":
     queue_pipe []: find(&["deadlock"], &["main", "worker0", "worker1"]);
     pipe_sibling []: find(&["deadlock"], &["main", "reader", "other"]);
     dead_owner []: find(CIRCLE, &["parent", "worker1", "worker2"]);
+    // Locks on files.
+    fcntl_lock []: find(&["deadlock"], &["writer", "reader"]).ask("reader", &["writer", r"/lock \(fd \d+\)"], &[]);
+    flock_lock ["bash", "flock"]: find(&["deadlock"], &["seq", "writer", "flock"]);
+    flock_inherited ["bash", "flock"]: find(&["stalled-reader"], &["seq", "flock"]).ask("seq", &["job", "/lock"], &[]);
+    flock_log ["bash", "flock"]: find(FULL, &["yes", "sleep"]).ask("cat", &["flock", "yes", "/lock"], &[]);
 }

@@ -184,12 +184,14 @@ impl Report {
             ("read" | "write" | "poll", _) => assert!(!path, "{wait:?}"),
             ("open", _) => assert!(!fd && wait.wakers.is_empty(), "{wait:?}"),
             ("wait" | "lock" | "event", _) => assert!(!fd && !pipe && !path, "{wait:?}"),
+            ("file-lock", _) => assert!(!pipe && fd == path, "{wait:?}"),
             _ => panic!("operation of {wait:?}"),
         }
         assert_eq!(
             (wait.lock.is_some(), wait.eventfd.is_some()),
             (wait.operation == "lock", wait.operation == "event")
         );
+        assert!(wait.file_lock.is_none() || wait.operation == "file-lock", "{wait:?}");
         let by_end = !["wait", "lock", "event"].contains(&wait.operation.as_str());
         assert!(wait.wakers.iter().all(|waker| waker.fd.is_some() == by_end), "{wait:?}");
         // With a selection, the pipe need not be listed.

@@ -1,7 +1,7 @@
 //! What the fdinfo of a socket, a terminal, an anonymous inode or an `io_uring` says besides position and flags. Pure.
 
 use super::{fields, in_radix, lines, number, value};
-use crate::model::{PipeId, PossibleEnds};
+use crate::model::{FileLockKind, PipeId, PossibleEnds};
 use crate::observe::channel;
 
 /// The number of descriptors in flight to a UNIX socket, by its fdinfo: `scm_fds: 1`, since Linux 5.6.
@@ -43,6 +43,19 @@ pub(in crate::observe::proc) fn inotify_watches(text: &[u8]) -> usize {
 /// Whether a timerfd is armed: `it_value: (0, 49999)`, the seconds and nanoseconds until it expires. None where that is missing.
 pub(in crate::observe::proc) fn is_armed(text: &[u8]) -> Option<bool> {
     value(text, b"it_value:").map(|digits| digits.iter().any(|byte| (b'1'..=b'9').contains(byte)))
+}
+
+/// How an open file is locked by a process, by its fdinfo: `lock:\t1: FLOCK  ADVISORY  WRITE 252 fe:00:18913 0 EOF` for each lock
+/// (`__show_fd_locks` in fs/locks.c), which are those of that file.
+pub(in crate::observe::proc) fn locks(text: &[u8]) -> impl Iterator<Item = FileLockKind> {
+    lines(text).filter_map(|line| line.strip_prefix(b"lock:")).filter_map(|line| {
+        match line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty()).nth(1)? {
+            b"FLOCK" => Some(FileLockKind::Flock),
+            b"POSIX" | b"OFDLCK" => Some(FileLockKind::Fcntl),
+            // A lease is no lock.
+            _ => None,
+        }
+    })
 }
 
 /// The files that are registered with an `io_uring`.

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::model::{PipeId, PossibleEnds};
+use crate::model::{FileLockKind, PipeId, PossibleEnds};
 use crate::observe::channel;
 
 const ID: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -128,6 +128,18 @@ fn flags_are_octal_and_in_range() {
     assert_eq!(fdinfo(b"flags:\t02000001\n").flags, Some(OpenFlags(0o2_000_001)));
     for wrong in ["flags:\t9", "flags:\t777777777777777777", "flags:", "flags:\t-1"] {
         assert_eq!(fdinfo(wrong.as_bytes()).flags, None, "{wrong}");
+    }
+}
+
+#[test]
+fn locks_that_an_open_file_has() {
+    let head = "pos:\t0\nflags:\t0100001\nmnt_id:\t29\nino:\t10018986\n";
+    let of = |rest: &str| locks(format!("{head}{rest}").as_bytes()).collect::<Vec<_>>();
+    assert_eq!(of("lock:\t1: FLOCK  ADVISORY  WRITE 0 fe:00:10018986 0 EOF\n"), [FileLockKind::Flock]);
+    let both = "lock:\t1: POSIX  ADVISORY  READ  44 fe:00:10018986 0 9\nlock:\t2: OFDLCK ADVISORY  WRITE -1 fe:00:10018986 12 EOF\n";
+    assert_eq!(of(both), [FileLockKind::Fcntl; 2]);
+    for none in ["", "lock:\t1: LEASE  ACTIVE    READ  44 fe:00:10018986 0 EOF\n", "lock:\t\n", "lock:\t1:"] {
+        assert_eq!(of(none), [], "{none}");
     }
 }
 

@@ -78,6 +78,37 @@ pub(crate) struct Waited {
     pub(crate) sockets: Vec<(u64, Socket)>,
     pub(crate) events: Vec<(u32, BTreeSet<u32>)>,
     pub(crate) locks: Vec<(Lock, BTreeSet<u32>)>,
+    #[serde(default)]
+    pub(crate) file_locks: Vec<(FileLock, LockHolders)>,
+}
+
+/// A lock on a file, of flock(2) or fcntl(2).
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "read strictly")]
+pub(crate) struct FileLock {
+    pub(crate) kind: String,
+    pub(crate) device: String,
+    pub(crate) inode: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "read strictly")]
+pub(crate) struct LockHolders {
+    pub(crate) seen: Vec<LockHolder>,
+    pub(crate) are_all: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[allow(dead_code, reason = "read strictly")]
+pub(crate) struct LockHolder {
+    pub(crate) pid: u32,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) tid: Option<u32>,
+    #[serde(deserialize_with = "nullable")]
+    pub(crate) fd: Option<u32>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -148,6 +179,8 @@ pub(crate) struct Cause {
     pub(crate) lock: Option<Lock>,
     #[serde(default)]
     pub(crate) eventfd: Option<u32>,
+    #[serde(default)]
+    pub(crate) file_lock: Option<FileLock>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -194,6 +227,8 @@ pub(crate) struct Wait {
     pub(crate) lock: Option<Lock>,
     #[serde(default)]
     pub(crate) eventfd: Option<u32>,
+    #[serde(default)]
+    pub(crate) file_lock: Option<FileLock>,
     pub(crate) wakers: Vec<Waker>,
     #[serde(default)]
     pub(crate) wakers_omitted: usize,
