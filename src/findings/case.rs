@@ -75,7 +75,7 @@ impl<'a> Case<'a> {
                 && processes.session(pid).is_some()
                 && processes.knows_ancestors(pid)
         };
-        pipe.ends.iter().all(|end| is_known(end.pid))
+        pipe.ends.iter().all(|end| end.flags.is_some() && is_known(end.pid))
     }
 
     /// The processes that use a side of a pipe, as opposed to those that only hold a copy of the end, as `graph` distinguishes them. All

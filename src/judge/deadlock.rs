@@ -243,8 +243,8 @@ impl Case<'_> {
     }
 
     /// Whether a knot is a pool of workers at rest: one reads the queue of tasks, the others wait for the lock that it has meanwhile, and their
-    /// parent, which is one of them, for an answer or a signal. None is blocked on a full channel, nor in wait(2) for one of them: what does
-    /// that gives no task.
+    /// parent, which is one of them, for an answer, a signal or any child. None is blocked on a full channel, nor in wait(2) for a certain one
+    /// of them: what does that gives no task.
     fn is_pool_at_rest(&self, inside: &[&Task], pids: &BTreeSet<Pid>) -> bool {
         let is_lock = |cause: &WaitTarget| matches!(cause, WaitTarget::Lock(_) | WaitTarget::FileLock(_));
         let at_lock = |task: &&Task| task.doing.causes().iter().any(is_lock);
@@ -254,8 +254,9 @@ impl Case<'_> {
             task.doing.pipe_waits().next().is_some() && parent(task.id.pid).is_none_or(|parent| pids.contains(&parent))
         };
         let awaits_exit = |task: &&Task| {
-            let mut children = task.doing.causes().iter().filter(|cause| matches!(cause, WaitTarget::Children(_)));
-            children.any(|cause| self.wakers.of_wait(task.id.pid, cause).iter().any(|child| pids.contains(&child.pid)))
+            let causes = task.doing.causes().iter();
+            let mut child = causes.filter(|cause| matches!(cause, WaitTarget::Children(Children::One(_))));
+            child.any(|cause| self.wakers.of_wait(task.id.pid, cause).iter().any(|child| pids.contains(&child.pid)))
         };
         let mut waits = inside.iter().flat_map(|task| task.doing.pipe_waits());
         inside.iter().any(at_lock)

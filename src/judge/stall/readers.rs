@@ -72,7 +72,7 @@ impl<'a> Readers<'a> {
             }
             // That they go on, as a loop with a timer does, is no reason for them to exit while they cannot write.
             let is_writer = |waker: &Waker| full.writers.iter().any(|task| task.id.pid == waker.pid);
-            for _ in doing.awaited.iter().filter(|awaited| awaited.iter().all(is_writer)) {
+            for _ in doing.awaited.iter().filter(|awaited| !awaited.is_empty() && awaited.iter().all(is_writer)) {
                 threads.entry(Instead::Waits).and_modify(|count| *count -= 1);
                 *threads.entry(Instead::WaitsInVain).or_default() += 1;
             }

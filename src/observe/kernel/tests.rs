@@ -119,12 +119,24 @@ fn compare(name: &str, tier: Tier) {
         return skip(lack);
     }
     for (kernel, channels) in [(&kernel, false), (&kernel, true), (&without_cast, false), (&without_cast, true)] {
-        let pass = kernel.ends(channels).expect("ends");
+        // Another test, or another lspipe, may visit one of the files at the same moment, and holds it for that.
+        let mut passes = (0..100).map(|_| kernel.ends(channels).expect("ends"));
+        let is_alone = |pass: &Pass| !scene.truth.pipes.iter().any(|pipe| is_held_besides(pipe, pass));
+        let pass = passes.find(is_alone).expect("a pass in which nobody else visits them");
         assert!(channels || pass.ends.iter().all(|end| end.kind == FileKind::Pipe), "only pipes were asked for");
         for (number, pipe) in scene.truth.pipes.iter().enumerate() {
             compare_pipe(&format!("{name} {tier:?} {number}"), pipe, &pass, tier);
         }
     }
+}
+
+/// Whether a file has more references than the scene knows of.
+fn is_held_besides(truth: &PipeTruth, pass: &Pass) -> bool {
+    truth.rows.iter().any(|row| {
+        let is_it = |end: &&EndRecord| (end.pid.0, end.tid.0, end.fd.0) == (row.pid, row.tid, row.fd);
+        let end = pass.ends.iter().find(is_it);
+        end.map(|end| end.references) > truth.references.get(&row.file).copied()
+    })
 }
 
 fn compare_pipe(name: &str, truth: &PipeTruth, pass: &Pass, tier: Tier) {

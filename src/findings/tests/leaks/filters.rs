@@ -103,7 +103,8 @@ fn a_command_that_waits_for_its_own_daemon_is_a_notice() {
     let scene = |fds: [u32; 2], name: &str| {
         let read_end = end(2, fds[0], AccessMode::Read);
         let reader = group(2, 9, 9, "server", blocked(Operation::Read, ID, read_end));
-        let groups = [reader, group(9, 1, 9, "bash", waits_for_child()), group(3, 1, 3, name, sleeps())];
+        let shell = group(9, 1, 9, "bash", waits_for_child());
+        let groups = [reader, shell, group(3, 1, 3, name, sleeps()), group(1, 0, 1, "init", sleeps())];
         Scene::new(groups, &[(ID, &[read_end, end(3, fds[1], AccessMode::Write)])]).idle(60)
     };
     let own = Some((Severity::Info, Some(NoticeReason::OwnDaemon)));
