@@ -249,9 +249,12 @@ impl Case<'_> {
         let is_lock = |cause: &WaitTarget| matches!(cause, WaitTarget::Lock(_) | WaitTarget::FileLock(_));
         let at_lock = |task: &&Task| task.doing.causes().iter().any(is_lock);
         let parent = |pid: Pid| self.groups.get(&pid)?.parent;
-        // Without one, the process that had the lock has ended.
+        // Without one, the process that had the lock has ended. The parent is to write to the queue.
         let reads_queue = |task: &&Task| {
-            task.doing.pipe_waits().next().is_some() && parent(task.id.pid).is_none_or(|parent| pids.contains(&parent))
+            let queue = task.doing.pipe_waits().next();
+            let pipe = queue.and_then(|wait| self.graph.pipe(wait.pipe?));
+            let writes = |pid: Pid| pipe.is_none_or(|pipe| pipe.on(Side::Write).any(|holder| holder == pid));
+            queue.is_some() && parent(task.id.pid).is_none_or(|parent| pids.contains(&parent) && writes(parent))
         };
         let awaits_exit = |task: &&Task| {
             let causes = task.doing.causes().iter();

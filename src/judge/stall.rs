@@ -123,8 +123,9 @@ impl<'a> Stalls<'a> {
         if full.is_empty() {
             return Vec::new();
         }
-        // Whether one is read on may depend on whether another is.
-        let (mut read_on, mut stalls) = (BTreeSet::new(), Vec::new());
+        // Whether one is read on may depend on whether another is. One that a process may read of which nothing is known may be.
+        let unknown = full.values().filter(|full| !self.knows_readers(full.pipe)).map(|full| full.pipe.id);
+        let (mut read_on, mut stalls) = (unknown.collect::<BTreeSet<PipeId>>(), Vec::new());
         for _ in 0..MOST_ROUNDS {
             let prospects = Prospects::of(self.graph, self.groups, self.wakers, &read_on);
             let readers = Readers::new(self, &prospects, &read_on);
@@ -209,11 +210,15 @@ impl<'a> Stalls<'a> {
         lines.node_indices().filter(is_last).filter_map(|line| lines[line].iter().min().copied()).collect()
     }
 
+    /// Whether it is known what all do that have the read end: a holder of a copy may read, too.
+    fn knows_readers(&self, pipe: &Pipe) -> bool {
+        let is_known = |pid: Pid| self.groups.get(&pid).is_some_and(|group| !group.tasks.is_empty());
+        pipe.side(Side::Read).all(|end| is_known(end.pid))
+    }
+
     fn stall<'b>(&'b self, full: &Full<'a>, readers: &Readers<'b>) -> Option<Stall> {
         let id = full.pipe.id;
-        // A holder of a copy may read, too, where it is not known what it does.
-        let is_known = |pid: Pid| self.groups.get(&pid).is_some_and(|group| !group.tasks.is_empty());
-        if !full.pipe.side(Side::Read).all(|end| is_known(end.pid)) {
+        if !self.knows_readers(full.pipe) {
             return None;
         }
         let groups: Vec<&ThreadGroup> = full.users.iter().filter_map(|pid| self.groups.get(pid)).collect();

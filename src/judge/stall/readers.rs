@@ -193,9 +193,13 @@ impl<'a> Readers<'a> {
             // Further down the line.
             if let Some(PipeWait { operation, pipe: Some(next), full, .. }) = wait
                 && (*operation == Operation::Write || *full && besides.is_none() && causes.len() == 1)
-                && is_long(task.idle)
             {
-                return if self.read_on.contains(next) { Instead::Waits } else { Instead::WaitsInVain };
+                if self.read_on.contains(next) {
+                    return Instead::Waits;
+                }
+                if is_long(task.idle) {
+                    return Instead::WaitsInVain;
+                }
             }
             let key = WakersOf::wait(own, cause);
             let wakers = self.of.wakers.of(key);
