@@ -123,15 +123,19 @@ impl<'a> Stalls<'a> {
         if full.is_empty() {
             return Vec::new();
         }
-        // Whether one is read on may depend on whether another is. One that a process may read of which nothing is known may be.
-        let unknown = full.values().filter(|full| !self.knows_readers(full.pipe)).map(|full| full.pipe.id);
-        let (mut read_on, mut stalls) = (unknown.collect::<BTreeSet<PipeId>>(), Vec::new());
+        // Whether one is read on may depend on whether another is. One of which that is not known may be.
+        let (mut read_on, mut stalls) = (BTreeSet::new(), Vec::new());
         for _ in 0..MOST_ROUNDS {
             let prospects = Prospects::of(self.graph, self.groups, self.wakers, &read_on);
             let readers = Readers::new(self, &prospects, &read_on);
-            stalls = full.values().filter_map(|full| self.stall(full, &readers)).collect();
-            let known = read_on.len();
-            read_on.extend(stalls.iter().filter(|stall: &&Stall| stall.may_resume).map(|stall| stall.pipe));
+            stalls = full.values().filter_map(|full| self.stall(full, &readers)).collect::<Vec<Stall>>();
+            let (known, mut in_vain) = (read_on.len(), stalls.iter().filter(|stall| !stall.may_resume).peekable());
+            for id in full.keys() {
+                // Both are ordered by pipe.
+                if in_vain.next_if(|stall| stall.pipe == *id).is_none() {
+                    read_on.insert(*id);
+                }
+            }
             if read_on.len() == known {
                 break;
             }
@@ -210,15 +214,11 @@ impl<'a> Stalls<'a> {
         lines.node_indices().filter(is_last).filter_map(|line| lines[line].iter().min().copied()).collect()
     }
 
-    /// Whether it is known what all do that have the read end: a holder of a copy may read, too.
-    fn knows_readers(&self, pipe: &Pipe) -> bool {
-        let is_known = |pid: Pid| self.groups.get(&pid).is_some_and(|group| !group.tasks.is_empty());
-        pipe.side(Side::Read).all(|end| is_known(end.pid))
-    }
-
     fn stall<'b>(&'b self, full: &Full<'a>, readers: &Readers<'b>) -> Option<Stall> {
         let id = full.pipe.id;
-        if !self.knows_readers(full.pipe) {
+        // A holder of a copy may read, too, where it is not known what it does.
+        let is_known = |pid: Pid| self.groups.get(&pid).is_some_and(|group| !group.tasks.is_empty());
+        if !full.pipe.side(Side::Read).all(|end| is_known(end.pid)) {
             return None;
         }
         let groups: Vec<&ThreadGroup> = full.users.iter().filter_map(|pid| self.groups.get(pid)).collect();
