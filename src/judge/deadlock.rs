@@ -95,7 +95,18 @@ pub(crate) fn find(
     let nodes: Vec<Node> = tasks.iter().map(node).collect();
     let sets = sets.numbered.members;
     let is_stuck = stuck(&nodes, &sets, number_of.len());
-    let all = tasks.iter().zip(&is_stuck).filter(|(_, is_stuck)| **is_stuck).map(|(task, _)| task.id).collect();
+    let is_it = |(task, is_stuck): (&&Task, &bool)| is_stuck.then_some(task.id);
+    let mut all: BTreeSet<TaskId> = tasks.iter().zip(&is_stuck).filter_map(is_it).collect();
+    let knots = knots(&nodes, &sets, &is_stuck, number_of.len());
+    // A pool at rest is no reason for silence about its pipes.
+    for knot in &knots {
+        let inside: Vec<&Task> = knot.inside.iter().map(|thread| tasks[*thread]).collect();
+        if case.is_pool_at_rest(&inside) {
+            for task in inside {
+                all.remove(&task.id);
+            }
+        }
+    }
     let deadlock = |knot: &Knot| {
         let of = |threads: &[usize]| -> Vec<&Task> { threads.iter().map(|thread| tasks[*thread]).collect() };
         let (inside, behind) = (of(&knot.inside), of(&knot.behind));
@@ -110,7 +121,7 @@ pub(crate) fn find(
         }
         if is_opening { None } else { case.deadlock(&inside, &behind) }
     };
-    (knots(&nodes, &sets, &is_stuck, number_of.len()).iter().filter_map(deadlock).collect(), all)
+    (knots.iter().filter_map(deadlock).collect(), all)
 }
 
 /// The processes that could end waits, each set once.
@@ -245,7 +256,8 @@ impl Case<'_> {
     /// Whether a knot is a pool of workers at rest: one reads the queue of tasks, the others wait for the lock that it has meanwhile, and their
     /// parent, which is one of them, for an answer, a signal or any child. None is blocked on a full channel, nor in wait(2) for a certain one
     /// of them: what does that gives no task.
-    fn is_pool_at_rest(&self, inside: &[&Task], pids: &BTreeSet<Pid>) -> bool {
+    fn is_pool_at_rest(&self, inside: &[&Task]) -> bool {
+        let pids: BTreeSet<Pid> = inside.iter().map(|task| task.id.pid).collect();
         let is_lock = |cause: &WaitTarget| matches!(cause, WaitTarget::Lock(_) | WaitTarget::FileLock(_));
         let at_lock = |task: &&Task| task.doing.causes().iter().any(is_lock);
         let parent = |pid: Pid| self.groups.get(&pid)?.parent;
@@ -274,9 +286,9 @@ impl Case<'_> {
             tasks.iter().flat_map(|task| task.doing.pipe_waits()).filter_map(|wait| wait.pipe).collect()
         };
         let pipes = [inside, behind].map(pipes_of).into_iter().find(|pipes| !pipes.is_empty())?;
-        let pids: BTreeSet<Pid> = inside.iter().map(|task| task.id.pid).collect();
         let waits: Vec<&PipeWait> = inside.iter().flat_map(|task| task.doing.pipe_waits()).collect();
-        if self.is_pool_at_rest(inside, &pids) {
+        let pids: BTreeSet<Pid> = inside.iter().map(|task| task.id.pid).collect();
+        if self.is_pool_at_rest(inside) {
             return None;
         }
         // Many may wait for the same.
