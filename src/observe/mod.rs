@@ -13,6 +13,7 @@ pub(crate) mod proc;
 mod references;
 mod resting;
 mod settle;
+mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
@@ -35,16 +36,13 @@ use self::settle::{
 };
 use crate::judge::side::{has_hidden, hidden_sides, may_hide};
 use crate::model::{
-    Backend, CostLimits, Gap, Pid, Pipe, PipeGraph, PipeId, PipeKind, Process, ScanLimit, Side, TaskState, ThreadGroup,
-    Threads, WaitedFiles, transfer,
+    Backend, CostLimits, Gap, Pid, Pipe, PipeGraph, PipeId, PipeKind, Process, ScanLimit, Side, TaskState, Threads,
+    WaitedFiles, transfer,
 };
 use crate::select::{Selection, selected, selected_processes};
 
 /// The pause before the second look, where the first saw what may be transient: longer than a busy pipeline rests.
 const PAUSE: Duration = Duration::from_millis(300);
-
-/// How long a process that may be slow is watched.
-const WATCH: Duration = Duration::from_secs(3);
 
 /// Looks at the machine of one proc root.
 #[derive(Debug)]
@@ -262,30 +260,6 @@ impl Observer {
             threads.remove(&own);
         }
         Ok((threads, usages))
-    }
-
-    /// Waits until each of these processes that wakes now and then has written something, for up to [`WATCH`].
-    fn watch(
-        &mut self,
-        threads: &mut Threads,
-        mut pids: BTreeSet<Pid>,
-        first: &Usages,
-        depth: &Depth,
-    ) -> Result<(), Error> {
-        // In the time for which they are watched, as it seems.
-        let wakes = |group: &ThreadGroup| group.tasks.iter().any(|task| task.idle.is_none_or(|idle| idle < WATCH));
-        let has_written = |group: &ThreadGroup| group.activity.is_none_or(|did| did.written != Some(0));
-        let end = Instant::now() + WATCH;
-        loop {
-            pids.retain(|pid| threads.get(pid).is_some_and(|group| wakes(group) && !has_written(group)));
-            if pids.is_empty() || Instant::now() >= end || self.budget.is_over() {
-                return Ok(());
-            }
-            thread::sleep(PAUSE);
-            let again: Vec<Pid> = pids.iter().copied().collect();
-            let (_, usages) = self.threads(Some(&again), depth, Beforehand::default())?;
-            add_activity(threads, first, &usages);
-        }
     }
 
     /// All pipes with their ends, and with the processes that are blocked in opening one. Of some processes the facts are known. `twice`
