@@ -80,6 +80,8 @@ pub(crate) struct Waited {
     pub(crate) locks: Vec<(Lock, BTreeSet<u32>)>,
     #[serde(default)]
     pub(crate) file_locks: Vec<(FileLock, LockHolders)>,
+    #[serde(default)]
+    pub(crate) peers: Vec<(u64, BTreeSet<u32>)>,
 }
 
 /// A lock on a file, of flock(2) or fcntl(2).
@@ -174,6 +176,8 @@ pub(crate) struct Cause {
     #[serde(default)]
     pub(crate) deleted: bool,
     #[serde(default)]
+    pub(crate) full: bool,
+    #[serde(default)]
     pub(crate) child: Option<u32>,
     #[serde(default)]
     pub(crate) lock: Option<Lock>,
@@ -220,6 +224,8 @@ pub(crate) struct Wait {
     pub(crate) path_bytes: Option<String>,
     #[serde(default)]
     pub(crate) deleted: bool,
+    #[serde(default)]
+    pub(crate) full: bool,
     /// For `wait`: the child, where it is for a certain one.
     #[serde(default)]
     pub(crate) child: Option<u32>,
