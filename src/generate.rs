@@ -38,13 +38,6 @@ pub fn generate(what: Generate, out: &mut dyn Write) -> io::Result<()> {
     }
 }
 
-/// What an explanation begins with, as one line.
-pub(crate) fn first_clause(text: &str) -> String {
-    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let end = [": ", ". ", "; "].into_iter().filter_map(|end| words.find(end)).min();
-    words[..end.unwrap_or(words.len())].trim_end_matches('.').to_owned()
-}
-
 fn man(out: &mut dyn Write) -> io::Result<()> {
     let mut command = Cli::command();
     // Adds the global options to the subcommands.

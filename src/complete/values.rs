@@ -11,8 +11,7 @@ use clap_complete::engine::CompletionCandidate;
 
 use crate::cli::Cli;
 use crate::escape::{EscapeContext, is_shown_as_is, push_name};
-use crate::findings::Code;
-use crate::generate::first_clause;
+use crate::findings::{Code, first_clause};
 use crate::model::{Severity, Uid};
 use crate::render::columns::Column;
 use crate::users::known_users;

@@ -149,6 +149,13 @@ macro_rules! codes {
 #[cfg(not(test))]
 codes! {}
 
+/// What an explanation begins with, as one line.
+pub(crate) fn first_clause(text: &str) -> String {
+    let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let end = [": ", ". ", "; "].into_iter().filter_map(|end| words.find(end)).min();
+    words[..end.unwrap_or(words.len())].trim_end_matches('.').to_owned()
+}
+
 #[cfg(test)]
 codes! {
     /// Shows that a code takes one file and one line here.

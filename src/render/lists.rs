@@ -5,8 +5,7 @@ use std::io::{self, Write};
 use super::Style;
 use super::columns::Column;
 use super::wrapped::WrappedLine;
-use crate::findings::{Code, ReportedBy};
-use crate::generate::first_clause;
+use crate::findings::{Code, ReportedBy, first_clause};
 
 /// The columns that a code, its severities and the commands that report it take.
 const CODE: usize = 18;
