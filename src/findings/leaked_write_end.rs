@@ -40,8 +40,6 @@ Warning; notice (info) if one of the following holds:
   process group, still runs.
 - The reader is a log reader, such as logger or rotatelogs.
 - The reader was left by the same ended job, so that nothing waits for it.
-- The holders run the same program as the reader, which made the pipe itself: a
-  command that waits until a daemon that it forked is ready.
 - A holder was forked with a copy of the end by a process that waits for the
   reader to exit, as for the resource tracker of Python's multiprocessing.
 
@@ -99,8 +97,6 @@ words! {
         LogReader = "log-reader",
         /// An ended job left the readers, too, so that no process waits for them.
         Abandoned = "abandoned",
-        /// The holders run the same program as the only reader, which made the pipe: it waits for a daemon that it forked to be ready.
-        OwnDaemon = "own-daemon",
         /// A holder was forked with a copy of the end, and may be a writer.
         Forked = "forked",
         /// Readers and holders ran a short time ago: data may flow.
@@ -208,12 +204,6 @@ impl Kind for LeakedWriteEnd {
     fn message(&self, phrases: &Phrases<'_>, _: &Doubts) -> String {
         let readers = phrases.tasks(&self.readers);
         let pipes = list(self.pipes(), |(pipe, _)| phrases.pipe(pipe));
-        if self.notice == Some(NoticeReason::OwnDaemon) {
-            let daemons: BTreeSet<Pid> = self.unrelated().collect();
-            let appear = verb(daemons.len(), "appears to be a daemon", "appear to be daemons");
-            let daemons = phrases.processes(daemons);
-            return format!("{readers} waits for data or EOF on {pipes} from {daemons}, which {appear} that it forked");
-        }
         let no_eof = format!("{readers} will not see EOF on {pipes}");
         let write_end = if self.others.is_empty() { "a write end" } else { "their write ends" };
         let others = self.holders.iter().filter(|end| end.relation != Relation::ReaderItself);
@@ -275,18 +265,11 @@ impl Kind for LeakedWriteEnd {
         let may_pass = match self.notice {
             Some(NoticeReason::LogReader) => "Nothing to do if it logs through this pipe. ",
             Some(NoticeReason::Abandoned) => "Nothing to do if no process waits for the reader. ",
-            Some(NoticeReason::OwnDaemon) => {
-                "Nothing to do if the daemon writes to the pipe, or closes it, once it is ready. "
-            }
             Some(NoticeReason::Forked) => "Nothing to do if it is to write to the pipe. ",
             Some(NoticeReason::Recent) => "Nothing to do if it still writes to the pipe. ",
             Some(NoticeReason::MayResume) | None => "",
         };
-        let unblock = format!("{may_pass}To unblock: {unblock}{more}.{then}{own}");
-        match self.notice {
-            Some(NoticeReason::OwnDaemon) => unblock,
-            _ => format!("{unblock} To prevent: {}.", prevention(&others)),
-        }
+        format!("{may_pass}To unblock: {unblock}{more}.{then}{own} To prevent: {}.", prevention(&others))
     }
 }
 

@@ -3,9 +3,9 @@
 use super::sides::Sides;
 use super::{LeakedEnd, NoticeReason, is_stranger};
 use crate::findings::Case;
-use crate::judge::lineage::{Relation, is_stdio};
+use crate::judge::lineage::Relation;
 use crate::judge::prospect::{IdleTimes, is_long};
-use crate::model::{Operation, Pid, PipeWait, Task, TaskState, WaitTarget};
+use crate::model::{Pid, Task, TaskState};
 
 /// Programs that copy what others write into a log for as long as those run.
 const LOG_READERS: [&[u8]; 10] = [
@@ -78,31 +78,11 @@ pub(super) fn notice(
         Verdict::Notice(NoticeReason::Abandoned)
     } else if others().any(|end| end.relation == Relation::Forked) {
         Verdict::Notice(NoticeReason::Forked)
-    } else if others().all(|end| may_be_own_daemon(case, readers, sides, end)) {
-        Verdict::Notice(NoticeReason::OwnDaemon)
     } else if may_write() && !readers.tasks.iter().all(is_idle) && !are_still() {
         Verdict::Notice(NoticeReason::Recent)
     } else {
         Verdict::Warning
     })
-}
-
-/// Whether a holder may be a daemon that the only reader forked, and that is to report by the pipe when it is ready: it runs the same program,
-/// was not started earlier, and neither of them was given its end as stdin or stdout. The reader waits for nothing else.
-fn may_be_own_daemon(case: &Case<'_>, readers: &Readers<'_>, sides: &Sides<'_>, end: &LeakedEnd) -> bool {
-    let [(reader, false)] = sides.readers[..] else { return false };
-    let reads_it_alone = |task: &&Task| {
-        let TaskState::Waits { causes, besides: None } = &task.doing else { return false };
-        matches!(causes[..], [WaitTarget::Pipe(PipeWait { operation: Operation::Read, .. })])
-    };
-    let started_at = |pid: Pid| case.processes.facts(pid).and_then(|process| process.started_at);
-    let is_older = started_at(end.end.pid).zip(started_at(reader)).is_some_and(|(one, other)| one < other);
-    sides.reading.len() == 1
-        && (is_stranger(end) || end.relation == Relation::Inherited)
-        && !is_stdio(end.end.fd)
-        && !is_older
-        && !case.lineage().is_another_program(end.end.pid, reader)
-        && readers.tasks.iter().all(reads_it_alone)
 }
 
 /// Whether no thread of a process has run for long, so that it has not written either.

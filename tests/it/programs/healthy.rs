@@ -11,7 +11,6 @@ scenes! {"healthy":
     xargs_computes ["timeout", "xargs"]: Quiet;
     loop_sleeps ["bash"]: Quiet;
     daemon_logger ["logger"]: Quiet;
-    own_daemon ["bash"]: Quiet;
     fifo_server ["bash"]: Quiet;
     fifo_supervisor ["bash"]: Quiet;
     self_pipe ["ruby"]: Quiet;

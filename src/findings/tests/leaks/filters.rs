@@ -1,7 +1,7 @@
 //! Holders that wait for EOF themselves, and daemons whose start command waits for them.
 
 use super::*;
-use crate::model::{Children, Time};
+use crate::model::Children;
 
 /// `x=$(bash build.sh)`, whose `exec > >(tee log)` left a filter that waits for what `sleep 1000 &` holds: each of them (PID 3 and 4) is an
 /// orphan of a session of its own.
@@ -95,38 +95,6 @@ fn lines_and_circles_of_filters_end() {
         let most = found.iter().map(|leak| leak.tasks.len()).max();
         assert!(most.is_none_or(|most| most < 30) && (circle || !found.is_empty()), "{most:?} of {}", found.len());
     }
-}
-
-/// `r, w = pipe()`, then a double fork(2), and `read(r)` until the daemon is ready.
-#[test]
-fn a_command_that_waits_for_its_own_daemon_is_a_notice() {
-    let scene = |fds: [u32; 2], name: &str| {
-        let read_end = end(2, fds[0], AccessMode::Read);
-        let reader = group(2, 9, 9, "server", blocked(Operation::Read, ID, read_end));
-        let shell = group(9, 1, 9, "bash", waits_for_child());
-        let groups = [reader, shell, group(3, 1, 3, name, sleeps()), group(1, 0, 1, "init", sleeps())];
-        Scene::new(groups, &[(ID, &[read_end, end(3, fds[1], AccessMode::Write)])]).idle(60)
-    };
-    let own = Some((Severity::Info, Some(NoticeReason::OwnDaemon)));
-    let warning = Some((Severity::Warning, None));
-    assert_eq!(verdict(&scene([3, 4], "server")), own);
-    let finding = scene([3, 4], "server").find(Code::LeakedWriteEnd).unwrap();
-    assert!(
-        finding.message.contains("server (PID 2) waits for data or EOF") && !finding.message.contains("belong"),
-        "{finding:#?}"
-    );
-    // It has executed another program, was started with the pipe, or was there before the reader.
-    assert_eq!(verdict(&scene([3, 4], "worker")), warning);
-    assert_eq!(verdict(&scene([3, 1], "server")), warning);
-    assert_eq!(verdict(&scene([0, 4], "server")), warning);
-    let mut older = scene([3, 4], "server");
-    for (pid, at) in [(2, 60), (3, 50)] {
-        older.graph.processes.get_mut(&Pid(pid)).unwrap().started_at = Some(Time::at(at));
-    }
-    assert_eq!(verdict(&older), warning);
-    let mut polls_it = scene([3, 4], "server");
-    polls_it.group(2).tasks[0].doing = polls(&[(ID, 3)]);
-    assert_ne!(verdict(&polls_it), own, "it waits for other things as well");
 }
 
 /// Python waits for the exit of its resource tracker, of whose pipe a child that was forked has a copy.
