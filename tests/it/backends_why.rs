@@ -85,13 +85,21 @@ fn both_backends_say_the_same_of_threads() {
     for (name, arguments) in scenes {
         let scene = Scene::start_with(name, User::Me, arguments);
         let pids = scene.truth.pids();
-        let [(walked, walked_since), (listed, listed_since)] =
-            ["proc", "bpf"].map(|backend| part(&why(backend, |run| run), &pids));
-        assert!(!list(&walked, "threads").is_empty(), "{name} {arguments:?} has no threads");
-        assert_eq!(listed, walked, "{name} {arguments:?}");
-        for (one, other) in listed_since.iter().zip(&walked_since) {
-            let is_near = one.zip(*other).map_or(*one == *other, |(one, other)| (one - other).abs() < CLOCKS);
-            assert!(is_near, "{name} {arguments:?}: idle since {one:?}, not {other:?}");
+        // On a busy machine a thread may be seen on its way back to sleep; but not each time.
+        for attempt in 0.. {
+            let [(walked, walked_since), (listed, listed_since)] =
+                ["proc", "bpf"].map(|backend| part(&why(backend, |run| run), &pids));
+            assert!(!list(&walked, "threads").is_empty(), "{name} {arguments:?} has no threads");
+            let is_near = |(one, other): (&Option<f64>, &Option<f64>)| {
+                one.zip(*other).map_or(*one == *other, |(one, other)| (one - other).abs() < CLOCKS)
+            };
+            if listed == walked && listed_since.iter().zip(&walked_since).all(is_near) {
+                break;
+            }
+            assert!(
+                attempt < 3,
+                "{name} {arguments:?}: {listed:#} since {listed_since:?}, not {walked:#} since {walked_since:?}"
+            );
         }
     }
 }
