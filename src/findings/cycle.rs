@@ -6,6 +6,7 @@ use super::phrases::{first_lines, idle, in_parentheses, lines};
 use super::{Case, Details, Evidence, Identity, Judgement, Kind, Phrases, Role};
 use crate::judge::dataflow::MarkKind;
 use crate::judge::deadlock::{Deadlock, WaitCycle, WaitEdge};
+use crate::judge::lineage::is_pool;
 use crate::judge::stall::Stall;
 use crate::model::{
     AccessMode, Certainty, Doubt, Doubts, Endpoint, Operation, Pid, Pipe, PipeId, PipeWait, Severity, Side, TaskId,
@@ -247,12 +248,12 @@ fn prevention(waits: &WaitCycle, phrases: &Phrases<'_>) -> String {
     }
 }
 
-/// Whether more processes than a parent and a child have the pipe that a thread reads, and each has both ends: see
-/// [`is_pool`](crate::judge::lineage::is_pool). Of two, each has forgotten to close one.
+/// Whether more processes than a parent and a child have the pipe that a thread reads, and each has both ends. Of two, each has forgotten to
+/// close one.
 fn have_both_ends(phrases: &Phrases<'_>, edge: &WaitEdge) -> bool {
     pipe_of(phrases, edge).is_some_and(|pipe| {
-        let [readers, writers] = [Side::Read, Side::Write].map(|side| pipe.on(side).collect::<BTreeSet<Pid>>());
-        readers.len() > 2 && readers == writers
+        let on_both = pipe.on_both();
+        on_both.len() > 2 && is_pool(pipe.ends.iter().map(|end| end.pid), |pid| on_both.contains(&pid))
     })
 }
 

@@ -41,7 +41,7 @@ Warning; notice (info) if one of the following holds:
 - The reader is a log reader, such as logger or rotatelogs.
 - The reader was left by the same ended job, so that nothing waits for it.
 - A holder was forked with a copy of the end by a process that waits for the
-  reader to exit, as for the resource tracker of Python's multiprocessing.
+  reader to exit.
 
 Not reported: a reader that polls several pipes, each held by other descendants
 of its own, waits for their exit. Pipes of one reader with the same holders are

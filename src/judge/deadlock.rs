@@ -97,16 +97,6 @@ pub(crate) fn find(
     let is_stuck = stuck(&nodes, &sets, number_of.len());
     let is_it = |(task, is_stuck): (&&Task, &bool)| is_stuck.then_some(task.id);
     let mut all: BTreeSet<TaskId> = tasks.iter().zip(&is_stuck).filter_map(is_it).collect();
-    let knots = knots(&nodes, &sets, &is_stuck, number_of.len());
-    // A pool at rest is no reason for silence about its pipes.
-    for knot in &knots {
-        let inside: Vec<&Task> = knot.inside.iter().map(|thread| tasks[*thread]).collect();
-        if case.is_pool_at_rest(&inside) {
-            for task in inside {
-                all.remove(&task.id);
-            }
-        }
-    }
     let deadlock = |knot: &Knot| {
         let of = |threads: &[usize]| -> Vec<&Task> { threads.iter().map(|thread| tasks[*thread]).collect() };
         let (inside, behind) = (of(&knot.inside), of(&knot.behind));
@@ -119,9 +109,17 @@ pub(crate) fn find(
             circle.waits.blocked_behind = others.collect();
             is_opening = true;
         }
+        if case.is_pool_at_rest(&inside) {
+            // It is no reason for silence about its pipes.
+            for task in inside {
+                all.remove(&task.id);
+            }
+            return None;
+        }
         if is_opening { None } else { case.deadlock(&inside, &behind) }
     };
-    (knots.iter().filter_map(deadlock).collect(), all)
+    let deadlocks = knots(&nodes, &sets, &is_stuck, number_of.len()).iter().filter_map(deadlock).collect();
+    (deadlocks, all)
 }
 
 /// The processes that could end waits, each set once.
@@ -280,7 +278,7 @@ impl Case<'_> {
             && !waits.any(|wait| wait.operation == Operation::Write)
     }
 
-    /// A knot with its pipes; none where no pipe is in it, nor behind it, and of a pool at rest.
+    /// A knot with its pipes; none where no pipe is in it, nor behind it.
     fn deadlock(&self, inside: &[&Task], behind: &[&Task]) -> Option<Deadlock> {
         let pipes_of = |tasks: &[&Task]| -> BTreeSet<PipeId> {
             tasks.iter().flat_map(|task| task.doing.pipe_waits()).filter_map(|wait| wait.pipe).collect()
@@ -288,9 +286,6 @@ impl Case<'_> {
         let pipes = [inside, behind].map(pipes_of).into_iter().find(|pipes| !pipes.is_empty())?;
         let waits: Vec<&PipeWait> = inside.iter().flat_map(|task| task.doing.pipe_waits()).collect();
         let pids: BTreeSet<Pid> = inside.iter().map(|task| task.id.pid).collect();
-        if self.is_pool_at_rest(inside) {
-            return None;
-        }
         // Many may wait for the same.
         let alike: BTreeMap<_, &PipeWait> = waits.iter().map(|wait| ((wait.pipe, wait.access), *wait)).collect();
         let mut sides = BTreeSet::new();

@@ -108,6 +108,7 @@ struct Full<'a> {
     users: BTreeSet<Pid>,
     /// The time for which nothing has been read, since none of the writers has run, or no thread that could read; none if that is not known.
     idle: Option<Duration>,
+    /// Whether that is long.
     is_long: bool,
     /// Whether each of the writers polls for room.
     is_polled: bool,
@@ -129,13 +130,10 @@ impl<'a> Stalls<'a> {
             let prospects = Prospects::of(self.graph, self.groups, self.wakers, &read_on);
             let readers = Readers::new(self, &prospects, &read_on);
             stalls = full.values().filter_map(|full| self.stall(full, &readers)).collect::<Vec<Stall>>();
-            let (known, mut in_vain) = (read_on.len(), stalls.iter().filter(|stall| !stall.may_resume).peekable());
-            for id in full.keys() {
-                // Both are ordered by pipe.
-                if in_vain.next_if(|stall| stall.pipe == *id).is_none() {
-                    read_on.insert(*id);
-                }
-            }
+            let known = read_on.len();
+            let in_vain: BTreeSet<PipeId> =
+                stalls.iter().filter(|stall| !stall.may_resume).map(|stall| stall.pipe).collect();
+            read_on.extend(full.keys().filter(|id| !in_vain.contains(id)));
             if read_on.len() == known {
                 break;
             }
@@ -159,11 +157,13 @@ impl<'a> Stalls<'a> {
 
     fn full(&self, id: PipeId, woken: &ByPipe<'a>, times: IdleTimes) -> Option<Full<'a>> {
         let pipe = self.graph.pipe(id)?;
-        let writes = |(task, wait): &&(&'a Task, &'a PipeWait)| {
+        let writes = |(task, wait): &(&'a Task, &'a PipeWait)| {
             wait.is_for_room() && !matches!(task.doing, TaskState::Waits { besides: Some(AlternativeWake::Lock), .. })
         };
-        let of = |waiting: &ByPipe<'a>| waiting.get(&id).cloned().unwrap_or_default();
-        let mut writing: Vec<_> = of(self.waiting).into_iter().filter(|it| writes(&it)).collect();
+        let of = |waiting: &'_ ByPipe<'a>| -> Vec<(&'a Task, &'a PipeWait)> {
+            waiting.get(&id).into_iter().flatten().filter(|it| writes(it)).copied().collect()
+        };
+        let mut writing = of(self.waiting);
         if writing.is_empty() {
             writing = of(woken);
         }
@@ -175,9 +175,9 @@ impl<'a> Stalls<'a> {
         let may_read = pipe.on(Side::Read).map(|pid| self.groups.get(&pid).map_or(&[][..], |group| &group.tasks));
         let readers_idle: Option<Vec<Duration>> = may_read.flatten().map(|task| task.idle).collect();
         let readers_idle = readers_idle.and_then(|times| times.into_iter().min());
-        let is_long =
+        let has_waited =
             |(task, wait): &(&Task, &PipeWait)| times.may_be_long(task.idle) || wait.full && is_long(readers_idle);
-        let is_long = writing.iter().all(is_long);
+        let is_long = writing.iter().all(has_waited);
         let is_polled = writing.iter().all(|(_, wait)| wait.full);
         let idle = writing.iter().map(|(task, wait)| task.idle.max(readers_idle.filter(|_| wait.full))).min().flatten();
         let writers = writing.into_iter().map(|(task, _)| task).collect();

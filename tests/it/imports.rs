@@ -26,7 +26,7 @@ const MAY_IMPORT: [(&str, &[&str]); 22] = [
     ("cli", &["model", "select", "findings", "report", "report_file", "render"]),
     ("note", &["model", "escape", "privilege", "judge", "select", "observe", "cli"]),
     ("generate", &["findings", "render", "cli"]),
-    ("complete", &["model", "escape", "privilege", "users", "findings", "render", "cli", "generate"]),
+    ("complete", &["model", "escape", "privilege", "users", "findings", "render", "cli"]),
     ("fuzzing", &["observe", "baseline", "escape"]),
 ];
 

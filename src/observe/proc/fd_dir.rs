@@ -344,7 +344,7 @@ impl FdDir<'_> {
     pub(super) fn inode(&self, fd: Fd) -> Option<u64> {
         let link = self.link(fd).ok()?;
         let info = if self.pipefs().is_some() { self.fdinfo_by_link(fd, &link) } else { self.fdinfo(fd).ok() };
-        info.and_then(|info| info.ino).or_else(|| self.inode_by_stat(fd))
+        info.and_then(|info| info.ino).or_else(|| self.file_id(fd).ok().map(|(_, inode)| inode))
     }
 
     /// The device and inode of a file, as statx(2) has them; not in a tree of plain files.
@@ -353,19 +353,9 @@ impl FdDir<'_> {
         if self.pipefs().is_none() || self.context.timed_out.contains(step) {
             return Err(Errno::TIMEDOUT);
         }
-        let mask = StatxFlags::TYPE | StatxFlags::INO;
-        let stat = self.context.heartbeat.during(step, || self.statx(fd, mask))?;
+        let stat = self.context.heartbeat.during(step, || self.statx(fd, StatxFlags::INO))?;
         let is_known = stat.stx_mask & StatxFlags::INO.bits() != 0;
         is_known.then(|| (device(&stat), stat.stx_ino)).ok_or(Errno::NODATA)
-    }
-
-    fn inode_by_stat(&self, fd: Fd) -> Option<u64> {
-        let step = ScanStep::FdInfo(self.table.tid, fd);
-        if self.pipefs().is_none() || self.context.timed_out.contains(step) {
-            return None;
-        }
-        let stat = self.context.heartbeat.during(step, || self.statx(fd, StatxFlags::INO)).ok()?;
-        (stat.stx_mask & StatxFlags::INO.bits() != 0).then_some(stat.stx_ino)
     }
 
     /// What any fdinfo begins with (`seq_show` in fs/proc/fd.c), however long the rest is. That of an epoll may hang: where the link can be

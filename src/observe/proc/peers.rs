@@ -5,14 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::work::{self, Work};
 use super::{Budget, Error, ScanOptions, Wanted, with_scanner};
+use crate::judge::prospect::is_long;
 use crate::model::{Pid, PipeGraph, PipeWait, Side, Socket, SocketFamily, SocketState, Threads, link};
-
-/// A writer that has been blocked for less is not accused.
-const LONG: Duration = Duration::from_secs(10);
 
 /// Finds them, by the inode of the socket that a thread waits for. Those that could not be read are missing. Fails as
 /// [`scan`](super::scan) does.
@@ -50,7 +47,8 @@ pub(crate) fn peers(
 
 /// The processes that read a full pipe, and the connections that they wait for.
 fn awaited(graph: &PipeGraph, threads: &Threads) -> (Vec<Pid>, BTreeSet<u64>) {
-    let blocked = threads.values().flat_map(|group| &group.tasks).filter(|task| task.idle >= Some(LONG));
+    // A writer that has been blocked for less is not accused.
+    let blocked = threads.values().flat_map(|group| &group.tasks).filter(|task| is_long(task.idle));
     let waits = blocked.flat_map(|task| task.doing.pipe_waits());
     let full: BTreeSet<_> = waits.filter(|wait| PipeWait::is_for_room(wait)).filter_map(|wait| wait.pipe).collect();
     let readers: BTreeSet<Pid> =

@@ -1,6 +1,5 @@
 //! Which processes could end a wait that is for no channel: those that have an eventfd, those that map the file of a futex, and those that
-//! hold a lock on a file. Looked for
-//! only where a thread waits for nothing else, and watched like the scan, by the same workers.
+//! hold a lock on a file. Looked for only where a thread waits for nothing else, and watched like the scan, by the same workers.
 //!
 //! What is not known whole is left out: an eventfd that a process has that could not be looked at, one that the kernel may post, a file that
 //! any process could open by its name.
